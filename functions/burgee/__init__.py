@@ -1,0 +1,1 @@
+"""Feature flags and A/B tests as reviewed code."""

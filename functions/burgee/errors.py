@@ -1,0 +1,60 @@
+"""What can be broken. Expected outcomes are results (`Evaluation`, `Problem`); these are for the rest.
+
+BurgeeError
+├── FlagFileError         the file has problems; carries all of them, each with its place
+├── StoreError
+│   ├── StoreUnavailable  no answer: timeout, throttling, refused connection; try again
+│   ├── Corrupt           stored bytes do not match their digest or do not parse
+│   ├── Conflict          somebody else wrote first; read again
+│   └── NotFound          no such release or key
+└── Refused               a change that is possible but surprising; says how to insist
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from burgee.model import Problem
+
+
+class BurgeeError(Exception):
+    """Base of everything that this library raises on purpose."""
+
+
+class FlagFileError(BurgeeError):
+    """A flag file cannot be used. `problems` holds every one found, in file order."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = tuple(problems)
+
+
+class StoreError(BurgeeError):
+    """Base of what a store can raise."""
+
+
+class StoreUnavailable(StoreError):  # noqa: N818 - reads as the state that it names, as in botocore
+    """The store gave no usable answer in time; the same call may succeed later."""
+
+
+class Corrupt(StoreError):  # noqa: N818 - as above
+    """Stored bytes differ from their digest, or do not parse."""
+
+
+class Conflict(StoreError):  # noqa: N818 - as above
+    """The state moved on since it was read, so nothing was written."""
+
+
+class NotFound(StoreError):  # noqa: N818 - as above
+    """The store holds no such thing."""
+
+
+class Refused(BurgeeError):  # noqa: N818 - as above
+    """A change that would surprise. `code` is stable; the message says how to insist."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code

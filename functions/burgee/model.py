@@ -1,0 +1,105 @@
+"""The vocabulary that every layer shares: answers, problems and overrides. Plain values, no behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+Context: TypeAlias = Mapping[str, Any]
+"""OpenFeature's evaluation context: attributes by name, the unit under `targetingKey`."""
+
+Definition: TypeAlias = Mapping[str, Any]
+"""One flag in the grammar of flags.yaml, environment already laid over, as JSON values."""
+
+Snapshot: TypeAlias = Mapping[str, Any]
+"""A compiled file for one environment: `flags`, `segments` and `holdouts` by name, as JSON values."""
+
+NO_METADATA: Mapping[str, str | int | float | bool] = MappingProxyType({})
+
+
+class Reason(StrEnum):
+    """Why an answer is what it is, in OpenFeature's words."""
+
+    STATIC = "STATIC"
+    DEFAULT = "DEFAULT"
+    TARGETING_MATCH = "TARGETING_MATCH"
+    SPLIT = "SPLIT"
+    DISABLED = "DISABLED"
+    ERROR = "ERROR"
+
+
+class ErrorCode(StrEnum):
+    """Why there is no answer, in OpenFeature's words."""
+
+    FLAG_NOT_FOUND = "FLAG_NOT_FOUND"
+    PARSE_ERROR = "PARSE_ERROR"
+    TARGETING_KEY_MISSING = "TARGETING_KEY_MISSING"
+    INVALID_CONTEXT = "INVALID_CONTEXT"
+    GENERAL = "GENERAL"
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """An answer. `variant is None` means that the flag gives no value: use the caller's default."""
+
+    value: Any
+    variant: str | None
+    reason: Reason
+    error_code: ErrorCode | None = None
+    error_message: str | None = None
+    metadata: Mapping[str, str | int | float | bool] = field(default=NO_METADATA)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where in a file, counted from 1 as editors do."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+class Severity(StrEnum):
+    """How much a problem matters: an error blocks, a warning does not."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong in a file. `code` is stable; `hint` says what to write instead."""
+
+    place: Place
+    code: str
+    message: str
+    hint: str | None = None
+    severity: Severity = Severity.ERROR
+
+    def __str__(self) -> str:
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{self.place}: {self.severity} {self.code}: {self.message}{hint}"
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """What an operator said over the release about one flag.
+
+    `definition is None` serves the flag as absent. `base_digest` is the digest of the Git definition that it
+    was laid over, None where Git had none. Times are RFC 3339 in UTC.
+    """
+
+    flag: str
+    definition: Definition | None
+    author: str
+    reason: str
+    created_at: str
+    updated_at: str
+    expires_at: str | None = None
+    base_digest: str | None = None
