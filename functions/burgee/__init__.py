@@ -1,1 +1,41 @@
-"""Feature flags and A/B tests as reviewed code."""
+"""Feature flags and A/B tests as reviewed code.
+
+`load` reads a flags.yaml into a `Ruleset`, which answers with `Evaluation`s. Nothing is imported before it is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from burgee.version import __version__
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from burgee.model import ErrorCode, Evaluation, Reason
+    from burgee.ruleset import Ruleset
+
+__all__ = ["ErrorCode", "Evaluation", "Reason", "Ruleset", "__version__", "load"]
+
+
+def load(path: str | PathLike[str], environment: str | None = None) -> Ruleset:
+    """The flags of a file in one environment; `burgee.errors.FlagFileError` carries every problem found."""
+    from pathlib import Path
+
+    from burgee.compile import compile_file
+    from burgee.ruleset import Ruleset
+
+    return Ruleset(compile_file(Path(path), environment))
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Ruleset":
+        from burgee.ruleset import Ruleset
+
+        return Ruleset
+    if name in {"ErrorCode", "Evaluation", "Reason"}:
+        from burgee import model
+
+        return getattr(model, name)
+    message = f"module 'burgee' has no attribute {name!r}"
+    raise AttributeError(message)

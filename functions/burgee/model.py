@@ -50,7 +50,7 @@ class Evaluation:
     reason: Reason
     error_code: ErrorCode | None = None
     error_message: str | None = None
-    metadata: Mapping[str, str | int | float | bool] = field(default=NO_METADATA)
+    metadata: Mapping[str, str | int | float | bool] = field(default_factory=lambda: NO_METADATA)
 
 
 @dataclass(frozen=True, slots=True, order=True)

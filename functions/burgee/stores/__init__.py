@@ -8,7 +8,6 @@ before it or after it and never between.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -81,8 +80,8 @@ class State:
     """Everything mutable, read at one moment. `retired` maps a name that Git gave up to when it did."""
 
     pointer: Pointer = field(default_factory=Pointer)
-    overrides: Mapping[str, Override] = MappingProxyType({})
-    retired: Mapping[str, str] = MappingProxyType({})
+    overrides: Mapping[str, Override] = field(default_factory=dict)
+    retired: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +124,7 @@ class Store(Protocol):
         """Apply `change` if the pointer's revision is still `expected`, else `Conflict` and nothing written.
         Activating a version that is not fully staged is `NotFound`."""
 
-    def audit(
-        self, *, limit: int = 50, before: str | None = None, flag: str | None = None
-    ) -> Sequence[AuditEntry]:
+    def audit(self, *, limit: int = 50, before: str | None = None, flag: str | None = None) -> Sequence[AuditEntry]:
         """Newest first, ids below `before`."""
 
     def collect(self, *, keep: int = 20) -> int:

@@ -1,0 +1,323 @@
+"""A definition to a decision: steps in the order of the design, each an outcome or a pass to the next.
+
+Compiled once; evaluation does no I/O, reads no clock, and hands out answers that were made beforehand.
+Values and metadata are shared between answers: treat them as read-only.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+
+from burgee.bucketing import BUCKETS, bucket, holdout_salt, layer_salt, split_bounds, split_salt, threshold
+from burgee.conditions import compile_condition, reader
+from burgee.model import ErrorCode, Evaluation, Reason
+from burgee.times import parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from burgee.conditions import Matcher
+    from burgee.model import Context, Definition
+
+    Unit: TypeAlias = Callable[[Context], str | None]
+    Evaluate: TypeAlias = Callable[[Context, float], Evaluation]
+    Limit: TypeAlias = int | Callable[[float], int]
+
+BOOLEAN_VARIANTS = {"on": True, "off": False}
+
+UNIT_MISSING = Evaluation(
+    None,
+    None,
+    Reason.ERROR,
+    ErrorCode.TARGETING_KEY_MISSING,
+    "bucketing needs a unit, and the context has none",
+)
+
+
+class World(Protocol):
+    """What a flag may ask of the file that it stands in."""
+
+    def segment(self, name: str) -> Matcher:
+        """The matcher of a segment; KeyError if there is none."""
+
+    def prerequisite(self, name: str) -> Evaluate | None:
+        """How to evaluate another flag; None if there is none."""
+
+    def holdout(self, name: str) -> float:
+        """The percentage of a holdout; KeyError if there is none."""
+
+    def metadata(self) -> Mapping[str, Any]:
+        """What every answer carries: the release."""
+
+
+class Line(NamedTuple):
+    """A stretch of a hash line, for explanations: units with `low <= bucket < high` are inside."""
+
+    salt: str
+    low: Limit
+    high: Limit
+
+
+class Step(NamedTuple):
+    """One decision: `run` gives the answer, or None to pass on."""
+
+    name: str
+    run: Callable[[Context, float], Evaluation | None]
+    line: Line | None = None
+
+
+class Flag:
+    """A compiled flag: its states over time, each a list of steps."""
+
+    __slots__ = ("_starts", "_states", "evaluate", "timed", "unit")
+
+    def __init__(self, name: str, definition: Definition, world: World) -> None:
+        schedule = definition.get("schedule", ())
+        self._starts = [parse_time(entry["at"]) for entry in schedule]
+        state = {key: value for key, value in definition.items() if key != "schedule"}
+        compilers = [_State(name, state, world)]
+        for entry in schedule:
+            state = {**state, **entry["set"]}
+            compilers.append(_State(name, state, world))
+        self._states = [compiler.steps() for compiler in compilers]
+        self.unit = compilers[0].unit
+        self.timed = bool(schedule) or any(compiler.ramps for compiler in compilers)
+        self.evaluate: Evaluate = self._scheduled() if schedule else _chain(self._states[0])
+
+    def steps(self, now: float) -> Sequence[Step]:
+        """The steps in force at a time in epoch seconds."""
+        return self._states[bisect_right(self._starts, now)]
+
+    def _scheduled(self) -> Evaluate:
+        chains = [_chain(steps) for steps in self._states]
+        return lambda context, now: chains[bisect_right(self._starts, now)](context, now)
+
+
+def _chain(steps: Sequence[Step]) -> Evaluate:
+    """Runs steps until one answers; the last always does."""
+    runs = [step.run for step in steps]
+    if len(runs) == 1:
+        return runs[0]  # type: ignore[return-value]  # the last step always answers
+
+    def evaluate(context: Context, now: float) -> Evaluation:
+        for run in runs:
+            answer = run(context, now)
+            if answer is not None:
+                return answer
+        raise AssertionError("the last step always answers")
+
+    return evaluate
+
+
+class _State:
+    """A definition as it stands between two moments of its schedule."""
+
+    def __init__(self, name: str, definition: Definition, world: World) -> None:
+        self.definition = definition
+        self.world = world
+        self.boolean = "variants" not in definition
+        self.variants = BOOLEAN_VARIANTS if self.boolean else definition["variants"]
+        self.salt = definition.get("salt", name)
+        self.unit = unit_reader(definition.get("bucket_by"))
+        self.ramps = False
+        self.common = dict(world.metadata())
+        if "owner" in definition:
+            self.common["owner"] = definition["owner"]
+
+    def steps(self) -> Sequence[Step]:
+        """Design section 3, line by line; what the definition does not use costs nothing."""
+        if not self.definition.get("status", False):
+            disabled = self.off(Reason.DISABLED)
+            return [Step("status", lambda _context, _now: disabled)]
+        return [
+            *self.requires(),
+            *self.holdout(),
+            *self.layer(),
+            *self.targets(),
+            *(self.rule(index, rule) for index, rule in enumerate(self.definition.get("rules", ()))),
+            self.default(),
+        ]
+
+    def answer(self, variant: str, reason: Reason, **more: Any) -> Evaluation:
+        return Evaluation(self.variants[variant], variant, reason, metadata={**self.common, **more})
+
+    def off(self, reason: Reason) -> Evaluation:
+        variant = self.definition.get("off_variant", "off" if self.boolean else None)
+        if variant is None:
+            return Evaluation(None, None, reason, metadata=self.common)
+        return self.answer(variant, reason)
+
+    def requires(self) -> Sequence[Step]:
+        unmet = self.off(Reason.DISABLED)
+        return [_requirement(entry, self.world, unmet) for entry in self.definition.get("requires", ())]
+
+    def holdout(self) -> Sequence[Step]:
+        name = self.definition.get("holdout")
+        if name is None:
+            return []
+        line = Line(holdout_salt(name), 0, threshold(self.world.holdout(name)))
+        return [Step(f"holdout {name}", self.gate(line, inside=self.off(Reason.SPLIT), outside=None), line)]
+
+    def layer(self) -> Sequence[Step]:
+        layer = self.definition.get("layer")
+        if layer is None:
+            return []
+        low, high = layer["range"]
+        line = Line(layer_salt(layer["name"]), threshold(low), threshold(high))
+        outside = self.gate(line, inside=None, outside=self.off(Reason.SPLIT))
+        return [Step(f"layer {layer['name']}", outside, line)]
+
+    def targets(self) -> Sequence[Step]:
+        named = {
+            str(user): self.answer(variant, Reason.TARGETING_MATCH)
+            for variant, users in self.definition.get("targets", {}).items()
+            for user in users
+        }
+        if not named:
+            return []
+        key = unit_reader(None)
+        return [Step("targets", lambda context, _now: named.get(key(context)))]  # type: ignore[arg-type]
+
+    def rule(self, index: int, rule: Mapping[str, Any]) -> Step:
+        name = rule.get("name", f"rule {index + 1}")
+        salt = rule.get("salt", self.salt)
+        matcher = compile_condition(rule["when"], self.world.segment)
+        serve = self.outcome(rule, salt, Reason.TARGETING_MATCH, rule=name)
+        line = self.line(rule, salt)
+        if line is not None:
+            serve = self.gate(line, inside=serve, outside=None)
+        if isinstance(serve, Evaluation):
+            constant = serve
+            return Step(name, lambda context, _now: constant if matcher(context) else None, line)
+        run = serve
+        return Step(name, lambda context, now: run(context, now) if matcher(context) else None, line)
+
+    def default(self) -> Step:
+        line = self.line(self.definition, self.salt)
+        plain = Reason.DEFAULT if self.definition.get("rules") or self.definition.get("targets") else Reason.STATIC
+        reason = plain if line is None else Reason.SPLIT
+        serve = self.outcome(self.definition.get("default", {}), self.salt, reason)
+        if line is not None:
+            serve = self.gate(line, inside=serve, outside=self.off(Reason.SPLIT))
+        if isinstance(serve, Evaluation):
+            constant = serve
+            return Step("default", lambda _context, _now: constant, line)
+        return Step("default", serve, line)
+
+    def line(self, owner: Mapping[str, Any], salt: str) -> Line | None:
+        percentage = owner.get("rollout_percentage")
+        if percentage is None:
+            return None
+        if isinstance(percentage, dict):
+            self.ramps = True
+            return Line(salt, 0, _ramp(percentage))
+        return Line(salt, 0, threshold(percentage))
+
+    def outcome(
+        self, owner: Mapping[str, Any], salt: str, reason: Reason, **more: Any
+    ) -> Evaluation | Callable[[Context, float], Evaluation | None]:
+        """The answer of `serve`, or the function that chooses among the arms of `split`."""
+        if "split" not in owner:
+            return self.answer(owner.get("serve", "on"), reason, **more)
+        weights = {arm: weight for arm, weight in owner["split"].items() if weight > 0}
+        arms = [self.answer(arm, Reason.SPLIT, **more) for arm in weights]
+        if len(arms) == 1:
+            return arms[0]
+        bounds, arm_salt, unit_of = split_bounds(weights.values()), split_salt(salt), self.unit
+
+        def choose(context: Context, _now: float) -> Evaluation:
+            unit = unit_of(context)
+            if unit is None:
+                return UNIT_MISSING
+            return arms[bisect_right(bounds, bucket(unit, arm_salt))]
+
+        return choose
+
+    def gate(self, line: Line, *, inside: Any, outside: Evaluation | None) -> Callable[[Context, float], Any]:
+        """Whom a stretch of a hash line lets through; a stretch of all or nothing needs no unit and no hash."""
+        salt, low, high = line
+        unit_of = self.unit
+        enter = inside if callable(inside) else lambda _context, _now: inside
+        if isinstance(low, int) and isinstance(high, int):
+            if low <= 0 and high >= BUCKETS:
+                return enter
+            if low >= high:
+                return lambda _context, _now: outside
+            if low <= 0 and not callable(inside):
+
+                def simple(context: Context, _now: float) -> Any:
+                    unit = unit_of(context)
+                    if unit is None:
+                        return UNIT_MISSING
+                    return inside if bucket(unit, salt) < high else outside
+
+                return simple
+
+        def general(context: Context, now: float) -> Any:
+            first, last = bound(low, now), bound(high, now)
+            if first >= last:
+                return outside
+            if first > 0 or last < BUCKETS:
+                unit = unit_of(context)
+                if unit is None:
+                    return UNIT_MISSING
+                if not first <= bucket(unit, salt) < last:
+                    return outside
+            return enter(context, now)
+
+        return general
+
+
+def bound(limit: Limit, now: float) -> int:
+    """A limit of a line at a time: constant, or a ramp's."""
+    return limit if isinstance(limit, int) else limit(now)
+
+
+def _requirement(entry: Mapping[str, str], world: World, unmet: Evaluation) -> Step:
+    evaluate = world.prerequisite(entry["flag"])
+    variant = entry["variant"]
+
+    def run(context: Context, now: float) -> Evaluation | None:
+        if evaluate is None:
+            return unmet
+        answer = evaluate(context, now)
+        if answer.error_code is not None:
+            return answer
+        return None if answer.variant == variant else unmet
+
+    return Step(f"requires {entry['flag']} = {variant}", run)
+
+
+def _ramp(ramp: Mapping[str, Any]) -> Callable[[float], int]:
+    """Buckets over time: linear from `from` to `to` between `start` and `end`, level outside."""
+    low, high = float(ramp["from"]), float(ramp["to"])
+    start, end = parse_time(ramp["start"]), parse_time(ramp["end"])
+
+    def limit(now: float) -> int:
+        passed = min(max((now - start) / (end - start), 0.0), 1.0)
+        return threshold(low + (high - low) * passed)
+
+    return limit
+
+
+def unit_reader(bucket_by: str | None) -> Unit:
+    """Reads what is bucketed as text: the targeting key, or an attribute. None where there is none."""
+    read = reader(bucket_by or "targetingKey")
+
+    def attribute(context: Context) -> str | None:
+        value = read(context)
+        if isinstance(value, str):
+            return value or None
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
+
+    if bucket_by is not None:
+        return attribute
+
+    def targeting_key(context: Context) -> str | None:
+        key = context.get("targetingKey")
+        return key if type(key) is str and key else attribute(context)
+
+    return targeting_key

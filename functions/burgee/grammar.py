@@ -1,0 +1,380 @@
+"""The grammar of flags.yaml as pydantic models: what parses the file, checks the HTTP API's bodies, and becomes
+the JSON Schema that editors use. Descriptions are written for the person who types the key.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from burgee.conditions import COMBINATORS, IGNORE_CASE, OPERATORS, OperandError, check_operand
+from burgee.times import parse_time
+
+if TYPE_CHECKING:
+    from burgee.model import Definition
+
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+MAX_CONDITION_DEPTH = 16
+
+
+def _status(value: Any) -> Any:
+    return {"on": True, "off": False}.get(value, value) if isinstance(value, str) else value
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise PydanticCustomError("number-expected", "a number is needed here, not {found}", {"found": repr(value)})
+    return int(value) if float(value).is_integer() else value
+
+
+def _percentage(value: float) -> float:
+    if not 0 <= value <= 100:
+        raise PydanticCustomError("percentage-range", "{value} is not between 0 and 100", {"value": value})
+    return _three_decimals(value)
+
+
+def _three_decimals(value: float) -> float:
+    if round(value, 3) != value:
+        raise PydanticCustomError("too-precise", "{value} has more than three decimals", {"value": value})
+    return value
+
+
+def _weight(value: float) -> float:
+    if not 0 <= value <= 1_000_000:
+        raise PydanticCustomError("weight-range", "{value} is not between 0 and 1,000,000", {"value": value})
+    return _three_decimals(value)
+
+
+def _time(value: Any) -> Any:
+    try:
+        parse_time(value)
+    except (TypeError, ValueError) as error:
+        raise PydanticCustomError(
+            "invalid-time",
+            "{found} is not a time with its offset, such as 2027-03-01T09:00:00Z",
+            {"found": repr(value)},
+        ) from error
+    return value
+
+
+def _split(weights: dict[str, float]) -> dict[str, float]:
+    if not any(weights.values()):
+        raise PydanticCustomError("no-weight", "at least one weight must be above zero", {})
+    return weights
+
+
+def _condition(value: Any) -> Any:
+    _check_condition(value, MAX_CONDITION_DEPTH)
+    return value
+
+
+def _check_condition(when: Any, depth: int) -> None:
+    """Raises a located error at the first fault: its context carries the path inside the condition."""
+    if not isinstance(when, dict):
+        raise _fault((), "condition-type", "a condition is a mapping of attributes, not {found}", found=repr(when))
+    if depth == 0:
+        raise _fault((), "too-deep", f"conditions nest deeper than {MAX_CONDITION_DEPTH} levels")
+    for key, value in when.items():
+        try:
+            _check_clause(key, value, depth)
+        except PydanticCustomError as error:
+            context = error.context or {}
+            path = (key, *context.get("path", ()))
+            raise PydanticCustomError(error.type, error.message_template, {**context, "path": path}) from error
+
+
+def _fault(path: tuple[str | int, ...], code: str, message: str, **context: Any) -> PydanticCustomError:
+    return PydanticCustomError(code, message, {**context, "path": path})
+
+
+def _check_clause(key: str, value: Any, depth: int) -> None:
+    if key in {"any", "all"}:
+        if not isinstance(value, list) or not value:
+            raise _fault((), "condition-type", "`{key}` takes a list of conditions", key=key)
+        for index, part in enumerate(value):
+            try:
+                _check_condition(part, depth - 1)
+            except PydanticCustomError as error:
+                context = error.context or {}
+                path = (index, *context.get("path", ()))
+                raise PydanticCustomError(error.type, error.message_template, {**context, "path": path}) from error
+    elif key == "not":
+        _check_condition(value, depth - 1)
+    elif key == "segment":
+        names = value if isinstance(value, list) and value else [value]
+        if not all(isinstance(name, str) for name in names):
+            raise _fault((), "condition-type", "`segment` takes a segment's name or a list of names")
+    else:
+        _check_attribute(value)
+
+
+def _check_attribute(value: Any) -> None:
+    if not isinstance(value, dict):
+        _check_operator("in" if isinstance(value, list) else "eq", value, ignore_case=False, path=())
+        return
+    ignore_case = value.get(IGNORE_CASE, False)
+    if not isinstance(ignore_case, bool):
+        raise _fault((IGNORE_CASE,), "operand", "`ignore_case` takes true or false")
+    names = [name for name in value if name != IGNORE_CASE]
+    if not names:
+        raise _fault((), "condition-type", "an operator is needed, such as `eq`")
+    for name in names:
+        if name not in OPERATORS:
+            raise _fault((name,), "unknown-operator", "there is no operator `{name}`", name=name)
+        if ignore_case and not OPERATORS[name].text:
+            raise _fault((IGNORE_CASE,), "operand", "`ignore_case` does not go with `{name}`", name=name)
+        _check_operator(name, value[name], ignore_case=ignore_case, path=(name,))
+
+
+def _check_operator(name: str, operand: Any, *, ignore_case: bool, path: tuple[str | int, ...]) -> None:
+    try:
+        check_operand(name, operand, ignore_case=ignore_case)
+    except OperandError as error:
+        raise _fault(path, "operand", "`{name}` takes {takes}", name=name, takes=str(error)) from error
+
+
+def _operator_schema() -> dict[str, Any]:
+    properties: dict[str, Any] = {name: {"description": f"Takes {op.takes}."} for name, op in OPERATORS.items()}
+    properties[IGNORE_CASE] = {"type": "boolean", "description": "Compare texts without regard to case."}
+    return {"type": "object", "properties": properties, "additionalProperties": False, "minProperties": 1}
+
+
+_WHEN_SCHEMA = {
+    "type": "object",
+    "description": "Attributes that must all hold: a scalar means equals, a list one of, a mapping names operators.",
+    "properties": {
+        "any": {"type": "array", "items": {"type": "object"}, "description": "At least one of these holds."},
+        "all": {"type": "array", "items": {"type": "object"}, "description": "All of these hold."},
+        "not": {"type": "object", "description": "This does not hold."},
+        "segment": {
+            "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+            "description": "The user is in this segment, or in one of these.",
+        },
+    },
+    "additionalProperties": {
+        "anyOf": [{"type": ["string", "number", "boolean"]}, {"type": "array"}, _operator_schema()]
+    },
+}
+
+Status = Annotated[
+    bool,
+    BeforeValidator(_status),
+    WithJsonSchema({"enum": [True, False, "on", "off"]}),
+]
+Number = Annotated[float | int, BeforeValidator(_number)]
+Percentage = Annotated[
+    Number, AfterValidator(_percentage), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 100})
+]
+Weight = Annotated[Number, AfterValidator(_weight), WithJsonSchema({"type": "number", "minimum": 0})]
+Time = Annotated[str, BeforeValidator(_time)]
+When = Annotated[dict[str, Any], BeforeValidator(_condition), WithJsonSchema(_WHEN_SCHEMA)]
+Text = Annotated[str, Field(max_length=500)]
+Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=255)]
+Salt = Annotated[str, Field(min_length=1, max_length=255)]
+Split = Annotated[dict[str, Weight], Field(min_length=1), AfterValidator(_split)]
+User = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value), Field(min_length=1)]
+
+
+class Part(BaseModel):
+    """Refuses keys that it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Ramp(Part):
+    """A percentage that grows by itself."""
+
+    from_: Percentage = Field(alias="from", description="The percentage until `start`.")
+    to: Percentage = Field(description="The percentage from `end` on.")
+    start: Time = Field(description="When it begins to move.")
+    end: Time = Field(description="When it has arrived.")
+
+    @model_validator(mode="after")
+    def _forward(self) -> Ramp:
+        if parse_time(self.end) <= parse_time(self.start):
+            raise PydanticCustomError("ramp-order", "`end` must be after `start`", {"path": ("end",)})
+        return self
+
+
+Rollout = Annotated[
+    Annotated[Percentage, Tag("(percentage)")] | Annotated[Ramp, Tag("(ramp)")],
+    Discriminator(lambda value: "(ramp)" if isinstance(value, (dict, Ramp)) else "(percentage)"),
+]
+
+
+class Outcome(Part):
+    """What is served: one variant, or a share to each of several."""
+
+    serve: str | None = Field(None, description="The variant to serve.")
+    split: Split | None = Field(None, description="Weights by variant; shares of their sum, in this order.")
+
+    @model_validator(mode="after")
+    def _one(self) -> Outcome:
+        if self.serve is not None and self.split is not None:
+            raise PydanticCustomError("serve-and-split", "write `serve` or `split`, not both", {"path": ("split",)})
+        return self
+
+
+class Rule(Outcome):
+    """Serves those who meet its condition."""
+
+    name: str | None = Field(None, min_length=1, max_length=255, description="What reviewers and answers call it.")
+    when: When = Field(description="Whom the rule is for.")
+    rollout_percentage: Rollout | None = Field(
+        None, description="Share of the matching users; the rest fall through to the next rule."
+    )
+    salt: Salt | None = Field(None, description="Makes this rule's shares independent of the flag's other shares.")
+
+
+class Requirement(Part):
+    """A flag that must give a certain variant first."""
+
+    flag: str = Field(description="The other flag.")
+    variant: str = Field(description="The variant that it must give.")
+
+
+class Layer(Part):
+    """A place among experiments that exclude each other."""
+
+    name: Name = Field(description="The layer; all flags that name it share its users.")
+    range: tuple[Percentage, Percentage] = Field(description="From and to, in percent, of the layer's users.")
+
+    @model_validator(mode="after")
+    def _forward(self) -> Layer:
+        if self.range[1] <= self.range[0]:
+            raise PydanticCustomError("layer-range", "the range must end above its start", {"path": ("range",)})
+        return self
+
+
+class Settings(Part):
+    """The keys that decide what is served; an environment or a schedule may lay others over them."""
+
+    status: Status | None = Field(None, description="`on` or `off`; off serves the off variant to everyone.")
+    rollout_percentage: Rollout | None = Field(
+        None, description="Share of users, 0 to 100 with up to three decimals, who get the default."
+    )
+    variants: Annotated[dict[str, Any], Field(min_length=1)] | None = Field(
+        None, description="Values by name, all of one type; without it the flag is boolean, `on` and `off`."
+    )
+    off_variant: str | None = Field(None, description="Served when the flag is off and outside its rollout.")
+    targets: dict[str, list[User]] | None = Field(None, description="Named users by the variant they get.")
+    requires: list[Requirement] | None = Field(None, description="Flags that must give a certain variant first.")
+    rules: list[Rule] | None = Field(None, description="Tried in order; the first that serves decides.")
+    default: Outcome | None = Field(None, description="What is served when no rule decides.")
+    bucket_by: str | None = Field(
+        None, min_length=1, description="The attribute to bucket on instead of the targeting key."
+    )
+    salt: Salt | None = Field(
+        None, description="Hashed with the unit; default the flag's name. Changing it moves users."
+    )
+    layer: Layer | None = Field(None, description="Keeps experiments apart that must not share users.")
+    holdout: str | None = Field(None, description="A top-level holdout whose users get the off variant.")
+    client: bool | None = Field(None, description="Browsers and apps may see this flag.")
+
+
+class Change(Part):
+    """A moment at which keys of a flag change."""
+
+    at: Time = Field(description="When.")
+    set: Settings = Field(description="The keys that change then.")
+
+
+class Overlay(Settings):
+    """An environment's keys."""
+
+    schedule: list[Change] | None = Field(None, description="Changes at given times, earliest first.")
+
+
+class FlagTest(Part):
+    """What somebody must get; run by `burgee test`, lint and every deploy."""
+
+    user: str | None = Field(None, description="The targeting key.")
+    context: dict[str, Any] = Field(default_factory=dict, description="Attributes.")
+    at: Time | None = Field(None, description="The time to evaluate at; default now.")
+    environment: str | None = Field(None, description="Only in this environment; default in all.")
+    expect: str | None = Field(description="The variant, or null for none.")
+
+
+class Served(Overlay):
+    """A flag in one environment: a definition."""
+
+    description: Text | None = Field(None, description="What the flag is for, at most 500 characters.")
+    owner: str | None = Field(None, max_length=255, description="The team that answers for it.")
+    tags: list[str] | None = Field(None, description="Words to find it by.")
+    expires: Time | None = Field(None, description="When it should be gone; lint warns from then on.")
+    permanent: bool | None = Field(None, description="Never stale: a switch that is meant to stay.")
+
+
+class Flag(Served):
+    """A flag as written in the file."""
+
+    environments: dict[str, Overlay] | None = Field(None, description="Keys laid over these, by environment.")
+    tests: list[FlagTest] | None = Field(None, description="Who must get what.")
+
+
+class Segment(Part):
+    """A named group of users."""
+
+    description: Text | None = Field(None, description="Who they are.")
+    when: When = Field(description="Who belongs to it.")
+
+
+class Holdout(Part):
+    """Users kept away from every flag that names it."""
+
+    percentage: Percentage = Field(description="Share of users held out.")
+    description: Text | None = Field(None, description="What it measures.")
+
+
+class Included(Part):
+    """A file named by `include`."""
+
+    version: Literal[1] = Field(1, description="The version of this grammar.")
+    segments: dict[Name, Segment] = Field(default_factory=dict, description="Groups of users by name.")
+    flags: dict[Name, Flag] = Field(default_factory=dict, description="Flags by name.")
+    holdouts: dict[Name, Holdout] = Field(default_factory=dict, description="Held-out users by name.")
+
+
+class FlagFile(Included):
+    """flags.yaml."""
+
+    version: Literal[1] = Field(description="The version of this grammar.")
+    environments: list[Name] = Field(default_factory=list, description="Where flags are served.")
+    include: list[str] = Field(default_factory=list, description="Files by glob, relative to this one.")
+
+
+def normalise(definition: Any) -> Definition:
+    """A definition in the form that releases hold; pydantic.ValidationError if it is not in the grammar."""
+    served = Served.model_validate(definition)
+    return dump(served)
+
+
+def dump(part: Part) -> dict[str, Any]:
+    """JSON values, declared order, only the keys that were given."""
+    return part.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of flags.yaml, draft 2020-12."""
+    schema = FlagFile.model_json_schema(by_alias=True)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "flags.yaml",
+        "description": "Feature flags and A/B tests as Burgee reads them.",
+        **{key: value for key, value in schema.items() if key not in {"title", "description"}},
+    }
+
+
+__all__ = ["COMBINATORS", "Flag", "FlagFile", "Included", "Served", "dump", "json_schema", "normalise"]

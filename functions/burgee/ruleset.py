@@ -1,0 +1,210 @@
+"""A snapshot ready to answer: flags compiled when first asked for, overrides laid over them."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from threading import RLock
+from typing import TYPE_CHECKING, Any
+
+from burgee.bucketing import bucket
+from burgee.conditions import compile_condition
+from burgee.engine import Flag, bound
+from burgee.model import ErrorCode, Evaluation, Override, Reason
+from burgee.times import parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from burgee.conditions import Matcher
+    from burgee.engine import Evaluate
+    from burgee.model import Context, Definition, Snapshot
+
+# What a definition can be broken by, once past the checks that every release passes: anything else is our bug.
+_BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
+
+
+class Ruleset:
+    """All flags of one environment at one release. Safe to share between threads."""
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        overrides: Iterable[Override] = (),
+        release: Mapping[str, str | int] | None = None,
+    ) -> None:
+        self.release: Mapping[str, str | int] = dict(release or {})
+        self.overrides = {override.flag: override for override in overrides}
+        self._flags: Mapping[str, Definition] = snapshot["flags"]
+        self._segments: Mapping[str, Any] = snapshot.get("segments", {})
+        self._holdouts: Mapping[str, Any] = snapshot.get("holdouts", {})
+        self._compiled: dict[str, Evaluate | None] = {}
+        self._matchers: dict[str, Matcher] = {}
+        self._compiling: set[str] = set()
+        self._lock = RLock()
+
+    def evaluate(self, flag: str, context: Context, now: datetime | float | None = None) -> Evaluation:
+        """What a context gets. Never raises for what is in the file or the context."""
+        evaluate = self._compiled.get(flag) or self.prerequisite(flag)
+        if evaluate is None:
+            return _not_found(flag)
+        return evaluate(context, _epoch(now))
+
+    def evaluate_all(self, context: Context, now: datetime | float | None = None) -> dict[str, Evaluation]:
+        """What a context gets of every flag, at one moment, in the file's order."""
+        moment = _epoch(now)
+        answers = {}
+        for name in self.names(moment):
+            evaluate = self._compiled.get(name) or self.prerequisite(name)
+            if evaluate is not None:
+                answers[name] = evaluate(context, moment)
+        return answers
+
+    def names(self, now: datetime | float | None = None) -> list[str]:
+        """The flags that are served: the file's in its order, then those that only overrides know."""
+        if not self.overrides:
+            return list(self._flags)
+        moment = _epoch(now)
+        every = {**self._flags, **dict.fromkeys(self.overrides)}
+        return [name for name in every if self.definition(name, moment) is not None]
+
+    def definition(self, flag: str, now: datetime | float | None = None) -> Definition | None:
+        """A flag as served, override laid over; None where it is absent."""
+        override = self.override(flag, now)
+        return override.definition if override else self._flags.get(flag)
+
+    def override(self, flag: str, now: datetime | float | None = None) -> Override | None:
+        """The override in force on a flag."""
+        override = self.overrides.get(flag)
+        if override is None or (override.expires_at and parse_time(override.expires_at) <= _epoch(now)):
+            return None
+        return override
+
+    def explain(self, flag: str, context: Context, now: datetime | float | None = None) -> dict[str, Any]:
+        """The answer with the way to it: each step taken, its bucket and threshold; JSON values only."""
+        moment = _epoch(now)
+        answer = self.evaluate(flag, context, moment)
+        override = self.override(flag, moment)
+        definition = self.definition(flag, moment)
+        told: dict[str, Any] = {
+            "flag": flag,
+            "value": answer.value,
+            "variant": answer.variant,
+            "reason": str(answer.reason),
+            "error_code": answer.error_code and str(answer.error_code),
+            "error_message": answer.error_message,
+            "release": dict(self.release),
+            "override": override and {"author": override.author, "reason": override.reason},
+            "steps": [],
+        }
+        if definition is not None and answer.error_code is not ErrorCode.PARSE_ERROR:
+            told["steps"] = _trace(Flag(flag, definition, self), context, moment)
+        return told
+
+    def check(self) -> dict[str, str]:
+        """Compiles every flag now; what is wrong with each that cannot be served."""
+        broken = {}
+        for name in {**self._flags, **self.overrides}:
+            for definition in {id(d): d for d in (self.definition(name), self._flags.get(name)) if d}.values():
+                try:
+                    Flag(name, definition, self)
+                except _BROKEN as error:
+                    broken[name] = _describe(error)
+        return broken
+
+    def segment(self, name: str) -> Matcher:
+        """The matcher of a segment, compiled once; KeyError if there is none."""
+        matcher = self._matchers.get(name)
+        if matcher is None:
+            matcher = compile_condition(self._segments[name], self.segment)
+            self._matchers[name] = matcher
+        return matcher
+
+    def holdout(self, name: str) -> float:
+        """The percentage of a holdout; KeyError if there is none."""
+        percentage: float = self._holdouts[name]["percentage"]
+        return percentage
+
+    def metadata(self) -> Mapping[str, Any]:
+        """What every answer carries."""
+        return self.release
+
+    def prerequisite(self, name: str) -> Evaluate | None:
+        """How to evaluate a flag, compiled on first use; None if there is none."""
+        if name not in self._compiled:
+            if name not in self._flags and name not in self.overrides:
+                return None
+            with self._lock:
+                self._compiled[name] = self._compile(name)
+        return self._compiled[name]
+
+    def _compile(self, name: str) -> Evaluate | None:
+        override = self.overrides.get(name)
+        base = self._isolated(name, self._flags.get(name))
+        if override is None:
+            return base
+        over = self._isolated(name, override.definition)
+        if override.expires_at is None:
+            return over
+        until = parse_time(override.expires_at)
+        absent = _not_found(name)
+
+        def timed(context: Context, now: float) -> Evaluation:
+            evaluate = over if now < until else base
+            return absent if evaluate is None else evaluate(context, now)
+
+        return timed
+
+    def _isolated(self, name: str, definition: Definition | None) -> Evaluate | None:
+        """One flag that cannot be compiled answers an error, alone."""
+        if definition is None:
+            return None
+        if name in self._compiling:
+            return _constant(_broken(name, "its prerequisites lead back to it"))
+        self._compiling.add(name)
+        try:
+            return Flag(name, definition, self).evaluate
+        except _BROKEN as error:
+            return _constant(_broken(name, _describe(error)))
+        finally:
+            self._compiling.discard(name)
+
+
+def _trace(flag: Flag, context: Context, now: float) -> list[dict[str, Any]]:
+    """Runs the compiled steps one by one, as evaluation does, and tells of each."""
+    told = []
+    for step in flag.steps(now):
+        answer = step.run(context, now)
+        line: dict[str, Any] = {"step": step.name, "variant": answer and answer.variant}
+        line["verdict"] = "passed on" if answer is None else "answered"
+        unit = flag.unit(context)
+        if step.line is not None and unit is not None:
+            line["bucket"] = bucket(unit, step.line.salt)
+            line["from"], line["below"] = bound(step.line.low, now), bound(step.line.high, now)
+            line["hashed"] = f"{unit}:{step.line.salt}"
+        told.append(line)
+        if answer is not None:
+            break
+    return told
+
+
+def _epoch(now: datetime | float | None) -> float:
+    if now is None:
+        return time.time()
+    return now.timestamp() if isinstance(now, datetime) else now
+
+
+def _constant(answer: Evaluation) -> Evaluate:
+    return lambda _context, _now: answer
+
+
+def _not_found(flag: str) -> Evaluation:
+    return Evaluation(None, None, Reason.ERROR, ErrorCode.FLAG_NOT_FOUND, f"no flag is named {flag!r}")
+
+
+def _broken(flag: str, why: str) -> Evaluation:
+    return Evaluation(None, None, Reason.ERROR, ErrorCode.PARSE_ERROR, f"flag {flag!r} cannot be served: {why}")
+
+
+def _describe(error: Exception) -> str:
+    return f"nothing is named {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__

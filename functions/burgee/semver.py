@@ -1,0 +1,48 @@
+"""Semantic Versioning 2.0.0 as sort keys, and npm's tilde and caret ranges."""
+
+from __future__ import annotations
+
+import re
+from typing import TypeAlias
+
+_SEMVER = re.compile(
+    r"v?(0|[1-9]\d{0,17})\.(0|[1-9]\d{0,17})\.(0|[1-9]\d{0,17})"
+    r"(?:-((?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)(?:\.(?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*))*))?"
+    r"(?:\+[0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*)?",
+    re.ASCII,
+)
+_MAX_LENGTH = 256
+
+Version: TypeAlias = tuple[int, int, int, tuple[tuple[int, int, str], ...]]
+"""Major, minor, patch, and the pre-release identifiers; compares as the specification orders versions."""
+
+_RELEASED = ((2, 0, ""),)  # sorts after every pre-release identifier
+
+
+def parse_version(text: str) -> Version | None:
+    """The sort key of a version, a leading `v` allowed; None if it is none. Build metadata does not count."""
+    match = _SEMVER.fullmatch(text) if len(text) <= _MAX_LENGTH else None
+    if match is None:
+        return None
+    major, minor, patch, pre = match.groups()
+    return int(major), int(minor), int(patch), _RELEASED if pre is None else _identifiers(pre)
+
+
+def _identifiers(text: str) -> tuple[tuple[int, int, str], ...]:
+    return tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in text.split("."))
+
+
+def tilde(base: Version) -> tuple[Version, Version]:
+    """`~1.2.3`: from there to below the next minor version."""
+    major, minor, _, _ = base
+    return base, (major, minor + 1, 0, ())
+
+
+def caret(base: Version) -> tuple[Version, Version]:
+    """`^1.2.3`: from there to below the next change of the leftmost number that is not zero."""
+    major, minor, patch, _ = base
+    if major:
+        return base, (major + 1, 0, 0, ())
+    if minor:
+        return base, (0, minor + 1, 0, ())
+    return base, (0, 0, patch + 1, ())

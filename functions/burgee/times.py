@@ -1,0 +1,29 @@
+"""RFC 3339 to epoch seconds and back, in UTC."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]\d{2}:\d{2})")
+
+
+def parse_time(text: str) -> float:
+    """Epoch seconds of an RFC 3339 date-time, or of a date's midnight in UTC.
+
+    A date-time without an offset is a ValueError: it would mean another moment on every machine.
+    """
+    if _DATE.fullmatch(text):
+        return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+    if not _DATE_TIME.fullmatch(text):
+        message = f"{text!r} is not an RFC 3339 time such as 2027-03-01T09:00:00Z"
+        raise ValueError(message)
+    return datetime.fromisoformat(text.upper()).timestamp()
+
+
+def format_time(epoch: float) -> str:
+    """RFC 3339 in UTC, with milliseconds only where there are any."""
+    moment = datetime.fromtimestamp(round(epoch * 1000) / 1000, UTC)
+    precision = "milliseconds" if moment.microsecond else "seconds"
+    return moment.isoformat(timespec=precision).replace("+00:00", "Z")

@@ -1,0 +1,157 @@
+"""YAML text to plain values and the place of each, in one pass over the parser's events.
+
+Stricter than YAML on purpose: YAML 1.2 scalars, no aliases, tags or merge keys, bounded depth and size. Aborting
+at the first such event is what keeps hostile input cheap: nothing is constructed that was not asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import yaml
+
+from burgee.errors import FlagFileError
+from burgee.model import Place, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_BYTES = 4 * 1024 * 1024
+MAX_DEPTH = 32
+
+Path: TypeAlias = tuple[str | int, ...]
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_CONSTANTS = {
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys(("null", "Null", "NULL", "~", ""), None),
+}
+# JSON's numbers: 0123 and 1_000 stay text, so that nobody's identifier changes on the way.
+_INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})", re.ASCII)
+_FLOAT = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?", re.ASCII)
+
+
+class Document:
+    """The value of a file, and where each part of it stands: `places` of values, `keys` of mapping keys."""
+
+    def __init__(self, file: str, data: bytes) -> None:
+        self.file = file
+        self.places: dict[Path, Place] = {}
+        self.keys: dict[Path, Place] = {}
+        self.problems: list[Problem] = []
+        self.value = self._read(data)
+
+    def place(self, path: Path, *, key: bool = False) -> Place:
+        """The place of a path, or of the nearest thing around it that is in the file."""
+        if key and path in self.keys:
+            return self.keys[path]
+        while path and path not in self.places:
+            path = path[:-1]
+        return self.places.get(path, Place(self.file, 1, 1))
+
+    def _fail(self, code: str, message: str, hint: str | None = None, mark: Any = None) -> FlagFileError:
+        place = self._at(mark) if mark is not None else Place(self.file, 1, 1)
+        return FlagFileError([*self.problems, Problem(place, code, message, hint)])
+
+    def _at(self, mark: Any) -> Place:
+        return Place(self.file, mark.line + 1, mark.column + 1)
+
+    def _read(self, data: bytes) -> Any:
+        if len(data) > MAX_BYTES:
+            raise self._fail("too-large", f"the file has {len(data):,} bytes, the limit is {MAX_BYTES:,}")
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            before = data[: error.start]
+            line, column = before.count(b"\n"), len(before) - (before.rfind(b"\n") + 1)
+            problem = Problem(
+                Place(self.file, line + 1, column + 1), "invalid-utf8", f"byte 0x{data[error.start]:02x} is not UTF-8"
+            )
+            raise FlagFileError([problem]) from error
+        try:
+            return self._document(yaml.parse(text, Loader=_LOADER))
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            raise self._fail("yaml-syntax", error.problem or "this is not YAML", mark=mark) from error
+        except yaml.YAMLError as error:
+            raise self._fail("yaml-syntax", str(error).splitlines()[0]) from error
+
+    def _document(self, events: Iterator[Any]) -> Any:
+        value = None
+        documents = 0
+        for event in events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    raise self._fail(
+                        "many-documents", "a flag file is one document", "remove `---`", event.start_mark
+                    )
+            elif isinstance(event, (yaml.StreamStartEvent, yaml.DocumentEndEvent, yaml.StreamEndEvent)):
+                continue
+            else:
+                value = self._node(event, events, ())
+        return value
+
+    def _node(self, event: Any, events: Iterator[Any], path: Path) -> Any:
+        mark = event.start_mark
+        if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
+            raise self._fail("alias", "anchors and aliases are not allowed", "write the value out", mark)
+        if event.tag is not None:
+            raise self._fail("tag", f"the tag {event.tag} is not allowed", "quote a text instead", mark)
+        if len(path) > MAX_DEPTH:
+            raise self._fail("too-deep", f"nesting is deeper than {MAX_DEPTH} levels", mark=mark)
+        self.places[path] = self._at(mark)
+        if isinstance(event, yaml.ScalarEvent):
+            return self._scalar(event)
+        if isinstance(event, yaml.SequenceStartEvent):
+            return self._sequence(events, path)
+        return self._mapping(events, path)
+
+    def _sequence(self, events: Iterator[Any], path: Path) -> list[Any]:
+        items: list[Any] = []
+        for event in events:
+            if isinstance(event, yaml.SequenceEndEvent):
+                break
+            items.append(self._node(event, events, (*path, len(items))))
+        return items
+
+    def _mapping(self, events: Iterator[Any], path: Path) -> dict[str, Any]:
+        mapping: dict[str, Any] = {}
+        for event in events:
+            if isinstance(event, yaml.MappingEndEvent):
+                break
+            if not isinstance(event, yaml.ScalarEvent):
+                raise self._fail("key-not-scalar", "a key must be a text", mark=event.start_mark)
+            key, here = event.value, self._at(event.start_mark)
+            if key == "<<" and event.implicit[0]:
+                raise self._fail("alias", "merge keys are not allowed", "write the keys out", event.start_mark)
+            inner = (*path, key)
+            if key in mapping:
+                first = self.keys[inner]
+                self.problems.append(
+                    Problem(here, "duplicate-key", f"{key!r} stands already on line {first.line}", "keep one of them")
+                )
+                kept = {p: at for p, at in self.places.items() if p[: len(inner)] == inner}
+                self._node(next(events), events, inner)
+                self.places.update(kept)
+                continue
+            self.keys[inner] = here
+            mapping[key] = self._node(next(events), events, inner)
+        return mapping
+
+    def _scalar(self, event: Any) -> Any:
+        text: str = event.value
+        if not event.implicit[0]:
+            return text
+        if text in _CONSTANTS:
+            return _CONSTANTS[text]
+        if _INTEGER.fullmatch(text):
+            return int(text)
+        if _FLOAT.fullmatch(text):
+            number = float(text)
+            if number in {float("inf"), float("-inf")}:
+                raise self._fail("number-range", f"{text} is out of range", "quote it as a text", event.start_mark)
+            return number
+        return text
