@@ -1,23 +1,20 @@
-"""A checked file to the snapshot of one environment, and the digests that tell snapshots and flags apart."""
+"""A checked file to the snapshot of one environment."""
 
 from __future__ import annotations
 
-import json
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from burgee.check import check
-from burgee.errors import Corrupt, FlagFileError
+from burgee.errors import FlagFileError
 from burgee.flagfile import Source, near
 from burgee.grammar import Flag, dump
 from burgee.model import Place, Problem, Severity
+from burgee.snapshots import FORMAT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from burgee.model import Definition, Snapshot
-
-FORMAT = 1
+    from burgee.model import Snapshot
 
 
 def compile_file(path: Path, environment: str | None = None) -> Snapshot:
@@ -52,35 +49,3 @@ def definition(flag: Flag, environment: str | None) -> dict[str, Any]:
     overlays = written.pop("environments", {})
     written.pop("tests", None)
     return {**written, **overlays.get(environment, {})}
-
-
-def payload(snapshot: Snapshot) -> bytes:
-    """A snapshot as the bytes that a release holds."""
-    return _json(snapshot)
-
-
-def load_snapshot(data: bytes) -> Snapshot:
-    """A release's bytes as a snapshot; Corrupt if they are none."""
-    try:
-        snapshot = json.loads(data)
-    except ValueError as error:
-        raise Corrupt(f"the release is not JSON: {error}") from error
-    if not isinstance(snapshot, dict) or snapshot.get("format") != FORMAT:
-        raise Corrupt("the release is not a snapshot of a format that this version reads")
-    return snapshot
-
-
-def digest(data: bytes) -> str:
-    """The SHA-256 of bytes, in hexadecimal."""
-    return sha256(data).hexdigest()
-
-
-def definition_digest(flag: Definition) -> str:
-    """What tells one definition from another; the order of keys counts, as it does in a split."""
-    return digest(_json(flag))
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode(
-        "utf-8", "surrogatepass"
-    )

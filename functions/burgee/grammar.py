@@ -170,6 +170,7 @@ _WHEN_SCHEMA = {
 
 Status = Annotated[
     bool,
+    Field(strict=True),
     BeforeValidator(_status),
     WithJsonSchema({"enum": [True, False, "on", "off"]}),
 ]

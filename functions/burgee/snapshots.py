@@ -1,0 +1,40 @@
+"""Snapshots as bytes and back, and the digests that tell them apart. Imports nothing heavy: evaluators need it."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from burgee.errors import Corrupt
+
+if TYPE_CHECKING:
+    from burgee.model import Definition, Snapshot
+
+FORMAT = 1
+
+
+def payload(snapshot: Snapshot) -> bytes:
+    """A snapshot as the bytes that a release holds."""
+    return _json(snapshot)
+
+
+def load_snapshot(data: bytes) -> Snapshot:
+    """A release's bytes as a snapshot; Corrupt if they are none."""
+    try:
+        snapshot = json.loads(data)
+    except ValueError as error:
+        raise Corrupt(f"the release is not JSON: {error}") from error
+    if not isinstance(snapshot, dict) or snapshot.get("format") != FORMAT:
+        raise Corrupt("the release is not a snapshot of a format that this version reads")
+    return snapshot
+
+
+def definition_digest(flag: Definition | None) -> str | None:
+    """What tells one definition from another, None for none; the order of keys counts, as it does in a split."""
+    return None if flag is None else sha256(_json(flag)).hexdigest()
+
+
+def _json(value: Any) -> bytes:
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.encode("utf-8", "surrogatepass")

@@ -1,0 +1,195 @@
+"""The embedded store: one SQLite file, or memory. A commit is one transaction, so a killed process loses nothing."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import zlib
+from contextlib import contextmanager
+from dataclasses import asdict
+from hashlib import sha256
+from threading import RLock
+from typing import TYPE_CHECKING, Any
+
+from burgee.errors import Conflict, Corrupt, NotFound, StoreError, StoreUnavailable
+from burgee.model import Override
+from burgee.stores import AuditEntry, Change, Origin, Pointer, Release, State, Tenant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS pointer (
+    tenant TEXT PRIMARY KEY, version INTEGER NOT NULL, digest TEXT NOT NULL, revision INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS release (
+    tenant TEXT, version INTEGER, digest TEXT NOT NULL, origin TEXT NOT NULL, created_at TEXT NOT NULL,
+    flags INTEGER NOT NULL, size INTEGER NOT NULL, payload BLOB NOT NULL, PRIMARY KEY (tenant, version));
+CREATE TABLE IF NOT EXISTS override (tenant TEXT, flag TEXT, record TEXT NOT NULL, PRIMARY KEY (tenant, flag));
+CREATE TABLE IF NOT EXISTS retired (tenant TEXT, flag TEXT, at TEXT NOT NULL, PRIMARY KEY (tenant, flag));
+CREATE TABLE IF NOT EXISTS audit (
+    tenant TEXT, id TEXT, flag TEXT, record TEXT NOT NULL, PRIMARY KEY (tenant, id)) WITHOUT ROWID;
+"""
+
+
+class SqliteStore:
+    """`burgee.stores.Store` over SQLite; safe between threads and between processes."""
+
+    def __init__(self, path: str | Path, tenant: Tenant | None = None) -> None:
+        self.tenant = tenant or Tenant()
+        self._key = f"{self.tenant.project}/{self.tenant.environment}"
+        self._lock = RLock()
+        try:
+            self._db = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
+            self._prepare(str(path))
+        except sqlite3.Error as error:
+            raise StoreError(f"{path} cannot be used as a store: {error}") from error
+
+    def _prepare(self, path: str) -> None:
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        (found,) = self._db.execute("PRAGMA user_version").fetchone()
+        if found > SCHEMA_VERSION:
+            raise StoreError(
+                f"{path} was written by a newer Burgee (schema {found}, this one reads {SCHEMA_VERSION})"
+            )
+        self._db.executescript(_SCHEMA)
+        self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+
+    @contextmanager
+    def _transaction(self, *, write: bool) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                self._db.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+                try:
+                    yield self._db
+                except BaseException:
+                    self._db.rollback()
+                    raise
+                self._db.commit()
+            except sqlite3.OperationalError as error:
+                raise StoreUnavailable(f"the store is busy or gone: {error}") from error
+            except sqlite3.Error as error:
+                raise Corrupt(f"the store cannot be read: {error}") from error
+
+    def pointer(self) -> Pointer:
+        """The current pointer."""
+        with self._transaction(write=False) as db:
+            return self._pointer(db)
+
+    def _pointer(self, db: sqlite3.Connection) -> Pointer:
+        row = db.execute("SELECT version, digest, revision FROM pointer WHERE tenant = ?", (self._key,)).fetchone()
+        return Pointer(*row) if row else Pointer()
+
+    def state(self) -> State:
+        """Pointer, overrides and retired names in one read transaction."""
+        with self._transaction(write=False) as db:
+            laid = db.execute("SELECT record FROM override WHERE tenant = ? ORDER BY flag", (self._key,)).fetchall()
+            gone = db.execute("SELECT flag, at FROM retired WHERE tenant = ?", (self._key,)).fetchall()
+            pointer = self._pointer(db)
+        overrides = [Override(**json.loads(record)) for (record,) in laid]
+        return State(pointer, {override.flag: override for override in overrides}, dict(gone))
+
+    def stage(self, payload: bytes, origin: Origin, *, flags: int, at: str) -> Release:
+        """Writes a release that nobody serves yet, and reads it back."""
+        digest = sha256(payload).hexdigest()
+        with self._transaction(write=True) as db:
+            query = "SELECT COALESCE(MAX(version), 0) + 1 FROM release WHERE tenant = ?"
+            (version,) = db.execute(query, (self._key,)).fetchone()
+            release = Release(version, digest, origin, at, flags, len(payload))
+            row = (self._key, version, digest, _dump(asdict(origin)), at, flags, len(payload), zlib.compress(payload))
+            db.execute("INSERT INTO release VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        self.payload(version)
+        return release
+
+    def release(self, version: int) -> Release:
+        """The record of one release."""
+        for release in self._releases("version = ?", (version,), 1):
+            return release
+        raise NotFound(f"there is no release {version}")
+
+    def payload(self, version: int) -> bytes:
+        """A release's bytes, checked against its digest."""
+        with self._transaction(write=False) as db:
+            query = "SELECT payload, digest FROM release WHERE tenant = ? AND version = ?"
+            row = db.execute(query, (self._key, version)).fetchone()
+        if row is None:
+            raise NotFound(f"there is no release {version}")
+        try:
+            payload = zlib.decompress(row[0])
+        except zlib.error as error:
+            raise Corrupt(f"release {version} does not decompress") from error
+        if sha256(payload).hexdigest() != row[1]:
+            raise Corrupt(f"release {version} does not match its digest")
+        return payload
+
+    def releases(self, *, limit: int = 20, before: int | None = None) -> Sequence[Release]:
+        """Newest first, versions below `before`."""
+        return self._releases("version < ?", (before if before is not None else 2**62,), limit)
+
+    def _releases(self, where: str, values: tuple[int, ...], limit: int) -> Sequence[Release]:
+        columns = "version, digest, origin, created_at, flags, size"
+        query = f"SELECT {columns} FROM release WHERE tenant = ? AND {where} ORDER BY version DESC LIMIT ?"  # noqa: S608 - no input
+        with self._transaction(write=False) as db:
+            rows = db.execute(query, (self._key, *values, limit)).fetchall()
+        return [Release(row[0], row[1], Origin(**json.loads(row[2])), *row[3:]) for row in rows]
+
+    def commit(self, change: Change, *, expected: int) -> Pointer:
+        """Applies a change if nobody else has committed since revision `expected`."""
+        with self._transaction(write=True) as db:
+            pointer = self._pointer(db)
+            if pointer.revision != expected:
+                raise Conflict(f"the state moved on to revision {pointer.revision} from {expected}; read it again")
+            version, digest = pointer.version, pointer.digest
+            if change.activate is not None:
+                version, digest = change.activate, self._staged_digest(db, change.activate)
+            after = Pointer(version, digest, expected + 1)
+            db.execute("REPLACE INTO pointer VALUES (?, ?, ?, ?)", (self._key, version, digest, after.revision))
+            self._write(db, change)
+        return after
+
+    def _staged_digest(self, db: sqlite3.Connection, version: int) -> str:
+        query = "SELECT digest FROM release WHERE tenant = ? AND version = ?"
+        row = db.execute(query, (self._key, version)).fetchone()
+        if row is None:
+            raise NotFound(f"there is no release {version}")
+        return str(row[0])
+
+    def _write(self, db: sqlite3.Connection, change: Change) -> None:
+        at = change.audit[0].at if change.audit else ""
+        lifted = [(self._key, flag) for flag in change.lift]
+        laid = [(self._key, override.flag, _dump(asdict(override))) for override in change.lay]
+        db.executemany("DELETE FROM override WHERE tenant = ? AND flag = ?", lifted)
+        db.executemany("REPLACE INTO override VALUES (?, ?, ?)", laid)
+        db.executemany("DELETE FROM retired WHERE tenant = ? AND flag = ?", [(self._key, f) for f in change.reuse])
+        db.executemany("REPLACE INTO retired VALUES (?, ?, ?)", [(self._key, flag, at) for flag in change.retire])
+        entries = [(self._key, entry.id, entry.flag, _dump(asdict(entry))) for entry in change.audit]
+        db.executemany("INSERT INTO audit VALUES (?, ?, ?, ?)", entries)
+
+    def audit(self, *, limit: int = 50, before: str | None = None, flag: str | None = None) -> Sequence[AuditEntry]:
+        """Newest first, ids below `before`."""
+        where = "tenant = ? AND id < ? AND (? IS NULL OR flag = ?)"
+        query = f"SELECT record FROM audit WHERE {where} ORDER BY id DESC LIMIT ?"  # noqa: S608 - no input
+        with self._transaction(write=False) as db:
+            rows = db.execute(query, (self._key, before or "~", flag, flag, limit)).fetchall()
+        return [AuditEntry(**json.loads(record)) for (record,) in rows]
+
+    def collect(self, *, keep: int = 20) -> int:
+        """Deletes releases beyond the newest `keep`, never the current one."""
+        query = (
+            "DELETE FROM release WHERE tenant = ?1 AND version NOT IN "
+            "(SELECT version FROM release WHERE tenant = ?1 ORDER BY version DESC LIMIT ?2) "
+            "AND version NOT IN (SELECT version FROM pointer WHERE tenant = ?1)"
+        )
+        with self._transaction(write=True) as db:
+            return db.execute(query, (self._key, keep)).rowcount
+
+    def close(self) -> None:
+        """Closes the file."""
+        with self._lock:
+            self._db.close()
+
+
+def _dump(record: dict[str, Any]) -> str:
+    return json.dumps(record, separators=(",", ":"))

@@ -1,0 +1,1 @@
+"""The service over HTTP. `evaluation` stands alone, so that its Lambda need not load the rest."""

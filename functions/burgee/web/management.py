@@ -1,0 +1,239 @@
+"""Flags as resources: each write becomes an override over the release, with its author and its reason."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from hashlib import sha256
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import Field
+
+from burgee.errors import Conflict, Refused
+from burgee.grammar import Name, Served, Status
+from burgee.overrides import Act, lay, served
+from burgee.ruleset import Ruleset
+from burgee.serving import EMPTY
+from burgee.snapshots import load_snapshot
+from burgee.stores import Change
+from burgee.web.problems import answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from burgee.model import Definition, Snapshot
+    from burgee.serving import Serving
+    from burgee.stores import State, Store
+
+ATTEMPTS = 5
+
+
+class FlagChange(Served):
+    """The keys to change; `null` takes one away."""
+
+
+class NewFlag(Served):
+    """A flag: the keys of flags.yaml, and its name."""
+
+    flag_name: Name = Field(description="Its name.")
+    status: Status = Field(False, description="On or off.")
+
+
+Author = Annotated[str, Header(alias="X-Burgee-Author", max_length=200)]
+Reason = Annotated[str, Header(alias="X-Burgee-Reason", max_length=500)]
+
+_PROBLEM: dict[str, Any] = {"content": {"application/problem+json": {"schema": {"type": "object"}}}}
+MISSING: dict[int | str, dict[str, Any]] = {404: {"description": "No such flag", **_PROBLEM}}
+EXISTS: dict[int | str, dict[str, Any]] = {
+    400: {"description": "The name is taken, or the body is no JSON", **_PROBLEM}
+}
+COMMON: dict[int | str, dict[str, Any]] = {
+    409: {"description": "Somebody else wrote at the same moment", **_PROBLEM},
+    422: {"description": "The body is not a flag", **_PROBLEM},
+    503: {"description": "The store does not answer", **_PROBLEM},
+}
+UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "Not changed since `If-None-Match`"}}
+
+
+class Flags:
+    """Flags read from and written to a store, whole states at a time."""
+
+    def __init__(self, store: Store, serving: Serving) -> None:
+        self.store = store
+        self.serving = serving
+
+    def read(self) -> tuple[State, Snapshot, str]:
+        """The state, the release's snapshot, and the time the release was made."""
+        state = self.store.state()
+        if not state.pointer.version:
+            return state, EMPTY, ""
+        version = state.pointer.version
+        return state, load_snapshot(self.store.payload(version)), self.store.release(version).created_at
+
+    def write(self, change: Callable[[State, Snapshot], Change]) -> None:
+        """Reads, decides and commits, again when somebody else came first."""
+        for attempt in range(ATTEMPTS):
+            state, snapshot, _ = self.read()
+            try:
+                self.store.commit(change(state, snapshot), expected=state.pointer.revision)
+            except Conflict:
+                if attempt == ATTEMPTS - 1:
+                    raise
+            else:
+                break
+        self.serving.refresh()
+
+    def tell(self, flag: str) -> dict[str, Any]:
+        """A flag as the management routes answer it."""
+        state, snapshot, released = self.read()
+        definition = served(state, snapshot, flag, time.time())
+        if definition is None:
+            raise Refused("not-found", f"Feature flag '{flag}' not found")
+        return resource(flag, definition, state, released)
+
+
+def resource(flag: str, definition: Definition, state: State, released: str) -> dict[str, Any]:
+    """The body of one flag; `id` is made of the name, so that it never changes."""
+    override = state.overrides.get(flag)
+    return {
+        "id": int.from_bytes(sha256(flag.encode()).digest()[:7]) >> 4,
+        "flag_name": flag,
+        "status": False,
+        "rollout_percentage": None,
+        "description": None,
+        **definition,
+        "created_at": override.created_at if override else released,
+        "updated_at": override.updated_at if override else released,
+        "source": "override" if override else "release",
+    }
+
+
+def management_router(store: Store, serving: Serving) -> APIRouter:
+    """The management routes over a store."""
+    router = APIRouter(tags=["management"], responses=COMMON)
+    flags = Flags(store, serving)
+
+    def lay_flag(flag: str, act: Act, wanted: Callable[[Definition | None], Mapping[str, Any] | None]) -> None:
+        def change(state: State, snapshot: Snapshot) -> Change:
+            target = wanted(served(state, snapshot, flag, act.now))
+            made = lay(state, snapshot, flag, target, act)
+            broken = Ruleset(snapshot, made.lay).check().get(flag)
+            if broken is not None:
+                raise Refused("invalid-flag", f"{flag} cannot be served: {broken}")
+            return made
+
+        flags.write(change)
+
+    @router.post("/flags", status_code=201, responses=EXISTS)
+    def create_flag(request: Request, body: NewFlag, author: Author = "unknown", reason: Reason = "") -> Response:
+        """Make a flag that Git does not know yet."""
+        wanted = {key: value for key, value in _sent(body).items() if key != "flag_name"}
+
+        def new(current: Definition | None) -> Mapping[str, Any]:
+            if current is not None:
+                raise Refused("exists", f"Feature flag '{body.flag_name}' already exists")
+            return {"status": body.status, **wanted}
+
+        lay_flag(body.flag_name, Act("flag.create", author, reason, time.time()), new)
+        return answer(request, flags.tell(body.flag_name), 201)
+
+    @router.get("/flags", responses=UNCHANGED)
+    def list_flags(
+        request: Request,
+        limit: Annotated[int | None, Query(ge=1, le=1000)] = None,
+        cursor: Annotated[str, Query(max_length=255)] = "",
+    ) -> Response:
+        """All flags by name; with `limit`, that many after `cursor`, and the next page in `Link`."""
+        state, snapshot, released = flags.read()
+        now = time.time()
+        names = sorted(name for name in {*snapshot["flags"], *state.overrides} if name > cursor)
+        found = [(name, served(state, snapshot, name, now)) for name in names]
+        told = [resource(name, definition, state, released) for name, definition in found if definition is not None]
+        headers = {}
+        if limit is not None and len(told) > limit:
+            told = told[:limit]
+            headers["Link"] = f'<?limit={limit}&cursor={told[-1]["flag_name"]}>; rel="next"'
+        return answer(request, told, headers=headers)
+
+    @router.get("/flags/{flag_name}", responses=MISSING | UNCHANGED)
+    def get_flag(request: Request, flag_name: str) -> Response:
+        """One flag as it is served."""
+        return answer(request, flags.tell(flag_name))
+
+    @router.put("/flags/{flag_name}", responses=MISSING | EXISTS)
+    def update_flag(
+        request: Request, flag_name: str, body: FlagChange, author: Author = "unknown", reason: Reason = ""
+    ) -> Response:
+        """Change the keys sent, and only those."""
+        sent = _sent(body)
+
+        def changed(current: Definition | None) -> Mapping[str, Any]:
+            if current is None:
+                raise Refused("not-found", f"Feature flag '{flag_name}' not found")
+            return {key: value for key, value in {**current, **sent}.items() if value is not None}
+
+        lay_flag(flag_name, Act("flag.update", author, reason, time.time()), changed)
+        return answer(request, flags.tell(flag_name))
+
+    @router.delete("/flags/{flag_name}", status_code=204, responses=MISSING)
+    def delete_flag(flag_name: str, author: Author = "unknown", reason: Reason = "") -> Response:
+        """Serve a flag as absent; one that Git never had is gone."""
+
+        def absent(current: Definition | None) -> None:
+            if current is None:
+                raise Refused("not-found", f"Feature flag '{flag_name}' not found")
+
+        lay_flag(flag_name, Act("flag.delete", author, reason, time.time()), absent)
+        return Response(status_code=204)
+
+    @router.get("/overrides", responses=UNCHANGED)
+    def list_overrides(request: Request) -> Response:
+        """What operators said over the release."""
+        overrides = store.state().overrides
+        return answer(request, {"overrides": [asdict(override) for override in overrides.values()]})
+
+    @router.delete("/overrides/{flag_name}", status_code=204, responses=MISSING)
+    def clear_override(flag_name: str, author: Author = "unknown", reason: Reason = "") -> Response:
+        """Take an override away: the release decides again."""
+
+        def change(state: State, snapshot: Snapshot) -> Change:
+            override = state.overrides.get(flag_name)
+            if override is None:
+                raise Refused("not-found", f"There is no override on '{flag_name}'")
+            act = Act("override.clear", author, reason, time.time())
+            after = snapshot["flags"].get(flag_name)
+            entry = act.entry(flag=flag_name, before=override.definition, after=after, release=state.pointer.version)
+            return Change(lift=[flag_name], audit=[entry])
+
+        flags.write(change)
+        return Response(status_code=204)
+
+    @router.get("/releases", responses=UNCHANGED)
+    def list_releases(
+        request: Request,
+        limit: Annotated[int, Query(ge=1, le=100)] = 20,
+        cursor: Annotated[int | None, Query(ge=1, le=2**53)] = None,
+    ) -> Response:
+        """Releases, newest first, versions below `cursor`."""
+        current = store.pointer().version
+        releases = [asdict(release) for release in store.releases(limit=limit, before=cursor)]
+        return answer(request, {"current": current, "releases": releases})
+
+    @router.get("/audit", responses=UNCHANGED)
+    def list_audit(
+        request: Request,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+        cursor: Annotated[str | None, Query(max_length=64)] = None,
+        flag: Annotated[str | None, Query(max_length=255)] = None,
+    ) -> Response:
+        """Who changed what, newest first, entries before `cursor`."""
+        entries = [asdict(entry) for entry in store.audit(limit=limit, before=cursor, flag=flag)]
+        return answer(request, {"entries": entries, "cursor": entries[-1]["id"] if entries else None})
+
+    return router
+
+
+def _sent(body: Served) -> dict[str, Any]:
+    """The keys that a body carries, `None` where it says null."""
+    return body.model_dump(mode="json", by_alias=True, exclude_unset=True)

@@ -1,0 +1,71 @@
+"""Errors as RFC 9457 problem details, and answers as JSON with a strong ETag: the one place that makes responses."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from burgee.errors import Conflict, Refused, StoreError
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+TYPES = "https://burgee.dev/problems/"
+
+
+def answer(request: Request, body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """JSON; a read carries an ETag over its body and answers 304 to who has it."""
+    data = json.dumps(body, separators=(",", ":")).encode()
+    headers = dict(headers or {})
+    if request.method in {"GET", "HEAD"} and status == 200:
+        headers["ETag"] = etag = f'"{sha256(data).hexdigest()[:32]}"'
+        if _holds(request.headers.get("if-none-match", ""), etag):
+            return Response(status_code=304, headers=headers)
+    return Response(data, status, headers, "application/json")
+
+
+def _holds(header: str, etag: str) -> bool:
+    """RFC 9110 section 13.1.2: weak comparison against a list, or `*`."""
+    tags = [tag.strip().removeprefix("W/") for tag in header.split(",")]
+    return etag in tags or "*" in tags
+
+
+def problem(status: int, kind: str, detail: str, errors: list[dict[str, str]] | None = None) -> Response:
+    """A problem document; `kind` ends its type, `errors` point into the body."""
+    body: dict[str, Any] = {"type": TYPES + kind, "title": kind.replace("-", " "), "status": status, "detail": detail}
+    if errors:
+        body["errors"] = errors
+    return Response(json.dumps(body).encode(), status, media_type="application/problem+json")
+
+
+async def http_problem(_request: Request, error: Exception) -> Response:
+    """What the framework refuses: no such route, no such method."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type alone
+    response = problem(error.status_code, "not-found" if error.status_code == 404 else "refused", str(error.detail))
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def store_problem(_request: Request, error: Exception) -> Response:
+    """What the store could not do: somebody was first, or it does not answer."""
+    if isinstance(error, Conflict):
+        return problem(409, "conflict", "somebody else changed the flags at the same moment; try again")
+    return problem(503, "store-unavailable", "the flags cannot be changed now; evaluation goes on")
+
+
+async def refused_problem(_request: Request, error: Exception) -> Response:
+    """A change that was possible but is refused."""
+    assert isinstance(error, Refused)  # noqa: S101 - registered for this type alone
+    status = {"not-found": 404, "exists": 400}.get(error.code, 422)
+    return problem(status, error.code, str(error))
+
+
+HANDLERS: dict[Any, Any] = {
+    HTTPException: http_problem,
+    StoreError: store_problem,
+    Refused: refused_problem,
+}
