@@ -111,8 +111,16 @@ def resource(flag: str, definition: Definition, state: State, released: str) -> 
 
 def management_router(store: Store, serving: Serving) -> APIRouter:
     """The management routes over a store."""
-    router = APIRouter(tags=["management"], responses=COMMON)
     flags = Flags(store, serving)
+    router = APIRouter(tags=["management"], responses=COMMON)
+    router.include_router(_flag_routes(flags))
+    router.include_router(_operation_routes(flags))
+    return router
+
+
+def _flag_routes(flags: Flags) -> APIRouter:
+    """Flags as the first version of this service had them, and richer ones."""
+    router = APIRouter()
 
     def lay_flag(flag: str, act: Act, wanted: Callable[[Definition | None], Mapping[str, Any] | None]) -> None:
         def change(state: State, snapshot: Snapshot) -> Change:
@@ -186,6 +194,14 @@ def management_router(store: Store, serving: Serving) -> APIRouter:
 
         lay_flag(flag_name, Act("flag.delete", author, reason, time.time()), absent)
         return Response(status_code=204)
+
+    return router
+
+
+def _operation_routes(flags: Flags) -> APIRouter:
+    """What has been decided, by whom, and the way back."""
+    router = APIRouter()
+    store = flags.store
 
     @router.get("/overrides", responses=UNCHANGED)
     def list_overrides(request: Request) -> Response:
