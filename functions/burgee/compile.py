@@ -21,14 +21,19 @@ def compile_file(path: Path, environment: str | None = None) -> Snapshot:
     """The snapshot of a file; FlagFileError with all problems if any of them is an error."""
     source = Source(path)
     problems = [problem for problem in check(source) if problem.severity is Severity.ERROR]
-    known = source.model.environments
-    if environment is not None and environment not in known and not problems:
-        message = f"there is no environment {environment!r}"
-        hint = near(environment, known) or f"the file has {', '.join(known) or 'none'}"
-        problems.append(Problem(Place(str(path), 1, 1), "unknown-environment", message, hint))
     if problems:
         raise FlagFileError(problems)
+    require_environment(source, environment)
     return compile_source(source, environment)
+
+
+def require_environment(source: Source, environment: str | None) -> None:
+    """FlagFileError if the file has no such environment; None is the flags as they stand, and always there."""
+    known = source.model.environments
+    if environment is not None and environment not in known:
+        message = f"there is no environment {environment!r}"
+        hint = near(environment, known) or f"the file has {', '.join(known) or 'none'}"
+        raise FlagFileError([Problem(Place(str(source.path), 1, 1), "unknown-environment", message, hint)])
 
 
 def compile_source(source: Source, environment: str | None) -> Snapshot:

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import Field
 
+from burgee.deploy import live
 from burgee.errors import Conflict, Refused
 from burgee.grammar import Name, Served, Status
 from burgee.overrides import Act, lay, served
 from burgee.ruleset import Ruleset
-from burgee.serving import EMPTY
-from burgee.snapshots import load_snapshot
 from burgee.stores import Change
 from burgee.web.problems import answer
 
@@ -65,11 +64,9 @@ class Flags:
 
     def read(self) -> tuple[State, Snapshot, str]:
         """The state, the release's snapshot, and the time the release was made."""
-        state = self.store.state()
-        if not state.pointer.version:
-            return state, EMPTY, ""
+        state, snapshot = live(self.store)
         version = state.pointer.version
-        return state, load_snapshot(self.store.payload(version)), self.store.release(version).created_at
+        return state, snapshot, self.store.release(version).created_at if version else ""
 
     def write(self, change: Callable[[State, Snapshot], Change]) -> None:
         """Reads, decides and commits, again when somebody else came first."""

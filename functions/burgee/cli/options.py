@@ -1,0 +1,28 @@
+"""Arguments that several commands share, said once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+FLAGS = "flags.yaml"
+
+File: TypeAlias = Annotated[
+    Path, typer.Option("--flags", metavar="PATH", exists=True, dir_okay=False, help="The flag file.")
+]
+Environment: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--env", metavar="NAME", help="The environment to lay over; default none.", envvar="BURGEE_ENV"),
+]
+Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+State: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--state",
+        metavar="PATH",
+        dir_okay=False,
+        help="The embedded store; default .burgee/state.sqlite beside the flag file.",
+    ),
+]

@@ -1,0 +1,164 @@
+"""`burgee serve`: a flag file and the embedded store as a service on this machine, following the file."""
+
+from __future__ import annotations
+
+import socket
+import time
+from contextlib import closing
+from ipaddress import ip_address
+from threading import Event, Thread
+from typing import TYPE_CHECKING
+
+import typer
+
+from burgee.cli import output
+from burgee.cli.source import releasable
+from burgee.deploy import Consent, apply
+from burgee.errors import BurgeeError, FlagFileError
+from burgee.overrides import Act
+from burgee.plan import Verdict
+from burgee.serving import Serving
+from burgee.stores import Origin, Tenant
+from burgee.stores.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from burgee.flagfile import Source
+    from burgee.plan import Plan
+    from burgee.stores import Store
+
+POLL_SECONDS = 0.5
+
+
+def serve(host: str, port: int, flags: Path, state: Path | None, environment: str | None) -> None:
+    """Serves until interrupted. A file that is broken at the start is refused; later the last good one stays."""
+    import uvicorn
+
+    from burgee.web.app import create_app
+
+    if not _loopback(host):
+        raise typer.BadParameter(
+            f"{host} is reachable from outside, and nothing here asks for a key; use 127.0.0.1", param_hint="--host"
+        )
+    tenant = Tenant(environment=environment or "default")
+    with _listen(host, port) as listener, closing(SqliteStore(state or default_state(flags), tenant)) as store:
+        serving = Serving(store, refresh_seconds=1)
+        follower = Follower(flags, environment, store, serving.refresh)
+        source = follower.release()
+        _greet(f"http://{host if ':' not in host else f'[{host}]'}:{listener.getsockname()[1]}", flags, source)
+        stop = Event()
+        Thread(target=follower.follow, args=(stop,), daemon=True).start()
+        app = create_app(store, serving)
+        try:
+            config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
+            uvicorn.Server(config).run(sockets=[listener])
+        finally:
+            stop.set()
+
+
+def _greet(url: str, flags: Path, source: Source) -> None:
+    output.tell(f"Serving {flags} on {url} (docs at /docs), open to this machine only. Ctrl-C stops.")
+    first = next(iter(source.model.flags), None)
+    if first is not None:
+        output.tell(f"Try: curl {url}/users/ada/flags/{first}")
+
+
+def default_state(flags: Path) -> Path:
+    """The store beside a flag file, in a folder that Git ignores by itself."""
+    folder = flags.parent / ".burgee"
+    folder.mkdir(exist_ok=True)
+    ignore = folder / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("*\n", encoding="utf-8")
+    return folder / "state.sqlite"
+
+
+class Follower:
+    """Releases a file into a store whenever it or what it includes changes."""
+
+    def __init__(self, flags: Path, environment: str | None, store: Store, released: Callable[[], None]) -> None:
+        self._flags = flags
+        self._environment = environment
+        self._store = store
+        self._released = released
+        self._seen = self._fingerprint(())
+        self._patterns: tuple[str, ...] = ()
+
+    def release(self) -> Source:
+        """Releases the file as it is now; FlagFileError or another BurgeeError where that cannot be done."""
+        source, snapshot = releasable(self._flags, self._environment)
+        self._patterns = tuple(source.model.include)
+        self._seen = self._fingerprint(self._patterns)
+        act = Act("release.activate", "burgee serve", "the file changed", time.time())
+        # Whoever edits the file here also lays the overrides here: both stay, and it is said aloud.
+        consent = Consent(overrides="keep", empty=True, shrunken=True, reuse=True)
+        made = apply(self._store, snapshot, Origin(message=f"served from {self._flags.name}"), act, consent)
+        self._released()
+        _report(made)
+        return source
+
+    def follow(self, stop: Event) -> None:
+        """Looks at the file twice a second until told to stop."""
+        while not stop.wait(POLL_SECONDS):
+            self.look()
+
+    def look(self) -> None:
+        """Releases the file if it changed; a broken one changes nothing and is told about once."""
+        seen = self._fingerprint(self._patterns)
+        if seen == self._seen:
+            return
+        self._seen = seen
+        try:
+            source = self.release()
+        except FlagFileError as error:
+            output.problems(error.problems)
+            output.tell("The change is broken; the last good flags are still served.", typer.colors.RED)
+        except BurgeeError as error:
+            output.tell(f"The change is not served: {error}", typer.colors.RED)
+        else:
+            output.tell(f"{self._flags} changed: {len(source.model.flags)} flags served.")
+
+    def _fingerprint(self, patterns: tuple[str, ...]) -> tuple[tuple[str, int, int], ...]:
+        files = {self._flags, *(match for pattern in patterns for match in self._flags.parent.glob(pattern))}
+        told = []
+        for file in sorted(files):
+            try:
+                status = file.stat()
+            except OSError:
+                continue
+            told.append((str(file), status.st_mtime_ns, status.st_size))
+        return tuple(told)
+
+
+def _report(made: Plan) -> None:
+    for standing in made.standings:
+        override = standing.override
+        if standing.verdict is Verdict.ABSORBED:
+            output.tell(f"{override.flag}: the file now says what the override said; the override is gone.")
+        elif standing.verdict is not Verdict.EXPIRED:
+            clash = ", though the file changed since" if standing.verdict is Verdict.CONFLICT else ""
+            message = f"{override.flag}: an override by {override.author} is served over the file{clash}."
+            output.tell(message, typer.colors.YELLOW)
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen()  # from here on a caller waits instead of being refused
+    except OSError as error:
+        listener.close()
+        output.tell(f"burgee: {host}:{port} cannot be had: {error.strerror}; choose another --port", typer.colors.RED)
+        raise typer.Exit(1) from error
+    return listener

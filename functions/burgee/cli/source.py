@@ -1,0 +1,37 @@
+"""A flag file as commands want it: read, checked, its own tests run, every problem in one list."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from burgee.check import check
+from burgee.compile import compile_source, require_environment
+from burgee.errors import FlagFileError
+from burgee.flagfile import Source
+from burgee.flagtests import run_tests
+from burgee.model import Severity
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from burgee.model import Problem, Snapshot
+
+
+def examine(path: Path) -> tuple[Source, int, list[Problem]]:
+    """The source, how many of its tests ran, and all its problems. Tests run only where nothing else is wrong."""
+    source = Source(path)
+    problems = check(source)
+    if any(problem.severity is Severity.ERROR for problem in problems):
+        return source, 0, problems
+    ran, failures = run_tests(source)
+    return source, ran, problems + failures
+
+
+def releasable(path: Path, environment: str | None) -> tuple[Source, Snapshot]:
+    """A file that may be released, compiled; FlagFileError with everything that speaks against it."""
+    source, _, problems = examine(path)
+    errors = [problem for problem in problems if problem.severity is Severity.ERROR]
+    if errors:
+        raise FlagFileError(errors)
+    require_environment(source, environment)
+    return source, compile_source(source, environment)

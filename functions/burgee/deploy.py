@@ -1,0 +1,134 @@
+"""Makes a snapshot the live release, or refuses: one staged release, one conditional commit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from burgee.errors import Refused
+from burgee.plan import Plan, Standing, Verdict, plan, rebased
+from burgee.serving import EMPTY
+from burgee.snapshots import load_snapshot, payload
+from burgee.stores import Change
+from burgee.times import format_time
+
+if TYPE_CHECKING:
+    from burgee.model import Snapshot
+    from burgee.overrides import Act
+    from burgee.stores import AuditEntry, Origin, State, Store
+
+OnConflict: TypeAlias = Literal["refuse", "keep", "discard"]
+
+SHRUNKEN = 0.5
+"""A release that loses more than this share of the live flags looks like an accident."""
+FEW = 4
+"""Below this many live flags, losing half of them is everyday work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What the person who deploys has agreed to beforehand."""
+
+    overrides: OnConflict = "refuse"
+    empty: bool = False
+    shrunken: bool = False
+    reuse: bool = False
+    plan_digest: str | None = None
+
+
+def live(store: Store) -> tuple[State, Snapshot]:
+    """What a store serves now."""
+    state = store.state()
+    version = state.pointer.version
+    return state, load_snapshot(store.payload(version)) if version else EMPTY
+
+
+def apply(store: Store, wanted: Snapshot, origin: Origin, act: Act, consent: Consent | None = None) -> Plan:
+    """Releases `wanted` and returns the plan that was carried out; writes nothing where nothing would change.
+
+    Raises Refused with what to consent to, Conflict if somebody else wrote meanwhile.
+    """
+    state, current = live(store)
+    made = plan(state, current, wanted, act.now)
+    _insist(made, len(current["flags"]), len(wanted["flags"]), consent or Consent())
+    if made.unchanged and not _moving(made, consent or Consent()):
+        return made
+    version = None
+    if not made.unchanged:
+        release = store.stage(payload(wanted), origin, flags=len(wanted["flags"]), at=format_time(act.now))
+        version = release.version
+    store.commit(_change(made, version, act, consent or Consent()), expected=made.revision)
+    store.collect()
+    return made
+
+
+def rollback(store: Store, version: int, act: Act, consent: Consent | None = None) -> Plan:
+    """Makes an earlier release live again, under the same rules for overrides; names come back without asking."""
+    state, current = live(store)
+    wanted = load_snapshot(store.payload(version))
+    made = plan(state, current, wanted, act.now)
+    _conflicts(made, consent or Consent())
+    store.commit(_change(made, version, act, consent or Consent()), expected=made.revision)
+    return made
+
+
+def _insist(made: Plan, live_flags: int, wanted_flags: int, consent: Consent) -> None:
+    if consent.plan_digest is not None and not made.digest.startswith(consent.plan_digest):
+        raise Refused("plan-changed", "the plan is no longer the one that was reviewed; look at it again")
+    if not wanted_flags and live_flags and not consent.empty:
+        raise Refused("empty-release", "the file has no flags; --allow-empty releases it all the same")
+    lost = len(made.removed)
+    if wanted_flags and live_flags >= FEW and lost > live_flags * SHRUNKEN and not consent.shrunken:
+        message = f"{lost} of {live_flags} live flags would go; --allow-shrink releases it all the same"
+        raise Refused("shrunken-release", message)
+    if made.reused and not consent.reuse:
+        names = ", ".join(made.reused)
+        message = f"{names}: once released and then removed; old code may still ask for it; --reuse takes it again"
+        raise Refused("name-retired", message)
+    _conflicts(made, consent)
+
+
+def _conflicts(made: Plan, consent: Consent) -> None:
+    if made.broken:
+        told = "; ".join(f"{flag}: {why}" for flag, why in made.broken.items())
+        raise Refused("invalid-release", f"cannot be served with the overrides that stay: {told}")
+    conflicts = made.having(Verdict.CONFLICT)
+    if conflicts and consent.overrides == "refuse":
+        names = ", ".join(standing.override.flag for standing in conflicts)
+        message = (
+            f"{names}: Git changed since an operator's override was laid; --overrides keep or --overrides discard"
+        )
+        raise Refused("override-conflict", message)
+
+
+def _gone(made: Plan, consent: Consent) -> list[Standing]:
+    gone = made.having(Verdict.ABSORBED) + made.having(Verdict.EXPIRED)
+    return gone + (made.having(Verdict.CONFLICT) if consent.overrides == "discard" else [])
+
+
+def _moving(made: Plan, consent: Consent) -> bool:
+    return bool(_gone(made, consent) or made.having(Verdict.CONFLICT))
+
+
+def _change(made: Plan, version: int | None, act: Act, consent: Consent) -> Change:
+    gone = _gone(made, consent)
+    kept = made.having(Verdict.CONFLICT) if consent.overrides == "keep" else []
+    return Change(
+        activate=version,
+        lay=[rebased(standing) for standing in kept],
+        lift=[standing.override.flag for standing in gone],
+        retire=made.removed,
+        reuse=made.reused,
+        audit=[act.entry(release=version or made.version), *(_lifted(standing, act) for standing in gone)],
+    )
+
+
+def _lifted(standing: Standing, act: Act) -> AuditEntry:
+    action = {
+        Verdict.ABSORBED: "override.absorb",
+        Verdict.EXPIRED: "override.expire",
+        Verdict.CONFLICT: "override.discard",
+    }[standing.verdict]
+    return act._replace(action=action).entry(
+        flag=standing.override.flag, before=standing.override.definition, after=standing.git
+    )

@@ -1,0 +1,172 @@
+"""`burgee serve` as a process of its own, asked over HTTP."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from support_cli import Burgee
+
+FILE = "version: 1\ninclude: [teams/*.yaml]\nflags:\n  beta: {status: off, description: New search}\n"
+TEAM = "version: 1\nflags:\n  team_flag: {status: on}\n"
+PATIENCE = 20
+
+
+class Server:
+    """A running `burgee serve`."""
+
+    def __init__(self, process: subprocess.Popen[str], log: Path) -> None:
+        self.process = process
+        self.log = log
+        self.url = self.wait_for(r"http://[\w.]+:\d+").group(0)
+
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        """A line of its log, which is where it talks to the person."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            found = re.search(pattern, self.log.read_text(encoding="utf-8"))
+            if found:
+                return found
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.05)
+        pytest.fail(f"{pattern!r} was not said: {self.log.read_text(encoding='utf-8')}")
+
+    def call(self, path: str, method: str = "GET", body: Any = None, **headers: str) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json", **headers}
+        request = urllib.request.Request(self.url + path, data, headers, method=method)
+        with urllib.request.urlopen(request, timeout=PATIENCE) as response:
+            text = response.read()
+        return json.loads(text) if text else None
+
+    def until(self, path: str, key: str, wanted: Any) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            try:
+                if self.call(path)[key] == wanted:
+                    return
+            except urllib.error.HTTPError:
+                pass
+            time.sleep(0.05)
+        pytest.fail(f"{path} never told {key} = {wanted}")
+
+
+@contextmanager
+def serving(folder: Path, *arguments: str) -> Iterator[Server]:
+    command = [sys.executable, "-c", "from burgee.cli import main; main()", "serve", "--port", "0", *arguments]
+    functions = Path(__file__).parents[2] / "functions"
+    log = folder / "serve.log"
+    with log.open("w", encoding="utf-8") as output:
+        environment = {**os.environ, "PYTHONPATH": str(functions)}
+        process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=output, text=True, env=environment)
+        try:
+            yield Server(process, log)
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(PATIENCE)
+
+
+@pytest.fixture
+def folder(burgee: Burgee) -> Path:
+    burgee.write(FILE)
+    burgee.write(TEAM, "teams/a.yaml")
+    return burgee.folder
+
+
+def test_a_changed_file_is_served_and_a_broken_one_leaves_the_last_good(folder: Path) -> None:
+    flags = folder / "flags.yaml"
+    with serving(folder) as server:
+        assert server.call("/users/ada/flags/beta")["enabled"] is False
+        flags.write_text(FILE.replace("off", "on"), encoding="utf-8")
+        server.until("/users/ada/flags/beta", "enabled", True)
+
+        flags.write_text(FILE.replace("off", "perhaps"), encoding="utf-8")
+        server.wait_for(r"flags\.yaml:4:18: error wrong-type")
+        server.wait_for("last good flags are still served")
+        assert server.call("/users/ada/flags/beta")["enabled"] is True
+
+        flags.write_text(FILE.replace("off", "on").replace("New search", "Mended"), encoding="utf-8")
+        server.until("/users/ada/flags/beta", "description", "Mended")
+
+
+def test_an_included_file_is_followed_too_and_a_new_one_is_found(folder: Path) -> None:
+    with serving(folder) as server:
+        assert server.call("/users/ada/flags/team_flag")["enabled"] is True
+        (folder / "teams/b.yaml").write_text(TEAM.replace("team_flag", "second"), encoding="utf-8")
+        server.until("/users/ada/flags/second", "enabled", True)
+        (folder / "teams/a.yaml").write_text(TEAM.replace("status: on", "status: off"), encoding="utf-8")
+        server.until("/users/ada/flags/team_flag", "enabled", False)
+
+
+def test_a_write_is_an_override_that_survives_a_restart(folder: Path) -> None:
+    with serving(folder) as server:
+        author = {"X-Burgee-Author": "ada", "X-Burgee-Reason": "search is down"}
+        server.call("/flags/beta", "PUT", {"status": True}, **author)
+        assert server.call("/users/u/flags/beta")["enabled"] is True
+    with serving(folder) as server:
+        assert server.call("/users/u/flags/beta")["enabled"] is True
+        (override,) = server.call("/overrides")["overrides"]
+        assert (override["author"], override["reason"]) == ("ada", "search is down")
+        assert "an override by ada is served over the file" in server.log.read_text(encoding="utf-8")
+        server.call("/overrides/beta", "DELETE")
+        assert server.call("/users/u/flags/beta")["enabled"] is False
+
+
+def test_the_file_catching_up_absorbs_the_override(folder: Path) -> None:
+    with serving(folder) as server:
+        server.call("/flags/beta", "PUT", {"status": True})
+        (folder / "flags.yaml").write_text(FILE.replace("off", "on"), encoding="utf-8")
+        server.wait_for("the override is gone")
+        assert server.call("/overrides") == {"overrides": []}
+        assert server.call("/users/u/flags/beta")["enabled"] is True
+        actions = [entry["action"] for entry in server.call("/audit")["entries"]]
+        assert actions.count("override.absorb") == 1
+
+
+def test_the_state_is_kept_out_of_git(folder: Path) -> None:
+    with serving(folder):
+        pass
+    assert (folder / ".burgee/.gitignore").read_text(encoding="utf-8") == "*\n"
+    assert (folder / ".burgee/state.sqlite").exists()
+
+
+def test_a_broken_file_is_refused_at_the_start(burgee: Burgee) -> None:
+    burgee.write("version: 1\nflags: {a: {status: perhaps}}\n")
+    ran = burgee("serve", "--port", "0")
+    assert ran.code == 1
+    assert "flags.yaml:2:21: error wrong-type" in ran.err
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "example.com"])
+def test_an_address_that_others_can_reach_is_refused(burgee: Burgee, host: str) -> None:
+    burgee.write(FILE.replace("include: [teams/*.yaml]\n", ""))
+    ran = burgee("serve", "--host", host)
+    assert ran.code == 2
+    assert "127.0.0.1" in ran.err
+
+
+def test_a_port_in_use_is_told_with_what_to_do(burgee: Burgee) -> None:
+    burgee.write(FILE.replace("include: [teams/*.yaml]\n", ""))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        ran = burgee("serve", "--port", str(taken.getsockname()[1]))
+    assert ran.code == 1
+    assert "choose another --port" in ran.err
