@@ -7,7 +7,13 @@ READY := $(VENV)/.ready
 export UV_SYSTEM_CERTS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types unit lock clean
+# Where `make build` puts the Lambda packages, for which environment, and a Python like Lambda's.
+BUILD := .aws-sam/build
+ENV ?=
+# pyenv's own folders come first: its shim is on PATH even where it runs nothing.
+PYTHON_3_13 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python3.13) $(shell command -v python3.13))
+
+.PHONY: help setup run test lint types unit build lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -38,8 +44,18 @@ types: $(READY)
 unit: $(READY)
 	@$(BIN)/pytest -q -n auto
 
+build: $(READY) ## compile flags.yaml into the Lambda packages with `sam build` (needs Python 3.13)
+	@test -n "$(PYTHON_3_13)" || { echo "sam build needs Python 3.13, which is Lambda's; name one with PYTHON_3_13="; exit 1; }
+	@$(BIN)/burgee bundle functions/release.json $(if $(ENV),--env $(ENV))
+	@PATH="$(dir $(PYTHON_3_13)):$$PATH" SAM_CLI_TELEMETRY=0 $(BIN)/sam build --build-dir $(BUILD) >/dev/null
+	@find $(BUILD) -name __pycache__ -prune -exec rm -rf {} +
+	@$(PYTHON_3_13) -m compileall -q --invalidation-mode unchecked-hash $(BUILD)
+	@echo "Built $(BUILD)"
+
 lock: $(READY) ## resolve every dependency anew into infra/requirements.lock
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --all-extras --no-header --no-annotate --upgrade pyproject.toml -o $(LOCK)
+	@$(MAKE) setup
+	@$(BIN)/python infra/lambda_requirements.py > functions/requirements.txt
 
 clean: ## remove what the build made
 	@rm -rf $(VENV) .aws-sam build .mypy_cache .ruff_cache .pytest_cache .hypothesis

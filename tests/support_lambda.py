@@ -1,0 +1,85 @@
+"""Runs a handler under AWS's own runtime interface client and emulator, without Docker."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+EVENTS = Path(__file__).parent / "events"
+FUNCTIONS = Path(__file__).parents[1] / "functions"
+
+
+def emulator() -> Path | None:
+    """AWS's runtime interface emulator, which comes with the SAM CLI; None where it does not run."""
+    spec = find_spec("samcli")
+    if spec is None or spec.origin is None or (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        return None
+    path = Path(spec.origin).parent / "local/rapid/aws-lambda-rie-x86_64"
+    return path if path.exists() else None
+
+
+def event(name: str) -> Any:
+    """One of the events that `sam local invoke` takes too."""
+    return json.loads((EVENTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+class Function:
+    """A running Lambda function."""
+
+    def __init__(self, port: int, log: Path) -> None:
+        self._url = f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations"
+        self._log = log
+
+    def __call__(self, payload: Any) -> Any:
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                with urllib.request.urlopen(self._url, json.dumps(payload).encode(), timeout=30) as response:
+                    return json.loads(response.read())
+            except (urllib.error.URLError, ConnectionError):
+                if time.monotonic() > deadline:
+                    raise AssertionError(self._log.read_text(encoding="utf-8")) from None
+                time.sleep(0.05)
+
+
+@contextmanager
+def function(
+    handler: str, code: Path, log: Path, environment: Mapping[str, str], python: str = sys.executable
+) -> Iterator[Function]:
+    """A function from a folder of code, gone when the block ends."""
+    binary = emulator()
+    assert binary is not None
+    binary.chmod(0o755)
+    front, inner = _free_port(), _free_port()
+    command = [str(binary), "--runtime-interface-emulator-address", f"127.0.0.1:{front}"]
+    command += ["--runtime-api-address", f"127.0.0.1:{inner}", python, "-m", "awslambdaric", handler]
+    with log.open("w", encoding="utf-8") as output:
+        process = subprocess.Popen(
+            command, cwd=code, stdout=output, stderr=output, env={**os.environ, **environment}, start_new_session=True
+        )
+        try:
+            yield Function(front, log)
+        finally:
+            os.killpg(process.pid, 9)
+            process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
