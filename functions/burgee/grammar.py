@@ -174,6 +174,7 @@ Status = Annotated[
     BeforeValidator(_status),
     WithJsonSchema({"enum": [True, False, "on", "off"]}),
 ]
+Switch = Annotated[bool, Field(strict=True)]
 Number = Annotated[float | int, BeforeValidator(_number)]
 Percentage = Annotated[
     Number, AfterValidator(_percentage), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 100})
@@ -185,13 +186,19 @@ Text = Annotated[str, Field(max_length=500)]
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=255)]
 Salt = Annotated[str, Field(min_length=1, max_length=255)]
 Split = Annotated[dict[str, Weight], Field(min_length=1), AfterValidator(_split)]
-User = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value), Field(min_length=1)]
+User = Annotated[
+    str,
+    BeforeValidator(lambda value: str(value) if type(value) is int else value),
+    Field(min_length=1),
+    WithJsonSchema({"type": ["string", "integer"], "minLength": 1}),
+]
+Variant = Annotated[str, Field(min_length=1, max_length=255)]
 
 
 class Part(BaseModel):
     """Refuses keys that it does not know."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Ramp(Part):
@@ -266,7 +273,7 @@ class Settings(Part):
     rollout_percentage: Rollout | None = Field(
         None, description="Share of users, 0 to 100 with up to three decimals, who get the default."
     )
-    variants: Annotated[dict[str, Any], Field(min_length=1)] | None = Field(
+    variants: Annotated[dict[Variant, Any], Field(min_length=1)] | None = Field(
         None, description="Values by name, all of one type; without it the flag is boolean, `on` and `off`."
     )
     off_variant: str | None = Field(None, description="Served when the flag is off and outside its rollout.")
@@ -282,7 +289,7 @@ class Settings(Part):
     )
     layer: Layer | None = Field(None, description="Keeps experiments apart that must not share users.")
     holdout: str | None = Field(None, description="A top-level holdout whose users get the off variant.")
-    client: bool | None = Field(None, description="Browsers and apps may see this flag.")
+    client: Switch | None = Field(None, description="Browsers and apps may see this flag.")
 
 
 class Change(Part):
@@ -315,7 +322,7 @@ class Served(Overlay):
     owner: str | None = Field(None, max_length=255, description="The team that answers for it.")
     tags: list[str] | None = Field(None, description="Words to find it by.")
     expires: Time | None = Field(None, description="When it should be gone; lint warns from then on.")
-    permanent: bool | None = Field(None, description="Never stale: a switch that is meant to stay.")
+    permanent: Switch | None = Field(None, description="Never stale: a switch that is meant to stay.")
 
 
 class Flag(Served):

@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from burgee.errors import Conflict, Refused, StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.requests import Request
+    from starlette.routing import BaseRoute
+    from starlette.types import Scope
 
 TYPES = "https://burgee.dev/problems/"
 
@@ -42,12 +47,22 @@ def problem(status: int, kind: str, detail: str, errors: list[dict[str, str]] | 
     return Response(json.dumps(body).encode(), status, media_type="application/problem+json")
 
 
-async def http_problem(_request: Request, error: Exception) -> Response:
+async def http_problem(request: Request, error: Exception) -> Response:
     """What the framework refuses: no such route, no such method."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type alone
-    response = problem(error.status_code, "not-found" if error.status_code == 404 else "refused", str(error.detail))
+    kind = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "refused")
+    response = problem(error.status_code, kind, str(error.detail))
     response.headers.update(error.headers or {})
+    if error.status_code == 405:
+        # The framework names the methods of the first route that has this path, and a path has several routes.
+        response.headers["Allow"] = ", ".join(_methods(request.app.routes, request.scope))
     return response
+
+
+def _methods(routes: Sequence[BaseRoute], scope: Scope) -> list[str]:
+    """The methods that some route takes at this path, found by asking each."""
+    tried = [(method, {**scope, "method": method}) for method in ("DELETE", "GET", "HEAD", "POST", "PUT")]
+    return [method for method, as_if in tried if any(route.matches(as_if)[0] is Match.FULL for route in routes)]
 
 
 async def store_problem(_request: Request, error: Exception) -> Response:
