@@ -13,7 +13,7 @@ ENV ?=
 # pyenv's own folders come first: its shim is on PATH even where it runs nothing.
 PYTHON_3_13 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python3.13) $(shell command -v python3.13))
 
-.PHONY: help setup run test lint types unit build lock clean
+.PHONY: help setup run test lint types unit build schema lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -51,6 +51,9 @@ build: $(READY) ## compile flags.yaml into the Lambda packages with `sam build` 
 	@find $(BUILD) -name __pycache__ -prune -exec rm -rf {} +
 	@$(PYTHON_3_13) -m compileall -q --invalidation-mode unchecked-hash $(BUILD)
 	@echo "Built $(BUILD)"
+
+schema: $(READY) ## write infra/flags.schema.json from the grammar
+	@$(BIN)/burgee schema > infra/flags.schema.json
 
 lock: $(READY) ## resolve every dependency anew into infra/requirements.lock
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --all-extras --no-header --no-annotate --upgrade pyproject.toml -o $(LOCK)

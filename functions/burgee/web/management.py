@@ -100,7 +100,7 @@ def resource(flag: str, definition: Definition, state: State, released: str) -> 
         "rollout_percentage": None,
         "description": None,
         **definition,
-        "created_at": override.created_at if override else released,
+        "created_at": override.created_at if override and override.base_digest is None else released,
         "updated_at": override.updated_at if override else released,
         "source": "override" if override else "release",
     }

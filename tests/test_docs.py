@@ -1,0 +1,161 @@
+"""The documentation, held to what the program does."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+import shlex
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import typer.main
+import yaml
+from starlette.testclient import TestClient
+
+from burgee.cli.app import app
+from burgee.cli.serve import Follower
+from burgee.compile import compile_file
+from burgee.flagfile import Source
+from burgee.flagtests import run_tests
+from burgee.grammar import json_schema
+from burgee.ruleset import Ruleset
+from burgee.serving import Serving
+from burgee.stores.sqlite import SqliteStore
+from burgee.web.app import create_app
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from support_cli import Burgee
+
+ROOT = Path(__file__).parents[1]
+FLAG_FILE = ROOT / "docs/flag-file.md"
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("example", blocks(FLAG_FILE, "yaml") + blocks(ROOT / "README.md", "yaml"))
+def test_every_example_of_a_flag_file_compiles_and_its_tests_pass(tmp_path: Path, example: str) -> None:
+    path = tmp_path / "flags.yaml"
+    head = "" if example.startswith("version") else "version: 1\n"
+    if "production" in example and "\nenvironments:" not in f"\n{example}":
+        head += "environments: [production]\n"
+    path.write_text(head + example, encoding="utf-8")
+    for environment in [None, *yaml.safe_load(path.read_text(encoding="utf-8")).get("environments", [])]:
+        ruleset = Ruleset(compile_file(path, environment))
+        assert ruleset.check() == {}
+    assert run_tests(Source(path))[1] == []
+
+
+def keys(schema: Any) -> Iterator[str]:
+    """Every property that the grammar knows."""
+    if isinstance(schema, dict):
+        for name, value in schema.get("properties", {}).items():
+            yield name
+            yield from keys(value)
+        for name, value in schema.items():
+            if name != "properties":
+                yield from keys(value)
+    elif isinstance(schema, list):
+        for item in schema:
+            yield from keys(item)
+
+
+def test_the_flag_file_page_shows_every_key() -> None:
+    page = FLAG_FILE.read_text(encoding="utf-8")
+    missing = {key for key in keys(json_schema()) if not re.search(rf"\b{key}\b", page)}
+    assert missing == set()
+
+
+def test_the_command_line_page_has_every_command_and_option_and_no_other() -> None:
+    page = (ROOT / "docs/cli.md").read_text(encoding="utf-8")
+    sections = re.split(r"^## burgee ", page, flags=re.MULTILINE)
+    documented = {section.split()[0]: set(re.findall(r"`(--[a-z][a-z-]*)", section)) for section in sections[1:]}
+    command = typer.main.get_command(app)
+    commands: dict[str, Any] = command.commands  # type: ignore[attr-defined]
+    actual = {}
+    for name, sub in flat(commands):
+        options = {
+            opt for param in sub.params for opt in [*param.opts, *param.secondary_opts] if opt.startswith("--")
+        }
+        actual[name] = options
+    assert documented == actual
+    heads = [option for param in command.params for option in param.opts if option.startswith("--")]
+    assert all(f"`{option}`" in sections[0] for option in heads)
+
+
+def flat(commands: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, command in commands.items():
+        if hasattr(command, "commands"):
+            yield from ((f"{name}-{inner}", sub) for inner, sub in flat(command.commands))
+        else:
+            yield name, command
+
+
+def test_the_readme_curl_lines_answer_as_printed(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "flags.yaml", tmp_path)
+    store = SqliteStore(":memory:")
+    serving = Serving(store, refresh_seconds=0)
+    with contextlib.redirect_stderr(io.StringIO()):
+        Follower(tmp_path / "flags.yaml", None, store, serving.refresh).release()
+    client = TestClient(create_app(store, serving))
+    ran = 0
+    for session in blocks(ROOT / "README.md", "console"):
+        for call, printed in re.findall(r"^\$ (curl .*)\n((?:[^$].*\n)*)", session, re.MULTILINE):
+            method, url, headers, data = curl(call)
+            answered = client.request(method, url, headers=headers, content=data)
+            assert answered.status_code == 200, answered.text
+            if printed:
+                assert answered.json() == json.loads(printed)
+                assert answered.text == printed.strip()
+            ran += 1
+    store.close()
+    assert ran == 4
+
+
+def curl(line: str) -> tuple[str, str, dict[str, str], str | None]:
+    method, url, headers, data = "GET", "", {}, None
+    words = iter(shlex.split(line)[1:])
+    for word in words:
+        if word == "-X":
+            method = next(words)
+        elif word == "-d":
+            data = next(words)
+        elif word == "-H":
+            name, _, value = next(words).partition(": ")
+            headers[name] = value
+        elif word.startswith("http"):
+            url = word.removeprefix("http://127.0.0.1:8000")
+        else:
+            assert word == "-s"
+    return method, url, headers, data
+
+
+def test_the_readme_eval_answers_as_printed(burgee: Burgee) -> None:
+    shutil.copy(ROOT / "flags.yaml", burgee.folder)
+    (session,) = [block for block in blocks(ROOT / "README.md", "console") if ".venv/bin/burgee" in block]
+    command, _, printed = session.partition("\n")
+    assert burgee(*shlex.split(command.removeprefix("$ .venv/bin/burgee"))).out == printed
+
+
+def test_the_bucketing_page_computes() -> None:
+    (example,) = blocks(ROOT / "docs/bucketing.md", "python")
+    exec(compile(example, "docs/bucketing.md", "exec"), {})
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))])
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_schema_in_infra_is_current() -> None:
+    written = json.loads((ROOT / "infra/flags.schema.json").read_text(encoding="utf-8"))
+    assert written == json_schema(), "run `make schema`"
