@@ -6,14 +6,15 @@ import time
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from burgee.flagfile import near
-from burgee.grammar import Flag, dump
+from burgee.grammar import Flag, FlagTest, dump
 from burgee.model import Problem, Severity
 from burgee.times import parse_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from burgee.flagfile import Source
+    from burgee.model import Place
 
     Found: TypeAlias = Iterator[Problem]
     Route: TypeAlias = tuple[str | int, ...]
@@ -42,8 +43,7 @@ def _flag(source: Source, name: str, flag: Flag, now: float) -> Found:
     for environment in overlays:
         if environment not in source.model.environments:
             place = source.place("flags", name, "environments", environment, key=True)
-            hint = near(environment, source.model.environments) or "list it under the top-level `environments`"
-            yield Problem(place, "unknown-environment", f"there is no environment {environment!r}", hint)
+            yield _unknown_environment(source, place, environment)
     if flag.expires is not None and parse_time(flag.expires) <= now:
         message = f"{name} expired on {flag.expires}"
         place = source.place("flags", name, "expires")
@@ -53,9 +53,28 @@ def _flag(source: Source, name: str, flag: Flag, now: float) -> Found:
     for environment, overlay in overlays.items():
         yield from _states(source, name, [base, (overlay, ("environments", environment))])
     for index, test in enumerate(flag.tests or ()):
-        known = _variants(written)
-        if test.expect is not None and test.expect not in known:
-            yield _unknown_variant(source, name, ("tests", index, "expect"), test.expect, known)
+        yield from _test(source, name, index, test, [{**written, **overlay} for overlay in _seen_by(test, overlays)])
+
+
+def _seen_by(test: FlagTest, overlays: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """The overlays under which a test runs: its environment's, or all of them and none."""
+    return [overlays.get(test.environment, {})] if test.environment else [{}, *overlays.values()]
+
+
+def _test(source: Source, name: str, index: int, test: FlagTest, laid: Sequence[Mapping[str, Any]]) -> Found:
+    if test.environment is not None and test.environment not in source.model.environments:
+        place = source.place("flags", name, "tests", index, "environment")
+        yield _unknown_environment(source, place, test.environment)
+    known = list(dict.fromkeys(variant for flag in laid for variant in _variants(flag)))
+    if test.expect is not None and test.expect not in known:
+        hint = near(test.expect, known) or f"the flag has {', '.join(known)}"
+        place = source.place("flags", name, "tests", index, "expect")
+        yield Problem(place, "unknown-variant", f"{name} has no variant {test.expect!r}", hint)
+
+
+def _unknown_environment(source: Source, place: Place, environment: str) -> Problem:
+    hint = near(environment, source.model.environments) or "list it under the top-level `environments`"
+    return Problem(place, "unknown-environment", f"there is no environment {environment!r}", hint)
 
 
 def _states(source: Source, name: str, states: Iterable[Layer]) -> Found:
@@ -119,11 +138,6 @@ def _variants(flag: Mapping[str, Any]) -> list[str]:
     return list(flag.get("variants", ("on", "off")))
 
 
-def _unknown_variant(source: Source, name: str, route: Route, variant: str, known: list[str]) -> Problem:
-    hint = near(variant, known) or f"the flag has {', '.join(known)}"
-    return Problem(source.place("flags", name, *route), "unknown-variant", f"{name} has no variant {variant!r}", hint)
-
-
 def _served(flag: Mapping[str, Any]) -> Iterator[tuple[Route, str, bool]]:
     """Every mention of a variant: its route, its name, and whether it stands as a key."""
     if "off_variant" in flag:
@@ -175,7 +189,9 @@ def _requirement(source: Source, entry: Mapping[str, str], place: Callable[[str]
             hint = near(entry["flag"], source.model.flags)
             yield Problem(place("flag"), "unknown-flag", f"there is no flag {entry['flag']!r}", hint)
         return
-    variants = _variants(dump(other))
+    written = dump(other)
+    overlays = written.get("environments", {}).values()
+    variants = list(dict.fromkeys(v for overlay in [{}, *overlays] for v in _variants({**written, **overlay})))
     if entry["variant"] not in variants:
         advice = near(entry["variant"], variants) or f"it has {', '.join(variants)}"
         message = f"{entry['flag']} has no variant {entry['variant']!r}"
@@ -226,7 +242,7 @@ def _required(flag: Flag) -> list[tuple[Route, str]]:
 
 
 def _cycles(source: Source, section: str, uses: Mapping[str, list[tuple[Route, str]]]) -> Found:
-    """Each cycle once, placed where its first name in file order uses the next."""
+    """Each cycle once, placed where it closes."""
     done: set[str] = set()
     for start in uses:
         trail: list[str] = []
@@ -251,14 +267,29 @@ def _cycles(source: Source, section: str, uses: Mapping[str, list[tuple[Route, s
 
 
 def _layers(source: Source) -> Found:
-    taken: dict[str, list[tuple[float, float, str]]] = {}
-    for name, flag in source.model.flags.items():
-        if flag.layer is None:
-            continue
-        low, high = flag.layer.range
-        for other_low, other_high, other in taken.get(flag.layer.name, ()):
-            if low < other_high and other_low < high:
-                message = f"{name} and {other} share part of layer {flag.layer.name!r}"
-                place = source.place("flags", name, "layer", "range")
-                yield Problem(place, "layer-overlap", message, f"{other} has {other_low:g} to {other_high:g}")
-        taken.setdefault(flag.layer.name, []).append((low, high, name))
+    """Ranges of one layer that overlap, in any environment; a schedule may move a flag, which counts as well."""
+    for environment in [None, *source.model.environments]:
+        taken: dict[str, list[tuple[float, float, str]]] = {}
+        for name, flag in source.model.flags.items():
+            for layer, route in _layers_of(flag, environment):
+                low, high = layer["range"]
+                for other_low, other_high, other in taken.get(layer["name"], ()):
+                    if low < other_high and other_low < high and other != name:
+                        message = f"{name} and {other} share part of layer {layer['name']!r}"
+                        place = source.place("flags", name, *route, "layer", "range")
+                        yield Problem(place, "layer-overlap", message, f"{other} has {other_low:g} to {other_high:g}")
+                taken.setdefault(layer["name"], []).append((low, high, name))
+
+
+def _layers_of(flag: Flag, environment: str | None) -> Iterator[tuple[Mapping[str, Any], Route]]:
+    """The layers that a flag stands in over time, with the way to each."""
+    laid = dump(flag)
+    overlay = laid.pop("environments", {}).get(environment, {})
+    route: Route = ("environments", environment) if "layer" in overlay else ()  # type: ignore[assignment]
+    schedule: Route = ("environments", environment) if "schedule" in overlay else ()  # type: ignore[assignment]
+    laid |= overlay
+    if "layer" in laid:
+        yield laid["layer"], route
+    for index, entry in enumerate(laid.get("schedule", ())):
+        if "layer" in entry["set"]:
+            yield entry["set"]["layer"], (*schedule, "schedule", index, "set")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
+    from burgee.grammar import Fault
+
 SECTIONS = ("segments", "flags", "holdouts")
 
 
@@ -120,12 +122,26 @@ class Source:
         try:
             return grammar.model_validate(value)
         except ValidationError as error:
-            self.problems.extend(problem_of(document, detail, base) for detail in error.errors(include_url=False))
+            for detail in error.errors(include_url=False):
+                self.problems.extend(problems_of(document, detail, base))
             return None
 
 
-def problem_of(document: Document, detail: ErrorDetails, base: tuple[str | int, ...] = ()) -> Problem:
-    """A located problem in our words for one of pydantic's."""
+def problems_of(document: Document, detail: ErrorDetails, base: tuple[str | int, ...]) -> list[Problem]:
+    """Located problems in our words for one of pydantic's; a condition may have several."""
+    if detail["type"] != "condition":
+        return [_problem_of(document, detail, base)]
+    start = (*base, *_real(detail["loc"]))
+    return [_fault_of(document, fault, start) for fault in detail["ctx"]["faults"]]
+
+
+def _fault_of(document: Document, fault: Fault, start: tuple[str | int, ...]) -> Problem:
+    named = fault.code == "unknown-operator"
+    place = document.place((*start, *fault.path), key=named)
+    return Problem(place, fault.code, fault.message, near(fault.path[-1], OPERATORS) if named else None)
+
+
+def _problem_of(document: Document, detail: ErrorDetails, base: tuple[str | int, ...]) -> Problem:
     context = detail.get("ctx", {})
     location = (*_real(detail["loc"]), *context.get("path", ()))
     path = (*base, *location)
@@ -138,15 +154,15 @@ def problem_of(document: Document, detail: ErrorDetails, base: tuple[str | int, 
         )
     if kind == "missing":
         return Problem(document.place(path[:-1], key=True), "missing-key", f"{_field(detail)!r} is needed here")
-    if kind == "unknown-operator":
-        return Problem(document.place(path, key=True), kind, detail["msg"], near(key, OPERATORS))
+    named = "[key]" in detail["loc"]
     if kind == "string_pattern_mismatch":
         message = f"{detail['input']!r} is not a name"
         hint = "letters, digits, `.`, `_` and `-`, beginning with a letter or digit"
-        named = "[key]" in detail["loc"]
         return Problem(document.place(path, key=named), "invalid-name", message, hint)
     code, message = _PLAIN.get(kind, (kind if "-" in kind else "wrong-type", detail["msg"]))
-    return Problem(document.place(path), code, message.format(found=repr(detail["input"])[:80], **_words(context)))
+    return Problem(
+        document.place(path, key=named), code, message.format(found=repr(detail["input"])[:80], **_words(context))
+    )
 
 
 _PLAIN = {

@@ -4,7 +4,7 @@ the JSON Schema that editors use. Descriptions are written for the person who ty
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
     AfterValidator,
@@ -23,6 +23,8 @@ from burgee.conditions import COMBINATORS, IGNORE_CASE, OPERATORS, OperandError,
 from burgee.times import parse_time
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from burgee.model import Definition
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
@@ -75,74 +77,74 @@ def _split(weights: dict[str, float]) -> dict[str, float]:
     return weights
 
 
+class Fault(NamedTuple):
+    """Something wrong inside a condition: the way to it, a stable code, and a sentence."""
+
+    path: tuple[str | int, ...]
+    code: str
+    message: str
+
+
 def _condition(value: Any) -> Any:
-    _check_condition(value, MAX_CONDITION_DEPTH)
+    """All faults of a condition in one error, each with its own place."""
+    faults = list(_condition_faults(value, (), MAX_CONDITION_DEPTH))
+    if faults:
+        message = "; ".join(fault.message for fault in faults)
+        raise PydanticCustomError("condition", "{message}", {"message": message, "faults": faults})
     return value
 
 
-def _check_condition(when: Any, depth: int) -> None:
-    """Raises a located error at the first fault: its context carries the path inside the condition."""
+def _condition_faults(when: Any, path: tuple[str | int, ...], depth: int) -> Iterator[Fault]:
     if not isinstance(when, dict):
-        raise _fault((), "condition-type", "a condition is a mapping of attributes, not {found}", found=repr(when))
-    if depth == 0:
-        raise _fault((), "too-deep", f"conditions nest deeper than {MAX_CONDITION_DEPTH} levels")
-    for key, value in when.items():
-        try:
-            _check_clause(key, value, depth)
-        except PydanticCustomError as error:
-            context = error.context or {}
-            path = (key, *context.get("path", ()))
-            raise PydanticCustomError(error.type, error.message_template, {**context, "path": path}) from error
+        yield Fault(path, "condition-type", f"a condition is a mapping of attributes, not {when!r:.80}")
+    elif depth == 0:
+        yield Fault(path, "too-deep", f"conditions nest deeper than {MAX_CONDITION_DEPTH} levels")
+    else:
+        for key, value in when.items():
+            yield from _clause_faults(key, value, (*path, key), depth)
 
 
-def _fault(path: tuple[str | int, ...], code: str, message: str, **context: Any) -> PydanticCustomError:
-    return PydanticCustomError(code, message, {**context, "path": path})
-
-
-def _check_clause(key: str, value: Any, depth: int) -> None:
+def _clause_faults(key: str, value: Any, path: tuple[str | int, ...], depth: int) -> Iterator[Fault]:
     if key in {"any", "all"}:
         if not isinstance(value, list) or not value:
-            raise _fault((), "condition-type", "`{key}` takes a list of conditions", key=key)
+            yield Fault(path, "condition-type", f"`{key}` takes a list of conditions")
+            return
         for index, part in enumerate(value):
-            try:
-                _check_condition(part, depth - 1)
-            except PydanticCustomError as error:
-                context = error.context or {}
-                path = (index, *context.get("path", ()))
-                raise PydanticCustomError(error.type, error.message_template, {**context, "path": path}) from error
+            yield from _condition_faults(part, (*path, index), depth - 1)
     elif key == "not":
-        _check_condition(value, depth - 1)
+        yield from _condition_faults(value, path, depth - 1)
     elif key == "segment":
         names = value if isinstance(value, list) and value else [value]
         if not all(isinstance(name, str) for name in names):
-            raise _fault((), "condition-type", "`segment` takes a segment's name or a list of names")
+            yield Fault(path, "condition-type", "`segment` takes a segment's name or a list of names")
     else:
-        _check_attribute(value)
+        yield from _attribute_faults(value, path)
 
 
-def _check_attribute(value: Any) -> None:
+def _attribute_faults(value: Any, path: tuple[str | int, ...]) -> Iterator[Fault]:
     if not isinstance(value, dict):
-        _check_operator("in" if isinstance(value, list) else "eq", value, ignore_case=False, path=())
+        yield from _operand_faults("in" if isinstance(value, list) else "eq", value, path, ignore_case=False)
         return
     ignore_case = value.get(IGNORE_CASE, False)
     if not isinstance(ignore_case, bool):
-        raise _fault((IGNORE_CASE,), "operand", "`ignore_case` takes true or false")
+        yield Fault((*path, IGNORE_CASE), "invalid-operand", "`ignore_case` takes true or false")
     names = [name for name in value if name != IGNORE_CASE]
     if not names:
-        raise _fault((), "condition-type", "an operator is needed, such as `eq`")
+        yield Fault(path, "condition-type", "an operator is needed, such as `eq`")
     for name in names:
         if name not in OPERATORS:
-            raise _fault((name,), "unknown-operator", "there is no operator `{name}`", name=name)
-        if ignore_case and not OPERATORS[name].text:
-            raise _fault((IGNORE_CASE,), "operand", "`ignore_case` does not go with `{name}`", name=name)
-        _check_operator(name, value[name], ignore_case=ignore_case, path=(name,))
+            yield Fault((*path, name), "unknown-operator", f"there is no operator `{name}`")
+            continue
+        if ignore_case is True and not OPERATORS[name].text:
+            yield Fault((*path, IGNORE_CASE), "invalid-operand", f"`ignore_case` does not go with `{name}`")
+        yield from _operand_faults(name, value[name], (*path, name), ignore_case=ignore_case is True)
 
 
-def _check_operator(name: str, operand: Any, *, ignore_case: bool, path: tuple[str | int, ...]) -> None:
+def _operand_faults(name: str, operand: Any, path: tuple[str | int, ...], *, ignore_case: bool) -> Iterator[Fault]:
     try:
         check_operand(name, operand, ignore_case=ignore_case)
     except OperandError as error:
-        raise _fault(path, "operand", "`{name}` takes {takes}", name=name, takes=str(error)) from error
+        yield Fault(path, "invalid-operand", f"`{name}` takes {error}")
 
 
 def _operator_schema() -> dict[str, Any]:
