@@ -1,0 +1,110 @@
+"""Imports point one way, and what a Lambda evaluates with imports nothing heavy."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FUNCTIONS = Path(__file__).parents[1] / "functions"
+PACKAGE = FUNCTIONS / "burgee"
+
+# Layers from the bottom up; a module imports only from its own line or lines above it. A new module goes where a
+# flag passes it on its way from the file to the answer.
+LAYERS = [
+    ["errors", "model", "version"],
+    ["times", "bucketing", "semver"],
+    ["conditions"],
+    ["engine"],
+    ["ruleset", "snapshots"],
+    ["yamlevents", "grammar"],
+    ["flagfile"],
+    ["check"],
+    ["compile"],
+    ["flagtests"],
+    ["stores"],
+    ["stores.sqlite", "stores.dynamodb"],
+    ["plan"],
+    ["serving", "overrides"],
+    ["deploy"],
+    ["web.problems"],
+    ["web.evaluation", "web.gateway"],
+    ["web.management"],
+    ["web.app"],
+    ["cli"],
+]
+ALONE = {"yaml": {"yamlevents"}, "boto3": {"stores.dynamodb"}, "botocore": {"stores.dynamodb"}}
+HEAVY = {"pydantic", "fastapi", "yaml", "typer", "rich", "boto3", "botocore", "sqlite3", "uvicorn", "ruamel"}
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+        found[name.removesuffix("__init__").removesuffix(".")] = path
+    return found
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that is imported anywhere in a file, also for types alone."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def layer(name: str) -> int:
+    for index, names in enumerate(LAYERS):
+        if name in names or (name.startswith("cli.") and "cli" in names):
+            return index
+    pytest.fail(f"{name} stands in no layer: add it to LAYERS")
+
+
+@pytest.mark.parametrize(("name", "path"), [item for item in modules().items() if item[0] not in {"", "web"}])
+def test_imports_point_down(name: str, path: Path) -> None:
+    known = modules()
+    for imported in imports(path):
+        other = imported.removeprefix("burgee.")
+        if imported.startswith("burgee.") and other in known and other != "web":
+            assert layer(other) <= layer(name), f"{name} imports {other}"
+
+
+@pytest.mark.parametrize(("name", "path"), modules().items())
+def test_some_libraries_have_one_door(name: str, path: Path) -> None:
+    tops = {imported.partition(".")[0] for imported in imports(path)}
+    for library, doors in ALONE.items():
+        assert library not in tops or name in doors, f"{name} imports {library}"
+
+
+@pytest.mark.parametrize(("name", "path"), [item for item in modules().items() if not item[0].startswith("cli")])
+def test_only_the_command_line_prints_and_reads_the_environment(name: str, path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Name):
+            assert node.id != "print", name
+        if isinstance(node, ast.Attribute):
+            assert node.attr != "environ", name
+
+
+def loaded(statement: str) -> set[str]:
+    code = f"{statement}\nimport sys\nprint(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=FUNCTIONS, capture_output=True, text=True, check=True)
+    return set(ran.stdout.split())
+
+
+@pytest.mark.parametrize("module", ["engine", "ruleset", "serving", "snapshots", "web.evaluation", "web.gateway"])
+def test_evaluating_loads_nothing_heavy(module: str) -> None:
+    assert {name.partition(".")[0] for name in loaded(f"import burgee.{module}")} & HEAVY == set()
+
+
+def test_the_handler_loads_nothing_heavy() -> None:
+    assert {name.partition(".")[0] for name in loaded("import evaluate")} & HEAVY == set()
+
+
+def test_importing_the_library_loads_nothing_of_it() -> None:
+    assert {name for name in loaded("import burgee") if name.startswith("burgee")} == {"burgee", "burgee.version"}
