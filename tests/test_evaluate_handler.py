@@ -20,6 +20,7 @@ pytestmark = [
     pytest.mark.sam,
     pytest.mark.skipif(emulator() is None, reason="the runtime interface emulator runs on Linux x86_64"),
 ]
+LOGGING = {"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": "INFO"}
 EXAMPLE = FUNCTIONS.parent / "flags.yaml"
 
 
@@ -35,7 +36,7 @@ def evaluate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Function]:
     folder = tmp_path_factory.mktemp("lambda")
     code = package(folder)
     (code / "release.json").write_bytes(payload(compile_file(EXAMPLE)))
-    with function("evaluate.handler", code, folder / "log", {}) as running:
+    with function("evaluate.handler", code, folder / "log", LOGGING) as running:
         yield running
 
 
@@ -81,3 +82,12 @@ def test_without_a_release_it_serves_no_flags_and_says_so(tmp_path: Path) -> Non
     with function("evaluate.handler", package(tmp_path), tmp_path / "log", {}) as running:
         assert body(running(event("http-api-health")))["source"] == "none"
         assert body(running(event("http-api-user-flags")))["flags"] == []
+
+
+def test_nothing_personal_is_logged(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with function("evaluate.handler", package(tmp_path), log, LOGGING) as running:
+        running(event("http-api-user-flags"))
+    told = log.read_text(encoding="utf-8")
+    assert "REPORT RequestId" in told
+    assert "user-1" not in told

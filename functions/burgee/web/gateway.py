@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from mangum import Mangum
@@ -16,6 +17,8 @@ TEXT = ["text/", "application/json", "application/problem+json"]
 
 def gateway(app: ASGIApp) -> Mangum:
     """A Lambda handler for HTTP APIs (payload 2.0), REST APIs and function URLs."""
+    # Mangum logs the path of every request, and a path names a user.
+    logging.getLogger("mangum.http").setLevel(logging.WARNING)
     return Mangum(StagePath(app), lifespan="off", text_mime_types=TEXT)
 
 
