@@ -1,10 +1,12 @@
-"""What every store promises, said in terms of the Protocol alone."""
+"""What every store must do, in terms of the `Store` protocol alone."""
 
 from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from hashlib import sha256
+from threading import Barrier
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,184 +14,369 @@ import pytest
 from burgee.errors import Conflict, NotFound
 from burgee.model import Override
 from burgee.stores import AuditEntry, Change, Origin, Pointer, State, Tenant
+from support_stores import AT, committed, entry, override, released, staged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from burgee.stores import Release, Store
-
-    Open = Callable[..., Store]
-
-AT = "2026-11-24T09:00:00Z"
-ORIGIN = Origin("abc123", "Zoë", "Merge “größer”")
-
-
-def stage(store: Store, payload: bytes = b"payload") -> Release:
-    return store.stage(payload, ORIGIN, flags=3, at=AT)
-
-
-def override(flag: str = "a", definition: Any = None, **more: Any) -> Override:
-    return Override(flag, definition, "ada", "because", AT, AT, **more)
-
-
-def entry(key: str, flag: str | None = None) -> AuditEntry:
-    return AuditEntry(key, AT, "ada", "flag.update", "why", flag=flag, before={"n": 1}, after=None, release=2)
+    from burgee.stores import Store
+    from support_stores import Open
 
 
 def test_before_the_first_commit_there_is_nothing(store: Store) -> None:
-    assert store.pointer() == Pointer(0, "", 0)
-    assert store.state() == State()
+    assert store.pointer() == Pointer(version=0, digest="", revision=0)
+    assert store.state() == State(Pointer(), {}, {})
     assert list(store.releases()) == []
     assert list(store.audit()) == []
-    for missing in (store.release, store.payload):
+    for version in (0, 1):
         with pytest.raises(NotFound):
-            missing(1)
+            store.release(version)
+        with pytest.raises(NotFound):
+            store.payload(version)
 
 
-def test_a_staged_release_is_whole_and_served_by_nobody(store: Store) -> None:
-    payload = json.dumps({"flags": "ü" * 1_000_000}, ensure_ascii=False).encode()
-    release = stage(store, payload)
-    assert (release.version, release.origin, release.created_at, release.flags) == (1, ORIGIN, AT, 3)
-    assert (release.digest, release.size) == (sha256(payload).hexdigest(), len(payload))
-    assert store.payload(1) == payload
-    assert store.release(1) == release
+def test_a_store_knows_its_tenant(open_store: Open) -> None:
+    assert open_store(Tenant("shop", "production")).tenant == Tenant("shop", "production")
+
+
+def test_a_staged_release_is_served_to_nobody(store: Store) -> None:
+    staged(store)
+    assert store.state() == State()
     assert store.pointer() == Pointer()
 
 
-def test_a_payload_that_does_not_compress_comes_back_too(store: Store) -> None:
-    payload = b"".join(sha256(str(n).encode()).digest() for n in range(40_000))
-    assert store.payload(stage(store, payload).version) == payload
+def test_a_staged_release_can_be_read_back_by_its_version(open_store: Open) -> None:
+    payload = '{"flags":{"Grüße":"日本語 👩‍🚀"}}'.encode()
+    origin = Origin("c0ffee", "Ada Lovelace", "Grüße\nsecond line 🚀")
+    made = open_store().stage(payload, origin, flags=7, at=AT)
+    other = open_store()
+    assert (made.version, made.digest, made.size) == (1, sha256(payload).hexdigest(), len(payload))
+    assert (made.origin, made.created_at, made.flags) == (origin, AT, 7)
+    assert other.release(1) == made
+    assert list(other.releases()) == [made]
+    assert other.payload(1) == payload
 
 
-def test_versions_rise_also_over_releases_that_were_never_served(store: Store) -> None:
-    assert [stage(store).version for _ in range(3)] == [1, 2, 3]
-    assert [release.version for release in store.releases()] == [3, 2, 1]
+@pytest.mark.parametrize("payload", [b"", bytes(range(256)), b"x" * 5], ids=["empty", "binary", "short"])
+def test_a_payload_is_bytes_whatever_they_are(store: Store, payload: bytes) -> None:
+    assert store.payload(staged(store, payload).version) == payload
 
 
-def test_a_commit_flips_the_pointer_and_counts(store: Store) -> None:
-    release = stage(store)
-    after = store.commit(Change(activate=release.version), expected=0)
-    assert after == store.pointer() == store.state().pointer == Pointer(1, release.digest, 1)
-    assert store.commit(Change(), expected=1) == Pointer(1, release.digest, 2)
+def test_a_payload_larger_than_one_record_comes_back_whole(store: Store) -> None:
+    """Two megabytes that hardly compress: past DynamoDB's 400 KB for an item."""
+    payload = b"".join(sha256(str(number).encode()).digest() for number in range(65_536))
+    assert store.payload(staged(store, payload).version) == payload
 
 
-def test_a_stale_commit_is_a_conflict_and_writes_nothing_at_all(store: Store) -> None:
-    stage(store)
-    second = stage(store, b"second")
-    store.commit(Change(activate=1, lay=[override("kept")], retire=["gone"], audit=[entry("1")]), expected=0)
-    before = store.state(), store.audit()
-    change = Change(
-        activate=second.version,
-        lay=[override("new")],
-        lift=["kept"],
-        retire=["more"],
-        reuse=["gone"],
-        audit=[entry("2")],
+def test_an_origin_may_say_nothing(store: Store) -> None:
+    assert store.stage(b"{}", Origin(), flags=0, at=AT) == store.release(1)
+    assert store.release(1).origin == Origin(None, None, None)
+
+
+def test_versions_rise_by_one_whether_served_or_not(store: Store) -> None:
+    assert [staged(store).version, staged(store).version] == [1, 2]
+    released(store)
+    assert store.pointer().version == 3
+    committed(store, activate=1)
+    assert staged(store).version == 4
+
+
+def test_activating_a_release_points_at_it(store: Store) -> None:
+    release = staged(store, b"one")
+    pointer = store.commit(Change(activate=release.version), expected=0)
+    assert pointer == Pointer(1, sha256(b"one").hexdigest(), 1)
+    assert store.pointer() == pointer
+    assert store.state().pointer == pointer
+
+
+def test_an_earlier_release_can_be_served_again(store: Store) -> None:
+    released(store, b"one")
+    released(store, b"two")
+    assert committed(store, activate=1) == Pointer(1, sha256(b"one").hexdigest(), 3)
+    assert store.payload(store.pointer().version) == b"one"
+
+
+def test_a_commit_without_a_release_moves_only_the_revision(store: Store) -> None:
+    before = released(store, b"one")
+    assert committed(store, lay=[override("a")]) == Pointer(before.version, before.digest, 2)
+    assert store.pointer().revision == 2
+
+
+def test_the_first_commit_needs_no_release(store: Store) -> None:
+    assert committed(store, lay=[override("a")]) == Pointer(0, "", 1)
+
+
+def test_an_override_comes_back_as_it_was_laid(open_store: Open) -> None:
+    full = override("Flag.with-dots_1", status=True, description="Grüße 日本語 👩‍🚀")
+    absent = Override("gone", None, "ada", "", AT, AT)
+    committed(open_store(), lay=[full, absent])
+    assert open_store().state().overrides == {"Flag.with-dots_1": full, "gone": absent}
+
+
+def test_a_definition_keeps_the_types_of_its_values_and_the_order_of_its_keys(store: Store) -> None:
+    """An arm's order decides who gets it, and 5 is not 5.0 to a caller."""
+    values: dict[str, Any] = {
+        "variants": {"z": 5, "a": 5.0, "m": 0.1, "big": 2**53 + 1, "small": -0.001, "tiny": 1e-9, "huge": 1e300},
+        "more": [True, False, None, "", "5", [], {}, [1, 1.0, True], {"b": {"a": [{}]}}],
+        "default": {"split": {"z": 1, "a": 2}},
+    }
+    committed(store, lay=[override("a", **values)])
+    assert json.dumps(store.state().overrides["a"].definition) == json.dumps(values)
+
+
+def test_laying_again_replaces(store: Store) -> None:
+    committed(store, lay=[override("a", status=True), override("b", status=True)])
+    committed(store, lay=[override("a", status=False)])
+    assert {name: one.definition for name, one in store.state().overrides.items()} == {
+        "a": {"status": False},
+        "b": {"status": True},
+    }
+
+
+def test_lifting_removes_that_override_and_no_other(store: Store) -> None:
+    committed(store, lay=[override("a"), override("b")])
+    committed(store, lift=["a", "never-laid"])
+    assert set(store.state().overrides) == {"b"}
+
+
+def test_overrides_come_in_the_order_of_their_names(store: Store) -> None:
+    committed(store, lay=[override(name) for name in ("b", "c", "a")])
+    assert list(store.state().overrides) == ["a", "b", "c"]
+
+
+def test_a_retired_name_is_kept_with_its_moment_until_it_is_reused(store: Store) -> None:
+    committed(store, retire=["old", "older"], audit=[entry(1)])
+    assert store.state().retired == {"old": AT, "older": AT}
+    committed(store, reuse=["old", "never-retired"])
+    assert set(store.state().retired) == {"older"}
+
+
+def test_one_commit_does_all_of_its_parts(store: Store) -> None:
+    committed(store, lay=[override("lifted"), override("stays")], retire=["reused"], audit=[entry(1)])
+    release = staged(store, b"two")
+    pointer = committed(
+        store,
+        activate=release.version,
+        lay=[override("laid")],
+        lift=["lifted"],
+        retire=["retired"],
+        reuse=["reused"],
+        audit=[entry(2, "laid"), entry(3)],
     )
-    for stale in (0, 2):
-        with pytest.raises(Conflict):
-            store.commit(change, expected=stale)
-    assert (store.state(), store.audit()) == before
+    state = store.state()
+    assert (state.pointer, pointer.version, pointer.revision) == (pointer, release.version, 2)
+    assert set(state.overrides) == {"stays", "laid"}
+    assert set(state.retired) == {"retired"}
+    assert [one.id for one in store.audit()] == [entry(number).id for number in (3, 2, 1)]
 
 
-def test_a_release_that_was_never_staged_cannot_be_activated(store: Store) -> None:
+@pytest.mark.parametrize("expected", [0, 2, -1], ids=["stale", "ahead", "absurd"])
+def test_a_commit_on_another_revision_writes_nothing_at_all(store: Store, expected: int) -> None:
+    released(store, b"one")
+    release = staged(store, b"two")
+    before, audit = store.state(), list(store.audit())
+    change = Change(
+        activate=release.version, lay=[override("a")], retire=["b"], audit=[entry(9, "a")], reuse=["c"], lift=["d"]
+    )
+    with pytest.raises(Conflict):
+        store.commit(change, expected=expected)
+    assert store.state() == before
+    assert list(store.audit()) == audit == []
+
+
+def test_a_lost_race_leaves_what_was_laid_retired_and_lifted(store: Store) -> None:
+    committed(store, lay=[override("laid", status=True)], retire=["retired"], audit=[entry(1)])
+    before = store.state()
+    change = Change(lift=["laid"], lay=[override("laid", status=False)], reuse=["retired"])
+    with pytest.raises(Conflict):
+        store.commit(change, expected=0)
+    assert store.state() == before
+
+
+@pytest.mark.parametrize("version", [0, 2, 99, -1])
+def test_activating_what_was_never_staged_is_refused_and_writes_nothing(store: Store, version: int) -> None:
+    released(store)
+    before = store.state()
     with pytest.raises(NotFound):
-        store.commit(Change(activate=7, lay=[override()]), expected=0)
-    assert store.state() == State()
+        store.commit(Change(activate=version, lay=[override("a")], audit=[entry(1)]), expected=1)
+    assert store.state() == before
+    assert list(store.audit()) == []
 
 
-def test_overrides_are_laid_replaced_and_lifted(store: Store) -> None:
-    first = override("a", {"status": True})
-    second = override("a", {"status": False}, expires_at=AT, base_digest="d")
-    deleted = override("b", None)
-    store.commit(Change(lay=[first, deleted]), expected=0)
-    assert dict(store.state().overrides) == {"a": first, "b": deleted}
-    store.commit(Change(lay=[second], lift=["b", "never laid"]), expected=1)
-    assert dict(store.state().overrides) == {"a": second}
+def test_an_audit_entry_comes_back_as_it_was_written(store: Store) -> None:
+    whole = AuditEntry(
+        "0000000000001-x", AT, "Ada ☕", "override.lay", "Grüße", "a", {"n": 5, "x": 5.0}, None, 3, "request", "api"
+    )
+    committed(store, audit=[whole])
+    (read,) = store.audit()
+    assert read == whole
+    assert json.dumps(asdict(read)) == json.dumps(asdict(whole))
 
 
-def test_an_override_keeps_every_kind_of_value(store: Store) -> None:
-    values = {"whole": 5, "real": 5.0, "big": 2**60, "tiny": 1e-300, "none": None, "text": "日本 👩‍🚀"}
-    definition = {"variants": values, "tags": [True, [], {}], "rollout_percentage": 12.125}
-    store.commit(Change(lay=[override("a", definition)]), expected=0)
-    assert json.dumps(store.state().overrides["a"].definition) == json.dumps(definition)
+def test_the_audit_log_is_read_newest_first_in_pages(store: Store) -> None:
+    committed(store, audit=[entry(2), entry(1)])
+    committed(store, audit=[entry(number) for number in (5, 3, 4)])
+    seen: list[str] = []
+    before = None
+    while page := store.audit(limit=2, before=before):
+        assert len(page) <= 2
+        seen += [one.id for one in page]
+        before = page[-1].id
+    assert seen == [entry(number).id for number in (5, 4, 3, 2, 1)]
 
 
-def test_names_are_retired_and_reused(store: Store) -> None:
-    store.commit(Change(retire=["a", "b"], audit=[entry("1")]), expected=0)
-    assert set(store.state().retired) == {"a", "b"}
-    assert store.state().retired["a"] == AT
-    store.commit(Change(reuse=["a"], audit=[entry("2")]), expected=1)
-    assert set(store.state().retired) == {"b"}
+def test_the_audit_log_filters_by_flag_before_it_counts(store: Store) -> None:
+    committed(store, audit=[entry(number, "a" if number % 3 == 0 else "b") for number in range(12)])
+    committed(store, audit=[entry(12)])
+    assert [one.id for one in store.audit(flag="a", limit=3)] == [entry(number).id for number in (9, 6, 3)]
+    assert [one.id for one in store.audit(flag="a", limit=3, before=entry(3).id)] == [entry(0).id]
+    assert list(store.audit(flag="c")) == []
 
 
-def test_the_audit_log_is_newest_first_in_pages_and_by_flag(store: Store) -> None:
-    entries = [entry(f"{n:03}", "a" if n % 2 else "b") for n in range(9)]
-    store.commit(Change(audit=entries[:5]), expected=0)
-    store.commit(Change(audit=entries[5:]), expected=1)
-    newest = entries[::-1]
-    assert list(store.audit()) == newest
-    assert list(store.audit(limit=4)) == newest[:4]
-    assert list(store.audit(limit=4, before=newest[3].id)) == newest[4:8]
-    assert list(store.audit(flag="a")) == [one for one in newest if one.flag == "a"]
-    assert list(store.audit(limit=2, flag="a", before="005")) == [entries[3], entries[1]]
-    assert list(store.audit(flag="nobody")) == []
+def test_releases_are_read_newest_first_in_pages(store: Store) -> None:
+    made = [staged(store, str(number).encode()) for number in range(5)]
+    assert list(store.releases(limit=2)) == [made[4], made[3]]
+    assert list(store.releases(limit=2, before=4)) == [made[2], made[1]]
+    assert list(store.releases(before=2)) == [made[0]]
+    assert list(store.releases(before=1)) == []
 
 
-def test_releases_come_in_pages(store: Store) -> None:
-    for _ in range(5):
-        stage(store)
-    assert [release.version for release in store.releases(limit=2)] == [5, 4]
-    assert [release.version for release in store.releases(limit=2, before=4)] == [3, 2]
-
-
-def test_collecting_keeps_the_newest_and_the_current(store: Store) -> None:
-    for _ in range(6):
-        stage(store)
-    store.commit(Change(activate=2), expected=0)
+def test_collecting_keeps_the_newest_and_the_one_that_is_served(store: Store) -> None:
+    for number in range(6):
+        staged(store, str(number).encode())
+    committed(store, activate=2)
     assert store.collect(keep=2) == 3
     assert [release.version for release in store.releases()] == [6, 5, 2]
-    assert store.payload(2) == b"payload"
+    assert [store.payload(version) for version in (6, 5, 2)] == [b"5", b"4", b"1"]
+    for version in (1, 3, 4):
+        with pytest.raises(NotFound):
+            store.payload(version)
+        with pytest.raises(NotFound):
+            store.commit(Change(activate=version), expected=1)
+    assert store.collect(keep=2) == 0
+
+
+def test_a_collected_version_is_not_given_again(store: Store) -> None:
+    for _ in range(3):
+        staged(store)
+    store.collect(keep=1)
+    assert staged(store).version == 4
+
+
+def test_collecting_changes_nothing_that_is_served(store: Store) -> None:
+    for number in range(3):
+        released(store, str(number).encode())
+    before = store.state()
+    store.collect(keep=1)
+    assert store.state() == before
+
+
+def test_twenty_releases_are_kept_unless_told_otherwise(store: Store) -> None:
+    for _ in range(22):
+        staged(store)
+    assert store.collect() == 2
+    assert len(store.releases(limit=100)) == 20
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Tenant("shop", "production"), Tenant("shop", "staging")),
+        (Tenant("shop", "production"), Tenant("blog", "production")),
+        (Tenant("a", "b-c"), Tenant("a-b", "c")),
+        (Tenant("a/b", "c"), Tenant("a", "b/c")),
+        (Tenant("a#b", "c"), Tenant("a", "b#c")),
+    ],
+)
+def test_tenants_see_nothing_of_each_other(open_store: Open, one: Tenant, other: Tenant) -> None:
+    first, second = open_store(one), open_store(other)
+    released(first, b"first")
+    committed(first, lay=[override("a")], retire=["b"], audit=[entry(1, "a")])
+    assert second.state() == State()
+    assert second.pointer() == Pointer()
+    assert list(second.releases()) == []
+    assert list(second.audit()) == []
     with pytest.raises(NotFound):
-        store.payload(4)
-    assert stage(store).version == 7
+        second.payload(1)
+    released(second, b"second")
+    committed(second, lift=["a"], reuse=["b"], audit=[entry(1, "a")])
+    second.collect(keep=1)
+    assert first.payload(1) == b"first"
+    assert set(first.state().overrides) == {"a"}
+    assert set(first.state().retired) == {"b"}
+    assert len(first.audit()) == 1
 
 
-def test_tenants_do_not_see_each_other(open_store: Open) -> None:
-    one, other = open_store(Tenant("shop", "staging")), open_store(Tenant("shop", "production"))
-    stage(one)
-    one.commit(Change(activate=1, lay=[override()], retire=["x"], audit=[entry("1")]), expected=0)
-    assert other.state() == State()
-    assert (list(other.releases()), list(other.audit())) == ([], [])
-    assert stage(other).version == 1
-
-
-def test_another_process_sees_a_commit(open_store: Open) -> None:
+def test_what_one_store_commits_another_on_the_same_data_sees(open_store: Open) -> None:
     writer, reader = open_store(), open_store()
-    stage(writer)
-    writer.commit(Change(activate=1, lay=[override()]), expected=0)
-    assert reader.state() == writer.state()
-    assert reader.payload(1) == b"payload"
+    assert reader.pointer().revision == 0
+    pointer = released(writer, b"one")
+    assert reader.state().pointer == pointer
+    assert reader.payload(pointer.version) == b"one"
 
 
-def test_of_many_who_commit_at_once_one_wins_each_revision(open_store: Open) -> None:
-    stores = [open_store() for _ in range(4)]
-    won: list[int] = []
+def test_of_those_who_commit_on_one_revision_exactly_one_wins(open_store: Open) -> None:
+    """Six committers race for each of ten revisions; whatever the losers sent has left no trace."""
+    racers, rounds = 6, 10
+    stores = [open_store() for _ in range(racers)]
+    start = Barrier(racers)
 
-    def race(number: int) -> None:
-        store = stores[number % 4]
-        for step in range(10):
-            revision = store.pointer().revision
-            try:
-                store.commit(
-                    Change(lay=[override(f"f{number}-{step}")], audit=[entry(f"{number}-{step}")]), expected=revision
-                )
-            except Conflict:
-                continue
-            won.append(revision)
+    def race(number: int, revision: int) -> str | None:
+        mark = f"{revision}-{number}"
+        change = Change(
+            lay=[override(f"flag-{number}", mark=mark)], retire=[mark], audit=[entry(revision * 10 + number, mark)]
+        )
+        start.wait()
+        try:
+            stores[number].commit(change, expected=revision)
+        except Conflict:
+            return None
+        return mark
 
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(race, range(8)))
-    assert sorted(won) == list(range(len(won)))
+    with ThreadPoolExecutor(racers) as pool:
+        winners: list[str] = []
+        for revision in range(rounds):
+            marks = [mark for mark in pool.map(race, range(racers), [revision] * racers) if mark is not None]
+            assert len(marks) == 1
+            winners += marks
     state = stores[0].state()
-    assert state.pointer.revision == len(won) == len(state.overrides) == len(stores[0].audit(limit=100))
+    assert state.pointer.revision == rounds
+    assert set(state.retired) == set(winners)
+    assert [one.flag for one in stores[0].audit()] == winners[::-1]
+    laid: dict[str, Any] = {f"flag-{mark.split('-')[1]}": {"mark": mark} for mark in winners}
+    assert {name: one.definition for name, one in state.overrides.items()} == laid
+
+
+def test_those_who_stage_at_the_same_time_get_versions_of_their_own(open_store: Open) -> None:
+    racers = 6
+    stores = [open_store() for _ in range(racers)]
+    start = Barrier(racers)
+
+    def stage(number: int) -> int:
+        start.wait()
+        return staged(stores[number], str(number).encode()).version
+
+    with ThreadPoolExecutor(racers) as pool:
+        versions = list(pool.map(stage, range(racers)))
+    assert sorted(versions) == list(range(1, racers + 1))
+    assert [stores[0].payload(version) for version in versions] == [str(number).encode() for number in range(racers)]
+
+
+def test_a_reader_sees_a_commit_whole_or_not_at_all(open_store: Open) -> None:
+    """Each commit serves a release and lays an override that names it; no state that is read mixes two of them."""
+    writer, reader = open_store(), open_store()
+
+    def write() -> None:
+        for _ in range(20):
+            version = staged(writer, b"x").version
+            committed(writer, activate=version, lay=[override("a", version=version)])
+
+    seen = []
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write)
+        while not writing.done():
+            seen.append(reader.state())
+        writing.result()
+    seen.append(reader.state())
+    assert seen[-1].pointer.revision == 20
+    for state in seen:
+        laid = state.overrides.get("a")
+        assert state.pointer.version == (0 if laid is None else (laid.definition or {})["version"])

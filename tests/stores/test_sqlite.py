@@ -1,105 +1,206 @@
-"""The embedded store alone: crashes, damage, other people's files."""
+"""What is particular to the embedded store: processes that die at the worst moment, and damaged files."""
 
 from __future__ import annotations
 
-import json
+import os
 import random
 import signal
 import sqlite3
 import subprocess
 import sys
-import time
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from burgee.errors import Corrupt, StoreError
-from burgee.stores import Change, Origin
-from burgee.stores.sqlite import SqliteStore
+from burgee.stores import Tenant
+from burgee.stores.sqlite import SCHEMA_VERSION, SqliteStore
+from support_stores import committed, entry, marked, override, released, staged
 
-FUNCTIONS = Path(__file__).parents[2] / "functions"
-RELEASING = """
-import json, sys
-from burgee.stores import AuditEntry, Change, Origin
-from burgee.stores.sqlite import SqliteStore
-store = SqliteStore(sys.argv[1])
-while True:
-    number = store.pointer().revision + 1
-    payload = json.dumps({"number": number, "bulk": "x" * 200_000}).encode()
-    release = store.stage(payload, Origin(message=str(number)), flags=number, at="t")
-    audit = [AuditEntry(f"{number:09}", "t", "a", "release.activate", "", release=release.version)]
-    store.commit(Change(activate=release.version, audit=audit), expected=number - 1)
-    print(number, flush=True)
-"""
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TESTS = Path(__file__).parents[1]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent / "functions")])}
 
 
-def test_a_process_killed_at_any_point_leaves_a_whole_release_served(tmp_path: Path) -> None:
-    path = tmp_path / "state.sqlite"
-    source = random.Random(20261124)
-    told = 0
-    for _ in range(12):
-        command = [sys.executable, "-c", RELEASING, str(path)]
-        environment = {"PYTHONPATH": str(FUNCTIONS)}
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-            assert process.stdout is not None
-            told = int(process.stdout.readline())
-            time.sleep(source.random() * 0.06)
-            process.send_signal(signal.SIGKILL)
-            lines = process.stdout.read().split()
-        told = int(lines[-1]) if lines else told
-        store = SqliteStore(path)
-        pointer = store.pointer()
-        payload = store.payload(pointer.version)
-        assert pointer.revision in {told, told + 1}, "what was answered survives, and at most one commit was not told"
-        assert json.loads(payload)["number"] == pointer.revision
-        assert sha256(payload).hexdigest() == pointer.digest == store.release(pointer.version).digest
-        assert len(store.audit(limit=100_000)) == pointer.revision
-        store.close()
+def command(function: str, path: Path) -> list[str]:
+    return [sys.executable, "-c", f"import support_crash; support_crash.{function}({str(path)!r})"]
 
 
-def test_memory_is_a_store_too() -> None:
-    store = SqliteStore(":memory:")
-    store.stage(b"x", Origin(), flags=0, at="t")
-    store.commit(Change(activate=1), expected=0)
-    assert store.payload(store.pointer().version) == b"x"
-    store.close()
+def run(function: str, path: Path) -> None:
+    ran = subprocess.run(command(function, path), check=False, env=ENVIRONMENT, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
 
 
-@pytest.mark.parametrize("damage", [b"", b"\x00" * 30, None])
-def test_a_damaged_release_is_told_and_never_served(tmp_path: Path, damage: bytes | None) -> None:
-    path = tmp_path / "state.sqlite"
-    store = SqliteStore(path)
-    store.stage(b"payload", Origin(), flags=0, at="t")
-    with sqlite3.connect(path) as other:
-        if damage is None:
-            other.execute("UPDATE release SET digest = 'another'")
-        else:
-            other.execute("UPDATE release SET payload = ?", (damage,))
-    other.close()
-    with pytest.raises(Corrupt):
-        store.payload(1)
-    store.close()
+def assert_whole(path: Path, acknowledged: int) -> int:
+    """The store serves one release, whole; nothing that was acknowledged is lost; the revision it is at."""
+    with closing(SqliteStore(path)) as store:
+        state = store.state()
+        revision = state.pointer.revision
+        assert revision >= acknowledged
+        assert [one.id for one in store.audit(limit=10_000)] == [entry(n).id for n in range(revision, 0, -1)]
+        assert set(state.retired) == {str(number) for number in range(1, revision + 1)}
+        if revision == 0:
+            assert not state.overrides
+            assert state.pointer.version == 0
+            return 0
+        assert (state.overrides["a"].definition or {})["version"] == state.pointer.version
+        payload = store.payload(state.pointer.version)
+        assert sha256(payload).hexdigest() == state.pointer.digest
+        assert store.release(state.pointer.version).digest == state.pointer.digest
+        assert payload.startswith(b"release ")
+        assert payload == payload[: len(payload) // 5000] * 5000
+        # The reopened store takes the next release.
+        assert staged(store).version > state.pointer.version
+        return revision
 
 
-def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
-    path = tmp_path / "state.sqlite"
-    path.write_text("version: 1\n" * 100, encoding="utf-8")
-    with pytest.raises(StoreError, match="cannot be used as a store"):
-        SqliteStore(path)
-    assert path.read_text(encoding="utf-8").startswith("version: 1")
+def test_killed_at_a_random_moment_a_store_serves_the_old_release_or_the_new(tmp_path: Path) -> None:
+    source, path = random.Random(11), tmp_path / "burgee.db"
+    revision = 0
+    for _ in range(20):
+        endless = command("release_without_end", path)
+        with subprocess.Popen(endless, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as child:
+            assert child.stdout is not None
+            acknowledged = revision
+            for _ in range(source.randrange(1, 12)):
+                acknowledged = int(child.stdout.readline())
+            # The child goes on while this runs: how far it comes is chance.
+            sum(range(source.randrange(300_000)))
+            child.send_signal(signal.SIGKILL)
+            assert child.wait() == -signal.SIGKILL
+            acknowledged = max([acknowledged, *map(int, child.stdout)])
+        revision = assert_whole(path, acknowledged)
+    assert revision >= 20
 
 
-def test_a_store_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "state.sqlite"
-    SqliteStore(path).close()
-    with sqlite3.connect(path) as other:
-        other.execute("PRAGMA user_version=99")
-    other.close()
+def test_killed_before_or_after_any_statement_a_store_serves_the_old_release_or_the_new(tmp_path: Path) -> None:
+    with closing(SqliteStore(tmp_path / "base.db")) as store:
+        marked(store)
+    run("die_at_each_statement", tmp_path)
+    paths = sorted(tmp_path.glob("[0-9]*.db"), key=lambda path: int(path.stem))
+    assert len(paths) > 20
+    revisions = [assert_whole(path, acknowledged=1) for path in paths]
+    assert revisions == sorted(revisions)
+    assert set(revisions) == {1, 2}
+
+
+def test_a_full_disk_changes_nothing_and_the_store_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    run("run_out_of_space", tmp_path / "burgee.db")
+
+
+def test_a_store_survives_closing_and_opening(tmp_path: Path) -> None:
+    path = tmp_path / "burgee.db"
+    with closing(SqliteStore(path)) as store:
+        released(store, b"one")
+        committed(store, lay=[override("a")], audit=[entry(1, "a")], retire=["old"])
+        before = store.state()
+    with closing(SqliteStore(path)) as store:
+        assert store.state() == before
+        assert store.payload(1) == b"one"
+        assert [one.flag for one in store.audit()] == ["a"]
+
+
+def edit(path: Path, statement: str, *values: Any) -> None:
+    with closing(sqlite3.connect(path)) as raw, raw:
+        assert raw.execute(statement, values).rowcount != 0
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda blob: blob[:-3], id="cut short"),
+        pytest.param(lambda _: b"", id="emptied"),
+        pytest.param(lambda blob: blob[:10] + bytes([blob[10] ^ 1]) + blob[11:], id="one bit flipped"),
+        pytest.param(lambda _: b"not compressed", id="overwritten"),
+    ],
+)
+def test_a_damaged_release_is_corrupt_and_the_others_can_be_read(
+    tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    path = tmp_path / "burgee.db"
+    with closing(SqliteStore(path)) as store:
+        released(store, b"one " * 100)
+        released(store, b"two " * 100)
+        with closing(sqlite3.connect(path)) as raw:
+            (blob,) = raw.execute("SELECT payload FROM release WHERE version = 2").fetchone()
+        edit(path, "UPDATE release SET payload = ? WHERE version = 2", damage(blob))
+        with pytest.raises(Corrupt, match="release 2"):
+            store.payload(2)
+        assert store.payload(1) == b"one " * 100
+
+
+def test_a_release_swapped_for_another_is_corrupt(tmp_path: Path) -> None:
+    path = tmp_path / "burgee.db"
+    with closing(SqliteStore(path)) as store:
+        released(store, b"one")
+        released(store, b"two")
+        edit(path, "UPDATE release SET payload = (SELECT payload FROM release WHERE version = 1) WHERE version = 2")
+        with pytest.raises(Corrupt, match="release 2 does not match its digest"):
+            store.payload(2)
+
+
+@pytest.mark.parametrize("record", ["{", "[]", '{"flag": "a"}', '{"unknown": 1}', "null"])
+def test_a_record_that_does_not_parse_is_corrupt(tmp_path: Path, record: str) -> None:
+    path = tmp_path / "burgee.db"
+    with closing(SqliteStore(path)) as store:
+        released(store)
+        committed(store, lay=[override("a")], audit=[entry(1)])
+        edit(path, "UPDATE override SET record = ?", record)
+        edit(path, "UPDATE audit SET record = ?", record)
+        edit(path, "UPDATE release SET origin = ?", record)
+        for read in (store.state, store.audit, lambda: store.release(1)):
+            with pytest.raises(Corrupt):
+                read()
+
+
+def test_pages_overwritten_under_the_store_are_corrupt(tmp_path: Path) -> None:
+    path = tmp_path / "burgee.db"
+    with closing(SqliteStore(path)) as store:
+        released(store, random.Random(1).randbytes(50_000))
+        committed(store, lay=[override("a")])
+    data = bytearray(path.read_bytes())
+    data[4096:] = b"\xff" * (len(data) - 4096)
+    path.write_bytes(data)
+    with closing(SqliteStore(path)) as store, pytest.raises(Corrupt):
+        store.state()
+
+
+def test_a_file_of_a_newer_burgee_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "burgee.db"
+    with closing(SqliteStore(path)) as store:
+        released(store)
+    edit(path, f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    before = path.read_bytes()
     with pytest.raises(StoreError, match="newer Burgee"):
         SqliteStore(path)
+    assert path.read_bytes() == before
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"version: 1\nflags: {}\n" * 100, b"\0" * 5000, b"SQLite format 3\0" * 400])
+def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "flags.yaml"
+    path.write_bytes(content)
     with pytest.raises(StoreError, match="cannot be used as a store"):
-        SqliteStore(tmp_path / "no/such/folder/state.sqlite")
+        SqliteStore(path)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("path", ["", "missing/burgee.db"], ids=["a folder", "in no folder"])
+def test_a_path_that_cannot_hold_a_file_is_refused(tmp_path: Path, path: str) -> None:
+    with pytest.raises(StoreError, match="cannot be used as a store"):
+        SqliteStore(tmp_path / path)
+
+
+def test_what_memory_holds_is_gone_with_its_store() -> None:
+    with closing(SqliteStore(":memory:")) as store:
+        released(store)
+    with closing(SqliteStore(":memory:")) as store:
+        assert store.state().pointer.revision == 0
+    with closing(SqliteStore(":memory:", Tenant("a", "b"))) as one, closing(SqliteStore(":memory:")) as other:
+        released(one)
+        assert other.state().pointer.revision == 0

@@ -9,16 +9,17 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from hashlib import sha256
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from burgee.errors import Conflict, Corrupt, NotFound, StoreError, StoreUnavailable
 from burgee.model import Override
 from burgee.stores import AuditEntry, Change, Origin, Pointer, Release, State, Tenant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+_Record = TypeVar("_Record")
 SCHEMA_VERSION = 1
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS pointer (
@@ -38,13 +39,20 @@ class SqliteStore:
 
     def __init__(self, path: str | Path, tenant: Tenant | None = None) -> None:
         self.tenant = tenant or Tenant()
-        self._key = f"{self.tenant.project}/{self.tenant.environment}"
+        self._key = json.dumps([self.tenant.project, self.tenant.environment])
         self._lock = RLock()
         try:
             self._db = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
-            self._prepare(str(path))
         except sqlite3.Error as error:
             raise StoreError(f"{path} cannot be used as a store: {error}") from error
+        try:
+            self._prepare(str(path))
+        except sqlite3.Error as error:
+            self._db.close()
+            raise StoreError(f"{path} cannot be used as a store: {error}") from error
+        except StoreError:
+            self._db.close()
+            raise
 
     def _prepare(self, path: str) -> None:
         self._db.execute("PRAGMA journal_mode=WAL")
@@ -64,10 +72,10 @@ class SqliteStore:
                 self._db.execute("BEGIN IMMEDIATE" if write else "BEGIN")
                 try:
                     yield self._db
+                    self._db.commit()
                 except BaseException:
                     self._db.rollback()
                     raise
-                self._db.commit()
             except sqlite3.OperationalError as error:
                 raise StoreUnavailable(f"the store is busy or gone: {error}") from error
             except sqlite3.Error as error:
@@ -88,7 +96,7 @@ class SqliteStore:
             laid = db.execute("SELECT record FROM override WHERE tenant = ? ORDER BY flag", (self._key,)).fetchall()
             gone = db.execute("SELECT flag, at FROM retired WHERE tenant = ?", (self._key,)).fetchall()
             pointer = self._pointer(db)
-        overrides = [Override(**json.loads(record)) for (record,) in laid]
+        overrides = [_load(Override, record) for (record,) in laid]
         return State(pointer, {override.flag: override for override in overrides}, dict(gone))
 
     def stage(self, payload: bytes, origin: Origin, *, flags: int, at: str) -> Release:
@@ -133,7 +141,7 @@ class SqliteStore:
         query = f"SELECT {columns} FROM release WHERE tenant = ? AND {where} ORDER BY version DESC LIMIT ?"  # noqa: S608 - no input
         with self._transaction(write=False) as db:
             rows = db.execute(query, (self._key, *values, limit)).fetchall()
-        return [Release(row[0], row[1], Origin(**json.loads(row[2])), *row[3:]) for row in rows]
+        return [Release(row[0], row[1], _load(Origin, row[2]), *row[3:]) for row in rows]
 
     def commit(self, change: Change, *, expected: int) -> Pointer:
         """Applies a change if nobody else has committed since revision `expected`."""
@@ -173,7 +181,7 @@ class SqliteStore:
         query = f"SELECT record FROM audit WHERE {where} ORDER BY id DESC LIMIT ?"  # noqa: S608 - no input
         with self._transaction(write=False) as db:
             rows = db.execute(query, (self._key, before or "~", flag, flag, limit)).fetchall()
-        return [AuditEntry(**json.loads(record)) for (record,) in rows]
+        return [_load(AuditEntry, record) for (record,) in rows]
 
     def collect(self, *, keep: int = 20) -> int:
         """Deletes releases beyond the newest `keep`, never the current one."""
@@ -189,6 +197,13 @@ class SqliteStore:
         """Closes the file."""
         with self._lock:
             self._db.close()
+
+
+def _load(kind: Callable[..., _Record], record: str) -> _Record:
+    try:
+        return kind(**json.loads(record))
+    except (TypeError, ValueError) as error:
+        raise Corrupt(f"a record does not parse: {error}") from error
 
 
 def _dump(record: dict[str, Any]) -> str:

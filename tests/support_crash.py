@@ -1,0 +1,87 @@
+"""What runs in processes that are meant to die: `python -c "import support_crash; support_crash.NAME(PATH)"`."""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import shutil
+import signal
+import sqlite3
+import sys
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from burgee.errors import StoreUnavailable
+from burgee.stores.sqlite import SqliteStore
+from support_stores import committed, marked, override, released, staged
+
+
+def release_without_end(path: str) -> None:
+    """Tells of each release when it is done."""
+    store = SqliteStore(path)
+    while True:
+        print(marked(store), flush=True)
+
+
+class Fused(sqlite3.Connection):
+    """Dies, as by `kill -9`, right before or after the statement that uses up the fuse."""
+
+    fuse = 0
+
+    def _burn(self, result: Any = None) -> Any:
+        Fused.fuse -= 1
+        if Fused.fuse == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    def execute(self, *arguments: Any) -> Any:
+        self._burn()
+        return self._burn(super().execute(*arguments))
+
+    def executemany(self, *arguments: Any) -> Any:
+        self._burn()
+        return self._burn(super().executemany(*arguments))
+
+    def commit(self) -> None:
+        self._burn()
+        super().commit()
+        self._burn()
+
+
+def die_at_each_statement(folder: str) -> None:
+    """For each statement of opening base.db and of one release in turn, a process that dies there, on a copy."""
+    plain: Any = sqlite3.connect
+    connect: Any = lambda *arguments, **more: plain(*arguments, factory=Fused, **more)  # noqa: E731
+    sqlite3.connect = connect
+    for fuse in count(1):
+        Fused.fuse, path = fuse, Path(folder) / f"{fuse}.db"
+        shutil.copy(Path(folder) / "base.db", path)
+        child = os.fork()
+        if child == 0:
+            marked(SqliteStore(path))
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        if os.waitstatus_to_exitcode(status) != -signal.SIGKILL:
+            break
+
+
+def run_out_of_space(path: str) -> None:
+    """The file may not grow for a while, in the middle of a release and of a commit; then it may again."""
+    store = SqliteStore(path)
+    released(store, b"one")
+    before = store.state()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    large = random.Random(1).randbytes(1_000_000)
+    many = [override(str(number), text="x" * 100) for number in range(2000)]
+    for attempt in (lambda: staged(store, large), lambda: committed(store, lay=many)):
+        try:
+            attempt()
+        except StoreUnavailable:
+            continue
+        sys.exit("the disk was not full")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert store.state() == before
+    assert released(store, b"two").version == 2
