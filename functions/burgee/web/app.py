@@ -29,6 +29,7 @@ def create_app(store: Store, serving: Serving) -> FastAPI:
         summary="Feature flags and A/B tests as reviewed code",
         exception_handlers={**HANDLERS, RequestValidationError: _invalid, ValidationError: _invalid},
     )
+    serving.refresh()  # so that the first answer, whichever it is, can name its release
     app.add_middleware(ReleaseHeader, serving=serving)
     app.router.routes.extend(evaluation_routes(serving))
     app.include_router(management_router(store, serving))

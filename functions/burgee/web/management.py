@@ -28,11 +28,18 @@ if TYPE_CHECKING:
 ATTEMPTS = 5
 
 
-class FlagChange(Served):
+class Written(Served):
+    """What any body may say beside the flag's own keys; it goes before the headers of the same meaning."""
+
+    author: str | None = Field(None, max_length=200, description="Who writes this.")
+    reason: str | None = Field(None, max_length=500, description="Why.")
+
+
+class FlagChange(Written):
     """The keys to change; `null` takes one away."""
 
 
-class NewFlag(Served):
+class NewFlag(Written):
     """A flag: the keys of flags.yaml, and its name."""
 
     flag_name: Name = Field(description="Its name.")
@@ -133,14 +140,14 @@ def _flag_routes(flags: Flags) -> APIRouter:
     @router.post("/flags", status_code=201, responses=EXISTS)
     def create_flag(request: Request, body: NewFlag, author: Author = "unknown", reason: Reason = "") -> Response:
         """Make a flag that Git does not know yet."""
-        wanted = {key: value for key, value in _sent(body).items() if key != "flag_name"}
+        wanted = _sent(body)
 
         def new(current: Definition | None) -> Mapping[str, Any]:
             if current is not None:
                 raise Refused("exists", f"Feature flag '{body.flag_name}' already exists")
             return {"status": body.status, **wanted}
 
-        lay_flag(body.flag_name, Act("flag.create", author, reason, time.time()), new)
+        lay_flag(body.flag_name, Act("flag.create", body.author or author, body.reason or reason, time.time()), new)
         return answer(request, flags.tell(body.flag_name), 201)
 
     @router.get("/flags", responses=UNCHANGED)
@@ -178,7 +185,7 @@ def _flag_routes(flags: Flags) -> APIRouter:
                 raise Refused("not-found", f"Feature flag '{flag_name}' not found")
             return {key: value for key, value in {**current, **sent}.items() if value is not None}
 
-        lay_flag(flag_name, Act("flag.update", author, reason, time.time()), changed)
+        lay_flag(flag_name, Act("flag.update", body.author or author, body.reason or reason, time.time()), changed)
         return answer(request, flags.tell(flag_name))
 
     @router.delete("/flags/{flag_name}", status_code=204, responses=MISSING)
@@ -247,6 +254,6 @@ def _operation_routes(flags: Flags) -> APIRouter:
     return router
 
 
-def _sent(body: Served) -> dict[str, Any]:
-    """The keys that a body carries, `None` where it says null."""
-    return body.model_dump(mode="json", by_alias=True, exclude_unset=True)
+def _sent(body: Written) -> dict[str, Any]:
+    """The flag's keys that a body carries, `None` where it says null."""
+    return body.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"flag_name", "author", "reason"})
