@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from threading import Event, Thread
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, Event, Thread, local
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from burgee.stores import Pointer, State
 
 
+Read = TypeVar("Read")
+
+
 class Faulty(SqliteStore):
     """A store that counts its calls, and fails when told to: the fault cannot be had otherwise."""
 
@@ -30,20 +34,26 @@ class Faulty(SqliteStore):
         self.fault: Exception | None = None
         self.damaged: bytes | None = None
         self.gate: Event | None = None
+        self.entered = Event()
 
     def pointer(self) -> Pointer:
         self.polls += 1
         if self.fault is not None:
             raise self.fault
-        if self.gate is not None:
-            self.gate.wait(10)
-        return super().pointer()
+        return self.pass_gate(super().pointer())
 
     def state(self) -> State:
         self.states += 1
         if self.fault is not None:
             raise self.fault
-        return super().state()
+        return self.pass_gate(super().state())
+
+    def pass_gate(self, read: Read) -> Read:
+        """What was read, late."""
+        self.entered.set()
+        if self.gate is not None:
+            self.gate.wait(10)
+        return read
 
     def payload(self, version: int) -> bytes:
         return super().payload(version) if self.damaged is None else self.damaged
@@ -151,7 +161,21 @@ def test_whatever_the_store_does_the_last_good_ruleset_serves(store: Faulty, clo
     assert (serving.status().error, serving.status().age_seconds) == (None, 0)
 
 
-@pytest.mark.parametrize("damage", [b"", b"not json", b"[]", b'{"format": 2, "flags": {}}', b'{"format": 1}'])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"not json",
+        b"[]",
+        b'{"format": 2, "flags": {}}',
+        b'{"format": 1}',
+        b'{"format": 1, "flags": []}',
+        b'{"format": 1, "flags": {}, "segments": null}',
+        b'{"format": 1, "flags": {}, "holdouts": [1]}',
+        b"[" * 100_000,
+    ],
+    ids=lambda damage: damage.decode()[:44],
+)
 def test_a_release_that_cannot_be_read_is_not_served(store: Faulty, clock: Clock, damage: bytes) -> None:
     store.put(a=ON)
     serving = Serving(store, refresh_seconds=10, clock=clock)
@@ -184,16 +208,81 @@ def test_one_refresh_is_in_flight_and_the_others_go_on_with_the_old_ruleset(stor
     serving.ruleset()
     store.put(a=OFF)
     store.gate = Event()
+    store.entered.clear()
     clock.now += 13
     slow = Thread(target=serving.ruleset)
     slow.start()
-    while store.polls == 0:
-        pass
+    assert store.entered.wait(10)
     assert [value(serving) for _ in range(20)] == [True] * 20
     assert store.polls == 1
     store.gate.set()
     slow.join()
+    clock.now += 13
     assert value(serving) is False
+
+
+def test_a_writer_is_served_what_it_wrote_even_while_another_looks(store: Faulty, clock: Clock) -> None:
+    """Somebody has read the old pointer and is slow to use it; the writer's refresh must not be content with that."""
+    store.put(a=ON)
+    serving = Serving(store, refresh_seconds=10, clock=clock)
+    serving.ruleset()
+    clock.now += 13
+    store.gate = Event()
+    store.entered.clear()
+    slow = Thread(target=serving.ruleset)
+    slow.start()
+    assert store.entered.wait(10)
+    store.put(a=OFF)
+    writer = Thread(target=serving.refresh)
+    writer.start()
+    store.gate.set()
+    slow.join()
+    writer.join()
+    assert value(serving) is False
+
+
+@pytest.mark.parametrize("fault", [None, StoreUnavailable("timeout")])
+def test_many_who_come_at_a_cold_start_share_one_look_at_the_store(store: Faulty, fault: Exception | None) -> None:
+    """All of them have seen that a refresh is due before the first has its answer; a dead store costs one timeout."""
+    crowd = Barrier(8)
+    start = local()
+
+    def clock() -> float:
+        if getattr(start, "arriving", False):
+            start.arriving = False
+            crowd.wait(10)
+        return 1000.0
+
+    store.put(a=ON)
+    store.fault = fault
+    serving = Serving(store, {"format": 1, "flags": {"a": ON}}, clock=clock)
+
+    def arrive(_: int) -> Any:
+        start.arriving = True
+        return value(serving)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(arrive, range(8))) == [True] * 8
+    assert (store.states, store.polls) == (1, 0)
+
+
+def test_the_same_flags_in_a_later_release_are_told_as_that_release(store: Faulty, clock: Clock) -> None:
+    store.put(a=ON)
+    serving = Serving(store, refresh_seconds=10, clock=clock)
+    serving.ruleset()
+    store.put(a=OFF)
+    store.put(a=ON)
+    clock.now += 13
+    assert serving.ruleset().release["version"] == 3
+    assert serving.ruleset().evaluate("a", {}, 0).metadata["version"] == 3
+    assert serving.status().version == 3
+
+
+def test_overrides_are_served_over_the_bundled_release_before_the_first_deploy(store: Faulty, clock: Clock) -> None:
+    store.commit(Change(lay=[Override("b", ON, "ada", "", "t", "t")]), expected=0)
+    serving = Serving(store, {"format": 1, "flags": {"a": ON}}, clock=clock)
+    assert [value(serving, flag) for flag in ("a", "b")] == [True, True]
+    assert serving.status().source == "bundled"
 
 
 def test_without_a_store_the_bundled_release_is_all(clock: Clock) -> None:

@@ -61,31 +61,39 @@ class Serving:
 
     def ruleset(self) -> Ruleset:
         """The current ruleset, refreshed first if that is due."""
-        if self._store is not None and self._clock() >= self._due:
-            self.refresh()
+        due = self._due
+        if self._store is not None and self._clock() >= due and self._lock.acquire(blocking=self._pointer is None):
+            try:
+                # Whoever waited here for the first answer takes it instead of asking again.
+                if self._due == due:
+                    self._look(self._store)
+            finally:
+                self._lock.release()
         return self._ruleset
 
     def refresh(self) -> None:
-        """Looks at the pointer now, unless somebody is at it; never raises for what the store does."""
-        if self._store is None or not self._lock.acquire(blocking=self._pointer is None):
-            return
+        """Looks at the pointer now; what was committed before this call is served after it, if the store answers."""
+        if self._store is not None:
+            with self._lock:
+                self._look(self._store)
+
+    def _look(self, store: Store) -> None:
+        """Never raises for what the store does."""
         try:
-            self._follow(self._store)
+            self._follow(store)
             self._error = None
             self._confirmed = self._clock()
         except (StoreError, KeyError, TypeError, ValueError, AttributeError) as error:
             self._error = f"{type(error).__name__}: {error}"
-        finally:
-            # Jitter only spreads load; it guards nothing.
-            self._due = self._clock() + self._refresh_seconds * random.uniform(0.8, 1.2)  # noqa: S311
-            self._lock.release()
+        # Jitter only spreads load; it guards nothing.
+        self._due = self._clock() + self._refresh_seconds * random.uniform(0.8, 1.2)  # noqa: S311
 
     def _follow(self, store: Store) -> None:
         if self._pointer is not None and store.pointer().revision == self._pointer.revision:
             return
         state = store.state()
         snapshot, release = self._snapshot, dict(self._ruleset.release)
-        if state.pointer.version and (self._pointer is None or state.pointer.digest != self._pointer.digest):
+        if state.pointer.version and (self._pointer is None or state.pointer.version != self._pointer.version):
             snapshot = load_snapshot(store.payload(state.pointer.version))
             record = store.release(state.pointer.version)
             release = {"version": record.version, "digest": record.digest}

@@ -23,16 +23,23 @@ def load_snapshot(data: bytes) -> Snapshot:
     """A release's bytes as a snapshot; Corrupt if they are none."""
     try:
         snapshot = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Corrupt(f"the release is not JSON: {error}") from error
     if not isinstance(snapshot, dict) or snapshot.get("format") != FORMAT:
         raise Corrupt("the release is not a snapshot of a format that this version reads")
+    for section in ("flags", "segments", "holdouts"):
+        if not isinstance(snapshot.get(section, None if section == "flags" else {}), dict):
+            raise Corrupt(f"the release's {section} are not a mapping by name")
     return snapshot
 
 
 def definition_digest(flag: Definition | None) -> str | None:
-    """What tells one definition from another, None for none; the order of keys counts, as it does in a split."""
-    return None if flag is None else sha256(_json(flag)).hexdigest()
+    """What tells one definition from another, None for none.
+
+    Inside a key order counts, as it does in a split; that of the keys themselves means nothing, and differs
+    where an environment adds one.
+    """
+    return None if flag is None else sha256(_json(dict(sorted(flag.items())))).hexdigest()
 
 
 def _json(value: Any) -> bytes:
