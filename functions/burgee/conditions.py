@@ -248,7 +248,10 @@ def _matches(operand: Any, ignore_case: bool) -> Test:
             raise OperandError(f"an RE2 pattern, and {pattern!r} is none: {detail}") from error
 
     def test(value: Any) -> bool:
-        return isinstance(value, str) and any(pattern.search(value) is not None for pattern in patterns)
+        try:
+            return isinstance(value, str) and any(pattern.search(value) is not None for pattern in patterns)
+        except UnicodeEncodeError:  # half of a surrogate pair, which JSON can carry and RE2 cannot
+            return False
 
     return test
 

@@ -311,7 +311,12 @@ def unit_reader(bucket_by: str | None) -> Unit:
             return value or None
         if isinstance(value, float) and value.is_integer():
             value = int(value)
-        return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
+        if not isinstance(value, int) or isinstance(value, bool):
+            return None
+        try:
+            return str(value)
+        except ValueError:  # thousands of digits, which Python refuses to write out
+            return None
 
     if bucket_by is not None:
         return attribute

@@ -9,7 +9,7 @@ from burgee.grammar import normalise
 from burgee.model import Override
 from burgee.snapshots import definition_digest
 from burgee.stores import AuditEntry, Change
-from burgee.times import format_time
+from burgee.times import format_time, parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +35,7 @@ class Act(NamedTuple):
 def served(state: State, snapshot: Snapshot, flag: str, now: float) -> Definition | None:
     """A flag as it stands, override laid over."""
     override = state.overrides.get(flag)
-    if override is not None and (override.expires_at is None or override.expires_at > format_time(now)):
+    if override is not None and (override.expires_at is None or parse_time(override.expires_at) > now):
         return override.definition
     definition: Definition | None = snapshot["flags"].get(flag)
     return definition
@@ -50,7 +50,7 @@ def lay(state: State, snapshot: Snapshot, flag: str, wanted: Mapping[str, Any] |
     after = None if wanted is None else normalise(wanted)
     git = snapshot["flags"].get(flag)
     entry = act.entry(flag=flag, before=before, after=after, release=state.pointer.version)
-    if after == git:
+    if definition_digest(after) == definition_digest(git):
         return Change(lift=[flag], audit=[entry])
     previous = state.overrides.get(flag)
     moment = format_time(act.now)

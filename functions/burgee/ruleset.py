@@ -40,7 +40,8 @@ class Ruleset:
         self._holdouts: Mapping[str, Any] = snapshot.get("holdouts", {})
         self._compiled: dict[str, Evaluate | None] = {}
         self._matchers: dict[str, Matcher] = {}
-        self._compiling: set[str] = set()
+        self._compiling: list[str] = []
+        self._faults: dict[str, str] = {}
         self._lock = RLock()
 
     def evaluate(self, flag: str, context: Context, now: datetime | float | None = None) -> Evaluation:
@@ -103,14 +104,13 @@ class Ruleset:
 
     def check(self) -> dict[str, str]:
         """Compiles every flag now; what is wrong with each that cannot be served."""
-        broken = {}
-        for name in {**self._flags, **self.overrides}:
-            for definition in {id(d): d for d in (self.definition(name), self._flags.get(name)) if d}.values():
-                try:
-                    Flag(name, definition, self)
-                except _BROKEN as error:
-                    broken[name] = _describe(error)
-        return broken
+        every = {**self._flags, **self.overrides}
+        with self._lock:
+            for name in every:
+                self.prerequisite(name)
+                if name in self.overrides:  # what the release says has to be good for the day when it goes
+                    self._isolated(name, self._flags.get(name))
+            return {name: self._faults[name] for name in every if name in self._faults}
 
     def segment(self, name: str) -> Matcher:
         """The matcher of a segment, compiled once; KeyError if there is none."""
@@ -140,12 +140,12 @@ class Ruleset:
 
     def _compile(self, name: str) -> Evaluate | None:
         override = self.overrides.get(name)
-        base = self._isolated(name, self._flags.get(name))
         if override is None:
-            return base
+            return self._isolated(name, self._flags.get(name))
         over = self._isolated(name, override.definition)
         if override.expires_at is None:
             return over
+        base = self._isolated(name, self._flags.get(name))
         until = parse_time(override.expires_at)
         absent = _not_found(name)
 
@@ -160,14 +160,17 @@ class Ruleset:
         if definition is None:
             return None
         if name in self._compiling:
-            return _constant(_broken(name, "its prerequisites lead back to it"))
-        self._compiling.add(name)
+            cycle = self._compiling[self._compiling.index(name) :]
+            self._faults.update(dict.fromkeys(cycle, "its prerequisites lead back to it"))
+            return _constant(_broken(name, self._faults[name]))
+        self._compiling.append(name)
         try:
             return Flag(name, definition, self).evaluate
         except _BROKEN as error:
-            return _constant(_broken(name, _describe(error)))
+            self._faults[name] = _describe(error)
+            return _constant(_broken(name, self._faults[name]))
         finally:
-            self._compiling.discard(name)
+            self._compiling.pop()
 
 
 def _trace(flag: Flag, context: Context, now: float) -> list[dict[str, Any]]:

@@ -130,7 +130,8 @@ def _flag_routes(flags: Flags) -> APIRouter:
         def change(state: State, snapshot: Snapshot) -> Change:
             target = wanted(served(state, snapshot, flag, act.now))
             made = lay(state, snapshot, flag, target, act)
-            broken = Ruleset(snapshot, made.lay).check().get(flag)
+            laid = {**state.overrides, **{override.flag: override for override in made.lay}}
+            broken = Ruleset(snapshot, [laid[name] for name in laid if name not in made.lift]).check().get(flag)
             if broken is not None:
                 raise Refused("invalid-flag", f"{flag} cannot be served: {broken}")
             return made
