@@ -24,6 +24,7 @@ def parse_time(text: str) -> float:
 
 def format_time(epoch: float) -> str:
     """RFC 3339 in UTC, with milliseconds only where there are any."""
-    moment = datetime.fromtimestamp(round(epoch * 1000) / 1000, UTC)
+    seconds, milliseconds = divmod(round(epoch * 1000), 1000)
+    moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=milliseconds * 1000)
     precision = "milliseconds" if moment.microsecond else "seconds"
     return moment.isoformat(timespec=precision).replace("+00:00", "Z")
