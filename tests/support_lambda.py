@@ -64,7 +64,7 @@ def function(
     binary = emulator()
     assert binary is not None
     binary.chmod(0o755)
-    front, inner = _free_port(), _free_port()
+    front, inner = free_port(), free_port()
     command = [str(binary), "--runtime-interface-emulator-address", f"127.0.0.1:{front}"]
     command += ["--runtime-api-address", f"127.0.0.1:{inner}", python, "-m", "awslambdaric", handler]
     with log.open("w", encoding="utf-8") as output:
@@ -78,7 +78,8 @@ def function(
             process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

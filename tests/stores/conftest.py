@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import atexit
+from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
+from moto import mock_aws
 
 from burgee.stores import Tenant
+from burgee.stores.dynamodb import DynamoDbStore
 from burgee.stores.sqlite import SqliteStore
+from support_dynamodb import CREDENTIALS, ministack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from burgee.stores import Store
     from support_stores import Open
@@ -45,9 +53,52 @@ def in_memory(_folder: Path) -> Iterator[Open]:
         store.close()
 
 
-@pytest.fixture(params=[in_a_file, in_memory], ids=lambda place: place.__name__)
+def tables(url: str | None) -> Iterator[Open]:
+    """Each store has its own client to one table, made anew."""
+    opened: list[DynamoDbStore] = []
+    name = f"burgee-{uuid4().hex}"
+
+    def make(tenant: Tenant | None = None) -> Store:
+        opened.append(DynamoDbStore(name, tenant, endpoint_url=url))
+        if len(opened) == 1:
+            opened[0].create_table()
+        return opened[-1]
+
+    yield make
+    for store in opened:
+        store.close()
+
+
+def in_moto(_folder: Path) -> Iterator[Open]:
+    """DynamoDB in this process."""
+    with mock_aws():
+        yield from tables(None)
+
+
+def in_ministack(_folder: Path) -> Iterator[Open]:
+    """DynamoDB over the wire."""
+    yield from tables(wire_url())
+
+
+@cache
+def wire_url() -> str:
+    """One server for all tests of this process."""
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(ministack(Path(mkdtemp(prefix="ministack-"))))
+
+
+@pytest.fixture(autouse=True)
+def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(params=[in_a_file, in_memory, in_moto, in_ministack], ids=lambda place: place.__name__)
 def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
     """Opens the same data, empty at first, as often as it is called, for one tenant or another."""
+    if request.param is in_moto and request.node.get_closest_marker("threads"):
+        pytest.skip("moto loses updates when several threads write; MiniStack runs these")
     yield from request.param(tmp_path)
 
 

@@ -313,6 +313,7 @@ def test_what_one_store_commits_another_on_the_same_data_sees(open_store: Open) 
     assert reader.payload(pointer.version) == b"one"
 
 
+@pytest.mark.threads
 def test_of_those_who_commit_on_one_revision_exactly_one_wins(open_store: Open) -> None:
     """Six committers race for each of ten revisions; whatever the losers sent has left no trace."""
     racers, rounds = 6, 10
@@ -345,6 +346,7 @@ def test_of_those_who_commit_on_one_revision_exactly_one_wins(open_store: Open) 
     assert {name: one.definition for name, one in state.overrides.items()} == laid
 
 
+@pytest.mark.threads
 def test_those_who_stage_at_the_same_time_get_versions_of_their_own(open_store: Open) -> None:
     racers = 6
     stores = [open_store() for _ in range(racers)]
@@ -360,6 +362,7 @@ def test_those_who_stage_at_the_same_time_get_versions_of_their_own(open_store: 
     assert [stores[0].payload(version) for version in versions] == [str(number).encode() for number in range(racers)]
 
 
+@pytest.mark.threads
 def test_a_reader_sees_a_commit_whole_or_not_at_all(open_store: Open) -> None:
     """Each commit serves a release and lays an override that names it; no state that is read mixes two of them."""
     writer, reader = open_store(), open_store()

@@ -1,0 +1,379 @@
+"""The production store: one DynamoDB table for all tenants.
+
+    pk                     sk               holds
+    {tenant}#STATE         POINTER          version, digest, revision: what evaluators poll, half a read unit
+    {tenant}#STATE         COMMIT           which overrides the latest commit touched
+    {tenant}#STATE         OVERRIDE#{flag}  an override, or the tombstone of one that was lifted
+    {tenant}#STATE         RETIRED          names that Git gave up
+    {tenant}#RELEASES      {version}        a release's record, and the blob that holds its bytes
+    {tenant}#BLOB#{id}#{n} CHUNK            at most 350 KB of a release, compressed; never written again
+    {tenant}#AUDIT         {id}             an audit entry; a stream of these is the outbox
+
+Values travel as JSON in binary attributes, so that no number passes through Decimal.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import zlib
+from contextlib import contextmanager
+from dataclasses import asdict
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, TypeAlias
+from uuid import uuid4
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import get_session
+
+from burgee.errors import Conflict, Corrupt, NotFound, StoreError, StoreUnavailable
+from burgee.model import Override
+from burgee.stores import AuditEntry, Change, Origin, Pointer, Release, State, Tenant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    Item: TypeAlias = dict[str, Any]
+
+CHUNK_BYTES = 350_000
+MAX_WRITES = 100
+"""DynamoDB's limit for one transaction."""
+TOMBSTONE_SECONDS = 86_400
+STATE_ATTEMPTS = 5
+# A request that a user waits for does not outlive a Lambda invocation: three tries within a few seconds.
+CONFIG = Config(
+    connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3}, tcp_keepalive=True
+)
+TABLE: dict[str, Any] = {
+    "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+    "AttributeDefinitions": [
+        {"AttributeName": "pk", "AttributeType": "S"},
+        {"AttributeName": "sk", "AttributeType": "S"},
+    ],
+    "BillingMode": "PAY_PER_REQUEST",
+}
+
+
+class DynamoDbStore:
+    """`burgee.stores.Store` over DynamoDB; safe between threads, processes and Lambdas."""
+
+    def __init__(self, table: str, tenant: Tenant | None = None, *, endpoint_url: str | None = None) -> None:
+        self.tenant = tenant or Tenant()
+        self.table = table
+        self._prefix = "#".join(_escaped(part) for part in (self.tenant.project, self.tenant.environment))
+        self._endpoint_url = endpoint_url
+        self.client: Any
+        with _translated():
+            self.client = get_session().create_client("dynamodb", endpoint_url=endpoint_url, config=CONFIG)
+
+    def create_table(self) -> None:
+        """Makes the table if there is none: for emulators; on AWS the template makes it."""
+        with _translated():
+            try:
+                self.client.create_table(TableName=self.table, **TABLE)
+            except self.client.exceptions.ResourceInUseException:
+                return
+            self.client.get_waiter("table_exists").wait(TableName=self.table, WaiterConfig={"Delay": 1})
+
+    def pointer(self) -> Pointer:
+        """The current pointer, possibly a moment old."""
+        with _translated():
+            return _pointer(self._get("STATE", "POINTER", consistent=False))
+
+    def state(self) -> State:
+        """Pointer, overrides and retired names of one moment.
+
+        A query may see a transaction half done, so it is repeated until it fits together: every commit writes
+        its revision into all that it touches, and says what that was.
+        """
+        with _translated():
+            for _ in range(STATE_ATTEMPTS):
+                items = {item["sk"]["S"]: item for item in self._query("STATE", ConsistentRead=True)}
+                if _whole(items):
+                    return _state(items)
+        raise StoreUnavailable("the state changes faster than it can be read; try again")
+
+    def stage(self, payload: bytes, origin: Origin, *, flags: int, at: str) -> Release:
+        """Writes a release that nobody serves yet: its chunks first, read back, then its record."""
+        digest, blob, packed = sha256(payload).hexdigest(), uuid4().hex, zlib.compress(payload, 9)
+        chunks = [packed[start : start + CHUNK_BYTES] for start in range(0, len(packed), CHUNK_BYTES)]
+        with _translated():
+            for number, chunk in enumerate(chunks):
+                self._put(f"BLOB#{blob}#{number}", "CHUNK", data={"B": chunk})
+            self._read_blob(blob, len(chunks), digest, consistent=True)
+            while True:
+                newest = self._query("RELEASES", ConsistentRead=True, ScanIndexForward=False, Limit=1)
+                version = int(next((item["sk"]["S"] for item in newest), 0)) + 1
+                release = Release(version, digest, origin, at, flags, len(payload))
+                record = {"B": _dump(asdict(release))}
+                fields: Item = {"record": record, "blob": {"S": blob}, "chunks": _number(len(chunks))}
+                try:
+                    self._put("RELEASES", f"{version:012}", ConditionExpression="attribute_not_exists(pk)", **fields)
+                except self.client.exceptions.ConditionalCheckFailedException:
+                    continue  # somebody else staged that version; take the next
+                return release
+
+    def release(self, version: int) -> Release:
+        """The record of one release."""
+        with _translated():
+            return _release(self._record(version))
+
+    def payload(self, version: int) -> bytes:
+        """A release's bytes, checked against its digest."""
+        with _translated():
+            item = self._record(version)
+            digest, blob, chunks = _release(item).digest, item["blob"]["S"], int(item["chunks"]["N"])
+            try:
+                return self._read_blob(blob, chunks, digest, consistent=False)
+            except Corrupt:
+                # The record may lead its chunks by a moment under eventual consistency.
+                return self._read_blob(blob, chunks, digest, consistent=True)
+
+    def releases(self, *, limit: int = 20, before: int | None = None) -> Sequence[Release]:
+        """Newest first, versions below `before`."""
+        below = f"{before:012}" if before is not None else "~"
+        with _translated():
+            items = self._query("RELEASES", below=below, ScanIndexForward=False, ConsistentRead=True, Limit=limit)
+            return [_release(item) for item, _ in zip(items, range(limit), strict=False)]
+
+    def commit(self, change: Change, *, expected: int) -> Pointer:
+        """Applies a change if nobody else has committed since revision `expected`."""
+        with _translated():
+            before = _pointer(self._get("STATE", "POINTER", consistent=True))
+            if before.revision != expected:
+                raise Conflict(f"the state moved on to revision {before.revision} from {expected}; read it again")
+            version, digest = before.version, before.digest
+            if change.activate is not None:
+                version, digest = change.activate, self.release(change.activate).digest
+            after = Pointer(version, digest, expected + 1)
+            writes = self._writes(change, after)
+            if len(writes) > MAX_WRITES:
+                raise StoreError(
+                    f"{len(writes)} items in one commit, where DynamoDB takes {MAX_WRITES}; do it in parts"
+                )
+            try:
+                self.client.transact_write_items(TransactItems=writes)
+            except self.client.exceptions.TransactionCanceledException as error:
+                raise _cancelled(error, change) from error
+            return after
+
+    def audit(self, *, limit: int = 50, before: str | None = None, flag: str | None = None) -> Sequence[AuditEntry]:
+        """Newest first, ids below `before`."""
+        more: dict[str, Any] = {"ScanIndexForward": False, "ConsistentRead": True}
+        values: dict[str, Any] = {}
+        if flag is not None:
+            # A filter is paid by what it reads, not by what it returns; the log is read by people.
+            more["FilterExpression"], values = "flag = :flag", {":flag": {"S": flag}}
+        else:
+            more["Limit"] = limit
+        with _translated():
+            items = self._query("AUDIT", below=before or "~", values=values, **more)
+            return [_load(AuditEntry, item["record"]["B"]) for item, _ in zip(items, range(limit), strict=False)]
+
+    def collect(self, *, keep: int = 20) -> int:
+        """Deletes releases beyond the newest `keep`, never the current one, which each deletion makes sure of."""
+        with _translated():
+            items = list(self._query("RELEASES", ScanIndexForward=False, ConsistentRead=True))[keep:]
+            return sum(self._collect(item) for item in items)
+
+    def close(self) -> None:
+        """Closes connections."""
+        self.client.close()
+
+    def _collect(self, item: Item) -> bool:
+        version = _number(int(item["sk"]["S"]))
+        pointer = {
+            **self._key("STATE", "POINTER"),
+            "ConditionExpression": "version <> :version",
+            "ExpressionAttributeValues": {":version": version},
+        }
+        delete = self._key("RELEASES", item["sk"]["S"])
+        try:
+            self.client.transact_write_items(TransactItems=[{"ConditionCheck": pointer}, {"Delete": delete}])
+        except self.client.exceptions.TransactionCanceledException:
+            return False
+        for number in range(int(item["chunks"]["N"])):
+            self.client.delete_item(**self._key(f"BLOB#{item['blob']['S']}#{number}", "CHUNK"))
+        return True
+
+    def _writes(self, change: Change, after: Pointer) -> list[Item]:
+        """The pointer first: `_cancelled` reads the reasons in this order."""
+        revision = _number(after.revision)
+        pointer = self._item(
+            "STATE", "POINTER", version=_number(after.version), digest={"S": after.digest}, revision=revision
+        )
+        unmoved: Item = {"ConditionExpression": "attribute_not_exists(pk)"}
+        if after.revision > 1:
+            unmoved = {
+                "ConditionExpression": "revision = :expected",
+                "ExpressionAttributeValues": {":expected": _number(after.revision - 1)},
+            }
+        writes: list[Item] = [{"Put": {**pointer, **unmoved}}]
+        if change.activate is not None:
+            staged = self._key("RELEASES", f"{change.activate:012}")
+            writes.append({"ConditionCheck": {**staged, "ConditionExpression": "attribute_exists(pk)"}})
+        touched: dict[str, Item] = {}
+        for flag in change.lift:
+            until = _number(int(time.time()) + TOMBSTONE_SECONDS)
+            touched[flag] = self._item("STATE", f"OVERRIDE#{flag}", gone={"BOOL": True}, revision=revision, ttl=until)
+        for override in change.lay:
+            record = {"B": _dump(asdict(override))}
+            touched[override.flag] = self._item(
+                "STATE", f"OVERRIDE#{override.flag}", record=record, revision=revision
+            )
+        writes += [{"Put": item} for item in touched.values()]
+        told = {"laid": [override.flag for override in change.lay], "lifted": list(change.lift)}
+        flags = {"B": _dump(told)}
+        writes.append({"Put": self._item("STATE", "COMMIT", touched=flags, revision=revision)})
+        if change.retire or change.reuse:
+            record = {"B": _dump(self._retired(change))}
+            writes.append({"Put": self._item("STATE", "RETIRED", record=record, revision=revision)})
+        for entry in change.audit:
+            fields: Item = {"record": {"B": _dump(asdict(entry))}}
+            if entry.flag is not None:
+                fields["flag"] = {"S": entry.flag}
+            writes.append({"Put": self._item("AUDIT", entry.id, **fields)})
+        return writes
+
+    def _retired(self, change: Change) -> dict[str, str]:
+        """The names retired after a change; the condition on the revision keeps this from racing."""
+        item = self._get("STATE", "RETIRED", consistent=True)
+        names: dict[str, str] = json.loads(item["record"]["B"]) if item else {}
+        at = change.audit[0].at if change.audit else ""
+        return {**{n: t for n, t in names.items() if n not in change.reuse}, **dict.fromkeys(change.retire, at)}
+
+    def _record(self, version: int) -> Item:
+        item = self._get("RELEASES", f"{version:012}", consistent=True)
+        if item is None:
+            raise NotFound(f"there is no release {version}")
+        return item
+
+    def _read_blob(self, blob: str, chunks: int, digest: str, *, consistent: bool) -> bytes:
+        packed = b""
+        for number in range(chunks):
+            item = self._get(f"BLOB#{blob}#{number}", "CHUNK", consistent=consistent)
+            if item is None:
+                raise Corrupt(f"a part of the release is missing: {number + 1} of {chunks}")
+            packed += item["data"]["B"]
+        try:
+            payload = zlib.decompress(packed)
+        except zlib.error as error:
+            raise Corrupt("the release does not decompress") from error
+        if sha256(payload).hexdigest() != digest:
+            raise Corrupt("the release does not match its digest")
+        return payload
+
+    def _key(self, partition: str, sort: str) -> Item:
+        return {"TableName": self.table, "Key": {"pk": {"S": f"{self._prefix}#{partition}"}, "sk": {"S": sort}}}
+
+    def _item(self, partition: str, sort: str, **fields: Item) -> Item:
+        key = self._key(partition, sort)
+        return {"TableName": self.table, "Item": {**key["Key"], **fields}}
+
+    def _get(self, partition: str, sort: str, *, consistent: bool) -> Item | None:
+        found = self.client.get_item(**self._key(partition, sort), ConsistentRead=consistent)
+        item: Item | None = found.get("Item")
+        return item
+
+    def _put(self, partition: str, sort: str, *, ConditionExpression: str | None = None, **fields: Item) -> None:  # noqa: N803 - DynamoDB's name
+        condition = {"ConditionExpression": ConditionExpression} if ConditionExpression else {}
+        self.client.put_item(**self._item(partition, sort, **fields), **condition)
+
+    def _query(
+        self, partition: str, *, below: str | None = None, values: Mapping[str, Any] | None = None, **more: Any
+    ) -> Iterator[Item]:
+        """All items of a partition page by page, sort keys under `below`."""
+        names = {":pk": {"S": f"{self._prefix}#{partition}"}, **(values or {})}
+        condition = "pk = :pk"
+        if below is not None:
+            condition, names[":below"] = "pk = :pk AND sk < :below", {"S": below}
+        request = {
+            "TableName": self.table,
+            "KeyConditionExpression": condition,
+            "ExpressionAttributeValues": names,
+            **more,
+        }
+        while True:
+            page = self.client.query(**request)
+            yield from page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """What botocore raises, in this project's words; its own retries are over by then."""
+    try:
+        yield
+    except ClientError as error:
+        told = error.response["Error"]
+        raise StoreUnavailable(f"DynamoDB: {told.get('Code')}: {told.get('Message')}") from error
+    except BotoCoreError as error:
+        raise StoreUnavailable(f"DynamoDB: {error}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise Corrupt(f"an item of the table does not parse: {error!r}") from error
+
+
+def _cancelled(error: ClientError, change: Change) -> StoreError:
+    reasons = [reason.get("Code") for reason in error.response.get("CancellationReasons", [])]
+    if reasons[:1] == ["ConditionalCheckFailed"] or "TransactionConflict" in reasons:
+        return Conflict("somebody else committed first; read the state again")
+    if "ConditionalCheckFailed" in reasons:
+        return NotFound(f"there is no release {change.activate}")
+    return StoreUnavailable(f"DynamoDB: the transaction was cancelled: {reasons}")
+
+
+def _whole(items: Mapping[str, Item]) -> bool:
+    """Whether what a query saw is one moment: nothing newer than the pointer, and all that its commit touched."""
+    revision = _pointer(items.get("POINTER")).revision
+    if any(int(item["revision"]["N"]) > revision for item in items.values()):
+        return False
+    commit = items.get("COMMIT")
+    if commit is None:
+        return revision == 0
+    if int(commit["revision"]["N"]) != revision:
+        return False
+    touched = json.loads(commit["touched"]["B"])
+    laid = [items.get(f"OVERRIDE#{flag}") for flag in touched["laid"]]
+    lifted = [items.get(f"OVERRIDE#{flag}") for flag in touched["lifted"] if flag not in touched["laid"]]
+    # A tombstone may have been swept since; an override that was laid must be there.
+    written = laid + [item for item in lifted if item is not None]
+    return all(item is not None and int(item["revision"]["N"]) == revision for item in written)
+
+
+def _state(items: Mapping[str, Item]) -> State:
+    laid = [item for sort, item in items.items() if sort.startswith("OVERRIDE#") and "gone" not in item]
+    overrides = [_load(Override, item["record"]["B"]) for item in laid]
+    retired = items.get("RETIRED")
+    names = json.loads(retired["record"]["B"]) if retired else {}
+    return State(_pointer(items.get("POINTER")), {override.flag: override for override in overrides}, names)
+
+
+def _pointer(item: Item | None) -> Pointer:
+    if item is None:
+        return Pointer()
+    return Pointer(int(item["version"]["N"]), item["digest"]["S"], int(item["revision"]["N"]))
+
+
+def _release(item: Item) -> Release:
+    record = json.loads(item["record"]["B"])
+    return Release(**{**record, "origin": Origin(**record["origin"])})
+
+
+def _escaped(part: str) -> str:
+    """A part of a key that cannot be mistaken for two."""
+    return part.replace("%", "%25").replace("#", "%23")
+
+
+def _number(value: int) -> dict[str, str]:
+    return {"N": str(value)}
+
+
+def _dump(record: Any) -> bytes:
+    return json.dumps(record, separators=(",", ":")).encode()
+
+
+def _load(kind: Any, record: bytes) -> Any:
+    return kind(**json.loads(record))

@@ -1,0 +1,315 @@
+"""DynamoDB alone: throttling, timeouts, partial writes, lost races, stale and half-seen reads, all injected."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.exceptions import ReadTimeoutError
+from moto import mock_aws
+
+from burgee.errors import Conflict, Corrupt, NotFound, StoreError, StoreUnavailable
+from burgee.stores import Change, Origin, Pointer, State
+from burgee.stores.dynamodb import CHUNK_BYTES, DynamoDbStore
+from support_dynamodb import CREDENTIALS
+from support_stores import entry, override, released, staged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@pytest.fixture(autouse=True)
+def _quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("botocore.retries.standard.time.sleep", lambda _seconds: None, raising=False)
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[DynamoDbStore]:
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    with mock_aws():
+        store = DynamoDbStore("burgee")
+        store.create_table()
+        yield store
+        store.close()
+
+
+def before(store: DynamoDbStore, operation: str, fault: Callable[[Any], Any]) -> list[Any]:
+    """Puts `fault` before each sending of an operation; the requests that it saw."""
+    seen: list[Any] = []
+
+    def handle(request: Any, **_more: Any) -> Any:
+        seen.append(request)
+        return fault(request)
+
+    store.client.meta.events.register_first(f"before-send.dynamodb.{operation}", handle)
+    return seen
+
+
+def answer(status: int, body: Any) -> AWSResponse:
+    """A response that never saw the network."""
+
+    class Raw:
+        def stream(self, **_more: Any) -> Iterator[bytes]:
+            yield json.dumps(body).encode()
+
+    headers = HTTPHeaders.from_dict({"content-type": "application/x-amz-json-1.0"})
+    return AWSResponse("https://dynamodb", status, headers, Raw())
+
+
+def refusal(code: str, **more: Any) -> AWSResponse:
+    status = 500 if "Serv" in code else 400
+    return answer(status, {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "injected", **more})
+
+
+BUSY = ["ProvisionedThroughputExceededException", "ThrottlingException", "InternalServerError", "ServiceUnavailable"]
+
+
+@pytest.mark.parametrize("code", BUSY)
+def test_a_busy_table_is_tried_again(store: DynamoDbStore, code: str) -> None:
+    released(store)
+    faults = [refusal(code)] * 2
+    seen = before(store, "GetItem", lambda _: faults.pop() if faults else None)
+    assert store.pointer().version == 1
+    assert len(seen) == 3
+
+
+@pytest.mark.parametrize("code", [*BUSY, "AccessDeniedException", "ResourceNotFoundException"])
+@pytest.mark.parametrize("call", ["pointer", "state", "releases", "audit"])
+def test_a_table_that_does_not_answer_is_unavailable(store: DynamoDbStore, code: str, call: str) -> None:
+    released(store)
+    for operation in ("GetItem", "Query"):
+        before(store, operation, lambda _: refusal(code))
+    with pytest.raises(StoreUnavailable, match=code):
+        getattr(store, call)()
+
+
+def test_a_table_that_says_nothing_is_unavailable_after_three_tries(store: DynamoDbStore) -> None:
+    def silent(request: Any) -> Any:
+        raise ReadTimeoutError(endpoint_url=request.url)
+
+    seen = before(store, "GetItem", silent)
+    with pytest.raises(StoreUnavailable, match=r"[Tt]imeout"):
+        store.pointer()
+    assert len(seen) == 3
+
+
+def test_an_endpoint_that_is_not_there_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    store = DynamoDbStore("burgee", endpoint_url="http://127.0.0.1:9")
+    with pytest.raises(StoreUnavailable):
+        store.pointer()
+    store.close()
+
+
+def big() -> bytes:
+    return b"".join(sha256(str(number).encode()).digest() for number in range(60_000))
+
+
+@pytest.mark.parametrize("write", range(7))
+def test_a_writer_that_dies_between_two_writes_leaves_the_old_release(store: DynamoDbStore, write: int) -> None:
+    """Chunks, the record: whichever write is the last, nobody sees the new release."""
+    released(store, b"old")
+    assert len(big()) > 5 * CHUNK_BYTES
+    left = [write]
+
+    def die(_request: Any) -> Any:
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        return None
+
+    before(store, "PutItem", die)
+    with pytest.raises(KeyboardInterrupt):
+        staged(store, big())
+    assert store.payload(store.pointer().version) == b"old"
+    assert store.pointer().version == 1
+
+
+def test_a_version_that_somebody_else_took_is_not_overwritten(store: DynamoDbStore) -> None:
+    other = DynamoDbStore("burgee")
+    raced = [False]
+
+    def race(request: Any) -> Any:
+        if b"RELEASES" in request.body and not raced[0]:
+            raced[0] = True
+            staged(other, b"theirs")
+        return None
+
+    before(store, "PutItem", race)
+    mine = staged(store, b"mine")
+    assert mine.version == 2
+    assert (store.payload(1), store.payload(2)) == (b"theirs", b"mine")
+    other.close()
+
+
+def test_a_commit_that_lost_the_race_at_the_last_moment_is_a_conflict(store: DynamoDbStore) -> None:
+    released(store)
+    other = DynamoDbStore("burgee")
+    raced = [False]
+
+    def race(_request: Any) -> Any:
+        if not raced[0]:
+            raced[0] = True
+            other.commit(Change(lay=[override("theirs")]), expected=1)
+        return None
+
+    before(store, "TransactWriteItems", race)
+    with pytest.raises(Conflict):
+        store.commit(Change(lay=[override("mine")], audit=[entry(1)]), expected=1)
+    assert set(store.state().overrides) == {"theirs"}
+    assert list(store.audit()) == []
+    other.close()
+
+
+def test_two_transactions_that_meet_are_a_conflict(store: DynamoDbStore) -> None:
+    reasons = [{"Code": "TransactionConflict"}, {"Code": "None"}]
+
+    cancelled = "TransactionCanceledException"
+    before(store, "TransactWriteItems", lambda _: refusal(cancelled, CancellationReasons=reasons))
+    with pytest.raises(Conflict):
+        store.commit(Change(lay=[override("a")]), expected=0)
+
+
+def test_a_release_collected_just_before_its_activation_is_not_found(store: DynamoDbStore) -> None:
+    staged(store)
+    raced = [False]
+
+    def race(_request: Any) -> Any:
+        if not raced[0]:
+            raced[0] = True
+            store.client.delete_item(**store._key("RELEASES", f"{1:012}"))
+        return None
+
+    before(store, "TransactWriteItems", race)
+    with pytest.raises(NotFound):
+        store.commit(Change(activate=1), expected=0)
+    assert store.state() == State()
+
+
+def test_collecting_never_takes_a_release_that_has_just_become_current(store: DynamoDbStore) -> None:
+    for number in range(3):
+        staged(store, b"%d" % number)
+    store.commit(Change(), expected=0)
+    other = DynamoDbStore("burgee")
+    raced = [False]
+
+    def activate(_request: Any) -> Any:
+        if not raced[0]:
+            raced[0] = True
+            other.commit(Change(activate=2), expected=1)
+        return None
+
+    before(store, "TransactWriteItems", activate)
+    assert store.collect(keep=1) == 1
+    assert store.payload(store.pointer().version) == b"1"
+    other.close()
+
+
+def test_a_chunk_that_lags_is_read_again_strongly(store: DynamoDbStore) -> None:
+    released(store, b"payload")
+
+    def lag(request: Any) -> Any:
+        body = json.loads(request.body)
+        return answer(200, {}) if body["Key"]["sk"] == {"S": "CHUNK"} and not body["ConsistentRead"] else None
+
+    before(store, "GetItem", lag)
+    assert store.payload(1) == b"payload"
+
+
+def test_a_chunk_that_is_gone_or_damaged_is_corrupt(store: DynamoDbStore) -> None:
+    released(store, b"payload")
+    (chunk,) = [item for item in store.client.scan(TableName="burgee")["Items"] if item["sk"]["S"] == "CHUNK"]
+    for data in (b"", b"garbage", chunk["data"]["B"][:-3]):
+        store.client.put_item(TableName="burgee", Item={**chunk, "data": {"B": data}})
+        with pytest.raises(Corrupt):
+            store.payload(1)
+    store.client.delete_item(TableName="burgee", Key={"pk": chunk["pk"], "sk": chunk["sk"]})
+    with pytest.raises(Corrupt, match="missing"):
+        store.payload(1)
+
+
+def half_seen(store: DynamoDbStore, times: int, drop: str) -> None:
+    """Lets the first queries see a transaction without one of its items, as read-committed isolation may."""
+    left = [times]
+
+    def hide(parsed: dict[str, Any], **_more: Any) -> None:
+        if left[0] > 0:
+            left[0] -= 1
+            parsed["Items"] = [item for item in parsed["Items"] if item["sk"]["S"] != drop]
+
+    store.client.meta.events.register("after-call.dynamodb.Query", hide)
+
+
+@pytest.mark.parametrize("drop", ["POINTER", "COMMIT", "OVERRIDE#a"])
+def test_a_half_seen_commit_is_read_again(store: DynamoDbStore, drop: str) -> None:
+    released(store)
+    store.commit(Change(lay=[override("a", status=True)]), expected=1)
+    half_seen(store, 3, drop)
+    assert set(store.state().overrides) == {"a"}
+
+
+def test_a_commit_that_never_becomes_whole_is_unavailable(store: DynamoDbStore) -> None:
+    store.commit(Change(lay=[override("a")]), expected=0)
+    half_seen(store, 99, "OVERRIDE#a")
+    with pytest.raises(StoreUnavailable, match="try again"):
+        store.state()
+
+
+def test_a_lifted_override_seen_late_is_read_again(store: DynamoDbStore) -> None:
+    store.commit(Change(lay=[override("a")]), expected=0)
+    items = store.client.query(
+        TableName="burgee",
+        KeyConditionExpression="pk = :pk",
+        ExpressionAttributeValues={":pk": {"S": "default#default#STATE"}},
+    )["Items"]
+    (old,) = [item for item in items if item["sk"]["S"] == "OVERRIDE#a"]
+    store.commit(Change(lift=["a"]), expected=1)
+    left = [2]
+
+    def late(parsed: dict[str, Any], **_more: Any) -> None:
+        if left[0] > 0:
+            left[0] -= 1
+            parsed["Items"] = [old if item["sk"]["S"] == "OVERRIDE#a" else item for item in parsed["Items"]]
+
+    store.client.meta.events.register("after-call.dynamodb.Query", late)
+    assert store.state().overrides == {}
+    assert left == [0]
+
+
+def test_a_swept_tombstone_changes_nothing(store: DynamoDbStore) -> None:
+    store.commit(Change(lay=[override("a")]), expected=0)
+    store.commit(Change(lift=["a"]), expected=1)
+    store.client.delete_item(**store._key("STATE", "OVERRIDE#a"))
+    assert store.state() == State(Pointer(0, "", 2))
+
+
+def test_order_comes_from_counters_and_not_from_clocks(store: DynamoDbStore) -> None:
+    """A writer whose clock is a year behind still makes the newest release."""
+    store.stage(b"first", Origin(), flags=1, at="2027-01-01T00:00:00Z")
+    late = store.stage(b"second", Origin(), flags=1, at="2026-01-01T00:00:00Z")
+    assert late.version == 2
+    assert [release.version for release in store.releases()] == [2, 1]
+
+
+def test_a_commit_beyond_what_a_transaction_takes_is_told_and_not_done(store: DynamoDbStore) -> None:
+    with pytest.raises(StoreError, match="100"):
+        store.commit(Change(lay=[override(f"f{number}") for number in range(100)]), expected=0)
+    assert store.state() == State()
+
+
+def test_polling_costs_one_eventually_consistent_read_of_a_small_item(store: DynamoDbStore) -> None:
+    """Half a read unit: an eventually consistent read of at most 4 KB."""
+    released(store)
+    seen = before(store, "*", lambda _: None)
+    store.pointer()
+    (request,) = [json.loads(request.body) for request in seen]
+    assert request["ConsistentRead"] is False
+    item = store.client.get_item(TableName=request["TableName"], Key=request["Key"])["Item"]
+    assert len(json.dumps(item)) < 4096
