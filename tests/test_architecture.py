@@ -25,6 +25,7 @@ LAYERS = [
     ["check"],
     ["compile"],
     ["flagtests"],
+    ["edit"],
     ["stores"],
     ["stores.sqlite", "stores.dynamodb"],
     ["plan"],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from burgee.check import check
 from burgee.errors import FlagFileError
 from burgee.flagfile import Source, near
-from burgee.grammar import Flag, dump
+from burgee.grammar import DEFINITION_KEYS, Flag, dump
 from burgee.model import Place, Problem, Severity
 from burgee.snapshots import FORMAT
 
@@ -53,4 +53,6 @@ def definition(flag: Flag, environment: str | None) -> dict[str, Any]:
     written = dump(flag)
     overlays = written.pop("environments", {})
     written.pop("tests", None)
-    return {**written, **overlays.get(environment, {})}
+    laid = {**written, **overlays.get(environment, {})}
+    # The grammar's order, whatever was laid over what: the digest of a definition must not depend on that.
+    return {key: laid[key] for key in DEFINITION_KEYS if key in laid}

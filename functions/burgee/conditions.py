@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     Test: TypeAlias = Callable[[Any], bool]
     Segments: TypeAlias = Callable[[str], Matcher]
 
-COMBINATORS = ("any", "all", "not", "segment")
 IGNORE_CASE = "ignore_case"
 
 

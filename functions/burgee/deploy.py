@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from burgee.errors import Refused
+from burgee.errors import Conflict, Refused
 from burgee.plan import Plan, Standing, Verdict, plan, rebased
 from burgee.serving import EMPTY
 from burgee.snapshots import load_snapshot, payload
@@ -13,12 +13,15 @@ from burgee.stores import Change
 from burgee.times import format_time
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from burgee.model import Snapshot
     from burgee.overrides import Act
     from burgee.stores import AuditEntry, Origin, State, Store
 
 OnConflict: TypeAlias = Literal["refuse", "keep", "discard"]
 
+ATTEMPTS = 5
 SHRUNKEN = 0.5
 """A release that loses more than this share of the live flags looks like an accident."""
 FEW = 4
@@ -41,6 +44,32 @@ def live(store: Store) -> tuple[State, Snapshot]:
     state = store.state()
     version = state.pointer.version
     return state, load_snapshot(store.payload(version)) if version else EMPTY
+
+
+def write(store: Store, decide: Callable[[State, Snapshot], Change]) -> None:
+    """Reads, decides and commits, again when somebody else came first; Conflict when that happens every time."""
+    for attempt in range(ATTEMPTS):
+        state, snapshot = live(store)
+        try:
+            store.commit(decide(state, snapshot), expected=state.pointer.revision)
+        except Conflict:
+            if attempt == ATTEMPTS - 1:
+                raise
+        else:
+            return
+
+
+def preview(
+    store: Store, wanted: Snapshot, now: float, consent: Consent | None = None
+) -> tuple[Plan, Refused | None]:
+    """What `apply` would do, and why it would refuse; writes nothing."""
+    state, current = live(store)
+    made = plan(state, current, wanted, now)
+    try:
+        _insist(made, len(current["flags"]), len(wanted["flags"]), consent or Consent())
+    except Refused as refusal:
+        return made, refusal
+    return made, None
 
 
 def apply(store: Store, wanted: Snapshot, origin: Origin, act: Act, consent: Consent | None = None) -> Plan:

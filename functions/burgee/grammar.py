@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from burgee.conditions import COMBINATORS, IGNORE_CASE, OPERATORS, OperandError, check_operand
+from burgee.conditions import IGNORE_CASE, OPERATORS, OperandError, check_operand
 from burgee.times import parse_time
 
 if TYPE_CHECKING:
@@ -365,6 +365,10 @@ class FlagFile(Included):
     include: list[str] = Field(default_factory=list, description="Files by glob, relative to this one.")
 
 
+DEFINITION_KEYS = tuple(field.alias or name for name, field in Served.model_fields.items())
+"""The keys of a definition, in the order in which a definition holds them."""
+
+
 def normalise(definition: Any) -> Definition:
     """A definition in the form that releases hold; pydantic.ValidationError if it is not in the grammar."""
     served = Served.model_validate(definition)
@@ -385,6 +389,3 @@ def json_schema() -> dict[str, Any]:
         "description": "Feature flags and A/B tests as Burgee reads them.",
         **{key: value for key, value in schema.items() if key not in {"title", "description"}},
     }
-
-
-__all__ = ["COMBINATORS", "Flag", "FlagFile", "Included", "Served", "dump", "json_schema", "normalise"]

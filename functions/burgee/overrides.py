@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
+from burgee.errors import Refused
 from burgee.grammar import normalise
 from burgee.model import Override
+from burgee.ruleset import Ruleset
 from burgee.snapshots import definition_digest
 from burgee.stores import AuditEntry, Change
 from burgee.times import format_time, parse_time
@@ -19,12 +21,13 @@ if TYPE_CHECKING:
 
 
 class Act(NamedTuple):
-    """Who does what, why and when; `now` in epoch seconds."""
+    """Who does what, why and when; `now` in epoch seconds, `until` (RFC 3339) where it ends by itself."""
 
     action: str
     author: str
     reason: str
     now: float
+    until: str | None = None
 
     def entry(self, **more: Any) -> AuditEntry:
         """Its audit entry, whose id sorts by time."""
@@ -41,19 +44,34 @@ def served(state: State, snapshot: Snapshot, flag: str, now: float) -> Definitio
     return definition
 
 
+def lift(state: State, snapshot: Snapshot, flag: str, act: Act) -> Change:
+    """The change after which the release decides again; Refused if there is no override."""
+    override = state.overrides.get(flag)
+    if override is None:
+        raise Refused("not-found", f"There is no override on '{flag}'")
+    after = snapshot["flags"].get(flag)
+    entry = act.entry(flag=flag, before=override.definition, after=after, release=state.pointer.version)
+    return Change(lift=[flag], audit=[entry])
+
+
 def lay(state: State, snapshot: Snapshot, flag: str, wanted: Mapping[str, Any] | None, act: Act) -> Change:
     """The change after which `flag` is served as `wanted`, None for absent; no override stays where Git agrees.
 
-    Raises pydantic.ValidationError where `wanted` is not in the grammar.
+    Raises pydantic.ValidationError where `wanted` is not in the grammar, Refused where it cannot be served.
     """
     before = served(state, snapshot, flag, act.now)
     after = None if wanted is None else normalise(wanted)
     git = snapshot["flags"].get(flag)
     entry = act.entry(flag=flag, before=before, after=after, release=state.pointer.version)
-    if definition_digest(after) == definition_digest(git):
-        return Change(lift=[flag], audit=[entry])
-    previous = state.overrides.get(flag)
-    moment = format_time(act.now)
-    created = previous.created_at if previous and previous.definition is not None else moment
-    override = Override(flag, after, act.author, act.reason, created, moment, None, definition_digest(git))
-    return Change(lay=[override], audit=[entry])
+    laid = dict(state.overrides)
+    previous = laid.pop(flag, None)
+    change = Change(lift=[flag], audit=[entry])
+    if definition_digest(after) != definition_digest(git):
+        moment = format_time(act.now)
+        created = previous.created_at if previous and previous.definition is not None else moment
+        laid[flag] = Override(flag, after, act.author, act.reason, created, moment, act.until, definition_digest(git))
+        change = Change(lay=[laid[flag]], audit=[entry])
+    broken = Ruleset(snapshot, laid.values()).check().get(flag)
+    if broken is not None:
+        raise Refused("invalid-flag", f"{flag} cannot be served: {broken}")
+    return change

@@ -108,8 +108,10 @@ class Ruleset:
         with self._lock:
             for name in every:
                 self.prerequisite(name)
-                if name in self.overrides:  # what the release says has to be good for the day when it goes
-                    self._isolated(name, self._flags.get(name))
+                override = self.overrides.get(name)
+                for definition in (self._flags.get(name), override.definition if override else None):
+                    # Good also for the day when the override goes, and when the flag is turned on.
+                    self._isolated(name, definition and {**definition, "status": True})
             return {name: self._faults[name] for name in every if name in self._faults}
 
     def segment(self, name: str) -> Matcher:

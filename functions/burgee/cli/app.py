@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from burgee.cli import output
-from burgee.cli.options import FLAGS, Environment, File, Json, State
+from burgee.cli import app_deploy, output
+from burgee.cli.options import FLAGS, Environment, File, Json
+from burgee.cli.stores import Where, on_store
 from burgee.errors import BurgeeError, FlagFileError
 from burgee.version import __version__
 
@@ -21,6 +22,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 yes, 1 no (a problem, a failed test, a refusal), 2 misuse of the command line.",
 )
+app_deploy.register(app)
 
 
 def run() -> None:
@@ -51,17 +53,16 @@ def _main(
 
 
 @app.command()
+@on_store
 def serve(
+    where: Where,
     host: Annotated[str, typer.Option(help="The address to listen on; loopback only.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8000,
-    flags: File = Path(FLAGS),
-    state: State = None,
-    env: Environment = None,
 ) -> None:
     """Serve a flag file, its overrides and its API on this machine; follow the file as it changes."""
     from burgee.cli.serve import serve as start
 
-    start(host, port, flags, state, env)
+    start(host, port, where)
 
 
 @app.command()

@@ -26,3 +26,13 @@ State: TypeAlias = Annotated[
         help="The embedded store; default .burgee/state.sqlite beside the flag file.",
     ),
 ]
+Table: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--table", metavar="NAME", help="A DynamoDB table instead.", envvar="BURGEE_TABLE"),
+]
+Endpoint: TypeAlias = Annotated[
+    str | None, typer.Option("--endpoint-url", metavar="URL", help="Where DynamoDB is, if not on AWS.")
+]
+Project: TypeAlias = Annotated[
+    str, typer.Option("--project", metavar="NAME", help="The project, for a table that several share.")
+]

@@ -62,7 +62,7 @@ def plan_lines(made: Plan) -> list[str]:
     lines = [f"release {made.version or 'none'} -> the file"]
     lines += [f"  + {name}" for name in made.added]
     for changed in made.changed:
-        keys = "; ".join(f"{key}: {_short(old)} -> {_short(new)}" for key, (old, new) in changed.keys.items())
+        keys = "; ".join(f"{key}: {short(old)} -> {short(new)}" for key, (old, new) in changed.keys.items())
         lines.append(f"  ~ {changed.flag}: {keys or 'the order of its keys'}")
     lines += [f"  - {name}" for name in made.removed]
     lines += [f"  ~ {name}" for name in made.shared]
@@ -75,13 +75,14 @@ def plan_lines(made: Plan) -> list[str]:
         why = f", {override.reason!r}" if override.reason else ""
         lines.append(f"  {mark} {override.flag}: {meaning} (by {override.author} at {override.updated_at}{why})")
         if standing.verdict == "conflict":
-            lines.append(f"      override: {_short(override.definition)}")
-            lines.append(f"      Git now:  {_short(standing.git)}")
+            lines.append(f"      override: {short(override.definition)}")
+            lines.append(f"      Git now:  {short(standing.git)}")
     lines += [f"  X {flag} cannot be served: {why}" for flag, why in made.broken.items()]
     return [*lines, f"plan digest {made.digest[:16]}"]
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """A definition or a value on one line, cut where it is long."""
     if value is None:
         return "absent"
     text = json.dumps(value, ensure_ascii=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import time
-from contextlib import closing
 from ipaddress import ip_address
 from threading import Event, Thread
 from typing import TYPE_CHECKING
@@ -13,13 +12,13 @@ import typer
 
 from burgee.cli import output
 from burgee.cli.source import releasable
+from burgee.cli.stores import Where, opened
 from burgee.deploy import Consent, apply
 from burgee.errors import BurgeeError, FlagFileError
 from burgee.overrides import Act
 from burgee.plan import Verdict
 from burgee.serving import Serving
-from burgee.stores import Origin, Tenant
-from burgee.stores.sqlite import SqliteStore
+from burgee.stores import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.5
 
 
-def serve(host: str, port: int, flags: Path, state: Path | None, environment: str | None) -> None:
+def serve(host: str, port: int, where: Where) -> None:
     """Serves until interrupted. A file that is broken at the start is refused; later the last good one stays."""
     import uvicorn
 
@@ -42,10 +41,10 @@ def serve(host: str, port: int, flags: Path, state: Path | None, environment: st
         raise typer.BadParameter(
             f"{host} is reachable from outside, and nothing here asks for a key; use 127.0.0.1", param_hint="--host"
         )
-    tenant = Tenant(environment=environment or "default")
-    with _listen(host, port) as listener, closing(SqliteStore(state or default_state(flags), tenant)) as store:
+    flags = where.flags
+    with _listen(host, port) as listener, opened(where) as store:
         serving = Serving(store, refresh_seconds=1)
-        follower = Follower(flags, environment, store, serving.refresh)
+        follower = Follower(flags, where.environment, store, serving.refresh)
         source = follower.release()
         _greet(f"http://{host if ':' not in host else f'[{host}]'}:{listener.getsockname()[1]}", flags, source)
         stop = Event()
@@ -63,16 +62,6 @@ def _greet(url: str, flags: Path, source: Source) -> None:
     first = next(iter(source.model.flags), None)
     if first is not None:
         output.tell(f"Try: curl {url}/users/ada/flags/{first}")
-
-
-def default_state(flags: Path) -> Path:
-    """The store beside a flag file, in a folder that Git ignores by itself."""
-    folder = flags.parent / ".burgee"
-    folder.mkdir(exist_ok=True)
-    ignore = folder / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text("*\n", encoding="utf-8")
-    return folder / "state.sqlite"
 
 
 class Follower:

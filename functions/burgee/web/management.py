@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import Field
 
-from burgee.deploy import live
-from burgee.errors import Conflict, Refused
+from burgee.deploy import live, write
+from burgee.errors import Refused
 from burgee.grammar import Name, Served, Status
-from burgee.overrides import Act, lay, served
-from burgee.ruleset import Ruleset
-from burgee.stores import Change
+from burgee.overrides import Act, lay, lift, served
 from burgee.web.problems import answer
 
 if TYPE_CHECKING:
@@ -23,9 +21,7 @@ if TYPE_CHECKING:
 
     from burgee.model import Definition, Snapshot
     from burgee.serving import Serving
-    from burgee.stores import State, Store
-
-ATTEMPTS = 5
+    from burgee.stores import Change, State, Store
 
 
 class Written(Served):
@@ -76,16 +72,8 @@ class Flags:
         return state, snapshot, self.store.release(version).created_at if version else ""
 
     def write(self, change: Callable[[State, Snapshot], Change]) -> None:
-        """Reads, decides and commits, again when somebody else came first."""
-        for attempt in range(ATTEMPTS):
-            state, snapshot, _ = self.read()
-            try:
-                self.store.commit(change(state, snapshot), expected=state.pointer.revision)
-            except Conflict:
-                if attempt == ATTEMPTS - 1:
-                    raise
-            else:
-                break
+        """Commits a change, and serves it here at once."""
+        write(self.store, change)
         self.serving.refresh()
 
     def tell(self, flag: str) -> dict[str, Any]:
@@ -129,12 +117,7 @@ def _flag_routes(flags: Flags) -> APIRouter:
     def lay_flag(flag: str, act: Act, wanted: Callable[[Definition | None], Mapping[str, Any] | None]) -> None:
         def change(state: State, snapshot: Snapshot) -> Change:
             target = wanted(served(state, snapshot, flag, act.now))
-            made = lay(state, snapshot, flag, target, act)
-            laid = {**state.overrides, **{override.flag: override for override in made.lay}}
-            broken = Ruleset(snapshot, [laid[name] for name in laid if name not in made.lift]).check().get(flag)
-            if broken is not None:
-                raise Refused("invalid-flag", f"{flag} cannot be served: {broken}")
-            return made
+            return lay(state, snapshot, flag, target, act)
 
         flags.write(change)
 
@@ -217,17 +200,8 @@ def _operation_routes(flags: Flags) -> APIRouter:
     @router.delete("/overrides/{flag_name}", status_code=204, responses=MISSING)
     def clear_override(flag_name: str, author: Author = "unknown", reason: Reason = "") -> Response:
         """Take an override away: the release decides again."""
-
-        def change(state: State, snapshot: Snapshot) -> Change:
-            override = state.overrides.get(flag_name)
-            if override is None:
-                raise Refused("not-found", f"There is no override on '{flag_name}'")
-            act = Act("override.clear", author, reason, time.time())
-            after = snapshot["flags"].get(flag_name)
-            entry = act.entry(flag=flag_name, before=override.definition, after=after, release=state.pointer.version)
-            return Change(lift=[flag_name], audit=[entry])
-
-        flags.write(change)
+        act = Act("override.clear", author, reason, time.time())
+        flags.write(lambda state, snapshot: lift(state, snapshot, flag_name, act))
         return Response(status_code=204)
 
     @router.get("/releases", responses=UNCHANGED)

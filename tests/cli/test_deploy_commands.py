@@ -1,0 +1,177 @@
+"""plan, apply, rollback, history, status, pull and override, on the embedded store and on a DynamoDB table."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support_dynamodb import CREDENTIALS, ministack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from support_cli import Burgee
+
+FILE = """\
+version: 1
+environments: [staging, production]
+flags:
+  # the first
+  beta: {status: on, rollout_percentage: 25}
+  dark: {status: on}
+"""
+
+
+@pytest.fixture(scope="module")
+def wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with ministack(tmp_path_factory.mktemp("ministack")) as url:
+        yield url
+
+
+@pytest.fixture(params=["embedded", "dynamodb"])
+def on(request: pytest.FixtureRequest, burgee: Burgee, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """The options that name the store."""
+    for name in ("GITHUB_SHA", "GITHUB_ACTOR"):
+        monkeypatch.delenv(name, raising=False)
+    burgee.write(FILE)
+    if request.param == "embedded":
+        return []
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    return ["--table", f"flags-{tmp_path.name}", "--endpoint-url", request.getfixturevalue("wire")]
+
+
+def test_from_a_plan_to_a_rollback(burgee: Burgee, on: list[str]) -> None:
+    planned = burgee("plan", *on)
+    assert (planned.code, "+ beta" in planned.out) == (0, True)
+    assert burgee("status", *on).code == 1
+    assert "release 1 is live" in burgee("apply", *on).out
+    assert burgee("status", *on).code == 0
+
+    burgee.write(FILE.replace("25", "50"))
+    told = burgee("plan", *on, "--json").json
+    assert told["changed"] == {"beta": {"rollout_percentage": [25, 50]}}
+    assert told["refusal"] is None
+    assert burgee("apply", *on, "--plan-digest", "0000").code == 1
+    assert burgee("apply", *on, "--plan-digest", told["digest"][:16]).code == 0
+    listed = burgee("history", *on, "--json").json
+    assert (listed["current"], [release["version"] for release in listed["releases"]]) == (2, [2, 1])
+
+    back = burgee("rollback", *on)
+    assert "rollout_percentage: 50 -> 25" in back.out
+    assert burgee("history", *on, "--json").json["current"] == 1
+    assert burgee("rollback", *on).code == 1
+    assert burgee("rollback", "2", *on).code == 0
+    assert burgee("rollback", "77", *on).code == 1
+
+
+def test_an_override_from_its_laying_to_git(burgee: Burgee, on: list[str]) -> None:
+    burgee("apply", *on)
+    assert burgee("override", "set", "beta", "status=off", *on).code == 2, "a reason is needed"
+    assert burgee("override", "set", "beta", "status=off", "--reason", "it blinks", *on).code == 0
+    (override,) = burgee("override", "list", *on, "--json").json
+    assert (override["flag"], override["definition"]["status"], override["reason"]) == ("beta", False, "it blinks")
+    assert "the override stays" in burgee("plan", *on).out
+    assert burgee("status", *on).code == 1
+
+    assert burgee("pull", *on).code == 0
+    assert (burgee.folder / "flags.yaml").read_text(encoding="utf-8") == FILE.replace(
+        "beta: {status: on,", "beta: {status: off,"
+    )
+    assert "Git caught up" in burgee("apply", *on).out
+    assert burgee("override", "list", *on, "--json").json == []
+    assert burgee("status", *on).code == 0
+
+
+def test_a_conflict_is_refused_until_it_is_decided(burgee: Burgee, on: list[str]) -> None:
+    burgee("apply", *on)
+    burgee("override", "set", "beta", "status=off", "--reason", "it blinks", *on)
+    burgee.write(FILE.replace("25", "50"))
+    planned = burgee("plan", *on)
+    assert planned.code == 1
+    assert "CONFLICT" in planned.out
+    assert "apply would refuse" in planned.err
+    assert burgee("apply", *on).code == 1
+    assert burgee("apply", *on, "--overrides", "keep").code == 0
+    assert burgee("override", "clear", "beta", *on).code == 0
+    assert burgee("override", "clear", "beta", *on).code == 1
+
+
+def test_what_apply_refuses(burgee: Burgee, on: list[str]) -> None:
+    burgee("apply", *on)
+    for text, option in (
+        ("version: 1\nflags: {}\n", "--allow-empty"),
+        (FILE.replace("dark:", "light:") + "  dark: {status: on}\n", None),
+    ):
+        burgee.write(text)
+        assert burgee("apply", *on).code == (1 if option else 0)
+        if option:
+            assert option in burgee("apply", *on).err
+    burgee.write(FILE)
+    assert burgee("apply", *on).code == 0
+    burgee.write(FILE.replace("dark:", "light:"))
+    assert burgee("apply", *on).code == 1, "light was given up a moment ago"
+    assert burgee("apply", *on, "--reuse").code == 0
+    burgee.write(FILE.replace("on}", "on, tests: [{expect: off}]}"))
+    refused = burgee("apply", *on)
+    assert (refused.code, "test-failed" in refused.err) == (1, True)
+
+
+def test_an_override_may_end_by_itself_or_make_a_flag_absent(burgee: Burgee, on: list[str]) -> None:
+    burgee("apply", *on)
+    assert burgee("override", "set", "beta", "status=off", "--reason", "r", "--expires-in", "soon", *on).code == 2
+    assert burgee("override", "set", "beta", "status=off", "--reason", "r", "--expires-in", "2h", *on).code == 0
+    assert burgee("override", "list", *on, "--json").json[0]["expires_at"]
+    assert burgee("override", "set", "beta", "--absent", "--reason", "r", *on).code == 0
+    assert burgee("override", "list", *on, "--json").json[0]["definition"] is None
+    for wrong in (["nonsense"], ["rolout=5"], ["rollout_percentage=500"], ["rules=[{when: {segment: nobody}}]"]):
+        assert burgee("override", "set", "beta", *wrong, "--reason", "r", *on).code in {1, 2}
+
+
+def test_environments_are_tenants(burgee: Burgee, on: list[str]) -> None:
+    burgee("apply", *on, "--env", "staging")
+    assert burgee("history", *on, "--env", "production", "--json").json["releases"] == []
+    burgee("override", "set", "dark", "status=off", "--reason", "r", "--env", "staging", *on)
+    assert burgee("pull", "--env", "staging", *on).code == 0
+    text = (burgee.folder / "flags.yaml").read_text(encoding="utf-8")
+    assert "dark: {status: on, environments: {staging: {status: off}}}" in text
+    assert burgee("apply", *on, "--env", "production").code == 0
+
+
+def test_a_release_tells_its_commit(burgee: Burgee, monkeypatch: pytest.MonkeyPatch, on: list[str]) -> None:
+    def git(*arguments: str) -> str:
+        command = ["git", "-c", "user.name=Ada", "-c", "user.email=ada@example.com", *arguments]
+        return subprocess.run(command, cwd=burgee.folder, capture_output=True, text=True, check=True).stdout.strip()
+
+    git("init", "-q")
+    git("add", "flags.yaml")
+    git("commit", "-qm", "First flags")
+    burgee("apply", *on)
+    origin = burgee("history", *on, "--json").json["releases"][0]["origin"]
+    assert origin == {"commit": git("rev-parse", "HEAD"), "author": "Ada", "message": "First flags"}
+    monkeypatch.setenv("GITHUB_SHA", "f" * 40)
+    monkeypatch.setenv("GITHUB_ACTOR", "octocat")
+    burgee.write(FILE.replace("25", "26"))
+    burgee("apply", *on)
+    origin = burgee("history", *on, "--json").json["releases"][0]["origin"]
+    assert (origin["commit"], origin["author"]) == ("f" * 40, "octocat")
+
+
+def test_one_store_at_a_time(burgee: Burgee) -> None:
+    burgee.write(FILE)
+    assert burgee("plan", "--table", "t", "--state", "s.sqlite").code == 2
+    assert burgee("plan", "--endpoint-url", "http://127.0.0.1:1").code == 2
+
+
+def test_a_table_that_is_not_there_is_told_without_a_traceback(
+    burgee: Burgee, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    burgee.write(FILE)
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    ran = burgee("history", "--table", "t", "--endpoint-url", "http://127.0.0.1:9")
+    assert ran.code == 1
+    assert ran.err.startswith("burgee: DynamoDB:")
