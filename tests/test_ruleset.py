@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -17,6 +17,9 @@ import burgee
 from burgee.model import ErrorCode, Override
 from burgee.ruleset import Ruleset
 from burgee.times import parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).parents[1]
 EVERYTHING = burgee.load(ROOT / "tests/cases/good/everything.yaml", "production")
@@ -249,6 +252,34 @@ def test_threads_that_compile_the_same_flags_agree() -> None:
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda n: rules.evaluate(f"f{n % 60}", {}, 0).value, range(480)))
     assert answers == [True] * 480
+
+
+class Slow(dict[str, Any]):
+    """A definition that lets somebody else come, once, while it is being compiled."""
+
+    meanwhile: Callable[[], None] | None = None
+
+    def get(self, key: str, default: Any = None) -> Any:
+        if self.meanwhile is not None:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            meanwhile()
+        return super().get(key, default)
+
+
+def test_who_asks_for_a_flag_while_it_is_compiled_gets_its_answer() -> None:
+    """Not the error of a flag whose prerequisites lead back to it, which is what half a compilation looks like."""
+    slow = Slow(status=True)
+    rules = ruleset({"a": slow})
+    with ThreadPoolExecutor(1) as pool:
+        other: list[Future[Any]] = []
+
+        def come() -> None:
+            other.append(pool.submit(rules.evaluate, "a", {}, 0))
+            wait(other, timeout=0.2)
+
+        slow.meanwhile = come
+        assert rules.evaluate("a", {}, 0).value is True
+        assert other[0].result().value is True
 
 
 def test_what_is_in_the_metadata() -> None:
