@@ -10,10 +10,11 @@ export UV_SYSTEM_CERTS := 1
 # Where `make build` puts the Lambda packages, for which environment, and a Python like Lambda's.
 BUILD := .aws-sam/build
 ENV ?=
+ARCH ?= x86_64
 # pyenv's own folders come first: its shim is on PATH even where it runs nothing.
 PYTHON_3_13 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python3.13) $(shell command -v python3.13))
 
-.PHONY: help setup run test lint types unit build schema lock clean
+.PHONY: help setup run test lint types unit stack build schema lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -44,10 +45,14 @@ types: $(READY)
 unit: $(READY)
 	@$(BIN)/pytest -q -n auto
 
+stack: $(READY) ## deploy, update, refuse and delete the whole stack in an emulator (needs Python 3.13)
+	@$(BIN)/pytest -q -m stack
+
 build: $(READY) ## compile flags.yaml into the Lambda packages with `sam build` (needs Python 3.13)
 	@test -n "$(PYTHON_3_13)" || { echo "sam build needs Python 3.13, which is Lambda's; name one with PYTHON_3_13="; exit 1; }
+	@$(BIN)/python infra/lambda_requirements.py | cmp -s - functions/requirements.txt || { echo "functions/requirements.txt is absent or stale: run make lock"; exit 1; }
 	@$(BIN)/burgee bundle functions/release.json $(if $(ENV),--env $(ENV))
-	@PATH="$(dir $(PYTHON_3_13)):$$PATH" SAM_CLI_TELEMETRY=0 $(BIN)/sam build --build-dir $(BUILD) >/dev/null
+	@PATH="$(dir $(PYTHON_3_13)):$$PATH" SAM_CLI_TELEMETRY=0 $(BIN)/sam build --build-dir $(BUILD) --parameter-overrides Architecture=$(ARCH) >/dev/null
 	@find $(BUILD) -name __pycache__ -prune -exec rm -rf {} +
 	@$(PYTHON_3_13) -m compileall -q --invalidation-mode unchecked-hash $(BUILD)
 	@echo "Built $(BUILD)"

@@ -1,15 +1,13 @@
-"""AWS Lambda: the evaluation routes, from the release that `make build` puts beside this file."""
+"""AWS Lambda: the evaluation routes. Without a table it serves the release in its package."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from burgee.serving import Serving
-from burgee.snapshots import load_snapshot
+import wiring
 from burgee.web.evaluation import evaluation_app
 from burgee.web.gateway import gateway
 
-_RELEASE = Path(__file__).with_name("release.json")
-_bundled = load_snapshot(_RELEASE.read_bytes()) if _RELEASE.exists() else None
+_serving = wiring.serving(wiring.table() if wiring.TABLE else None)
+# Read the table while Lambda initialises, when the CPU is not throttled and nobody waits.
+_serving.refresh()
 
-handler = gateway(evaluation_app(Serving(bundled=_bundled)))
+handler = gateway(evaluation_app(_serving))

@@ -25,7 +25,7 @@ CREDENTIALS = {
 
 
 @contextmanager
-def ministack(folder: Path, services: str = "dynamodb") -> Iterator[str]:
+def ministack(folder: Path, services: str = "dynamodb", python: str = sys.executable) -> Iterator[str]:
     """A MiniStack of its own, gone when the block ends; its URL."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
@@ -42,7 +42,7 @@ def ministack(folder: Path, services: str = "dynamodb") -> Iterator[str]:
     log = folder / "ministack.log"
     with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "ministack"], cwd=folder, env=environment, stdout=output, stderr=output
+            [python, "-m", "ministack"], cwd=folder, env=environment, stdout=output, stderr=output
         )
         try:
             _wait(url, process, log)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from burgee.bundle import Bundle, dump_bundle
 from burgee.compile import compile_file
-from burgee.snapshots import payload
+from burgee.stores import Origin
 from support_lambda import FUNCTIONS, Function, emulator, event, function
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def package(folder: Path) -> Path:
 def evaluate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Function]:
     folder = tmp_path_factory.mktemp("lambda")
     code = package(folder)
-    (code / "release.json").write_bytes(payload(compile_file(EXAMPLE)))
+    (code / "release.json").write_bytes(dump_bundle(Bundle(compile_file(EXAMPLE), Origin("abc123"))))
     with function("evaluate.handler", code, folder / "log", LOGGING) as running:
         yield running
 

@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from support_build import BIN, ROOT, build, project, python_3_13, run
 from support_lambda import emulator, event, function
 
-ROOT = Path(__file__).parents[1]
-BIN = Path(sys.executable).parent
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.sam
-
-
-def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
-    clean |= {"AWS_DEFAULT_REGION": "eu-west-1", "SAM_CLI_TELEMETRY": "0", **environment}
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=clean, check=False)
-
-
-def python_3_13() -> str | None:
-    """A Python like Lambda's, where the Makefile looks for one."""
-    versions = sorted(Path.home().glob(".pyenv/versions/3.13.*/bin/python3.13"))
-    return str(versions[0]) if versions else shutil.which("python3.13")
 
 
 def test_the_requirements_are_what_the_lock_says() -> None:
@@ -39,7 +25,7 @@ def test_the_requirements_are_what_the_lock_says() -> None:
 
 
 def test_sam_and_cfn_lint_find_nothing() -> None:
-    linted = run(str(BIN / "cfn-lint"), "template.yaml")
+    linted = run(str(BIN / "cfn-lint"), "template.yaml", "infra/deploy-role.yaml")
     assert linted.returncode == 0, linted.stdout
     validated = run(str(BIN / "sam"), "validate", "--lint")
     assert validated.returncode == 0, validated.stdout + validated.stderr
@@ -50,9 +36,8 @@ def test_sam_build_makes_a_package_that_the_runtime_client_runs(tmp_path: Path) 
     python = python_3_13()
     if python is None:
         pytest.skip("no Python 3.13, which is Lambda's, on this machine")
-    built = run("make", "build", f"BUILD={tmp_path / 'build'}", f"PYTHON_3_13={python}")
-    assert built.returncode == 0, built.stdout + built.stderr
-    code = tmp_path / "build" / "EvaluateFunction"
+    copy = project(tmp_path)
+    code = build(copy) / "EvaluateFunction"
     assert list(code.glob("burgee/__pycache__/engine.*.pyc")), "a package without .pyc starts slowly"
     assert not (code / "boto3").exists()
     client = tmp_path / "client"
@@ -63,3 +48,17 @@ def test_sam_build_makes_a_package_that_the_runtime_client_runs(tmp_path: Path) 
     with function("evaluate.handler", code, tmp_path / "log", path, python=python) as running:
         answer = running(event("http-api-user-flag"))
     assert json.loads(answer["body"])["variant"] == "green"
+
+
+@pytest.mark.parametrize("damage", ["absent", "stale"])
+def test_a_build_without_its_requirements_fails(tmp_path: Path, damage: str) -> None:
+    """`sam build` alone would warn, succeed, and ship nothing."""
+    copy = project(tmp_path)
+    requirements = copy / "functions/requirements.txt"
+    if damage == "absent":
+        requirements.unlink()
+    else:
+        requirements.write_text("mangum==0.20.0\n", encoding="utf-8")
+    built = run("make", "-o", ".venv/.ready", "build", cwd=copy)
+    assert built.returncode != 0
+    assert "run make lock" in built.stdout

@@ -152,7 +152,7 @@ def test_bundle_writes_what_a_lambda_serves_and_refuses_a_broken_file(burgee: Bu
     burgee.write(GOOD)
     assert burgee("bundle", "out/release.json", "--env", "production").code == 0
     bundled = json.loads((burgee.folder / "out/release.json").read_text(encoding="utf-8"))
-    assert bundled["flags"]["beta"]["rollout_percentage"] == 5
+    assert bundled["snapshot"]["flags"]["beta"]["rollout_percentage"] == 5
     burgee.write("version: 1\nflags: {a: 1}\n")
     assert burgee("bundle", "out/broken.json").code == 1
     assert not (burgee.folder / "out/broken.json").exists()

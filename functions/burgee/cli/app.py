@@ -160,12 +160,13 @@ def bundle(
     env: Environment = None,
 ) -> None:
     """Compile a flag file into the release that a Lambda package carries."""
+    from burgee.bundle import Bundle, dump_bundle
+    from burgee.cli.origin import origin
     from burgee.cli.source import releasable
-    from burgee.snapshots import payload
 
     _, snapshot = releasable(flags, env)
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_bytes(payload(snapshot))
+    out.write_bytes(dump_bundle(Bundle(snapshot, origin(flags.resolve().parent))))
     output.say(f"{out}: {_count(len(snapshot['flags']), 'flag')}")
 
 

@@ -1,0 +1,37 @@
+"""What the handlers share: the environment, read once, and the parts that it names."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from burgee.bundle import Bundle, load_bundle
+from burgee.serving import Serving
+from burgee.stores import Tenant
+
+if TYPE_CHECKING:
+    from burgee.stores import Store
+
+TABLE = os.environ.get("BURGEE_TABLE", "")
+TENANT = Tenant(os.environ.get("BURGEE_PROJECT", "default"), os.environ.get("BURGEE_ENVIRONMENT") or "default")
+REFRESH_SECONDS = float(os.environ.get("BURGEE_REFRESH_SECONDS", "10"))
+RELEASE = Path(__file__).with_name("release.json")
+
+
+def bundled() -> Bundle | None:
+    """The release that `make build` put beside the handlers."""
+    return load_bundle(RELEASE.read_bytes()) if RELEASE.exists() else None
+
+
+def table() -> Store:
+    """The table; botocore is imported for it alone."""
+    from burgee.stores.dynamodb import DynamoDbStore
+
+    return DynamoDbStore(TABLE, TENANT)
+
+
+def serving(store: Store | None) -> Serving:
+    """The flags of a store, those of the package until it has answered."""
+    bundle = bundled()
+    return Serving(store, bundle.snapshot if bundle else None, refresh_seconds=REFRESH_SECONDS)

@@ -1,0 +1,154 @@
+"""`sam deploy` of the whole template into MiniStack: a release, an update, a refused update, a deletion."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.session import get_session
+
+from support_build import BIN, build, project, python_3_13, run
+from support_dynamodb import CREDENTIALS, ministack
+from support_lambda import event
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.skipif(python_3_13() is None, reason="no Python 3.13, which is Lambda's"),
+]
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An emulator under Python 3.13, because it runs functions with the Python that it runs in."""
+    folder = tmp_path_factory.mktemp("emulator")
+    python = folder / "venv/bin/python"
+    made = run(str(BIN / "uv"), "venv", "-q", "--python", str(python_3_13()), str(folder / "venv"))
+    assert made.returncode == 0, made.stderr
+    installed = run(str(BIN / "uv"), "pip", "install", "-q", "--python", str(python), "ministack[full]==1.5.33")
+    assert installed.returncode == 0, installed.stderr
+    with ministack(folder, services="", python=str(python)) as address:
+        yield address
+
+
+class Stack:
+    """The stack, and what a person does to it."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.folder = folder
+        self._environment = {**CREDENTIALS, "AWS_ENDPOINT_URL": url}
+        self._session = get_session()
+        self._session.set_credentials("test", "test")
+        self._url = url
+
+    def client(self, service: str) -> Any:
+        region = CREDENTIALS["AWS_DEFAULT_REGION"]
+        return self._session.create_client(service, region_name=region, endpoint_url=self._url)
+
+    def deploy(self, *more: str) -> subprocess.CompletedProcess[str]:
+        build(self.folder)
+        options = ["--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar"]
+        return self.sam("deploy", *options, *more)
+
+    def sam(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [str(BIN / "sam"), *arguments, "--stack-name", "flags"]
+        return run(*command, cwd=self.folder, **self._environment)
+
+    def burgee(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        table = ["--table", self.output("Table"), "--endpoint-url", self._url]
+        return run(str(BIN / "burgee"), *arguments, *table, cwd=self.folder, **self._environment)
+
+    def output(self, key: str) -> str:
+        (stack,) = self.client("cloudformation").describe_stacks(StackName="flags")["Stacks"]
+        return str({one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}[key])
+
+    def status(self) -> str:
+        (stack,) = self.client("cloudformation").describe_stacks(StackName="flags")["Stacks"]
+        return str(stack["StackStatus"])
+
+    def reasons(self) -> list[str]:
+        events = self.client("cloudformation").describe_stack_events(StackName="flags")["StackEvents"]
+        return [one.get("ResourceStatusReason", "") for one in events]
+
+    def invoke(self, function: str, payload: Any) -> Any:
+        resources = self.client("cloudformation").describe_stack_resources(StackName="flags")["StackResources"]
+        (name,) = [one["PhysicalResourceId"] for one in resources if one["LogicalResourceId"] == function]
+        answered = self.client("lambda").invoke(FunctionName=name, Payload=json.dumps(payload).encode())
+        return json.loads(answered["Payload"].read())
+
+    def edit(self, old: str, new: str) -> None:
+        path = self.folder / "flags.yaml"
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    def flags(self) -> dict[str, Any]:
+        answered = self.invoke("EvaluateFunction", event("http-api-user-flags"))
+        return {flag["flag_name"]: flag for flag in json.loads(answered["body"])["flags"]}
+
+    def live(self) -> int:
+        return int(json.loads(self.burgee("history", "--json").stdout)["current"])
+
+
+def test_the_life_of_a_stack(url: str, tmp_path: Path) -> None:
+    stack = Stack(project(tmp_path), url)
+
+    first = stack.deploy()
+    assert first.returncode == 0, first.stdout + first.stderr
+    health = json.loads(stack.invoke("EvaluateFunction", event("http-api-health"))["body"])
+    assert (health["source"], health["release"]["version"], health["error"]) == ("store", 1, None)
+    assert stack.flags()["dark_mode"]["description"] == "Enable dark mode UI"
+    listed = stack.invoke("ManageFunction", event("http-api-releases"))
+    assert json.loads(listed["body"])["current"] == 1
+
+    stack.edit("Enable dark mode UI", "Dark at night")
+    second = stack.deploy()
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert stack.live() == 2
+    assert stack.burgee("status").returncode == 0
+
+    again = stack.deploy("--no-fail-on-empty-changeset")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert stack.live() == 2
+
+    laid = stack.burgee("override", "set", "dark_mode", "status=off", "--reason", "it blinks")
+    assert laid.returncode == 0, laid.stderr
+    stack.edit("Dark at night", "Dark always")
+    refused = stack.deploy()
+    assert refused.returncode != 0
+    reasons = " ".join(stack.reasons())
+    assert "dark_mode: Git changed since an override was laid on it" in reasons
+    assert stack.status() == "UPDATE_ROLLBACK_COMPLETE"
+    assert stack.live() == 2
+    assert "dark_mode" in stack.burgee("override", "list").stdout
+
+    decided = stack.deploy("--parameter-overrides", "Overrides=discard")
+    assert decided.returncode == 0, decided.stdout + decided.stderr
+    assert stack.live() == 3
+    assert "no overrides" in stack.burgee("override", "list").stdout
+
+    table = stack.output("Table")
+    deleted = stack.sam("delete", "--no-prompts")
+    assert deleted.returncode == 0, deleted.stdout + deleted.stderr
+    kept = stack.client("dynamodb").describe_table(TableName=table)["Table"]
+    assert kept["ItemCount"] > 5 or stack.client("dynamodb").scan(TableName=table, Select="COUNT")["Count"] > 5
+
+
+def test_the_same_input_makes_the_same_bytes(tmp_path: Path) -> None:
+    copy = project(tmp_path)
+    before = contents(build(copy))
+    shutil.rmtree(copy / ".aws-sam")
+    assert contents(build(copy)) == before
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """A digest of every file of a build."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {str(path.relative_to(folder)): sha256(path.read_bytes()).hexdigest() for path in files}
