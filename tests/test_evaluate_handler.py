@@ -73,6 +73,13 @@ def test_health_tells_that_the_release_is_the_bundled_one(evaluate: Function, na
     assert (told["status"], told["source"]) == ("healthy", "bundled")
 
 
+def test_openfeature_clients_are_answered(evaluate: Function) -> None:
+    told = body(evaluate(event("ofrep-flag")))
+    assert (told["key"], told["variant"], told["value"]) == ("checkout_button", "green", "#0a0")
+    flags = body(evaluate(event("ofrep-bulk")))["flags"]
+    assert [flag["key"] for flag in flags] == ["dark_mode", "beta_search", "checkout_button"]
+
+
 def test_an_unknown_flag_is_404_with_detail(evaluate: Function) -> None:
     answer = evaluate(event("http-api-unknown-flag"))
     assert answer["statusCode"] == 404

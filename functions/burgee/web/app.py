@@ -91,7 +91,62 @@ _USER = {
     "properties": {"user_id": {"type": "string"}, "flags": {"type": "array", "items": _ENTRY}},
 }
 _HEALTH = {"type": "object", "required": ["status", "timestamp", "version"]}
+_METADATA = {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}
+_ANSWER = {
+    "type": "object",
+    "required": ["key", "reason", "variant", "metadata"],
+    "properties": {
+        "key": {"type": "string"},
+        "reason": {"enum": ["STATIC", "DEFAULT", "TARGETING_MATCH", "SPLIT", "DISABLED"]},
+        "variant": {"type": "string"},
+        "value": {"type": ["boolean", "string", "number", "object", "array"]},
+        "metadata": _METADATA,
+    },
+}
+_FAILURE = {
+    "type": "object",
+    "required": ["errorCode", "errorDetails"],
+    "properties": {
+        "key": {"type": "string"},
+        "errorCode": {
+            "enum": ["FLAG_NOT_FOUND", "PARSE_ERROR", "TARGETING_KEY_MISSING", "INVALID_CONTEXT", "GENERAL"]
+        },
+        "errorDetails": {"type": "string"},
+    },
+}
+_BULK = {
+    "type": "object",
+    "required": ["flags", "metadata"],
+    "properties": {"flags": {"type": "array", "items": {"anyOf": [_ANSWER, _FAILURE]}}, "metadata": _METADATA},
+}
+
+
+def _ofrep(summary: str, path: list[str], schema: dict[str, Any], **statuses: str) -> dict[str, Any]:
+    context = {"type": "object", "properties": {"context": {"type": "object"}}}
+    responses = {"200": {"description": "The answer", "content": {"application/json": {"schema": schema}}}}
+    for status, description in statuses.items():
+        failure = {"content": {"application/json": {"schema": _FAILURE}}} if status != "_304" else {}
+        responses[status.removeprefix("_")] = {"description": description, **failure}
+    return {
+        "post": {
+            "summary": summary,
+            "tags": ["OFREP"],
+            "parameters": [
+                {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in path
+            ],
+            "requestBody": {"required": True, "content": {"application/json": {"schema": context}}},
+            "responses": responses,
+        }
+    }
+
+
 _EVALUATION_PATHS = {
+    "/ofrep/v1/evaluate/flags": _ofrep(
+        "What a context gets of every flag", [], _BULK, _304="Not changed since `If-None-Match`", _400="No context"
+    ),
+    "/ofrep/v1/evaluate/flags/{key}": _ofrep(
+        "What a context gets of one flag", ["key"], _ANSWER, _400="No context, or no answer", _404="No such flag"
+    ),
     "/health": _operation("Whether it is up, and on which release", [], _HEALTH),
     "/users/{user_id}/flags": _operation("What a user gets of every flag", ["user_id"], _USER),
     "/users/{user_id}/flags/{flag_name}": _operation(

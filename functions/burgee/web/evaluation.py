@@ -14,11 +14,13 @@ from starlette.routing import Route
 from burgee.model import ErrorCode
 from burgee.times import format_time
 from burgee.version import __version__
+from burgee.web.ofrep import ofrep_routes
 from burgee.web.problems import HANDLERS, answer, problem
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.routing import BaseRoute
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from burgee.model import Evaluation
@@ -37,7 +39,7 @@ def evaluation_app(serving: Serving) -> ASGIApp:
     )
 
 
-def evaluation_routes(serving: Serving) -> list[Route]:
+def evaluation_routes(serving: Serving) -> list[BaseRoute]:
     """The routes, for an application that has more."""
 
     async def health(request: Request) -> Response:
@@ -71,6 +73,7 @@ def evaluation_routes(serving: Serving) -> list[Route]:
         Route("/health", health),
         Route("/users/{user_id}/flags", user_flags),
         Route("/users/{user_id}/flags/{flag_name}", user_flag),
+        ofrep_routes(serving),
     ]
 
 

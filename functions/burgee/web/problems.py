@@ -28,12 +28,12 @@ def answer(request: Request, body: Any, status: int = 200, headers: dict[str, st
     headers = dict(headers or {})
     if request.method in {"GET", "HEAD"} and status == 200:
         headers["ETag"] = etag = f'"{sha256(data).hexdigest()[:32]}"'
-        if _holds(request.headers.get("if-none-match", ""), etag):
+        if holds(request.headers.get("if-none-match", ""), etag):
             return Response(status_code=304, headers=headers)
     return Response(data, status, headers, "application/json")
 
 
-def _holds(header: str, etag: str) -> bool:
+def holds(header: str, etag: str) -> bool:
     """RFC 9110 section 13.1.2: weak comparison against a list, or `*`."""
     tags = [tag.strip().removeprefix("W/") for tag in header.split(",")]
     return etag in tags or "*" in tags

@@ -1,0 +1,220 @@
+"""OFREP as clients demand it, stricter than its schema."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from burgee.deploy import apply
+from burgee.overrides import Act
+from burgee.serving import Serving
+from burgee.stores import Origin
+from burgee.stores.sqlite import SqliteStore
+from burgee.web.app import create_app
+from burgee.web.evaluation import evaluation_app
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FLAGS: dict[str, Any] = {
+    "on": {"status": True, "owner": "team"},
+    "half": {"status": True, "rollout_percentage": 50},
+    "whole": {"status": True, "variants": {"v": 5}, "default": {"serve": "v"}},
+    "real": {"status": True, "variants": {"v": 5.0}, "default": {"serve": "v"}},
+    "text": {"status": True, "variants": {"v": "ü"}, "default": {"serve": "v"}},
+    "object": {"status": True, "variants": {"v": {"a": [1, 2.0]}}, "default": {"serve": "v"}},
+    "nothing": {"status": False, "variants": {"v": 1}, "default": {"serve": "v"}},
+    "null": {"status": True, "variants": {"v": None}, "default": {"serve": "v"}},
+    "ruled": {
+        "status": True,
+        "variants": {"a": 1, "b": 2},
+        "rules": [{"name": "pros", "when": {"plan": "pro"}, "serve": "b"}],
+        "default": {"serve": "a"},
+    },
+}
+BROKEN = {"broken": {"status": True, "rules": [{"when": {"segment": "nobody"}}]}}
+REASONS = {"STATIC", "DEFAULT", "TARGETING_MATCH", "SPLIT", "DISABLED"}
+URL = "/ofrep/v1/evaluate/flags"
+
+
+@pytest.fixture
+def store() -> Iterator[SqliteStore]:
+    store = SqliteStore(":memory:")
+    snapshot = {"format": 1, "environment": None, "flags": FLAGS, "segments": {}, "holdouts": {}}
+    apply(store, snapshot, Origin(commit="abc123"), Act("release.activate", "ci", "", 1_795_000_000.0))
+    yield store
+    store.close()
+
+
+@pytest.fixture(params=["service", "function"])
+def client(request: pytest.FixtureRequest, store: SqliteStore) -> TestClient:
+    serving = Serving(store, refresh_seconds=0)
+    return TestClient(create_app(store, serving) if request.param == "service" else evaluation_app(serving))
+
+
+def ask(client: TestClient, key: str = "", context: Any = None, **headers: str) -> Any:
+    body = {"context": {"targetingKey": "ada"} if context is None else context}
+    return client.post(f"{URL}/{key}" if key else URL, json=body, headers=headers)
+
+
+def test_values_keep_their_types(client: TestClient) -> None:
+    for key, value in (
+        ("whole", "5"),
+        ("real", "5.0"),
+        ("text", '"\\u00fc"'),
+        ("object", '{"a":[1,2.0]}'),
+        ("on", "true"),
+    ):
+        answered = ask(client, key)
+        assert answered.status_code == 200
+        assert f'"value":{value}' in answered.text
+        assert f'"value":{value}' in ask(client).text
+
+
+def test_an_answer_has_a_variant_a_standard_reason_and_scalar_metadata(client: TestClient) -> None:
+    for flag in ask(client).json()["flags"]:
+        assert set(flag) - {"value"} == {"key", "reason", "variant", "metadata"}
+        assert isinstance(flag["variant"], str)
+        assert flag["reason"] in REASONS
+        assert all(isinstance(value, (str, int, float, bool)) for value in flag["metadata"].values())
+        assert flag == ask(client, flag["key"]).json()
+    metadata = ask(client, "ruled", {"plan": "pro"}).json()["metadata"]
+    assert (metadata["version"], metadata["commit"], metadata["rule"]) == (1, "abc123", "pros")
+    assert ask(client, "on").json()["metadata"]["owner"] == "team"
+
+
+@pytest.mark.parametrize("key", ["nothing", "null"])
+def test_no_value_means_the_callers_default(client: TestClient, key: str) -> None:
+    told = ask(client, key).json()
+    assert "value" not in told
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_a_trailing_slash_changes_nothing(client: TestClient, slash: str) -> None:
+    for url in (URL, f"{URL}/on"):
+        answered = client.post(url + slash, json={"context": {}}, follow_redirects=False)
+        assert answered.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("key", "content", "status", "code"),
+    [
+        ("nope", b'{"context": {}}', 404, "FLAG_NOT_FOUND"),
+        ("half", b'{"context": {}}', 400, "TARGETING_KEY_MISSING"),
+        ("half", b'{"context": {"targetingKey": ""}}', 400, "TARGETING_KEY_MISSING"),
+        ("half", b"{}", 400, "TARGETING_KEY_MISSING"),
+        ("on", b"", 400, "PARSE_ERROR"),
+        ("on", b"{", 400, "PARSE_ERROR"),
+        ("on", b"\xff", 400, "PARSE_ERROR"),
+        ("on", b"[]", 400, "PARSE_ERROR"),
+        ("on", b"null", 400, "PARSE_ERROR"),
+        ("on", b"[" * 60_000, 400, "PARSE_ERROR"),
+        ("on", b'{"context": []}', 400, "INVALID_CONTEXT"),
+        ("on", b'{"context": {"targetingKey": 5}}', 400, "INVALID_CONTEXT"),
+        ("on", b'{"context": {"a": NaN}}', 400, "INVALID_CONTEXT"),
+        ("on", b'{"context": {"a": [1e999]}}', 400, "INVALID_CONTEXT"),
+        ("on", b'{"context": {"a": {"b": {"c": {"d": 1}}}, "x": {"b": {"c": {"d": {}}}}}}', 400, "INVALID_CONTEXT"),
+        ("on", json.dumps({"context": dict.fromkeys(map(str, range(201)), 1)}).encode(), 400, "INVALID_CONTEXT"),
+        ("on", json.dumps({"context": {"a": "x" * 70_000}}).encode(), 400, "INVALID_CONTEXT"),
+    ],
+)
+def test_errors_tell_their_code_and_details(
+    client: TestClient, key: str, content: bytes, status: int, code: str
+) -> None:
+    answered = client.post(f"{URL}/{key}", content=content)
+    told = answered.json()
+    assert (answered.status_code, told["key"], told["errorCode"]) == (status, key, code)
+    assert told["errorDetails"]
+    if code in {"PARSE_ERROR", "INVALID_CONTEXT"}:
+        bulk = client.post(URL, content=content)
+        assert (bulk.status_code, bulk.json()["errorCode"]) == (400, code)
+        assert bulk.json()["errorDetails"]
+
+
+def test_the_limits_are_allowed(client: TestClient) -> None:
+    deepest = {"a": {"b": {"c": 1}}}
+    for context in (deepest, dict.fromkeys(map(str, range(200)), 1), {"a": "x" * 65_000}, {"targetingKey": None}, {}):
+        assert ask(client, "on", context).status_code == 200
+
+
+def test_one_flag_that_fails_spoils_no_bulk() -> None:
+    snapshot = {"format": 1, "flags": {**FLAGS, **BROKEN}, "segments": {}, "holdouts": {}}
+    client = TestClient(evaluation_app(Serving(bundled=snapshot)))
+    flags = {flag["key"]: flag for flag in ask(client, context={}).json()["flags"]}
+    assert len(flags) == len(FLAGS) + 1
+    assert flags["on"]["value"] is True
+    assert flags["half"]["errorCode"] == "TARGETING_KEY_MISSING"
+    assert flags["broken"]["errorCode"] == "PARSE_ERROR"
+    assert flags["broken"]["errorDetails"]
+    assert ask(client, "broken").status_code == 400
+
+
+def test_a_bulk_answer_is_304_for_who_has_it(client: TestClient) -> None:
+    first = ask(client)
+    etag = first.headers["etag"]
+    assert etag.startswith('"')
+    assert etag.endswith('"')
+    for held in (etag, f'"x", {etag}', f"W/{etag}", "*"):
+        again = ask(client, **{"If-None-Match": held})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", etag)
+    assert ask(client, **{"If-None-Match": '"x"'}).status_code == 200
+
+
+def test_the_tag_is_over_what_this_context_gets(client: TestClient) -> None:
+    tags = {
+        ask(client, context=context).headers["etag"] for context in ({"targetingKey": "ada"}, {"plan": "pro"}, {})
+    }
+    assert len(tags) == 3
+    assert ask(client, context={"unused": 1}).headers["etag"] in tags, (
+        "an attribute that no rule asks for changes nothing"
+    )
+
+
+def test_the_tag_changes_with_an_override(store: SqliteStore) -> None:
+    client = TestClient(create_app(store, Serving(store, refresh_seconds=0)))
+    before = ask(client).headers["etag"]
+    client.put("/flags/on", json={"status": False})
+    assert ask(client).headers["etag"] != before
+
+
+def test_the_tag_changes_as_a_ramp_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    ramp = {"from": 0, "to": 100, "start": "2027-01-01T00:00:00Z", "end": "2027-01-02T00:00:00Z"}
+    flags = {"ramp": {"status": True, "rollout_percentage": ramp}}
+    client = TestClient(evaluation_app(Serving(bundled={"format": 1, "flags": flags})))
+    tags = set()
+    for now in (1_798_761_500, 1_798_761_550, 1_798_848_100):
+        monkeypatch.setattr("burgee.web.ofrep.time.time", lambda now=now: float(now))
+        tags.add(ask(client).headers["etag"])
+    assert len(tags) == 2
+
+
+def test_a_browser_may_ask_from_any_origin_and_read_the_tag(client: TestClient) -> None:
+    asked = {
+        "Origin": "https://shop.example.com",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type,if-none-match,authorization",
+    }
+    for url in (URL, f"{URL}/on"):
+        preflight = client.options(url, headers=asked)
+        assert preflight.status_code == 200
+        assert preflight.headers["access-control-allow-origin"] == "*"
+        assert "POST" in preflight.headers["access-control-allow-methods"]
+        allowed = preflight.headers["access-control-allow-headers"].lower()
+        assert all(name in allowed for name in ("content-type", "if-none-match", "authorization"))
+    answered = ask(client, Origin="https://shop.example.com")
+    assert answered.headers["access-control-allow-origin"] == "*"
+    assert "ETag" in answered.headers["access-control-expose-headers"]
+
+
+def test_the_other_routes_are_closed_to_other_origins(client: TestClient) -> None:
+    assert "access-control-allow-origin" not in client.get("/health", headers={"Origin": "https://x.example"}).headers
+
+
+def test_explain_tells_the_bucket(client: TestClient) -> None:
+    told = client.post(f"{URL}/half?explain=true", json={"context": {"targetingKey": "ada"}}).json()
+    assert told["metadata"]["hashed"] == "ada:half"
+    assert (told["metadata"]["bucket"] < told["metadata"]["below"]) is told["value"]
+    assert "bucket" not in ask(client, "half").json()["metadata"]
