@@ -144,7 +144,7 @@ def curl(line: str) -> tuple[str, str, dict[str, str], str | None]:
 
 def test_the_readme_eval_answers_as_printed(burgee: Burgee) -> None:
     shutil.copy(ROOT / "flags.yaml", burgee.folder)
-    (session,) = [block for block in blocks(ROOT / "README.md", "console") if ".venv/bin/burgee" in block]
+    (session,) = [block for block in blocks(ROOT / "README.md", "console") if ".venv/bin/burgee eval" in block]
     command, _, printed = session.partition("\n")
     assert burgee(*shlex.split(command.removeprefix("$ .venv/bin/burgee"))).out == printed
 

@@ -211,7 +211,7 @@ class _State:
             return None
         if isinstance(percentage, dict):
             self.ramps = True
-            return Line(salt, 0, _ramp(percentage))
+            return Line(salt, 0, ramp(percentage))
         return Line(salt, 0, threshold(percentage))
 
     def outcome(
@@ -289,7 +289,7 @@ def _requirement(entry: Mapping[str, str], world: World, unmet: Evaluation) -> S
     return Step(f"requires {entry['flag']} = {variant}", run)
 
 
-def _ramp(ramp: Mapping[str, Any]) -> Callable[[float], int]:
+def ramp(ramp: Mapping[str, Any]) -> Callable[[float], int]:
     """Buckets over time: linear from `from` to `to` between `start` and `end`, level outside."""
     low, high = float(ramp["from"]), float(ramp["to"])
     start, end = parse_time(ramp["start"]), parse_time(ramp["end"])

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from burgee.cli import app_deploy, output
+from burgee.cli import app_deploy, app_diff, output
 from burgee.cli.options import FLAGS, Environment, File, Json
 from burgee.cli.stores import Where, on_store
 from burgee.errors import BurgeeError, FlagFileError
@@ -22,6 +22,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 yes, 1 no (a problem, a failed test, a refusal), 2 misuse of the command line.",
 )
+app.command()(app_diff.diff)
 app_deploy.register(app)
 
 
@@ -132,7 +133,7 @@ def evaluate(
     """Tell what a user gets of a flag, straight from the file."""
     import burgee
 
-    told = burgee.load(flags, env).explain(flag, _context(user, attributes or []), _moment(at))
+    told = burgee.load(flags, env).explain(flag, _context(user, attributes or []), moment(at))
     steps = told["steps"] if explain else told.pop("steps")
     if json:
         output.as_json(told)
@@ -191,7 +192,8 @@ def _context(user: str | None, attributes: list[str]) -> dict[str, Any]:
     return context
 
 
-def _moment(at: str | None) -> float | None:
+def moment(at: str | None) -> float | None:
+    """Epoch seconds of an option, None where it is not given."""
     from burgee.times import parse_time
 
     try:

@@ -1,0 +1,276 @@
+"""The exact effect of a change, against hand-derived shares and against the engine itself."""
+
+from __future__ import annotations
+
+import json
+import random
+from fractions import Fraction
+from math import sqrt
+from typing import Any
+
+import pytest
+
+from burgee.effect import FlagEffect, effects
+from burgee.ruleset import Ruleset
+from burgee.times import parse_time
+
+NOW = parse_time("2027-01-01T12:00:00Z")
+ON, OFF = {"status": True}, {"status": False}
+AB = {"status": True, "variants": {"a": 1, "b": 2}, "off_variant": "a"}
+
+
+def snapshot(flags: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"format": 1, "environment": None, "segments": {}, "holdouts": {}, "flags": flags, **more}
+
+
+def changed(before: Any, after: Any, now: float = NOW) -> dict[str, FlagEffect]:
+    return {effect.flag: effect for effect in effects(before, after, now)}
+
+
+def moves(before: Any, after: Any, flag: str = "f") -> dict[tuple[str, str, str], str]:
+    """Percentages by region, from and to."""
+    effect = changed(snapshot({"f": before}), snapshot({"f": after}))[flag]
+    return {
+        (region.when, str(move.before), str(move.after)): f"{float(move.share * 100):.3f}"
+        for region in effect.regions
+        for move in region.moves
+    }
+
+
+NOBODY = "users whom no rule matches"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (OFF, ON, {(NOBODY, "off", "on"): "100.000"}),
+        (ON, OFF, {(NOBODY, "on", "off"): "100.000"}),
+        ({**ON, "rollout_percentage": 5}, {**ON, "rollout_percentage": 10}, {(NOBODY, "off", "on"): "5.000"}),
+        ({**ON, "rollout_percentage": 10}, {**ON, "rollout_percentage": 5}, {(NOBODY, "on", "off"): "5.000"}),
+        ({**ON, "rollout_percentage": 0}, {**ON, "rollout_percentage": 0.125}, {(NOBODY, "off", "on"): "0.125"}),
+        (
+            {**ON, "rollout_percentage": 50},
+            {**ON, "rollout_percentage": 50, "salt": "new"},
+            {(NOBODY, "on", "off"): "25.000", (NOBODY, "off", "on"): "25.000"},
+        ),
+        (
+            {**AB, "default": {"split": {"a": 50, "b": 50}}},
+            {**AB, "default": {"split": {"a": 20, "b": 80}}},
+            {(NOBODY, "a", "b"): "30.000"},
+        ),
+        (
+            {**AB, "default": {"split": {"a": 50, "b": 50}}},
+            {**AB, "default": {"split": {"b": 50, "a": 50}}},
+            {(NOBODY, "a", "b"): "50.000", (NOBODY, "b", "a"): "50.000"},
+        ),
+        (
+            {**AB, "rollout_percentage": 40, "default": {"split": {"a": 50, "b": 50}}},
+            {**AB, "rollout_percentage": 60, "default": {"split": {"a": 50, "b": 50}}},
+            {(NOBODY, "a", "b"): "10.000"},
+        ),
+        (
+            {**ON, "rollout_percentage": 50},
+            {**ON, "rollout_percentage": 50, "layer": {"name": "l", "range": [0, 20]}},
+            {(NOBODY, "on", "off"): "40.000"},
+        ),
+        (
+            {**ON, "default": {"serve": "off"}},
+            {
+                **ON,
+                "rules": [{"name": "r", "when": {"country": "DE"}, "rollout_percentage": 20}],
+                "default": {"serve": "off"},
+            },
+            {('users newly matching "r"', "off", "on"): "20.000"},
+        ),
+        (
+            {**ON, "rollout_percentage": {"from": 0, "to": 100, "start": "2027-01-01", "end": "2027-01-02"}},
+            {**ON, "rollout_percentage": 60},
+            {(NOBODY, "off", "on"): "10.000"},
+        ),
+        ({**OFF, "schedule": [{"at": "2027-01-01", "set": ON}]}, OFF, {(NOBODY, "on", "off"): "100.000"}),
+        (
+            {**AB, "default": {"serve": "b"}},
+            {**AB, "variants": {"a": 1, "b": 3}, "default": {"serve": "b"}},
+            {(NOBODY, "b", "b"): "100.000"},
+        ),
+    ],
+)
+def test_shares_derived_by_hand(before: Any, after: Any, expected: Any) -> None:
+    assert moves(before, after) == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (ON, {**ON, "description": "told better"}),
+        (ON, {**ON, "rollout_percentage": 100}),
+        (OFF, {**OFF, "rollout_percentage": 50}),
+        ({**ON, "rules": [{"when": {"a": 1}}]}, ON),
+        ({**ON, "rollout_percentage": 50}, {**ON, "rollout_percentage": 50, "salt": "f"}),
+    ],
+)
+def test_a_change_that_nobody_sees_has_no_effect(before: Any, after: Any) -> None:
+    assert changed(snapshot({"f": before}), snapshot({"f": after})) == {}
+
+
+def test_a_raise_takes_nothing_away_and_a_cut_names_somebody_who_loses() -> None:
+    raised = changed(
+        snapshot({"f": {**ON, "rollout_percentage": 5}}), snapshot({"f": {**ON, "rollout_percentage": 10}})
+    )
+    assert raised["f"].losing() == []
+    before, after = (
+        snapshot({"f": {**ON, "rollout_percentage": 10}}),
+        snapshot({"f": {**ON, "rollout_percentage": 5}}),
+    )
+    ((_, move),) = changed(before, after)["f"].losing()
+    assert move.example is not None
+    context = {"targetingKey": move.example}
+    assert Ruleset(before).evaluate("f", context, NOW).value is True
+    assert Ruleset(after).evaluate("f", context, NOW).value is False
+
+
+def test_what_a_flag_depends_on_is_its_change_too() -> None:
+    flags = {
+        "base": {**ON, "rules": [{"when": {"segment": "eu"}}], "default": {"serve": "off"}},
+        "needs": {**ON, "requires": [{"flag": "base", "variant": "on"}]},
+        "held": {**ON, "holdout": "q4"},
+        "other": ON,
+    }
+    before = snapshot(flags, segments={"eu": {"country": "DE"}}, holdouts={"q4": {"percentage": 5}})
+    after = snapshot(flags, segments={"eu": {"country": ["DE", "FR"]}}, holdouts={"q4": {"percentage": 8}})
+    found = changed(before, after)
+    assert set(found) == {"base", "needs", "held"}
+    (region,) = found["needs"].regions
+    assert region.context == {"country": "FR"}
+    assert region.moves[0].share == 1
+    assert found["held"].regions[0].moves[0].share == Fraction(3, 100)
+
+
+def test_flags_that_come_and_go() -> None:
+    found = changed(snapshot({"gone": ON}), snapshot({"new": ON}))
+    assert {name: str(effect.regions[0].moves[0].after) for name, effect in found.items()} == {
+        "gone": "(absent)",
+        "new": "on",
+    }
+    assert found["gone"].losing()
+
+
+def test_named_users_are_told_by_name() -> None:
+    before, after = {**ON, "targets": {"on": ["ada", "bob"]}}, {**ON, "targets": {"off": ["ada"], "on": ["eve"]}}
+    users = changed(snapshot({"f": before}), snapshot({"f": after}))["f"].users
+    assert users == {"ada": ("on", "off"), "bob": ("on", "by the rules"), "eve": ("by the rules", "on")}
+
+
+def test_combinations_that_nobody_can_have_are_left_out() -> None:
+    rules = [{"when": {"country": "DE", "age": {"gt": 30}}}, {"when": {"country": "FR", "age": {"lt": 20}}}]
+    before = {**ON, "rules": rules, "default": {"serve": "off"}}
+    after = {**before, "rules": [{"when": {"all": [{"country": "DE"}, {"country": "FR"}]}}, *rules]}
+    assert changed(snapshot({"f": before}), snapshot({"f": after})) == {}
+
+
+def test_too_many_regions_are_told_and_not_guessed() -> None:
+    rules = [{"when": {f"attribute{n}": {"contains": ["a"]}}} for n in range(20)]
+    found = changed(snapshot({"f": ON}), snapshot({"f": {**ON, "rules": rules, "default": {"serve": "off"}}}))
+    assert "regions" in (found["f"].unknown or "")
+
+
+CONDITIONS: list[Any] = [
+    {},
+    {"country": ["DE", "FR"]},
+    {"country": {"ne": "DE"}},
+    {"age": {"gte": 18}},
+    {"age": {"gt": 18, "lt": 65}},
+    {"plan": {"exists": True}},
+    {"version": {"semver_gte": "2.3.0"}},
+    {"version": {"semver_caret": "2.1.0"}},
+    {"email": {"ends_with": "@example.com"}},
+    {"any": [{"country": "DE"}, {"not": {"age": {"lt": 40}}}]},
+    {"segment": "eu"},
+]
+VALUES: dict[str, list[Any]] = {
+    "country": ["DE", "FR", "IT", 5],
+    "age": [5, 18, 18.5, 39, 40, 65, 70, "18"],
+    "plan": ["pro", True],
+    "version": ["2.3.0", "2.1.0", "2.2.9", "3.0.0", "2.3.0-rc.1", "x"],
+    "email": ["a@example.com", "a@example.org"],
+}
+
+
+def generated(source: random.Random) -> dict[str, Any]:
+    """A file of three flags that use everything."""
+
+    def outcome(variants: list[str]) -> dict[str, Any]:
+        if source.random() < 0.4:
+            return {"split": {variant: source.choice([1, 2, 3.5]) for variant in variants}}
+        return {"serve": source.choice(variants)}
+
+    def flag(index: int) -> dict[str, Any]:
+        variants = ["on", "off"] if source.random() < 0.5 else ["x", "y", "z"]
+        made: dict[str, Any] = {"status": source.random() < 0.85, "default": outcome(variants)}
+        if variants[0] == "x":
+            made["variants"] = {variant: f"{variant}{source.choice([1, 2])}" for variant in variants}
+            if source.random() < 0.7:
+                made["off_variant"] = source.choice(variants)
+        if source.random() < 0.6:
+            made["rollout_percentage"] = source.choice([0, 12.5, 40, 77.777, 100])
+        if source.random() < 0.3:
+            made["salt"] = source.choice(["s", "t"])
+        if source.random() < 0.3:
+            made["layer"] = {"name": "l", "range": source.choice([[0, 50], [25, 100]])}
+        if source.random() < 0.3:
+            made["holdout"] = "q"
+        if index and source.random() < 0.4:
+            made["requires"] = [{"flag": "f0", "variant": source.choice(["on", "x"])}]
+        made["rules"] = []
+        for number in range(source.randint(0, 3)):
+            rule = {"name": f"r{number}", "when": source.choice(CONDITIONS), **outcome(variants)}
+            if source.random() < 0.5:
+                rule["rollout_percentage"] = source.choice([5, 30, 60])
+            if source.random() < 0.2:
+                rule["salt"] = "own"
+            made["rules"].append(rule)
+        return made
+
+    segments = {"eu": source.choice([{"country": "DE"}, {"country": ["DE", "IT"]}])}
+    return snapshot({f"f{n}": flag(n) for n in range(3)}, segments=segments, holdouts={"q": {"percentage": 10}})
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_the_engine_agrees(seed: int) -> None:
+    """For generated pairs: shares within 4 standard errors in every region, and no change that was not foretold."""
+    source = random.Random(seed)
+    before, after = generated(source), generated(source)
+    if seed % 2:
+        after = {**before, "flags": {**before["flags"], "f1": after["flags"]["f1"]}, "segments": after["segments"]}
+    old, new = Ruleset(before), Ruleset(after)
+    found = changed(before, after)
+    users = [f"{source.getrandbits(60):x}" for _ in range(4000)]
+
+    for name, effect in found.items():
+        assert effect.unknown is None
+        for region in effect.regions:
+            seen: dict[tuple[Any, ...], int] = {}
+            for user in users:
+                context = {**region.context, "targetingKey": user}
+                one, other = old.evaluate(name, context, NOW), new.evaluate(name, context, NOW)
+                if (one.variant, one.value) != (other.variant, other.value):
+                    pair = (one.variant, one.value, other.variant, other.value)
+                    seen[pair] = seen.get(pair, 0) + 1
+            told = {(*_pair(move.before), *_pair(move.after)): move.share for move in region.moves}
+            assert set(seen) <= set(told)
+            for pair, share in told.items():
+                error = sqrt(float(share) * (1 - float(share)) / len(users))
+                assert abs(seen.get(pair, 0) / len(users) - float(share)) <= 4 * error + 1e-9, (name, region, pair)
+
+    for user in users[:1500]:
+        context = {path: source.choice(values) for path, values in VALUES.items() if source.random() < 0.7}
+        context["targetingKey"] = user
+        for name in before["flags"]:
+            one, other = old.evaluate(name, context, NOW), new.evaluate(name, context, NOW)
+            if (one.variant, one.value) != (other.variant, other.value):
+                pairs = [(m.before.variant, m.after.variant) for r in found[name].regions for m in r.moves]
+                assert (one.variant, other.variant) in pairs
+
+
+def _pair(outcome: Any) -> tuple[Any, Any]:
+    return outcome.variant, json.loads(outcome.value)
