@@ -6,7 +6,7 @@ import wiring
 from burgee.web.evaluation import evaluation_app
 from burgee.web.gateway import gateway
 
-_serving = wiring.serving(wiring.table() if wiring.TABLE else None)
+_serving = wiring.serving(wiring.polled_table() if wiring.TABLE else None)
 # Read the table while Lambda initialises, when the CPU is not throttled and nobody waits.
 _serving.refresh()
 

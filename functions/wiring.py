@@ -31,6 +31,13 @@ def table() -> Store:
     return DynamoDbStore(TABLE, TENANT)
 
 
+def polled_table() -> Store:
+    """The table for who answers from memory and only looks whether it changed."""
+    from burgee.stores.dynamodb import POLLING, DynamoDbStore
+
+    return DynamoDbStore(TABLE, TENANT, config=POLLING)
+
+
 def serving(store: Store | None) -> Serving:
     """The flags of a store, those of the package until it has answered."""
     bundle = bundled()

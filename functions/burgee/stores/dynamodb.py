@@ -45,6 +45,10 @@ STATE_ATTEMPTS = 5
 CONFIG = Config(
     connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3}, tcp_keepalive=True
 )
+# An evaluator that polls while somebody waits gives up sooner: the last good flags are at hand.
+POLLING = Config(
+    connect_timeout=0.5, read_timeout=0.5, retries={"mode": "standard", "total_max_attempts": 2}, tcp_keepalive=True
+)
 TABLE: dict[str, Any] = {
     "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
     "AttributeDefinitions": [
@@ -58,14 +62,16 @@ TABLE: dict[str, Any] = {
 class DynamoDbStore:
     """`burgee.stores.Store` over DynamoDB; safe between threads, processes and Lambdas."""
 
-    def __init__(self, table: str, tenant: Tenant | None = None, *, endpoint_url: str | None = None) -> None:
+    def __init__(
+        self, table: str, tenant: Tenant | None = None, *, endpoint_url: str | None = None, config: Config = CONFIG
+    ) -> None:
         self.tenant = tenant or Tenant()
         self.table = table
         self._prefix = "#".join(_escaped(part) for part in (self.tenant.project, self.tenant.environment))
         self._endpoint_url = endpoint_url
         self.client: Any
         with _translated():
-            self.client = get_session().create_client("dynamodb", endpoint_url=endpoint_url, config=CONFIG)
+            self.client = get_session().create_client("dynamodb", endpoint_url=endpoint_url, config=config)
 
     def create_table(self) -> None:
         """Makes the table if there is none: for emulators; on AWS the template makes it."""
