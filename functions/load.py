@@ -21,7 +21,7 @@ def handler(event: dict[str, Any], _context: object) -> None:
     status, reason = "SUCCESS", ""
     try:
         if event["RequestType"] != "Delete":  # a stack that goes takes no data with it
-            reason = _load(event.get("ResourceProperties", {}))
+            reason = _load(event.get("ResourceProperties", {}), event.get("OldResourceProperties"))
     except BurgeeError as error:
         status, reason = "FAILED", str(error)
     except Exception as error:
@@ -31,13 +31,13 @@ def handler(event: dict[str, Any], _context: object) -> None:
         _answer(event, status, reason)
 
 
-def _load(properties: dict[str, Any]) -> str:
+def _load(properties: dict[str, Any], old: dict[str, Any] | None) -> str:
     bundle = wiring.bundled()
     if bundle is None:
         raise Refused("no-release", "the package carries no release; build it with `make build`")
     store = wiring.table()
     try:
-        return load(store, bundle, properties, time.time())
+        return load(store, bundle, properties, time.time(), old)
     finally:
         store.close()
 

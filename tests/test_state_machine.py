@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -15,13 +16,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from moto import mock_aws
 
-from burgee.deploy import Consent, apply, live, rollback, write
+from burgee.deploy import Canary, Consent, apply, live, promote, rollback, withdraw, write
 from burgee.errors import Conflict, NotFound, Refused
 from burgee.overrides import Act, lay, lift
-from burgee.plan import Verdict
+from burgee.plan import Verdict, plan
 from burgee.ruleset import Ruleset
 from burgee.serving import Serving
-from burgee.snapshots import definition_digest, payload
+from burgee.snapshots import definition_digest, load_snapshot, payload
 from burgee.stores import Origin
 from burgee.stores.dynamodb import DynamoDbStore
 from burgee.stores.sqlite import SqliteStore
@@ -39,6 +40,8 @@ DEFINITIONS: list[dict[str, Any]] = [
 ]
 FILES = st.dictionaries(st.sampled_from(NAMES), st.sampled_from(DEFINITIONS), max_size=3)
 LENIENT = Consent("keep", reuse=True, shrunken=True)
+TRIALS = st.none() | st.builds(Canary, st.sampled_from([10.0, 50.0]), st.just(900.0))
+USERS = [{"targetingKey": user} for user in ("ada", "bob", "cy", "dee")]
 RUNS = int(os.environ.get("BURGEE_STATE_RUNS", "60"))
 
 
@@ -76,6 +79,8 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.store = self.open()
         self.clock = 1_795_500_000.0
+        self.time = patch("time.time", lambda: self.clock)
+        self.time.start()
         self.serving = Serving(self.store, refresh_seconds=0)
         self.overrides: dict[str, Any] = {}
         self.versions = [0]
@@ -83,6 +88,10 @@ class Machine(RuleBasedStateMachine):
 
     def open(self) -> Store:
         raise NotImplementedError
+
+    def teardown(self) -> None:
+        self.time.stop()
+        self.store.close()
 
     def act(self) -> Act:
         self.clock += 1
@@ -95,18 +104,54 @@ class Machine(RuleBasedStateMachine):
     def first(self) -> None:
         apply(self.store, self.snapshot({"a": DEFINITIONS[0]}), Origin(), self.act())
 
-    @rule(flags=FILES, overrides=st.sampled_from(["refuse", "keep", "discard"]), agreed=st.booleans())
-    def deploy(self, flags: Any, overrides: Any, agreed: bool) -> None:
-        consent = Consent(overrides, empty=agreed, shrunken=agreed, reuse=agreed)
+    def absorb(self, made: Any) -> None:
+        """What Git caught up with goes, unless only a share of users gets what Git says."""
+        if self.store.state().pointer.baking(self.clock) is None:
+            for standing in made.having(Verdict.ABSORBED):
+                self.overrides.pop(standing.override.flag)
+
+    @rule(flags=FILES, overrides=st.sampled_from(["refuse", "keep", "discard"]), agreed=st.booleans(), canary=TRIALS)
+    def deploy(self, flags: Any, overrides: Any, agreed: bool, canary: Canary | None) -> None:
+        consent = Consent(overrides, empty=agreed, shrunken=agreed, reuse=agreed, canary=canary)
         before = self.store.state()
         try:
             made = apply(self.store, self.snapshot(flags), Origin(), self.act(), consent)
         except Refused:
             assert self.store.state() == before, "what is refused writes nothing"
             return
-        gone = made.having(Verdict.ABSORBED) + (made.having(Verdict.CONFLICT) if overrides == "discard" else [])
-        for standing in gone:
+        self.absorb(made)
+        for standing in made.having(Verdict.CONFLICT) if overrides == "discard" else []:
             self.overrides.pop(standing.override.flag)
+
+    @rule(seconds=st.sampled_from([60, 1000]))
+    def wait(self, seconds: int) -> None:
+        self.clock += seconds
+
+    @rule()
+    def promote(self) -> None:
+        baking = self.store.state().pointer.baking(self.clock + 1)
+        made = plan(*live(self.store), live(self.store)[1], self.clock + 1)
+        try:
+            promote(self.store, self.act())
+        except Refused:
+            assert baking is None
+        else:
+            self.absorb(made)
+
+    @rule()
+    def alarm(self) -> None:
+        """Whatever the trial was of, everybody has again what everybody had."""
+        baking = self.store.state().pointer.baking(self.clock + 1)
+        before = self.store.state()
+        released = None if baking is None else load_snapshot(self.store.payload(baking.base))
+        made = released and plan(*live(self.store), released, self.clock + 1)
+        withdrawn = withdraw(self.store, self.act(), self.clock)
+        if baking is None:
+            assert withdrawn is None
+            assert self.store.state() == before
+        else:
+            assert payload(live(self.store)[1]) == payload(released or {})
+            self.absorb(made)
 
     @rule(flags=FILES, calls=st.integers(0, 6), after=st.booleans())
     def deploy_and_die(self, flags: Any, calls: int, after: bool) -> None:
@@ -118,8 +163,8 @@ class Machine(RuleBasedStateMachine):
         assert payload(current) in {payload(before[1]), payload(self.snapshot(flags))}, "the old release or the new"
         lost = set(before[0].overrides) - set(state.overrides)
         for flag in lost:
-            override = before[0].overrides[flag]
-            assert definition_digest(flags.get(flag)) == definition_digest(override.definition), (
+            said = definition_digest(before[0].overrides[flag].definition)
+            assert said in {definition_digest(one.get(flag)) for one in (flags, before[1]["flags"])}, (
                 "only an absorbed one"
             )
             self.overrides.pop(flag)
@@ -129,7 +174,7 @@ class Machine(RuleBasedStateMachine):
         act = self.act()
         write(self.store, lambda state, current: lay(state, current, flag, wanted, act))
         git = live(self.store)[1]["flags"].get(flag)
-        if definition_digest(git) == definition_digest(wanted):
+        if definition_digest(git) == definition_digest(wanted) and not self.store.state().pointer.baking(self.clock):
             self.overrides.pop(flag, None)
         else:
             self.overrides[flag] = wanted
@@ -150,8 +195,7 @@ class Machine(RuleBasedStateMachine):
         except NotFound:
             assert version < 1 or version not in [release.version for release in self.store.releases(limit=100)]
             return
-        for standing in made.having(Verdict.ABSORBED):
-            self.overrides.pop(standing.override.flag)
+        self.absorb(made)
 
     @rule(flags=FILES)
     def lose_a_race(self, flags: Any) -> None:
@@ -205,18 +249,21 @@ class Machine(RuleBasedStateMachine):
             "no override is lost"
         )
         assert Ruleset(current, state.overrides.values()).check() == {}, "nothing that cannot be served is live"
-        ruleset = self.serving.ruleset()
-        assert self.serving.status().error is None
-        wanted = {**current["flags"], **self.overrides}
-        assert set(ruleset.names()) == {name for name, one in wanted.items() if one is not None}
+        baking = state.pointer.baking(self.clock)
+        files = {state.pointer.version: current["flags"]}
+        if baking is not None:
+            files[baking.base] = load_snapshot(self.store.payload(baking.base))["flags"]
+        for user in USERS:
+            ruleset = self.serving.ruleset(user, self.clock)
+            assert self.serving.status().error is None
+            wanted = {**files[int(ruleset.release["version"])], **self.overrides}
+            served = {name: ruleset.definition(name) for name in ruleset.names()}
+            assert served == {name: one for name, one in wanted.items() if one is not None}, "an override is for all"
 
 
 class OnSqlite(Machine):
     def open(self) -> Store:
         return SqliteStore(":memory:")
-
-    def teardown(self) -> None:
-        self.store.close()
 
 
 class OnDynamoDb(Machine):
@@ -228,7 +275,7 @@ class OnDynamoDb(Machine):
         return store
 
     def teardown(self) -> None:
-        self.store.close()
+        super().teardown()
         self.aws.stop()
 
 

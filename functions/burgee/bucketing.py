@@ -47,6 +47,11 @@ def holdout_salt(name: str) -> str:
     return f"holdout:{name}"
 
 
+def canary_salt(version: int) -> str:
+    """The salt that says who gets a release first."""
+    return f"canary:{version}"
+
+
 def split_bounds(weights: Iterable[float]) -> list[int]:
     """Upper bucket bounds, exclusive, of each arm in declared order; weights count to three decimals.
 

@@ -1,4 +1,4 @@
-"""Makes a snapshot the live release, or refuses: one staged release, one conditional commit."""
+"""Makes a snapshot the live release, for all or for a share first, or refuses: one staged release, one commit."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from burgee.errors import Conflict, Refused
 from burgee.plan import Plan, Standing, Verdict, plan, rebased
 from burgee.serving import EMPTY
 from burgee.snapshots import load_snapshot, payload
-from burgee.stores import Change
-from burgee.times import format_time
+from burgee.stores import Bake, Change
+from burgee.times import format_time, parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,14 +29,23 @@ FEW = 4
 
 
 @dataclass(frozen=True, slots=True)
+class Canary:
+    """Whom a release is served first, in percent of users, and for how many seconds."""
+
+    share: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Consent:
-    """What the person who deploys has agreed to beforehand."""
+    """What the person who deploys has asked for and agreed to beforehand."""
 
     overrides: OnConflict = "refuse"
     empty: bool = False
     shrunken: bool = False
     reuse: bool = False
     plan_digest: str | None = None
+    canary: Canary | None = None
 
 
 def live(store: Store) -> tuple[State, Snapshot]:
@@ -77,28 +86,82 @@ def apply(store: Store, wanted: Snapshot, origin: Origin, act: Act, consent: Con
 
     Raises Refused with what to consent to, Conflict if somebody else wrote meanwhile.
     """
+    consent = consent or Consent()
     state, current = live(store)
     made = plan(state, current, wanted, act.now)
-    _insist(made, len(current["flags"]), len(wanted["flags"]), consent or Consent())
-    if made.unchanged and not _moving(made, consent or Consent()):
+    _insist(made, len(current["flags"]), len(wanted["flags"]), consent)
+    bake = _bake(made, act, consent)
+    if made.unchanged and bake is None and not _moving(made, consent):
         return made
-    version = None
+    version = made.version if bake is not None else None
     if not made.unchanged:
         release = store.stage(payload(wanted), origin, flags=len(wanted["flags"]), at=format_time(act.now))
         version = release.version
-    store.commit(_change(made, version, act, consent or Consent()), expected=made.revision)
+    store.commit(_change(made, version, act, consent, bake), expected=made.revision)
     store.collect()
     return made
 
 
 def rollback(store: Store, version: int, act: Act, consent: Consent | None = None) -> Plan:
     """Makes an earlier release live again, under the same rules for overrides; names come back without asking."""
+    consent = consent or Consent()
     state, current = live(store)
     wanted = load_snapshot(store.payload(version))
     made = plan(state, current, wanted, act.now)
-    _conflicts(made, consent or Consent())
-    store.commit(_change(made, version, act, consent or Consent()), expected=made.revision)
+    bake = None if version == made.version else _bake(made, act, consent)
+    _conflicts(made, consent)
+    store.commit(_change(made, version, act, consent, bake), expected=made.revision)
     return made
+
+
+def promote(store: Store, act: Act) -> int:
+    """Ends a trial at once: everybody gets the release; Refused if none is on trial."""
+    state, current = live(store)
+    made = plan(state, current, current, act.now)
+    if made.baking is None:
+        raise Refused("not-baking", "no release is on trial")
+    store.commit(_change(made, made.version, act, Consent("keep")), expected=made.revision)
+    return made.version
+
+
+def withdraw(store: Store, act: Act, rang: float) -> int | None:
+    """Ends a trial because an alarm rang at `rang`: everybody gets the release before; which one that is.
+
+    None, and nothing done, if no release is on trial or the alarm is older than the trial. It asks for nobody's
+    consent: overrides are kept, names come back.
+    """
+    for attempt in range(ATTEMPTS):
+        state, current = live(store)
+        bake = state.pointer.baking(act.now)
+        if bake is None or rang < parse_time(bake.since):
+            return None
+        made = plan(state, current, load_snapshot(store.payload(bake.base)), act.now)
+        try:
+            store.commit(_change(made, bake.base, act, Consent("keep")), expected=made.revision)
+        except Conflict:
+            if attempt == ATTEMPTS - 1:
+                raise
+        else:
+            return bake.base
+    return None
+
+
+def _bake(made: Plan, act: Act, consent: Consent) -> Bake | None:
+    """The trial that a deploy begins, or begins anew with another share; none where there is nothing to fall back on.
+
+    Its base is what everybody had last, so that a release tried during a trial does not fall back on one.
+    """
+    if consent.canary is None:
+        return None
+    if not 0 < consent.canary.share < 100:
+        raise Refused(
+            "invalid-canary", f"a share of users is more than 0 and less than 100 %: {consent.canary.share}"
+        )
+    if not made.version or (made.unchanged and made.baking is None):
+        return None
+    base = made.baking.base if made.baking is not None else made.version
+    until = format_time(act.now + consent.canary.seconds)
+    return Bake(base, consent.canary.share, format_time(act.now), until)
 
 
 def _insist(made: Plan, live_flags: int, wanted_flags: int, consent: Consent) -> None:
@@ -118,6 +181,7 @@ def _insist(made: Plan, live_flags: int, wanted_flags: int, consent: Consent) ->
 
 
 def _conflicts(made: Plan, consent: Consent) -> None:
+    """What overrides stand in the way of."""
     if made.broken:
         told = "; ".join(f"{flag}: {why}" for flag, why in made.broken.items())
         raise Refused("invalid-release", f"cannot be served with the overrides that stay: {told}")
@@ -128,27 +192,35 @@ def _conflicts(made: Plan, consent: Consent) -> None:
             f"{names}: Git changed since an operator's override was laid; --overrides keep or --overrides discard"
         )
         raise Refused("override-conflict", message)
+    if conflicts and consent.overrides == "discard" and consent.canary is not None:
+        message = "an override cannot go for a share of users alone; clear it first, or deploy without --canary"
+        raise Refused("canary-discard", message)
 
 
-def _gone(made: Plan, consent: Consent) -> list[Standing]:
-    gone = made.having(Verdict.ABSORBED) + made.having(Verdict.EXPIRED)
+def _gone(made: Plan, consent: Consent, *, baking: bool) -> list[Standing]:
+    """The overrides that a commit lifts. Where Git catches up on trial, those who get the base still need theirs."""
+    gone = made.having(Verdict.EXPIRED) + ([] if baking else made.having(Verdict.ABSORBED))
     return gone + (made.having(Verdict.CONFLICT) if consent.overrides == "discard" else [])
 
 
 def _moving(made: Plan, consent: Consent) -> bool:
-    return bool(_gone(made, consent) or made.having(Verdict.CONFLICT))
+    return bool(_gone(made, consent, baking=made.baking is not None) or made.having(Verdict.CONFLICT))
 
 
-def _change(made: Plan, version: int | None, act: Act, consent: Consent) -> Change:
-    gone = _gone(made, consent)
+def _change(made: Plan, version: int | None, act: Act, consent: Consent, bake: Bake | None = None) -> Change:
+    baking = bake is not None or (version is None and made.baking is not None)
+    gone = _gone(made, consent, baking=baking)
     kept = made.having(Verdict.CONFLICT) if consent.overrides == "keep" else []
+    trial = None if bake is None else {"canary": bake.share, "base": bake.base, "until": bake.until}
+    released = act.entry(release=version or made.version, after=trial)
     return Change(
         activate=version,
+        bake=bake,
         lay=[rebased(standing) for standing in kept],
         lift=[standing.override.flag for standing in gone],
         retire=made.removed,
         reuse=made.reused,
-        audit=[act.entry(release=version or made.version), *(_lifted(standing, act) for standing in gone)],
+        audit=[released, *(_lifted(standing, act) for standing in gone)],
     )
 
 

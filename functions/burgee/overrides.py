@@ -21,18 +21,24 @@ if TYPE_CHECKING:
 
 
 class Act(NamedTuple):
-    """Who does what, why and when; `now` in epoch seconds, `until` (RFC 3339) where it ends by itself."""
+    """Who does what, why and when; `now` in epoch seconds, `until` (RFC 3339) where it ends by itself.
+
+    `source` names what acts for them, such as a function's version.
+    """
 
     action: str
     author: str
     reason: str
     now: float
     until: str | None = None
+    source: str | None = None
 
     def entry(self, **more: Any) -> AuditEntry:
         """Its audit entry, whose id sorts by time."""
         key = f"{int(self.now * 1000):013d}-{uuid4().hex[:12]}"
-        return AuditEntry(key, format_time(self.now), self.author, self.action, self.reason, **more)
+        return AuditEntry(
+            key, format_time(self.now), self.author, self.action, self.reason, source=self.source, **more
+        )
 
 
 def served(state: State, snapshot: Snapshot, flag: str, now: float) -> Definition | None:
@@ -57,6 +63,7 @@ def lift(state: State, snapshot: Snapshot, flag: str, act: Act) -> Change:
 def lay(state: State, snapshot: Snapshot, flag: str, wanted: Mapping[str, Any] | None, act: Act) -> Change:
     """The change after which `flag` is served as `wanted`, None for absent; no override stays where Git agrees.
 
+    While a release is on trial it stays all the same: Git does not say so for those who get the release before.
     Raises pydantic.ValidationError where `wanted` is not in the grammar, Refused where it cannot be served.
     """
     before = served(state, snapshot, flag, act.now)
@@ -66,7 +73,7 @@ def lay(state: State, snapshot: Snapshot, flag: str, wanted: Mapping[str, Any] |
     laid = dict(state.overrides)
     previous = laid.pop(flag, None)
     change = Change(lift=[flag], audit=[entry])
-    if definition_digest(after) != definition_digest(git):
+    if definition_digest(after) != definition_digest(git) or state.pointer.baking(act.now):
         moment = format_time(act.now)
         created = previous.created_at if previous and previous.definition is not None else moment
         laid[flag] = Override(flag, after, act.author, act.reason, created, moment, act.until, definition_digest(git))

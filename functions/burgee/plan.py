@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from burgee.model import Definition, Override, Snapshot
-    from burgee.stores import State
+    from burgee.stores import Bake, State
 
 
 class Verdict(StrEnum):
@@ -67,6 +67,7 @@ class Plan:
     standings: Sequence[Standing]
     broken: Mapping[str, str]
     digest: str
+    baking: Bake | None = None
 
     def having(self, verdict: Verdict) -> list[Standing]:
         """The overrides that meet this fate."""
@@ -76,7 +77,12 @@ class Plan:
 def plan(state: State, current: Snapshot, wanted: Snapshot, now: float) -> Plan:
     """Compares the live state with a wanted snapshot; `now` (epoch seconds) tells which overrides have expired."""
     before, after = current["flags"], wanted["flags"]
-    standings = [_standing(override, after.get(name), now) for name, override in state.overrides.items()]
+    baking = state.pointer.baking(now)
+    # An override that a release on trial caught up with stays for those who get its base; then it says nothing new.
+    settled = {} if baking else before
+    standings = [
+        _standing(override, after.get(name), settled.get(name), now) for name, override in state.overrides.items()
+    ]
     stay = [s.override for s in standings if s.verdict in {Verdict.KEPT, Verdict.CONFLICT}]
     wanted_bytes = payload(wanted)
     laid = [(o.flag, definition_digest(o.definition), o.base_digest, o.expires_at) for o in state.overrides.values()]
@@ -97,6 +103,7 @@ def plan(state: State, current: Snapshot, wanted: Snapshot, now: float) -> Plan:
         standings=standings,
         broken=Ruleset(wanted, stay).check(),
         digest=sha256(seal.encode()).hexdigest(),
+        baking=baking,
     )
 
 
@@ -105,11 +112,12 @@ def rebased(standing: Standing) -> Override:
     return replace(standing.override, base_digest=definition_digest(standing.git))
 
 
-def _standing(override: Override, git: Definition | None, now: float) -> Standing:
+def _standing(override: Override, git: Definition | None, settled: Definition | None, now: float) -> Standing:
     if override.expires_at is not None and parse_time(override.expires_at) <= now:
         return Standing(override, Verdict.EXPIRED, git)
     digest = definition_digest(git)
-    if digest == definition_digest(override.definition):
+    said = definition_digest(override.definition)
+    if said == digest or (settled is not None and said == definition_digest(settled)):
         return Standing(override, Verdict.ABSORBED, git)
     return Standing(override, Verdict.KEPT if digest == override.base_digest else Verdict.CONFLICT, git)
 

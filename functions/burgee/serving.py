@@ -6,19 +6,42 @@ import random
 import time
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from burgee.bucketing import bucket, canary_salt, threshold
+from burgee.engine import unit_reader
 from burgee.errors import StoreError
 from burgee.ruleset import Ruleset
 from burgee.snapshots import load_snapshot
+from burgee.times import parse_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from burgee.model import Snapshot
-    from burgee.stores import Pointer, Store
+    from burgee.model import Context, Snapshot
+    from burgee.stores import Bake, Pointer, State, Store
 
 EMPTY: Snapshot = {"format": 1, "environment": None, "flags": {}, "segments": {}, "holdouts": {}}
+NOBODY: Context = {}
+_unit = unit_reader(None)
+
+
+class Trial:
+    """Two rulesets while a release bakes, and who gets which: a share of users by hash, and all once it is over."""
+
+    def __init__(self, current: Ruleset, base: Ruleset, version: int, bake: Bake) -> None:
+        self.current = current
+        self.base = base
+        self._salt = canary_salt(version)
+        self._below = threshold(bake.share)
+        self._until = parse_time(bake.until)
+
+    def choose(self, context: Context, now: float | None = None) -> Ruleset:
+        """The ruleset of a context; who has no targeting key waits with the majority."""
+        if (time.time() if now is None else now) >= self._until:
+            return self.current
+        unit = _unit(context)
+        return self.current if unit is not None and bucket(unit, self._salt) < self._below else self.base
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +52,7 @@ class Status:
     source: str
     age_seconds: float
     error: str | None
+    bake: Bake | None = None
 
 
 class Serving:
@@ -51,16 +75,17 @@ class Serving:
         self._clock = clock
         self._lock = Lock()
         self._pointer: Pointer | None = None
-        self._snapshot = bundled or EMPTY
+        self._bundled = bundled or EMPTY
         self._source = "bundled" if bundled is not None else "none"
         self._version = 0
         self._error: str | None = None
         self._confirmed = clock()
         self._due = float("-inf")
-        self._ruleset = Ruleset(self._snapshot, release={"version": 0})
+        self._loaded: dict[int, tuple[Snapshot, Mapping[str, Any]]] = {}
+        self._served: Ruleset | Trial = Ruleset(self._bundled, release={"version": 0})
 
-    def ruleset(self) -> Ruleset:
-        """The current ruleset, refreshed first if that is due."""
+    def ruleset(self, context: Context = NOBODY, now: float | None = None) -> Ruleset:
+        """The ruleset that answers a context, refreshed first if that is due. Ask once for one answer."""
         due = self._due
         if self._store is not None and self._clock() >= due and self._lock.acquire(blocking=self._pointer is None):
             try:
@@ -69,7 +94,8 @@ class Serving:
                     self._look(self._store)
             finally:
                 self._lock.release()
-        return self._ruleset
+        served = self._served
+        return served if isinstance(served, Ruleset) else served.choose(context, now)
 
     def refresh(self) -> None:
         """Looks at the pointer now; what was committed before this call is served after it, if the store answers."""
@@ -92,19 +118,33 @@ class Serving:
         if self._pointer is not None and store.pointer().revision == self._pointer.revision:
             return
         state = store.state()
-        snapshot, release = self._snapshot, dict(self._ruleset.release)
-        if state.pointer.version and (self._pointer is None or state.pointer.version != self._pointer.version):
-            snapshot = load_snapshot(store.payload(state.pointer.version))
-            record = store.release(state.pointer.version)
-            release = {"version": record.version, "digest": record.digest}
-            if record.origin.commit:
-                release["commit"] = record.origin.commit
-        self._ruleset = Ruleset(snapshot, state.overrides.values(), release)
-        self._snapshot = snapshot
-        self._version = state.pointer.version
-        self._source = "store" if state.pointer.version else self._source
+        version, bake = state.pointer.version, state.pointer.baking(time.time())
+        # All is read and compiled as far as it goes before anything of it is served.
+        needed = {version, bake.base if bake else version} - {0}
+        loaded = {one: self._loaded.get(one) or _load(store, one) for one in needed}
+        current = self._built(loaded, version, state)
+        if bake is not None:
+            self._served = Trial(current, self._built(loaded, bake.base, state), version, bake)
+        else:
+            self._served = current
+        self._loaded = loaded
+        self._version = version
+        self._source = "store" if version else self._source
         self._pointer = state.pointer
+
+    def _built(self, loaded: Mapping[int, Any], version: int, state: State) -> Ruleset:
+        snapshot, release = loaded.get(version, (self._bundled, {"version": 0}))
+        return Ruleset(snapshot, state.overrides.values(), release)
 
     def status(self) -> Status:
         """What is served now."""
-        return Status(self._version, self._source, max(self._clock() - self._confirmed, 0.0), self._error)
+        bake = self._pointer.baking(time.time()) if self._pointer else None
+        return Status(self._version, self._source, max(self._clock() - self._confirmed, 0.0), self._error, bake)
+
+
+def _load(store: Store, version: int) -> tuple[Snapshot, Mapping[str, Any]]:
+    snapshot, record = load_snapshot(store.payload(version)), store.release(version)
+    release: dict[str, Any] = {"version": record.version, "digest": record.digest}
+    if record.origin.commit:
+        release["commit"] = record.origin.commit
+    return snapshot, release

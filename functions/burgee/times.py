@@ -1,4 +1,4 @@
-"""RFC 3339 to epoch seconds and back, in UTC."""
+"""RFC 3339 to epoch seconds and back, in UTC; durations to seconds."""
 
 from __future__ import annotations
 
@@ -20,6 +20,15 @@ def parse_time(text: str) -> float:
         message = f"{text!r} is not an RFC 3339 time such as 2027-03-01T09:00:00Z"
         raise ValueError(message)
     return datetime.fromisoformat(text.upper()).timestamp()
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of a time such as 30m, 2h or 7d; ValueError for anything else."""
+    match = re.fullmatch(r"(\d{1,6})([smhd])", text, re.ASCII)
+    if match is None:
+        message = f"{text!r} is not a time such as 30m, 2h or 7d"
+        raise ValueError(message)
+    return int(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[match[2]]
 
 
 def format_time(epoch: float) -> str:

@@ -1,19 +1,21 @@
-"""The commands that change what is live, and tell what is: plan, apply, rollback, history, status, pull, override."""
+"""The commands that change what is live, and tell what is, from `plan` to `override`."""
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import asdict
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from burgee.cli import output
-from burgee.cli.options import Json
+from burgee.cli.options import Json, duration
 from burgee.cli.stores import Where, on_store, opened
 from burgee.errors import Refused
+
+if TYPE_CHECKING:
+    from burgee.stores import Store
 
 override_app = typer.Typer(no_args_is_help=True, help="What operators say over the release.")
 
@@ -32,7 +34,7 @@ Reason = Annotated[str, typer.Option("--reason", help="Why; told in the audit lo
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
-    for command in (plan, apply, rollback, history, status, pull):
+    for command in (plan, apply, promote, rollback, history, status, pull):
         app.command()(command)
     app.add_typer(override_app, name="override")
 
@@ -71,28 +73,53 @@ def apply(
     plan_digest: Annotated[
         str | None, typer.Option(metavar="DIGEST", help="Refuse any plan but this, as `burgee plan` told it.")
     ] = None,
+    canary: Annotated[
+        float | None,
+        typer.Option(metavar="PERCENT", min=0.001, max=99.999, help="Serve it to this share of users first."),
+    ] = None,
+    bake: Annotated[
+        str, typer.Option(metavar="TIME", help="For how long, such as 15m; then everybody gets it.")
+    ] = "15m",
     reason: Reason = "",
     json: Json = False,
 ) -> None:
-    """Make the file the live release."""
+    """Make the file the live release, for everybody or for a share of users first."""
     from burgee.cli.origin import origin, whoami
     from burgee.cli.source import releasable
-    from burgee.deploy import Consent
+    from burgee.deploy import Canary, Consent
     from burgee.deploy import apply as release
     from burgee.overrides import Act
 
+    trial = None if canary is None else Canary(canary, duration(bake, "--bake"))
     _, snapshot = releasable(where.flags, where.environment)
-    consent = Consent(overrides.value, allow_empty, allow_shrink, reuse, plan_digest)
+    consent = Consent(overrides.value, allow_empty, allow_shrink, reuse, plan_digest, trial)
     folder = where.flags.resolve().parent
     act = Act("release.activate", whoami(folder), reason, time.time())
     with opened(where) as store:
         made = release(store, snapshot, origin(folder), act, consent)
-        version = store.pointer().version
+        pointer = store.state().pointer
+    baking = pointer.baking(act.now)
     if json:
-        output.as_json({**output.plan_record(made), "live": version})
+        output.as_json({**output.plan_record(made), "live": pointer.version, "baking": baking and asdict(baking)})
         return
     for line in output.plan_lines(made):
         output.say(line)
+    output.say(output.live_line(pointer, baking))
+
+
+@on_store
+def promote(
+    where: Where,
+    reason: Reason = "",
+) -> None:
+    """End a trial: everybody gets the new release now."""
+    from burgee.cli.origin import whoami
+    from burgee.deploy import promote as end
+    from burgee.overrides import Act
+
+    act = Act("release.promote", whoami(where.flags.resolve().parent), reason, time.time())
+    with opened(where) as store:
+        version = end(store, act)
     output.say(f"release {version} is live")
 
 
@@ -112,15 +139,23 @@ def rollback(
     act = Act("release.rollback", whoami(where.flags.resolve().parent), reason, time.time())
     with opened(where) as store:
         if version is None:
-            current = store.pointer().version
-            earlier = store.releases(limit=1, before=current) if current else []
-            if not earlier:
-                raise Refused("no-earlier-release", "there is no earlier release")
-            version = earlier[0].version
+            version = _earlier(store, act.now)
         made = back(store, version, act, Consent(overrides.value))
     for line in output.plan_lines(made):
         output.say(line)
     output.say(f"release {version} is live")
+
+
+def _earlier(store: Store, now: float) -> int:
+    """The release before the live one: what it is tried against, if it is on trial."""
+    pointer = store.state().pointer
+    baking = pointer.baking(now)
+    if baking is not None:
+        return baking.base
+    earlier = store.releases(limit=1, before=pointer.version) if pointer.version else []
+    if not earlier:
+        raise Refused("no-earlier-release", "there is no earlier release")
+    return earlier[0].version
 
 
 @on_store
@@ -158,7 +193,7 @@ def status(
     if json:
         output.as_json({**output.plan_record(made), "drifted": drifted})
     else:
-        for line in output.plan_lines(made)[:-1] if drifted else ():
+        for line in output.plan_lines(made)[:-1] if drifted or made.baking else ():
             output.say(line)
         output.say(
             "the file and what is live differ" if drifted else f"release {made.version} is the file; no overrides"
@@ -208,7 +243,7 @@ def set_override(
     if absent == bool(changes):
         raise typer.BadParameter("KEY=VALUE or --absent is needed, and not both")
     now = time.time()
-    until = None if expires_in is None else format_time(now + _seconds(expires_in))
+    until = None if expires_in is None else format_time(now + duration(expires_in, "--expires-in"))
     act = Act("override.set", whoami(where.flags.resolve().parent), reason, now, until)
 
     def decide(current: Any, snapshot: Any) -> Any:
@@ -270,13 +305,6 @@ def _keys(pairs: list[str]) -> dict[str, Any]:
             raise typer.BadParameter(f"{pair!r} is not KEY=VALUE")
         changes[key] = Document(key, value.encode()).value
     return changes
-
-
-def _seconds(text: str) -> float:
-    match = re.fullmatch(r"(\d{1,6})([smhd])", text)
-    if match is None:
-        raise typer.BadParameter(f"{text!r} is not a time such as 30m, 2h or 7d", param_hint="--expires-in")
-    return int(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
 
 
 def _grammatically(act: Any) -> None:

@@ -7,6 +7,8 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from burgee.times import parse_duration
+
 FLAGS = "flags.yaml"
 
 File: TypeAlias = Annotated[
@@ -36,3 +38,11 @@ Endpoint: TypeAlias = Annotated[
 Project: TypeAlias = Annotated[
     str, typer.Option("--project", metavar="NAME", help="The project, for a table that several share.")
 ]
+
+
+def duration(text: str, option: str) -> float:
+    """Seconds of an option such as 30m."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from error

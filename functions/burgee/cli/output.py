@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from burgee.model import Problem
     from burgee.plan import Plan
+    from burgee.stores import Bake, Pointer
 
 _VERDICTS = {
     "absorbed": ("=", "Git caught up; the override goes"),
@@ -60,6 +61,9 @@ def problem_record(problem: Problem) -> dict[str, Any]:
 def plan_lines(made: Plan) -> list[str]:
     """A plan as a reviewer reads it."""
     lines = [f"release {made.version or 'none'} -> the file"]
+    if made.baking is not None:
+        told = f"{made.baking.share:g} % of users until {made.baking.until}"
+        lines.append(f"  ! release {made.version} is on trial: {told}; the others get release {made.baking.base}")
     lines += [f"  + {name}" for name in made.added]
     for changed in made.changed:
         keys = "; ".join(f"{key}: {short(old)} -> {short(new)}" for key, (old, new) in changed.keys.items())
@@ -79,6 +83,14 @@ def plan_lines(made: Plan) -> list[str]:
             lines.append(f"      Git now:  {short(standing.git)}")
     lines += [f"  X {flag} cannot be served: {why}" for flag, why in made.broken.items()]
     return [*lines, f"plan digest {made.digest[:16]}"]
+
+
+def live_line(pointer: Pointer, baking: Bake | None) -> str:
+    """What is live from now on, and for whom."""
+    if baking is None:
+        return f"release {pointer.version} is live"
+    told = f"{baking.share:g} % of users get release {pointer.version} until {baking.until}, then everybody does"
+    return f"{told}; the others get release {baking.base}"
 
 
 def short(value: Any) -> str:
@@ -107,4 +119,5 @@ def plan_record(made: Plan) -> dict[str, Any]:
             for s in made.standings
         ],
         "broken": dict(made.broken),
+        "baking": made.baking and asdict(made.baking),
     }

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from burgee.times import parse_time
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -25,16 +27,42 @@ class Tenant:
 
 
 @dataclass(frozen=True, slots=True)
+class Bake:
+    """A release on trial: until then a share of users gets it, the others get `base`, the release before it.
+
+    `share` is a percentage; times are RFC 3339. Nothing has to happen when the time is over: who evaluates
+    compares `until` with the clock.
+    """
+
+    base: int
+    share: float
+    since: str
+    until: str
+
+
+@dataclass(frozen=True, slots=True)
 class Pointer:
     """What is current; the one thing that evaluators poll.
 
     `version` is the served release (0 before the first) and `digest` that of its payload; `revision` counts
-    every commit, so an unchanged revision means that nothing served has changed.
+    every commit, so an unchanged revision means that nothing served has changed. `bake` says that it was put on
+    trial, and stays when that is over, until the next activation.
     """
 
     version: int = 0
     digest: str = ""
     revision: int = 0
+    bake: Bake | None = None
+
+    def baking(self, now: float) -> Bake | None:
+        """The trial, if it is not over."""
+        return self.bake if self.bake is not None and now < parse_time(self.bake.until) else None
+
+    def after(self, change: Change, digest: str) -> Pointer:
+        """The pointer once a change is committed; `digest` is that of the release it activates."""
+        if change.activate is None:
+            return Pointer(self.version, self.digest, self.revision + 1, self.bake)
+        return Pointer(change.activate, digest, self.revision + 1, change.bake)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +114,13 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one commit does, whole or not at all: flip the pointer, lay or lift overrides, retire names."""
+    """What one commit does, whole or not at all: flip the pointer, lay or lift overrides, retire names.
+
+    Activating a release ends the trial of the one before, and begins its own if there is a `bake`.
+    """
 
     activate: int | None = None
+    bake: Bake | None = None
     lay: Sequence[Override] = ()
     lift: Sequence[str] = ()
     retire: Sequence[str] = ()
@@ -128,7 +160,7 @@ class Store(Protocol):
         """Newest first, ids below `before`."""
 
     def collect(self, *, keep: int = 20) -> int:
-        """Delete releases beyond the newest `keep`, never the current one; how many went."""
+        """Delete releases beyond the newest `keep`, never the current one nor its base; how many went."""
 
     def close(self) -> None:
         """Free connections; the store is not used after."""

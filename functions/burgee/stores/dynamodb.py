@@ -1,7 +1,7 @@
 """The production store: one DynamoDB table for all tenants.
 
     pk                     sk               holds
-    {tenant}#STATE         POINTER          version, digest, revision: what evaluators poll, half a read unit
+    {tenant}#STATE         POINTER          version, digest, revision, bake: what evaluators poll, half a read unit
     {tenant}#STATE         COMMIT           which overrides the latest commit touched
     {tenant}#STATE         OVERRIDE#{flag}  an override, or the tombstone of one that was lifted
     {tenant}#STATE         RETIRED          names that Git gave up
@@ -29,7 +29,7 @@ from botocore.session import get_session
 
 from burgee.errors import Conflict, Corrupt, NotFound, StoreError, StoreUnavailable
 from burgee.model import Override
-from burgee.stores import AuditEntry, Change, Origin, Pointer, Release, State, Tenant
+from burgee.stores import AuditEntry, Bake, Change, Origin, Pointer, Release, State, Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -149,10 +149,8 @@ class DynamoDbStore:
             before = _pointer(self._get("STATE", "POINTER", consistent=True))
             if before.revision != expected:
                 raise Conflict(f"the state moved on to revision {before.revision} from {expected}; read it again")
-            version, digest = before.version, before.digest
-            if change.activate is not None:
-                version, digest = change.activate, self.release(change.activate).digest
-            after = Pointer(version, digest, expected + 1)
+            digest = "" if change.activate is None else self.release(change.activate).digest
+            after = before.after(change, digest)
             writes = self._writes(change, after)
             if len(writes) > MAX_WRITES:
                 raise StoreError(
@@ -178,7 +176,7 @@ class DynamoDbStore:
             return [_load(AuditEntry, item["record"]["B"]) for item, _ in zip(items, range(limit), strict=False)]
 
     def collect(self, *, keep: int = 20) -> int:
-        """Deletes releases beyond the newest `keep`, never the current one, which each deletion makes sure of."""
+        """Deletes releases beyond the newest `keep`; each deletion makes sure that it takes none that is served."""
         with _translated():
             items = list(self._query("RELEASES", ScanIndexForward=False, ConsistentRead=True))[keep:]
             return sum(self._collect(item) for item in items)
@@ -189,9 +187,10 @@ class DynamoDbStore:
 
     def _collect(self, item: Item) -> bool:
         version = _number(int(item["sk"]["S"]))
+        unserved = "version <> :version AND (attribute_not_exists(trial_base) OR trial_base <> :version)"
         pointer = {
             **self._key("STATE", "POINTER"),
-            "ConditionExpression": "version <> :version",
+            "ConditionExpression": unserved,
             "ExpressionAttributeValues": {":version": version},
         }
         delete = self._key("RELEASES", item["sk"]["S"])
@@ -206,9 +205,10 @@ class DynamoDbStore:
     def _writes(self, change: Change, after: Pointer) -> list[Item]:
         """The pointer first: `_cancelled` reads the reasons in this order."""
         revision = _number(after.revision)
-        pointer = self._item(
-            "STATE", "POINTER", version=_number(after.version), digest={"S": after.digest}, revision=revision
-        )
+        fields: Item = {"version": _number(after.version), "digest": {"S": after.digest}, "revision": revision}
+        if after.bake is not None:
+            fields |= {"trial_base": _number(after.bake.base), "bake": {"B": _dump(asdict(after.bake))}}
+        pointer = self._item("STATE", "POINTER", **fields)
         unmoved: Item = {"ConditionExpression": "attribute_not_exists(pk)"}
         if after.revision > 1:
             unmoved = {
@@ -236,7 +236,7 @@ class DynamoDbStore:
             record = {"B": _dump(self._retired(change))}
             writes.append({"Put": self._item("STATE", "RETIRED", record=record, revision=revision)})
         for entry in change.audit:
-            fields: Item = {"record": {"B": _dump(asdict(entry))}}
+            fields = {"record": {"B": _dump(asdict(entry))}}
             if entry.flag is not None:
                 fields["flag"] = {"S": entry.flag}
             writes.append({"Put": self._item("AUDIT", entry.id, **fields)})
@@ -360,7 +360,8 @@ def _state(items: Mapping[str, Item]) -> State:
 def _pointer(item: Item | None) -> Pointer:
     if item is None:
         return Pointer()
-    return Pointer(int(item["version"]["N"]), item["digest"]["S"], int(item["revision"]["N"]))
+    bake = _load(Bake, item["bake"]["B"]) if "bake" in item else None
+    return Pointer(int(item["version"]["N"]), item["digest"]["S"], int(item["revision"]["N"]), bake)
 
 
 def _release(item: Item) -> Release:

@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from burgee.errors import Conflict, Corrupt, NotFound, StoreError, StoreUnavailable
 from burgee.model import Override
-from burgee.stores import AuditEntry, Change, Origin, Pointer, Release, State, Tenant
+from burgee.stores import AuditEntry, Bake, Change, Origin, Pointer, Release, State, Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 _Record = TypeVar("_Record")
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS pointer (
     tenant TEXT PRIMARY KEY, version INTEGER NOT NULL, digest TEXT NOT NULL, revision INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS bake (tenant TEXT PRIMARY KEY, base INTEGER NOT NULL, record TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS release (
     tenant TEXT, version INTEGER, digest TEXT NOT NULL, origin TEXT NOT NULL, created_at TEXT NOT NULL,
     flags INTEGER NOT NULL, size INTEGER NOT NULL, payload BLOB NOT NULL, PRIMARY KEY (tenant, version));
@@ -87,8 +88,12 @@ class SqliteStore:
             return self._pointer(db)
 
     def _pointer(self, db: sqlite3.Connection) -> Pointer:
-        row = db.execute("SELECT version, digest, revision FROM pointer WHERE tenant = ?", (self._key,)).fetchone()
-        return Pointer(*row) if row else Pointer()
+        query = "SELECT version, digest, revision, record FROM pointer LEFT JOIN bake USING (tenant) WHERE tenant = ?"
+        row = db.execute(query, (self._key,)).fetchone()
+        if row is None:
+            return Pointer()
+        version, digest, revision, bake = row
+        return Pointer(version, digest, revision, _load(Bake, bake) if bake else None)
 
     def state(self) -> State:
         """Pointer, overrides and retired names in one read transaction."""
@@ -149,11 +154,14 @@ class SqliteStore:
             pointer = self._pointer(db)
             if pointer.revision != expected:
                 raise Conflict(f"the state moved on to revision {pointer.revision} from {expected}; read it again")
-            version, digest = pointer.version, pointer.digest
-            if change.activate is not None:
-                version, digest = change.activate, self._staged_digest(db, change.activate)
-            after = Pointer(version, digest, expected + 1)
-            db.execute("REPLACE INTO pointer VALUES (?, ?, ?, ?)", (self._key, version, digest, after.revision))
+            digest = "" if change.activate is None else self._staged_digest(db, change.activate)
+            after = pointer.after(change, digest)
+            row = (self._key, after.version, after.digest, after.revision)
+            db.execute("REPLACE INTO pointer VALUES (?, ?, ?, ?)", row)
+            db.execute("DELETE FROM bake WHERE tenant = ?", (self._key,))
+            if after.bake is not None:
+                trial = (self._key, after.bake.base, _dump(asdict(after.bake)))
+                db.execute("INSERT INTO bake VALUES (?, ?, ?)", trial)
             self._write(db, change)
         return after
 
@@ -184,11 +192,12 @@ class SqliteStore:
         return [_load(AuditEntry, record) for (record,) in rows]
 
     def collect(self, *, keep: int = 20) -> int:
-        """Deletes releases beyond the newest `keep`, never the current one."""
+        """Deletes releases beyond the newest `keep`, never the current one nor its base."""
         query = (
             "DELETE FROM release WHERE tenant = ?1 AND version NOT IN "
             "(SELECT version FROM release WHERE tenant = ?1 ORDER BY version DESC LIMIT ?2) "
-            "AND version NOT IN (SELECT version FROM pointer WHERE tenant = ?1)"
+            "AND version NOT IN (SELECT version FROM pointer WHERE tenant = ?1 "
+            "UNION SELECT base FROM bake WHERE tenant = ?1)"
         )
         with self._transaction(write=True) as db:
             return db.execute(query, (self._key, keep)).rowcount

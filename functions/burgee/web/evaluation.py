@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -12,9 +13,10 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from burgee.model import ErrorCode
+from burgee.serving import NOBODY
 from burgee.times import format_time
 from burgee.version import __version__
-from burgee.web.ofrep import ofrep_routes
+from burgee.web.ofrep import RELEASE, answering, ofrep_routes
 from burgee.web.problems import HANDLERS, answer, problem
 
 if TYPE_CHECKING:
@@ -43,13 +45,14 @@ def evaluation_routes(serving: Serving) -> list[BaseRoute]:
     """The routes, for an application that has more."""
 
     async def health(request: Request) -> Response:
-        ruleset = serving.ruleset()
+        release = answering(request, serving, NOBODY, time.time()).release
         status = serving.status()
         body = {
             "status": "healthy",
             "timestamp": format_time(time.time()),
             "version": __version__,
-            "release": ruleset.release,
+            "release": release,
+            "baking": status.bake and {"version": status.version, **asdict(status.bake)},
             "age_seconds": round(status.age_seconds, 3),
             "source": status.source,
             "error": status.error,
@@ -57,14 +60,16 @@ def evaluation_routes(serving: Serving) -> list[BaseRoute]:
         return answer(request, body)
 
     async def user_flags(request: Request) -> Response:
-        user, ruleset, now = request.path_params["user_id"], serving.ruleset(), time.time()
-        answers = ruleset.evaluate_all(context_of(request), now)
+        context, now = context_of(request), time.time()
+        ruleset = answering(request, serving, context, now)
+        answers = ruleset.evaluate_all(context, now)
         flags = [entry(ruleset, name, result, now) for name, result in answers.items()]
-        return answer(request, {"user_id": user, "flags": flags})
+        return answer(request, {"user_id": request.path_params["user_id"], "flags": flags})
 
     async def user_flag(request: Request) -> Response:
-        name, ruleset, now = request.path_params["flag_name"], serving.ruleset(), time.time()
-        result = ruleset.evaluate(name, context_of(request), now)
+        name, context, now = request.path_params["flag_name"], context_of(request), time.time()
+        ruleset = answering(request, serving, context, now)
+        result = ruleset.evaluate(name, context, now)
         if result.error_code is ErrorCode.FLAG_NOT_FOUND:
             return problem(404, "not-found", f"Feature flag '{name}' not found")
         return answer(request, entry(ruleset, name, result, now))
@@ -120,8 +125,8 @@ class ReleaseHeader:
 
         async def tell(message: Message) -> None:
             if message["type"] == "http.response.start":
-                version = str(self.serving.status().version).encode()
-                message["headers"] = [*message.get("headers", ()), (b"burgee-release", version)]
+                version = scope.get(RELEASE, self.serving.status().version)
+                message["headers"] = [*message.get("headers", ()), (b"burgee-release", str(version).encode())]
             await send(message)
 
         await self.app(scope, receive, tell if scope["type"] == "http" else send)

@@ -33,6 +33,9 @@ MAX_BYTES = 64 * 1024
 MAX_DEPTH = 4
 MAX_ATTRIBUTES = 200
 
+RELEASE = "burgee.release"
+"""Where a request's scope says which release answered it."""
+
 _STATUS = {ErrorCode.FLAG_NOT_FOUND: 404, ErrorCode.GENERAL: 500}
 
 
@@ -53,7 +56,7 @@ def ofrep_routes(serving: Serving) -> Mount:
             context = await _context(request)
         except Unusable as error:
             return _json({"key": key, "errorCode": error.code, "errorDetails": str(error)}, 400)
-        ruleset = serving.ruleset()
+        ruleset = answering(request, serving, context, now)
         answer = ruleset.evaluate(key, context, now)
         told = _told(key, answer)
         if answer.error_code is not None:
@@ -67,8 +70,9 @@ def ofrep_routes(serving: Serving) -> Mount:
             context = await _context(request)
         except Unusable as error:
             return _json({"errorCode": error.code, "errorDetails": str(error)}, 400)
-        ruleset = serving.ruleset()
-        answers = ruleset.evaluate_all(context, time.time())
+        now = time.time()
+        ruleset = answering(request, serving, context, now)
+        answers = ruleset.evaluate_all(context, now)
         flags = [_told(key, answer) for key, answer in answers.items()]
         return _cached(request, {"flags": flags, "metadata": dict(ruleset.release)})
 
@@ -86,6 +90,13 @@ def ofrep_routes(serving: Serving) -> Mount:
         max_age=86_400,
     )
     return Mount("/ofrep/v1", routes=routes, middleware=[cors])
+
+
+def answering(request: Request, serving: Serving, context: Mapping[str, Any], now: float) -> Ruleset:
+    """The ruleset that answers a request, whole: while a release bakes it depends on the user."""
+    ruleset = serving.ruleset(context, now)
+    request.scope[RELEASE] = ruleset.release["version"]
+    return ruleset
 
 
 def _told(key: str, answer: Evaluation) -> dict[str, Any]:
