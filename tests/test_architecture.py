@@ -24,7 +24,7 @@ LAYERS = [
     ["flagfile"],
     ["check"],
     ["compile"],
-    ["flagtests", "regions"],
+    ["flagtests", "regions", "findings"],
     ["effect"],
     ["edit"],
     ["stores"],

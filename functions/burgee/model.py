@@ -66,10 +66,11 @@ class Place:
 
 
 class Severity(StrEnum):
-    """How much a problem matters: an error blocks, a warning does not."""
+    """How much a problem matters: an error blocks, a warning does not, a note is for the record."""
 
     ERROR = "error"
     WARNING = "warning"
+    NOTE = "note"
 
 
 @dataclass(frozen=True, slots=True)
