@@ -342,7 +342,7 @@ def test_a_stack_begins_a_trial_once_and_its_rollback_is_for_everybody(store: Sq
     first = {"ServiceToken": token(1), "Canary": "10", "Bake": "15m"}
     second = {**first, "ServiceToken": token(2)}
     load(store, bundle(a=OFF), first, NOW)
-    load(store, bundle(a=ON), second, NOW, first)
+    load(store, bundle(a=ON), second, NOW + 1, first)
     begun = store.pointer()
     assert begun.bake is not None
     assert begun.bake.share == 10
@@ -356,7 +356,7 @@ def test_a_stack_that_rolls_back_does_not_bring_back_what_the_alarm_took(store: 
     """Release 2 was withdrawn; an update to 3 is refused, and CloudFormation calls the loader of 2 again."""
     properties = [{"ServiceToken": token(number), "Canary": "10"} for number in range(4)]
     load(store, bundle(a=OFF), properties[1], NOW)
-    load(store, bundle(a=ON), properties[2], NOW, properties[1])
+    load(store, bundle(a=ON), properties[2], NOW + 1, properties[1])
     withdraw(store, act(NOW + 60, "release.withdraw"), NOW + 60)
     assert "had released nothing" in load(store, bundle(a=ON), properties[2], NOW + 120, properties[3])
     assert store.pointer().version == 1

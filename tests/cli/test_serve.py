@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -79,7 +78,7 @@ def serving(folder: Path, *arguments: str) -> Iterator[Server]:
         try:
             yield Server(process, log)
         finally:
-            process.send_signal(signal.SIGINT)
+            process.terminate()  # an interrupt is ignored where the tests run in the background of a shell
             process.wait(PATIENCE)
 
 
