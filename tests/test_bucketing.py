@@ -14,7 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chi2_contingency, chisquare
 
-from burgee.bucketing import BUCKETS, bucket, holdout_salt, layer_salt, split_bounds, split_salt, threshold
+from burgee.bucketing import (
+    BUCKETS,
+    bucket,
+    hash_line,
+    holdout_salt,
+    layer_salt,
+    split_bounds,
+    split_salt,
+    threshold,
+)
+from burgee.model import ErrorCode
 from burgee.ruleset import Ruleset
 
 CASES = yaml.safe_load((Path(__file__).parent / "cases/bucketing.yaml").read_text(encoding="utf-8"))
@@ -161,3 +171,35 @@ def test_a_ramp_upwards_never_withdraws(unit: str, one: float, other: float) -> 
     context = {"targetingKey": unit}
     if served.evaluate("flag", context, earlier).value:
         assert served.evaluate("flag", context, later).value is True
+
+
+UNITS: st.SearchStrategy[Any] = (
+    st.text() | st.sampled_from(["\ud800", "", 7, 7.0, 7.5, True, None, [], {}, "7"]) | st.integers()
+)
+
+
+@given(UNITS, PERCENTAGES, st.lists(st.integers(1, 9), min_size=2, max_size=4))
+def test_the_fast_paths_take_any_unit_as_the_formula_does(unit: Any, percentage: float, weights: list[int]) -> None:
+    split = {f"arm{number}": weight for number, weight in enumerate(weights)}
+    arms = {"variants": dict.fromkeys(split, "x"), "default": {"split": split}}
+    served = ruleset(
+        share={"status": True, "rollout_percentage": percentage, "bucket_by": "account"},
+        arms={"status": True, "bucket_by": "account", **arms},
+    )
+    share, arm = (served.evaluate(flag, {"account": unit}) for flag in ("share", "arms"))
+    whole = isinstance(unit, (int, float)) and not isinstance(unit, bool) and unit == int(unit)
+    text = str(int(unit)) if whole else unit if isinstance(unit, str) else ""
+    if not text:
+        assert arm.error_code is ErrorCode.TARGETING_KEY_MISSING
+        assert share.error_code is ErrorCode.TARGETING_KEY_MISSING or percentage in {0, 100}
+        return
+    assert share.value is (bucket(text, "share") < threshold(percentage))
+    place = bucket(text, split_salt("arms"))
+    bounds = split_bounds(weights)
+    assert arm.variant == f"arm{next(number for number, bound in enumerate(bounds) if place < bound)}"
+
+
+@given(st.lists(st.sampled_from(["a", "b", "\ud800"])))
+def test_a_line_that_remembers_gives_each_unit_its_bucket(units: list[str]) -> None:
+    place = hash_line("salt")
+    assert [place(unit) for unit in units] == [bucket(unit, "salt") for unit in units]

@@ -289,3 +289,42 @@ def test_what_is_in_the_metadata() -> None:
     )
     metadata = rules.evaluate("a", {}, 0).metadata
     assert dict(metadata) == {"version": 3, "commit": "abc", "owner": "t", "rule": "r"}
+
+
+def test_a_bulk_answer_asks_each_segment_once_and_forgets_it_with_the_context() -> None:
+    class Watched(dict[str, Any]):
+        asked = 0
+
+        def get(self, name: str, default: Any = None) -> Any:
+            self.asked += 1
+            return super().get(name, default)
+
+    rule = {"when": {"segment": "staff"}}
+    flags = {name: {"status": True, "rules": [rule], "rollout_percentage": 0} for name in "abc"}
+    rules = ruleset(flags, segments={"staff": {"user.email": "ada"}})
+    watched = Watched(email="ada")
+    context: dict[str, Any] = {"user": watched}
+    assert {answer.value for answer in rules.evaluate_all(context).values()} == {True}
+    assert watched.asked == 1
+    context["user"] = {"email": "eve"}
+    assert {answer.value for answer in rules.evaluate_all(context).values()} == {False}
+    assert rules.evaluate("a", context).value is False
+    context["user"]["email"] = "ada"
+    assert rules.evaluate("a", context).value is True
+
+
+def test_a_bulk_answer_follows_every_expiry_forwards_and_backwards_and_keeps_the_order() -> None:
+    flags = {"a": {"status": True}, "b": {"status": True, "rollout_percentage": 50}, "c": {"status": False}}
+    first, second = "2027-01-01T00:00:00Z", "2027-01-02T00:00:00Z"
+    rules = ruleset(flags, override("b", {"status": True}, first), override("a", None, second))
+    early, between, late = parse_time(first) - 1, parse_time(first), parse_time(second)
+    context = {"targetingKey": "user-1"}
+    for _ in range(2):
+        assert list(rules.evaluate_all(context, early)) == ["b", "c"]
+        assert rules.evaluate_all(context, early)["b"].reason == "STATIC"
+        assert rules.evaluate_all(context, between)["b"].reason == "SPLIT"
+        assert list(rules.evaluate_all(context, late)) == ["a", "b", "c"]
+    assert rules.evaluate("a", context, early).error_code is ErrorCode.FLAG_NOT_FOUND
+    answers = rules.evaluate_all(context, late)
+    answers.clear()
+    assert list(rules.evaluate_all(context, late)) == ["a", "b", "c"]

@@ -8,22 +8,85 @@ The hundreds are the assignment of the first version of this service, `H % 100`;
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from hashlib import sha256
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 BUCKETS = 100_000
 PER_PERCENT = BUCKETS // 100
+
+_number = int.from_bytes
 
 
 def bucket(unit: str, salt: str) -> int:
     """The bucket of a unit, 0 to 99,999."""
     # H div 100 mod 1000 and H mod 100 both depend on H mod 100,000 alone: one division of the big integer.
-    low = int.from_bytes(sha256(f"{unit}:{salt}".encode("utf-8", "surrogatepass")).digest()) % BUCKETS
+    low = _number(sha256(f"{unit}:{salt}".encode("utf-8", "surrogatepass")).digest()) % BUCKETS
     return low % 100 * 1000 + low // 100
+
+
+def hash_line(salt: str) -> Callable[[str], int]:
+    """The buckets of one salt, for all that share it: the last unit is remembered, so each is hashed once."""
+    last = ("", 0)
+
+    def place(unit: str) -> int:
+        nonlocal last
+        known = last
+        if known[0] != unit:
+            known = last = (unit, bucket(unit, salt))
+        return known[1]
+
+    return place
+
+
+def rollout(
+    attribute: str, salt: str, below: int, answers: tuple[Any, Any], careful: Callable[[Any, float], Any]
+) -> Callable[[Any, float], Any]:
+    """Of the two answers the first for units whose bucket is `below` a threshold, as fast as Python hashes.
+
+    A context whose unit is not a plain text under `attribute` is left to `careful`.
+    """
+    suffix = f":{salt}"
+    percent, thousandths = divmod(below, PER_PERCENT)
+    inside, outside = answers
+
+    def decide(context: Any, now: float) -> Any:
+        try:
+            unit = context[attribute]
+            number = _number(sha256((unit + suffix).encode()).digest())
+        except (KeyError, TypeError, UnicodeEncodeError):
+            return careful(context, now)
+        if not unit:
+            return careful(context, now)
+        hundred = number % 100
+        if hundred < percent or (hundred == percent and number // 100 % 1000 < thousandths):
+            return inside
+        return outside
+
+    return decide
+
+
+def choice(
+    attribute: str, salt: str, bounds: Sequence[int], arms: Sequence[Any], careful: Callable[[Any, float], Any]
+) -> Callable[[Any, float], Any]:
+    """The arm of a unit by the bounds of `split_bounds`, made like `rollout`."""
+    suffix = f":{salt}"
+
+    def choose(context: Any, now: float) -> Any:
+        try:
+            unit = context[attribute]
+            low = _number(sha256((unit + suffix).encode()).digest()) % BUCKETS
+        except (KeyError, TypeError, UnicodeEncodeError):
+            return careful(context, now)
+        if not unit:
+            return careful(context, now)
+        return arms[bisect_right(bounds, low % 100 * 1000 + low // 100)]
+
+    return choose
 
 
 def threshold(percentage: float) -> int:

@@ -1,10 +1,11 @@
 """`when:` mappings to closures: a table of operators, and the three ways to combine them.
 
-An attribute that is missing, null or of the wrong type does not match; it never errors.
+An attribute that is missing, null or of the wrong type does not match; it never errors: so no test passes None.
 """
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from burgee.semver import Version, caret, parse_version, tilde
@@ -86,18 +87,14 @@ def _attribute(path: str, value: Any) -> Matcher:
     if not isinstance(value, dict):
         value = {"in": value} if isinstance(value, list) else {"eq": value}
     ignore_case = bool(value.get(IGNORE_CASE, False))
-    return _all([_bind(path, name, operand, ignore_case) for name, operand in value.items() if name != IGNORE_CASE])
-
-
-def _bind(path: str, name: str, operand: Any, ignore_case: bool) -> Matcher:
-    read = reader(path)
-    if name == "exists":
-        wanted = _boolean(operand, ignore_case)
-        return lambda context: (read(context) is not None) is wanted
-    test = OPERATORS[name].build(operand, ignore_case)
+    # All the tests of an attribute together, so that it is read once.
+    test: Test = _all(
+        [OPERATORS[name].build(operand, ignore_case) for name, operand in value.items() if name != IGNORE_CASE]
+    )
     if "." in path:
-        return lambda context: (found := read(context)) is not None and test(found)
-    return lambda context: (found := context.get(path)) is not None and test(found)
+        read = reader(path)
+        return lambda context: test(read(context))
+    return lambda context: test(context.get(path))
 
 
 def reader(path: str) -> Callable[[Context], Any]:
@@ -129,10 +126,10 @@ def _kind(value: Any) -> str | None:
     return "text" if isinstance(value, str) else None
 
 
-def _boolean(operand: Any, _ignore_case: bool) -> bool:
+def _exists(operand: Any, _ignore_case: bool) -> Test:
     if not isinstance(operand, bool):
         raise OperandError("true or false")
-    return operand
+    return lambda value: (value is not None) is operand
 
 
 def _scalars(operand: Any, ignore_case: bool) -> dict[str, frozenset[Any]]:
@@ -259,7 +256,9 @@ def _number_test(compare: Callable[[float, float], bool]) -> Callable[[Any, bool
     def build(operand: Any, _ignore_case: bool) -> Test:
         if _kind(operand) != "number":
             raise OperandError("a number")
-        return lambda value: _kind(value) == "number" and compare(value, operand)
+        return lambda value: (
+            isinstance(value, (int, float)) and value.__class__ is not bool and compare(value, operand)
+        )
 
     return build
 
@@ -330,10 +329,6 @@ def _cidr(operand: Any, _ignore_case: bool) -> Test:
     return test
 
 
-def _never(_operand: Any, _ignore_case: bool) -> Test:
-    raise AssertionError("`exists` is bound to the attribute's absence, not to its value")
-
-
 _TEXTS = "a text or a list of texts"
 _SCALARS = "a list of texts, numbers or booleans"
 _VERSION = "a semantic version in quotes"
@@ -345,22 +340,22 @@ OPERATORS: dict[str, Operator] = {
     "not_in": Operator(_none_of, _SCALARS, text=True),
     "contains": Operator(_contains, "a text or other scalar, or a list of them", text=True),
     "not_contains": Operator(_not_contains, "a text or other scalar, or a list of them", text=True),
-    "starts_with": Operator(_text_test(lambda value, texts: value.startswith(texts)), _TEXTS, text=True),
-    "ends_with": Operator(_text_test(lambda value, texts: value.endswith(texts)), _TEXTS, text=True),
+    "starts_with": Operator(_text_test(str.startswith), _TEXTS, text=True),
+    "ends_with": Operator(_text_test(str.endswith), _TEXTS, text=True),
     "matches": Operator(_matches, "an RE2 pattern or a list of them", text=True),
-    "exists": Operator(_never, "true or false"),
-    "gt": Operator(_number_test(lambda value, bound: value > bound), "a number"),
-    "gte": Operator(_number_test(lambda value, bound: value >= bound), "a number"),
-    "lt": Operator(_number_test(lambda value, bound: value < bound), "a number"),
-    "lte": Operator(_number_test(lambda value, bound: value <= bound), "a number"),
-    "before": Operator(_time_test(lambda value, bound: value < bound), "an RFC 3339 time"),
-    "after": Operator(_time_test(lambda value, bound: value > bound), "an RFC 3339 time"),
-    "semver_eq": Operator(_version_test(lambda value, bound: value == bound), _VERSION),
-    "semver_ne": Operator(_version_test(lambda value, bound: value != bound), _VERSION),
-    "semver_gt": Operator(_version_test(lambda value, bound: value > bound), _VERSION),
-    "semver_gte": Operator(_version_test(lambda value, bound: value >= bound), _VERSION),
-    "semver_lt": Operator(_version_test(lambda value, bound: value < bound), _VERSION),
-    "semver_lte": Operator(_version_test(lambda value, bound: value <= bound), _VERSION),
+    "exists": Operator(_exists, "true or false"),
+    "gt": Operator(_number_test(operator.gt), "a number"),
+    "gte": Operator(_number_test(operator.ge), "a number"),
+    "lt": Operator(_number_test(operator.lt), "a number"),
+    "lte": Operator(_number_test(operator.le), "a number"),
+    "before": Operator(_time_test(operator.lt), "an RFC 3339 time"),
+    "after": Operator(_time_test(operator.gt), "an RFC 3339 time"),
+    "semver_eq": Operator(_version_test(operator.eq), _VERSION),
+    "semver_ne": Operator(_version_test(operator.ne), _VERSION),
+    "semver_gt": Operator(_version_test(operator.gt), _VERSION),
+    "semver_gte": Operator(_version_test(operator.ge), _VERSION),
+    "semver_lt": Operator(_version_test(operator.lt), _VERSION),
+    "semver_lte": Operator(_version_test(operator.le), _VERSION),
     "semver_tilde": Operator(_version_test(_in_range(tilde)), _VERSION),
     "semver_caret": Operator(_version_test(_in_range(caret)), _VERSION),
     "cidr": Operator(_cidr, "a network such as 10.0.0.0/8, or a list of them"),
@@ -369,7 +364,4 @@ OPERATORS: dict[str, Operator] = {
 
 def check_operand(name: str, operand: Any, *, ignore_case: bool = False) -> None:
     """Raises OperandError if the operator cannot take the operand; KeyError if there is no such operator."""
-    if name == "exists":
-        _boolean(operand, ignore_case)
-    else:
-        OPERATORS[name].build(operand, ignore_case)
+    OPERATORS[name].build(operand, ignore_case)

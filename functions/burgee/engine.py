@@ -9,7 +9,17 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
-from burgee.bucketing import BUCKETS, bucket, holdout_salt, layer_salt, split_bounds, split_salt, threshold
+from burgee.bucketing import (
+    BUCKETS,
+    bucket,
+    choice,
+    holdout_salt,
+    layer_salt,
+    rollout,
+    split_bounds,
+    split_salt,
+    threshold,
+)
 from burgee.conditions import compile_condition, reader
 from burgee.model import ErrorCode, Evaluation, Reason
 from burgee.times import parse_time
@@ -23,7 +33,9 @@ if TYPE_CHECKING:
     Unit: TypeAlias = Callable[[Context], str | None]
     Evaluate: TypeAlias = Callable[[Context, float], Evaluation]
     Limit: TypeAlias = int | Callable[[float], int]
+    Outcome: TypeAlias = Evaluation | Callable[[Context, float], Evaluation | None] | None
 
+TARGETING_KEY = "targetingKey"
 BOOLEAN_VARIANTS = {"on": True, "off": False}
 
 UNIT_MISSING = Evaluation(
@@ -47,6 +59,9 @@ class World(Protocol):
     def holdout(self, name: str) -> float:
         """The percentage of a holdout; KeyError if there is none."""
 
+    def line(self, salt: str) -> Callable[[str], int]:
+        """The buckets of a salt, hashed once for all flags that share it."""
+
     def metadata(self) -> Mapping[str, Any]:
         """What every answer carries: the release."""
 
@@ -60,17 +75,24 @@ class Line(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One decision: `run` gives the answer, or None to pass on."""
+    """One decision for whom `when` matches: `run` gives the answer, or None to pass on."""
 
     name: str
     run: Callable[[Context, float], Evaluation | None]
     line: Line | None = None
+    when: Matcher | None = None
+    constant: Evaluation | None = None
+    """What `run` gives everybody, where it does."""
+
+    def take(self, context: Context, now: float) -> Evaluation | None:
+        """The answer of this step alone."""
+        return self.run(context, now) if self.when is None or self.when(context) else None
 
 
 class Flag:
     """A compiled flag: its states over time, each a list of steps."""
 
-    __slots__ = ("_starts", "_states", "evaluate", "timed", "unit")
+    __slots__ = ("_starts", "_states", "evaluate", "static", "timed", "unit")
 
     def __init__(self, name: str, definition: Definition, world: World) -> None:
         schedule = definition.get("schedule", ())
@@ -82,7 +104,8 @@ class Flag:
             compilers.append(_State(name, state, world))
         self._states = [compiler.steps() for compiler in compilers]
         self.unit = compilers[0].unit
-        self.timed = bool(schedule) or any(compiler.ramps for compiler in compilers)
+        self.timed = bool(schedule) or any(compiler.timed for compiler in compilers)
+        self.static = self._states[0][0].constant if len(self._states) == len(self._states[0]) == 1 else None
         self.evaluate: Evaluate = self._scheduled() if schedule else _chain(self._states[0])
 
     def steps(self, now: float) -> Sequence[Step]:
@@ -96,16 +119,29 @@ class Flag:
 
 def _chain(steps: Sequence[Step]) -> Evaluate:
     """Runs steps until one answers; the last always does."""
-    runs = [step.run for step in steps]
-    if len(runs) == 1:
-        return runs[0]  # type: ignore[return-value]  # the last step always answers
+    if len(steps) == 1:
+        return steps[0].run  # type: ignore[return-value]  # the last step always answers
+    first = [step.run for step in steps if step.when is None][:-1]
+    rules = [(step.when, step.run) for step in steps if step.when is not None]
+    default: Evaluate = steps[-1].run  # type: ignore[assignment]  # as above
+
+    def decide(context: Context, now: float) -> Evaluation:
+        for matches, run in rules:
+            if matches(context):
+                answer = run(context, now)
+                if answer is not None:
+                    return answer
+        return default(context, now)
+
+    if not first:
+        return decide
 
     def evaluate(context: Context, now: float) -> Evaluation:
-        for run in runs:
+        for run in first:
             answer = run(context, now)
             if answer is not None:
                 return answer
-        raise AssertionError("the last step always answers")
+        return decide(context, now)
 
     return evaluate
 
@@ -119,8 +155,11 @@ class _State:
         self.boolean = "variants" not in definition
         self.variants = BOOLEAN_VARIANTS if self.boolean else definition["variants"]
         self.salt = definition.get("salt", name)
+        self.attribute = definition.get("bucket_by") or TARGETING_KEY
         self.unit = unit_reader(definition.get("bucket_by"))
-        self.ramps = False
+        self.timed = "requires" in definition
+        rollouts = [owner for owner in (definition, *definition.get("rules", ())) if "rollout_percentage" in owner]
+        self.shares = len(rollouts) > 1
         self.common = dict(world.metadata())
         if "owner" in definition:
             self.common["owner"] = definition["owner"]
@@ -129,7 +168,7 @@ class _State:
         """Design section 3, line by line; what the definition does not use costs nothing."""
         if not self.definition.get("status", False):
             disabled = self.off(Reason.DISABLED)
-            return [Step("status", lambda _context, _now: disabled)]
+            return [_step("status", disabled)]
         return [
             *self.requires(),
             *self.holdout(),
@@ -157,7 +196,7 @@ class _State:
         if name is None:
             return []
         line = Line(holdout_salt(name), 0, threshold(self.world.holdout(name)))
-        return [Step(f"holdout {name}", self.gate(line, inside=self.off(Reason.SPLIT), outside=None), line)]
+        return [_step(f"holdout {name}", self.gate(line, inside=self.off(Reason.SPLIT), outside=None), line)]
 
     def layer(self) -> Sequence[Step]:
         layer = self.definition.get("layer")
@@ -166,7 +205,7 @@ class _State:
         low, high = layer["range"]
         line = Line(layer_salt(layer["name"]), threshold(low), threshold(high))
         outside = self.gate(line, inside=None, outside=self.off(Reason.SPLIT))
-        return [Step(f"layer {layer['name']}", outside, line)]
+        return [_step(f"layer {layer['name']}", outside, line)]
 
     def targets(self) -> Sequence[Step]:
         named = {
@@ -177,7 +216,7 @@ class _State:
         if not named:
             return []
         key = unit_reader(None)
-        return [Step("targets", lambda context, _now: named.get(key(context)))]  # type: ignore[arg-type]
+        return [Step("targets", lambda context, _now: named.get(key(context) or ""))]
 
     def rule(self, index: int, rule: Mapping[str, Any]) -> Step:
         name = rule.get("name", f"rule {index + 1}")
@@ -187,11 +226,7 @@ class _State:
         line = self.line(rule, salt)
         if line is not None:
             serve = self.gate(line, inside=serve, outside=None)
-        if isinstance(serve, Evaluation):
-            constant = serve
-            return Step(name, lambda context, _now: constant if matcher(context) else None, line)
-        run = serve
-        return Step(name, lambda context, now: run(context, now) if matcher(context) else None, line)
+        return _step(name, serve, line, matcher)
 
     def default(self) -> Step:
         line = self.line(self.definition, self.salt)
@@ -200,23 +235,18 @@ class _State:
         serve = self.outcome(self.definition.get("default", {}), self.salt, reason)
         if line is not None:
             serve = self.gate(line, inside=serve, outside=self.off(Reason.SPLIT))
-        if isinstance(serve, Evaluation):
-            constant = serve
-            return Step("default", lambda _context, _now: constant, line)
-        return Step("default", serve, line)
+        return _step("default", serve, line)
 
     def line(self, owner: Mapping[str, Any], salt: str) -> Line | None:
         percentage = owner.get("rollout_percentage")
         if percentage is None:
             return None
         if isinstance(percentage, dict):
-            self.ramps = True
+            self.timed = True
             return Line(salt, 0, ramp(percentage))
         return Line(salt, 0, threshold(percentage))
 
-    def outcome(
-        self, owner: Mapping[str, Any], salt: str, reason: Reason, **more: Any
-    ) -> Evaluation | Callable[[Context, float], Evaluation | None]:
+    def outcome(self, owner: Mapping[str, Any], salt: str, reason: Reason, **more: Any) -> Outcome:
         """The answer of `serve`, or the function that chooses among the arms of `split`."""
         if "split" not in owner:
             return self.answer(owner.get("serve", "on"), reason, **more)
@@ -232,29 +262,20 @@ class _State:
                 return UNIT_MISSING
             return arms[bisect_right(bounds, bucket(unit, arm_salt))]
 
-        return choose
+        return choice(self.attribute, arm_salt, bounds, arms, choose)
 
-    def gate(self, line: Line, *, inside: Any, outside: Evaluation | None) -> Callable[[Context, float], Any]:
+    def gate(self, line: Line, *, inside: Outcome, outside: Evaluation | None) -> Outcome:
         """Whom a stretch of a hash line lets through; a stretch of all or nothing needs no unit and no hash."""
         salt, low, high = line
-        unit_of = self.unit
-        enter = inside if callable(inside) else lambda _context, _now: inside
         if isinstance(low, int) and isinstance(high, int):
             if low <= 0 and high >= BUCKETS:
-                return enter
+                return inside
             if low >= high:
-                return lambda _context, _now: outside
-            if low <= 0 and not callable(inside):
+                return outside
+        unit_of, place = self.unit, self.world.line(salt)
+        enter = inside if callable(inside) else lambda _context, _now: inside
 
-                def simple(context: Context, _now: float) -> Any:
-                    unit = unit_of(context)
-                    if unit is None:
-                        return UNIT_MISSING
-                    return inside if bucket(unit, salt) < high else outside
-
-                return simple
-
-        def general(context: Context, now: float) -> Any:
+        def general(context: Context, now: float) -> Evaluation | None:
             first, last = bound(low, now), bound(high, now)
             if first >= last:
                 return outside
@@ -262,11 +283,19 @@ class _State:
                 unit = unit_of(context)
                 if unit is None:
                     return UNIT_MISSING
-                if not first <= bucket(unit, salt) < last:
+                if not first <= place(unit) < last:
                     return outside
             return enter(context, now)
 
+        if low == 0 and isinstance(high, int) and not callable(inside) and not self.shares:
+            return rollout(self.attribute, salt, high, (inside, outside), general)
         return general
+
+
+def _step(name: str, outcome: Outcome, line: Line | None = None, when: Matcher | None = None) -> Step:
+    if callable(outcome):
+        return Step(name, outcome, line, when)
+    return Step(name, lambda _context, _now: outcome, line, when, outcome)
 
 
 def bound(limit: Limit, now: float) -> int:
@@ -303,7 +332,7 @@ def ramp(ramp: Mapping[str, Any]) -> Callable[[float], int]:
 
 def unit_reader(bucket_by: str | None) -> Unit:
     """Reads what is bucketed as text: the targeting key, or an attribute. None where there is none."""
-    read = reader(bucket_by or "targetingKey")
+    read = reader(bucket_by or TARGETING_KEY)
 
     def attribute(context: Context) -> str | None:
         value = read(context)
@@ -322,7 +351,7 @@ def unit_reader(bucket_by: str | None) -> Unit:
         return attribute
 
     def targeting_key(context: Context) -> str | None:
-        key = context.get("targetingKey")
+        key = context.get(TARGETING_KEY)
         return key if type(key) is str and key else attribute(context)
 
     return targeting_key

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_right
 from datetime import datetime
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from burgee.bucketing import bucket
+from burgee.bucketing import bucket, hash_line
 from burgee.conditions import compile_condition
 from burgee.engine import Flag, bound
 from burgee.model import ErrorCode, Evaluation, Override, Reason
 from burgee.times import parse_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from burgee.conditions import Matcher
     from burgee.engine import Evaluate
@@ -22,6 +23,35 @@ if TYPE_CHECKING:
 
 # What a definition can be broken by, once past the checks that every release passes: anything else is our bug.
 _BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
+
+
+_UNDECIDED = Evaluation(None, None, Reason.ERROR)
+"""Keeps a flag's place in a bulk answer until it is evaluated."""
+
+
+class Served(NamedTuple):
+    """How a flag answers: the same to everybody and always where it is `static`, by the clock where it is `timed`."""
+
+    evaluate: Evaluate
+    timed: bool = False
+    static: Evaluation | None = None
+
+
+class Plan(NamedTuple):
+    """A bulk answer made ready: static answers in their places, and how to get the others."""
+
+    answers: dict[str, Evaluation]
+    rest: list[tuple[str, Evaluate]]
+
+
+class Bulk(dict[str, Any]):
+    """The context of a bulk answer, which remembers the segments that it is in."""
+
+    __slots__ = ("segments",)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.segments: dict[str, bool] = {}
 
 
 class Ruleset:
@@ -38,7 +68,13 @@ class Ruleset:
         self._flags: Mapping[str, Definition] = snapshot["flags"]
         self._segments: Mapping[str, Any] = snapshot.get("segments", {})
         self._holdouts: Mapping[str, Any] = snapshot.get("holdouts", {})
-        self._compiled: dict[str, Evaluate | None] = {}
+        self._compiled: dict[str, Served | None] = {}
+        self._ready: dict[str, Callable[[Context, Any], Evaluation]] = {}
+        self._plans: dict[int, Plan] = {}
+        self._expiries = sorted(
+            parse_time(override.expires_at) for override in self.overrides.values() if override.expires_at
+        )
+        self._lines: dict[str, Callable[[str], int]] = {}
         self._matchers: dict[str, Matcher] = {}
         self._compiling: list[str] = []
         self._faults: dict[str, str] = {}
@@ -46,19 +82,22 @@ class Ruleset:
 
     def evaluate(self, flag: str, context: Context, now: datetime | float | None = None) -> Evaluation:
         """What a context gets. Never raises for what is in the file or the context."""
-        evaluate = self._compiled.get(flag) or self.prerequisite(flag)
-        if evaluate is None:
-            return _not_found(flag)
-        return evaluate(context, _epoch(now))
+        try:
+            evaluate = self._ready[flag]
+        except KeyError:
+            evaluate = self._prepare(flag)
+        return evaluate(context, now)
 
     def evaluate_all(self, context: Context, now: datetime | float | None = None) -> dict[str, Evaluation]:
         """What a context gets of every flag, at one moment, in the file's order."""
         moment = _epoch(now)
-        answers = {}
-        for name in self.names(moment):
-            evaluate = self._compiled.get(name) or self.prerequisite(name)
-            if evaluate is not None:
-                answers[name] = evaluate(context, moment)
+        since = bisect_right(self._expiries, moment)
+        plan = self._plans.get(since) or self._plan(since, moment)
+        if self._segments:
+            context = Bulk(context)
+        answers = plan.answers.copy()
+        for name, evaluate in plan.rest:
+            answers[name] = evaluate(context, moment)
         return answers
 
     def names(self, now: datetime | float | None = None) -> list[str]:
@@ -118,9 +157,13 @@ class Ruleset:
         """The matcher of a segment, compiled once; KeyError if there is none."""
         matcher = self._matchers.get(name)
         if matcher is None:
-            matcher = compile_condition(self._segments[name], self.segment)
+            matcher = _once(name, compile_condition(self._segments[name], self.segment))
             self._matchers[name] = matcher
         return matcher
+
+    def line(self, salt: str) -> Callable[[str], int]:
+        """The buckets of a salt, for all flags that share it."""
+        return self._lines.setdefault(salt, hash_line(salt))
 
     def holdout(self, name: str) -> float:
         """The percentage of a holdout; KeyError if there is none."""
@@ -133,6 +176,10 @@ class Ruleset:
 
     def prerequisite(self, name: str) -> Evaluate | None:
         """How to evaluate a flag, compiled on first use; None if there is none."""
+        served = self._served(name)
+        return served and served.evaluate
+
+    def _served(self, name: str) -> Served | None:
         if name not in self._compiled:
             if name not in self._flags and name not in self.overrides:
                 return None
@@ -140,7 +187,26 @@ class Ruleset:
                 self._compiled[name] = self._compile(name)
         return self._compiled[name]
 
-    def _compile(self, name: str) -> Evaluate | None:
+    def _prepare(self, name: str) -> Callable[[Context, Any], Evaluation]:
+        """How a flag answers a caller: reads the clock only if the flag asks it."""
+        served = self._served(name)
+        if served is None:
+            return _constant(_not_found(name))  # not kept: any text may be asked for
+        evaluate = served.evaluate
+        self._ready[name] = (lambda context, now: evaluate(context, _epoch(now))) if served.timed else evaluate
+        return self._ready[name]
+
+    def _plan(self, since: int, moment: float) -> Plan:
+        """The bulk answer until the next override expires."""
+        every = [(name, self._served(name)) for name in self.names(moment)]
+        plan = Plan(
+            {name: served.static or _UNDECIDED for name, served in every if served},
+            [(name, served.evaluate) for name, served in every if served and not served.static],
+        )
+        self._plans[since] = plan
+        return plan
+
+    def _compile(self, name: str) -> Served | None:
         override = self.overrides.get(name)
         if override is None:
             return self._isolated(name, self._flags.get(name))
@@ -149,28 +215,28 @@ class Ruleset:
             return over
         base = self._isolated(name, self._flags.get(name))
         until = parse_time(override.expires_at)
-        absent = _not_found(name)
+        absent = Served(_constant(_not_found(name)))
 
-        def timed(context: Context, now: float) -> Evaluation:
-            evaluate = over if now < until else base
-            return absent if evaluate is None else evaluate(context, now)
+        def expiring(context: Context, now: float) -> Evaluation:
+            return ((over if now < until else base) or absent).evaluate(context, now)
 
-        return timed
+        return Served(expiring, timed=True)
 
-    def _isolated(self, name: str, definition: Definition | None) -> Evaluate | None:
+    def _isolated(self, name: str, definition: Definition | None) -> Served | None:
         """One flag that cannot be compiled answers an error, alone."""
         if definition is None:
             return None
         if name in self._compiling:
             cycle = self._compiling[self._compiling.index(name) :]
             self._faults.update(dict.fromkeys(cycle, "its prerequisites lead back to it"))
-            return _constant(_broken(name, self._faults[name]))
+            return Served(_constant(_broken(name, self._faults[name])))
         self._compiling.append(name)
         try:
-            return Flag(name, definition, self).evaluate
+            flag = Flag(name, definition, self)
+            return Served(flag.evaluate, flag.timed, flag.static)
         except _BROKEN as error:
             self._faults[name] = _describe(error)
-            return _constant(_broken(name, self._faults[name]))
+            return Served(_constant(_broken(name, self._faults[name])))
         finally:
             self._compiling.pop()
 
@@ -179,7 +245,7 @@ def _trace(flag: Flag, context: Context, now: float) -> list[dict[str, Any]]:
     """Runs the compiled steps one by one, as evaluation does, and tells of each."""
     told = []
     for step in flag.steps(now):
-        answer = step.run(context, now)
+        answer = step.take(context, now)
         line: dict[str, Any] = {"step": step.name, "variant": answer and answer.variant}
         line["verdict"] = "passed on" if answer is None else "answered"
         unit = flag.unit(context)
@@ -197,6 +263,20 @@ def _epoch(now: datetime | float | None) -> float:
     if now is None:
         return time.time()
     return now.timestamp() if isinstance(now, datetime) else now
+
+
+def _once(name: str, matcher: Matcher) -> Matcher:
+    """A segment's matcher that a bulk answer asks once."""
+
+    def matches(context: Context) -> bool:
+        if not isinstance(context, Bulk):
+            return matcher(context)
+        known = context.segments.get(name)
+        if known is None:
+            known = context.segments[name] = matcher(context)
+        return known
+
+    return matches
 
 
 def _constant(answer: Evaluation) -> Evaluate:

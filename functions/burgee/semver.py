@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TypeAlias
 
 _SEMVER = re.compile(
@@ -21,7 +22,12 @@ _RELEASED = ((2, 0, ""),)  # sorts after every pre-release identifier
 
 def parse_version(text: str) -> Version | None:
     """The sort key of a version, a leading `v` allowed; None if it is none. Build metadata does not count."""
-    match = _SEMVER.fullmatch(text) if len(text) <= _MAX_LENGTH else None
+    return _parsed(text) if len(text) <= _MAX_LENGTH else None
+
+
+@lru_cache(maxsize=1024)  # an application has few versions, and parsing one costs more than all else in a rule
+def _parsed(text: str) -> Version | None:
+    match = _SEMVER.fullmatch(text)
     if match is None:
         return None
     major, minor, patch, pre = match.groups()
