@@ -1,13 +1,12 @@
-"""What the grammar cannot see: names that must exist, cycles, values of mixed types, shares out of reach."""
+"""What the grammar cannot see: names that must exist, cycles, values of mixed types, layers that overlap."""
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from burgee.flagfile import near
 from burgee.grammar import Flag, FlagTest, dump
-from burgee.model import Problem, Severity
+from burgee.model import Problem
 from burgee.times import parse_time
 
 if TYPE_CHECKING:
@@ -21,15 +20,14 @@ if TYPE_CHECKING:
     Layer: TypeAlias = tuple[dict[str, Any], Route]
 
 
-def check(source: Source, now: float | None = None) -> list[Problem]:
+def check(source: Source) -> list[Problem]:
     """Every problem of a file, those of reading it included, in the order of the file."""
-    moment = time.time() if now is None else now
     found = list(source.problems)
     for name, segment in source.model.segments.items():
         found += _segment_names(source, "segments", name, dict(segment.when), ("when",))
     found += _cycles(source, "segments", {n: _segments_of(s.when) for n, s in source.model.segments.items()})
     for name, flag in source.model.flags.items():
-        found += _flag(source, name, flag, moment)
+        found += _flag(source, name, flag)
     found += _cycles(source, "flags", {n: _required(f) for n, f in source.model.flags.items()})
     found += _layers(source)
     order = {document.file: index for index, document in enumerate(source.documents)}
@@ -37,17 +35,13 @@ def check(source: Source, now: float | None = None) -> list[Problem]:
     return list(dict.fromkeys(found))
 
 
-def _flag(source: Source, name: str, flag: Flag, now: float) -> Found:
+def _flag(source: Source, name: str, flag: Flag) -> Found:
     written = dump(flag)
     overlays = written.pop("environments", {})
     for environment in overlays:
         if environment not in source.model.environments:
             place = source.place("flags", name, "environments", environment, key=True)
             yield _unknown_environment(source, place, environment)
-    if flag.expires is not None and parse_time(flag.expires) <= now:
-        message = f"{name} expired on {flag.expires}"
-        place = source.place("flags", name, "expires")
-        yield Problem(place, "expired", message, "remove the flag, or move the date", Severity.WARNING)
     base: Layer = (written, ())
     yield from _states(source, name, [base])
     for environment, overlay in overlays.items():
@@ -131,7 +125,6 @@ def _definition(source: Source, name: str, flag: Mapping[str, Any], homes: Mappi
             f"there is no holdout {holdout!r}",
             near(holdout, source.model.holdouts),
         )
-    yield from _shadowed(flag, place)
 
 
 def _variants(flag: Mapping[str, Any]) -> list[str]:
@@ -196,20 +189,6 @@ def _requirement(source: Source, entry: Mapping[str, str], place: Callable[[str]
         advice = near(entry["variant"], variants) or f"it has {', '.join(variants)}"
         message = f"{entry['flag']} has no variant {entry['variant']!r}"
         yield Problem(place("variant"), "unknown-variant", message, advice)
-
-
-def _shadowed(flag: Mapping[str, Any], place: Callable[..., Any]) -> Found:
-    """Shares of one hash nest: after a rule for everyone at 20 %, another 20 % reaches nobody."""
-    widest = 0.0
-    for index, rule in enumerate(flag.get("rules", ())):
-        share = rule.get("rollout_percentage")
-        if rule["when"] or "salt" in rule or not isinstance(share, (int, float)):
-            continue
-        if 0 < share <= widest:
-            message = f"an earlier rule takes the first {widest:g} % already, and all shares of a flag nest"
-            where = place("rules", index, "rollout_percentage")
-            yield Problem(where, "rollout-shadowed", message, "raise it, or give the rule a salt", Severity.WARNING)
-        widest = max(widest, share)
 
 
 def _segments_of(when: Any) -> list[tuple[Route, str]]:

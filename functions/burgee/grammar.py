@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from burgee.conditions import IGNORE_CASE, OPERATORS, OperandError, check_operand
+from burgee.findings import Code, unknown_codes
 from burgee.times import parse_time
 
 if TYPE_CHECKING:
@@ -57,6 +58,12 @@ def _weight(value: float) -> float:
     if not 0 <= value <= 1_000_000:
         raise PydanticCustomError("weight-range", "{value} is not between 0 and 1,000,000", {"value": value})
     return _three_decimals(value)
+
+
+def _finding_code(value: str) -> str:
+    if unknown_codes([value]):
+        raise PydanticCustomError("unknown-finding", "there is no finding {code}", {"code": repr(value)})
+    return value
 
 
 def _time(value: Any) -> Any:
@@ -193,6 +200,9 @@ User = Annotated[
     BeforeValidator(lambda value: str(value) if type(value) is int else value),
     Field(min_length=1),
     WithJsonSchema({"type": ["string", "integer"], "minLength": 1}),
+]
+FindingCode = Annotated[
+    str, AfterValidator(_finding_code), WithJsonSchema({"enum": [*sorted(Code), "all"], "type": "string"})
 ]
 Variant = Annotated[str, Field(min_length=1, max_length=255)]
 
@@ -357,12 +367,24 @@ class Included(Part):
     holdouts: dict[Name, Holdout] = Field(default_factory=dict, description="Held-out users by name.")
 
 
+class Review(Part):
+    """What a review of a change should stop."""
+
+    fail_on: list[FindingCode] = Field(
+        default=[], description="Findings of `burgee lint` and `burgee diff` that fail; `all` but notes."
+    )
+    stale_after_days: int = Field(
+        default=30, ge=1, le=3650, description="After how many unedited days a flag at 0 or 100 % is stale."
+    )
+
+
 class FlagFile(Included):
     """flags.yaml."""
 
     version: Literal[1] = Field(description="The version of this grammar.")
     environments: list[Name] = Field(default_factory=list, description="Where flags are served.")
     include: list[str] = Field(default_factory=list, description="Files by glob, relative to this one.")
+    review: Review | None = Field(default=None, description="What a review of a change should stop.")
 
 
 DEFINITION_KEYS = tuple(field.alias or name for name, field in Served.model_fields.items())

@@ -1,31 +1,23 @@
 """Which combinations of conditions a context can meet: the regions in which a flag decides alike.
 
-Every clause of a condition is an atom: one attribute, one operator, one operand. For each attribute a set of
-telling values is tried (the operands, and values just beside and between them), so that no reachable combination of
-its atoms is missed; operators on parts of texts and lists, whose combinations values cannot exhaust, are taken as
-free. A region that nobody can be in may so be kept, and one that somebody is in is never lost.
+Every clause of a condition is an atom: one attribute, one operator, one operand. For each attribute a set of telling
+values is tried (see `burgee.witnesses`), and each distinct vector of its atoms' truths is kept with a value that has
+it. Attributes vary independently of each other, and are asked for one by one, as a walk through a flag needs them.
 """
 
 from __future__ import annotations
 
 import json
-from ipaddress import ip_network
-from itertools import pairwise, product
-from math import prod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from burgee.conditions import IGNORE_CASE, compile_condition
-from burgee.semver import parse_version
-from burgee.times import format_time, parse_time
+from burgee.witnesses import MISSING, Clause, witnesses
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    Truths: TypeAlias = Mapping["Atom", bool]
-
-FREE = frozenset({"contains", "not_contains", "starts_with", "ends_with", "matches"})
-MISSING = object()
-OTHER = "\N{WHITE QUESTION MARK ORNAMENT} another text"
+Term: TypeAlias = "Atom | tuple[str, tuple[Term, ...]]"
 
 
 class Atom(NamedTuple):
@@ -36,32 +28,48 @@ class Atom(NamedTuple):
     operand: str
     ignore_case: bool
 
-    def holds(self, value: Any) -> bool:
-        """Whether a value of the attribute meets it; MISSING for none."""
+    def test(self) -> Callable[[Any], bool]:
+        """What tells whether a value of the attribute meets it; MISSING for none."""
         clause = {self.operator: json.loads(self.operand)}
         if self.ignore_case:
             clause[IGNORE_CASE] = True
-        context = {} if value is MISSING else {self.path: value}
-        return compile_condition({self.path: clause}, _no_segments)(context)
+        path, matcher = self.path, compile_condition({self.path: clause}, _no_segments)
+        return lambda value: matcher({} if value is MISSING else {path: value})
+
+
+class Needed(Exception):  # noqa: N818 - a question, not an error: asks for the atoms of one more attribute
+    """A walk came to an atom whose truth is open."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+
+class Truths(dict[Atom, bool]):
+    """What is known of atoms; what is not is asked for."""
+
+    def __missing__(self, atom: Atom) -> bool:
+        raise Needed(atom.path)
 
 
 def _no_segments(name: str) -> Any:
     raise KeyError(name)
 
 
-def atoms(when: Mapping[str, Any], segments: Mapping[str, Any]) -> Iterator[Atom]:
-    """The atoms of a condition, segments opened."""
+def term(when: Mapping[str, Any], segments: Mapping[str, Any]) -> Term:
+    """A condition as atoms, `all`, `any` and `not`, segments opened; equal where nothing can tell them apart."""
+    parts: list[Term] = []
     for key, value in when.items():
         if key in {"any", "all"}:
-            for part in value:
-                yield from atoms(part, segments)
+            parts.append((key, tuple(term(part, segments) for part in value)))
         elif key == "not":
-            yield from atoms(value, segments)
+            parts.append(("not", (term(value, segments),)))
         elif key == "segment":
-            for name in [value] if isinstance(value, str) else value:
-                yield from atoms(segments[name], segments)
+            names = [value] if isinstance(value, str) else value
+            parts.append(("any", tuple(term(segments[name], segments) for name in names)))
         else:
-            yield from _clauses(key, value)
+            parts += _clauses(key, value)
+    return parts[0] if len(parts) == 1 else ("all", tuple(parts))
 
 
 def _clauses(path: str, value: Any) -> Iterator[Atom]:
@@ -73,123 +81,92 @@ def _clauses(path: str, value: Any) -> Iterator[Atom]:
             yield Atom(path, operator, json.dumps(operand), ignore_case)
 
 
-def meets(when: Mapping[str, Any], segments: Mapping[str, Any], truths: Truths) -> bool:
+def meets(term: Term, truths: Mapping[Atom, bool]) -> bool:
     """Whether a condition holds where its atoms are as given."""
-    for key, value in when.items():
-        if key == "any":
-            held = any(meets(part, segments, truths) for part in value)
-        elif key == "all":
-            held = all(meets(part, segments, truths) for part in value)
-        elif key == "not":
-            held = not meets(value, segments, truths)
-        elif key == "segment":
-            names = [value] if isinstance(value, str) else value
-            held = any(meets(segments[name], segments, truths) for name in names)
-        else:
-            held = all(truths[atom] for atom in _clauses(key, value))
-        if not held:
-            return False
-    return True
+    if isinstance(term, Atom):
+        return truths[term]
+    kind, parts = term
+    if kind == "all":
+        return all(meets(part, truths) for part in parts)
+    if kind == "any":
+        return any(meets(part, truths) for part in parts)
+    return not meets(parts[0], truths)
 
 
-class Region(NamedTuple):
-    """A reachable combination of truths, and attributes that have it where values tell."""
-
-    truths: dict[Atom, bool]
-    example: dict[str, Any]
-
-
-def count(every: Iterable[Atom]) -> int:
-    """How many regions there are, found without making them."""
-    return prod(len(vectors) for vectors in _by_attribute(every))
+def atoms(term: Term) -> Iterator[Atom]:
+    """The atoms of a condition."""
+    if isinstance(term, Atom):
+        yield term
+    else:
+        for part in term[1]:
+            yield from atoms(part)
 
 
-def regions(every: Iterable[Atom]) -> Iterator[Region]:
-    """All regions: attributes vary independently of each other."""
-    for choice in product(*_by_attribute(every)):
-        truths: dict[Atom, bool] = {}
-        example: dict[str, Any] = {}
-        for held, attributes in choice:
-            truths |= held
-            example |= attributes
-        yield Region(truths, example)
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """One reachable combination of an attribute's atoms.
+
+    `value` has it (MISSING where the attribute is absent, `known` false where no value was found). `only` lists the
+    values that can have it where they are few, and `absent` says that none can: then the attribute is not there.
+    """
+
+    truths: Mapping[Atom, bool]
+    value: Any
+    known: bool = True
+    only: tuple[Any, ...] = ()
+    absent: bool = False
 
 
-def _by_attribute(every: Iterable[Atom]) -> list[list[tuple[dict[Atom, bool], dict[str, Any]]]]:
-    grouped: dict[str, list[Atom]] = {}
-    for atom in dict.fromkeys(every):
-        grouped.setdefault(atom.path, []).append(atom)
-    return [_vectors(path, own) for path, own in grouped.items()]
+class Attribute:
+    """All that conditions ask of one attribute."""
+
+    def __init__(self, path: str, own: Sequence[Atom]) -> None:
+        self.path = path
+        self.atoms = tuple(own)
+        self._tests = [atom.test() for atom in self.atoms]
+        found, self.complete = witnesses(
+            [Clause(one.operator, json.loads(one.operand), one.ignore_case) for one in own]
+        )
+        matches = [index for index, atom in enumerate(self.atoms) if atom.operator == "matches"]
+        kept: dict[tuple[bool, ...], tuple[Any, bool]] = {}
+        for value in found.sure:
+            kept.setdefault(self._truth(value), (value, True))
+        for value in found.texts:
+            truth = self._truth(value)
+            kept.setdefault(truth, (value, True))
+            for other in _freed(truth, matches):
+                kept.setdefault(other, (value, False))
+        self.vectors = [self._vector(truth, *held) for truth, held in kept.items()]
+
+    def at(self, value: Any) -> dict[Atom, bool]:
+        """The truths of a value."""
+        return dict(zip(self.atoms, self._truth(value), strict=True))
+
+    def _truth(self, value: Any) -> tuple[bool, ...]:
+        return tuple(test(value) for test in self._tests)
+
+    def _vector(self, truth: tuple[bool, ...], value: Any, known: bool) -> Vector:
+        only: tuple[Any, ...] = ()
+        absent = False
+        for atom, held in zip(self.atoms, truth, strict=True):
+            if held and atom.operator in {"eq", "in"} and not atom.ignore_case and not only:
+                operand = json.loads(atom.operand)
+                items = operand if isinstance(operand, list) else [operand]
+                only = tuple(item for item in items if self._truth(item) == truth)
+            if atom.operator == "exists" and held is not json.loads(atom.operand):
+                absent = True
+        return Vector(dict(zip(self.atoms, truth, strict=True)), value, known, only, absent)
 
 
-def _vectors(path: str, own: list[Atom]) -> list[tuple[dict[Atom, bool], dict[str, Any]]]:
-    found: dict[tuple[bool, ...], dict[str, Any]] = {}
-    for value in _values(own):
-        truth = tuple(atom.holds(value) for atom in own)
-        found.setdefault(truth, {} if value is MISSING else {path: value})
-    free = [index for index, atom in enumerate(own) if atom.operator in FREE]
-    if free:
-        other = [atom.holds(OTHER) for atom in own]
-        for chosen in product((False, True), repeat=len(free)):
-            for index, held in zip(free, chosen, strict=True):
-                other[index] = held
-            found.setdefault(tuple(other), {})
-    return [(dict(zip(own, truth, strict=True)), example) for truth, example in found.items()]
+MAX_PATTERNS = 6
 
 
-def _values(own: list[Atom]) -> Iterator[Any]:
-    """Telling values of an attribute: none, another text, and for each operand itself and its neighbours."""
-    yield MISSING
-    yield OTHER
-    numbers, moments = [], []
-    for atom in own:
-        operand = json.loads(atom.operand)
-        for item in operand if isinstance(operand, list) else [operand]:
-            if atom.operator in {"before", "after"}:
-                moments.append(parse_time(item))
-            elif atom.operator == "cidr":
-                yield from _addresses(item)
-            elif atom.operator == "exists":
-                yield True
-            elif isinstance(item, (int, float)) and not isinstance(item, bool):
-                numbers.append(item)
-                yield [item]
-            else:
-                yield item
-                yield [item]
-                yield from _versions(item)
-    yield from _between(numbers)
-    yield from (format_time(moment) for moment in _between(moments))
-
-
-def _between(bounds: list[float]) -> Iterator[float]:
-    ordered = sorted(set(bounds))
-    if ordered:
-        yield ordered[0] - 1
-        yield ordered[-1] + 1
-    yield from ordered
-    for low, high in pairwise(ordered):
-        yield (low + high) / 2
-
-
-def _versions(item: Any) -> Iterator[str]:
-    version = parse_version(item) if isinstance(item, str) else None
-    if version is None:
+def _freed(truth: tuple[bool, ...], matches: Sequence[int]) -> Iterator[tuple[bool, ...]]:
+    """A text's truths with those of its patterns in every way: which texts a pattern takes is not looked into."""
+    if not matches or len(matches) > MAX_PATTERNS:
         return
-    major, minor, patch, _ = version
-    yield f"{major}.{minor}.{patch}-0"
-    yield f"{major}.{minor}.{patch}"
-    yield f"{major}.{minor}.{patch + 1}"
-    yield f"{major}.{minor + 1}.0"
-    yield f"{major + 1}.0.0"
-    yield "0.0.0-0"
-
-
-def _addresses(item: str) -> Iterator[str]:
-    network = ip_network(item)
-    yield str(network.network_address)
-    yield str(network.broadcast_address)
-    yield "0.0.0.0" if network.version == 6 else "::"  # noqa: S104 - an address to compare with, nothing listens
-    for neighbour in (int(network.network_address) - 1, int(network.broadcast_address) + 1):
-        if 0 <= neighbour < 2**network.max_prefixlen:
-            yield str(type(network.network_address)(neighbour))
+    for chosen in range(2 ** len(matches)):
+        other = list(truth)
+        for bit, index in enumerate(matches):
+            other[index] = bool(chosen >> bit & 1)
+        yield tuple(other)

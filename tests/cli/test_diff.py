@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
-from burgee.cli.app_diff import COMMENT_LIMIT, markdown
+from burgee.cli.diff_markdown import markdown
+from burgee.cli.report import Report
 from burgee.effect import effects
+from burgee.hygiene import size
+from burgee.proofs import Change, proofs
 
 if TYPE_CHECKING:
     from support_cli import Burgee
 
+ROOT = Path(__file__).parents[2]
 BASE = """\
 version: 1
 include: [teams/*.yaml]
@@ -49,34 +56,56 @@ def test_nothing_changed(repository: Burgee) -> None:
 
 def test_a_raise_is_told_in_one_line(repository: Burgee) -> None:
     repository.write(BASE.replace("percentage: 5,", "percentage: 10,"))
-    ran = repository("diff", "HEAD", "--fail-on-loss")
+    ran = repository("diff", "HEAD", "--fail-on-loss", "--fail-on", "all,lowered")
     assert ran.code == 0
-    assert ran.out.startswith(
-        "beta: nobody loses it\n  users whom no rule matches: 5.000 % off -> on  (such as user-"
-    )
+    assert ran.out.startswith("beta: nobody loses it\n  all users: 5.000 % off -> on  (such as user-")
     assert "nobody sees" in repository("diff", "HEAD", "--env", "production").out
 
 
 def test_an_included_file_of_the_revision_counts(repository: Burgee) -> None:
     repository.write(TEAM.replace("status: on", "status: off"), "teams/a.yaml")
-    assert (
-        "team: somebody loses it\n  users whom no rule matches: 100.000 % on -> off" in repository("diff", "HEAD").out
-    )
+    assert "team: somebody loses it\n  all users: 100.000 % on -> off" in repository("diff", "HEAD").out
 
 
 def test_a_loss_may_fail_the_command(repository: Burgee) -> None:
     repository.write(BASE.replace("serve: green}]", "serve: blue}]"))
     ran = repository("diff", "HEAD", "--fail-on-loss")
     assert ran.code == 1
-    assert 'users matching "staff": 100.000 % green -> blue  (such as staff = True, user-0)' in ran.out
+    assert 'users matching "staff": 100.000 % green -> blue  (such as user-0, staff = true)' in ran.out
+    assert repository("diff", "HEAD", "--fail-on", "lowered").code == 1
+    assert repository("diff", "HEAD", "--fail-on", "withdrawn").code == 0
+    assert repository("diff", "HEAD", "--fail-on", "lowerd").code == 2
+
+
+def test_the_file_says_what_blocks(repository: Burgee) -> None:
+    repository.write(BASE.replace("percentage: 5,", "percentage: 3,") + "review: {fail_on: [lowered]}\n")
+    assert repository("diff", "HEAD").code == 1
+    assert repository("diff", "HEAD", "--fail-on", "withdrawn").code == 0
 
 
 def test_json_for_scripts(repository: Burgee) -> None:
     repository.write(BASE.replace("percentage: 5,", "percentage: 10,"))
-    (flag,) = repository("diff", "HEAD", "--format", "json").json["flags"]
-    assert (flag["name"], flag["unknown"]) == ("beta", None)
+    told = repository("diff", "HEAD", "--format", "json").json
+    (flag,) = told["flags"]
+    assert (flag["name"], flag["exact"]) == ("beta", True)
     ((move,),) = [region["moves"] for region in flag["regions"]]
     assert (move["from"], move["to"], move["percent"], move["loses"]) == ("off", "on", 5.0, False)
+
+
+def test_json_keeps_to_its_schema(repository: Burgee) -> None:
+    schema = json.loads((ROOT / "infra/diff.schema.json").read_text(encoding="utf-8"))
+    Draft202012Validator.check_schema(schema)
+    repository.write('{"targetingKey": "ada", "staff": true}\n', "contexts.jsonl")
+    repository.write(
+        BASE.replace("serve: green}]", "serve: blue}]").replace(
+            "5,", "{from: 5, to: 9, start: 2099-01-01, end: 2099-01-02},"
+        )
+    )
+    for more in ([], ["--contexts", "contexts.jsonl"]):
+        told = repository("diff", "HEAD", "--format", "json", *more).json
+        Draft202012Validator(schema).validate(told)
+        assert told["flags"]
+        assert {one["code"] for one in told["findings"]} == {"lowered", "time-bomb"}
 
 
 def test_the_comment_is_the_same_every_time_and_says_first_what_matters(repository: Burgee) -> None:
@@ -84,22 +113,99 @@ def test_the_comment_is_the_same_every_time_and_says_first_what_matters(reposito
     told = repository("diff", "HEAD", "--format", "markdown").out
     assert told == repository("diff", "HEAD", "--format", "markdown").out
     assert told.startswith("### 2 flags change what users see\n\n⚠️ Somebody **loses** something in `button`.\n")
-    assert "| users whom no rule matches | 4.000 % | off -&gt; on | user-" in told
+    assert "| all users | 4.000 % | off -&gt; on | user-" in told
+
+
+def test_directories_releases_and_what_is_live_can_be_compared(repository: Burgee) -> None:
+    assert "beta: nobody loses it" in repository("diff", "live:production").out
+    assert repository("apply", "--env", "production").code == 0
+    assert repository("diff", "live:production").out == "nobody sees a change\n"
+    repository("override", "set", "beta", "status=off", "--reason", "x", "--env", "production")
+    assert "all users: 1.000 % off -> on" in repository("diff", "live:production").out
+    assert repository("diff", "release:1", "--env", "production").out == "nobody sees a change\n"
+    assert repository("diff", "release:7", "--env", "production").code == 1
+    repository.write(BASE.replace("percentage: 5,", "percentage: 7,"), "other/flags.yaml")
+    repository.write(TEAM, "other/teams/a.yaml")
+    assert "all users: 2.000 % off -> on" in repository("diff", ".", "other").out
+    repository("bundle", "release.json")
+    assert repository("diff", "release.json", ".").out == "nobody sees a change\n"
+
+
+def test_a_name_of_the_past_is_known_from_git_and_from_the_store(repository: Burgee) -> None:
+    def commit() -> None:
+        who = ["-c", "user.name=A", "-c", "user.email=a@x"]
+        subprocess.run(["git", *who, "commit", "-qam", "x"], cwd=repository.folder, check=True, capture_output=True)
+
+    assert repository("apply").code == 0
+    repository.write(TEAM.replace("  team: {status: on}", "  staff: {status: on}"), "teams/a.yaml")
+    commit()
+    assert repository("apply").code == 0
+    repository.write(TEAM, "teams/a.yaml")
+    for base in ("HEAD", "live:"):
+        ran = repository("diff", base, "--fail-on", "retired-name-reused")
+        assert (ran.code, "error retired-name-reused: team is the name" in ran.out) == (1, True), ran.out
+
+
+def test_what_still_needs_a_flag_that_goes_is_an_orphan(repository: Burgee) -> None:
+    needing = BASE.replace(
+        "    off_variant: blue\n", "    off_variant: blue\n    requires: [{flag: beta, variant: on}]\n"
+    )
+    repository.write(needing)
+    gone = "\n".join(line for line in needing.splitlines() if not line.startswith("  beta")) + "\n"
+    repository.write(gone, "gone/flags.yaml")
+    repository.write(TEAM, "gone/teams/a.yaml")
+    ran = repository("diff", ".", "gone")
+    assert ran.code == 1
+    assert "error orphaned: button still needs flag beta, which goes" in ran.out
+    assert "lost" not in ran.err
+
+
+def test_contexts_are_counted_from_lines_and_from_parquet(repository: Burgee) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    pyarrow = pytest.importorskip("pyarrow")
+    rows = [{"targetingKey": f"u{n}", "staff": n % 4 == 0} for n in range(1000)]
+    repository.write("\n".join(map(json.dumps, rows)) + "\n", "plain.jsonl")
+    exposures = [{"unit": row["targetingKey"], "flag": "button", "context": {"staff": row["staff"]}} for row in rows]
+    repository.write("".join(json.dumps(row) + "\n" for row in exposures), "exposures.jsonl")
+    parquet.write_table(pyarrow.Table.from_pylist(rows), repository.folder / "plain.parquet")
+    parquet.write_table(pyarrow.Table.from_pylist(exposures), repository.folder / "exposures.parquet")
+    repository.write(BASE.replace("serve: green}]", "serve: blue}]"))
+    for name in ("plain.jsonl", "exposures.jsonl", "plain.parquet", "exposures.parquet"):
+        ran = repository("diff", "HEAD", "--contexts", name)
+        assert "button: somebody loses it; 250 of 1,000 contexts change" in ran.out, name
+    told = repository("diff", "HEAD", "--contexts", "plain.jsonl", "--format", "json").json
+    assert told["flags"][0]["regions"][0]["share"] == 25.0
+
+
+@pytest.mark.parametrize(("line", "why"), [("{", "not JSON"), ("[1]", "an object"), ("1,2", "not JSON")])
+def test_a_broken_context_is_told_with_its_line(repository: Burgee, line: str, why: str) -> None:
+    repository.write(BASE.replace("percentage: 5,", "percentage: 7,"))
+    repository.write('{"targetingKey": "a"}\n' + line + "\n", "contexts.jsonl")
+    ran = repository("diff", "HEAD", "--contexts", "contexts.jsonl")
+    assert ran.code == 1
+    assert "contexts.jsonl:2: " in ran.err
+    assert why in ran.err
+
+
+def report(before: Any, after: Any) -> Report:
+    found = effects(before, after, 0)
+    return Report(found, proofs(Change(before, after, found, 0)), (size(before), size(after)))
 
 
 def test_a_huge_change_fits_into_a_comment() -> None:
     def snapshot(status: bool) -> dict[str, object]:
-        return {"flags": {f"flag_{n}_{'x' * 100}": {"status": status} for n in range(1000)}}
+        return {"flags": {f"flag_{n}_{'ü' * 100}": {"status": status} for n in range(1000)}}
 
-    told = markdown(effects(snapshot(False), snapshot(True), 0))
-    assert len(told) < COMMENT_LIMIT + 200
-    assert "more flags" in told
+    for before, after in ((False, True), (True, False)):
+        told = markdown(report(snapshot(before), snapshot(after)))
+        assert len(told.encode()) < 65_536
+        assert "more of 1,000 flags" in told
 
 
 def test_names_cannot_break_out_of_the_comment() -> None:
     rules = [{"name": "a|b</summary>`<script>", "when": {"x": 1}, "serve": "off"}]
     before, after = ({"flags": {"f": {"status": True, "rules": r}}} for r in ([], rules))
-    told = markdown(effects(before, after, 0))
+    told = markdown(report(before, after))
     assert "<script>" not in told
     assert "a\\|b" in told
 

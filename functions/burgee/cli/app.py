@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from burgee.cli import app_deploy, app_diff, output
+from burgee.cli import app_deploy, app_diff, app_lint, output
 from burgee.cli.options import FLAGS, Environment, File, Json
 from burgee.cli.stores import Where, on_store
 from burgee.errors import BurgeeError, FlagFileError
@@ -22,7 +22,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 yes, 1 no (a problem, a failed test, a refusal), 2 misuse of the command line.",
 )
-app.command()(app_diff.diff)
+app_diff.register(app)
+app_lint.register(app)
 app_deploy.register(app)
 
 
@@ -66,34 +67,6 @@ def serve(
     start(host, port, where)
 
 
-@app.command()
-def lint(
-    paths: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="PATH", exists=True, dir_okay=False, help="Flag files; default flags.yaml."),
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Tell everything that is wrong with flag files, and run their tests. Warnings do not fail."""
-    from burgee.cli.source import examine
-    from burgee.model import Severity
-
-    found, flags, ran = [], 0, 0
-    for path in paths or [_default_file()]:
-        source, tests, problems = examine(path)
-        found += problems
-        flags += len(source.model.flags)
-        ran += tests
-    failed = any(problem.severity is Severity.ERROR for problem in found)
-    if json:
-        output.as_json({"flags": flags, "tests": ran, "problems": [output.problem_record(one) for one in found]})
-    else:
-        output.problems(found)
-        if not failed:
-            output.say(f"{_count(flags, 'flag')}, {_count(ran, 'test')}: no problems")
-    raise typer.Exit(int(failed))
-
-
 @app.command("test")
 def run_tests(
     path: Annotated[
@@ -112,7 +85,7 @@ def run_tests(
     else:
         output.problems(failures)
         if not failures:
-            output.say(f"{_count(ran, 'test')} passed")
+            output.say(f"{output.counted(ran, 'test')} passed")
     raise typer.Exit(int(bool(failures)))
 
 
@@ -168,7 +141,7 @@ def bundle(
     _, snapshot = releasable(flags, env)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_bytes(dump_bundle(Bundle(snapshot, origin(flags.resolve().parent))))
-    output.say(f"{out}: {_count(len(snapshot['flags']), 'flag')}")
+    output.say(f"{out}: {output.counted(len(snapshot['flags']), 'flag')}")
 
 
 def _default_file() -> Path:
@@ -215,7 +188,3 @@ def _step(step: dict[str, Any]) -> str:
         low = f"{step['from']:,} <= " if step["from"] else ""
         line += f"  [bucket of {step['hashed']!r} is {step['bucket']:,}; inside: {low}bucket < {step['below']:,}]"
     return line
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -46,3 +46,9 @@ def duration(text: str, option: str) -> float:
         return parse_duration(text)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint=option) from error
+
+
+FailOn: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--fail-on", metavar="CODE,...", help="Exit with 1 on these findings; `all` for all but notes."),
+]

@@ -12,8 +12,12 @@ import typer
 from burgee.model import Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from rich.text import Text
+
+    from burgee.findings import Finding
+    from burgee.flagfile import Source
     from burgee.model import Problem
     from burgee.plan import Plan
     from burgee.stores import Bake, Pointer
@@ -24,6 +28,7 @@ _VERDICTS = {
     "conflict": ("X", "CONFLICT: Git changed since the override was laid"),
     "expired": ("-", "expired; the override goes"),
 }
+_COLOURS = {Severity.ERROR: typer.colors.RED, Severity.WARNING: typer.colors.YELLOW, Severity.NOTE: None}
 
 
 def say(text: str) -> None:
@@ -34,6 +39,40 @@ def say(text: str) -> None:
 def tell(text: str, colour: str | None = None) -> None:
     """A line for the person, not for the script."""
     typer.secho(text, err=True, fg=colour)
+
+
+def styled(text: Text) -> None:
+    """Lines of answer, in colours on a terminal; never wrapped, so that a pipe gets what a person sees."""
+    from rich.console import Console
+
+    Console(highlight=False, soft_wrap=True).print(text)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def codes(listed: str | None) -> list[str] | None:
+    """The codes of an option, None where it is not given; an unknown one is misuse."""
+    from burgee.findings import unknown_codes
+
+    if listed is None:
+        return None
+    given = [code.strip() for code in listed.split(",") if code.strip()]
+    unknown = unknown_codes(given)
+    if unknown:
+        raise typer.BadParameter(f"there is no finding {unknown[0]!r}", param_hint="--fail-on")
+    return given
+
+
+def blocked(found: Iterable[Finding], given: Sequence[str] | None, source: Source | None) -> list[Finding]:
+    """The findings that fail a check: by the option, or else by the file's own `review`."""
+    from burgee.findings import blocking
+
+    review = source.model.review if source is not None else None
+    own = review.fail_on if review is not None else []
+    return blocking(found, own if given is None else given)
 
 
 def as_json(value: Any) -> None:
@@ -48,14 +87,25 @@ def _unicode() -> bool:
 def problems(found: Iterable[Problem]) -> None:
     """Each problem on a line that editors and CI logs can open: file:line:column."""
     for problem in found:
-        error = problem.severity is Severity.ERROR
-        tell(str(problem), typer.colors.RED if error else typer.colors.YELLOW)
+        tell(str(problem), _COLOURS[problem.severity])
 
 
 def problem_record(problem: Problem) -> dict[str, Any]:
     """A problem as JSON: the place's parts beside code, severity, message and hint."""
     record = asdict(problem)
     return {**record.pop("place"), **record}
+
+
+def finding_record(one: Finding) -> dict[str, Any]:
+    """A finding as JSON."""
+    return {
+        "code": str(one.code),
+        "severity": str(one.severity),
+        "flag": one.flag,
+        "message": one.message,
+        "example": None if one.example is None else dict(one.example),
+        "details": list(one.details),
+    }
 
 
 def plan_lines(made: Plan) -> list[str]:

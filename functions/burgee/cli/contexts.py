@@ -1,0 +1,133 @@
+"""Contexts from a file, JSONL or Parquet, in batches: contexts as they are, or exposures that carry one."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from burgee.decide import USER
+from burgee.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from burgee.population import Population
+
+BATCH_ROWS = 16_384
+MAX_LINE_BYTES = 1024 * 1024
+UNITS = (USER, "targeting_key", "unit", "user_id", "userId", "user")
+NESTED = ("context", "attributes")
+
+
+def count(path: Path, population: Population, progress: Callable[[int], None]) -> None:
+    """Counts every context of a file; `progress` is told the bytes, or Parquet's rows, that were read."""
+    if path.suffix in {".parquet", ".pq"}:
+        _parquet(path, population, progress)
+    else:
+        for contexts, size in _jsonl(path):
+            population.add_contexts(contexts)
+            progress(size)
+
+
+def length(path: Path) -> int:
+    """What `progress` will add up to."""
+    if path.suffix in {".parquet", ".pq"}:
+        rows: int = _open(path).metadata.num_rows
+        return rows
+    return path.stat().st_size
+
+
+def _jsonl(path: Path) -> Iterator[tuple[list[Mapping[str, Any]], int]]:
+    with path.open("rb") as file:
+        lines: list[bytes] = []
+        start, size = 1, 0
+        while line := file.readline(MAX_LINE_BYTES + 1):
+            if len(line) > MAX_LINE_BYTES:
+                raise Refused("bad-context", f"{path}:{start + len(lines)}: a line over {MAX_LINE_BYTES:,} bytes")
+            lines.append(line)
+            size += len(line)
+            if len(lines) == BATCH_ROWS:
+                yield _decoded(path, start, lines), size
+                start, lines, size = start + BATCH_ROWS, [], 0
+        if lines:
+            yield _decoded(path, start, lines), size
+
+
+def _decoded(path: Path, start: int, lines: Sequence[bytes]) -> list[Mapping[str, Any]]:
+    """All lines in one go; one by one where that fails, to say which is at fault."""
+    try:
+        rows = json.loads(b"[" + b",".join(lines) + b"]")
+        plain = len(rows) == len(lines) and set(map(type, rows)) == {dict}
+    except (ValueError, RecursionError):
+        plain = False
+    if not plain:
+        rows = [_line(path, start + index, line) for index, line in enumerate(lines) if line.strip()]
+    return [row if USER in row and "context" not in row else context_of(row) for row in rows]
+
+
+def _line(path: Path, number: int, line: bytes) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise Refused("bad-context", f"{path}:{number}: this is not JSON: {error}") from error
+    if not isinstance(row, dict):
+        raise Refused("bad-context", f"{path}:{number}: a context is an object, not {line[:40]!r}")
+    return row
+
+
+def context_of(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The context of a record: its own keys, those of the context that it carries, and its unit."""
+    context = dict(row)
+    for name in NESTED:
+        inner = context.get(name)
+        if isinstance(inner, str):
+            try:
+                inner = json.loads(inner)
+            except ValueError:
+                continue
+        if isinstance(inner, dict):
+            del context[name]
+            context |= inner
+    unit = next((context[name] for name in UNITS if context.get(name) is not None), None)
+    return context if unit is None else {**context, USER: unit}
+
+
+def _parquet(path: Path, population: Population, progress: Callable[[int], None]) -> None:
+    file = _open(path)
+    present = set(file.schema_arrow.names)
+    paths = population.paths()
+    nested = bool(present.intersection(NESTED)) or any("." in one for one in paths)
+    wanted = None if nested else [name for name in present if name in {*paths, *UNITS}]
+    unit = next((name for name in UNITS if name in present), None)
+    for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=wanted):
+        if nested:
+            population.add_contexts([context_of(_plain(row)) for row in batch.to_pylist()])
+        else:
+            columns = {name: batch.column(name).to_pylist() for name in batch.schema.names}
+            if unit is not None:
+                columns[USER] = columns[unit]
+            empty = [None] * batch.num_rows
+            population.add({one: columns.get(one, empty) for one in paths}, batch.num_rows)
+        progress(batch.num_rows)
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row whose maps, which Arrow gives as lists of pairs, are mappings."""
+    return {
+        name: dict(value) if name in NESTED and isinstance(value, list) else value
+        for name, value in row.items()
+        if value is not None
+    }
+
+
+def _open(path: Path) -> Any:
+    try:
+        from pyarrow import ArrowException
+        from pyarrow.parquet import ParquetFile
+    except ImportError as error:
+        raise Refused("no-pyarrow", "reading Parquet takes pyarrow: pip install 'burgee[analysis]'") from error
+    try:
+        return ParquetFile(path)
+    except (ArrowException, OSError) as error:
+        raise Refused("bad-context", f"{path}: this is not Parquet: {error}") from error

@@ -1,0 +1,81 @@
+"""Which flags a change can reach: those that differ, and those that need what differs, however far away."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from burgee.model import Definition, Snapshot
+
+SILENT = frozenset({"description", "owner", "tags", "expires", "permanent", "client"})
+"""Keys that decide nothing."""
+
+
+def reached(before: Snapshot, after: Snapshot) -> list[str]:
+    """The flags whose answers a change may touch, in the order of the files."""
+    changed = {("flag", name) for name in _differing(before["flags"], after["flags"], deciding)}
+    changed |= {("segment", name) for name in _differing(before.get("segments", {}), after.get("segments", {}))}
+    changed |= {("holdout", name) for name in _differing(before.get("holdouts", {}), after.get("holdouts", {}))}
+    users: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for snapshot in (before, after):
+        for name, definition in snapshot["flags"].items():
+            for needed in needs(definition):
+                users.setdefault(needed, []).append(("flag", name))
+        for name, when in snapshot.get("segments", {}).items():
+            for other in segments_of(when):
+                users.setdefault(("segment", other), []).append(("segment", name))
+    waiting = sorted(changed)
+    while waiting:
+        for user in users.get(waiting.pop(), ()):
+            if user not in changed:
+                changed.add(user)
+                waiting.append(user)
+    names = dict.fromkeys([*before["flags"], *after["flags"]])
+    return [name for name in names if ("flag", name) in changed]
+
+
+def deciding(definition: Definition) -> dict[str, Any]:
+    """A definition without what decides nothing, in one order."""
+    return {key: definition[key] for key in sorted(definition) if key not in SILENT}
+
+
+def _differing(before: Mapping[str, Any], after: Mapping[str, Any], view: Any = lambda value: value) -> Iterator[str]:
+    for name in {**before, **after}:
+        old, new = before.get(name), after.get(name)
+        if old is None or new is None or (old is not new and json.dumps(view(old)) != json.dumps(view(new))):
+            yield name
+
+
+def states(definition: Definition) -> Iterator[Mapping[str, Any]]:
+    """All that a flag says at one time or another."""
+    yield definition
+    for entry in definition.get("schedule", ()):
+        yield entry["set"]
+
+
+def needs(definition: Definition) -> Iterator[tuple[str, str]]:
+    """What a flag asks of others: ("flag", name), ("segment", name) or ("holdout", name)."""
+    for state in states(definition):
+        for entry in state.get("requires", ()):
+            yield "flag", entry["flag"]
+        if "holdout" in state:
+            yield "holdout", state["holdout"]
+        for rule in state.get("rules", ()):
+            for name in segments_of(rule["when"]):
+                yield "segment", name
+
+
+def segments_of(when: Any) -> Iterator[str]:
+    """Every segment that a condition names."""
+    if isinstance(when, list):
+        for part in when:
+            yield from segments_of(part)
+    elif isinstance(when, dict):
+        for key, value in when.items():
+            if key == "segment":
+                yield from [value] if isinstance(value, str) else value
+            elif key in {"any", "all", "not"}:
+                yield from segments_of(value)
