@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 TABLE = os.environ.get("BURGEE_TABLE", "")
 TENANT = Tenant(os.environ.get("BURGEE_PROJECT", "default"), os.environ.get("BURGEE_ENVIRONMENT") or "default")
 REFRESH_SECONDS = float(os.environ.get("BURGEE_REFRESH_SECONDS", "10"))
+# How long an invocation waits for a table that is slow to say whether something changed.
+PATIENCE_SECONDS = 0.25
 RELEASE = Path(__file__).with_name("release.json")
 
 
@@ -41,4 +43,5 @@ def polled_table() -> Store:
 def serving(store: Store | None) -> Serving:
     """The flags of a store, those of the package until it has answered."""
     bundle = bundled()
-    return Serving(store, bundle.snapshot if bundle else None, refresh_seconds=REFRESH_SECONDS)
+    snapshot = bundle.snapshot if bundle else None
+    return Serving(store, snapshot, refresh_seconds=REFRESH_SECONDS, patience=PATIENCE_SECONDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event, Thread, local
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -238,6 +239,45 @@ def test_a_writer_is_served_what_it_wrote_even_while_another_looks(store: Faulty
     store.gate.set()
     slow.join()
     writer.join()
+    assert value(serving) is False
+
+
+def test_nobody_waits_longer_for_a_slow_store_than_they_must(store: Faulty, clock: Clock) -> None:
+    store.put(a=ON)
+    serving = Serving(store, refresh_seconds=10, patience=0.05, clock=clock)
+    assert value(serving) is True
+    store.put(a=OFF)
+    store.gate = Event()
+    clock.now += 13
+    started = time.monotonic()
+    assert [value(serving) for _ in range(20)] == [True] * 20
+    assert time.monotonic() - started < 2
+    assert store.polls == 1, "one look, however many ask meanwhile"
+    store.gate.set()
+    serving.refresh()
+    assert value(serving) is False
+
+
+def test_a_quick_store_is_waited_for(store: Faulty, clock: Clock) -> None:
+    """What is due is served by the same answer that found it due, not by the next."""
+    store.put(a=ON)
+    serving = Serving(store, refresh_seconds=10, patience=10, clock=clock)
+    assert value(serving) is True
+    store.put(a=OFF)
+    clock.now += 13
+    assert value(serving) is False
+
+
+def test_a_store_that_was_dead_at_the_start_is_waited_for_once(store: Faulty, clock: Clock) -> None:
+    store.put(a=OFF)
+    store.fault = StoreUnavailable("refused")
+    serving = Serving(store, {"format": 1, "flags": {"a": ON}}, refresh_seconds=10, patience=0.05, clock=clock)
+    assert value(serving) is True
+    store.fault, store.gate = None, Event()
+    clock.now += 13
+    assert value(serving) is True
+    store.gate.set()
+    serving.refresh()
     assert value(serving) is False
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from dataclasses import dataclass
-from threading import Lock
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 
 from burgee.bucketing import bucket, canary_salt, threshold
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 EMPTY: Snapshot = {"format": 1, "environment": None, "flags": {}, "segments": {}, "holdouts": {}}
 NOBODY: Context = {}
+NEVER = float("-inf")
 _unit = unit_reader(None)
 
 
@@ -58,8 +59,9 @@ class Status:
 class Serving:
     """Polls the pointer at most every `refresh_seconds`, jittered by a fifth; one refresh at a time.
 
-    Without a store it serves the bundled snapshot. No thread of its own: whoever asks refreshes when it is
-    due, and the others go on with the old ruleset meanwhile.
+    Without a store it serves the bundled snapshot. Whoever asks refreshes when it is due, and the others go on with
+    the old ruleset meanwhile; so does whoever asks, where the store takes longer than `patience` seconds. The look
+    then goes on in a thread of its own, which may be frozen with its process and go on when that does.
     """
 
     def __init__(
@@ -68,10 +70,12 @@ class Serving:
         bundled: Snapshot | None = None,
         *,
         refresh_seconds: float = 10.0,
+        patience: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._refresh_seconds = refresh_seconds
+        self._patience = patience
         self._clock = clock
         self._lock = Lock()
         self._pointer: Pointer | None = None
@@ -80,22 +84,41 @@ class Serving:
         self._version = 0
         self._error: str | None = None
         self._confirmed = clock()
-        self._due = float("-inf")
+        self._due = NEVER
         self._loaded: dict[int, tuple[Snapshot, Mapping[str, Any]]] = {}
         self._served: Ruleset | Trial = Ruleset(self._bundled, release={"version": 0})
 
     def ruleset(self, context: Context = NOBODY, now: float | None = None) -> Ruleset:
         """The ruleset that answers a context, refreshed first if that is due. Ask once for one answer."""
-        due = self._due
-        if self._store is not None and self._clock() >= due and self._lock.acquire(blocking=self._pointer is None):
-            try:
-                # Whoever waited here for the first answer takes it instead of asking again.
-                if self._due == due:
-                    self._look(self._store)
-            finally:
-                self._lock.release()
+        if self._store is not None and self._clock() >= self._due:
+            self._refresh_once(self._store, self._due)
         served = self._served
         return served if isinstance(served, Ruleset) else served.choose(context, now)
+
+    def _refresh_once(self, store: Store, due: float) -> None:
+        """Looks, unless somebody does already. The first answer waits for it; a later one no longer than it must."""
+        first = due == NEVER
+        if not self._lock.acquire(blocking=first):
+            return
+        # Whoever waited here for the first answer takes it instead of asking again.
+        if self._due != due:
+            self._lock.release()
+        elif first or self._patience is None:
+            self._look_and_release(store)
+        else:
+            looking = Thread(target=self._look_and_release, args=(store,), daemon=True)
+            try:
+                looking.start()
+            except RuntimeError:  # no thread to be had
+                self._look_and_release(store)
+            else:
+                looking.join(self._patience)
+
+    def _look_and_release(self, store: Store) -> None:
+        try:
+            self._look(store)
+        finally:
+            self._lock.release()
 
     def refresh(self) -> None:
         """Looks at the pointer now; what was committed before this call is served after it, if the store answers."""
