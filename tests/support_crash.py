@@ -11,16 +11,25 @@ import sqlite3
 import sys
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from burgee.errors import StoreUnavailable
+from burgee.stores.dynamodb import DynamoDbStore
 from burgee.stores.sqlite import SqliteStore
 from support_stores import committed, marked, override, released, staged
 
+if TYPE_CHECKING:
+    from burgee.stores import Store
 
-def release_without_end(path: str) -> None:
-    """Tells of each release when it is done."""
-    store = SqliteStore(path)
+
+def release_without_end(place: str, url: str | None = None) -> None:
+    """Tells of each release when it is done: in a file, or in a table behind a URL."""
+    store: Store
+    if url is None:
+        store = SqliteStore(place)
+    else:
+        store = DynamoDbStore(place, endpoint_url=url)
+        store.create_table()
     while True:
         print(marked(store), flush=True)
 

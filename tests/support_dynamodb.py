@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
 from support_lambda import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -50,6 +53,14 @@ def ministack(folder: Path, services: str = "dynamodb", python: str = sys.execut
         finally:
             process.terminate()
             process.wait(20)
+
+
+@cache
+def wire_url() -> str:
+    """One server for all tests of this process."""
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(ministack(Path(mkdtemp(prefix="ministack-"))))
 
 
 def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Protocol
 
 from burgee.model import Override
@@ -45,6 +46,28 @@ def marked(store: Store) -> int:
         activate=version, lay=[override("a", version=version)], retire=[str(number)], audit=[entry(number)]
     )
     return store.commit(change, expected=state.pointer.revision).revision
+
+
+def assert_whole(store: Store, acknowledged: int) -> int:
+    """What `marked` wrote is served whole, and nothing of what was acknowledged is lost; the revision it is at."""
+    state = store.state()
+    revision = state.pointer.revision
+    assert revision >= acknowledged
+    assert [one.id for one in store.audit(limit=10_000)] == [entry(n).id for n in range(revision, 0, -1)]
+    assert set(state.retired) == {str(number) for number in range(1, revision + 1)}
+    if revision == 0:
+        assert not state.overrides
+        assert state.pointer.version == 0
+        return 0
+    assert (state.overrides["a"].definition or {})["version"] == state.pointer.version
+    payload = store.payload(state.pointer.version)
+    assert sha256(payload).hexdigest() == state.pointer.digest
+    assert store.release(state.pointer.version).digest == state.pointer.digest
+    assert payload.startswith(b"release ")
+    assert payload == payload[: len(payload) // 5000] * 5000
+    # Whoever comes next can release.
+    assert staged(store).version > state.pointer.version
+    return revision
 
 
 def override(flag: str, **definition: Any) -> Override:

@@ -4,7 +4,8 @@
 
 A real server evaluates from a DynamoDB that speaks the wire protocol (MiniStack); faults are put into botocore. Every
 answer is compared with the formula. A poll is due five times a second here, against once in ten seconds by default,
-so that each phase sees many failing polls.
+so that each phase sees many failing polls. As in `burgee serve --table`, polls go on beside the
+answers.
 """
 
 from __future__ import annotations
@@ -29,7 +30,6 @@ import uvicorn
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
 
 from burgee.deploy import apply
-from burgee.errors import Corrupt
 from burgee.overrides import Act
 from burgee.serving import Serving
 from burgee.stores import Origin
@@ -53,16 +53,15 @@ class Faults:
     def __init__(self, store: DynamoDbStore) -> None:
         self.phase = "calm"
         self.met = 0
-        payload = store.payload
-
-        def damaged(version: int) -> bytes:
-            if self.phase == "corrupt":
-                self.met += 1
-                raise Corrupt("injected")
-            return payload(version)
-
-        store.payload = damaged  # type: ignore[method-assign]  # a corrupt chunk, as `payload` tells it
         store.client.meta.events.register_first("before-send.dynamodb", self.meet)
+        store.client.meta.events.register("after-call.dynamodb.GetItem", self.damage)
+
+    def damage(self, parsed: Any, **_more: Any) -> None:
+        """One bit of a chunk, on its way."""
+        data = parsed.get("Item", {}).get("data")
+        if self.phase == "corrupt" and data:
+            self.met += 1
+            data["B"] = data["B"][:-1] + bytes([data["B"][-1] ^ 1])
 
     def meet(self, request: Any, **_more: Any) -> Any:
         if self.phase in {"calm", "corrupt", "calm again"}:
@@ -114,7 +113,7 @@ def main() -> None:
         apply(writer, SNAPSHOT, Origin(), Act("release.activate", "bench", "", time.time()))
         store = DynamoDbStore("flags", endpoint_url=url, config=POLLING)
         faults = Faults(store)
-        serving = Serving(store, refresh_seconds=0.2)
+        serving = Serving(store, refresh_seconds=0.2, patience=0)
         server = uvicorn.Server(uvicorn.Config(evaluation_app(serving), port=0, log_level="error", lifespan="off"))
         Thread(target=server.run, daemon=True).start()
         while not server.started:

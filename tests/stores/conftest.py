@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
-from contextlib import ExitStack
-from functools import cache
-from pathlib import Path
-from tempfile import mkdtemp
+import os
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -16,10 +12,11 @@ from moto import mock_aws
 from burgee.stores import Tenant
 from burgee.stores.dynamodb import DynamoDbStore
 from burgee.stores.sqlite import SqliteStore
-from support_dynamodb import CREDENTIALS, ministack
+from support_dynamodb import CREDENTIALS, wire_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from burgee.stores import Store
     from support_stores import Open
@@ -80,21 +77,21 @@ def in_ministack(_folder: Path) -> Iterator[Open]:
     yield from tables(wire_url())
 
 
-@cache
-def wire_url() -> str:
-    """One server for all tests of this process."""
-    stack = ExitStack()
-    atexit.register(stack.close)
-    return stack.enter_context(ministack(Path(mkdtemp(prefix="ministack-"))))
-
-
 @pytest.fixture(autouse=True)
 def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
 
 
-@pytest.fixture(params=[in_a_file, in_memory, in_moto, in_ministack], ids=lambda place: place.__name__)
+def in_another(_folder: Path) -> Iterator[Open]:
+    """Whatever DynamoDB `BURGEE_DYNAMODB_URL` names: AWS's DynamoDB Local, for one."""
+    yield from tables(os.environ["BURGEE_DYNAMODB_URL"])
+
+
+PLACES = [in_a_file, in_memory, in_moto, in_ministack, *([in_another] if "BURGEE_DYNAMODB_URL" in os.environ else [])]
+
+
+@pytest.fixture(params=PLACES, ids=lambda place: place.__name__)
 def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
     """Opens the same data, empty at first, as often as it is called, for one tenant or another."""
     if request.param is in_moto and request.node.get_closest_marker("threads"):

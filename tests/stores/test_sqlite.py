@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +16,7 @@ import pytest
 from burgee.errors import Corrupt, StoreError
 from burgee.stores import Tenant
 from burgee.stores.sqlite import SCHEMA_VERSION, SqliteStore
-from support_stores import committed, entry, marked, override, released, staged
+from support_stores import assert_whole, committed, entry, marked, override, released
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,46 +34,10 @@ def run(function: str, path: Path) -> None:
     assert ran.returncode == 0, ran.stderr
 
 
-def assert_whole(path: Path, acknowledged: int) -> int:
-    """The store serves one release, whole; nothing that was acknowledged is lost; the revision it is at."""
+def whole(path: Path) -> int:
+    """The revision that a store is at, which is whole."""
     with closing(SqliteStore(path)) as store:
-        state = store.state()
-        revision = state.pointer.revision
-        assert revision >= acknowledged
-        assert [one.id for one in store.audit(limit=10_000)] == [entry(n).id for n in range(revision, 0, -1)]
-        assert set(state.retired) == {str(number) for number in range(1, revision + 1)}
-        if revision == 0:
-            assert not state.overrides
-            assert state.pointer.version == 0
-            return 0
-        assert (state.overrides["a"].definition or {})["version"] == state.pointer.version
-        payload = store.payload(state.pointer.version)
-        assert sha256(payload).hexdigest() == state.pointer.digest
-        assert store.release(state.pointer.version).digest == state.pointer.digest
-        assert payload.startswith(b"release ")
-        assert payload == payload[: len(payload) // 5000] * 5000
-        # The reopened store takes the next release.
-        assert staged(store).version > state.pointer.version
-        return revision
-
-
-def test_killed_at_a_random_moment_a_store_serves_the_old_release_or_the_new(tmp_path: Path) -> None:
-    source, path = random.Random(11), tmp_path / "burgee.db"
-    revision = 0
-    for _ in range(20):
-        endless = command("release_without_end", path)
-        with subprocess.Popen(endless, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as child:
-            assert child.stdout is not None
-            acknowledged = revision
-            for _ in range(source.randrange(1, 12)):
-                acknowledged = int(child.stdout.readline())
-            # The child goes on while this runs: how far it comes is chance.
-            sum(range(source.randrange(300_000)))
-            child.send_signal(signal.SIGKILL)
-            assert child.wait() == -signal.SIGKILL
-            acknowledged = max([acknowledged, *map(int, child.stdout)])
-        revision = assert_whole(path, acknowledged)
-    assert revision >= 20
+        return assert_whole(store, acknowledged=1)
 
 
 def test_killed_before_or_after_any_statement_a_store_serves_the_old_release_or_the_new(tmp_path: Path) -> None:
@@ -84,7 +46,7 @@ def test_killed_before_or_after_any_statement_a_store_serves_the_old_release_or_
     run("die_at_each_statement", tmp_path)
     paths = sorted(tmp_path.glob("[0-9]*.db"), key=lambda path: int(path.stem))
     assert len(paths) > 20
-    revisions = [assert_whole(path, acknowledged=1) for path in paths]
+    revisions = [whole(path) for path in paths]
     assert revisions == sorted(revisions)
     assert set(revisions) == {1, 2}
 
