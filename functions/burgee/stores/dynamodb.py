@@ -205,7 +205,9 @@ class DynamoDbStore:
     def _writes(self, change: Change, after: Pointer) -> list[Item]:
         """The pointer first: `_cancelled` reads the reasons in this order."""
         revision = _number(after.revision)
-        fields: Item = {"version": _number(after.version), "digest": {"S": after.digest}, "revision": revision}
+        fields: Item = {"version": _number(after.version), "revision": revision}
+        if after.digest:  # before the first release there is none, and older DynamoDBs take no empty text
+            fields["digest"] = {"S": after.digest}
         if after.bake is not None:
             fields |= {"trial_base": _number(after.bake.base), "bake": {"B": _dump(asdict(after.bake))}}
         pointer = self._item("STATE", "POINTER", **fields)
@@ -361,7 +363,8 @@ def _pointer(item: Item | None) -> Pointer:
     if item is None:
         return Pointer()
     bake = _load(Bake, item["bake"]["B"]) if "bake" in item else None
-    return Pointer(int(item["version"]["N"]), item["digest"]["S"], int(item["revision"]["N"]), bake)
+    digest = item["digest"]["S"] if "digest" in item else ""
+    return Pointer(int(item["version"]["N"]), digest, int(item["revision"]["N"]), bake)
 
 
 def _release(item: Item) -> Release:
