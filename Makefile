@@ -10,7 +10,7 @@ export UV_SYSTEM_CERTS := 1
 # Where `make build` puts the Lambda packages, for which environment, and a Python like Lambda's.
 BUILD := .aws-sam/build
 ENV ?=
-ARCH ?= x86_64
+ARCH ?= arm64
 # pyenv's own folders come first: its shim is on PATH even where it runs nothing.
 PYTHON_3_13 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python3.13) $(shell command -v python3.13))
 

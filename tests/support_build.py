@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
+ARCHITECTURE = "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"
 
 
 def run(*command: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -40,8 +42,8 @@ def project(folder: Path) -> Path:
 
 
 def build(copy: Path) -> Path:
-    """The folder that `make build` fills."""
+    """The folder that `make build` fills, for this machine."""
     # The environment is the original's, so nothing here may set it up anew.
-    built = run("make", "-o", ".venv/.ready", "build", cwd=copy)
+    built = run("make", "-o", ".venv/.ready", "build", f"ARCH={ARCHITECTURE}", cwd=copy)
     assert built.returncode == 0, built.stdout + built.stderr
     return copy / ".aws-sam/build"

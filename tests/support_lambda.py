@@ -12,8 +12,10 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -76,6 +78,38 @@ def function(
         finally:
             os.killpg(process.pid, 9)
             process.wait()
+
+
+class CloudFormation(HTTPServer):
+    """The address that a custom resource answers to."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answers)
+        self.told: list[dict[str, Any]] = []
+        Thread(target=self.serve_forever, daemon=True).start()
+
+    def request(self, kind: str, **properties: Any) -> dict[str, Any]:
+        return {
+            "RequestType": kind,
+            "ResponseURL": f"http://127.0.0.1:{self.server_port}/answer",
+            "StackId": "arn:aws:cloudformation:eu-west-1:123456789012:stack/flags/1",
+            "RequestId": "request",
+            "LogicalResourceId": "Flags",
+            "ResourceProperties": {"ServiceToken": "arn", **properties},
+        }
+
+
+class Answers(BaseHTTPRequestHandler):
+    server: CloudFormation
+
+    def do_PUT(self) -> None:
+        self.server.told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
+        """Says nothing."""
 
 
 def free_port() -> int:

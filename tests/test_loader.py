@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +17,7 @@ from burgee.stores import Origin, Tenant
 from burgee.stores.dynamodb import DynamoDbStore
 from burgee.stores.sqlite import SqliteStore
 from support_dynamodb import CREDENTIALS, ministack
-from support_lambda import FUNCTIONS, emulator, event, function
+from support_lambda import FUNCTIONS, CloudFormation, emulator, event, function
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,38 +89,6 @@ def test_a_bundle_comes_back_as_it_was() -> None:
     for damage in (b"", b"{}", b"[]", b'{"origin": {}, "snapshot": {"format": 9}}', b'{"origin": 1, "snapshot": 2}'):
         with pytest.raises(Corrupt):
             load_bundle(damage)
-
-
-class CloudFormation(HTTPServer):
-    """The address that a custom resource answers to."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Answers)
-        self.told: list[dict[str, Any]] = []
-        Thread(target=self.serve_forever, daemon=True).start()
-
-    def request(self, kind: str, **properties: Any) -> dict[str, Any]:
-        return {
-            "RequestType": kind,
-            "ResponseURL": f"http://127.0.0.1:{self.server_port}/answer",
-            "StackId": "arn:aws:cloudformation:eu-west-1:123456789012:stack/flags/1",
-            "RequestId": "request",
-            "LogicalResourceId": "Flags",
-            "ResourceProperties": {"ServiceToken": "arn", **properties},
-        }
-
-
-class Answers(BaseHTTPRequestHandler):
-    server: CloudFormation
-
-    def do_PUT(self) -> None:
-        self.server.told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
-        """Says nothing."""
 
 
 @pytest.mark.sam

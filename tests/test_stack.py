@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.session import get_session
 
+from burgee.times import format_time
 from support_build import BIN, build, project, python_3_13, run
 from support_dynamodb import CREDENTIALS, ministack
 from support_lambda import event
@@ -77,11 +79,35 @@ class Stack:
         events = self.client("cloudformation").describe_stack_events(StackName="flags")["StackEvents"]
         return [one.get("ResourceStatusReason", "") for one in events]
 
-    def invoke(self, function: str, payload: Any) -> Any:
+    def physical(self, resource: str) -> str:
         resources = self.client("cloudformation").describe_stack_resources(StackName="flags")["StackResources"]
-        (name,) = [one["PhysicalResourceId"] for one in resources if one["LogicalResourceId"] == function]
+        (name,) = [one["PhysicalResourceId"] for one in resources if one["LogicalResourceId"] == resource]
+        return str(name)
+
+    def invoke(self, function: str, payload: Any) -> Any:
+        name = self.physical(function)
         answered = self.client("lambda").invoke(FunctionName=name, Payload=json.dumps(payload).encode())
         return json.loads(answered["Payload"].read())
+
+    def ring(self, alarm: str) -> Any:
+        """What CloudWatch tells EventBridge, if the stack has a rule for it; the emulator sends none itself."""
+        state = {"value": "ALARM", "timestamp": format_time(time.time() + 1).replace("Z", "+0000")}
+        told = {
+            "id": "1",
+            "account": "123456789012",
+            "time": "2027-01-01T00:00:00Z",
+            "region": "eu-west-1",
+            "resources": [],
+            "source": "aws.cloudwatch",
+            "detail-type": "CloudWatch Alarm State Change",
+            "detail": {"alarmName": alarm, "state": state, "previousState": {"value": "OK"}},
+        }
+        (rule,) = self.client("events").list_rules()["Rules"]
+        matched = self.client("events").test_event_pattern(EventPattern=rule["EventPattern"], Event=json.dumps(told))
+        return self.invoke("GuardFunction", told) if matched["Result"] else None
+
+    def audit(self) -> Any:
+        return json.loads(self.invoke("ManageFunction", {**event("http-api-releases"), "rawPath": "/audit"})["body"])
 
     def edit(self, old: str, new: str) -> None:
         path = self.folder / "flags.yaml"
@@ -133,6 +159,23 @@ def test_the_life_of_a_stack(url: str, tmp_path: Path) -> None:
     assert decided.returncode == 0, decided.stdout + decided.stderr
     assert stack.live() == 3
     assert "no overrides" in stack.burgee("override", "list").stdout
+
+    stack.edit("Dark always", "Dark or not")
+    tried = stack.deploy("--parameter-overrides", "Canary=10", "Bake=1h", "BakeAlarms=orders-low,orders-odd")
+    assert tried.returncode == 0, tried.stdout + tried.stderr
+    assert "release 4 is on trial: 10 % of users" in stack.burgee("status").stdout
+    assert stack.ring("somebody-elses") is None
+    assert stack.ring("orders-low")["release"] == 3
+    assert stack.live() == 3
+    assert '"release.withdraw"' in json.dumps(stack.audit())
+
+    stack.edit("Dark or not", "Dark all the same")
+    laid = stack.burgee("override", "set", "beta_search", "status=off", "--reason", "slow")
+    assert laid.returncode == 0, laid.stderr
+    stack.edit("New search algorithm", "Another search")
+    assert stack.deploy().returncode != 0
+    assert stack.status() == "UPDATE_ROLLBACK_COMPLETE"
+    assert stack.live() == 3, "a stack that rolls back does not bring back what the alarm took"
 
     table = stack.output("Table")
     deleted = stack.sam("delete", "--no-prompts")

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from support_dynamodb import CREDENTIALS, wire_url
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -137,6 +139,35 @@ def test_the_file_catching_up_absorbs_the_override(folder: Path) -> None:
         assert server.call("/users/u/flags/beta")["enabled"] is True
         actions = [entry["action"] for entry in server.call("/audit")["entries"]]
         assert actions.count("override.absorb") == 1
+
+
+def test_a_table_is_served_as_it_is_and_the_file_not_released_into_it(
+    folder: Path, burgee: Burgee, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    table = ("--table", "flags", "--endpoint-url", wire_url())
+    with serving(folder, *table) as server:
+        assert "no release yet" in server.log.read_text(encoding="utf-8")
+        assert server.call("/health")["release"] == {"version": 0}
+        server.call("/flags", "POST", {"flag_name": "made_here", "status": True})
+        assert server.call("/users/u/flags/made_here")["enabled"] is True
+    applied = burgee("apply", *table)
+    assert applied.code == 0, applied.err
+    (folder / "flags.yaml").write_text(FILE.replace("off", "on"), encoding="utf-8")
+    with serving(folder, *table) as server:
+        assert "release 1" in server.log.read_text(encoding="utf-8")
+        assert server.call("/users/u/flags/beta")["enabled"] is False
+        assert server.call("/users/u/flags/made_here")["enabled"] is True
+
+
+def test_a_table_that_does_not_answer_is_told(burgee: Burgee, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    burgee.write(FILE)
+    ran = burgee("serve", "--port", "0", "--table", "flags", "--endpoint-url", "http://127.0.0.1:9")
+    assert ran.code == 1
+    assert "DynamoDB" in ran.err
 
 
 def test_the_state_is_kept_out_of_git(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""`burgee serve`: a flag file and the embedded store as a service on this machine, following the file."""
+"""`burgee serve`: a flag file and the embedded store as a service on this machine, following the file; or a table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from burgee.cli import output
 from burgee.cli.source import releasable
 from burgee.cli.stores import Where, opened
 from burgee.deploy import Consent, apply
-from burgee.errors import BurgeeError, FlagFileError
+from burgee.errors import BurgeeError, FlagFileError, StoreUnavailable
 from burgee.overrides import Act
 from burgee.plan import Verdict
 from burgee.serving import Serving
@@ -41,20 +41,37 @@ def serve(host: str, port: int, where: Where) -> None:
         raise typer.BadParameter(
             f"{host} is reachable from outside, and nothing here asks for a key; use 127.0.0.1", param_hint="--host"
         )
-    flags = where.flags
     with _listen(host, port) as listener, opened(where) as store:
-        serving = Serving(store, refresh_seconds=1)
-        follower = Follower(flags, where.environment, store, serving.refresh)
-        source = follower.release()
-        _greet(f"http://{host if ':' not in host else f'[{host}]'}:{listener.getsockname()[1]}", flags, source)
+        url = f"http://{host if ':' not in host else f'[{host}]'}:{listener.getsockname()[1]}"
         stop = Event()
-        Thread(target=follower.follow, args=(stop,), daemon=True).start()
+        serving = _from_table(url, where, store) if where.table else _from_file(url, where, store, stop)
         app = create_app(store, serving)
         try:
             config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
             uvicorn.Server(config).run(sockets=[listener])
         finally:
             stop.set()
+
+
+def _from_file(url: str, where: Where, store: Store, stop: Event) -> Serving:
+    serving = Serving(store, refresh_seconds=1)
+    follower = Follower(where.flags, where.environment, store, serving.refresh)
+    source = follower.release()
+    _greet(url, where.flags, source)
+    Thread(target=follower.follow, args=(stop,), daemon=True).start()
+    return serving
+
+
+def _from_table(url: str, where: Where, store: Store) -> Serving:
+    """What a table holds; the file is not released into it, because others may be served from it."""
+    serving = Serving(store, patience=0)
+    serving.refresh()
+    status = serving.status()
+    if status.error is not None:
+        raise StoreUnavailable(f"the table {where.table} cannot be served: {status.error}")
+    held = f"release {status.version}" if status.version else "no release yet; `burgee apply` makes one"
+    output.tell(f"Serving the table {where.table} on {url} (docs at /docs), open to this machine only: {held}")
+    return serving
 
 
 def _greet(url: str, flags: Path, source: Source) -> None:
