@@ -1,0 +1,34 @@
+"""What the composite action runs: `review` on a pull request, `release` after the merge.
+
+Everything comes in by environment variables and the event's file; commands are lists, never text for a shell.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from host import ActionError, Host
+from inputs import Inputs
+from release import release
+from review import review
+
+COMMANDS = {"review": review, "release": release}
+
+
+def main() -> int:
+    """Runs the command that the workflow names."""
+    command = COMMANDS.get(os.environ.get("INPUT_COMMAND", ""))
+    if command is None:
+        print(f"::error::command is one of {', '.join(COMMANDS)}")  # noqa: T201 - the runner reads commands there
+        return 1
+    try:
+        return command(Host.of(os.environ), Inputs.of(os.environ))
+    except ActionError as error:
+        told = str(error).replace("%", "%25").replace("\n", "%0A")
+        print(f"::error::{told}", flush=True)  # noqa: T201 - as above
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,228 @@
+"""GitHub as an action sees it: the event, annotations, the job summary, and one comment kept up to date.
+
+Nothing that a contributor wrote reaches a shell, a workflow command or a file of the runner unescaped.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import uuid4
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+TRIES = 4
+LONGEST_WAIT = 30.0
+SUMMARY_LIMIT = 1_000_000
+"""GitHub drops the summary of a step that is over a MiB."""
+
+
+class ActionError(Exception):
+    """What stops the action; told as one annotation."""
+
+
+class Change(NamedTuple):
+    """What is reviewed: two commits, and the pull request with its comments where there is one to write to."""
+
+    base: str
+    head: str
+    number: int | None
+    fork: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The runner and the API, from the variables that GitHub sets."""
+
+    api: str
+    repository: str
+    commit: str
+    ref: str
+    event: Mapping[str, Any]
+    token: str
+    summary_file: Path | None
+    output_file: Path | None
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> Host:
+        """Reads the variables; the event is data in a file, never text in a script."""
+        if environ.get("GITHUB_EVENT_NAME") == "pull_request_target":
+            raise ActionError("run this on pull_request: pull_request_target gives strangers' branches your secrets")
+        event = environ.get("GITHUB_EVENT_PATH")
+        return cls(
+            api=environ.get("GITHUB_API_URL", "https://api.github.com").rstrip("/"),
+            repository=environ.get("GITHUB_REPOSITORY", ""),
+            commit=environ.get("GITHUB_SHA", ""),
+            ref=environ.get("GITHUB_REF", ""),
+            event=json.loads(Path(event).read_text(encoding="utf-8")) if event else {},
+            token=environ.get("INPUT_TOKEN", ""),
+            summary_file=_file(environ, "GITHUB_STEP_SUMMARY"),
+            output_file=_file(environ, "GITHUB_OUTPUT"),
+        )
+
+    def change(self) -> Change:
+        """The pull request of the event, or the group in a merge queue."""
+        if "pull_request" in self.event:
+            pull = self.event["pull_request"]
+            source = (pull["head"].get("repo") or {}).get("full_name")
+            fork = source != self.repository
+            return Change(_sha(pull["base"]["sha"]), _sha(pull["head"]["sha"]), int(pull["number"]), fork)
+        if "merge_group" in self.event:
+            group = self.event["merge_group"]
+            return Change(_sha(group["base_sha"]), _sha(group["head_sha"]), None, fork=False)
+        raise ActionError("there is nothing to review: run this on pull_request or merge_group")
+
+    def is_newest(self) -> bool:
+        """Whether the commit is still the tip of its branch: a delayed run must not release an old file."""
+        if not self.ref.startswith("refs/heads/"):
+            raise ActionError(f"only a branch is released, not {self.ref or 'nothing'}")
+        branch = urllib.parse.quote(self.ref.removeprefix("refs/heads/"))
+        found = self._call("GET", f"{self.api}/repos/{self.repository}/git/ref/heads/{branch}")
+        return bool(found.body["object"]["sha"] == self.commit)
+
+    def annotate(self, level: str, message: str, **where: str | int) -> None:
+        """A line that GitHub shows beside the code, or above the log."""
+        place = ",".join(f"{key}={_property(str(value))}" for key, value in where.items())
+        self.log(f"::{level}{' ' + place if place else ''}::{_data(message)}")
+
+    def log(self, line: str) -> None:
+        """A line of the job's log."""
+        print(line, flush=True)  # noqa: T201 - the log is what a runner reads
+
+    def log_text(self, text: str) -> None:
+        """Lines that others wrote: none of them is taken for a command."""
+        token = uuid4().hex
+        self.log(f"::stop-commands::{token}\n{text.rstrip()}\n::{token}::")
+
+    def summarise(self, markdown: str) -> None:
+        """Adds to the job's summary."""
+        if self.summary_file is not None:
+            with self.summary_file.open("a", encoding="utf-8") as file:
+                file.write(cut(markdown, SUMMARY_LIMIT) + "\n")
+
+    def put_out(self, name: str, value: str) -> None:
+        """An output of the action: one line, and not a contributor's text."""
+        if self.output_file is not None:
+            with self.output_file.open("a", encoding="utf-8") as file:
+                file.write(f"{name}={value.splitlines()[0] if value else ''}\n")
+
+    def comment(self, number: int, marker: str, body: str | None) -> None:
+        """Keeps one comment of a pull request as `body`; None changes nothing unless there is one already."""
+        listed = f"{self.api}/repos/{self.repository}/issues/{number}/comments"
+        mine = next((one for one in self._pages(listed) if _is_ours(one, marker)), None)
+        if mine is None and body is not None:
+            self._call("POST", listed, {"body": f"{marker}\n{body}"})
+        elif mine is not None:
+            told = f"{marker}\n{body or 'Nothing about flags changes any more.'}"
+            if mine["body"].replace("\r\n", "\n").rstrip() != told.rstrip():
+                place = f"{self.api}/repos/{self.repository}/issues/comments/{int(mine['id'])}"
+                self._call("PATCH", place, {"body": told})
+
+    def _pages(self, url: str) -> Iterator[Any]:
+        following: str | None = f"{url}?per_page=100"
+        while following is not None:
+            answer = self._call("GET", following)
+            yield from answer.body
+            following = answer.following
+
+    def _call(self, method: str, url: str, body: Any = None) -> _Answer:
+        if not url.startswith(f"{self.api}/"):
+            raise ActionError("the API named an address that is not its own")
+        request = urllib.request.Request(  # noqa: S310 - the address is the runner's own API
+            url,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={
+                "Accept": "application/vnd.github+json",
+                "Authorization": f"Bearer {self.token}",
+                "Content-Type": "application/json",
+                "User-Agent": "burgee-action",
+                "X-GitHub-Api-Version": "2022-11-28",
+            },
+        )
+        for remaining in reversed(range(TRIES)):
+            try:
+                with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 - as above
+                    return _Answer(json.load(answer), _next(answer.headers.get("Link", "")))
+            except urllib.error.HTTPError as error:
+                wait = _wait(error, remaining)
+                if wait is None:
+                    raise ActionError(f"GitHub answered {error.code} to {method} {_path(url)}") from error
+            except (urllib.error.URLError, TimeoutError) as error:
+                # A POST that was not answered may have been done: another would make a second comment.
+                if method == "POST" or not remaining:
+                    raise ActionError(f"GitHub does not answer: {error}") from error
+                wait = 1.0
+            time.sleep(wait)
+        raise AssertionError("the last try returns or raises")
+
+
+class _Answer(NamedTuple):
+    body: Any
+    following: str | None
+
+
+def _file(environ: Mapping[str, str], name: str) -> Path | None:
+    return Path(environ[name]) if environ.get(name) else None
+
+
+def _sha(text: Any) -> str:
+    if not (isinstance(text, str) and len(text) in {40, 64} and all(digit in "0123456789abcdef" for digit in text)):
+        raise ActionError("the event names no commit")
+    return text
+
+
+def _is_ours(comment: Mapping[str, Any], marker: str) -> bool:
+    """Anybody can write the marker; only an app's comment may be ours, and only at its very beginning."""
+    return (comment.get("user") or {}).get("type") == "Bot" and str(comment.get("body", "")).startswith(marker)
+
+
+def _wait(error: urllib.error.HTTPError, remaining: int) -> float | None:
+    """How long to wait before another try; None where there is no point."""
+    limited = error.code == 429 or (error.code == 403 and "Retry-After" in error.headers)
+    if not remaining or not (limited or error.code in {500, 502, 503, 504}):
+        return None
+    told = error.headers.get("Retry-After", "1")
+    return min(float(told) if told.isdigit() else 1.0, LONGEST_WAIT)
+
+
+def _next(link: str) -> str | None:
+    for part in link.split(","):
+        url, _, relation = part.partition(";")
+        if 'rel="next"' in relation:
+            return url.strip().strip("<>")
+    return None
+
+
+def _path(url: str) -> str:
+    return urllib.parse.urlsplit(url).path
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def fenced(text: str) -> str:
+    """Text as a block of code, whatever is in it."""
+    longest = max((len(run) for run in "".join(c if c == "`" else " " for c in text).split()), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{text.rstrip()}\n{fence}\n"
+
+
+def cut(markdown: str, limit: int) -> str:
+    """Markdown that is short enough; what is folded when it ends is closed."""
+    if len(markdown) <= limit:
+        return markdown
+    kept = markdown[: limit - 100].rpartition("\n")[0]
+    return kept + "\n\n" + "</details>" * (kept.count("<details>") - kept.count("</details>")) + "\n\n… and more."

@@ -1,0 +1,69 @@
+"""What the workflow says, checked, and the command line that does the work."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from host import ActionError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+INSISTING = {"--allow-empty", "--allow-shrink", "--reuse", "--overrides=keep", "--overrides=discard"}
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """None among the environments is the file without one laid over."""
+
+    flags: str
+    environments: tuple[str | None, ...]
+    table: str
+    project: str
+    fail_on_loss: bool
+    insist: tuple[str, ...]
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> Inputs:
+        """Reads and checks them."""
+        names = environ.get("INPUT_ENVIRONMENTS", "").split()
+        for name in names:
+            if not NAME.fullmatch(name):
+                raise ActionError(f"{name!r} is no environment's name")
+        insist = tuple(environ.get("INPUT_INSIST", "").split())
+        for option in insist:
+            if option not in INSISTING:
+                raise ActionError(f"insist takes {', '.join(sorted(INSISTING))}, not {option!r}")
+        return cls(
+            flags=environ.get("INPUT_FLAGS") or "flags.yaml",
+            environments=tuple(names) or (None,),
+            table=environ.get("INPUT_TABLE", ""),
+            project=environ.get("INPUT_PROJECT") or "default",
+            fail_on_loss=environ.get("INPUT_FAIL_ON_LOSS", "false") == "true",
+            insist=insist,
+        )
+
+    def file(self, environment: str | None) -> list[str]:
+        """Options that name the flag file and its environment."""
+        return ["--flags", self.flags, *(["--env", environment] if environment else [])]
+
+    def store(self, environment: str | None) -> list[str]:
+        """Options that name what is live, too."""
+        return [*self.file(environment), "--table", self.table, "--project", self.project]
+
+
+def burgee(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs the command beside this Python; it has no use for the token."""
+    withheld = {"INPUT_TOKEN", "BURGEE_ENV", "BURGEE_TABLE"}
+    environment = {name: value for name, value in os.environ.items() if name not in withheld}
+    program = Path(sys.executable).parent / "burgee"
+    return subprocess.run(  # noqa: S603 - a list, no shell
+        [str(program), *arguments], capture_output=True, text=True, check=False, env=environment
+    )
