@@ -44,7 +44,9 @@ def test_actionlint_finds_nothing() -> None:
 
 def test_zizmor_finds_nothing() -> None:
     """Injection, unpinned actions, kept credentials, permissions too wide; below medium are matters of taste."""
-    judged(str(BIN / "zizmor"), "-q", "--offline", "--min-severity=medium", *(str(path) for path in [*WORKFLOWS, ACTION]))
+    judged(
+        str(BIN / "zizmor"), "-q", "--offline", "--min-severity=medium", *(str(path) for path in [*WORKFLOWS, ACTION])
+    )
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,20 @@ _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})", re.ASCII)
 _FLOAT = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?", re.ASCII)
 
 
+def events(text: str) -> Iterator[Any]:
+    """The parser's events, with their marks: for those who want the looks of a file and not its value."""
+    return iter(yaml.parse(text, Loader=_LOADER))
+
+
+def scalar(text: str) -> Any:
+    """What a plain scalar means."""
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    return float(text) if _FLOAT.fullmatch(text) else text
+
+
 class Document:
     """The value of a file, and where each part of it stands: `places` of values, `keys` of mapping keys."""
 
@@ -145,13 +159,7 @@ class Document:
         text: str = event.value
         if not event.implicit[0]:
             return text
-        if text in _CONSTANTS:
-            return _CONSTANTS[text]
-        if _INTEGER.fullmatch(text):
-            return int(text)
-        if _FLOAT.fullmatch(text):
-            number = float(text)
-            if number in {float("inf"), float("-inf")}:
-                raise self._fail("number-range", f"{text} is out of range", "quote it as a text", event.start_mark)
-            return number
-        return text
+        value = scalar(text)
+        if value in {float("inf"), float("-inf")}:
+            raise self._fail("number-range", f"{text} is out of range", "quote it as a text", event.start_mark)
+        return value

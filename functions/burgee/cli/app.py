@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from burgee.cli import app_deploy, app_diff, app_lint, output
+from burgee.cli import app_care, app_deploy, app_diff, app_lint, output
 from burgee.cli.options import FLAGS, Environment, File, Json
 from burgee.cli.stores import Where, on_store
 from burgee.errors import BurgeeError, FlagFileError
@@ -25,6 +25,7 @@ app = typer.Typer(
 app_diff.register(app)
 app_lint.register(app)
 app_deploy.register(app)
+app_care.register(app)
 
 
 def run() -> None:
@@ -78,7 +79,7 @@ def run_tests(
     from burgee.cli.source import examine
     from burgee.model import Severity
 
-    _, ran, found = examine(path or _default_file())
+    _, ran, found = examine(path or default_file())
     failures = [problem for problem in found if problem.severity is Severity.ERROR]
     if json:
         output.as_json({"tests": ran, "failures": [output.problem_record(one) for one in failures]})
@@ -144,7 +145,8 @@ def bundle(
     output.say(f"{out}: {output.counted(len(snapshot['flags']), 'flag')}")
 
 
-def _default_file() -> Path:
+def default_file() -> Path:
+    """The file that a command works on where none is named."""
     path = Path(FLAGS)
     if not path.is_file():
         raise typer.BadParameter(f"there is no {FLAGS} in this folder; name the file")
