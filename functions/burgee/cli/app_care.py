@@ -1,18 +1,30 @@
-"""The commands beside review: how the file is written, and what in it is ready to go."""
+"""The commands beside review: how the file is written, what it does by itself, and what in it is ready to go."""
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - Typer reads the annotations
-from typing import Annotated
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from burgee.cli import output
+from burgee.cli.options import FLAGS, Environment, File, Json
+from burgee.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from burgee.refs import Pattern, Reference
+
+At = Annotated[str | None, typer.Option("--at", metavar="TIME", help="When, in RFC 3339; default now.")]
 
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
-    app.command("fmt")(fmt)
+    for command in (fmt, stale, refs, simulate, timeline):
+        app.command()(command)
 
 
 def fmt(
@@ -35,3 +47,166 @@ def fmt(
             file.write_bytes(made.encode())
         output.say(f"{file}: {'would be formatted' if check else 'formatted'}")
     raise typer.Exit(int(check and bool(changed)))
+
+
+def stale(
+    flags: File = Path(FLAGS),
+    env: Environment = None,
+    days: Annotated[int, typer.Option(min=0, help="For how long one answer for everyone is long.")] = 30,
+    at: At = None,
+    json: Json = False,
+) -> None:
+    """Tell which flags are ready to go, by Git's history. Exits with 1 where there are any."""
+    from burgee.cli.app import moment
+    from burgee.cli.revisions import versions
+    from burgee.cli.source import releasable
+    from burgee.stale import stale as ready
+
+    releasable(flags, env)
+    now = moment(at) or time.time()
+    found = ready(versions(flags, env, now), now, days)
+    if json:
+        output.as_json([{"flag": one.flag, "code": one.code, "message": one.message} for one in found])
+    else:
+        for one in found:
+            output.say(f"{one.flag}: {one.code}: {one.message}")
+        if not found:
+            output.say("no flag is ready to go")
+    raise typer.Exit(int(bool(found)))
+
+
+def refs(
+    path: Annotated[Path, typer.Argument(exists=True, help="A file, or a folder with code.")],
+    flags: File = Path(FLAGS),
+    json: Json = False,
+) -> None:
+    """Tell where code names each flag. Exits with 1 where it asks for a flag that is not there."""
+
+    from burgee.cli.tree import texts
+    from burgee.flagfile import Source
+    from burgee.refs import references
+
+    source = Source(flags)
+    known = source.model.flags
+    own = {Path(document.file).resolve() for document in source.documents}
+    found: list[Reference] = []
+    patterns: list[Pattern] = []
+    for file, text in texts(path):
+        if file.resolve() not in own:
+            named, made = references(str(file), text, known)
+            found += named
+            patterns += made
+    required = {entry.flag for flag in known.values() for entry in flag.requires or ()}
+    perhaps = {name for name in known for one in patterns if re.fullmatch(one.expression, name)}
+    unnamed = [name for name in known if name not in {one.flag for one in found} | required | perhaps]
+    unknown = [one for one in found if one.flag not in known]
+    if json:
+        output.as_json(
+            {
+                "flags": {name: [_place(one) for one in found if one.flag == name] for name in known},
+                "unnamed": unnamed,
+                "unknown": [{"name": one.flag, **_place(one)} for one in unknown],
+                "patterns": [{"expression": one.expression, **_place(one)} for one in patterns],
+            }
+        )
+    else:
+        _tell_refs(found, known, unnamed, patterns)
+    raise typer.Exit(int(bool(unknown)))
+
+
+def _place(one: Reference | Pattern) -> dict[str, str | int]:
+    return {"file": one.file, "line": one.line, "column": one.column}
+
+
+def _tell_refs(
+    found: list[Reference],
+    known: Collection[str],
+    unnamed: list[str],
+    patterns: list[Pattern],
+) -> None:
+    for name in known:
+        places = [one for one in found if one.flag == name]
+        if places:
+            output.say(name)
+        for one in places:
+            output.say(f"  {one.file}:{one.line}:{one.column}")
+    for name in unnamed:
+        output.say(f"{name}: nothing names it")
+    for pattern in patterns:
+        output.say(f"{pattern.file}:{pattern.line}:{pattern.column}: a name is put together: {pattern.expression}")
+    for one in found:
+        if one.flag not in known:
+            output.tell(f"{one.file}:{one.line}:{one.column}: there is no flag {one.flag!r}", typer.colors.RED)
+
+
+def simulate(
+    flag: Annotated[str, typer.Argument(help="The flag's name.")],
+    flags: File = Path(FLAGS),
+    env: Environment = None,
+    at: At = None,
+    svg: Annotated[
+        Path | None, typer.Option(metavar="OUT", dir_okay=False, help="Draw it into a file, as SVG.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Tell which share of users gets what of a flag, region by region: computed, not sampled."""
+    from burgee import simulate as simulated
+    from burgee.cli.app import moment
+    from burgee.compile import compile_file
+    from burgee.flagfile import near
+    from burgee.times import format_time
+
+    snapshot = compile_file(flags, env)
+    if flag not in snapshot["flags"]:
+        raise Refused("no-such-flag", f"there is no flag {flag!r}; {near(flag, snapshot['flags']) or 'see the file'}")
+    now = moment(at) or time.time()
+    made = simulated.simulate(snapshot, flag, now)
+    title = f"{flag}{f' in {env}' if env else ''} at {format_time(int(now))}"
+    if svg is not None:
+        svg.write_text(simulated.svg(made, title, simulated.palette(made)), encoding="utf-8")
+    if json:
+        rows = [
+            {
+                "when": row.who,
+                "context": dict(row.context),
+                "percent": {variant: float(share * 100) for variant, share in row.shares.items()},
+            }
+            for row in made.rows
+        ]
+        output.as_json({"flag": flag, "regions": rows, "users": dict(made.users)})
+        return
+    output.say(title)
+    width = max(len(row.who) for row in made.rows)
+    for row in made.rows:
+        told = ", ".join(f"{variant} {simulated.percent(share)}" for variant, share in row.shares.items())
+        output.say(f"  {row.who:{width}}  {told}")
+    for user, variant in made.users.items():
+        output.say(f"  {user}, by name: {variant}")
+
+
+def timeline(
+    flag: Annotated[str | None, typer.Argument(metavar="[FLAG]", help="Only this flag; default all.")] = None,
+    flags: File = Path(FLAGS),
+    env: Environment = None,
+    at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="From when on; default now.")] = None,
+    json: Json = False,
+) -> None:
+    """Tell what flags will do by themselves, and when: schedules, ramps, expiries."""
+    from burgee.cli.app import moment
+    from burgee.coming import coming
+    from burgee.compile import compile_file
+    from burgee.times import format_time
+
+    known = compile_file(flags, env)["flags"]
+    if flag is not None and flag not in known:
+        raise Refused("no-such-flag", f"there is no flag {flag!r}")
+    wanted = known if flag is None else {flag: known[flag]}
+    since = moment(at)
+    found = coming(wanted, time.time() if since is None else since)
+    if json:
+        output.as_json([{"at": format_time(one.at), "flag": one.flag, "what": one.what} for one in found])
+        return
+    for one in found:
+        output.say(f"{format_time(one.at)}  {one.flag}: {one.what}")
+    if not found:
+        output.say("nothing happens by itself")

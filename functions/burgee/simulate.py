@@ -1,0 +1,113 @@
+"""Who gets what of one flag, as shares of users: a table, or a picture of it."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from html import escape
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from burgee.effect import effects
+from burgee.errors import Refused
+from burgee.times import parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from burgee.model import Definition, Snapshot
+
+COLOURS = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#ff8ab7", "#a463f2", "#97bbf5", "#9c6b4e")
+NONE = "#c3c9d0"
+FONT = 'font-family="system-ui, sans-serif" font-size="13"'
+LEFT, RIGHT, ROW, TOP = 16, 704, 54, 46
+
+
+class Row(NamedTuple):
+    """Users of one region: attributes that one of them may have, and the share of each variant."""
+
+    who: str
+    context: Mapping[str, Any]
+    shares: Mapping[str, Fraction]
+
+
+class Simulation(NamedTuple):
+    """The regions of a flag; `users` are named by targets, and have their variant whatever the regions say."""
+
+    rows: Sequence[Row]
+    users: Mapping[str, str]
+
+
+def simulate(snapshot: Snapshot, flag: str, now: float) -> Simulation:
+    """What users get at a moment (epoch seconds): the effect of the flag on a world that does not have it."""
+    nothing = {**snapshot, "flags": {}}
+    found = next(effect for effect in effects(nothing, snapshot, now) if effect.flag == flag)
+    rows = []
+    for region in found.regions:
+        shares: dict[str, Fraction] = {}
+        for move in region.moves:
+            shares[str(move.after)] = shares.get(str(move.after), Fraction(0)) + move.share
+        rows.append(Row(region.when.replace("newly matching", "matching"), region.context, shares))
+    if not rows:
+        raise Refused("not-exact", f"{flag} has too many cases to be told: try `burgee diff` with --contexts")
+    state = laid(snapshot["flags"][flag], now)
+    targets = state.get("targets", {}) if state.get("status", False) else {}
+    return Simulation(rows, {user: variant for variant, users in targets.items() for user in users})
+
+
+def laid(definition: Definition, now: float) -> dict[str, Any]:
+    """A flag with its schedule laid over."""
+    state = dict(definition)
+    for entry in definition.get("schedule", ()):
+        if parse_time(entry["at"]) <= now:
+            state |= entry["set"]
+    return state
+
+
+def svg(simulation: Simulation, title: str, colours: Mapping[str, str]) -> str:
+    """The regions as bars, one above the other; every share is also told in words."""
+    height = TOP + ROW * len(simulation.rows) + 34
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 {height}" role="img" {FONT}>',
+        f"<title>{escape(title)}</title>",
+        f'<rect width="720" height="{height}" fill="#fff"/>',
+        f'<text x="{LEFT}" y="26" font-size="16" font-weight="600">{escape(title)}</text>',
+    ]
+    for index, row in enumerate(simulation.rows):
+        parts += _bar(row, TOP + ROW * index, colours)
+    x = LEFT
+    for variant, colour in colours.items():
+        parts.append(f'<rect x="{x}" y="{height - 26}" width="12" height="12" fill="{colour}"/>')
+        parts.append(f'<text x="{x + 18}" y="{height - 15}">{escape(_cut(variant, 24))}</text>')
+        x += 40 + 8 * min(len(variant), 24)
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def palette(simulation: Simulation) -> dict[str, str]:
+    """A colour for each variant, grey for no value."""
+    variants = dict.fromkeys(variant for row in simulation.rows for variant in row.shares)
+    named = [variant for variant in variants if variant != "no value"]
+    colours = {variant: COLOURS[index % len(COLOURS)] for index, variant in enumerate(named)}
+    return {**colours, "no value": NONE} if "no value" in variants else colours
+
+
+def percent(share: Fraction) -> str:
+    """Three decimals, more where the share has them."""
+    told = share * 100
+    return f"{float(told):.3f} %" if (told * 1000).denominator == 1 else f"{float(told):.6f} %"
+
+
+def _bar(row: Row, top: int, colours: Mapping[str, str]) -> list[str]:
+    told = ", ".join(f"{variant} {percent(share)}" for variant, share in row.shares.items())
+    parts = [f'<text x="{LEFT}" y="{top + 14}">{escape(_cut(f"{row.who}: {told}", 104))}</text>']
+    x, width = float(LEFT), RIGHT - LEFT
+    for variant, share in row.shares.items():
+        wide = width * float(share)
+        place = f'x="{x:.2f}" y="{top + 21}" width="{wide:.2f}" height="20"'
+        parts.append(
+            f'<rect {place} fill="{colours[variant]}"><title>{escape(f"{variant}: {percent(share)}")}</title></rect>'
+        )
+        x += wide
+    return parts
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
