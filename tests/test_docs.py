@@ -8,6 +8,7 @@ import json
 import re
 import shlex
 import shutil
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -146,6 +147,18 @@ def test_the_readme_eval_answers_as_printed(burgee: Burgee) -> None:
     shutil.copy(ROOT / "flags.yaml", burgee.folder)
     (session,) = [block for block in blocks(ROOT / "README.md", "console") if ".venv/bin/burgee eval" in block]
     command, _, printed = session.partition("\n")
+    assert burgee(*shlex.split(command.removeprefix("$ .venv/bin/burgee"))).out == printed
+
+
+def test_the_readme_diff_answers_as_printed(burgee: Burgee) -> None:
+    shutil.copy(ROOT / "flags.yaml", burgee.folder)
+    (session,) = [block for block in blocks(ROOT / "README.md", "console") if ".venv/bin/burgee diff" in block]
+    command, _, printed = session.partition("\n")
+    identity = ["-c", "user.name=A", "-c", "user.email=a@x"]
+    for arguments in (["init", "-q", "-b", "main"], ["add", "."], [*identity, "commit", "-qm", "x"]):
+        subprocess.run(["git", *arguments], cwd=burgee.folder, check=True, capture_output=True)
+    text = (ROOT / "flags.yaml").read_text(encoding="utf-8")
+    burgee.write(text.replace("rollout_percentage: 25", "rollout_percentage: 40"))
     assert burgee(*shlex.split(command.removeprefix("$ .venv/bin/burgee"))).out == printed
 
 

@@ -82,7 +82,8 @@ def _lint(host: Host, inputs: Inputs) -> Part:
         hint = f" ({problem['hint']})" if problem["hint"] else ""
         told = f"{problem['message']}{hint}"
         where = {"file": problem["file"], "line": problem["line"], "col": problem["column"]}
-        host.annotate(problem["severity"], told, **where, title=f"burgee {problem['code']}")
+        level = problem["severity"] if problem["severity"] in {"error", "warning"} else "notice"
+        host.annotate(level, told, **where, title=f"burgee {problem['code']}")
         lines.append(f"{problem['file']}:{problem['line']}: {problem['severity']} {problem['code']}: {told}")
     if not ran.returncode:
         return Part("", changes=False)
