@@ -195,6 +195,7 @@ def test_what_others_wrote_runs_nothing(repository: Repository, api: Api) -> Non
 def test_a_loss_fails_where_the_workflow_says_so(repository: Repository) -> None:
     head = repository.branch("less", FILE.replace("age: 5", "age: 4"))
     assert repository.review(head, fail_on_loss="true").code == 1
+    assert repository.review(head, fail_on="time-bomb, lowered").code == 1
 
 
 @pytest.mark.parametrize("source", ["stranger/flags", None])
@@ -306,6 +307,7 @@ def test_from_pull_request_to_release(repository: Repository, api: Api, endpoint
     assert repository.review(head, **live).code == 0
     assert "Against what is live in production" in api.bodies()[0]
     assert "rollout_percentage: 1 -> 2" in api.bodies()[0]
+    assert "Users see what is told above, and nothing else." in api.bodies()[0]
 
     old = repository.git("rev-parse", "origin/main")
     repository.git("checkout", "-q", "main")

@@ -6,14 +6,15 @@ from fractions import Fraction
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from burgee.effect import effects
-from burgee.errors import Refused
-from burgee.times import parse_time
+from burgee.decide import Side, World
+from burgee.effect import compare
+from burgee.told import percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from burgee.model import Definition, Snapshot
+    from burgee.effect import RegionEffect
+    from burgee.model import Snapshot
 
 COLOURS = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#ff8ab7", "#a463f2", "#97bbf5", "#9c6b4e")
 NONE = "#c3c9d0"
@@ -30,36 +31,30 @@ class Row(NamedTuple):
 
 
 class Simulation(NamedTuple):
-    """The regions of a flag; `users` are named by targets, and have their variant whatever the regions say."""
+    """The regions of a flag; `users` are those whom its targets name, by the variant that they get. `sample` says how
+    shares were drawn, where they could not be computed.
+    """
 
     rows: Sequence[Row]
     users: Mapping[str, str]
+    sample: str | None
 
 
 def simulate(snapshot: Snapshot, flag: str, now: float) -> Simulation:
     """What users get at a moment (epoch seconds): the effect of the flag on a world that does not have it."""
-    nothing = {**snapshot, "flags": {}}
-    found = next(effect for effect in effects(nothing, snapshot, now) if effect.flag == flag)
-    rows = []
-    for region in found.regions:
-        shares: dict[str, Fraction] = {}
-        for move in region.moves:
-            shares[str(move.after)] = shares.get(str(move.after), Fraction(0)) + move.share
-        rows.append(Row(region.when.replace("newly matching", "matching"), region.context, shares))
-    if not rows:
-        raise Refused("not-exact", f"{flag} has too many cases to be told: try `burgee diff` with --contexts")
-    state = laid(snapshot["flags"][flag], now)
-    targets = state.get("targets", {}) if state.get("status", False) else {}
-    return Simulation(rows, {user: variant for variant, users in targets.items() for user in users})
+    before, after = Side({**snapshot, "flags": {}}, now), Side(snapshot, now)
+    compared = compare(flag, before, after, World())
+    rows = [_row(region) for region in compared.regions if not region.users]
+    named = [region for region in compared.regions if region.users]
+    users = {user: str(move.after) for region in named for move in region.moves for user in region.users}
+    return Simulation(rows, users, compared.sample)
 
 
-def laid(definition: Definition, now: float) -> dict[str, Any]:
-    """A flag with its schedule laid over."""
-    state = dict(definition)
-    for entry in definition.get("schedule", ()):
-        if parse_time(entry["at"]) <= now:
-            state |= entry["set"]
-    return state
+def _row(region: RegionEffect) -> Row:
+    shares: dict[str, Fraction] = {}
+    for move in region.moves:
+        shares[str(move.after)] = shares.get(str(move.after), Fraction(0)) + move.share
+    return Row(region.when.replace("newly matching", "matching"), region.context, shares)
 
 
 def svg(simulation: Simulation, title: str, colours: Mapping[str, str]) -> str:
@@ -87,12 +82,6 @@ def palette(simulation: Simulation) -> dict[str, str]:
     named = [variant for variant in variants if variant != "no value"]
     colours = {variant: COLOURS[index % len(COLOURS)] for index, variant in enumerate(named)}
     return {**colours, "no value": NONE} if "no value" in variants else colours
-
-
-def percent(share: Fraction) -> str:
-    """Three decimals, more where the share has them."""
-    told = share * 100
-    return f"{float(told):.3f} %" if (told * 1000).denominator == 1 else f"{float(told):.6f} %"
 
 
 def _bar(row: Row, top: int, colours: Mapping[str, str]) -> list[str]:

@@ -27,6 +27,7 @@ class Inputs:
     environments: tuple[str | None, ...]
     table: str
     project: str
+    fail_on: str
     fail_on_loss: bool
     insist: tuple[str, ...]
 
@@ -41,14 +42,23 @@ class Inputs:
         for option in insist:
             if option not in INSISTING:
                 raise ActionError(f"insist takes {', '.join(sorted(INSISTING))}, not {option!r}")
+        codes = environ.get("INPUT_FAIL_ON", "").replace(",", " ").split()
+        for code in codes:
+            if not NAME.fullmatch(code):
+                raise ActionError(f"{code!r} is no finding's code")
         return cls(
             flags=environ.get("INPUT_FLAGS") or "flags.yaml",
             environments=tuple(names) or (None,),
             table=environ.get("INPUT_TABLE", ""),
             project=environ.get("INPUT_PROJECT") or "default",
+            fail_on=",".join(codes),
             fail_on_loss=environ.get("INPUT_FAIL_ON_LOSS", "false") == "true",
             insist=insist,
         )
+
+    def failing(self) -> list[str]:
+        """The option that names findings which fail; what the file names fails anyhow."""
+        return ["--fail-on", self.fail_on] if self.fail_on else []
 
     def file(self, environment: str | None) -> list[str]:
         """Options that name the flag file and its environment."""

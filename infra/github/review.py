@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from host import Change, Host
     from inputs import Inputs
 
+NOBODY = "**Nobody sees a change.**"
 COMMENT_LIMIT = 65_000
 """GitHub takes comments of 65,536 characters."""
 
@@ -32,8 +33,9 @@ def review(host: Host, inputs: Inputs) -> int:
     change = host.change()
     parts = [_lint(host, inputs)]
     if not parts[0].fails:
-        parts += _effects(inputs, change)
-        parts += _live(inputs, change)
+        effects = _effects(inputs, change)
+        parts += _grouped(effects)
+        parts += _live(inputs, change, effects)
     body = "\n".join(part.text for part in parts if part.text)
     changes = any(part.changes for part in parts)
     host.summarise(body if changes else "Nothing about flags changes.")
@@ -71,7 +73,7 @@ def _within(parts: list[Part]) -> str:
 
 def _lint(host: Host, inputs: Inputs) -> Part:
     """Problems, each beside its line; a failed test of a flag is one."""
-    ran = burgee("lint", inputs.flags, "--json")
+    ran = burgee("lint", inputs.flags, "--json", *inputs.failing())
     try:
         found = json.loads(ran.stdout)
     except ValueError as error:
@@ -92,22 +94,32 @@ def _lint(host: Host, inputs: Inputs) -> Part:
     return Part(head + fenced(cut("\n".join(lines), 20_000)), fails=True)
 
 
-def _effects(inputs: Inputs, change: Change) -> list[Part]:
-    """Who will see what change, against the merge base; environments in which it is the same are told once."""
+def _effects(inputs: Inputs, change: Change) -> dict[str | None, Part]:
+    """Who will see what change, against the merge base, by environment."""
     base = _merge_base(change)
-    told: dict[Part, list[str]] = {}
-    for environment in inputs.environments:
-        part = _effect(inputs, base, change.head, environment)
-        told.setdefault(part, []).append(environment or "")
+    return {environment: _effect(inputs, base, change.head, environment) for environment in inputs.environments}
+
+
+def _grouped(effects: dict[str | None, Part]) -> list[Part]:
+    """Environments in which it is the same are told once."""
+    told: dict[str, list[str]] = {}
+    for environment, part in effects.items():
+        told.setdefault(_substance(part.text), []).append(environment or "")
     parts = []
-    for part, environments in told.items():
+    for environments in told.values():
+        part = effects[environments[0] or None]
         names = ", ".join(f"`{name}`" for name in environments if name)
         parts.append(part._replace(text=f"## {names}\n\n{part.text}") if names else part)
     return parts
 
 
+def _substance(text: str) -> str:
+    """What is told without the sizes of the releases, which differ by the environment's name alone."""
+    return "\n".join(line for line in text.splitlines() if not line.startswith("<sub>"))
+
+
 def _effect(inputs: Inputs, base: str, head: str, environment: str | None) -> Part:
-    options = [*inputs.file(environment), "--format", "markdown"]
+    options = [*inputs.file(environment), "--format", "markdown", *inputs.failing()]
     if inputs.fail_on_loss:
         options.append("--fail-on-loss")
     with tempfile.TemporaryDirectory(prefix="burgee-") as folder:
@@ -117,7 +129,7 @@ def _effect(inputs: Inputs, base: str, head: str, environment: str | None) -> Pa
     if not ran.stdout:
         told = f"⚠️ The effect could not be told:\n\n{fenced(cut(ran.stderr, 5_000))}"
         return Part(told, changes=True, fails=True)
-    return Part(ran.stdout, changes="**Nobody sees a change.**" not in ran.stdout, fails=bool(ran.returncode))
+    return Part(ran.stdout, changes=NOBODY not in ran.stdout, fails=bool(ran.returncode))
 
 
 def _merge_base(change: Change) -> str:
@@ -144,20 +156,24 @@ def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - a list, no shell
 
 
-def _live(inputs: Inputs, change: Change) -> list[Part]:
+def _live(inputs: Inputs, change: Change, effects: dict[str | None, Part]) -> list[Part]:
     """What a release of the merged file would change on what is live, overrides included."""
     if not inputs.table:
         return []
     if change.fork:
         return [Part("What is live is not compared with: a fork gets no credentials.", changes=False)]
-    parts = []
-    for environment in inputs.environments:
-        ran = burgee("plan", *inputs.store(environment))
-        told = ran.stdout + ran.stderr
-        refused = bool(ran.returncode)
-        where = f"Against what is live{f' in {environment}' if environment else ''}"
-        mark = ": ⚠️ a release would be refused" if refused and ran.stdout else ""
-        mark = mark or (": ⚠️ it could not be read" if refused else "")
-        text = f"<details><summary>{where}{mark}</summary>\n\n{fenced(cut(told, 10_000))}\n</details>\n"
-        parts.append(Part(text, changes=bool(mark)))
-    return parts
+    return [_against_live(inputs, environment, effects[environment]) for environment in inputs.environments]
+
+
+def _against_live(inputs: Inputs, environment: str | None, effect: Part) -> Part:
+    ran = burgee("plan", *inputs.store(environment))
+    mark = ""
+    if ran.returncode:
+        mark = ": ⚠️ a release would be refused" if ran.stdout else ": ⚠️ it could not be read"
+    told = fenced(cut(ran.stdout + ran.stderr, 10_000))
+    if ran.stdout:
+        live = burgee("diff", f"live:{environment or ''}", *inputs.store(environment), "--format", "markdown")
+        same = _substance(live.stdout) == _substance(effect.text)
+        told += "\nUsers see what is told above, and nothing else.\n" if same else f"\n{cut(live.stdout, 30_000)}"
+    where = f"Against what is live{f' in {environment}' if environment else ''}"
+    return Part(f"<details><summary>{where}{mark}</summary>\n\n{told}\n</details>\n", changes=bool(mark))

@@ -155,6 +155,7 @@ def simulate(
     from burgee.compile import compile_file
     from burgee.flagfile import near
     from burgee.times import format_time
+    from burgee.told import percent
 
     snapshot = compile_file(flags, env)
     if flag not in snapshot["flags"]:
@@ -173,15 +174,17 @@ def simulate(
             }
             for row in made.rows
         ]
-        output.as_json({"flag": flag, "regions": rows, "users": dict(made.users)})
+        output.as_json({"flag": flag, "sample": made.sample, "regions": rows, "users": dict(made.users)})
         return
     output.say(title)
-    width = max(len(row.who) for row in made.rows)
+    width = max((len(row.who) for row in made.rows), default=0)
     for row in made.rows:
-        told = ", ".join(f"{variant} {simulated.percent(share)}" for variant, share in row.shares.items())
+        told = ", ".join(f"{variant} {percent(share)}" for variant, share in row.shares.items())
         output.say(f"  {row.who:{width}}  {told}")
     for user, variant in made.users.items():
         output.say(f"  {user}, by name: {variant}")
+    if made.sample:
+        output.tell(f"not exact: {made.sample}", typer.colors.YELLOW)
 
 
 def timeline(
