@@ -113,7 +113,7 @@ def test_the_comment_is_the_same_every_time_and_says_first_what_matters(reposito
     told = repository("diff", "HEAD", "--format", "markdown").out
     assert told == repository("diff", "HEAD", "--format", "markdown").out
     assert told.startswith("### 2 flags change what users see\n\n⚠️ Somebody **loses** something in `button`.\n")
-    assert "| all users | 4.000 % | off -&gt; on | user-" in told
+    assert "| all users | 4.000 % | off -&gt; on | `user-" in told
 
 
 def test_directories_releases_and_what_is_live_can_be_compared(repository: Burgee) -> None:

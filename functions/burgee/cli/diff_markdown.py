@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from burgee import told
 from burgee.model import Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from burgee.cli.report import Report
     from burgee.effect import FlagEffect, RegionEffect
@@ -20,8 +20,7 @@ ROOM_FOR_TAIL = 200
 MAX_FIRST = 8
 MAX_ROWS = 50
 MAX_TEXT = 400
-MARKS = {Severity.ERROR: "🔴", Severity.WARNING: "🟡", Severity.NOTE: "⚪"}
-ORDER = list(MARKS)
+GRAVE = (Severity.ERROR, Severity.WARNING)
 
 
 def markdown(report: Report) -> str:
@@ -60,7 +59,7 @@ def _first_screen(report: Report) -> Iterator[str]:
     title = (
         "Nobody sees a change now"
         if not number
-        else f"{number:,} flag{'s' if number > 1 else ''} change what users see"
+        else f"{number:,} flag{'s change' if number > 1 else ' changes'} what users see"
     )
     yield f"### {title}\n\n"
     losing = [effect for effect in effects if effect.losing()]
@@ -69,9 +68,9 @@ def _first_screen(report: Report) -> Iterator[str]:
         yield f"⚠️ Somebody **loses** something in {shown}{_more(losing)}.\n\n"
     elif not any(effect.sample for effect in effects):
         yield "Nobody loses anything.\n\n"
-    grave = [one for severity in ORDER[:2] for one in report.findings if one.severity is severity]
+    grave = [one for severity in GRAVE for one in report.findings if one.severity is severity]
     if grave:
-        yield "| | finding | flag | |\n|---|---|---|---|\n"
+        yield "| | finding | flag | what | for example |\n|---|---|---|---|---|\n"
         yield "".join(_finding_row(one) for one in grave[:MAX_FIRST])
         yield f"\n{_more(grave).strip()}\n\n" if len(grave) > MAX_FIRST else "\n"
     if effects:
@@ -87,13 +86,8 @@ def _more(listed: Sequence[object]) -> str:
 
 
 def _finding_row(one: Finding) -> str:
-    example = told.such(one.example) if one.example else ""
     flag = code(one.flag) if one.flag else ""
-    return f"| {MARKS[one.severity]} | **{one.code}** | {flag} | {cell(one.message)}{_eg(example)} |\n"
-
-
-def _eg(example: str) -> str:
-    return f", e.g. {cell(example)}" if example else ""
+    return f"| {one.severity} | **{one.code}** | {flag} | {cell(one.message)} | {example(one.example)} |\n"
 
 
 def _summary_row(effect: FlagEffect, report: Report) -> str:
@@ -113,9 +107,9 @@ def _all_findings(report: Report, grave: Sequence[Finding]) -> Iterator[str]:
         return
     yield f"<details><summary>{len(report.findings):,} findings in full</summary>\n\n"
     for one in folded[:MAX_ROWS]:
-        example = told.such(one.example) if one.example else ""
         flag = f" {code(one.flag)}" if one.flag else ""
-        yield f"- {MARKS[one.severity]} **{one.code}**{flag}: {cell(one.message)}{_eg(example)}\n"
+        such = f", e.g. {example(one.example)}" if one.example else ""
+        yield f"- {one.severity} **{one.code}**{flag}: {cell(one.message)}{such}\n"
         yield "".join(f"  - {cell(detail)}\n" for detail in one.details[:10])
     if len(folded) > MAX_ROWS:
         yield f"- … and {len(folded) - MAX_ROWS:,} more\n"
@@ -138,8 +132,7 @@ def _flags(report: Report) -> Iterator[str]:
 def _rows(region: RegionEffect, at: str) -> Iterator[str]:
     who = f"from {at}: {told.whom(region)}" if at else told.whom(region)
     for move in region.moves:
-        example = told.such(move.example) if move.example else ""
-        yield f"| {cell(who)} | {told.share_of(move)} | {cell(told.arrow(move))} | {cell(example)} |"
+        yield f"| {cell(who)} | {told.share_of(move)} | {cell(told.arrow(move))} | {example(move.example)} |"
 
 
 def _size(report: Report) -> str:
@@ -163,5 +156,13 @@ def cell(text: str) -> str:
 
 
 def code(name: str) -> str:
-    """A flag's name as code: the grammar of names leaves nothing to escape but what an operator made up."""
-    return f"`{name.replace('`', '').replace('|', '')}`"
+    """Text as code, in a table cell too."""
+    shown = name if len(name) <= MAX_TEXT else name[: MAX_TEXT - 1] + "…"
+    for mark, other in (("`", "'"), ("|", "\\|"), ("\n", " ")):
+        shown = shown.replace(mark, other)
+    return f"`{shown}`"
+
+
+def example(context: Mapping[str, Any] | None) -> str:
+    """A context as code, so that addresses in it become no links; nothing where there is none."""
+    return code(told.such(context)) if context else ""

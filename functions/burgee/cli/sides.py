@@ -218,7 +218,7 @@ def edited(source: Source) -> dict[str, float]:
         times = _blame(Path(document.file)) if own else []
         for index, (line, name) in enumerate(own):
             end = own[index + 1][0] - 1 if index + 1 < len(own) else len(times)
-            stretch = times[line - 1 : end]
+            stretch = times[line - 1 : max(line, end)]  # flags may share a line
             if stretch:
                 found[name] = max(stretch)
     return found
