@@ -104,10 +104,19 @@ def test_a_byte_order_mark_is_allowed(tmp_path: Path) -> None:
     assert check(Source(path)) == []
 
 
-def test_whole_numbers_and_fractions_stay_what_they_are(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("written", "compiled"),
+    [
+        ("{x: 5, y: 6}", '{"x": 5, "y": 6}'),
+        ("{x: 5.0, y: 6.0}", '{"x": 5.0, "y": 6.0}'),
+        ("{x: {a: 5, b: 5.0}}", '{"x": {"a": 5, "b": 5.0}}'),
+        ("{x: 5, y: 5.5}", '{"x": 5.0, "y": 5.5}'),
+    ],
+)
+def test_numbers_stay_what_they_are_and_one_flag_has_one_type(tmp_path: Path, written: str, compiled: str) -> None:
     path = tmp_path / "flags.yaml"
-    path.write_text("version: 1\nflags: {a: {variants: {x: 5, y: 5.0}, default: {serve: x}}}", encoding="utf-8")
-    assert json.dumps(compile_file(path)["flags"]["a"]["variants"]) == '{"x": 5, "y": 5.0}'
+    path.write_text(f"version: 1\nflags: {{a: {{variants: {written}, default: {{serve: x}}}}}}", encoding="utf-8")
+    assert json.dumps(compile_file(path)["flags"]["a"]["variants"]) == compiled
 
 
 def test_null_values_are_kept() -> None:

@@ -6,6 +6,7 @@ BurgeeError
 │   ├── StoreUnavailable  no answer: timeout, throttling, refused connection; try again
 │   ├── Corrupt           stored bytes do not match their digest or do not parse
 │   ├── Conflict          somebody else wrote first; read again
+│   ├── Denied            the key shown may not read this; asking again changes nothing
 │   └── NotFound          no such release or key
 └── Refused               a change that is possible but surprising; says how to insist
 """
@@ -46,6 +47,10 @@ class Corrupt(StoreError):  # noqa: N818 - as above
 
 class Conflict(StoreError):  # noqa: N818 - as above
     """The state moved on since it was read, so nothing was written."""
+
+
+class Denied(StoreError):  # noqa: N818 - as above
+    """Whoever keeps the flags does not give them to this caller."""
 
 
 class NotFound(StoreError):  # noqa: N818 - as above

@@ -84,6 +84,16 @@ def _split(weights: dict[str, float]) -> dict[str, float]:
     return weights
 
 
+def _one_number_type(variants: dict[str, Any]) -> dict[str, Any]:
+    """Whole numbers beside fractions become floats: typed clients ask one flag for one type."""
+    numbers = [
+        value for value in variants.values() if isinstance(value, (int, float)) and not isinstance(value, bool)
+    ]
+    if len(numbers) < len(variants) or not any(isinstance(value, float) for value in numbers):
+        return variants
+    return {name: float(value) if abs(value) <= 2**53 else value for name, value in variants.items()}
+
+
 class Fault(NamedTuple):
     """Something wrong inside a condition: the way to it, a stable code, and a sentence."""
 
@@ -285,7 +295,7 @@ class Settings(Part):
     rollout_percentage: Rollout | None = Field(
         None, description="Share of users, 0 to 100 with up to three decimals, who get the default."
     )
-    variants: Annotated[dict[Variant, Any], Field(min_length=1)] | None = Field(
+    variants: Annotated[dict[Variant, Any], Field(min_length=1), AfterValidator(_one_number_type)] | None = Field(
         None, description="Values by name, all of one type; without it the flag is boolean, `on` and `off`."
     )
     off_variant: str | None = Field(None, description="Served when the flag is off and outside its rollout.")

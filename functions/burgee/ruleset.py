@@ -65,6 +65,7 @@ class Ruleset:
     ) -> None:
         self.release: Mapping[str, str | int] = dict(release or {})
         self.overrides = {override.flag: override for override in overrides}
+        self.snapshot = snapshot
         self._flags: Mapping[str, Definition] = snapshot["flags"]
         self._segments: Mapping[str, Any] = snapshot.get("segments", {})
         self._holdouts: Mapping[str, Any] = snapshot.get("holdouts", {})

@@ -1,4 +1,4 @@
-"""The ruleset that is served: follows the store's pointer, and keeps the last good one whatever happens to it."""
+"""The ruleset that is served: follows a source, and keeps the last good one whatever happens to it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 import time
 from dataclasses import dataclass
 from threading import Lock, Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from burgee.bucketing import bucket, canary_salt, threshold
 from burgee.engine import unit_reader
@@ -31,6 +31,7 @@ class Trial:
     """Two rulesets while a release bakes, and who gets which: a share of users by hash, and all once it is over."""
 
     def __init__(self, current: Ruleset, base: Ruleset, version: int, bake: Bake) -> None:
+        self.bake = bake
         self.current = current
         self.base = base
         self._salt = canary_salt(version)
@@ -39,10 +40,14 @@ class Trial:
 
     def choose(self, context: Context, now: float | None = None) -> Ruleset:
         """The ruleset of a context; who has no targeting key waits with the majority."""
-        if (time.time() if now is None else now) >= self._until:
+        if self.over(now):
             return self.current
         unit = _unit(context)
         return self.current if unit is not None and bucket(unit, self._salt) < self._below else self.base
+
+    def over(self, now: float | None = None) -> bool:
+        """Whether everybody gets the release."""
+        return (time.time() if now is None else now) >= self._until
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +61,70 @@ class Status:
     bake: Bake | None = None
 
 
-class Serving:
-    """Polls the pointer at most every `refresh_seconds`, jittered by a fifth; one refresh at a time.
+class Served(NamedTuple):
+    """A ruleset, the version of its release (0 for none), where it came from, and its trial, if it is on one."""
 
-    Without a store it serves the bundled snapshot. Whoever asks refreshes when it is due, and the others go on with
-    the old ruleset meanwhile; so does whoever asks, where the store takes longer than `patience` seconds. The look
-    then goes on in a thread of its own, which may be frozen with its process and go on when that does.
+    ruleset: Ruleset
+    version: int
+    source: str
+    trial: Trial | None = None
+
+    def choose(self, context: Context, now: float | None = None) -> Ruleset:
+        """The ruleset of a context."""
+        return self.ruleset if self.trial is None else self.trial.choose(context, now)
+
+
+class Source(Protocol):
+    """Where flags are looked for."""
+
+    def look(self) -> Served | None:
+        """What is there, or None where that is what the last look found; StoreError if it cannot be read."""
+
+
+class StoreSource:
+    """A store's release with its overrides; until it has a release, the snapshot that `before` serves."""
+
+    def __init__(self, store: Store, before: Served) -> None:
+        self._store = store
+        self._before = before
+        self._pointer: Pointer | None = None
+        self._loaded: dict[int, tuple[Snapshot, Mapping[str, Any]]] = {}
+
+    def look(self) -> Served | None:
+        """Reads the pointer, and the rest where that moved."""
+        store = self._store
+        if self._pointer is not None and store.pointer().revision == self._pointer.revision:
+            return None
+        state = store.state()
+        version, bake = state.pointer.version, state.pointer.baking(time.time())
+        # All is read and compiled as far as it goes before anything of it is served.
+        needed = {version, bake.base if bake else version} - {0}
+        loaded = {one: self._loaded.get(one) or _load(store, one) for one in needed}
+        current = self._built(loaded, version, state)
+        trial = None if bake is None else Trial(current, self._built(loaded, bake.base, state), version, bake)
+        self._loaded, self._pointer = loaded, state.pointer
+        return Served(current, version, "store" if version else self._before.source, trial)
+
+    def _built(self, loaded: Mapping[int, Any], version: int, state: State) -> Ruleset:
+        snapshot, release = loaded.get(version, (self._before.ruleset.snapshot, {"version": 0}))
+        return Ruleset(snapshot, state.overrides.values(), release)
+
+
+def _load(store: Store, version: int) -> tuple[Snapshot, Mapping[str, Any]]:
+    snapshot, record = load_snapshot(store.payload(version)), store.release(version)
+    release: dict[str, Any] = {"version": record.version, "digest": record.digest}
+    if record.origin.commit:
+        release["commit"] = record.origin.commit
+    return snapshot, release
+
+
+class Serving:
+    """Looks at a source at most every `refresh_seconds`, jittered by a fifth; one refresh at a time.
+
+    The source is a store unless another is given; without any, the bundled snapshot is served. Whoever asks refreshes
+    when it is due, and the others go on with the old ruleset meanwhile; so does whoever asks, where the source takes
+    longer than `patience` seconds. The look then goes on in a thread of its own, which may be frozen with its process
+    and go on when that does.
     """
 
     def __init__(
@@ -72,30 +135,27 @@ class Serving:
         refresh_seconds: float = 10.0,
         patience: float | None = None,
         clock: Callable[[], float] = time.monotonic,
+        source: Source | None = None,
     ) -> None:
-        self._store = store
+        snapshot, name = (EMPTY, "none") if bundled is None else (bundled, "bundled")
+        self._served = Served(Ruleset(snapshot, release={"version": 0}), 0, name)
+        self._source = source if store is None else StoreSource(store, self._served)
         self._refresh_seconds = refresh_seconds
         self._patience = patience
         self._clock = clock
         self._lock = Lock()
-        self._pointer: Pointer | None = None
-        self._bundled = bundled or EMPTY
-        self._source = "bundled" if bundled is not None else "none"
-        self._version = 0
-        self._error: str | None = None
+        self._failure: Exception | None = None
         self._confirmed = clock()
         self._due = NEVER
-        self._loaded: dict[int, tuple[Snapshot, Mapping[str, Any]]] = {}
-        self._served: Ruleset | Trial = Ruleset(self._bundled, release={"version": 0})
 
     def ruleset(self, context: Context = NOBODY, now: float | None = None) -> Ruleset:
         """The ruleset that answers a context, refreshed first if that is due. Ask once for one answer."""
-        if self._store is not None and self._clock() >= self._due:
-            self._refresh_once(self._store, self._due)
+        if self._source is not None and self._clock() >= self._due:
+            self._refresh_once(self._source, self._due)
         served = self._served
-        return served if isinstance(served, Ruleset) else served.choose(context, now)
+        return served.ruleset if served.trial is None else served.trial.choose(context, now)
 
-    def _refresh_once(self, store: Store, due: float) -> None:
+    def _refresh_once(self, source: Source, due: float) -> None:
         """Looks, unless somebody does already. The first answer waits for it; a later one no longer than it must."""
         first = due == NEVER
         if not self._lock.acquire(blocking=first):
@@ -104,70 +164,50 @@ class Serving:
         if self._due != due:
             self._lock.release()
         elif first or self._patience is None:
-            self._look_and_release(store)
+            self._look_and_release(source)
         else:
-            looking = Thread(target=self._look_and_release, args=(store,), daemon=True)
+            looking = Thread(target=self._look_and_release, args=(source,), daemon=True)
             try:
                 looking.start()
             except RuntimeError:  # no thread to be had
-                self._look_and_release(store)
+                self._look_and_release(source)
             else:
                 looking.join(self._patience)
 
-    def _look_and_release(self, store: Store) -> None:
+    def _look_and_release(self, source: Source) -> None:
         try:
-            self._look(store)
+            self._look(source)
         finally:
             self._lock.release()
 
-    def refresh(self) -> None:
-        """Looks at the pointer now; what was committed before this call is served after it, if the store answers."""
-        if self._store is not None:
-            with self._lock:
-                self._look(self._store)
+    def served(self) -> Served:
+        """What is served, with no look at the source."""
+        return self._served
 
-    def _look(self, store: Store) -> None:
-        """Never raises for what the store does."""
+    def refresh(self) -> None:
+        """Looks at the source now; what was committed before this call is served after it, if it answers."""
+        if self._source is not None:
+            with self._lock:
+                self._look(self._source)
+
+    def _look(self, source: Source) -> None:
+        """Never raises for what the source does."""
         try:
-            self._follow(store)
-            self._error = None
+            self._served = source.look() or self._served
+            self._failure = None
             self._confirmed = self._clock()
         except (StoreError, KeyError, TypeError, ValueError, AttributeError) as error:
-            self._error = f"{type(error).__name__}: {error}"
+            self._failure = error
         # Jitter only spreads load; it guards nothing.
         self._due = self._clock() + self._refresh_seconds * random.uniform(0.8, 1.2)  # noqa: S311
 
-    def _follow(self, store: Store) -> None:
-        if self._pointer is not None and store.pointer().revision == self._pointer.revision:
-            return
-        state = store.state()
-        version, bake = state.pointer.version, state.pointer.baking(time.time())
-        # All is read and compiled as far as it goes before anything of it is served.
-        needed = {version, bake.base if bake else version} - {0}
-        loaded = {one: self._loaded.get(one) or _load(store, one) for one in needed}
-        current = self._built(loaded, version, state)
-        if bake is not None:
-            self._served = Trial(current, self._built(loaded, bake.base, state), version, bake)
-        else:
-            self._served = current
-        self._loaded = loaded
-        self._version = version
-        self._source = "store" if version else self._source
-        self._pointer = state.pointer
-
-    def _built(self, loaded: Mapping[int, Any], version: int, state: State) -> Ruleset:
-        snapshot, release = loaded.get(version, (self._bundled, {"version": 0}))
-        return Ruleset(snapshot, state.overrides.values(), release)
+    def failure(self) -> Exception | None:
+        """What the last look met; None where it went well."""
+        return self._failure
 
     def status(self) -> Status:
         """What is served now."""
-        bake = self._pointer.baking(time.time()) if self._pointer else None
-        return Status(self._version, self._source, max(self._clock() - self._confirmed, 0.0), self._error, bake)
-
-
-def _load(store: Store, version: int) -> tuple[Snapshot, Mapping[str, Any]]:
-    snapshot, record = load_snapshot(store.payload(version)), store.release(version)
-    release: dict[str, Any] = {"version": record.version, "digest": record.digest}
-    if record.origin.commit:
-        release["commit"] = record.origin.commit
-    return snapshot, release
+        served, failure = self._served, self._failure
+        error = None if failure is None else f"{type(failure).__name__}: {failure}"
+        bake = served.trial.bake if served.trial is not None and not served.trial.over() else None
+        return Status(served.version, served.source, max(self._clock() - self._confirmed, 0.0), error, bake)

@@ -55,6 +55,18 @@ def test_a_staged_release_can_be_read_back_by_its_version(open_store: Open) -> N
     assert other.payload(1) == payload
 
 
+def test_numbers_keep_their_types(open_store: Open) -> None:
+    variants = {"whole": 5, "real": 5.0, "large": 2**53, "small": 1e-7, "deep": {"a": [1, 1.0]}}
+    text = json.dumps(variants)
+    store = open_store()
+    committed(store, activate=staged(store, text.encode()).version, lay=[override("a", variants=variants)])
+    other = open_store()
+    assert other.payload(1) == text.encode()
+    definition = other.state().overrides["a"].definition
+    assert definition is not None
+    assert json.dumps(definition["variants"]) == text
+
+
 @pytest.mark.parametrize("payload", [b"", bytes(range(256)), b"x" * 5], ids=["empty", "binary", "short"])
 def test_a_payload_is_bytes_whatever_they_are(store: Store, payload: bytes) -> None:
     assert store.payload(staged(store, payload).version) == payload

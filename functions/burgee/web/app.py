@@ -140,7 +140,19 @@ def _ofrep(summary: str, path: list[str], schema: dict[str, Any], **statuses: st
     }
 
 
+_RULES = {
+    "type": "object",
+    "required": ["version", "source", "release", "snapshot", "overrides"],
+    "properties": {
+        "version": {"type": "integer"},
+        "source": {"enum": ["store", "bundled", "none"]},
+        "release": _METADATA,
+        "snapshot": {"type": "object", "required": ["flags"]},
+        "overrides": {"type": "array", "items": {"type": "object", "required": ["flag", "definition"]}},
+    },
+}
 _EVALUATION_PATHS = {
+    "/ruleset": _operation("The release with its overrides, for evaluating elsewhere", [], _RULES),
     "/ofrep/v1/evaluate/flags": _ofrep(
         "What a context gets of every flag", [], _BULK, _304="Not changed since `If-None-Match`", _400="No context"
     ),

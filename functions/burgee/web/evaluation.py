@@ -18,6 +18,7 @@ from burgee.times import format_time
 from burgee.version import __version__
 from burgee.web.ofrep import RELEASE, answering, ofrep_routes
 from burgee.web.problems import HANDLERS, answer, problem
+from burgee.web.rules import rules_route
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -79,6 +80,7 @@ def evaluation_routes(serving: Serving) -> list[BaseRoute]:
         Route("/users/{user_id}/flags", user_flags),
         Route("/users/{user_id}/flags/{flag_name}", user_flag),
         ofrep_routes(serving),
+        rules_route(serving),
     ]
 
 

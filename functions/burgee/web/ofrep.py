@@ -120,7 +120,7 @@ def _cached(request: Request, body: dict[str, Any]) -> Response:
     """The tag is over the whole answer: release, overrides, context and time all change it when they change that."""
     data = json.dumps(body, separators=(",", ":")).encode()
     etag = f'"{sha256(data).hexdigest()[:32]}"'
-    if holds(request.headers.get("if-none-match", ""), etag):
+    if holds(",".join(request.headers.getlist("if-none-match")), etag):
         return Response(status_code=304, headers={"ETag": etag})
     return Response(data, headers={"ETag": etag}, media_type="application/json")
 

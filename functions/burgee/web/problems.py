@@ -36,7 +36,7 @@ def answer(request: Request, body: Any, status: int = 200, headers: dict[str, st
 def holds(header: str, etag: str) -> bool:
     """RFC 9110 section 13.1.2: weak comparison against a list, or `*`."""
     tags = [tag.strip().removeprefix("W/") for tag in header.split(",")]
-    return etag in tags or "*" in tags
+    return etag in tags or header.strip() == "*"
 
 
 def problem(status: int, kind: str, detail: str, errors: list[dict[str, str]] | None = None) -> Response:
@@ -45,6 +45,17 @@ def problem(status: int, kind: str, detail: str, errors: list[dict[str, str]] | 
     if errors:
         body["errors"] = errors
     return Response(json.dumps(body).encode(), status, media_type="application/problem+json")
+
+
+def refusal(scope: Scope, status: int, kind: str, detail: str, headers: dict[str, str] | None = None) -> Response:
+    """A refusal before a request is routed, in the words that its caller reads: OFREP's, or a problem document."""
+    if scope["path"].startswith("/ofrep/"):
+        body = {"errorCode": "GENERAL", "errorDetails": detail}
+        response = Response(json.dumps(body, separators=(",", ":")).encode(), status, None, "application/json")
+    else:
+        response = problem(status, kind, detail)
+    response.headers.update(headers or {})
+    return response
 
 
 async def http_problem(request: Request, error: Exception) -> Response:
