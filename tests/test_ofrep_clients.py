@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import time
 from pathlib import Path
-from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-import uvicorn
 from openfeature import api
 from openfeature.contrib.provider.ofrep import OFREPProvider
 from openfeature.evaluation_context import EvaluationContext
@@ -19,6 +18,8 @@ from openfeature.exception import ErrorCode
 from burgee.compile import compile_file
 from burgee.serving import Serving
 from burgee.web.evaluation import evaluation_app
+from support_gateway import PAUSE, Guard, behind_gateway
+from support_http import served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,25 +43,41 @@ flags:
 """
 
 
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+BROKEN = {"status": True, "rules": [{"when": {"segment": "nobody"}}]}
+STAGE = "prod"
+
+
+class Served(NamedTuple):
+    """A server under test: its address, and who stands before it."""
+
+    url: str
+    guard: Guard
+
+
+@pytest.fixture(scope="module", params=["service", "function behind a stage"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     path = tmp_path_factory.mktemp("flags") / "flags.yaml"
     path.write_text(FILE, encoding="utf-8")
-    app = evaluation_app(Serving(bundled=compile_file(path)))
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off", ws="none"))
-    thread = Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join(20)
+    snapshot = compile_file(path)
+    guard = Guard(evaluation_app(Serving(bundled={**snapshot, "flags": {**snapshot["flags"], "broken": BROKEN}})))
+    if request.param == "service":
+        with served(guard) as url:
+            yield Served(url, guard)
+    else:
+        with behind_gateway(guard, STAGE) as function, served(function) as url:
+            yield Served(f"{url}/{STAGE}", guard)
+
+
+def client_of(server: Served, key: str | None = None) -> Any:
+    domain = f"{server.url} {key}"
+    headers = None if key is None else lambda: {"X-API-Key": key}
+    api.set_provider_and_wait(OFREPProvider(server.url, headers_factory=headers), domain)
+    return api.get_client(domain)
 
 
 @pytest.fixture(scope="module")
-def python_client(url: str) -> Any:
-    api.set_provider_and_wait(OFREPProvider(url), "burgee")
-    return api.get_client("burgee")
+def python_client(server: Served) -> Any:
+    return client_of(server)
 
 
 ADA = EvaluationContext("ada", {"plan": "pro"})
@@ -98,6 +115,7 @@ def test_the_python_client_uses_its_default_where_there_is_no_value(python_clien
         ("nope", ADA, ErrorCode.FLAG_NOT_FOUND),
         ("half", EvaluationContext(), ErrorCode.TARGETING_KEY_MISSING),
         ("text", ADA, ErrorCode.TYPE_MISMATCH),
+        ("broken", ADA, ErrorCode.PARSE_ERROR),
         ("flag", EvaluationContext("ada", {"deep": {"b": {"c": {"d": {"e": 1}}}}}), ErrorCode.INVALID_CONTEXT),
     ],
 )
@@ -105,6 +123,23 @@ def test_the_python_client_gets_every_error(python_client: Any, key: str, contex
     details = python_client.get_boolean_details(key, False, context)
     assert (details.value, details.error_code) == (False, code)
     assert details.error_message
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_the_python_client_is_told_that_its_key_is_refused(server: Served, status: int) -> None:
+    details = client_of(server, f"{status}@1:python").get_boolean_details("flag", False, ADA)
+    word = {401: "unauthorized", 403: "forbidden"}[status]
+    assert (details.value, details.error_code, details.error_message) == (False, ErrorCode.GENERAL, word)
+
+
+def test_the_python_client_waits_as_long_as_it_is_told(server: Served) -> None:
+    key = "429@2:python"
+    client = client_of(server, key)
+    values = [client.get_boolean_value("flag", False, ADA) for _ in range(4)]
+    assert values == [True, False, False, False]
+    assert server.guard.asked[key] == 2, "after the refusal it asked no more"
+    time.sleep(PAUSE + 0.1)
+    assert client.get_boolean_value("flag", False, ADA) is True
 
 
 @pytest.fixture(scope="module")
@@ -122,14 +157,16 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def told(node: Path, script: str, url: str) -> Any:
-    ran = subprocess.run(["node", script, url], cwd=node, capture_output=True, text=True, check=False, timeout=60)
+def told(node: Path, script: str, server: Served) -> Any:
+    ran = subprocess.run(
+        ["node", script, server.url], cwd=node, capture_output=True, text=True, check=False, timeout=60
+    )
     assert ran.returncode == 0, ran.stderr
     return json.loads(ran.stdout)
 
 
-def test_the_web_client(node: Path, url: str) -> None:
-    seen = told(node, "web.mjs", url)
+def test_the_web_client(node: Path, server: Served) -> None:
+    seen = told(node, "web.mjs", server)
     assert seen["flag"] == {"value": True, "variant": "on", "reason": "STATIC", "errorCode": None}
     assert seen["text"]["value"] == "hello"
     assert seen["whole"]["value"] == 5
@@ -140,14 +177,25 @@ def test_the_web_client(node: Path, url: str) -> None:
     assert seen["mismatch"]["errorCode"] == "TYPE_MISMATCH"
     assert (seen["free"]["value"], seen["pro"]["value"]) == ("a", "b")
     assert seen["half_without_user"]["errorCode"] == "TARGETING_KEY_MISSING"
-    assert 304 in seen["statuses"], "an unchanged poll is answered without a body"
+    assert seen["broken"]["errorCode"] == "PARSE_ERROR"
+    assert seen["statuses"][:3] == [200, 304, 304], "an unchanged poll is answered without a body"
+    assert seen["statuses"].count(200) == 3, "a changed context is answered anew, though the client shows its old tag"
+    assert "status: 400" in seen["too_deep"]["error"], "this client tells no code of a whole answer that failed"
+    assert seen["too_deep"]["kept"] == "b"
+    assert (seen["401"], seen["403"]) == ("FATAL", "FATAL")
+    assert seen["limited"] == {"stale": True, "kept": True, "after": True}
 
 
-def test_the_server_client(node: Path, url: str) -> None:
-    seen = told(node, "server.mjs", url)
+def test_the_server_client(node: Path, server: Served) -> None:
+    seen = told(node, "server.mjs", server)
     assert seen["flag"] == {"value": True, "variant": "on", "reason": "STATIC", "errorCode": None}
     assert [seen[key]["value"] for key in ("text", "whole", "real", "object")] == ["hello", 5, 5, {"a": [1, 2]}]
     assert seen["nope"]["errorCode"] == "FLAG_NOT_FOUND"
     assert seen["mismatch"]["errorCode"] == "TYPE_MISMATCH"
     assert seen["half_without_user"]["errorCode"] == "TARGETING_KEY_MISSING"
     assert (seen["free"]["value"], seen["pro"]["value"]) == ("a", "b")
+    assert seen["broken"]["errorCode"] == "PARSE_ERROR"
+    assert seen["too_deep"]["errorCode"] == "INVALID_CONTEXT"
+    assert (seen["401"]["errorCode"], seen["403"]["errorCode"]) == ("GENERAL", "GENERAL")
+    assert seen["limited"] == [True, False, False, True]
+    assert server.guard.asked["429@2:server"] == 3, "while it waited it asked nothing"

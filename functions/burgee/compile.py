@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 def compile_file(path: Path, environment: str | None = None) -> Snapshot:
     """The snapshot of a file; FlagFileError with all problems if any of them is an error."""
-    source = Source(path)
+    return compile_checked(Source(path), environment)
+
+
+def compile_checked(source: Source, environment: str | None = None) -> Snapshot:
+    """The snapshot of a source that has been read; FlagFileError with all problems if any of them is an error."""
     problems = [problem for problem in check(source) if problem.severity is Severity.ERROR]
     if problems:
         raise FlagFileError(problems)

@@ -160,7 +160,7 @@ class _State:
         self.timed = "requires" in definition
         rollouts = [owner for owner in (definition, *definition.get("rules", ())) if "rollout_percentage" in owner]
         self.shares = len(rollouts) > 1
-        self.common = dict(world.metadata())
+        self.common = {**definition.get("metadata", {}), **world.metadata()}
         if "owner" in definition:
             self.common["owner"] = definition["owner"]
 

@@ -223,6 +223,21 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+RESERVED_METADATA = frozenset({"version", "digest", "commit", "owner", "rule", "bucket", "below", "hashed"})
+
+
+def _metadata(values: dict[str, Any]) -> dict[str, Any]:
+    for name in values:
+        if name in RESERVED_METADATA:
+            message = "{name!r} is what every answer says by itself; take another name"
+            raise PydanticCustomError("reserved-metadata", message, {"name": name, "path": (name,)})
+    return values
+
+
+Scalar = Annotated[bool, Field(strict=True)] | int | float | Annotated[str, Field(max_length=500)]
+Metadata = Annotated[dict[Variant, Scalar], Field(max_length=50), AfterValidator(_metadata)]
+
+
 class Ramp(Part):
     """A percentage that grows by itself."""
 
@@ -343,6 +358,7 @@ class Served(Overlay):
     description: Text | None = Field(None, description="What the flag is for, at most 500 characters.")
     owner: str | None = Field(None, max_length=255, description="The team that answers for it.")
     tags: list[str] | None = Field(None, description="Words to find it by.")
+    metadata: Metadata | None = Field(None, description="Texts, numbers and booleans that every answer carries.")
     expires: Time | None = Field(None, description="When it should be gone; lint warns from then on.")
     permanent: Switch | None = Field(None, description="Never stale: a switch that is meant to stay.")
 

@@ -127,7 +127,7 @@ class Serving:
     and go on when that does.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - nobody gives more than three of them
         self,
         store: Store | None = None,
         bundled: Snapshot | None = None,

@@ -2,11 +2,19 @@
 import { OpenFeature } from '@openfeature/server-sdk';
 import { OFREPProvider } from '@openfeature/ofrep-provider';
 
+const baseUrl = process.argv[2];
 const told = ({ value, variant, reason, errorCode }) => ({ value, variant, reason, errorCode: errorCode ?? null });
-await OpenFeature.setProviderAndWait(new OFREPProvider({ baseUrl: process.argv[2] }));
-const client = OpenFeature.getClient();
+const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+
+async function clientOf(domain, key) {
+  const headers = key ? [['X-API-Key', `${key}:server`]] : [];
+  await OpenFeature.setProviderAndWait(domain, new OFREPProvider({ baseUrl, headers }));
+  return OpenFeature.getClient(domain);
+}
+
+const client = await clientOf('plain');
 const ada = { targetingKey: 'ada', plan: 'free' };
-console.log(JSON.stringify({
+const seen = {
   flag: told(await client.getBooleanDetails('flag', false, ada)),
   text: told(await client.getStringDetails('text', '', ada)),
   whole: told(await client.getNumberDetails('whole', 0, ada)),
@@ -15,7 +23,20 @@ console.log(JSON.stringify({
   nope: told(await client.getBooleanDetails('nope', false, ada)),
   mismatch: told(await client.getBooleanDetails('text', false, ada)),
   half_without_user: told(await client.getBooleanDetails('half', false, {})),
+  broken: told(await client.getBooleanDetails('broken', false, ada)),
+  too_deep: told(await client.getBooleanDetails('flag', false, { a: { b: { c: { d: { e: 1 } } } } })),
   free: told(await client.getStringDetails('ruled', '', ada)),
   pro: told(await client.getStringDetails('ruled', '', { ...ada, plan: 'pro' })),
-}));
+};
+for (const status of ['401', '403']) {
+  const refused = await clientOf(status, `${status}@1`);
+  seen[status] = told(await refused.getBooleanDetails('flag', false, ada));
+}
+const limited = await clientOf('limited', '429@2');
+seen.limited = [];
+for (const wait of [0, 0, 0, 1200]) {
+  await pause(wait);
+  seen.limited.push((await limited.getBooleanDetails('flag', false, ada)).value);
+}
+console.log(JSON.stringify(seen));
 process.exit(0);

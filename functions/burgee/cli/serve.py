@@ -15,6 +15,7 @@ from burgee.cli.source import releasable
 from burgee.cli.stores import Where, opened
 from burgee.deploy import Consent, apply
 from burgee.errors import BurgeeError, FlagFileError, StoreUnavailable
+from burgee.local import fingerprint
 from burgee.overrides import Act
 from burgee.plan import Verdict
 from burgee.serving import Serving
@@ -89,14 +90,14 @@ class Follower:
         self._environment = environment
         self._store = store
         self._released = released
-        self._seen = self._fingerprint(())
+        self._seen = fingerprint(flags, ())
         self._patterns: tuple[str, ...] = ()
 
     def release(self) -> Source:
         """Releases the file as it is now; FlagFileError or another BurgeeError where that cannot be done."""
         source, snapshot = releasable(self._flags, self._environment)
         self._patterns = tuple(source.model.include)
-        self._seen = self._fingerprint(self._patterns)
+        self._seen = fingerprint(self._flags, self._patterns)
         act = Act("release.activate", "burgee serve", "the file changed", time.time())
         # Whoever edits the file here also lays the overrides here: both stay, and it is said aloud.
         consent = Consent(overrides="keep", empty=True, shrunken=True, reuse=True)
@@ -112,7 +113,7 @@ class Follower:
 
     def look(self) -> None:
         """Releases the file if it changed; a broken one changes nothing and is told about once."""
-        seen = self._fingerprint(self._patterns)
+        seen = fingerprint(self._flags, self._patterns)
         if seen == self._seen:
             return
         self._seen = seen
@@ -125,17 +126,6 @@ class Follower:
             output.tell(f"The change is not served: {error}", typer.colors.RED)
         else:
             output.tell(f"{self._flags} changed: {len(source.model.flags)} flags served.")
-
-    def _fingerprint(self, patterns: tuple[str, ...]) -> tuple[tuple[str, int, int], ...]:
-        files = {self._flags, *(match for pattern in patterns for match in self._flags.parent.glob(pattern))}
-        told = []
-        for file in sorted(files):
-            try:
-                status = file.stat()
-            except OSError:
-                continue
-            told.append((str(file), status.st_mtime_ns, status.st_size))
-        return tuple(told)
 
 
 def _report(made: Plan) -> None:

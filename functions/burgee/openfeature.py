@@ -1,0 +1,292 @@
+"""An OpenFeature provider that evaluates in its own process: the service's engine and answers, without its latency.
+
+It is for the extra `openfeature`, which brings the SDK.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from threading import Event, Lock, Thread
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack
+
+from openfeature.event import ProviderEventDetails
+from openfeature.exception import ErrorCode, GeneralError, ProviderFatalError
+from openfeature.flag_evaluation import FlagResolutionDetails, Reason
+from openfeature.provider import AbstractProvider, Metadata
+
+from burgee.errors import Denied
+from burgee.local import FileSource
+from burgee.remote import HttpSource
+from burgee.serving import Serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from os import PathLike
+
+    from openfeature.evaluation_context import EvaluationContext
+    from openfeature.hook import Hook
+    from openfeature.track import TrackingEventDetails
+
+    from burgee.model import Evaluation, Snapshot
+    from burgee.ruleset import Ruleset
+    from burgee.stores import Store
+
+
+class Refresh(StrEnum):
+    """When the source is looked at: by a thread, or by whoever evaluates once it is due, where threads freeze."""
+
+    BACKGROUND = "background"
+    INVOCATION = "invocation"
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """Something that a user did, as `client.track` tells it; `at` in epoch seconds."""
+
+    name: str
+    at: float
+    targeting_key: str | None = None
+    context: Mapping[str, Any] = field(default_factory=dict)
+    value: float | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Sink(Protocol):
+    """Where tracked events go. The application waits for it, so it neither blocks nor raises."""
+
+    def record(self, event: Tracked) -> None:
+        """Takes one event."""
+
+
+class Options(TypedDict, total=False):
+    """What every way to make a provider takes."""
+
+    refresh: Refresh
+    refresh_seconds: float
+    hooks: Sequence[Hook]
+    sink: Sink | None
+
+
+class BurgeeProvider(AbstractProvider):
+    """Evaluates from a file, a store or a service; the last good flags go on whatever happens to those."""
+
+    def __init__(self, serving: Serving, **options: Unpack[Options]) -> None:
+        super().__init__()
+        self._serving = serving
+        self._refresh = options.get("refresh", Refresh.BACKGROUND)
+        self._period = options.get("refresh_seconds", 10.0)
+        self._hooks = list(options.get("hooks", ()))
+        self._sink = options.get("sink")
+        self._stop = Event()
+        self._thread: Thread | None = None
+        self._noticing = Lock()
+        self._seen = serving.current()
+        self._failing = False
+
+    @classmethod
+    def from_file(
+        cls, path: str | PathLike[str], environment: str | None = None, **options: Unpack[Options]
+    ) -> BurgeeProvider:
+        """From a flags.yaml in one environment, or from the release.json that `burgee bundle` wrote."""
+        options.setdefault("refresh_seconds", 1.0)
+        source = FileSource(Path(path), environment)
+        return cls(Serving(source=source, refresh_seconds=options["refresh_seconds"]), **options)
+
+    @classmethod
+    def from_store(
+        cls, store: Store, *, bundled: Snapshot | None = None, **options: Unpack[Options]
+    ) -> BurgeeProvider:
+        """From a store, which its owner closes; `bundled` is served until it answers."""
+        return cls(Serving(store, bundled, refresh_seconds=options.get("refresh_seconds", 10.0)), **options)
+
+    @classmethod
+    def from_url(
+        cls, url: str, *, key: str | None = None, bundled: Snapshot | None = None, **options: Unpack[Options]
+    ) -> BurgeeProvider:
+        """From a service's `GET /ruleset`, with a server key where it asks for one."""
+        serving = Serving(
+            bundled=bundled, source=HttpSource(url, key=key), refresh_seconds=options.get("refresh_seconds", 10.0)
+        )
+        return cls(serving, **options)
+
+    def get_metadata(self) -> Metadata:
+        """Its name."""
+        return Metadata(name="Burgee")
+
+    def get_provider_hooks(self) -> list[Hook]:
+        """The hooks that it was made with."""
+        return self._hooks
+
+    def initialize(self, evaluation_context: EvaluationContext) -> None:  # noqa: ARG002 - the SDK's signature
+        """Reads the flags; where there are none to serve, the provider is in error until there are."""
+        self._serving.refresh()
+        self._seen = self._serving.current()
+        failure = self._serving.failure()
+        unserved = failure is not None and self._serving.status().source == "none"
+        if unserved and isinstance(failure, Denied):
+            raise ProviderFatalError(str(failure))
+        self._failing = unserved
+        if self._refresh is Refresh.BACKGROUND:
+            self._stop = Event()
+            self._thread = Thread(target=self._follow, args=(self._stop,), name="burgee-refresh", daemon=True)
+            self._thread.start()
+        if unserved:
+            raise GeneralError(str(failure))
+
+    def shutdown(self) -> None:
+        """Stops following; what was read stays."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(5)
+            self._thread = None
+
+    def track(
+        self,
+        tracking_event_name: str,
+        evaluation_context: EvaluationContext | None = None,
+        tracking_event_details: TrackingEventDetails | None = None,
+    ) -> None:
+        """Hands an event to the sink, if there is one."""
+        if self._sink is None:
+            return
+        key = evaluation_context.targeting_key if evaluation_context else None
+        context = evaluation_context.attributes if evaluation_context else {}
+        value = tracking_event_details.value if tracking_event_details else None
+        attributes = tracking_event_details.attributes if tracking_event_details else {}
+        self._sink.record(Tracked(tracking_event_name, time.time(), key, dict(context), value, dict(attributes)))
+
+    def resolve_boolean_details(
+        self, flag_key: str, default_value: bool, evaluation_context: EvaluationContext | None = None
+    ) -> FlagResolutionDetails[bool]:
+        """A boolean."""
+        return self._resolve(flag_key, default_value, evaluation_context, _boolean)
+
+    def resolve_string_details(
+        self, flag_key: str, default_value: str, evaluation_context: EvaluationContext | None = None
+    ) -> FlagResolutionDetails[str]:
+        """A text."""
+        return self._resolve(flag_key, default_value, evaluation_context, _string)
+
+    def resolve_integer_details(
+        self, flag_key: str, default_value: int, evaluation_context: EvaluationContext | None = None
+    ) -> FlagResolutionDetails[int]:
+        """A whole number."""
+        return self._resolve(flag_key, default_value, evaluation_context, _integer)
+
+    def resolve_float_details(
+        self, flag_key: str, default_value: float, evaluation_context: EvaluationContext | None = None
+    ) -> FlagResolutionDetails[float]:
+        """A float; a whole number is one, too."""
+        return self._resolve(flag_key, default_value, evaluation_context, _float)
+
+    def resolve_object_details(
+        self, flag_key: str, default_value: Any, evaluation_context: EvaluationContext | None = None
+    ) -> FlagResolutionDetails[Any]:
+        """An object or a list, the caller's own copy."""
+        return self._resolve(flag_key, default_value, evaluation_context, _object)
+
+    def _resolve(
+        self, flag: str, default: Any, context: EvaluationContext | None, typed: Callable[[Any], Any]
+    ) -> FlagResolutionDetails[Any]:
+        answer = self._ruleset().evaluate(flag, plain_context(context))
+        if answer.error_code is not None:
+            if self._failing and self._serving.status().source == "none":
+                return _error(default, ErrorCode.PROVIDER_NOT_READY, str(self._serving.failure()), answer)
+            return _error(default, ErrorCode(answer.error_code), answer.error_message or "", answer)
+        metadata = MappingProxyType(answer.metadata)
+        if answer.value is None:
+            return FlagResolutionDetails(default, None, None, Reason(answer.reason), answer.variant, metadata)
+        value = typed(answer.value)
+        if value is None:
+            message = f"{flag!r} is no {typed.__name__[1:]}: it is {answer.value!r:.80}"
+            return _error(default, ErrorCode.TYPE_MISMATCH, message, answer)
+        return FlagResolutionDetails(value, None, None, Reason(answer.reason), answer.variant, metadata)
+
+    def _ruleset(self) -> Ruleset:
+        # A fork takes no thread along: there, too, whoever evaluates looks.
+        if self._thread is not None and self._thread.is_alive():
+            return self._serving.current()
+        ruleset = self._serving.ruleset()
+        self._notice()
+        return ruleset
+
+    def _follow(self, stop: Event) -> None:
+        while not stop.wait(self._period * random.uniform(0.8, 1.2)):  # noqa: S311 - it spreads load, no more
+            self._serving.refresh()
+            self._notice()
+
+    def _notice(self) -> None:
+        """Tells the SDK what a look found: flags that changed, a source that fails, or works again."""
+        current, failure = self._serving.current(), self._serving.failure()
+        if current is self._seen and (failure is not None) is self._failing:
+            return
+        with self._noticing:
+            before, self._seen = self._seen, current
+            failed, self._failing = self._failing, failure is not None
+        if failure is not None and not failed:
+            self.emit_provider_stale(ProviderEventDetails(message=str(failure)))
+        if failure is None and failed:
+            self.emit_provider_ready(ProviderEventDetails())
+        if current is not before:
+            self.emit_provider_configuration_changed(ProviderEventDetails(flags_changed=changed(before, current)))
+
+
+def changed(before: Ruleset, after: Ruleset) -> list[str]:
+    """The flags whose definition is another; all of them where what they share is."""
+    shared = ("segments", "holdouts")
+    if any(before.snapshot.get(key) != after.snapshot.get(key) for key in shared):
+        return sorted({*before.names(), *after.names()})
+    names = {*before.names(), *after.names()}
+    return sorted(name for name in names if before.definition(name) != after.definition(name))
+
+
+def plain_context(context: EvaluationContext | None) -> dict[str, Any]:
+    """A context of the SDK as the engine reads it."""
+    if context is None:
+        return {}
+    plain = {name: _plain(value) for name, value in context.attributes.items()}
+    if context.targeting_key:
+        plain["targetingKey"] = context.targeting_key
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
+    return value
+
+
+def _error(default: Any, code: ErrorCode, message: str, answer: Evaluation) -> FlagResolutionDetails[Any]:
+    return FlagResolutionDetails(default, code, message, Reason.ERROR, None, MappingProxyType(answer.metadata))
+
+
+def _boolean(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _string(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _integer(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _float(value: Any) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _object(value: Any) -> Any:
+    return deepcopy(value) if isinstance(value, (dict, list)) else None
