@@ -328,7 +328,8 @@ def world() -> Iterator[World]:
 def features() -> list[Any]:
     """The scenarios of the checkout, if there is one."""
     if SPEC is None:
-        return []
+        absent = pytest.mark.skip(reason="BURGEE_OPENFEATURE_SPEC names no checkout of open-feature/spec")
+        return [pytest.param(None, id="no checkout", marks=absent)]
     folder = Path(SPEC) / "specification/assets/gherkin"
     found = []
     for feature in FEATURES:

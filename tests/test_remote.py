@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from starlette.responses import Response
 from starlette.testclient import TestClient
 
-from burgee.deploy import apply
+from burgee.deploy import Canary, Consent, apply
 from burgee.errors import Corrupt, Denied, StoreUnavailable
 from burgee.overrides import Act
 from burgee.remote import HttpSource, read
@@ -63,6 +64,20 @@ def test_who_reads_the_ruleset_answers_as_the_service(client: TestClient, servin
     assert (told.version, told.source) == (1, "store")
     for context in CONTEXTS:
         assert told.ruleset.evaluate_all(context, 0) == serving.ruleset().evaluate_all(context, 0)
+
+
+def test_a_release_on_trial_reaches_the_same_users(store: SqliteStore, client: TestClient, serving: Serving) -> None:
+    changed = {**SNAPSHOT, "flags": {**FLAGS, "half": {"status": True}}}
+    now = time.time()
+    apply(store, changed, Origin(), Act("release.activate", "ci", "", now), Consent(canary=Canary(50, 900)))
+    told = read(client.get("/ruleset").content)
+    versions = set()
+    for context in CONTEXTS:
+        for moment in (now, now + 1000):
+            ours, theirs = told.choose(context, moment), serving.ruleset(context, moment)
+            assert ours.evaluate_all(context, moment) == theirs.evaluate_all(context, moment)
+            versions.add(ours.evaluate("real", context, moment).metadata["version"])
+    assert versions == {1, 2}
 
 
 def test_the_tag_holds_until_something_changes(client: TestClient) -> None:

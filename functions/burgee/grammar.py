@@ -226,15 +226,21 @@ class Part(BaseModel):
 RESERVED_METADATA = frozenset({"version", "digest", "commit", "owner", "rule", "bucket", "below", "hashed"})
 
 
+def _scalar(value: Any) -> Any:
+    if not isinstance(value, (bool, int, float, str)):
+        raise PydanticCustomError("scalar-expected", "a text, a number, true or false is needed here", {})
+    return value
+
+
 def _metadata(values: dict[str, Any]) -> dict[str, Any]:
     for name in values:
         if name in RESERVED_METADATA:
-            message = "{name!r} is what every answer says by itself; take another name"
+            message = "every answer says `{name}` by itself; take another name"
             raise PydanticCustomError("reserved-metadata", message, {"name": name, "path": (name,)})
     return values
 
 
-Scalar = Annotated[bool, Field(strict=True)] | int | float | Annotated[str, Field(max_length=500)]
+Scalar = Annotated[Any, BeforeValidator(_scalar), WithJsonSchema({"type": ["string", "number", "boolean"]})]
 Metadata = Annotated[dict[Variant, Scalar], Field(max_length=50), AfterValidator(_metadata)]
 
 

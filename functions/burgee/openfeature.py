@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from openfeature.hook import Hook
     from openfeature.track import TrackingEventDetails
 
-    from burgee.model import Evaluation, Snapshot
+    from burgee.model import Context, Evaluation, Snapshot
     from burgee.ruleset import Ruleset
     from burgee.stores import Store
 
@@ -88,7 +88,7 @@ class BurgeeProvider(AbstractProvider):
         self._stop = Event()
         self._thread: Thread | None = None
         self._noticing = Lock()
-        self._seen = serving.current()
+        self._seen = serving.served().ruleset
         self._failing = False
 
     @classmethod
@@ -128,7 +128,7 @@ class BurgeeProvider(AbstractProvider):
     def initialize(self, evaluation_context: EvaluationContext) -> None:  # noqa: ARG002 - the SDK's signature
         """Reads the flags; where there are none to serve, the provider is in error until there are."""
         self._serving.refresh()
-        self._seen = self._serving.current()
+        self._seen = self._serving.served().ruleset
         failure = self._serving.failure()
         unserved = failure is not None and self._serving.status().source == "none"
         if unserved and isinstance(failure, Denied):
@@ -196,7 +196,8 @@ class BurgeeProvider(AbstractProvider):
     def _resolve(
         self, flag: str, default: Any, context: EvaluationContext | None, typed: Callable[[Any], Any]
     ) -> FlagResolutionDetails[Any]:
-        answer = self._ruleset().evaluate(flag, plain_context(context))
+        attributes, now = plain_context(context), time.time()
+        answer = self._ruleset(attributes, now).evaluate(flag, attributes, now)
         if answer.error_code is not None:
             if self._failing and self._serving.status().source == "none":
                 return _error(default, ErrorCode.PROVIDER_NOT_READY, str(self._serving.failure()), answer)
@@ -210,11 +211,11 @@ class BurgeeProvider(AbstractProvider):
             return _error(default, ErrorCode.TYPE_MISMATCH, message, answer)
         return FlagResolutionDetails(value, None, None, Reason(answer.reason), answer.variant, metadata)
 
-    def _ruleset(self) -> Ruleset:
+    def _ruleset(self, context: Context, now: float) -> Ruleset:
         # A fork takes no thread along: there, too, whoever evaluates looks.
         if self._thread is not None and self._thread.is_alive():
-            return self._serving.current()
-        ruleset = self._serving.ruleset()
+            return self._serving.served().choose(context, now)
+        ruleset = self._serving.ruleset(context, now)
         self._notice()
         return ruleset
 
@@ -225,7 +226,7 @@ class BurgeeProvider(AbstractProvider):
 
     def _notice(self) -> None:
         """Tells the SDK what a look found: flags that changed, a source that fails, or works again."""
-        current, failure = self._serving.current(), self._serving.failure()
+        current, failure = self._serving.served().ruleset, self._serving.failure()
         if current is self._seen and (failure is not None) is self._failing:
             return
         with self._noticing:

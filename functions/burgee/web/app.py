@@ -149,6 +149,7 @@ _RULES = {
         "release": _METADATA,
         "snapshot": {"type": "object", "required": ["flags"]},
         "overrides": {"type": "array", "items": {"type": "object", "required": ["flag", "definition"]}},
+        "trial": {"type": ["object", "null"], "required": ["bake", "release", "snapshot"]},
     },
 }
 _EVALUATION_PATHS = {
