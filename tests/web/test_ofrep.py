@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 from starlette.testclient import TestClient
@@ -15,6 +16,7 @@ from burgee.stores import Origin
 from burgee.stores.sqlite import SqliteStore
 from burgee.web.app import create_app
 from burgee.web.evaluation import evaluation_app
+from burgee.web.problems import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,6 +136,14 @@ def test_errors_tell_their_code_and_details(
         assert bulk.json()["errorDetails"]
 
 
+@pytest.mark.parametrize("key", ["a/b", "a\nb", "\n", "ü", "a b", "%", "?", "../on", "a" * 300])
+def test_any_name_that_no_flag_has_is_not_found(client: TestClient, key: str) -> None:
+    answered = client.post(f"{URL}/{quote(key, safe='')}", json={"context": {}})
+    told = answered.json()
+    assert (answered.status_code, told["key"], told["errorCode"]) == (404, key, "FLAG_NOT_FOUND")
+    assert told["errorDetails"]
+
+
 def test_the_limits_are_allowed(client: TestClient) -> None:
     deepest = {"a": {"b": {"c": 1}}}
     for context in (deepest, dict.fromkeys(map(str, range(200)), 1), {"a": "x" * 65_000}, {"targetingKey": None}, {}):
@@ -157,10 +167,38 @@ def test_a_bulk_answer_is_304_for_who_has_it(client: TestClient) -> None:
     etag = first.headers["etag"]
     assert etag.startswith('"')
     assert etag.endswith('"')
-    for held in (etag, f'"x", {etag}', f"W/{etag}", "*"):
+    for held in (etag, f'"x", {etag}', f'"x" ,W/{etag}', f"W/{etag}", "*", " * "):
         again = ask(client, **{"If-None-Match": held})
         assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", etag)
-    assert ask(client, **{"If-None-Match": '"x"'}).status_code == 200
+    for held in ('"x"', "", etag.strip('"'), '"a, *, b"', f"W/{etag}x"):
+        assert ask(client, **{"If-None-Match": held}).status_code == 200
+    headers = [("If-None-Match", '"x"'), ("If-None-Match", etag)]
+    assert client.post(URL, json={"context": {"targetingKey": "ada"}}, headers=headers).status_code == 304
+
+
+def test_what_an_event_stream_told_is_accepted(client: TestClient) -> None:
+    etag = ask(client).headers["etag"]
+    for query in (
+        "flagConfigEtag=x",
+        "flagConfigLastModified=1771622898",
+        "flagConfigLastModified=2026-02-20T21:28:18Z",
+    ):
+        answered = client.post(f"{URL}?{query}", json={"context": {"targetingKey": "ada"}})
+        assert (answered.status_code, answered.headers["etag"]) == (200, etag)
+
+
+@pytest.mark.parametrize("status", [401, 403, 429])
+def test_a_refusal_is_told_in_the_protocols_words(status: int) -> None:
+    for path, kind in (
+        (URL, "application/json"),
+        (f"{URL}/on", "application/json"),
+        ("/flags", "application/problem+json"),
+    ):
+        refused = refusal({"type": "http", "path": path}, status, "refused", "why", {"Retry-After": "7"})
+        told = json.loads(bytes(refused.body))
+        assert (refused.status_code, refused.media_type, refused.headers["retry-after"]) == (status, kind, "7")
+        assert told.get("errorDetails", told.get("detail")) == "why"
+        assert (told.get("errorCode") == "GENERAL") is path.startswith("/ofrep")
 
 
 def test_the_tag_is_over_what_this_context_gets(client: TestClient) -> None:
