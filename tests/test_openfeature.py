@@ -8,6 +8,7 @@ import sys
 import time
 from datetime import UTC, datetime
 from functools import partial
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,7 +28,8 @@ from burgee.compile import compile_file
 from burgee.deploy import apply
 from burgee.openfeature import BurgeeProvider, Refresh, Tracked
 from burgee.overrides import Act
-from burgee.serving import Serving
+from burgee.ruleset import Ruleset
+from burgee.serving import Served, Serving
 from burgee.stores import Origin
 from burgee.stores.sqlite import SqliteStore
 from burgee.web.app import create_app
@@ -215,6 +217,23 @@ def test_a_file_is_followed_in_the_background(path: Path) -> None:
     until(lambda: len(told) == 3)
     assert told[2][1] is not None
     assert "whole" in told[2][1], "a segment changed, and any flag may use it"
+
+
+def test_a_shutdown_while_it_reads_leaves_no_thread(path: Path) -> None:
+    released = Event()
+
+    class Slow:
+        def look(self) -> Served:
+            assert released.wait(SOON)
+            return Served(Ruleset(compile_file(path)), 0, "file")
+
+    provider = BurgeeProvider(Serving(source=Slow()), refresh_seconds=0.01)
+    reading = Thread(target=provider.initialize, args=(EvaluationContext(),))
+    reading.start()
+    provider.shutdown()
+    released.set()
+    reading.join(SOON)
+    until(lambda: provider._thread is not None and not provider._thread.is_alive())
 
 
 def test_where_threads_freeze_the_caller_looks(path: Path) -> None:

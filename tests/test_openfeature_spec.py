@@ -335,7 +335,8 @@ def features() -> list[Any]:
     for feature in FEATURES:
         text = (folder / f"{feature}.feature").read_text(encoding="utf-8")
         for number, scenario in enumerate(scenarios(text)):
-            skip = SKIPPED.get(scenario.name.partition(" [")[0])
+            name = scenario.name.partition(" [")[0]
+            skip = f"{name}: {SKIPPED[name]}" if name in SKIPPED else None
             marks = [pytest.mark.skip(reason=skip)] if skip else []
             found.append(pytest.param(scenario, id=f"{feature}-{number}-{scenario.name}", marks=marks))
     return found

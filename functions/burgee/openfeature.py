@@ -5,7 +5,6 @@ It is for the extra `openfeature`, which brings the SDK.
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Mapping
 from copy import deepcopy
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from random import Random
 from threading import Event, Lock, Thread
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack
@@ -85,6 +85,7 @@ class BurgeeProvider(AbstractProvider):
         self._period = options.get("refresh_seconds", 10.0)
         self._hooks = list(options.get("hooks", ()))
         self._sink = options.get("sink")
+        self._chance = Random()  # noqa: S311 - it spreads load, no more
         self._stop = Event()
         self._thread: Thread | None = None
         self._noticing = Lock()
@@ -127,6 +128,8 @@ class BurgeeProvider(AbstractProvider):
 
     def initialize(self, evaluation_context: EvaluationContext) -> None:  # noqa: ARG002 - the SDK's signature
         """Reads the flags; where there are none to serve, the provider is in error until there are."""
+        # Before the look, so that a shutdown while it takes its time is one.
+        self._stop = stop = Event()
         self._serving.refresh()
         self._seen = self._serving.served().ruleset
         failure = self._serving.failure()
@@ -135,8 +138,7 @@ class BurgeeProvider(AbstractProvider):
             raise ProviderFatalError(str(failure))
         self._failing = unserved
         if self._refresh is Refresh.BACKGROUND:
-            self._stop = Event()
-            self._thread = Thread(target=self._follow, args=(self._stop,), name="burgee-refresh", daemon=True)
+            self._thread = Thread(target=self._follow, args=(stop,), name="burgee-refresh", daemon=True)
             self._thread.start()
         if unserved:
             raise GeneralError(str(failure))
@@ -220,7 +222,7 @@ class BurgeeProvider(AbstractProvider):
         return ruleset
 
     def _follow(self, stop: Event) -> None:
-        while not stop.wait(self._period * random.uniform(0.8, 1.2)):  # noqa: S311 - it spreads load, no more
+        while not stop.wait(self._period * self._chance.uniform(0.8, 1.2)):
             self._serving.refresh()
             self._notice()
 

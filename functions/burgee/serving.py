@@ -25,6 +25,7 @@ EMPTY: Snapshot = {"format": 1, "environment": None, "flags": {}, "segments": {}
 NOBODY: Context = {}
 NEVER = float("-inf")
 _unit = unit_reader(None)
+_chance = random.Random()  # noqa: S311 - of our own, so that the application's sequence stays its own
 
 
 class Trial:
@@ -199,7 +200,7 @@ class Serving:
         except (StoreError, KeyError, TypeError, ValueError, AttributeError) as error:
             self._failure = error
         # Jitter only spreads load; it guards nothing.
-        self._due = self._clock() + self._refresh_seconds * random.uniform(0.8, 1.2)  # noqa: S311
+        self._due = self._clock() + self._refresh_seconds * _chance.uniform(0.8, 1.2)
 
     def failure(self) -> Exception | None:
         """What the last look met; None where it went well."""
