@@ -1,30 +1,45 @@
-"""What flags will do by themselves: schedules, ramps and expiries, in the order of time."""
+"""What flags will do by themselves: schedules, ramps and expiries, in the order of time, and whom it moves."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from burgee import told
+from burgee.decide import World
+from burgee.timeline import timeline
 from burgee.times import format_time, parse_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from burgee.model import Definition
+    from burgee.model import Definition, Snapshot
 
 
 class Happening(NamedTuple):
-    """A moment (epoch seconds) at which something changes by itself, and what, in words."""
+    """A moment (epoch seconds) at which something changes by itself, what, and which shares of users move then."""
 
     at: float
     flag: str
     what: str
+    moves: tuple[str, ...] = ()
 
 
-def coming(flags: Mapping[str, Definition], since: float) -> list[Happening]:
-    """All that happens by itself from a moment on, earliest first."""
-    found = [one for name, definition in flags.items() for one in _of_flag(name, definition)]
-    return sorted(one for one in found if one.at >= since)
+def coming(snapshot: Snapshot, names: Iterable[str], since: float) -> list[Happening]:
+    """All that these flags do by themselves from a moment on, earliest first."""
+    world = World()
+    found = []
+    for name in names:
+        moved: dict[float, list[str]] = {}
+        for entry in timeline(snapshot, name, since, world):
+            gradually = "" if entry.end is None else f"until {entry.end}, little by little, "
+            lines = [f"{gradually}{told.whom(region)}: {told.moves(region)}" for region in entry.regions]
+            moved.setdefault(parse_time(entry.start), []).extend(lines)
+        written = [one for one in _of_flag(name, snapshot["flags"][name]) if one.at >= since]
+        found += [one._replace(moves=tuple(moved.pop(one.at, ()))) for one in written]
+        rest = "moves with what it has begun or requires"
+        found += [Happening(moment, name, rest, tuple(lines)) for moment, lines in moved.items()]
+    return sorted(found)
 
 
 def _of_flag(name: str, definition: Definition) -> Iterator[Happening]:
@@ -33,8 +48,8 @@ def _of_flag(name: str, definition: Definition) -> Iterator[Happening]:
     begin = float("-inf")
     for moment, entry in zip(moments, definition.get("schedule", ()), strict=True):
         yield from _ramps(name, laid, begin, moment)
-        told = "; ".join(f"{key}: {_short(laid.get(key))} -> {_short(value)}" for key, value in entry["set"].items())
-        yield Happening(moment, name, told)
+        keys = [f"{key}: {_short(laid.get(key))} -> {_short(value)}" for key, value in entry["set"].items()]
+        yield Happening(moment, name, "; ".join(keys))
         laid |= entry["set"]
         begin = moment
     yield from _ramps(name, laid, begin, float("inf"))
@@ -56,8 +71,8 @@ def _ramps(name: str, laid: Mapping[str, Any], begin: float, end: float) -> Iter
             continue
         start, arrival = parse_time(ramp["start"]), parse_time(ramp["end"])
         if begin <= start < end:
-            told = f"{owner}rollout moves from {ramp['from']} % to {ramp['to']} %, until {format_time(arrival)}"
-            yield Happening(start, name, told)
+            what = f"{owner}rollout moves from {ramp['from']} % to {ramp['to']} %, until {format_time(arrival)}"
+            yield Happening(start, name, what)
         if begin <= arrival < end:
             yield Happening(arrival, name, f"{owner}rollout arrives at {ramp['to']} %")
 

@@ -266,8 +266,11 @@ def test_timeline_tells_what_comes_by_itself_in_its_order(burgee: Burgee) -> Non
     ran = burgee("timeline", "--at", NOW)
     assert ran.out.splitlines() == [
         "2026-12-05T00:00:00Z  a: status: off -> on",
+        "    all users: 20.000 % off -> on",
+        "    until 2026-12-11T00:00:00Z, little by little, all users: 30.000 % off -> on",
         "2026-12-11T00:00:00Z  a: rollout arrives at 50 %",
         "2027-01-01T00:00:00Z  a: rollout_percentage: a ramp from 0 % to 50 % -> 100",
+        "    all users: 50.000 % off -> on",
         "2027-03-01T00:00:00Z  a: expires",
     ]
     assert burgee("timeline", "b", "--at", NOW).out == "nothing happens by itself\n"

@@ -194,22 +194,23 @@ def timeline(
     at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="From when on; default now.")] = None,
     json: Json = False,
 ) -> None:
-    """Tell what flags will do by themselves, and when: schedules, ramps, expiries."""
+    """Tell what flags will do by themselves, when, and whom it moves: schedules, ramps, expiries."""
     from burgee.cli.app import moment
     from burgee.coming import coming
     from burgee.compile import compile_file
     from burgee.times import format_time
 
-    known = compile_file(flags, env)["flags"]
-    if flag is not None and flag not in known:
+    snapshot = compile_file(flags, env)
+    if flag is not None and flag not in snapshot["flags"]:
         raise Refused("no-such-flag", f"there is no flag {flag!r}")
-    wanted = known if flag is None else {flag: known[flag]}
     since = moment(at)
-    found = coming(wanted, time.time() if since is None else since)
+    found = coming(snapshot, snapshot["flags"] if flag is None else [flag], time.time() if since is None else since)
     if json:
-        output.as_json([{"at": format_time(one.at), "flag": one.flag, "what": one.what} for one in found])
+        output.as_json([{**one._asdict(), "at": format_time(one.at)} for one in found])
         return
     for one in found:
         output.say(f"{format_time(one.at)}  {one.flag}: {one.what}")
+        for line in one.moves:
+            output.say(f"    {line}")
     if not found:
         output.say("nothing happens by itself")
