@@ -14,7 +14,7 @@ ARCH ?= arm64
 # pyenv's own folders come first: its shim is on PATH even where it runs nothing.
 PYTHON_3_13 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python3.13) $(shell command -v python3.13))
 
-.PHONY: help setup run test lint types unit stack build schema lock clean
+.PHONY: help setup run test lint types unit stack build bench bench-check schema lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -56,6 +56,12 @@ build: $(READY) ## compile flags.yaml into the Lambda packages with `sam build` 
 	@find $(BUILD) -name __pycache__ -prune -exec rm -rf {} +
 	@$(PYTHON_3_13) -m compileall -q --invalidation-mode unchecked-hash $(BUILD)
 	@echo "Built $(BUILD)"
+
+bench: $(READY) ## measure engines, loading and cold starts beside others, and write docs/performance.md (needs Python 3.13)
+	@$(BIN)/python tests/benchmarks/bench.py
+
+bench-check: $(READY) ## compare instruction counts of the hot paths with their baseline (needs valgrind)
+	@$(BIN)/python tests/benchmarks/counts.py
 
 schema: $(READY) ## write infra/flags.schema.json from the grammar
 	@$(BIN)/burgee schema > infra/flags.schema.json

@@ -6,8 +6,10 @@ import wiring
 from burgee.web.evaluation import evaluation_app
 from burgee.web.gateway import gateway
 
-_serving = wiring.serving(wiring.polled_table() if wiring.TABLE else None)
+_store = wiring.polled_table() if wiring.TABLE else None
+_serving = wiring.serving(_store)
 # Read the table while Lambda initialises, when the CPU is not throttled and nobody waits.
 _serving.refresh()
+wiring.snapshots(_serving, _store)
 
 handler = gateway(evaluation_app(_serving))

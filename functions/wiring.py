@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,10 +35,27 @@ def table() -> Store:
 
 
 def polled_table() -> Store:
-    """The table for who answers from memory and only looks whether it changed."""
-    from burgee.stores.dynamodb import POLLING, DynamoDbStore
+    """The table for who answers from memory and only looks whether it changed; starts without botocore."""
+    from burgee.stores.dynamodb import DynamoDbStore
+    from burgee.stores.wire import Wire
 
-    return DynamoDbStore(TABLE, TENANT, config=POLLING)
+    return DynamoDbStore(TABLE, TENANT, client=Wire(os.environ))
+
+
+def snapshots(serving: Serving, store: Store | None) -> None:
+    """What SnapStart must know: many functions go on from one memory, at another time and with other credentials."""
+    try:
+        from snapshot_restore_py import register_after_restore, register_before_snapshot
+    except ImportError:  # not on Lambda
+        return
+
+    def restored() -> None:
+        random.seed()  # or all would poll at the same moments
+        serving.refresh()
+
+    if store is not None:
+        register_before_snapshot(store.close)
+    register_after_restore(restored)
 
 
 def serving(store: Store | None) -> Serving:

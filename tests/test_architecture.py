@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -35,7 +36,7 @@ LAYERS = [
     ["edit", "looks", "stale", "refs"],
     ["formatting", "simulate", "coming"],
     ["stores"],
-    ["bundle", "stores.sqlite", "stores.dynamodb"],
+    ["bundle", "stores.sqlite", "stores.dynamodb", "stores.wire"],
     ["plan"],
     ["serving", "overrides"],
     ["remote", "local"],
@@ -115,8 +116,23 @@ def test_evaluating_loads_nothing_heavy(module: str) -> None:
     assert {name.partition(".")[0] for name in loaded(f"import burgee.{module}")} & HEAVY == set()
 
 
-def test_the_handler_loads_nothing_heavy() -> None:
-    assert {name.partition(".")[0] for name in loaded("import evaluate")} & HEAVY == set()
+def test_the_handler_loads_nothing_heavy_with_or_without_a_table() -> None:
+    """By what Python itself tells of imports, of those inside functions too; a timer would tell it less surely."""
+    table = {"BURGEE_TABLE": "flags", "AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ACCESS_KEY_ID": "none"}
+    for environment in ({}, {**table, "AWS_SECRET_ACCESS_KEY": "none"}):
+        ran = subprocess.run(
+            [sys.executable, "-X", "importtime", "-c", "import evaluate"],
+            cwd=FUNCTIONS,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        names = {
+            line.rpartition("|")[2].strip() for line in ran.stderr.splitlines() if line.startswith("import time:")
+        }
+        assert ("burgee.stores.wire" in names) is ("BURGEE_TABLE" in environment)
+        assert {name.partition(".")[0] for name in names} & HEAVY == set()
 
 
 def test_importing_the_library_loads_nothing_of_it() -> None:

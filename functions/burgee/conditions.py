@@ -8,7 +8,7 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from burgee.semver import Version, caret, parse_version, tilde
+from burgee.semver import MAX_LENGTH, Version, caret, known_version, parse_version, tilde
 from burgee.times import parse_time
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Segments: TypeAlias = Callable[[str], Matcher]
 
 IGNORE_CASE = "ignore_case"
+COMBINED = frozenset({"any", "all", "not", "segment"})
 
 
 class OperandError(ValueError):
@@ -42,6 +43,15 @@ def compile_condition(when: Mapping[str, Any], segments: Segments) -> Matcher:
     operator's reach, KeyError for an operator or segment that does not exist.
     """
     return _all([_clause(key, value, segments) for key, value in when.items()])
+
+
+def compile_rule(when: Mapping[str, Any], segments: Segments) -> tuple[str | None, Test]:
+    """The same as an attribute and its test, which saves a call, or as None and the test of a whole context."""
+    if len(when) == 1:
+        ((key, value),) = when.items()
+        if key not in COMBINED and "." not in key:
+            return key, _test(value)
+    return None, compile_condition(when, segments)
 
 
 def _clause(key: str, value: Any, segments: Segments) -> Matcher:
@@ -83,14 +93,18 @@ def _any(matchers: Sequence[Matcher]) -> Matcher:
     return some
 
 
-def _attribute(path: str, value: Any) -> Matcher:
+def _test(value: Any) -> Test:
+    """All the tests of an attribute together, so that it is read once."""
     if not isinstance(value, dict):
         value = {"in": value} if isinstance(value, list) else {"eq": value}
     ignore_case = bool(value.get(IGNORE_CASE, False))
-    # All the tests of an attribute together, so that it is read once.
-    test: Test = _all(
+    return _all(
         [OPERATORS[name].build(operand, ignore_case) for name, operand in value.items() if name != IGNORE_CASE]
     )
+
+
+def _attribute(path: str, value: Any) -> Matcher:
+    test = _test(value)
     if "." in path:
         read = reader(path)
         return lambda context: test(read(context))
@@ -293,7 +307,9 @@ def _version_test(check: Callable[[Version, Version], bool]) -> Callable[[Any, b
         bound = _version(operand)
 
         def test(value: Any) -> bool:
-            version = parse_version(value) if isinstance(value, str) else None
+            if not isinstance(value, str) or len(value) > MAX_LENGTH:
+                return False
+            version = known_version(value)
             return version is not None and check(version, bound)
 
         return test

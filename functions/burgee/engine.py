@@ -20,7 +20,7 @@ from burgee.bucketing import (
     split_salt,
     threshold,
 )
-from burgee.conditions import compile_condition, reader
+from burgee.conditions import compile_rule, reader
 from burgee.model import ErrorCode, Evaluation, Reason
 from burgee.times import parse_time
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     Unit: TypeAlias = Callable[[Context], str | None]
     Evaluate: TypeAlias = Callable[[Context, float], Evaluation]
+    Rule: TypeAlias = tuple[str | None, Callable[[Any], bool]]
     Limit: TypeAlias = int | Callable[[float], int]
     Outcome: TypeAlias = Evaluation | Callable[[Context, float], Evaluation | None] | None
 
@@ -80,13 +81,17 @@ class Step(NamedTuple):
     name: str
     run: Callable[[Context, float], Evaluation | None]
     line: Line | None = None
-    when: Matcher | None = None
+    when: Rule | None = None
     constant: Evaluation | None = None
     """What `run` gives everybody, where it does."""
 
     def take(self, context: Context, now: float) -> Evaluation | None:
         """The answer of this step alone."""
-        return self.run(context, now) if self.when is None or self.when(context) else None
+        if self.when is not None:
+            attribute, matches = self.when
+            if not matches(context if attribute is None else context.get(attribute)):
+                return None
+        return self.run(context, now)
 
 
 class Flag:
@@ -122,12 +127,13 @@ def _chain(steps: Sequence[Step]) -> Evaluate:
     if len(steps) == 1:
         return steps[0].run  # type: ignore[return-value]  # the last step always answers
     first = [step.run for step in steps if step.when is None][:-1]
-    rules = [(step.when, step.run) for step in steps if step.when is not None]
+    rules = [(*step.when, step.run) for step in steps if step.when is not None]
     default: Evaluate = steps[-1].run  # type: ignore[assignment]  # as above
 
     def decide(context: Context, now: float) -> Evaluation:
-        for matches, run in rules:
-            if matches(context):
+        read = context.get
+        for attribute, matches, run in rules:
+            if matches(context if attribute is None else read(attribute)):
                 answer = run(context, now)
                 if answer is not None:
                     return answer
@@ -221,12 +227,12 @@ class _State:
     def rule(self, index: int, rule: Mapping[str, Any]) -> Step:
         name = rule.get("name", f"rule {index + 1}")
         salt = rule.get("salt", self.salt)
-        matcher = compile_condition(rule["when"], self.world.segment)
+        when = compile_rule(rule["when"], self.world.segment)
         serve = self.outcome(rule, salt, Reason.TARGETING_MATCH, rule=name)
         line = self.line(rule, salt)
         if line is not None:
             serve = self.gate(line, inside=serve, outside=None)
-        return _step(name, serve, line, matcher)
+        return _step(name, serve, line, when)
 
     def default(self) -> Step:
         line = self.line(self.definition, self.salt)
@@ -292,7 +298,7 @@ class _State:
         return general
 
 
-def _step(name: str, outcome: Outcome, line: Line | None = None, when: Matcher | None = None) -> Step:
+def _step(name: str, outcome: Outcome, line: Line | None = None, when: Rule | None = None) -> Step:
     if callable(outcome):
         return Step(name, outcome, line, when)
     return Step(name, lambda _context, _now: outcome, line, when, outcome)

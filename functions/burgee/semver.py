@@ -12,7 +12,7 @@ _SEMVER = re.compile(
     r"(?:\+[0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*)?",
     re.ASCII,
 )
-_MAX_LENGTH = 256
+MAX_LENGTH = 256
 
 Version: TypeAlias = tuple[int, int, int, tuple[tuple[int, int, str], ...]]
 """Major, minor, patch, and the pre-release identifiers; compares as the specification orders versions."""
@@ -22,11 +22,12 @@ _RELEASED = ((2, 0, ""),)  # sorts after every pre-release identifier
 
 def parse_version(text: str) -> Version | None:
     """The sort key of a version, a leading `v` allowed; None if it is none. Build metadata does not count."""
-    return _parsed(text) if len(text) <= _MAX_LENGTH else None
+    return known_version(text) if len(text) <= MAX_LENGTH else None
 
 
 @lru_cache(maxsize=1024)  # an application has few versions, and parsing one costs more than all else in a rule
-def _parsed(text: str) -> Version | None:
+def known_version(text: str) -> Version | None:
+    """The same for a text of at most `MAX_LENGTH`, remembered."""
     match = _SEMVER.fullmatch(text)
     if match is None:
         return None

@@ -33,7 +33,7 @@ from burgee.deploy import apply
 from burgee.overrides import Act
 from burgee.serving import Serving
 from burgee.stores import Origin
-from burgee.stores.dynamodb import POLLING, DynamoDbStore
+from burgee.stores.dynamodb import DynamoDbStore
 from burgee.web.evaluation import evaluation_app
 from support_dynamodb import CREDENTIALS, ministack
 
@@ -43,6 +43,12 @@ SNAPSHOT = {
     "flags": {"half": {"status": True, "rollout_percentage": 50}},
     "segments": {},
     "holdouts": {},
+}
+POLLING = {
+    "connect_timeout": 0.5,
+    "read_timeout": 0.5,
+    "retries": {"mode": "standard", "total_max_attempts": 2},
+    "tcp_keepalive": True,
 }
 PHASES = ["calm", "slow", "throttled", "refusing", "corrupt", "absent", "calm again"]
 

@@ -30,7 +30,8 @@ from burgee.deploy import Canary, Consent, apply, promote
 from burgee.overrides import Act
 from burgee.serving import Serving
 from burgee.stores import Origin
-from burgee.stores.dynamodb import POLLING, DynamoDbStore
+from burgee.stores.dynamodb import DynamoDbStore
+from burgee.stores.wire import Wire
 from burgee.web.evaluation import evaluation_app
 from support_dynamodb import CREDENTIALS, ministack
 from support_lambda import free_port
@@ -41,7 +42,7 @@ FLAGS = 20
 
 def work(url: str, port: int, refresh: float) -> None:
     """One server, until it is ended."""
-    store = DynamoDbStore("flags", endpoint_url=url, config=POLLING)
+    store = DynamoDbStore("flags", client=Wire({**os.environ, "AWS_ENDPOINT_URL": url}))
     serving = Serving(store, refresh_seconds=refresh, patience=0)
     uvicorn.run(evaluation_app(serving), port=port, log_level="error", lifespan="off")
 

@@ -23,16 +23,14 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import uuid4
 
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.session import get_session
-
 from burgee.errors import Conflict, Corrupt, NotFound, StoreError, StoreUnavailable
 from burgee.model import Override
 from burgee.stores import AuditEntry, Bake, Change, Origin, Pointer, Release, State, Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from botocore.exceptions import ClientError
 
     Item: TypeAlias = dict[str, Any]
 
@@ -42,13 +40,12 @@ MAX_WRITES = 100
 TOMBSTONE_SECONDS = 86_400
 STATE_ATTEMPTS = 5
 # A request that a user waits for does not outlive a Lambda invocation: three tries within a few seconds.
-CONFIG = Config(
-    connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3}, tcp_keepalive=True
-)
-# An evaluator that polls while somebody waits gives up sooner: the last good flags are at hand.
-POLLING = Config(
-    connect_timeout=0.5, read_timeout=0.5, retries={"mode": "standard", "total_max_attempts": 2}, tcp_keepalive=True
-)
+CONFIG: dict[str, Any] = {
+    "connect_timeout": 1,
+    "read_timeout": 2,
+    "retries": {"mode": "standard", "total_max_attempts": 3},
+    "tcp_keepalive": True,
+}
 TABLE: dict[str, Any] = {
     "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
     "AttributeDefinitions": [
@@ -60,18 +57,25 @@ TABLE: dict[str, Any] = {
 
 
 class DynamoDbStore:
-    """`burgee.stores.Store` over DynamoDB; safe between threads, processes and Lambdas."""
+    """`burgee.stores.Store` over DynamoDB; safe between threads, processes and Lambdas.
+
+    `client` is botocore's unless another is given: `burgee.stores.wire` has one for who only reads.
+    """
 
     def __init__(
-        self, table: str, tenant: Tenant | None = None, *, endpoint_url: str | None = None, config: Config = CONFIG
+        self,
+        table: str,
+        tenant: Tenant | None = None,
+        *,
+        endpoint_url: str | None = None,
+        config: Mapping[str, Any] = CONFIG,
+        client: Any = None,
     ) -> None:
         self.tenant = tenant or Tenant()
         self.table = table
         self._prefix = "#".join(_escaped(part) for part in (self.tenant.project, self.tenant.environment))
         self._endpoint_url = endpoint_url
-        self.client: Any
-        with _translated():
-            self.client = get_session().create_client("dynamodb", endpoint_url=endpoint_url, config=config)
+        self.client = _client(endpoint_url, config) if client is None else client
 
     def create_table(self) -> None:
         """Makes the table if there is none: for emulators; on AWS the template makes it."""
@@ -310,16 +314,32 @@ class DynamoDbStore:
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
 
+def _client(endpoint_url: str | None, config: Mapping[str, Any]) -> Any:
+    from botocore.config import Config
+    from botocore.session import get_session
+
+    with _translated():
+        return get_session().create_client("dynamodb", endpoint_url=endpoint_url, config=Config(**config))
+
+
+def _botocores() -> tuple[type[Exception], ...]:
+    """What botocore raises: imported where something has been raised."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    return BotoCoreError, ClientError
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
-    """What botocore raises, in this project's words; its own retries are over by then."""
+    """What the client raises, in this project's words; its own retries are over by then."""
     try:
         yield
-    except ClientError as error:
-        told = error.response["Error"]
-        raise StoreUnavailable(f"DynamoDB: {told.get('Code')}: {told.get('Message')}") from error
-    except BotoCoreError as error:
-        raise StoreUnavailable(f"DynamoDB: {error}") from error
+    except StoreError:
+        raise
+    except _botocores() as error:
+        told = (getattr(error, "response", None) or {}).get("Error")
+        why = f"{told.get('Code')}: {told.get('Message')}" if told else error
+        raise StoreUnavailable(f"DynamoDB: {why}") from error
     except (KeyError, TypeError, ValueError) as error:
         raise Corrupt(f"an item of the table does not parse: {error!r}") from error
 

@@ -1,0 +1,203 @@
+"""DynamoDB for who only reads: two operations over `http.client`, signed as AWS asks (Signature Version 4).
+
+It stands in for botocore's client where a cold start counts: botocore takes longer to import, and to read its own
+description of the service, than everything else that an evaluator does before its first answer.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import time
+from base64 import b64decode
+from hashlib import sha256
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+from burgee.errors import StoreUnavailable
+from burgee.times import parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+REFRESH_BEFORE = 300
+"""Credentials that run out within these seconds are fetched anew."""
+METADATA_TIMEOUT = 1.0
+_RETRIED = ("Throttling", "ThrottlingException", "ProvisionedThroughputExceededException", "InternalServerError")
+
+
+class Credentials(NamedTuple):
+    """Who signs."""
+
+    key: str
+    secret: str
+    token: str | None = None
+    expires: float = float("inf")
+
+
+class Wire:
+    """Reads a region's tables; the two methods are botocore's, as far as this project calls them.
+
+    `environment` is where AWS keeps credentials, region and endpoint. Connections are kept open, as many as threads
+    ask at once.
+    """
+
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        *,
+        timeout: float = 0.5,
+        attempts: int = 2,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._environment = environment
+        self._timeout = timeout
+        self._attempts = attempts
+        self._clock = clock
+        self._region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1"
+        told = environment.get("AWS_ENDPOINT_URL_DYNAMODB") or environment.get("AWS_ENDPOINT_URL")
+        self._endpoint = urlsplit(told or f"https://dynamodb.{self._region}.{_suffix(self._region)}")
+        self._credentials: Credentials | None = None
+        self._idle: list[HTTPConnection] = []
+
+    def get_item(self, **request: Any) -> dict[str, Any]:
+        """One item, under `Item` where there is one."""
+        told = self._ask("GetItem", request)
+        if "Item" in told:
+            told["Item"] = _decoded(told["Item"])
+        return told
+
+    def query(self, **request: Any) -> dict[str, Any]:
+        """A page of items."""
+        told = self._ask("Query", request)
+        told["Items"] = [_decoded(item) for item in told["Items"]]
+        return told
+
+    def close(self) -> None:
+        """Closes the connection and forgets the credentials: after a restored snapshot both are another's."""
+        self._hang_up()
+        self._credentials = None
+
+    def _ask(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        body = json.dumps(request).encode()
+        for attempt in range(1, self._attempts + 1):
+            last = attempt == self._attempts
+            try:
+                status, data = self._send(operation, body)
+            except (OSError, HTTPException) as error:
+                self._hang_up()  # a process that was frozen finds all its connections dead
+                if last:
+                    raise StoreUnavailable(f"DynamoDB: {error or type(error).__name__}") from error
+                continue
+            if status == 200:
+                told: dict[str, Any] = _parsed(data)
+                return told
+            code, message = _fault(status, data)
+            if last or not (status >= 500 or code in _RETRIED):
+                raise StoreUnavailable(f"DynamoDB: {code}: {message}")
+        raise AssertionError("the last attempt answers or raises")
+
+    def _send(self, operation: str, body: bytes) -> tuple[int, bytes]:
+        headers = {
+            "Content-Type": "application/x-amz-json-1.0",
+            "Host": self._endpoint.netloc,
+            "X-Amz-Target": f"DynamoDB_20120810.{operation}",
+        }
+        signed = sign(self._current(), self._region, headers, body, self._clock())
+        connection = self._idle.pop() if self._idle else self._connected()
+        try:
+            connection.request("POST", "/", body, signed)
+            response = connection.getresponse()
+            answer = response.status, response.read()
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append(connection)
+        return answer
+
+    def _hang_up(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
+
+    def _connected(self) -> HTTPConnection:
+        kind = HTTPSConnection if self._endpoint.scheme == "https" else HTTPConnection
+        return kind(self._endpoint.netloc, timeout=self._timeout)
+
+    def _current(self) -> Credentials:
+        """The function's own credentials: in its environment, or, under SnapStart, from the address it names."""
+        held = self._credentials
+        if held is None or held.expires - self._clock() < REFRESH_BEFORE:
+            held = self._credentials = self._found()
+        return held
+
+    def _found(self) -> Credentials:
+        environment = self._environment
+        if "AWS_ACCESS_KEY_ID" in environment:
+            key, secret = environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"]
+            return Credentials(key, secret, environment.get("AWS_SESSION_TOKEN"))
+        url = environment.get("AWS_CONTAINER_CREDENTIALS_FULL_URI")
+        if url is None:
+            raise StoreUnavailable("DynamoDB: the environment has no credentials")
+        address = urlsplit(url)
+        if address.hostname not in {"localhost", "127.0.0.1", "169.254.170.2", "169.254.170.23"}:
+            raise StoreUnavailable("DynamoDB: credentials are fetched from this machine alone")
+        connection = HTTPConnection(address.netloc, timeout=METADATA_TIMEOUT)
+        try:
+            headers = {"Authorization": environment.get("AWS_CONTAINER_AUTHORIZATION_TOKEN", "")}
+            connection.request("GET", f"{address.path}?{address.query}".rstrip("?"), headers=headers)
+            response = connection.getresponse()
+            told = _parsed(response.read()) if response.status == 200 else {}
+        finally:
+            connection.close()
+        try:
+            expires = parse_time(told["Expiration"])
+            return Credentials(told["AccessKeyId"], told["SecretAccessKey"], told["Token"], expires)
+        except (KeyError, TypeError, ValueError) as error:
+            raise StoreUnavailable("DynamoDB: the function's credentials cannot be had") from error
+
+
+def sign(
+    credentials: Credentials, region: str, headers: Mapping[str, str], body: bytes, now: float
+) -> dict[str, str]:
+    """The headers of a POST to `/` of DynamoDB with those that sign it."""
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+    told = {**headers, "X-Amz-Date": stamp}
+    if credentials.token:
+        told["X-Amz-Security-Token"] = credentials.token
+    names = sorted(name.lower() for name in told)
+    values = {name.lower(): value.strip() for name, value in told.items()}
+    listed = ";".join(names)
+    lines = ["POST", "/", "", *(f"{name}:{values[name]}" for name in names), "", listed, sha256(body).hexdigest()]
+    scope = f"{stamp[:8]}/{region}/dynamodb/aws4_request"
+    text = "\n".join(["AWS4-HMAC-SHA256", stamp, scope, sha256("\n".join(lines).encode()).hexdigest()])
+    key = f"AWS4{credentials.secret}".encode()
+    for part in scope.split("/"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    signature = hmac.digest(key, text.encode(), "sha256").hex()
+    authorization = f"AWS4-HMAC-SHA256 Credential={credentials.key}/{scope}, SignedHeaders={listed}"
+    return {**told, "Authorization": f"{authorization}, Signature={signature}"}
+
+
+def _suffix(region: str) -> str:
+    return "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+
+
+def _parsed(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except ValueError as error:
+        raise StoreUnavailable("DynamoDB: the answer is not JSON") from error
+
+
+def _fault(status: int, data: bytes) -> tuple[str, str]:
+    try:
+        told = json.loads(data)
+        return str(told["__type"]).rpartition("#")[2], str(told.get("message") or told.get("Message"))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return str(status), "no reason given"
+
+
+def _decoded(item: Mapping[str, Any]) -> dict[str, Any]:
+    """An item with its binary attributes as bytes; this project nests none."""
+    return {name: {"B": b64decode(value["B"])} if "B" in value else value for name, value in item.items()}

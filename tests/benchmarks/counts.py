@@ -1,0 +1,111 @@
+"""What the hot paths cost in instructions, which no neighbour on the machine changes: `make bench-check`.
+
+    python tests/benchmarks/counts.py [--write]
+
+Each path runs under `valgrind --tool=callgrind` many times and few times; the difference, divided, is what one run
+costs. Figures hold for one minor version of Python, so the baseline names it; a path may cost `TOLERANCE` more than
+it says. Hashes are pinned so that dictionaries lie the same in every run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+BASELINE = HERE / "counts.json"
+TOLERANCE = 0.05
+FEW, MANY = 200, 1200
+
+SCRIPT = """
+import sys
+sys.path[:0] = {paths!r}
+from benchmarks import work
+from benchmarks.rivals import burgee
+flags = {{"share": "share", "rules": "rules", "users": "users"}}
+ruleset = burgee.ready(burgee.document(flags))
+hundred = burgee.ready(burgee.document(work.many(100)))
+people = [burgee.someone(*work.person(number)) for number in range(50)]
+data = burgee.document(work.many(50))
+paths = {{
+    "share": lambda person: ruleset.evaluate("share", person),
+    "rules": lambda person: ruleset.evaluate("rules", person),
+    "users": lambda person: ruleset.evaluate("users", person),
+    "bulk": lambda person: hundred.evaluate_all(person),
+    "load": lambda person: burgee.ready(data),
+}}
+path, number = paths[sys.argv[1]], int(sys.argv[2])
+for person in people:
+    path(person)
+for round in range(number):
+    path(people[round % 50])
+"""
+PATHS = {"share": 1, "rules": 1, "users": 1, "bulk": 20, "load": 20}
+
+
+def instructions(path: str, runs: int, python: str) -> int:
+    """Of a whole process."""
+    roots = [str(HERE.parent), str(HERE.parents[1] / "functions")]
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder) / "path.py"
+        script.write_text(SCRIPT.format(paths=roots), encoding="utf-8")
+        ran = subprocess.run(
+            [
+                "valgrind",
+                "--tool=callgrind",
+                f"--callgrind-out-file={folder}/out",
+                python,
+                str(script),
+                path,
+                str(runs),
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"PATH": os.environ["PATH"], "PYTHONHASHSEED": "0"},
+        )
+    found = re.search(r"Collected : (\d+)", ran.stderr)
+    assert found is not None, ran.stderr
+    return int(found[1])
+
+
+def cost(path: str, python: str) -> int:
+    """Instructions of one run of a path."""
+    scale = PATHS[path]
+    instructions(path, 1, python)  # byte code is written by the first run
+    few, many = FEW // scale, MANY // scale
+    return round((instructions(path, many, python) - instructions(path, few, python)) / (many - few))
+
+
+def main() -> int:
+    """Compares with the baseline, or writes it."""
+    if shutil.which("valgrind") is None:
+        print("bench-check: valgrind is not installed (apt-get install valgrind); nothing was checked")
+        return 0
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    told = json.loads(BASELINE.read_text(encoding="utf-8")) if BASELINE.exists() else {}
+    found = {path: cost(path, sys.executable) for path in PATHS}
+    if "--write" in sys.argv:
+        BASELINE.write_text(json.dumps({**told, python: found}, indent=2) + "\n", encoding="utf-8")
+    before = told.get(python)
+    if before is None:
+        print(f"bench-check: the baseline knows no Python {python}: {found}")
+        return 0
+    worse = [path for path in PATHS if found[path] > before[path] * (1 + TOLERANCE)]
+    for path in PATHS:
+        print(
+            f"{path:8} {found[path]:12,} instructions, baseline {before[path]:12,}  {found[path] / before[path]:.3f}"
+        )
+    if worse:
+        print(f"bench-check: {', '.join(worse)} cost more than {TOLERANCE:.0%} above the baseline")
+    return 1 if worse and "--write" not in sys.argv else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

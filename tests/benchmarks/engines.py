@@ -1,0 +1,178 @@
+"""Engines side by side: each rival in a virtual environment of its own, all taking turns on one CPU.
+
+Every engine first shows that it gives the shares and matches that `work.py` asks for. Times are processor time, as
+medians over rounds with the middle half of them, because a machine has other things to do.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any, NamedTuple
+
+HERE = Path(__file__).parent
+CACHE = Path(os.environ.get("BURGEE_BENCH_CACHE", HERE.parents[1] / "build/bench"))
+NAMES = {
+    "formula": "the formula alone",
+    "burgee": "**burgee**",
+    "eppo": "Eppo (Rust)",
+    "datadog": "Datadog (Rust)",
+    "powertools": "Powertools",
+    "growthbook": "GrowthBook",
+    "configcat": "ConfigCat",
+    "launchdarkly": "LaunchDarkly",
+    "flagsmith": "Flagsmith",
+    "posthog": "PostHog",
+    "flagd": "flagd core",
+    "unleash": "Unleash (Rust)",
+    "goff": "GO Feature Flag (WASM)",
+}
+UNMEASURED = {
+    "Statsig": "its rules come from its service in a form that it does not document",
+    "Flipt": "its client takes a snapshot in a form that it does not document, and ends the process over another",
+}
+ROWS = {"W1": ("ns", 1), "W2": ("ns", 1), "W3": ("µs", 1e3), "W4": ("ns", 1), "W5": ("ms", 1e6)}
+FORMULA_ROWS = ("W1",)
+ENOUGH_NS = 30e6
+"""A round of one row of one engine takes about this long at most."""
+
+
+class Figure(NamedTuple):
+    """Nanoseconds: the median, and the quartiles."""
+
+    middle: float
+    low: float
+    high: float
+
+
+def packages(name: str) -> list[str]:
+    """What an adapter says that it needs."""
+    tree = ast.parse((HERE / f"rivals/{name}.py").read_text(encoding="utf-8"))
+    for node in tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if any(isinstance(target, ast.Name) and target.id == "PACKAGES" for target in targets):
+            found: list[str] = ast.literal_eval(node.value)  # type: ignore[attr-defined]  # an assignment has one
+            return found
+    raise ValueError(f"{name} names no PACKAGES")
+
+
+def installed(name: str, python: str) -> str:
+    """The Python of an engine's environment, made once."""
+    wanted = packages(name) or ["google-re2"]
+    folder = CACHE / f"venv-{name}"
+    mark = folder / "installed"
+    if not mark.exists() or mark.read_text(encoding="utf-8") != repr(wanted):
+        shutil.rmtree(folder, ignore_errors=True)
+        uv = [sys.executable, "-m", "uv"]
+        subprocess.run([*uv, "venv", "-q", "-p", python, str(folder)], check=True, capture_output=True)
+        command = [*uv, "pip", "install", "-q", "-p", str(folder / "bin/python"), *wanted]
+        subprocess.run(command, check=True, capture_output=True)
+        mark.write_text(repr(wanted), encoding="utf-8")
+    return str(folder / "bin/python")
+
+
+class Process:
+    """An engine in its own process."""
+
+    def __init__(self, name: str, python: str) -> None:
+        pin = ["taskset", "-c", str(max(os.sched_getaffinity(0)))] if shutil.which("taskset") else []
+        self.name = name
+        self.part: dict[str, float] = {}
+        self.process = subprocess.Popen(
+            [*pin, python, str(HERE / "engine.py"), name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def __call__(self, command: str, *arguments: Any) -> Any:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps([command, *arguments]) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def time(self, row: str) -> float:
+        """One round, as long as it must be and no longer."""
+        if row not in self.part:
+            pieces = {"W3": 20, "W4": 1000, "W5": 1}.get(row, 2000)
+            once: float = self("time", row, 0.0)
+            self.part[row] = min(1.0, max(ENOUGH_NS / (once * pieces), 0.0))
+        taken: float = self("time", row, self.part[row])
+        return taken
+
+    def close(self) -> None:
+        """Ends it."""
+        self.process.kill()
+        self.process.wait()
+
+
+def measure(python: str, rounds: int, only: list[str] | None = None) -> dict[str, Any]:
+    """Figures by engine and row, and what could not be measured and why."""
+    processes, missing = [], dict(UNMEASURED)
+    for name in only or NAMES:
+        try:
+            process = Process(name, installed(name, python))
+            wrong = process("check") if name != "formula" else []
+        except (subprocess.CalledProcessError, ValueError, OSError) as error:
+            missing[NAMES[name]] = f"could not be run: {error}"
+            continue
+        if wrong:
+            missing[NAMES[name]] = f"answers otherwise than the work says: {'; '.join(wrong)[:200]}"
+            process.close()
+        else:
+            processes.append(process)
+    times: dict[str, dict[str, list[float]]] = {}
+    for _ in range(rounds):
+        for row in ROWS:
+            for process in processes:
+                if process.name != "formula" or row in FORMULA_ROWS:
+                    times.setdefault(process.name, {}).setdefault(row, []).append(process.time(row))
+    for process in processes:
+        process.close()
+    figures = {name: {row: _figure(told) for row, told in rows.items()} for name, rows in times.items()}
+    versions = {name: packages(name) for name in figures}
+    machine = {"processor": _processor(), "python": _version(python), "system": platform.platform(terse=True)}
+    return {"rounds": rounds, "figures": figures, "missing": missing, "versions": versions, "machine": machine}
+
+
+def _figure(times: list[float]) -> Figure:
+    low, _, high = quantiles(times, n=4) if len(times) > 1 else (times[0], 0, times[0])
+    return Figure(median(times), low, high)
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+def _version(python: str) -> str:
+    ran = subprocess.run([python, "-V"], capture_output=True, text=True, check=True)
+    return ran.stdout.strip()
+
+
+def table(told: dict[str, Any]) -> str:
+    """The figures in Markdown."""
+    heads = " | ".join(f"{row} {unit}" for row, (unit, _) in ROWS.items())
+    lines = [f"| | {heads} |", "|---" * (len(ROWS) + 1) + "|"]
+    for name, rows in told["figures"].items():
+        cells = []
+        for row, (_, divisor) in ROWS.items():
+            if row not in rows:
+                cells.append("")
+                continue
+            middle, low, high = (one / divisor for one in rows[row])
+            digits = 1 if high < 100 else 0
+            cells.append(f"{middle:,.{digits}f} ({low:,.{digits}f} to {high:,.{digits}f})")
+        lines.append(f"| {NAMES[name]} | {' | '.join(cells)} |")
+    return "\n".join(lines)

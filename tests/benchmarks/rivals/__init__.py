@@ -1,0 +1,1 @@
+"""Adapters: one engine each, imported inside its own virtual environment."""
