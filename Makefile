@@ -30,8 +30,8 @@ $(READY): pyproject.toml $(LOCK)
 	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
 	@touch $@
 
-run: $(READY) ## serve the example flags.yaml on http://127.0.0.1:8000
-	@$(BIN)/burgee serve
+run: $(READY) ## serve the example flags.yaml on http://127.0.0.1:8000; PORT=8001 for another
+	@$(BIN)/burgee serve $(if $(PORT),--port $(PORT))
 
 test: lint types unit ## everything that must pass before a commit
 
