@@ -14,7 +14,7 @@ ARCH ?= arm64
 # pyenv's own folders come first: its shim is on PATH even where it runs nothing.
 PYTHON_3_13 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python3.13) $(shell command -v python3.13))
 
-.PHONY: help setup run test lint types unit stack build bench bench-check schema lock clean
+.PHONY: help setup run test lint types unit conformance stack build bench bench-check schema lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -44,6 +44,9 @@ types: $(READY)
 
 unit: $(READY)
 	@$(BIN)/pytest -q -n auto
+
+conformance: $(READY) ## run other people's clients and suites against us, and write docs/conformance.md
+	@$(BIN)/python tests/conformance.py
 
 stack: $(READY) ## deploy, update, refuse and delete the whole stack in an emulator (needs Python 3.13)
 	@$(BIN)/pytest -q -m stack
