@@ -12,4 +12,4 @@ _serving = wiring.serving(_store)
 _serving.refresh()
 wiring.snapshots(_serving, _store)
 
-handler = gateway(evaluation_app(_serving))
+handler = gateway(wiring.recorded(evaluation_app(_serving)))

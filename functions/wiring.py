@@ -12,6 +12,9 @@ from burgee.serving import Serving
 from burgee.stores import Tenant
 
 if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from starlette.types import ASGIApp
+
     from burgee.stores import Store
 
 TABLE = os.environ.get("BURGEE_TABLE", "")
@@ -19,6 +22,9 @@ TENANT = Tenant(os.environ.get("BURGEE_PROJECT", "default"), os.environ.get("BUR
 REFRESH_SECONDS = float(os.environ.get("BURGEE_REFRESH_SECONDS", "10"))
 # How long an invocation waits for a table that is slow to say whether something changed.
 PATIENCE_SECONDS = 0.25
+STREAM = os.environ.get("BURGEE_EVENT_STREAM", "")
+DEAD_LETTERS = os.environ.get("BURGEE_DEAD_LETTERS", "")
+UNIT_SECRET = os.environ.get("BURGEE_UNIT_SECRET", "")
 RELEASE = Path(__file__).with_name("release.json")
 
 
@@ -63,3 +69,19 @@ def serving(store: Store | None) -> Serving:
     bundle = bundled()
     snapshot = bundle.snapshot if bundle else None
     return Serving(store, snapshot, refresh_seconds=REFRESH_SECONDS, patience=PATIENCE_SECONDS)
+
+
+def recorded(app: Starlette) -> ASGIApp:
+    """The application, writing exposures and events to Firehose where there is a stream."""
+    if not STREAM:
+        return app
+    from burgee.events import Pseudonyms, Scope
+    from burgee.recorder import Recorder
+    from burgee.sinks.firehose import DeadLetters, FirehoseSink
+    from burgee.web.recording import Draining, attach
+
+    pseudonyms = Pseudonyms.parse(UNIT_SECRET) if UNIT_SECRET else None
+    sink = FirehoseSink(STREAM, dead_letters=DeadLetters(DEAD_LETTERS))
+    recorder = Recorder(sink, Scope(TENANT.project, TENANT.environment, pseudonyms))
+    attach(app, recorder)
+    return Draining(app, recorder)

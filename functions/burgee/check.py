@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from burgee.experiment_check import check_experiment
 from burgee.flagfile import near
 from burgee.grammar import Flag, FlagTest, dump
 from burgee.model import Problem
@@ -46,6 +47,7 @@ def _flag(source: Source, name: str, flag: Flag) -> Found:
     yield from _states(source, name, [base])
     for environment, overlay in overlays.items():
         yield from _states(source, name, [base, (overlay, ("environments", environment))])
+    yield from check_experiment(source, name, flag)
     for index, test in enumerate(flag.tests or ()):
         yield from _test(source, name, index, test, [{**written, **overlay} for overlay in _seen_by(test, overlays)])
 

@@ -43,20 +43,26 @@ def require_environment(source: Source, environment: str | None) -> None:
 def compile_source(source: Source, environment: str | None) -> Snapshot:
     """The snapshot of a source without errors."""
     model = source.model
-    return {
+    exposed = {
+        name: list(flag.experiment.segments)
+        for name, flag in model.flags.items()
+        if flag.experiment and flag.experiment.auto_expose
+    }
+    snapshot = {
         "format": FORMAT,
         "environment": environment,
         "flags": {name: definition(flag, environment) for name, flag in model.flags.items()},
         "segments": {name: dict(segment.when) for name, segment in model.segments.items()},
         "holdouts": {name: {"percentage": holdout.percentage} for name, holdout in model.holdouts.items()},
     }
+    # All that a release says of experiments: whose answers are logged, and with which attributes.
+    return {**snapshot, "exposed": exposed} if exposed else snapshot
 
 
 def definition(flag: Flag, environment: str | None) -> dict[str, Any]:
     """A flag with one environment's keys laid over it."""
     written = dump(flag)
     overlays = written.pop("environments", {})
-    written.pop("tests", None)
     laid = {**written, **overlays.get(environment, {})}
     # The grammar's order, whatever was laid over what: the digest of a definition must not depend on that.
     return {key: laid[key] for key in DEFINITION_KEYS if key in laid}

@@ -187,11 +187,11 @@ class _State:
     def answer(self, variant: str, reason: Reason, **more: Any) -> Evaluation:
         return Evaluation(self.variants[variant], variant, reason, metadata={**self.common, **more})
 
-    def off(self, reason: Reason) -> Evaluation:
+    def off(self, reason: Reason, **more: Any) -> Evaluation:
         variant = self.definition.get("off_variant", "off" if self.boolean else None)
         if variant is None:
             return Evaluation(None, None, reason, metadata=self.common)
-        return self.answer(variant, reason)
+        return self.answer(variant, reason, **more)
 
     def requires(self) -> Sequence[Step]:
         unmet = self.off(Reason.DISABLED)
@@ -238,9 +238,13 @@ class _State:
         line = self.line(self.definition, self.salt)
         plain = Reason.DEFAULT if self.definition.get("rules") or self.definition.get("targets") else Reason.STATIC
         reason = plain if line is None else Reason.SPLIT
-        serve = self.outcome(self.definition.get("default", {}), self.salt, reason)
+        default = self.definition.get("default", {})
+        # Marks the arms: holdouts and layers answer by shares as well, and those users are in no experiment.
+        arm = {"rule": "default"} if line is not None or "split" in default else {}
+        serve = self.outcome(default, self.salt, reason, **arm)
         if line is not None:
-            serve = self.gate(line, inside=serve, outside=self.off(Reason.SPLIT))
+            outside = self.off(Reason.SPLIT, **({} if "split" in default else arm))
+            serve = self.gate(line, inside=serve, outside=outside)
         return _step("default", serve, line)
 
     def line(self, owner: Mapping[str, Any], salt: str) -> Line | None:

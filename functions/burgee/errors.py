@@ -8,6 +8,7 @@ BurgeeError
 │   ├── Conflict          somebody else wrote first; read again
 │   ├── Denied            the key shown may not read this; asking again changes nothing
 │   └── NotFound          no such release or key
+├── SinkUnavailable       exposures and events cannot be kept now; send them again
 └── Refused               a change that is possible but surprising; says how to insist
 """
 
@@ -55,6 +56,10 @@ class Denied(StoreError):  # noqa: N818 - as above
 
 class NotFound(StoreError):  # noqa: N818 - as above
     """The store holds no such thing."""
+
+
+class SinkUnavailable(BurgeeError):  # noqa: N818 - as above
+    """Records were not taken for good, or not all of them; the same call may succeed later."""
 
 
 class Refused(BurgeeError):  # noqa: N818 - as above

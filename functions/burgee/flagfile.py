@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from burgee.conditions import OPERATORS
 from burgee.errors import FlagFileError
-from burgee.grammar import Flag, FlagFile, Included, Part, Rule
+from burgee.experiments import Experiment, Metric
+from burgee.grammar import Flag, FlagFile, Included, Rule
 from burgee.model import Place, Problem
 from burgee.yamlevents import MAX_BYTES, Document
 
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
     from burgee.grammar import Fault
+    from burgee.parts import Part
 
-SECTIONS = ("segments", "flags", "holdouts")
+SECTIONS = ("segments", "metrics", "flags", "holdouts")
 
 
 class Source:
@@ -43,7 +45,7 @@ class Source:
                     self._merge(document, Included)
 
     def place(self, section: str, name: str, *path: str | int, key: bool = False) -> Place:
-        """Where something inside a flag, segment or holdout stands."""
+        """Where something inside a flag, segment, metric or holdout stands."""
         document = self.homes[section, name]
         return document.place((section, name, *path), key=key or not path)
 
@@ -176,6 +178,7 @@ _PLAIN = {
     "string_too_long": ("too-long", "at most {max_length} characters, please"),
     "string_too_short": ("empty", "this must not be empty"),
     "too_short": ("empty", "this must not be empty"),
+    "enum": ("wrong-value", "{expected} is needed here, not {found}"),
     "literal_error": ("wrong-value", "{expected} is needed here, not {found}"),
 }
 
@@ -196,9 +199,13 @@ def _real(location: Iterable[str | int]) -> tuple[str | int, ...]:
 def _siblings(location: tuple[str | int, ...]) -> set[str]:
     """The keys that may stand where the last of a location does: an approximation good enough for a hint."""
     part: type[Part] = FlagFile
-    if len(location) > 2 and location[0] == "flags":
-        part = Rule if "rules" in location[2:-1] else Flag
+    if len(location) > 2 and location[0] in {"flags", "metrics"}:
+        inside = next((key for key in ("rules", "experiment") if key in location[2:-1]), location[0])
+        part = _PARTS[inside]
     return {field.alias or name for name, field in part.model_fields.items()}
+
+
+_PARTS: dict[str | int, type[Part]] = {"rules": Rule, "experiment": Experiment, "flags": Flag, "metrics": Metric}
 
 
 def near(name: str | int, known: Iterable[str]) -> str | None:

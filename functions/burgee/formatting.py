@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from burgee.errors import BurgeeError, FlagFileError, Refused
 from burgee.flagfile import Source
-from burgee.grammar import FlagFile, Included, Part, dump
+from burgee.grammar import FlagFile, Included, dump
 from burgee.looks import comments, read
 from burgee.model import Severity
 from burgee.times import parse_time
@@ -23,6 +23,7 @@ from burgee.yamlevents import Document, scalar
 
 if TYPE_CHECKING:
     from burgee.looks import Entry, Node
+    from burgee.parts import Part
 
 WIDTH = 120
 STEP = 2

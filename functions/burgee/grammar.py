@@ -6,21 +6,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from burgee.conditions import IGNORE_CASE, OPERATORS, OperandError, check_operand
+from burgee.experiments import Experiment, Metric
 from burgee.findings import Code, unknown_codes
+from burgee.parts import Name, Number, Part, Percentage, Switch, Text, Time, three_decimals
 from burgee.times import parse_time
 
 if TYPE_CHECKING:
@@ -28,7 +20,6 @@ if TYPE_CHECKING:
 
     from burgee.model import Definition
 
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 MAX_CONDITION_DEPTH = 16
 
 
@@ -36,45 +27,15 @@ def _status(value: Any) -> Any:
     return {"on": True, "off": False}.get(value, value) if isinstance(value, str) else value
 
 
-def _number(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise PydanticCustomError("number-expected", "a number is needed here, not {found}", {"found": repr(value)})
-    return int(value) if float(value).is_integer() else value
-
-
-def _percentage(value: float) -> float:
-    if not 0 <= value <= 100:
-        raise PydanticCustomError("percentage-range", "{value} is not between 0 and 100", {"value": value})
-    return _three_decimals(value)
-
-
-def _three_decimals(value: float) -> float:
-    if round(value, 3) != value:
-        raise PydanticCustomError("too-precise", "{value} has more than three decimals", {"value": value})
-    return value
-
-
 def _weight(value: float) -> float:
     if not 0 <= value <= 1_000_000:
         raise PydanticCustomError("weight-range", "{value} is not between 0 and 1,000,000", {"value": value})
-    return _three_decimals(value)
+    return three_decimals(value)
 
 
 def _finding_code(value: str) -> str:
     if unknown_codes([value]):
         raise PydanticCustomError("unknown-finding", "there is no finding {code}", {"code": repr(value)})
-    return value
-
-
-def _time(value: Any) -> Any:
-    try:
-        parse_time(value)
-    except (TypeError, ValueError) as error:
-        raise PydanticCustomError(
-            "invalid-time",
-            "{found} is not a time with its offset, such as 2027-03-01T09:00:00Z",
-            {"found": repr(value)},
-        ) from error
     return value
 
 
@@ -193,16 +154,8 @@ Status = Annotated[
     BeforeValidator(_status),
     WithJsonSchema({"enum": [True, False, "on", "off"]}),
 ]
-Switch = Annotated[bool, Field(strict=True)]
-Number = Annotated[float | int, BeforeValidator(_number)]
-Percentage = Annotated[
-    Number, AfterValidator(_percentage), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 100})
-]
 Weight = Annotated[Number, AfterValidator(_weight), WithJsonSchema({"type": "number", "minimum": 0})]
-Time = Annotated[str, BeforeValidator(_time)]
 When = Annotated[dict[str, Any], BeforeValidator(_condition), WithJsonSchema(_WHEN_SCHEMA)]
-Text = Annotated[str, Field(max_length=500)]
-Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=255)]
 Salt = Annotated[str, Field(min_length=1, max_length=255)]
 Split = Annotated[dict[str, Weight], Field(min_length=1), AfterValidator(_split)]
 User = Annotated[
@@ -215,12 +168,6 @@ FindingCode = Annotated[
     str, AfterValidator(_finding_code), WithJsonSchema({"enum": [*sorted(Code), "all"], "type": "string"})
 ]
 Variant = Annotated[str, Field(min_length=1, max_length=255)]
-
-
-class Part(BaseModel):
-    """Refuses keys that it does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 RESERVED_METADATA = frozenset({"version", "digest", "commit", "owner", "rule", "bucket", "below", "hashed"})
@@ -373,6 +320,7 @@ class Flag(Served):
     """A flag as written in the file."""
 
     environments: dict[str, Overlay] | None = Field(None, description="Keys laid over these, by environment.")
+    experiment: Experiment | None = Field(None, description="The plan of an experiment on it; decides no answer.")
     tests: list[FlagTest] | None = Field(None, description="Who must get what.")
 
 
@@ -397,6 +345,7 @@ class Included(Part):
     segments: dict[Name, Segment] = Field(default_factory=dict, description="Groups of users by name.")
     flags: dict[Name, Flag] = Field(default_factory=dict, description="Flags by name.")
     holdouts: dict[Name, Holdout] = Field(default_factory=dict, description="Held-out users by name.")
+    metrics: dict[Name, Metric] = Field(default_factory=dict, description="What experiments measure, by name.")
 
 
 class Review(Part):

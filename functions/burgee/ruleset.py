@@ -69,6 +69,7 @@ class Ruleset:
         self._flags: Mapping[str, Definition] = snapshot["flags"]
         self._segments: Mapping[str, Any] = snapshot.get("segments", {})
         self._holdouts: Mapping[str, Any] = snapshot.get("holdouts", {})
+        self.exposed: Mapping[str, Any] = snapshot.get("exposed", {})
         self._compiled: dict[str, Served | None] = {}
         self._ready: dict[str, Callable[[Context, Any], Evaluation]] = {}
         self._plans: dict[int, Plan] = {}

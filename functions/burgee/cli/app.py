@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from burgee.cli import app_care, app_deploy, app_diff, app_lint, output
+from burgee.cli import app_care, app_deploy, app_diff, app_experiment, app_lint, output
 from burgee.cli.options import FLAGS, Environment, File, Json
 from burgee.cli.stores import Where, on_store
 from burgee.errors import BurgeeError, FlagFileError
@@ -26,6 +26,7 @@ app_diff.register(app)
 app_lint.register(app)
 app_deploy.register(app)
 app_care.register(app)
+app_experiment.register(app)
 
 
 def run() -> None:

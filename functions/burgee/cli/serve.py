@@ -36,6 +36,7 @@ def serve(host: str, port: int, where: Where) -> None:
     """Serves until interrupted. A file that is broken at the start is refused; later the last good one stays."""
     import uvicorn
 
+    from burgee.cli.recording import record
     from burgee.web.app import create_app
 
     if not _loopback(host):
@@ -47,6 +48,7 @@ def serve(host: str, port: int, where: Where) -> None:
         stop = Event()
         serving = _from_table(url, where, store) if where.table else _from_file(url, where, store, stop)
         app = create_app(store, serving)
+        record(app, where)
         try:
             config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
             uvicorn.Server(config).run(sockets=[listener])

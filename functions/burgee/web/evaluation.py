@@ -18,6 +18,7 @@ from burgee.times import format_time
 from burgee.version import __version__
 from burgee.web.ofrep import RELEASE, answering, ofrep_routes
 from burgee.web.problems import HANDLERS, answer, problem
+from burgee.web.recording import exposed
 from burgee.web.rules import rules_route
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 _LITERAL = re.compile(r'true|false|-?(0|[1-9]\d{0,15})(\.\d{1,15})?|"[^"\\]*"', re.ASCII)
 
 
-def evaluation_app(serving: Serving) -> ASGIApp:
+def evaluation_app(serving: Serving) -> Starlette:
     """The evaluation routes as an application of their own."""
     return Starlette(
         routes=evaluation_routes(serving),
@@ -64,6 +65,7 @@ def evaluation_routes(serving: Serving) -> list[BaseRoute]:
         context, now = context_of(request), time.time()
         ruleset = answering(request, serving, context, now)
         answers = ruleset.evaluate_all(context, now)
+        exposed(request, ruleset, answers, context)
         flags = [entry(ruleset, name, result, now) for name, result in answers.items()]
         return answer(request, {"user_id": request.path_params["user_id"], "flags": flags})
 
@@ -73,6 +75,7 @@ def evaluation_routes(serving: Serving) -> list[BaseRoute]:
         result = ruleset.evaluate(name, context, now)
         if result.error_code is ErrorCode.FLAG_NOT_FOUND:
             return problem(404, "not-found", f"Feature flag '{name}' not found")
+        exposed(request, ruleset, {name: result}, context)
         return answer(request, entry(ruleset, name, result, now))
 
     return [

@@ -12,8 +12,9 @@ from pydantic import Field
 
 from burgee.deploy import live, write
 from burgee.errors import Refused
-from burgee.grammar import Name, Served, Status
+from burgee.grammar import Served, Status
 from burgee.overrides import Act, lay, lift, served
+from burgee.parts import Name
 from burgee.web.problems import answer
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ from starlette.routing import Mount, Route
 
 from burgee.model import ErrorCode
 from burgee.web.problems import holds
+from burgee.web.recording import exposed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,6 +62,7 @@ def ofrep_routes(serving: Serving) -> Mount:
         told = _told(key, answer)
         if answer.error_code is not None:
             return _json(told, _STATUS.get(answer.error_code, 400))
+        exposed(request, ruleset, {key: answer}, context)
         if request.query_params.get("explain") == "true":
             told["metadata"] = {**told["metadata"], **_bucket(ruleset, key, context, now)}
         return _json(told)
@@ -73,6 +75,7 @@ def ofrep_routes(serving: Serving) -> Mount:
         now = time.time()
         ruleset = answering(request, serving, context, now)
         answers = ruleset.evaluate_all(context, now)
+        exposed(request, ruleset, answers, context)
         flags = [_told(key, answer) for key, answer in answers.items()]
         return _cached(request, {"flags": flags, "metadata": dict(ruleset.release)})
 

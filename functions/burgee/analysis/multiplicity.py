@@ -1,0 +1,37 @@
+"""Many questions of one experiment, and whether its arms have the sizes that they should have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scipy import stats
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+SRM_ALPHA = 0.001
+"""Below this an experiment's arms are not what was planned."""
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjusted so that rejecting those below alpha errs anywhere with probability alpha at most (Holm 1979)."""
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    adjusted, highest = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(order):
+        highest = max(highest, min((len(p_values) - rank) * p_values[index], 1.0))
+        adjusted[index] = highest
+    return adjusted
+
+
+def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
+    """Adjusted so that of those below alpha, a share of alpha at most is false on average."""
+    return [float(p) for p in stats.false_discovery_control(p_values, method="bh")] if p_values else []
+
+
+def sample_ratio(counts: Mapping[str, int], shares: Mapping[str, float]) -> float | None:
+    """The p-value of all arms' sizes against their planned shares, in one chi-square test; None without units."""
+    total, planned = sum(counts.values()), sum(shares[arm] for arm in counts)
+    if total == 0 or len(counts) < 2:
+        return None
+    expected = [total * shares[arm] / planned for arm in counts]
+    return float(stats.chisquare(list(counts.values()), expected).pvalue)

@@ -1,0 +1,99 @@
+"""An experiment as the analysis wants it: its plan with the arms and metrics that it names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from burgee.analysis.planning import Baseline, Design
+from burgee.experiments import Kind, allocation
+from burgee.grammar import dump
+from burgee.times import parse_duration, parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from burgee.experiments import Experiment, Metric
+    from burgee.grammar import Flag, FlagFile
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A flag's experiment. `arms` are shares that sum to 1, the control first."""
+
+    flag: str
+    experiment: Experiment
+    metrics: Mapping[str, Metric]
+    arms: Mapping[str, float]
+
+    @property
+    def control(self) -> str:
+        """The arm that the others are compared with."""
+        return next(iter(self.arms))
+
+    @property
+    def treatments(self) -> list[str]:
+        """The other arms."""
+        return list(self.arms)[1:]
+
+    @property
+    def start(self) -> int:
+        """Milliseconds."""
+        return int(parse_time(self.experiment.start) * 1000)
+
+    @property
+    def end(self) -> int:
+        """Milliseconds."""
+        return int(parse_time(self.experiment.end) * 1000)
+
+    @property
+    def before(self) -> int | None:
+        """How long before its exposure a unit is looked at, in milliseconds."""
+        cuped = self.experiment.cuped
+        return None if cuped is None else int(parse_duration(cuped) * 1000)
+
+    @property
+    def comparisons(self) -> int:
+        """How many questions decide: primaries times treatments."""
+        return len(self.experiment.primaries) * len(self.treatments)
+
+    @property
+    def design(self) -> Design:
+        """For planning: the control against the smallest other arm; alpha shared among the comparisons."""
+        one = self.experiment
+        smallest = min(self.arms[arm] for arm in self.treatments)
+        alpha = one.alpha / self.comparisons
+        return Design(alpha, one.power, one.method, one.looks, one.spending, self.arms[self.control], smallest)
+
+    @property
+    def baseline(self) -> Baseline | None:
+        """What the plan says that the primary metric is; None where it does not say enough."""
+        told = self.experiment.baseline
+        if told is None:
+            return None
+        proportion = self.metrics[self.experiment.primaries[0]].kind is Kind.PROPORTION
+        if not proportion and told.sd is None:
+            return None
+        return Baseline(told.mean, None if proportion else told.sd)
+
+
+def plan_of(model: FlagFile, name: str) -> Plan:
+    """The plan of a flag that has one."""
+    flag = model.flags[name]
+    experiment = flag.experiment
+    assert experiment is not None  # noqa: S101 - asked for only where there is one
+    shares = allocation(laid(flag, experiment.environment), experiment.rule)
+    control = experiment.control or next(iter(shares))
+    arms = {control: shares[control], **shares}
+    return Plan(name, experiment, {metric: model.metrics[metric] for metric in experiment.metrics}, arms)
+
+
+def plans(model: FlagFile) -> dict[str, Plan]:
+    """All plans of a file, by flag."""
+    return {name: plan_of(model, name) for name, flag in model.flags.items() if flag.experiment is not None}
+
+
+def laid(flag: Flag, environment: str | None) -> dict[str, object]:
+    """A flag with an environment's keys over it."""
+    written = dump(flag)
+    return {**written, **written.get("environments", {}).get(environment, {})}

@@ -1,0 +1,109 @@
+"""A report for a terminal: signs and words beside colours, and intervals drawn in characters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from burgee.analysis.health import Light
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from burgee.analysis.reports import Report, Result
+
+SIGNS = {Light.OK: "ok  ", Light.WARN: "WARN", Light.BAD: "BAD "}
+WIDTH = 41
+
+
+def as_text(report: Report) -> str:
+    """The report, 100 columns wide at most where names allow it."""
+    plan, experiment = report.plan, report.plan.experiment
+    lines = [
+        f"{plan.flag}: {experiment.hypothesis}",
+        f"{experiment.method}, {experiment.start} to {experiment.end}, alpha {experiment.alpha:g}"
+        + (f", registered in {report.registered}" if report.registered else ""),
+        "",
+        f"=> {report.verdict.sentence}",
+        "",
+        "Health",
+        *(f"  {SIGNS[one.light]} {one.name}: {one.message}" for one in report.checks),
+    ]
+    if report.deviations:
+        lines += ["", "Deviations from the plan", *(f"  ! {one}" for one in report.deviations)]
+    lines += ["", "Units", *_units(report)]
+    for role in ("primary", "guardrail", "secondary"):
+        found = [one for one in report.results if one.role == role]
+        if found:
+            lines += [
+                "",
+                role.capitalize() + (" (decides nothing)" if role == "secondary" else ""),
+                *_rows(found, report.healthy),
+            ]
+    if report.breakdowns:
+        lines += ["", "By segment (exploratory: among many, some differ by chance)"]
+        lines += [
+            f"  {one.attribute}={one.value}  {one.metric}, {one.arm}: {_change(one.estimate.relative)}"
+            f" ({_change(one.estimate.relative_low)} to {_change(one.estimate.relative_high)})"
+            for one in report.breakdowns
+        ]
+    return "\n".join(lines)
+
+
+def _units(report: Report) -> list[str]:
+    planned = report.plan.experiment.sample_size
+    told = []
+    for arm, share in report.plan.arms.items():
+        units = report.units[arm]
+        of = ""
+        if planned:
+            done = min(units / (planned * share), 1)
+            of = f" of {planned * share:,.0f} planned  [{'#' * round(done * 20):<20}]"
+        told.append(f"  {arm}: {units:,}{of}")
+    return told
+
+
+def _rows(found: Sequence[Result], healthy: bool) -> list[str]:
+    reach = max((abs(edge) for one in found for edge in _edges(one) if edge is not None), default=0.0) or 1.0
+    told = []
+    for one in found:
+        estimate = one.estimate
+        low, high = _edges(one)
+        told.append(
+            f"  {one.metric}, {one.arm}: {estimate.control.value:.5g} -> {estimate.treatment.value:.5g}"
+            f"  {_change(estimate.relative)} ({_change(low)} to {_change(high)})"
+            f"{_word(one) if healthy else '  no verdict'}"
+        )
+        if low is not None and high is not None:
+            told.append(f"    {_drawn(low, high, estimate.relative or 0.0, reach)}")
+    return told
+
+
+def _edges(one: Result) -> tuple[float | None, float | None]:
+    return one.estimate.relative_low, one.estimate.relative_high
+
+
+def _word(one: Result) -> str:
+    if one.role == "guardrail":
+        margin = f"margin {one.margin:.1%}" if one.margin is not None else ""
+        said = {True: "holds", False: "BROKEN", None: "not shown"}[one.holds]
+        return f"  {said} ({margin})"
+    p_value = "" if one.adjusted_p is None else f", p {one.adjusted_p:.3g}"
+    if not one.found:
+        return f"  no difference found{p_value}"
+    return f"  {'BETTER' if one.good else 'WORSE'}{p_value}"
+
+
+def _change(value: float | None) -> str:
+    return "?" if value is None else f"{value:+.2%}"
+
+
+def _drawn(low: float, high: float, at: float, reach: float) -> str:
+    def cell(value: float) -> int:
+        return min(max(round((value / reach + 1) / 2 * (WIDTH - 1)), 0), WIDTH - 1)
+
+    row = [" "] * WIDTH
+    row[cell(0.0)] = "|"
+    for index in range(cell(low), cell(high) + 1):
+        row[index] = "+" if row[index] == "|" else "-"
+    row[cell(low)], row[cell(high)], row[cell(at)] = "[", "]", "o"
+    return "".join(row)

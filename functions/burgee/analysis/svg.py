@@ -1,0 +1,155 @@
+"""The plots of a report, drawn as SVG: shapes and words carry what colours carry."""
+
+from __future__ import annotations
+
+import math
+from html import escape
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+Edges: TypeAlias = "tuple[float | None, float | None, float | None]"
+
+WIDE = 800
+LABEL, VALUES = 190, 210
+ROW = 34
+
+
+def intervals(results: Sequence[Mapping[str, Any]]) -> str:
+    """A row for each result: its relative difference, its interval, zero, and its margin where it has one."""
+    rows = [_edges(one) for one in results]
+    known = [edge for row in rows for edge in row[1:] if edge is not None]
+    known += [one["margin"] * 100 for one in results if one.get("margin") is not None]
+    reach = max((abs(edge) for edge in known), default=0.0) * 1.1 or 1.0
+    left, right = LABEL + 10, WIDE - VALUES - 10
+    x = _scale(-reach, reach, left, right)
+    height = ROW * len(rows) + 26
+    drawn = [f'<line class=zero x1="{x(0):.1f}" x2="{x(0):.1f}" y1="4" y2="{height - 22}"/>']
+    drawn += [_row(one, row, x, index * ROW + 20) for index, (one, row) in enumerate(zip(results, rows, strict=True))]
+    drawn += [
+        f'<text class=soft x="{x(value):.1f}" y="{height - 4}" text-anchor=middle>{value:+.3g} %</text>'
+        for value in _ticks(reach)
+    ]
+    said = "; ".join(f"{one['metric']} {one['arm']}: {_told(*row)}" for one, row in zip(results, rows, strict=True))
+    return _svg(height, said, drawn)
+
+
+def curve(points: Sequence[Mapping[str, Any]]) -> str:
+    """A difference over time with its interval or bounds; an early interval may leave the picture."""
+    values = [point["difference"] for point in points]
+    late = [p for p in points if p["low"] is not None][-max(len(points) * 2 // 3, 1) :]
+    reach = max([abs(v) for v in values] + [abs(p[side]) for p in late for side in ("low", "high")] + [1e-12]) * 1.1
+    left, right, top, bottom = 80, WIDE - 20, 12, 200
+    x, y = _scale(0, max(len(points) - 1, 1), left, right), _scale(reach, -reach, top, bottom)
+
+    def clipped(value: float) -> float:
+        return y(min(max(value, -reach), reach))
+
+    drawn = [f'<line class=axis x1="{left}" x2="{left}" y1="{top}" y2="{bottom}"/>']
+    drawn.append(f'<line class=zero x1="{left}" x2="{right}" y1="{y(0):.1f}" y2="{y(0):.1f}"/>')
+    bounded = [(i, p) for i, p in enumerate(points) if p["low"] is not None]
+    upper = [f"{x(i):.1f},{clipped(p['high']):.1f}" for i, p in bounded]
+    lower = [f"{x(i):.1f},{clipped(p['low']):.1f}" for i, p in bounded]
+    if bounded:
+        drawn.append(f'<polygon class=band points="{" ".join(upper + lower[::-1])}"/>')
+        drawn += [f'<polyline class=bound points="{" ".join(side)}"/>' for side in (upper, lower)]
+    path = " ".join(f"{x(i):.1f},{clipped(value):.1f}" for i, value in enumerate(values))
+    drawn.append(f'<polyline class=line points="{path}"/>')
+    if len(points) <= 40:
+        drawn += [f'<circle class=mark cx="{x(i):.1f}" cy="{clipped(v):.1f}" r="3"/>' for i, v in enumerate(values)]
+    for value in (reach / 1.1, 0.0, -reach / 1.1):
+        drawn.append(f'<text class=soft x="{left - 8}" y="{y(value) + 4:.1f}" text-anchor=end>{value:+.3g}</text>')
+    for i in sorted({0, len(points) // 2, len(points) - 1}):
+        anchor = "start" if i == 0 else "end" if i == len(points) - 1 else "middle"
+        told = f"{points[i]['at'][:10]} (n {points[i]['n']:,})"
+        drawn.append(f'<text class=soft x="{x(i):.1f}" y="{bottom + 22}" text-anchor={anchor}>{escape(told)}</text>')
+    last = points[-1]
+    said = f"difference over time; at the end {last['difference']:+.4g}, interval {last['low']} to {last['high']}"
+    return _svg(bottom + 32, said, drawn)
+
+
+def progress(arms: Sequence[Mapping[str, Any]], planned: int | None) -> str:
+    """Units of each arm against those planned."""
+    most = max([arm["units"] for arm in arms] + [(planned or 0) * arm["share"] for arm in arms] + [1])
+    left, right = LABEL + 10, WIDE - VALUES - 10
+    x, drawn = _scale(0, most, left, right), []
+    for index, arm in enumerate(arms):
+        top = index * ROW + 8
+        target = (planned or 0) * arm["share"]
+        name = arm["name"] + (" (control)" if arm["control"] else "")
+        of = f" of {target:,.0f} planned" if planned else ""
+        drawn.append(f'<text x="0" y="{top + 13}">{escape(_short(name))}</text>')
+        for kind, until in (("track", max(target, arm["units"])), ("bar", arm["units"])):
+            drawn.append(
+                f'<rect class={kind} x="{left}" y="{top}" width="{x(until) - left:.1f}" height="16" rx="3"/>'
+            )
+        if planned:
+            at = f"{x(target):.1f}"
+            drawn.append(f'<line class=margin x1="{at}" x2="{at}" y1="{top - 3}" y2="{top + 19}"/>')
+        drawn.append(f'<text x="{WIDE - VALUES}" y="{top + 13}">{arm["units"]:,}{of}</text>')
+    said = "; ".join(f"{arm['name']}: {arm['units']} units" for arm in arms)
+    return _svg(ROW * len(arms) + 8, said, drawn)
+
+
+def _row(one: Mapping[str, Any], edges: Edges, x: Callable[[float], float], y: float) -> str:
+    at, low, high = edges
+    mood = "calm" if not one["found"] else "good" if one["good"] else "bad"
+    told = [f'<text x="0" y="{y + 4}">{escape(_short(one["metric"]))}</text>']
+    told.append(f'<text class=soft x="0" y="{y + 17}" font-size="11">{escape(_short(one["arm"]))}</text>')
+    if low is not None and high is not None:
+        told.append(f'<line class={mood} x1="{x(low):.1f}" x2="{x(high):.1f}" y1="{y}" y2="{y}" stroke-width="3"/>')
+        told += [
+            f'<line class={mood} x1="{x(end):.1f}" x2="{x(end):.1f}" y1="{y - 6}" y2="{y + 6}" stroke-width="2"/>'
+            for end in (low, high)
+        ]
+    if at is not None:
+        told.append(_point(mood, x(at), y))
+    margin = one.get("margin")
+    if margin is not None:
+        edge = -margin * 100 if one["direction"] == "increase" else margin * 100
+        told.append(f'<line class=margin x1="{x(edge):.1f}" x2="{x(edge):.1f}" y1="{y - 11}" y2="{y + 11}"/>')
+        label = f'x="{x(edge):.1f}" y="{y - 12}" font-size="10" text-anchor=middle'
+        told.append(f"<text class=soft {label}>margin</text>")
+    told.append(f'<text x="{WIDE - VALUES}" y="{y + 4}">{_told(at, low, high)}</text>')
+    return "".join(told)
+
+
+def _point(mood: str, x: float, y: float) -> str:
+    """A triangle up for better, down for worse, a circle for neither."""
+    if mood == "calm":
+        return f'<circle class=calm cx="{x:.1f}" cy="{y}" r="5"/>'
+    tip = -7 if mood == "good" else 7
+    return f'<polygon class={mood} points="{x - 7:.1f},{y - tip} {x + 7:.1f},{y - tip} {x:.1f},{y + tip}"/>'
+
+
+def _edges(one: Mapping[str, Any]) -> Edges:
+    """In percent of the control."""
+    told = [one["relative"], one["relative_low"], one["relative_high"]]
+    at, low, high = (None if value is None else value * 100 for value in told)
+    return at, low, high
+
+
+def _told(at: float | None, low: float | None, high: float | None) -> str:
+    if at is None or low is None or high is None:
+        return "no relative difference"
+    return f"{at:+.2f} % ({low:+.2f} to {high:+.2f})"
+
+
+def _ticks(reach: float) -> list[float]:
+    step = 10 ** math.floor(math.log10(reach))
+    step = next((step * k for k in (0.2, 0.5, 1.0) if reach / (step * k) <= 2.5), step * 2)
+    return [step * k for k in range(-int(reach / step), int(reach / step) + 1)]
+
+
+def _scale(low: float, high: float, left: float, right: float) -> Callable[[float], float]:
+    return lambda value: left + (value - low) / (high - low) * (right - left)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 26 else text[:25] + "…"
+
+
+def _svg(height: float, said: str, drawn: Sequence[str]) -> str:
+    label = escape(said, quote=True)
+    return f'<svg viewBox="0 0 {WIDE} {height:.0f}" role=img aria-label="{label}">{"".join(drawn)}</svg>'

@@ -1,0 +1,54 @@
+"""Where `burgee serve` records, and the reports that it tells: the folder beside the flag file."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from burgee.cli.app_experiment import analysing, events_folder, plans_of, reported, short
+from burgee.events import Pseudonyms, Scope
+from burgee.recorder import Recorder
+from burgee.sinks.jsonl import JsonlSink
+from burgee.web.recording import attach
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from starlette.applications import Starlette
+
+    from burgee.cli.stores import Where
+
+
+def record(app: Starlette, where: Where) -> None:
+    """Exposures and events to files; BURGEE_UNIT_SECRET says how units are named in them."""
+    secret = os.environ.get("BURGEE_UNIT_SECRET", "")
+    try:
+        pseudonyms = Pseudonyms.parse(secret) if secret else None
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="BURGEE_UNIT_SECRET") from error
+    scope = Scope(where.project, where.environment or "default", pseudonyms)
+    attach(app, Recorder(JsonlSink(events_folder(where.flags)), scope), LocalReports(where.flags))
+
+
+class LocalReports:
+    """Reports from the records beside a flag file."""
+
+    def __init__(self, flags: Path) -> None:
+        self._flags = flags
+
+    def every(self) -> list[dict[str, Any]]:
+        """See Reports."""
+        with analysing():
+            found = plans_of(self._flags).values()
+            return [short(reported(self._flags, plan, None, time.time(), segments=False)) for plan in found]
+
+    def one(self, flag: str) -> dict[str, Any] | None:
+        """See Reports."""
+        with analysing():
+            from burgee.analysis.render_json import as_json
+
+            plan = plans_of(self._flags).get(flag)
+            return None if plan is None else as_json(reported(self._flags, plan, None, time.time()))

@@ -1,0 +1,38 @@
+"""Whether planned sizes are enough: part of lint where the analysis is installed, silent where it is not."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from burgee.model import Problem, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from burgee.flagfile import Source
+
+
+def undersized(source: Source) -> Iterator[Problem]:
+    """A warning for each experiment whose `sample_size` falls short of what `burgee power` says."""
+    asking = [
+        name
+        for name, flag in source.model.flags.items()
+        if (one := flag.experiment) and one.baseline and one.sample_size and one.minimum_detectable_effect
+    ]
+    if not asking or not find_spec("scipy"):
+        return
+    from burgee.analysis.planning import sample_size
+    from burgee.analysis.plans import plan_of
+
+    for name in asking:
+        plan = plan_of(source.model, name)
+        planned, effect = plan.experiment.sample_size, plan.experiment.minimum_detectable_effect
+        if plan.baseline is None or planned is None or effect is None:
+            continue
+        needed = sample_size(plan.baseline, plan.baseline.mean * effect / 100, plan.design)
+        if planned < 0.99 * needed:
+            place = source.place("flags", name, "experiment", "sample_size")
+            message = f"{planned:,} units find {effect:g} % less often than planned; it takes {needed:,}"
+            hint = f"`burgee power {name}` says more"
+            yield Problem(place, "experiment-undersized", message, hint, Severity.WARNING)

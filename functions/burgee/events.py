@@ -1,0 +1,224 @@
+"""Exposures and tracked events as records: what is accepted, and how it is written down. Plain and light.
+
+A record is flat JSON: times in milliseconds, properties as a map of texts, so that files on a laptop and Parquet on
+S3 are one table to one set of queries.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from burgee.times import parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Record: TypeAlias = dict[str, Any]
+
+COLUMNS = (
+    *("type", "event_id", "time", "project", "environment", "flag", "variant", "reason", "rule", "release"),
+    *("unit", "event", "properties", "topic"),
+)
+TRACKED = "_track"
+"""The topic of tracked events; that of an exposure is its flag. Storage is partitioned by it."""
+
+MAX_RECORDS = 500
+MAX_BYTES = 1_000_000
+MAX_TEXT = 512
+MAX_PROPERTIES = 50
+AHEAD_SECONDS = 3600.0
+"""How far a client's clock may be ahead."""
+
+_COMMON = {"type", "event_id", "time", "unit", "properties"}
+_KEYS = {"exposure": _COMMON | {"flag", "variant", "reason", "rule", "release"}, "track": _COMMON | {"event"}}
+_NEEDED = {"exposure": ("event_id", "unit", "flag", "variant"), "track": ("event_id", "unit", "event")}
+
+
+class Unacceptable(ValueError):  # noqa: N818 - says what the record is
+    """A record that is refused, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pseudonyms:
+    """Units as keyed hashes: who has the records and not the secret cannot tell who they are.
+
+    `key_id` goes before the hash, so that records from before and after a change of the secret are not mixed up.
+    """
+
+    key_id: str
+    secret: bytes
+
+    @classmethod
+    def parse(cls, text: str) -> Pseudonyms:
+        """From `ID:SECRET`; ValueError where it is too weak to be one."""
+        key_id, colon, secret = text.partition(":")
+        if not colon or not key_id.isalnum() or len(secret) < 16:
+            raise ValueError("a unit secret is ID:SECRET, letters and digits, and at least 16 characters of secret")
+        return cls(key_id, secret.encode())
+
+    def of(self, unit: str) -> str:
+        """The name that is written down."""
+        digest = hmac.digest(self.secret, unit.encode("utf-8", "surrogatepass"), "sha256")
+        return f"{self.key_id}.{digest[:16].hex()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose records these are, and how their units are named."""
+
+    project: str = "default"
+    environment: str = "default"
+    pseudonyms: Pseudonyms | None = None
+
+    def unit(self, unit: str) -> str:
+        """A unit as it is written down."""
+        return unit if self.pseudonyms is None else self.pseudonyms.of(unit)
+
+
+def accept(raw: Any, scope: Scope, now: float) -> Record:
+    """A client's record as it is written down; Unacceptable tells what is wrong with it."""
+    if not isinstance(raw, dict):
+        raise Unacceptable("a record is an object")
+    kind = raw.get("type")
+    if not isinstance(kind, str) or kind not in _KEYS:
+        raise Unacceptable("`type` is `exposure` or `track`")
+    keys = _KEYS[kind]
+    if not raw.keys() <= keys:
+        raise Unacceptable(f"there is no {min(raw.keys() - keys, key=str)!r} in a record of type {kind}")
+    for key in _NEEDED[kind]:
+        value = raw.get(key)
+        if type(value) is not str or not value:
+            raise Unacceptable(f"`{key}` is a text, and needed")
+    for key, value in raw.items():
+        if type(value) is str:
+            if len(value) > MAX_TEXT:
+                raise Unacceptable(f"`{key}` has more than {MAX_TEXT} characters")
+        elif key not in {"properties", "time"} and value is not None:
+            raise Unacceptable(f"`{key}` is a text")
+    return {
+        "type": kind,
+        "event_id": raw["event_id"],
+        "time": _time(raw.get("time"), now),
+        "project": scope.project,
+        "environment": scope.environment,
+        "flag": raw.get("flag"),
+        "variant": raw.get("variant"),
+        "reason": raw.get("reason"),
+        "rule": raw.get("rule"),
+        "release": raw.get("release"),
+        "unit": scope.unit(raw["unit"]),
+        "event": raw.get("event"),
+        "properties": _properties(raw.get("properties")),
+        "topic": TRACKED if kind == "track" else raw["flag"],
+    }
+
+
+def exposure(flag: str, answer: Mapping[str, Any], unit: str, scope: Scope, now: float) -> Record:
+    """The record of one answer; `answer` has variant, reason, rule, release and properties."""
+    return {
+        "type": "exposure",
+        "event_id": os.urandom(12).hex(),
+        "time": int(now * 1000),
+        "project": scope.project,
+        "environment": scope.environment,
+        "flag": flag,
+        "variant": answer["variant"],
+        "reason": answer["reason"],
+        "rule": answer["rule"],
+        "release": answer["release"],
+        "unit": scope.unit(unit),
+        "event": None,
+        "properties": _properties(answer["properties"]),
+        "topic": flag,
+    }
+
+
+def _time(value: Any, now: float) -> int:
+    """Milliseconds of an RFC 3339 time, of epoch seconds, or of now where there is none."""
+    if value is None:
+        return int(now * 1000)
+    if isinstance(value, str):
+        try:
+            value = parse_time(value)
+        except ValueError as error:
+            raise Unacceptable(f"`time`: {error}") from error
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= now + AHEAD_SECONDS:
+        raise Unacceptable("`time` is an RFC 3339 time or epoch seconds, and not in the future")
+    return int(value * 1000)
+
+
+def _properties(value: Any) -> dict[str, str]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or len(value) > MAX_PROPERTIES:
+        raise Unacceptable(f"`properties` is an object of at most {MAX_PROPERTIES} members")
+    return {_text(name, "a property's name"): _scalar(name, item) for name, item in value.items() if item is not None}
+
+
+def _scalar(name: str, value: Any) -> str:
+    if type(value) is str:
+        return _text(value, f"property {name!r}")
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, (int, float)) or not isfinite(value):
+        raise Unacceptable(f"property {name!r:.80} is no text, finite number or boolean")
+    return repr(value)
+
+
+def _text(value: str, what: str) -> str:
+    if len(value) > MAX_TEXT:
+        raise Unacceptable(f"{what} has more than {MAX_TEXT} characters")
+    return value
+
+
+_SHORT = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}
+_SHARED: dict[str, Any] = {
+    "event_id": {**_SHORT, "description": "Unique; the same record sent again counts once."},
+    "time": {"type": ["string", "number", "null"], "description": "RFC 3339, or epoch seconds; default now."},
+    "unit": {**_SHORT, "description": "Who: the targeting key, or what the flag buckets on."},
+    "properties": {
+        "type": ["object", "null"],
+        "maxProperties": MAX_PROPERTIES,
+        "additionalProperties": {"type": ["string", "number", "boolean", "null"]},
+    },
+}
+_OPTIONAL = {"type": ["string", "null"], "maxLength": MAX_TEXT}
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["events"],
+    "properties": {
+        "events": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": MAX_RECORDS,
+            "items": {
+                "oneOf": [
+                    {
+                        "type": "object",
+                        "required": ["type", *_NEEDED["exposure"]],
+                        "properties": {
+                            "type": {"const": "exposure"},
+                            **_SHARED,
+                            "flag": _SHORT,
+                            "variant": _SHORT,
+                            **dict.fromkeys(("reason", "rule", "release"), _OPTIONAL),
+                        },
+                        "additionalProperties": False,
+                    },
+                    {
+                        "type": "object",
+                        "required": ["type", *_NEEDED["track"]],
+                        "properties": {"type": {"const": "track"}, **_SHARED, "event": _SHORT},
+                        "additionalProperties": False,
+                    },
+                ]
+            },
+        }
+    },
+    "additionalProperties": False,
+}
+"""The body of `POST /v1/events`, as JSON Schema."""

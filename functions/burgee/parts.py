@@ -1,0 +1,59 @@
+"""What every key of flags.yaml is made of: names, numbers, percentages and times, with their faults in our words."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from burgee.times import parse_time
+
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise PydanticCustomError("number-expected", "a number is needed here, not {found}", {"found": repr(value)})
+    return int(value) if float(value).is_integer() else value
+
+
+def _percentage(value: float) -> float:
+    if not 0 <= value <= 100:
+        raise PydanticCustomError("percentage-range", "{value} is not between 0 and 100", {"value": value})
+    return three_decimals(value)
+
+
+def three_decimals(value: float) -> float:
+    """Refuses digits that the hash cannot tell apart."""
+    if round(value, 3) != value:
+        raise PydanticCustomError("too-precise", "{value} has more than three decimals", {"value": value})
+    return value
+
+
+def _time(value: Any) -> Any:
+    try:
+        parse_time(value)
+    except (TypeError, ValueError) as error:
+        raise PydanticCustomError(
+            "invalid-time",
+            "{found} is not a time with its offset, such as 2027-03-01T09:00:00Z",
+            {"found": repr(value)},
+        ) from error
+    return value
+
+
+Switch = Annotated[bool, Field(strict=True)]
+Number = Annotated[float | int, BeforeValidator(_number)]
+Percentage = Annotated[
+    Number, AfterValidator(_percentage), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 100})
+]
+Time = Annotated[str, BeforeValidator(_time)]
+Text = Annotated[str, Field(max_length=500)]
+Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=255)]
+
+
+class Part(BaseModel):
+    """Refuses keys that it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)

@@ -1,0 +1,109 @@
+"""Exposures beside answers: put aside at once, written by a thread, so that no answer waits or fails."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from threading import Condition, Thread
+from typing import TYPE_CHECKING, Any
+
+from burgee.conditions import reader
+from burgee.engine import unit_reader
+from burgee.errors import BurgeeError
+from burgee.events import Scope, Unacceptable, exposure
+from burgee.model import Reason
+
+if TYPE_CHECKING:
+    from burgee.events import Record
+    from burgee.model import Context, Evaluation
+    from burgee.ruleset import Ruleset
+    from burgee.sinks import Sink
+
+CAPACITY = 20_000
+BATCH = 500
+PATIENCE = 5.0
+
+
+class Recorder:
+    """Writes exposures to a sink behind the answers' backs.
+
+    `dropped` counts those that were lost: the sink was slower than the answers, or did not take them twice.
+    """
+
+    def __init__(self, sink: Sink, scope: Scope | None = None, *, capacity: int = CAPACITY) -> None:
+        self.sink = sink
+        self.scope = scope or Scope()
+        self.dropped = 0
+        self._waiting: deque[Record] = deque()
+        self._capacity = capacity
+        self._state = Condition()
+        self._busy = False
+        self._thread: Thread | None = None
+
+    def answered(self, ruleset: Ruleset, flag: str, answer: Evaluation, context: Context, *, asked: bool) -> None:
+        """Notes an answer, if the caller asked for it or the flag's experiment does and a split decided."""
+        logged = ruleset.exposed.get(flag)
+        arm = answer.reason is Reason.SPLIT and "rule" in answer.metadata
+        if answer.variant is None or not (asked or (logged is not None and arm)):
+            return
+        unit = unit_reader((ruleset.definition(flag) or {}).get("bucket_by"))(context)
+        if unit is None:
+            return
+        told = {
+            "variant": answer.variant,
+            "reason": str(answer.reason),
+            "rule": answer.metadata.get("rule"),
+            "release": str(ruleset.release.get("version", "")),
+            "properties": _scalars(context, logged or ()),
+        }
+        try:
+            self.put(exposure(flag, told, unit, self.scope, time.time()))
+        except Unacceptable:
+            self.dropped += 1
+
+    def put(self, record: Record) -> None:
+        """Puts a record aside; never waits."""
+        with self._state:
+            if len(self._waiting) >= self._capacity:
+                self.dropped += 1
+                return
+            self._waiting.append(record)
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = Thread(target=self._run, name="burgee-exposures", daemon=True)
+                self._thread.start()
+            self._state.notify_all()
+
+    def drain(self, seconds: float) -> bool:
+        """Waits until all is written, at most that long: for where the machine stops between requests."""
+        with self._state:
+            return self._state.wait_for(lambda: not self._waiting and not self._busy, seconds)
+
+    def _run(self) -> None:
+        while True:
+            with self._state:
+                if not self._state.wait_for(lambda: self._waiting, PATIENCE):
+                    self._thread = None
+                    return
+                batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+                self._busy = True
+            lost = self._write(batch)
+            with self._state:
+                self._busy = False
+                self.dropped += lost
+                self._state.notify_all()
+
+    def _write(self, batch: list[Record]) -> int:
+        for pause in (0.2, 0.0):
+            try:
+                self.sink.write(batch)
+            except (BurgeeError, OSError):
+                time.sleep(pause)
+            else:
+                return 0
+        return len(batch)
+
+
+def _scalars(context: Context, names: Any) -> dict[str, Any]:
+    """The attributes that a breakdown needs, and no other: a record holds nothing that nobody asked for."""
+    found = {name: reader(name)(context) for name in names}
+    return {name: value for name, value in found.items() if isinstance(value, (str, int, float, bool))}

@@ -1,0 +1,70 @@
+"""`POST /v1/events`: exposures and tracked events from clients, each judged alone; plain Starlette."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+from starlette.routing import Route
+
+from burgee.errors import SinkUnavailable
+from burgee.events import MAX_BYTES, MAX_RECORDS, Unacceptable, accept
+from burgee.web.problems import problem
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from burgee.events import Record, Scope
+    from burgee.sinks import Sink
+
+
+def events_route(sink: Sink, scope: Scope) -> Route:
+    """The route, for an application that has others."""
+
+    async def events(request: Request) -> Response:
+        data = await _body(request)
+        if data is None:
+            return problem(413, "too-large", f"a body has at most {MAX_BYTES:,} bytes")
+        try:
+            body = json.loads(data)
+        except (ValueError, RecursionError):
+            return problem(422, "invalid-json", "the body is not JSON")
+        raw = body.get("events") if isinstance(body, dict) and len(body) == 1 else None
+        if not isinstance(raw, list) or not 1 <= len(raw) <= MAX_RECORDS:
+            return problem(422, "invalid-request", f"the body is an object with `events`, 1 to {MAX_RECORDS} of them")
+        accepted, rejected = judge(raw, scope, time.time())
+        if accepted:
+            try:
+                await run_in_threadpool(sink.write, accepted)
+            except SinkUnavailable:
+                return problem(503, "sink-unavailable", "the events cannot be kept now; send them again")
+        told = {"accepted": len(accepted), "rejected": rejected}
+        return Response(json.dumps(told).encode(), 200, media_type="application/json")
+
+    return Route("/v1/events", events, methods=["POST"])
+
+
+def judge(raw: list[Any], scope: Scope, now: float) -> tuple[list[Record], list[dict[str, Any]]]:
+    """The records that can be kept, and what is wrong with each of the others."""
+    accepted, rejected = [], []
+    for index, one in enumerate(raw):
+        try:
+            accepted.append(accept(one, scope, now))
+        except Unacceptable as error:
+            event_id = one.get("event_id") if isinstance(one, dict) else None
+            named = {"event_id": event_id} if isinstance(event_id, str) else {}
+            rejected.append({"index": index, **named, "error": str(error)})
+    return accepted, rejected
+
+
+async def _body(request: Request) -> bytes | None:
+    parts, size = [], 0
+    async for part in request.stream():
+        parts.append(part)
+        size += len(part)
+        if size > MAX_BYTES:
+            return None
+    return b"".join(parts)

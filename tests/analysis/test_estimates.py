@@ -1,0 +1,132 @@
+"""The estimates against tea-tasting and scipy used directly, and the traps that the layer closes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import tea_tasting as tt
+from scipy import stats
+
+from burgee.analysis.estimates import (
+    BEFORE,
+    PER,
+    PER_BEFORE,
+    VALUE,
+    Moments,
+    Points,
+    compare,
+    compare_quantiles,
+    moments,
+    non_inferiority,
+    ranks,
+)
+
+
+@pytest.fixture(scope="module")
+def data() -> pd.DataFrame:
+    generator = np.random.default_rng(7)
+    n = 6000
+    per = generator.poisson(3, n) + 1.0
+    before = generator.gamma(2, 3, n)
+    frame = {
+        "variant": generator.integers(0, 2, n),
+        VALUE: per * generator.gamma(2, 2, n) + before,
+        PER: per,
+        BEFORE: before,
+        PER_BEFORE: generator.poisson(2, n) + 1.0,
+    }
+    return pd.DataFrame(frame)
+
+
+@pytest.mark.parametrize("columns", [(), (PER,), (BEFORE,), (PER, BEFORE, PER_BEFORE)], ids=str)
+def test_it_agrees_with_tea_tasting_used_directly(data: pd.DataFrame, columns: tuple[str, ...]) -> None:
+    names = {"denom": PER, "numer_covariate": BEFORE, "denom_covariate": PER_BEFORE}
+    metric = tt.RatioOfMeans(VALUE, **{key: name for key, name in names.items() if name in columns})
+    direct = tt.Experiment(m=metric).analyze(data)["m"]
+    arms = [data[data["variant"] == arm] for arm in (0, 1)]
+    one, other = (moments({name: arm[name].to_numpy(float) for name in (VALUE, *columns)}) for arm in arms)
+    found = compare(one, other)
+    ours = [found.difference, found.low, found.high, found.p_value, found.relative, found.relative_low, found.z]
+    theirs = [direct.effect_size, direct.effect_size_ci_lower, direct.effect_size_ci_upper, direct.pvalue]
+    theirs += [direct.rel_effect_size, direct.rel_effect_size_ci_lower, direct.statistic]
+    assert ours == pytest.approx(theirs, rel=1e-9)
+
+
+def test_it_agrees_with_scipys_welch(data: pd.DataFrame) -> None:
+    control, treatment = (data[data["variant"] == arm][VALUE].to_numpy(float) for arm in (0, 1))
+    direct = stats.ttest_ind(treatment, control, equal_var=False)
+    found = compare(moments({VALUE: control}), moments({VALUE: treatment}))
+    interval = direct.confidence_interval()
+    ours = [found.z, found.degrees, found.p_value, found.low, found.high]
+    assert ours == pytest.approx([direct.statistic, direct.df, direct.pvalue, interval.low, interval.high], rel=1e-9)
+
+
+@pytest.mark.parametrize("quantile", [0.5, 0.9, 0.99])
+def test_the_ranks_bound_a_quantile_as_scipys_exact_test_has_it(quantile: float) -> None:
+    values = np.sort(np.random.default_rng(3).lognormal(0, 1, 2001))
+    at, low, high, z = ranks(values.size, quantile)
+    exact = stats.quantile_test(values, p=quantile).confidence_interval(0.95)
+    assert values[low - 1] == pytest.approx(exact.low, rel=0.02)
+    assert values[high - 1] == pytest.approx(exact.high, rel=0.02)
+    assert values[at - 1] == pytest.approx(np.quantile(values, quantile, method="inverted_cdf"))
+    assert z == pytest.approx(1.96, abs=0.15)
+
+
+def test_a_difference_of_quantiles_covers_the_truth() -> None:
+    generator, hits, runs = np.random.default_rng(5), 0, 400
+    truth = math.exp(1.2815515655446004) * 0.1  # the second arm is a tenth larger
+    for _ in range(runs):
+        arms = [np.sort(generator.lognormal(0, 1, 1500) * factor) for factor in (1.0, 1.1)]
+        found = compare_quantiles(points(arms[0], 0.9), points(arms[1], 0.9))
+        assert found.low is not None
+        assert found.high is not None
+        hits += found.low <= truth <= found.high
+    assert hits / runs == pytest.approx(0.95, abs=3.3 * math.sqrt(0.95 * 0.05 / runs))
+
+
+def points(ordered: np.ndarray[tuple[int], np.dtype[np.float64]], quantile: float) -> Points:
+    at, low, high, z = ranks(ordered.size, quantile)
+    return Points(ordered.size, ordered[at - 1], ordered[low - 1], ordered[high - 1], z)
+
+
+@pytest.mark.parametrize("hole", [math.nan, math.inf])
+def test_a_missing_aggregate_is_refused(hole: float) -> None:
+    """tea-tasting takes a null and answers with a p-value that is wrong."""
+    good = moments({VALUE: np.array([1.0, 2.0, 4.0])})
+    broken = Moments(3, {VALUE: hole}, {(VALUE, VALUE): 1.0})
+    with pytest.raises(ValueError, match="missing or not finite"):
+        compare(good, broken)
+
+
+def test_no_variation_says_nothing() -> None:
+    same = moments({VALUE: np.ones(10)})
+    found = compare(same, same)
+    assert (found.difference, found.low, found.p_value, found.relative) == (0, None, None, None)
+
+
+def test_nobody_in_an_arm_says_nothing() -> None:
+    found = compare(Moments(0, {VALUE: 0.0}, {(VALUE, VALUE): 0.0}), moments({VALUE: np.array([1.0, 2.0, 3.0])}))
+    assert (found.control.n, found.treatment.value, found.p_value) == (0, 2, None)
+
+
+def test_there_is_no_relative_difference_to_what_is_not_above_zero() -> None:
+    """tea-tasting's interval is made on a logarithm, which a loss has none of."""
+    generator = np.random.default_rng(2)
+    loss = moments({VALUE: generator.normal(-1, 1, 500)})
+    found = compare(loss, moments({VALUE: generator.normal(1, 1, 500)}))
+    assert found.p_value is not None
+    assert (found.relative, found.relative_low, found.relative_high) == (None, None, None)
+
+
+def test_non_inferiority_of_means_is_scipys_shifted_test() -> None:
+    generator = np.random.default_rng(4)
+    control, treatment = generator.normal(10, 2, 4000), generator.normal(9.9, 2, 4000)
+    found = compare(moments({VALUE: control}), moments({VALUE: treatment}))
+    p_value = non_inferiority(found, 0.05, increase=True)
+    shifted = stats.ttest_ind(treatment, control * 0.95, equal_var=False, alternative="greater").pvalue
+    assert p_value == pytest.approx(shifted, rel=0.02)
+    assert non_inferiority(found, 0.0, increase=True) > 0.5  # type: ignore[operator]
+    assert non_inferiority(found, 0.05, increase=False) < 0.001  # type: ignore[operator]

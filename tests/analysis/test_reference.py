@@ -1,0 +1,156 @@
+"""Published numbers, to the precision in which they were printed."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+from scipy.integrate import quad
+
+from burgee.analysis.estimates import BEFORE, VALUE, Moments, compare, moments, relative_error
+from burgee.analysis.multiplicity import benjamini_hochberg, holm, sample_ratio
+from burgee.analysis.planning import power_of_means, power_of_proportions
+from burgee.analysis.sequential import (
+    constant_bounds,
+    crossing,
+    sequence_bound,
+    sequence_p_value,
+    solve,
+    spending_bounds,
+)
+from burgee.experiments import Spending
+
+FIFTHS = (0.2, 0.4, 0.6, 0.8, 1.0)
+
+
+def of_sums(total: float, squares: float, n: int) -> Moments:
+    return Moments(n, {VALUE: total / n}, {(VALUE, VALUE): (squares - total**2 / n) / (n - 1)})
+
+
+def test_welch_on_sleep_as_r_prints_it() -> None:
+    """R: t.test(extra ~ group, data = sleep) prints t = -1.8608, df = 17.776, p-value = 0.07939."""
+    one = np.array([0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0])
+    two = np.array([1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4])
+    found = compare(moments({VALUE: two}), moments({VALUE: one}))
+    assert round(found.z, 4) == -1.8608
+    assert round(found.degrees, 3) == 17.776
+    assert round(found.p_value or 0, 5) == 0.07939
+    assert (round(found.low or 0, 7), round(found.high or 0, 7)) == (-3.3654832, 0.2054832)
+
+
+def test_growthbooks_frequentist_engine() -> None:
+    """gbstats, its test of the two-sided t-test of an absolute difference."""
+    found = compare(of_sums(1396.87, 52377.9767, 3407), of_sums(2422.7, 134698.29, 3461))
+    told = [found.difference, found.low, found.high, found.p_value]
+    assert [round(number or 0, 5) for number in told] == [0.29, 0.04538, 0.53462, 0.02016]
+
+
+def test_growthbooks_sequential_engine() -> None:
+    """gbstats, its test of the sequential t-test of a relative difference, tuned to 1000."""
+    found = compare(of_sums(1396.87, 52377.9767, 3000), of_sums(2422.7, 134698.29, 3461))
+    half = sequence_bound(6461, 0.05, 1000) * (relative_error(found) or 0)
+    assert found.relative is not None
+    told = [found.relative, found.relative - half, found.relative + half]
+    assert [round(number, 5) for number in told] == [0.50336, -0.55844, 1.56516]
+
+
+@pytest.mark.parametrize(
+    ("counts", "printed"), [((600, 400), "2.54e-10"), ((821_588, 815_482), "1.8e-06")], ids=["600:400", "Kohavi"]
+)
+def test_sample_ratio_mismatch(counts: tuple[int, int], printed: str) -> None:
+    p_value = sample_ratio(dict(zip("ab", counts, strict=True)), {"a": 0.5, "b": 0.5})
+    assert f"{p_value:.{len(printed.partition('e')[0]) - 2}e}" == printed
+
+
+def test_power_t_test_as_r_prints_it() -> None:
+    assert round(power_of_means(20, 1, 1), 7) == 0.8689528
+    assert round(solve(lambda n: power_of_means(n, 1, 1) - 0.9, 2, 50), 5) == 22.02110
+
+
+def test_power_prop_test_as_r_prints_it() -> None:
+    assert round(power_of_proportions(50, 0.5, 0.75), 7) == 0.7401659
+
+
+BH_1995 = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344,
+           0.0459, 0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0]  # fmt: skip
+
+
+def test_benjamini_and_hochberg_1995() -> None:
+    """Their example of 15 hypotheses: four rejected, where Bonferroni's bound rejects three, and Holm too."""
+    assert sum(p <= 0.05 for p in benjamini_hochberg(BH_1995)) == 4
+    assert sum(p * 15 <= 0.05 for p in BH_1995) == 3
+    assert sum(p <= 0.05 for p in holm(BH_1995)) == 3
+
+
+@pytest.mark.parametrize(("looks", "printed"), [(2, 0.083), (3, 0.107), (5, 0.142), (10, 0.193)])
+def test_peeking_as_armitage_mcpherson_and_rowe_have_it(looks: int, printed: float) -> None:
+    fractions = tuple((look + 1) / looks for look in range(looks))
+    assert round(crossing((1.959964,) * looks, fractions), 3) == printed
+
+
+def test_pocock_and_obrien_fleming_bounds_of_five_looks() -> None:
+    """Jennison and Turnbull 2000, tables 2.1 and 2.3, alpha 0.05."""
+    assert {round(z, 3) for z in constant_bounds(5, 0.05, Spending.POCOCK)} == {2.413}
+    bounds = constant_bounds(5, 0.05, Spending.OBRIEN_FLEMING)
+    assert (round(bounds[0], 3), round(bounds[4], 3)) == (4.562, 2.040)
+
+
+def test_lan_demets_bounds() -> None:
+    """The table of Lan and DeMets' program for O'Brien-Fleming spending, alpha/2 on each side.
+
+    Its second bound is printed as 3.3569; it is 3.35701, as quadrature finds independently below, so that
+    one is held to one unit of the last digit.
+    """
+    bounds = spending_bounds(FIFTHS, 0.05, Spending.OBRIEN_FLEMING)
+    assert [round(z, 4) for z in bounds[:1] + bounds[2:]] == [4.8769, 2.6803, 2.2898, 2.0310]
+    assert bounds[1] == pytest.approx(3.3569, abs=0.00015)
+
+
+def test_the_second_bound_by_quadrature() -> None:
+    first, second = spending_bounds((0.2, 0.4), 0.05, Spending.OBRIEN_FLEMING)
+    half = math.sqrt(0.5)
+
+    def crosses_second(z: float) -> float:
+        later = stats.norm.sf((second - half * z) / half) + stats.norm.cdf((-second - half * z) / half)
+        return float(stats.norm.pdf(z) * later)
+
+    total = 2 * stats.norm.sf(first) + quad(crosses_second, -first, first, epsabs=1e-15, limit=200)[0]
+    assert total == pytest.approx(4 * stats.norm.sf(stats.norm.isf(0.05 / 4) / math.sqrt(0.4)), rel=1e-9)
+
+
+@pytest.mark.parametrize("spending", list(Spending))
+@pytest.mark.parametrize("fractions", [FIFTHS, (0.05, 0.5, 0.55, 0.9), tuple((i + 1) / 100 for i in range(100))])
+def test_spending_bounds_spend_alpha_and_no_more(spending: Spending, fractions: tuple[float, ...]) -> None:
+    bounds = spending_bounds(fractions, 0.05, spending)
+    assert crossing(bounds, fractions) <= 0.05 + 1e-6
+    if fractions[-1] == 1:
+        assert crossing(bounds, fractions) == pytest.approx(0.05, abs=1e-6)
+
+
+def test_cuped_takes_one_minus_rho_squared() -> None:
+    """Deng et al. 2013: the variance that is left is 1 - rho^2 of the variance there was."""
+    generator = np.random.default_rng(1)
+    before = generator.normal(10, 2, 200_000)
+    values = 5 + 0.6 * before + generator.normal(0, 1.6, before.size)
+    rho = np.corrcoef(before, values)[0, 1]
+    halves = slice(0, None, 2), slice(1, None, 2)
+    one, other = (moments({VALUE: values[half], BEFORE: before[half]}) for half in halves)
+    adjusted = compare(one, other)
+    bare = [
+        Moments(arm.n, {VALUE: arm.means[VALUE]}, {(VALUE, VALUE): arm.covariances[VALUE, VALUE]})
+        for arm in (one, other)
+    ]
+    plain = compare(bare[0], bare[1])
+    assert (adjusted.se / plain.se) ** 2 == pytest.approx(1 - rho**2, abs=1e-4)
+    assert adjusted.adjusted
+
+
+@pytest.mark.parametrize("z", [0.0, 1.0, 2.5, 3.1, 4.0])
+@pytest.mark.parametrize("n", [10, 1000, 50_000])
+def test_the_always_valid_p_value_and_the_sequence_say_the_same(z: float, n: int) -> None:
+    p_value = sequence_p_value(z, n, 0.05, 10_000)
+    assert 0 < p_value <= 1
+    assert (p_value < 0.05) == (z > sequence_bound(n, 0.05, 10_000))
+    assert math.isclose(sequence_p_value(sequence_bound(n, 0.05, 10_000), n, 0.05, 10_000), 0.05, rel_tol=1e-9)

@@ -1,0 +1,159 @@
+"""Reports as people read them: health before everything, and a sentence for each way that it can end."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from burgee.analysis.evidence import gather_local
+from burgee.analysis.health import Light
+from burgee.analysis.render_html import SIGNS, as_html
+from burgee.analysis.render_json import as_json
+from burgee.analysis.render_text import as_text
+from burgee.analysis.reports import Report, report
+from burgee.analysis.verdicts import Decision
+from support_experiments import DAY, FILE, START, crowd, planned, written
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def reported(folder: Path, records: list[dict[str, Any]], days: float = 40, text: str = FILE, **more: Any) -> Report:
+    plan = planned(folder, text)
+    evidence = gather_local(written(folder / "events", records), plan, int((START + days * DAY) * 1000), **more)
+    return report(plan, evidence)
+
+
+@pytest.fixture(scope="module")
+def better(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    return reported(tmp_path_factory.mktemp("better"), crowd(4000, lift=0.35, days=27))
+
+
+def test_a_real_difference_is_found_at_the_end(better: Report) -> None:
+    assert better.healthy
+    assert better.verdict.decision is Decision.BETTER
+    assert re.match(r"on is better than off in bought: \+\d+\.\d% \(\+", better.verdict.sentence)
+    assert "at most 5% of experiments" in better.verdict.sentence
+    (guardrail,) = [one for one in better.results if one.role == "guardrail"]
+    assert guardrail.holds is True
+
+
+def test_before_the_end_a_fixed_experiment_is_not_decided(tmp_path: Path) -> None:
+    told = reported(tmp_path, crowd(3000, lift=0.6, days=15), days=16)
+    assert told.verdict.decision is Decision.WAIT
+    assert "3,000 units so far of 4,000 planned" in told.verdict.sentence
+    assert "ends in 12 days" in told.verdict.sentence
+    assert not any(one.found for one in told.results if one.role == "primary")
+
+
+@pytest.mark.parametrize("method", ["always-valid", "group-sequential"])
+def test_a_sequential_one_is_decided_as_soon_as_it_may_be(tmp_path: Path, method: str) -> None:
+    text = FILE.replace("start:", f"method: {method}\n      looks: 4\n      start:")
+    told = reported(tmp_path, crowd(3600, lift=0.8, days=14), days=14.5, text=text, period=7 * DAY * 1000)
+    assert told.verdict.decision is Decision.BETTER
+    (primary,) = [one for one in told.results if one.role == "primary"]
+    assert [point.at for point in primary.curve][:2] == [(START + 7 * DAY) * 1000, (START + 14 * DAY) * 1000]
+
+
+def test_without_a_difference_the_intervals_speak(tmp_path: Path) -> None:
+    told = reported(tmp_path, crowd(2000, days=27))
+    assert told.verdict.decision is Decision.NOTHING
+    assert "The intervals say what can still be true" in told.verdict.sentence
+
+
+def test_a_harm_is_called_one(tmp_path: Path) -> None:
+    told = reported(tmp_path, crowd(4000, lift=-0.4, days=27))
+    assert told.verdict.decision is Decision.WORSE
+
+
+def test_a_win_with_an_open_guardrail_says_so(tmp_path: Path) -> None:
+    told = reported(tmp_path, crowd(4000, lift=0.4, days=27, slower=1.3))
+    assert told.verdict.decision is Decision.GUARDRAIL
+    assert "slow is not shown to stay within the margin" in told.verdict.sentence
+    (guardrail,) = [one for one in told.results if one.role == "guardrail"]
+    assert guardrail.holds is False
+
+
+def unhealthy(told: Report, check: str) -> str:
+    assert told.verdict.decision is Decision.WITHHELD
+    (found,) = [one.message for one in told.checks if one.light is Light.BAD]
+    assert [one.name for one in told.checks if one.light is Light.BAD] == [check]
+    assert found in told.verdict.sentence
+    return found
+
+
+def test_arms_of_the_wrong_size_withhold_the_verdict(tmp_path: Path) -> None:
+    found = unhealthy(reported(tmp_path, crowd(4000, lift=0.5, on=0.44, days=27)), "sample ratio")
+    assert "planned 50.00%" in found
+
+
+def test_units_in_two_arms_withhold_the_verdict(tmp_path: Path) -> None:
+    records = crowd(2000, days=27)
+    shown = [one for one in records if one["type"] == "exposure"][:60]
+    flipped = {"on": "off", "off": "on"}
+    other = [{**one, "event_id": one["event_id"] + "b", "variant": flipped[one["variant"]]} for one in shown]
+    assert "60 units (3.00%)" in unhealthy(reported(tmp_path, records + other), "one arm each")
+
+
+def test_exposures_before_the_start_withhold_the_verdict(tmp_path: Path) -> None:
+    records = crowd(2000, days=27)
+    shown = [one for one in records if one["type"] == "exposure"][:60]
+    early = [{**one, "event_id": one["event_id"] + "b", "time": START - 60} for one in shown]
+    unhealthy(reported(tmp_path, records + early), "no early exposures")
+
+
+def test_a_metric_that_stopped_arriving_withholds_the_verdict(tmp_path: Path) -> None:
+    records = [one for one in crowd(2000, days=27) if one.get("event") != "order" or one["time"] < START + 12 * DAY]
+    assert "'order' stopped arriving 16" in unhealthy(reported(tmp_path, records), "data of bought")[:40]
+
+
+def test_a_metric_that_never_came_withholds_the_verdict(tmp_path: Path) -> None:
+    records = [one for one in crowd(1000, days=27) if one.get("event") != "order"]
+    told = reported(tmp_path, records)
+    assert told.verdict.decision is Decision.WITHHELD
+    assert "no 'order' was ever tracked" in told.verdict.sentence
+
+
+def test_nobody_in_an_arm_withholds_the_verdict(tmp_path: Path) -> None:
+    told = reported(tmp_path, crowd(300, on=0.0, days=27))
+    assert "nobody was exposed to on" in told.verdict.sentence
+
+
+def test_json_is_json_and_has_everything(better: Report) -> None:
+    told = json.loads(json.dumps(as_json(better), allow_nan=False))
+    assert {one["role"] for one in told["results"]} == {"primary", "secondary", "guardrail"}
+    assert told["results"][0]["curve"][-1]["n"] == sum(arm["units"] for arm in told["arms"])
+    assert {one["value"] for one in told["exploratory"]} == {"DE", "FR", "NL"}
+
+
+def test_text_says_what_colours_would(better: Report) -> None:
+    told = as_text(better)
+    assert "=> on is better than off" in told
+    assert "ok   sample ratio" in told
+    assert "BETTER, p" in told
+    assert "exploratory" in told
+
+
+def test_the_page_is_one_file_that_loads_nothing_and_names_every_plot(better: Report) -> None:
+    page = as_html(replace(better, deviations=["end was changed <b>"]))
+    assert "<script" not in page
+    assert not re.search(r"""(src|href)=|url\(|@import|https?:""", page)
+    assert "end was changed &lt;b&gt;" in page
+    plots = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
+    assert len(plots) >= 5
+    for plot in plots:
+        quoted = re.sub(r"=([a-z]+)(?=[ />])", r'="\1"', plot)
+        tree = ET.fromstring(quoted)
+        assert tree.attrib["aria-label"]
+    assert "prefers-color-scheme:dark" in page
+    assert "@media print" in page
+
+
+def test_lights_differ_in_sign_and_shape_and_not_only_in_colour(better: Report) -> None:
+    assert len({sign for sign, _meaning in SIGNS.values()}) == 3
+    assert 'aria-label="fine"' in as_html(better)

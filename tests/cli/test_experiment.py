@@ -1,0 +1,149 @@
+"""`burgee experiment` and `burgee power`, as a user sees them."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support_experiments import FILE, crowd, written
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from support_cli import Burgee
+
+AT = ("--at", "2027-02-01T00:00:00Z")
+
+
+@pytest.fixture
+def experiment(burgee: Burgee) -> Burgee:
+    burgee.write(FILE)
+    written(burgee.folder / ".burgee/events", crowd(1200, lift=0.8, days=27))
+    return burgee
+
+
+def test_a_report_is_told_as_text_json_and_html(experiment: Burgee) -> None:
+    assert "=> on is better than off in bought" in experiment("experiment", "report", "button", *AT).out
+    assert experiment("experiment", "report", "button", *AT, "--format", "json").json["verdict"]["arm"] == "on"
+    page = experiment.folder / "report.html"
+    assert experiment("experiment", "report", "button", *AT, "--format", "html", "--out", str(page)).code == 0
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_status_lists_experiments(experiment: Burgee) -> None:
+    assert experiment("experiment", "status", *AT).out == "button: better  [1,200 of 4,000 units, healthy]\n"
+    assert experiment("experiment", "status", *AT, "--json").json[0]["flag"] == "button"
+
+
+def test_the_questions_to_athena_are_printed(experiment: Burgee) -> None:
+    told = experiment("experiment", "report", "button", "--format", "sql").out
+    assert told.startswith("-- units in two arms\nSELECT")
+    assert '"burgee_events"' in told
+
+
+def test_what_is_not_there_is_told(burgee: Burgee) -> None:
+    burgee.write(FILE)
+    assert (
+        "there is no experiment on nope; there are experiments on button"
+        in burgee("experiment", "report", "nope").err
+    )
+    assert "there are no .jsonl or .parquet files" in burgee("experiment", "report", "button").err
+
+
+def git(folder: Path, day: str, *arguments: str) -> None:
+    author = {"GIT_AUTHOR_DATE": f"{day}T12:00:00Z", "GIT_COMMITTER_DATE": f"{day}T12:00:00Z"}
+    named = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
+    environment = {**author, "PATH": "/usr/bin:/bin:/usr/local/bin", "HOME": str(folder)}
+    subprocess.run(["git", *named, *arguments], cwd=folder, env=environment, check=True, capture_output=True)
+
+
+def test_every_deviation_from_the_registered_plan_is_told(experiment: Burgee) -> None:
+    folder = experiment.folder
+    git(folder, "2026-12-20", "init", "-q")
+    (folder / ".gitignore").write_text(".burgee\n")
+    for day, text in (
+        ("2026-12-20", FILE.replace("end: 2027-01-29", "end: 2027-01-20")),
+        ("2026-12-28", FILE),
+        ("2027-01-10", FILE.replace("rollout_percentage: 50", "rollout_percentage: 60")),
+        ("2027-01-12", "version: 1\nflags: [broken"),
+        ("2027-01-15", FILE.replace("secondary: [revenue, basket]", "secondary: [revenue]")),
+    ):
+        experiment.write(text)
+        git(folder, day, "add", "-A")
+        git(folder, day, "commit", "-q", "-m", day)
+    experiment.write(FILE.replace("end: 2027-01-29", "end: 2027-02-20"))
+    told = experiment("experiment", "report", "button", *AT, "--format", "json").json
+    assert len(told["registered"]) == 9
+    deviations = [one.partition(": ")[2] for one in told["deviations"]]
+    assert deviations == [
+        "allocation was changed from {'off': 0.5, 'on': 0.5} to {'off': 0.4, 'on': 0.6}",
+        "secondary was changed from ['revenue', 'basket'] to ['revenue']",
+        "allocation was changed from {'off': 0.4, 'on': 0.6} to {'off': 0.5, 'on': 0.5}",
+        "metric basket was taken out",
+        "end was changed from 2027-01-29 to 2027-02-20",
+        "secondary was changed from ['revenue'] to ['revenue', 'basket']",
+        f"metric basket was added: {BASKET}",
+    ]
+    assert told["deviations"][0].startswith("2027-01-10 (")
+    assert told["deviations"][-1].startswith("not committed yet")
+
+
+BASKET = {"event": "order", "kind": "ratio", "value": "amount", "per": {"event": "visit"}}
+
+
+def test_a_plan_that_came_after_the_start_is_a_deviation(experiment: Burgee) -> None:
+    git(experiment.folder, "2027-01-05", "init", "-q")
+    git(experiment.folder, "2027-01-05", "add", "flags.yaml")
+    git(experiment.folder, "2027-01-05", "commit", "-q", "-m", "late")
+    told = experiment("experiment", "report", "button", *AT, "--format", "json").json
+    assert told["deviations"] == ["registered on 2027-01-05, after its start"]
+
+
+def test_power_from_numbers_and_from_a_plan(experiment: Burgee) -> None:
+    """`power.prop.test(p1=.1, p2=.12, power=.8)` in R says n = 3840.85 in each group."""
+    assert experiment("power", "--baseline", "0.1", "--effect", "20", "--per-day", "1000").out == (
+        "7,682 units in all arms find 20 % with power 80%\nat 1,000 new units a day: 7.7 days\n"
+    )
+    told = experiment("power", "button", "--json").json
+    assert told["units"] == 4000
+    assert told["sample_size"] < 4000
+    assert told["detectable"] < 20
+    sequential = experiment(
+        "power", "--baseline", "20", "--sd", "35", "--effect", "5", "--method", "group-sequential"
+    )
+    assert "looking early costs 2.5% more units" in sequential.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "--baseline"),
+        (("--baseline", "0.1"), "--effect, --units or both"),
+        (("--baseline", "5", "--effect", "1"), "a mean needs --sd"),
+        (("--baseline", "0.1", "--effect", "5", "--split", "50"), "two weights or more"),
+        (("--baseline", "0.1", "--effect", "5", "--split", "a,b"), "is not weights"),
+    ],
+)
+def test_numbers_that_do_not_fit_are_told(burgee: Burgee, arguments: tuple[str, ...], told: str) -> None:
+    burgee.write(FILE)
+    ran = burgee("power", *arguments)
+    assert ran.code == 2
+    assert told in " ".join(ran.err.replace("│", " ").split())
+
+
+def test_lint_warns_of_a_plan_that_is_too_small(burgee: Burgee) -> None:
+    path = burgee.write(FILE.replace("sample_size: 4000", "sample_size: 400"))
+    told = burgee("lint", str(path))
+    assert told.code == 0
+    assert "experiment-undersized: 400 units find 20 % less often than planned" in told.err
+
+
+def test_simulations_are_told_with_their_intervals(burgee: Burgee) -> None:
+    told = burgee(
+        "experiment", "simulate", "--runs", "2", "--units", "300", "--looks", "5", "--effect", "50", "--json"
+    ).json
+    assert told["runs"] == 2
+    assert 0.5 < told["found"]["fixed"]["planned"] < 1
+    assert "2 experiments of 300 units" in burgee("experiment", "simulate", "--runs", "2", "--units", "300").out

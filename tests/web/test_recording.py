@@ -1,0 +1,172 @@
+"""Exposures beside answers, events over HTTP, and experiments as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from starlette.testclient import TestClient
+
+from burgee.cli.recording import LocalReports
+from burgee.errors import SinkUnavailable
+from burgee.events import MAX_RECORDS, Scope
+from burgee.recorder import Recorder
+from burgee.serving import Serving
+from burgee.sinks import MemorySink
+from burgee.stores.sqlite import SqliteStore
+from burgee.web.app import create_app
+from burgee.web.evaluation import evaluation_app
+from burgee.web.recording import Draining, attach
+from support_experiments import FILE, crowd, written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+SNAPSHOT = {
+    "format": 1,
+    "flags": {
+        "logged": {"status": True, "rollout_percentage": 50},
+        "silent": {"status": True, "rollout_percentage": 50},
+        "plain": {"status": True},
+    },
+    "exposed": {"logged": ["country"]},
+}
+TRACK = {"type": "track", "event_id": "1", "unit": "ada", "event": "order", "properties": {"amount": 12.5}}
+
+
+@pytest.fixture
+def sink() -> MemorySink:
+    return MemorySink()
+
+
+@pytest.fixture
+def recorder(sink: MemorySink) -> Recorder:
+    return Recorder(sink, Scope("p", "e"))
+
+
+@pytest.fixture
+def client(recorder: Recorder) -> TestClient:
+    app = evaluation_app(Serving(None, SNAPSHOT))
+    attach(app, recorder)
+    return TestClient(app)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/users/ada/flags/logged?country=DE", ["logged"]),
+        ("/users/ada/flags/silent", []),
+        ("/users/ada/flags/silent?expose=true", ["silent"]),
+        ("/users/ada/flags/plain?expose=true", ["plain"]),
+        ("/users/ada/flags", []),
+        ("/users/ada/flags?expose=true", ["logged", "silent"]),
+    ],
+)
+def test_which_answers_are_noted(
+    client: TestClient, recorder: Recorder, sink: MemorySink, path: str, expected: list[str]
+) -> None:
+    assert client.get(path).status_code == 200
+    assert recorder.drain(5)
+    assert [record["flag"] for record in sink.records] == expected
+
+
+def test_openfeature_clients_are_noted_too(client: TestClient, recorder: Recorder, sink: MemorySink) -> None:
+    body = {"context": {"targetingKey": "ada", "country": "DE", "email": "ada@example.com"}}
+    told = client.post("/ofrep/v1/evaluate/flags/logged", json=body).json()
+    assert client.post("/ofrep/v1/evaluate/flags?expose=true", json=body).status_code == 200
+    assert recorder.drain(5)
+    assert [record["flag"] for record in sink.records] == ["logged", "logged", "silent"]
+    record = sink.records[0]
+    assert record["variant"] == told["variant"]
+    assert record["properties"] == {"country": "DE"}
+    assert (record["project"], record["environment"], record["unit"]) == ("p", "e", "ada")
+
+
+def test_events_are_judged_one_by_one(client: TestClient, sink: MemorySink) -> None:
+    answered = client.post("/v1/events", json={"events": [TRACK, {"type": "no"}, {**TRACK, "unit": ""}, TRACK]})
+    assert answered.status_code == 200
+    assert answered.json() == {
+        "accepted": 2,
+        "rejected": [
+            {"index": 1, "error": "`type` is `exposure` or `track`"},
+            {"index": 2, "event_id": "1", "error": "`unit` is a text, and needed"},
+        ],
+    }
+    assert [record["event_id"] for record in sink.records] == ["1", "1"]  # counted once by whoever reads
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"no", 422),
+        (b"[]", 422),
+        (b'{"events": []}', 422),
+        (b'{"events": {}, "x": 1}', 422),
+        (json.dumps({"events": [TRACK] * (MAX_RECORDS + 1)}).encode(), 422),
+        (b" " * 1_000_001, 413),
+        (b"[" * 100_000, 422),
+    ],
+    ids=["text", "list", "none", "more", "many", "large", "deep"],
+)
+def test_bodies_that_are_refused(client: TestClient, body: bytes, status: int) -> None:
+    answered = client.post("/v1/events", content=body)
+    assert answered.status_code == status
+    assert answered.headers["content-type"] == "application/problem+json"
+
+
+def test_events_that_cannot_be_kept_are_not_acknowledged() -> None:
+    class Full:
+        def write(self, _records: Sequence[Any]) -> None:
+            raise SinkUnavailable("full")
+
+    app = evaluation_app(Serving(None, SNAPSHOT))
+    attach(app, Recorder(Full()))
+    client = TestClient(app)
+    assert client.post("/v1/events", json={"events": [TRACK]}).status_code == 503
+    assert client.get("/users/ada/flags/logged").status_code == 200
+
+
+def test_exposures_are_written_before_a_machine_that_stops_between_requests(
+    recorder: Recorder, sink: MemorySink
+) -> None:
+    app = evaluation_app(Serving(None, SNAPSHOT))
+    attach(app, recorder)
+    TestClient(Draining(app, recorder)).get("/users/ada/flags/logged")
+    assert len(sink.records) == 1
+
+
+@pytest.fixture
+def service(tmp_path: Path, recorder: Recorder) -> Iterator[TestClient]:
+    (tmp_path / "flags.yaml").write_text(FILE, encoding="utf-8")
+    store = SqliteStore(":memory:")
+    app = create_app(store, Serving(store))
+    attach(app, recorder, LocalReports(tmp_path / "flags.yaml"))
+    yield TestClient(app)
+    store.close()
+
+
+def test_experiments_are_told(service: TestClient, tmp_path: Path) -> None:
+    written(tmp_path / ".burgee/events", crowd(300))
+    (told,) = service.get("/experiments").json()["experiments"]
+    assert (told["flag"], told["verdict"]["decision"]) == (
+        "button",
+        service.get("/experiments/button").json()["verdict"]["decision"],
+    )
+    assert service.get("/experiments/nope").status_code == 404
+
+
+def test_without_records_there_is_no_report(service: TestClient) -> None:
+    answered = service.get("/experiments/button")
+    assert answered.status_code == 422
+    assert "there are no .jsonl" in answered.json()["detail"]
+
+
+def test_the_routes_are_documented(service: TestClient) -> None:
+    paths = service.get("/openapi.json").json()["paths"]
+    assert {"/v1/events", "/experiments", "/experiments/{flag}"} <= set(paths)
+    schema = paths["/v1/events"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    Draft202012Validator.check_schema(schema)
+    assert Draft202012Validator(schema).is_valid({"events": [TRACK]})
