@@ -48,7 +48,7 @@ unit: $(READY)
 conformance: $(READY) ## run other people's clients and suites against us, and write docs/conformance.md
 	@$(BIN)/python tests/conformance.py
 
-stack: $(READY) ## deploy, update, refuse and delete the whole stack in an emulator (needs Python 3.13)
+stack: $(READY) ## deploy, try, refuse and delete the whole stack in an emulator; sam local (needs Python 3.13)
 	@$(BIN)/pytest -q -m stack
 
 build: $(READY) ## compile flags.yaml into the Lambda packages with `sam build` (needs Python 3.13)

@@ -14,6 +14,10 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
+import pytest
+
+from burgee.errors import StoreUnavailable
+from burgee.stores.dynamodb import DynamoDbStore
 from support_lambda import free_port
 
 if TYPE_CHECKING:
@@ -53,6 +57,18 @@ def ministack(folder: Path, services: str = "dynamodb", python: str = sys.execut
         finally:
             process.terminate()
             process.wait(20)
+
+
+def table_at(url: str, name: str = "flags") -> DynamoDbStore:
+    """A table that is there; a machine under load may need more than one try to make it."""
+    store = DynamoDbStore(name, endpoint_url=url)
+    for _ in range(10):
+        try:
+            store.create_table()
+        except StoreUnavailable:
+            continue
+        return store
+    pytest.fail(f"{url} makes no table")
 
 
 @cache

@@ -35,7 +35,7 @@ from burgee.serving import Serving
 from burgee.stores import Origin
 from burgee.stores.dynamodb import DynamoDbStore
 from burgee.web.evaluation import evaluation_app
-from support_dynamodb import CREDENTIALS, ministack
+from support_dynamodb import CREDENTIALS, ministack, table_at
 
 SNAPSHOT = {
     "format": 1,
@@ -114,8 +114,7 @@ def main() -> None:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 60
     os.environ.update(CREDENTIALS)
     with tempfile.TemporaryDirectory() as folder, ministack(Path(folder)) as url:
-        writer = DynamoDbStore("flags", endpoint_url=url)
-        writer.create_table()
+        writer = table_at(url)
         apply(writer, SNAPSHOT, Origin(), Act("release.activate", "bench", "", time.time()))
         store = DynamoDbStore("flags", endpoint_url=url, config=POLLING)
         faults = Faults(store)

@@ -33,7 +33,7 @@ from burgee.stores import Origin
 from burgee.stores.dynamodb import DynamoDbStore
 from burgee.stores.wire import Wire
 from burgee.web.evaluation import evaluation_app
-from support_dynamodb import CREDENTIALS, ministack
+from support_dynamodb import CREDENTIALS, ministack, table_at
 from support_lambda import free_port
 
 WORKERS = 8
@@ -130,8 +130,7 @@ def main() -> None:
     os.environ.update(CREDENTIALS)
     spawn = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder, ministack(Path(folder)) as url:
-        store = DynamoDbStore("flags", endpoint_url=url)
-        store.create_table()
+        store = table_at(url)
         apply(store, snapshot(1), Origin(), Act("release.activate", "bench", "", time.time()))
         ports = [free_port() for _ in range(WORKERS)]
         workers = [spawn.Process(target=work, args=(url, port, refresh), daemon=True) for port in ports]
