@@ -143,6 +143,21 @@ def test_an_override_is_noticed(store: Faulty, clock: Clock) -> None:
     assert value(serving) is False
 
 
+def test_a_pointer_that_lags_takes_nobody_back(store: Faulty, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An eventually consistent read may tell of yesterday; the state is then read strongly."""
+    store.put(a=ON)
+    old = store.pointer()
+    serving = Serving(store, refresh_seconds=10, clock=clock)
+    serving.ruleset()
+    store.put(a=OFF)
+    clock.now += 13
+    assert value(serving) is False
+    monkeypatch.setattr(store, "pointer", lambda: old)
+    clock.now += 13
+    assert value(serving) is False
+    assert serving.status().version == 2
+
+
 @pytest.mark.parametrize("fault", [StoreUnavailable("timeout"), Corrupt("bad bytes")])
 def test_whatever_the_store_does_the_last_good_ruleset_serves(store: Faulty, clock: Clock, fault: Exception) -> None:
     store.put(a=ON)

@@ -171,6 +171,21 @@ def test_an_alarm_outside_the_trial_does_nothing(store: SqliteStore, rang: float
     assert store.pointer() == before
 
 
+@pytest.mark.parametrize("skew", [-3600, -60, 60, 3600])
+def test_an_evaluator_whose_clock_is_wrong_serves_one_of_the_two_releases_whole(
+    store: SqliteStore, skew: int
+) -> None:
+    release(store, a=OFF, b=OFF)
+    release(store, TENTH, a=ON, b=ON)
+    for passed in (0, 450, 900):
+        serving = Serving(store)
+        for user in USERS[:200]:
+            context = {"targetingKey": user}
+            every = serving.ruleset(context, NOW + passed + skew).evaluate_all(context, NOW + passed + skew)
+            assert len({answer.value for answer in every.values()}) == 1
+    assert getting(store, True, NOW + skew) in (canaries(2, 10), set(USERS))
+
+
 def test_an_alarm_without_a_trial_does_nothing(store: SqliteStore) -> None:
     assert withdraw(store, act(), NOW) is None
     release(store, a=ON)
