@@ -107,7 +107,9 @@ class Stack:
         return self.invoke("GuardFunction", told) if matched["Result"] else None
 
     def audit(self) -> Any:
-        return json.loads(self.invoke("ManageFunction", {**event("http-api-releases"), "rawPath": "/audit"})["body"])
+        asked = event("http-api-releases")
+        asked["rawPath"] = asked["requestContext"]["http"]["path"] = "/audit"
+        return json.loads(self.invoke("ManageFunction", asked)["body"])
 
     def edit(self, old: str, new: str) -> None:
         path = self.folder / "flags.yaml"

@@ -93,16 +93,21 @@ def _refusal(code: str) -> Any:
 
 
 def load(port: int, seconds: float, seed: int, times: list[float], wrong: list[str]) -> None:
-    """Asks until the time is over; notes how long each answer took, and what was wrong."""
+    """Asks until the time is over; notes how long each answer took, and what was wrong or did not come."""
     source = random.Random(seed)
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         user = f"{source.getrandbits(40):x}"
         started = time.perf_counter()
-        connection.request("GET", f"/users/{user}/flags/half")
-        response = connection.getresponse()
-        body = json.loads(response.read())
+        try:
+            connection.request("GET", f"/users/{user}/flags/half")
+            response = connection.getresponse()
+            body = json.loads(response.read())
+        except (OSError, http.client.HTTPException) as error:
+            wrong.append(repr(error))
+            connection.close()
+            continue
         times.append(time.perf_counter() - started)
         expected = int(sha256(f"{user}:half".encode()).hexdigest(), 16) % 100 < 50
         if response.status != 200 or body["enabled"] is not expected:
@@ -124,7 +129,7 @@ def main() -> None:
         while not server.started:
             time.sleep(0.01)
         port = server.servers[0].sockets[0].getsockname()[1]
-        print("phase         requests    wrong  polls failed    p50 ms    p99 ms")
+        print("phase         requests    wrong or failed  polls failed    p50 ms    p99 ms")
         for number, phase in enumerate(PHASES):
             faults.phase, faults.met = phase, 0
             times: list[float] = []
@@ -138,7 +143,9 @@ def main() -> None:
             for thread in threads:
                 thread.join()
             p99 = quantiles(times, n=100)[98] * 1000
-            print(f"{phase:12} {len(times):9,} {len(wrong):8} {faults.met:13} {median(times) * 1000:9.2f} {p99:9.2f}")
+            print(
+                f"{phase:12} {len(times):9,} {len(wrong):18} {faults.met:13} {median(times) * 1000:9.2f} {p99:9.2f}"
+            )
         server.should_exit = True
         store.close()
         writer.close()
