@@ -1,4 +1,4 @@
-"""AWS Lambda: the evaluation routes. Without a table it serves the release in its package."""
+"""AWS Lambda: the evaluation routes. Without a table it serves the release in its package, to whoever asks."""
 
 from __future__ import annotations
 
@@ -12,4 +12,4 @@ _serving = wiring.serving(_store)
 _serving.refresh()
 wiring.snapshots(_serving, _store)
 
-handler = gateway(wiring.recorded(evaluation_app(_serving)))
+handler = gateway(wiring.recorded(evaluation_app(_serving, _store, wiring.setup(_store, wiring.ACCESS))))

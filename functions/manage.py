@@ -1,4 +1,4 @@
-"""AWS Lambda: the management routes. API Gateway lets only signed requests through."""
+"""AWS Lambda: the management routes, for who has an admin key, or for whom API Gateway vouches."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ from burgee.web.gateway import gateway
 
 _store = wiring.table()
 
-handler = gateway(create_app(_store, wiring.serving(_store)))
+handler = gateway(create_app(_store, wiring.serving(_store), wiring.setup(_store, wiring.ACCESS)))

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from burgee.bundle import Bundle, load_bundle
+from burgee.keyring import KeyRing
 from burgee.serving import Serving
 from burgee.stores import Tenant
+from burgee.web.front import Setup
+from burgee.web.gateway import vouching
+from burgee.web.telemetry import Metrics, RequestLog, spans, together
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.applications import Starlette
     from starlette.types import ASGIApp
 
     from burgee.stores import Store
+    from burgee.web.observe import Seen
 
 TABLE = os.environ.get("BURGEE_TABLE", "")
 TENANT = Tenant(os.environ.get("BURGEE_PROJECT", "default"), os.environ.get("BURGEE_ENVIRONMENT") or "default")
@@ -25,6 +33,8 @@ PATIENCE_SECONDS = 0.25
 STREAM = os.environ.get("BURGEE_EVENT_STREAM", "")
 DEAD_LETTERS = os.environ.get("BURGEE_DEAD_LETTERS", "")
 UNIT_SECRET = os.environ.get("BURGEE_UNIT_SECRET", "")
+LOG_LEVEL = os.environ.get("BURGEE_LOG_LEVEL", "INFO")
+ACCESS = os.environ.get("BURGEE_ACCESS", "keys")
 RELEASE = Path(__file__).with_name("release.json")
 
 
@@ -62,6 +72,20 @@ def snapshots(serving: Serving, store: Store | None) -> None:
     if store is not None:
         register_before_snapshot(store.close)
     register_after_restore(restored)
+
+
+def setup(store: Store | None, access: str) -> Setup:
+    """How requests are let in: by `keys`, by whom API Gateway vouches for (`iam`, `jwt`), or all of them (`open`)."""
+    if access not in {"keys", "iam", "jwt", "open"}:
+        raise ValueError(f"BURGEE_ACCESS is {access!r}; it may be keys, iam, jwt or open")
+    ring = KeyRing(store, project=TENANT.project) if store is not None and access == "keys" else None
+    watchers: list[Callable[[Seen], None]] = [
+        RequestLog(sys.stdout.write, every=LOG_LEVEL == "DEBUG"),
+        Metrics(sys.stdout.write),
+    ]
+    if os.environ.get("BURGEE_OTEL") == "true":
+        watchers.append(spans())
+    return Setup(ring=ring, vouched=vouching(access, TENANT), watch=together(*watchers))
 
 
 def serving(store: Store | None) -> Serving:

@@ -177,3 +177,17 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_the_schema_in_infra_is_current() -> None:
     written = json.loads((ROOT / "infra/flags.schema.json").read_text(encoding="utf-8"))
     assert written == json_schema(), "run `make schema`"
+
+
+def test_every_kind_of_problem_has_its_section_and_no_other() -> None:
+    page = (ROOT / "docs/errors.md").read_text(encoding="utf-8")
+    sections = re.findall(r"^## (\S+)$", page, flags=re.MULTILINE)
+    raised = {"override-conflict", "invalid-release"}  # what activating a release can be refused for
+    package = ROOT / "functions/burgee"
+    for path in [*package.glob("web/*.py"), *(package / f"{name}.py" for name in ("overrides", "keys", "settings"))]:
+        source = path.read_text(encoding="utf-8")
+        raised |= set(re.findall(r'(?:problem|refusal)\([^()"]*"([a-z-]+)"', source))
+        raised |= set(re.findall(r'Refused\(\s*"([a-z-]+)"', source))
+    framework = {"method-not-allowed", "refused"}
+    assert sections == sorted(sections)
+    assert set(sections) == raised | framework

@@ -11,12 +11,14 @@ import pytest
 from burgee.bundle import Bundle, dump_bundle, load_bundle
 from burgee.deploy import live, write
 from burgee.errors import Corrupt, Refused
+from burgee.keys import Kind
 from burgee.loader import load
 from burgee.overrides import Act, lay
 from burgee.stores import Origin, Tenant
 from burgee.stores.dynamodb import DynamoDbStore
 from burgee.stores.sqlite import SqliteStore
 from support_dynamodb import CREDENTIALS, ministack
+from support_keys import ALL, token
 from support_lambda import FUNCTIONS, CloudFormation, emulator, event, function
 
 if TYPE_CHECKING:
@@ -128,9 +130,11 @@ def test_the_three_handlers_on_one_table(tmp_path: Path, monkeypatch: pytest.Mon
             function("evaluate.handler", code, tmp_path / "evaluate.log", environment) as evaluate,
             function("manage.handler", code, tmp_path / "manage.log", environment) as manage,
         ):
-            ask = event("http-api-user-flag")
+            ask, put = event("http-api-user-flag"), event("http-api-put-flag")
+            assert (evaluate(ask)["statusCode"], manage(put)["statusCode"]) == (401, 401)
+            ask["headers"]["authorization"] = f"Bearer {token(store, Kind.SERVER)}"
+            put["headers"] |= {"x-api-key": token(store, Kind.ADMIN, *ALL), "x-burgee-reason": "it blinks"}
             assert json.loads(evaluate(ask)["body"])["enabled"] is True
-            put = event("http-api-put-flag")
             assert manage(put)["statusCode"] == 200
             assert json.loads(evaluate(ask)["body"])["enabled"] is False
 
@@ -153,6 +157,11 @@ def test_a_cold_start_without_its_table_serves_the_package(tmp_path: Path) -> No
     shutil.copytree(FUNCTIONS, code, ignore=shutil.ignore_patterns("__pycache__", "release.json"))
     (code / "release.json").write_bytes(dump_bundle(bundle(checkout_button=ON)))
     environment = {**CREDENTIALS, "AWS_ENDPOINT_URL": "http://127.0.0.1:9", "BURGEE_TABLE": "flags"}
+    with function("evaluate.handler", code, tmp_path / "keyed.log", environment) as evaluate:
+        ask = event("http-api-user-flag")
+        ask["headers"]["x-api-key"] = f"burgee_server_default/default_{'0' * 16}_{'0' * 64}"
+        assert evaluate(ask)["statusCode"] == 503, "a key that cannot be checked opens nothing"
+    environment["BURGEE_ACCESS"] = "open"
     with function("evaluate.handler", code, tmp_path / "log", environment) as evaluate:
         assert json.loads(evaluate(event("http-api-user-flag"))["body"])["enabled"] is True
         health = json.loads(evaluate(event("http-api-health"))["body"])

@@ -107,9 +107,20 @@ class Stack:
         return self.invoke("GuardFunction", told) if matched["Result"] else None
 
     def audit(self) -> Any:
+        return self.manage("/audit")
+
+    def manage(self, path: str) -> Any:
+        """What the managing function answers to a signed request; without a signature nothing."""
         asked = event("http-api-releases")
-        asked["rawPath"] = asked["requestContext"]["http"]["path"] = "/audit"
+        asked["rawPath"] = asked["requestContext"]["http"]["path"] = path
+        assert self.invoke("ManageFunction", asked)["statusCode"] == 401
+        asked["requestContext"]["authorizer"] = {"iam": {"userArn": "arn:aws:iam::123456789012:user/ada"}}
         return json.loads(self.invoke("ManageFunction", asked)["body"])
+
+    def health(self) -> Any:
+        asked = event("http-api-health")
+        asked["headers"]["x-api-key"] = self.key()
+        return json.loads(self.invoke("EvaluateFunction", asked)["body"])
 
     def edit(self, old: str, new: str) -> None:
         path = self.folder / "flags.yaml"
@@ -118,8 +129,16 @@ class Stack:
         path.write_text(text.replace(old, new), encoding="utf-8")
 
     def flags(self) -> dict[str, Any]:
-        answered = self.invoke("EvaluateFunction", event("http-api-user-flags"))
+        asked = event("http-api-user-flags")
+        assert self.invoke("EvaluateFunction", asked)["statusCode"] == 401
+        asked["headers"]["authorization"] = f"Bearer {self.key()}"
+        answered = self.invoke("EvaluateFunction", asked)
         return {flag["flag_name"]: flag for flag in json.loads(answered["body"])["flags"]}
+
+    def key(self) -> str:
+        made = self.burgee("keys", "create", "server")
+        assert made.returncode == 0, made.stderr
+        return made.stdout.strip()
 
     def live(self) -> int:
         return int(json.loads(self.burgee("history", "--json").stdout)["current"])
@@ -130,11 +149,10 @@ def test_the_life_of_a_stack(url: str, tmp_path: Path) -> None:
 
     first = stack.deploy()
     assert first.returncode == 0, first.stdout + first.stderr
-    health = json.loads(stack.invoke("EvaluateFunction", event("http-api-health"))["body"])
+    health = stack.health()
     assert (health["source"], health["release"]["version"], health["error"]) == ("store", 1, None)
     assert stack.flags()["dark_mode"]["description"] == "Enable dark mode UI"
-    listed = stack.invoke("ManageFunction", event("http-api-releases"))
-    assert json.loads(listed["body"])["current"] == 1
+    assert stack.manage("/releases")["current"] == 1
 
     stack.edit("Enable dark mode UI", "Dark at night")
     second = stack.deploy()

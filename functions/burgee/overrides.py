@@ -14,7 +14,7 @@ from burgee.stores import AuditEntry, Change
 from burgee.times import format_time, parse_time
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from burgee.model import Definition, Snapshot
     from burgee.stores import State
@@ -31,14 +31,14 @@ class Act(NamedTuple):
     reason: str
     now: float
     until: str | None = None
+    request_id: str | None = None
     source: str | None = None
 
     def entry(self, **more: Any) -> AuditEntry:
         """Its audit entry, whose id sorts by time."""
         key = f"{int(self.now * 1000):013d}-{uuid4().hex[:12]}"
-        return AuditEntry(
-            key, format_time(self.now), self.author, self.action, self.reason, source=self.source, **more
-        )
+        more |= {"request_id": self.request_id, "source": self.source}
+        return AuditEntry(key, format_time(self.now), self.author, self.action, self.reason, **more)
 
 
 def served(state: State, snapshot: Snapshot, flag: str, now: float) -> Definition | None:
@@ -48,6 +48,49 @@ def served(state: State, snapshot: Snapshot, flag: str, now: float) -> Definitio
         return override.definition
     definition: Definition | None = snapshot["flags"].get(flag)
     return definition
+
+
+def laid_over(snapshot: Snapshot, overrides: Iterable[Override], now: float) -> Snapshot:
+    """A release's snapshot with the overrides in force written into it."""
+    flags = dict(snapshot["flags"])
+    for override in overrides:
+        if override.expires_at is not None and parse_time(override.expires_at) <= now:
+            continue
+        if override.definition is None:
+            flags.pop(override.flag, None)
+        else:
+            flags[override.flag] = override.definition
+    return {**snapshot, "flags": flags}
+
+
+def changed(state: State, change: Change) -> list[Override]:
+    """The overrides after a change."""
+    laid = {name: override for name, override in state.overrides.items() if name not in change.lift}
+    return list((laid | {override.flag: override for override in change.lay}).values())
+
+
+def killed(definition: Definition) -> Definition:
+    """A flag that nothing turns on: off, and its schedule says no more of that."""
+    kept = []
+    for entry in definition.get("schedule", ()):
+        rest = {key: value for key, value in entry["set"].items() if key != "status"}
+        if rest:
+            kept.append({**entry, "set": rest})
+    off = {**{key: value for key, value in definition.items() if key != "schedule"}, "status": False}
+    return {**off, "schedule": kept} if kept else off
+
+
+def revived(state: State, snapshot: Snapshot, flag: str, now: float) -> Definition:
+    """A killed flag as it was: Git's definition where the kill lies on that; Refused where nobody killed it."""
+    override = state.overrides.get(flag)
+    if override is None or override.definition is None or override.definition.get("status") is not False:
+        raise Refused("not-killed", f"Nobody has killed '{flag}'")
+    if override.expires_at is not None and parse_time(override.expires_at) <= now:
+        raise Refused("not-killed", f"Nobody has killed '{flag}'")
+    git: Definition | None = snapshot["flags"].get(flag)
+    if git is not None and definition_digest(killed(git)) == definition_digest(override.definition):
+        return git
+    return {**override.definition, "status": True}
 
 
 def lift(state: State, snapshot: Snapshot, flag: str, act: Act) -> Change:

@@ -155,6 +155,10 @@ class Ruleset:
                     self._isolated(name, definition and {**definition, "status": True})
             return {name: self._faults[name] for name in every if name in self._faults}
 
+    def for_clients(self) -> ClientView:
+        """What browsers and apps may see of it."""
+        return ClientView(self)
+
     def segment(self, name: str) -> Matcher:
         """The matcher of a segment, compiled once; KeyError if there is none."""
         matcher = self._matchers.get(name)
@@ -241,6 +245,41 @@ class Ruleset:
             return Served(_constant(_broken(name, self._faults[name])))
         finally:
             self._compiling.pop()
+
+
+class ClientView:
+    """The flags of a ruleset that say `client: true`; the others decide as prerequisites, and are told to nobody."""
+
+    def __init__(self, ruleset: Ruleset) -> None:
+        self._ruleset = ruleset
+        self.release = ruleset.release
+        self.exposed = ruleset.exposed
+
+    def evaluate(self, flag: str, context: Context, now: datetime | float | None = None) -> Evaluation:
+        """What a context gets of a flag that clients may see."""
+        moment = _epoch(now)
+        return self._ruleset.evaluate(flag, context, moment) if self._open(flag, moment) else _not_found(flag)
+
+    def evaluate_all(self, context: Context, now: datetime | float | None = None) -> dict[str, Evaluation]:
+        """What a context gets of every flag that clients may see."""
+        moment = _epoch(now)
+        names = [name for name in self._ruleset.names(moment) if self._open(name, moment)]
+        return {name: self._ruleset.evaluate(name, context, moment) for name in names}
+
+    def definition(self, flag: str, now: datetime | float | None = None) -> Definition | None:
+        """A flag that clients may see, as served."""
+        moment = _epoch(now)
+        return self._ruleset.definition(flag, moment) if self._open(flag, moment) else None
+
+    def explain(self, flag: str, context: Context, now: datetime | float | None = None) -> dict[str, Any]:
+        """The way to an answer, for a flag that clients may see; KeyError for another."""
+        if not self._open(flag, _epoch(now)):
+            raise KeyError(flag)
+        return self._ruleset.explain(flag, context, now)
+
+    def _open(self, flag: str, now: float) -> bool:
+        definition = self._ruleset.definition(flag, now)
+        return definition is not None and definition.get("client") is True
 
 
 def _trace(flag: Flag, context: Context, now: float) -> list[dict[str, Any]]:

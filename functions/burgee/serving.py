@@ -141,8 +141,8 @@ class Serving:
         snapshot, name = (EMPTY, "none") if bundled is None else (bundled, "bundled")
         self._served = Served(Ruleset(snapshot, release={"version": 0}), 0, name)
         self._source = source if store is None else StoreSource(store, self._served)
-        self._refresh_seconds = refresh_seconds
-        self._patience = patience
+        self.refresh_seconds = refresh_seconds
+        self.patience = patience
         self._clock = clock
         self._lock = Lock()
         self._failure: Exception | None = None
@@ -164,7 +164,7 @@ class Serving:
         # Whoever waited here for the first answer takes it instead of asking again.
         if self._due != due:
             self._lock.release()
-        elif first or self._patience is None:
+        elif first or self.patience is None:
             self._look_and_release(source)
         else:
             looking = Thread(target=self._look_and_release, args=(source,), daemon=True)
@@ -173,7 +173,7 @@ class Serving:
             except RuntimeError:  # no thread to be had
                 self._look_and_release(source)
             else:
-                looking.join(self._patience)
+                looking.join(self.patience)
 
     def _look_and_release(self, source: Source) -> None:
         try:
@@ -200,7 +200,7 @@ class Serving:
         except (StoreError, KeyError, TypeError, ValueError, AttributeError) as error:
             self._failure = error
         # Jitter only spreads load; it guards nothing.
-        self._due = self._clock() + self._refresh_seconds * _chance.uniform(0.8, 1.2)
+        self._due = self._clock() + self.refresh_seconds * _chance.uniform(0.8, 1.2)
 
     def failure(self) -> Exception | None:
         """What the last look met; None where it went well."""

@@ -6,6 +6,8 @@ import re
 from datetime import UTC, datetime
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DURATION = re.compile(r"(\d{1,9})([smhd])", re.ASCII)
+LONGEST_SECONDS = 3660 * 86400
 _DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]\d{2}:\d{2})")
 
 
@@ -23,12 +25,13 @@ def parse_time(text: str) -> float:
 
 
 def parse_duration(text: str) -> float:
-    """Seconds of a time such as 30m, 2h or 7d; ValueError for anything else."""
-    match = re.fullmatch(r"(\d{1,6})([smhd])", text, re.ASCII)
-    if match is None:
+    """Seconds of a duration such as 30m, 2h or 7d; ValueError for another text, and for more than about ten years."""
+    match = _DURATION.fullmatch(text)
+    seconds = int(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]] if match else 0
+    if not 0 < seconds <= LONGEST_SECONDS:
         message = f"{text!r} is not a time such as 30m, 2h or 7d"
         raise ValueError(message)
-    return int(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[match[2]]
+    return seconds
 
 
 def format_time(epoch: float) -> str:

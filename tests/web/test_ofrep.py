@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from burgee.deploy import apply
 from burgee.overrides import Act
 from burgee.serving import Serving
+from burgee.settings import change
 from burgee.stores import Origin
 from burgee.stores.sqlite import SqliteStore
 from burgee.web.app import create_app
@@ -229,7 +230,9 @@ def test_the_tag_changes_as_a_ramp_moves(monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(tags) == 2
 
 
-def test_a_browser_may_ask_from_any_origin_and_read_the_tag(client: TestClient) -> None:
+def test_a_browser_may_ask_from_an_origin_in_the_settings_and_read_the_tag(store: SqliteStore) -> None:
+    change(store, ["https://shop.example.com"], Act("settings.change", "ada", "", 1_795_000_000.0))
+    client = TestClient(evaluation_app(Serving(store, refresh_seconds=0), store))
     asked = {
         "Origin": "https://shop.example.com",
         "Access-Control-Request-Method": "POST",
@@ -237,14 +240,22 @@ def test_a_browser_may_ask_from_any_origin_and_read_the_tag(client: TestClient) 
     }
     for url in (URL, f"{URL}/on"):
         preflight = client.options(url, headers=asked)
-        assert preflight.status_code == 200
-        assert preflight.headers["access-control-allow-origin"] == "*"
+        assert preflight.status_code == 204
+        assert preflight.headers["access-control-allow-origin"] == "https://shop.example.com"
         assert "POST" in preflight.headers["access-control-allow-methods"]
         allowed = preflight.headers["access-control-allow-headers"].lower()
         assert all(name in allowed for name in ("content-type", "if-none-match", "authorization"))
     answered = ask(client, Origin="https://shop.example.com")
-    assert answered.headers["access-control-allow-origin"] == "*"
+    assert answered.headers["access-control-allow-origin"] == "https://shop.example.com"
     assert "ETag" in answered.headers["access-control-expose-headers"]
+
+
+def test_no_page_may_ask_unless_the_settings_say_so(client: TestClient) -> None:
+    asked = {"Origin": "https://shop.example.com", "Access-Control-Request-Method": "POST"}
+    preflight = client.options(URL, headers=asked)
+    assert preflight.status_code == 403
+    assert "access-control-allow-origin" not in preflight.headers
+    assert "access-control-allow-origin" not in ask(client, Origin="https://shop.example.com").headers
 
 
 def test_the_other_routes_are_closed_to_other_origins(client: TestClient) -> None:

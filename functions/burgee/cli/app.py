@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from burgee.cli import app_care, app_deploy, app_diff, app_experiment, app_lint, output
+from burgee.cli import app_care, app_deploy, app_diff, app_experiment, app_keys, app_lint, output
 from burgee.cli.options import FLAGS, Environment, File, Json
 from burgee.cli.stores import Where, on_store
 from burgee.errors import BurgeeError, FlagFileError
@@ -27,6 +27,7 @@ app_lint.register(app)
 app_deploy.register(app)
 app_care.register(app)
 app_experiment.register(app)
+app_keys.register(app)
 
 
 def run() -> None:
@@ -60,13 +61,14 @@ def _main(
 @on_store
 def serve(
     where: Where,
-    host: Annotated[str, typer.Option(help="The address to listen on; loopback only.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="The address; any but loopback needs an API key.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8000,
+    require_keys: Annotated[bool, typer.Option("--require-keys", help="Ask for keys on loopback too.")] = False,
 ) -> None:
     """Serve a flag file, its overrides and its API on this machine; follow the file as it changes."""
     from burgee.cli.serve import serve as start
 
-    start(host, port, where)
+    start(host, port, where, require_keys=require_keys)
 
 
 @app.command("test")
@@ -168,14 +170,14 @@ def _context(user: str | None, attributes: list[str]) -> dict[str, Any]:
     return context
 
 
-def moment(at: str | None) -> float | None:
+def moment(at: str | None, option: str = "--at") -> float | None:
     """Epoch seconds of an option, None where it is not given."""
     from burgee.times import parse_time
 
     try:
         return None if at is None else parse_time(at)
     except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--at") from error
+        raise typer.BadParameter(str(error), param_hint=option) from error
 
 
 def _sentence(told: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from contextlib import ExitStack
 from ipaddress import ip_address
 from threading import Event, Thread
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ from burgee.cli.source import releasable
 from burgee.cli.stores import Where, opened
 from burgee.deploy import Consent, apply
 from burgee.errors import BurgeeError, FlagFileError, StoreUnavailable
+from burgee.keyring import KeyRing
+from burgee.keys import listed
 from burgee.local import fingerprint
 from burgee.overrides import Act
 from burgee.plan import Verdict
@@ -30,42 +33,59 @@ if TYPE_CHECKING:
     from burgee.stores import Store
 
 POLL_SECONDS = 0.5
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
-def serve(host: str, port: int, where: Where) -> None:
+def serve(host: str, port: int, where: Where, *, require_keys: bool = False) -> None:
     """Serves until interrupted. A file that is broken at the start is refused; later the last good one stays."""
     import uvicorn
 
     from burgee.cli.recording import record
     from burgee.web.app import create_app
+    from burgee.web.front import Setup
 
-    if not _loopback(host):
-        raise typer.BadParameter(
-            f"{host} is reachable from outside, and nothing here asks for a key; use 127.0.0.1", param_hint="--host"
-        )
-    with _listen(host, port) as listener, opened(where) as store:
+    keyed = require_keys or not _loopback(host)
+    with opened(where) as store, ExitStack() as stack:
+        if keyed:
+            _insist_on_a_key(store, host)
+        listener = stack.enter_context(_listen(host, port))
         url = f"http://{host if ':' not in host else f'[{host}]'}:{listener.getsockname()[1]}"
         stop = Event()
-        serving = _from_table(url, where, store) if where.table else _from_file(url, where, store, stop)
-        app = create_app(store, serving)
+        whom = "to who has an API key" if keyed else "open to this machine only"
+        serving = _from_table(url, where, store, whom) if where.table else _from_file(url, where, store, stop, whom)
+        # An open service is for this machine: a page whose name was rebound to it gets nothing.
+        setup = Setup(ring=KeyRing(store)) if keyed else Setup(hosts=LOOPBACK | {host})
+        app = create_app(store, serving, setup)
         record(app, where)
         try:
-            config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
+            config = uvicorn.Config(
+                app, log_level="warning", access_log=False, lifespan="off", server_header=False, timeout_keep_alive=5
+            )
             uvicorn.Server(config).run(sockets=[listener])
         finally:
             stop.set()
 
 
-def _from_file(url: str, where: Where, store: Store, stop: Event) -> Serving:
+def _insist_on_a_key(store: Store, host: str) -> None:
+    """Nothing is opened to others before somebody holds a key to it."""
+    if not any(key.fault(time.time()) is None for key, _ in listed(store)):
+        raise typer.BadParameter(
+            f"on {host} every request needs an API key, and there is none: `burgee keys create admin "
+            "--scope read --scope write --scope release` makes one; or serve on 127.0.0.1, open to this machine",
+            param_hint="--host",
+        )
+
+
+def _from_file(url: str, where: Where, store: Store, stop: Event, whom: str) -> Serving:
     serving = Serving(store, refresh_seconds=1)
     follower = Follower(where.flags, where.environment, store, serving.refresh)
     source = follower.release()
-    _greet(url, where.flags, source)
+    _greet(url, where.flags, source, whom)
     Thread(target=follower.follow, args=(stop,), daemon=True).start()
     return serving
 
 
-def _from_table(url: str, where: Where, store: Store) -> Serving:
+def _from_table(url: str, where: Where, store: Store, whom: str) -> Serving:
     """What a table holds; the file is not released into it, because others may be served from it."""
     serving = Serving(store, patience=0)
     serving.refresh()
@@ -73,12 +93,12 @@ def _from_table(url: str, where: Where, store: Store) -> Serving:
     if status.error is not None:
         raise StoreUnavailable(f"the table {where.table} cannot be served: {status.error}")
     held = f"release {status.version}" if status.version else "no release yet; `burgee apply` makes one"
-    output.tell(f"Serving the table {where.table} on {url} (docs at /docs), open to this machine only: {held}")
+    output.tell(f"Serving the table {where.table} on {url} (docs at /docs), {whom}: {held}")
     return serving
 
 
-def _greet(url: str, flags: Path, source: Source) -> None:
-    output.tell(f"Serving {flags} on {url} (docs at /docs), open to this machine only. Ctrl-C stops.")
+def _greet(url: str, flags: Path, source: Source, whom: str) -> None:
+    output.tell(f"Serving {flags} on {url} (docs at /docs), {whom}. Ctrl-C stops.")
     first = next(iter(source.model.flags), None)
     if first is not None:
         output.tell(f"Try: curl {url}/users/ada/flags/{first}")

@@ -8,7 +8,8 @@ before it or after it and never between.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from burgee.times import parse_time
 
@@ -128,10 +129,41 @@ class Change:
     audit: Sequence[AuditEntry] = ()
 
 
+class Shelf(StrEnum):
+    """What a tenant keeps beside its flags, as small records by id."""
+
+    KEYS = "keys"
+    """API keys: what they may do, and the digest of their secret."""
+    USE = "use"
+    """When a key was last seen; apart from the keys, so that who evaluates can write these and nothing else."""
+    REQUESTS = "requests"
+    """Answers to writes that carried an idempotency key."""
+    SETTINGS = "settings"
+    """What the project asks of the service, such as the origins of its browsers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """One record to write if the one there is still `before` (None: there is none), or in any case if `blind`.
+
+    After `until` (epoch seconds) the store may forget it; whoever reads it has to look at the time himself.
+    """
+
+    shelf: Shelf
+    id: str
+    value: Mapping[str, Any]
+    before: Mapping[str, Any] | None = None
+    blind: bool = False
+    until: float | None = None
+
+
 class Store(Protocol):
     """Raises `StoreUnavailable`, `Corrupt`, `Conflict` or `NotFound` from `burgee.errors`, nothing else."""
 
     tenant: Tenant
+
+    def at(self, tenant: Tenant) -> Self:
+        """The same data for another tenant; closing either closes both."""
 
     def pointer(self) -> Pointer:
         """The current pointer; cheap, possibly a moment old. `Pointer()` before the first commit."""
@@ -158,6 +190,15 @@ class Store(Protocol):
 
     def audit(self, *, limit: int = 50, before: str | None = None, flag: str | None = None) -> Sequence[AuditEntry]:
         """Newest first, ids below `before`."""
+
+    def find(self, shelf: Shelf, key: str) -> Mapping[str, Any] | None:
+        """One record; possibly a moment old."""
+
+    def shelf(self, shelf: Shelf) -> Mapping[str, Mapping[str, Any]]:
+        """All records of a shelf by id, in the order of their ids."""
+
+    def keep(self, puts: Sequence[Put], audit: Sequence[AuditEntry] = ()) -> None:
+        """Write records with their audit entries, all or none; Conflict if one is no longer what it was."""
 
     def collect(self, *, keep: int = 20) -> int:
         """Delete releases beyond the newest `keep`, never the current one nor its base; how many went."""

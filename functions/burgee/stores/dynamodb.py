@@ -8,29 +8,33 @@
     {tenant}#RELEASES      {version}        a release's record, and the blob that holds its bytes
     {tenant}#BLOB#{id}#{n} CHUNK            at most 350 KB of a release, compressed; never written again
     {tenant}#AUDIT         {id}             an audit entry; a stream of these is the outbox
+    {tenant}#{SHELF}       {id}             a record of a shelf, such as KEYS
 
 Values travel as JSON in binary attributes, so that no number passes through Decimal.
 """
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 import zlib
 from contextlib import contextmanager
 from dataclasses import asdict
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from uuid import uuid4
 
 from burgee.errors import Conflict, Corrupt, NotFound, StoreError, StoreUnavailable
-from burgee.model import Override
-from burgee.stores import AuditEntry, Bake, Change, Origin, Pointer, Release, State, Tenant
+from burgee.stores import AuditEntry, Change, Origin, Pointer, Release, State, Tenant
+from burgee.stores.items import as_pointer, as_release, as_state, dumped, escaped, is_whole, loaded, numeric
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from botocore.exceptions import ClientError
+
+    from burgee.stores import Put, Shelf
 
     Item: TypeAlias = dict[str, Any]
 
@@ -73,9 +77,15 @@ class DynamoDbStore:
     ) -> None:
         self.tenant = tenant or Tenant()
         self.table = table
-        self._prefix = "#".join(_escaped(part) for part in (self.tenant.project, self.tenant.environment))
+        self._prefix = _prefix(self.tenant)
         self._endpoint_url = endpoint_url
         self.client = _client(endpoint_url, config) if client is None else client
+
+    def at(self, tenant: Tenant) -> Self:
+        """The same table for another tenant."""
+        other = copy.copy(self)
+        other.tenant, other._prefix = tenant, _prefix(tenant)
+        return other
 
     def create_table(self) -> None:
         """Makes the table if there is none: for emulators; on AWS the template makes it."""
@@ -89,7 +99,7 @@ class DynamoDbStore:
     def pointer(self) -> Pointer:
         """The current pointer, possibly a moment old."""
         with _translated():
-            return _pointer(self._get("STATE", "POINTER", consistent=False))
+            return as_pointer(self._get("STATE", "POINTER", consistent=False))
 
     def state(self) -> State:
         """Pointer, overrides and retired names of one moment.
@@ -100,8 +110,8 @@ class DynamoDbStore:
         with _translated():
             for _ in range(STATE_ATTEMPTS):
                 items = {item["sk"]["S"]: item for item in self._query("STATE", ConsistentRead=True)}
-                if _whole(items):
-                    return _state(items)
+                if is_whole(items):
+                    return as_state(items)
         raise StoreUnavailable("the state changes faster than it can be read; try again")
 
     def stage(self, payload: bytes, origin: Origin, *, flags: int, at: str) -> Release:
@@ -116,8 +126,8 @@ class DynamoDbStore:
                 newest = self._query("RELEASES", ConsistentRead=True, ScanIndexForward=False, Limit=1)
                 version = int(next((item["sk"]["S"] for item in newest), 0)) + 1
                 release = Release(version, digest, origin, at, flags, len(payload))
-                record = {"B": _dump(asdict(release))}
-                fields: Item = {"record": record, "blob": {"S": blob}, "chunks": _number(len(chunks))}
+                record = {"B": dumped(asdict(release))}
+                fields: Item = {"record": record, "blob": {"S": blob}, "chunks": numeric(len(chunks))}
                 try:
                     self._put("RELEASES", f"{version:012}", ConditionExpression="attribute_not_exists(pk)", **fields)
                 except self.client.exceptions.ConditionalCheckFailedException:
@@ -127,13 +137,13 @@ class DynamoDbStore:
     def release(self, version: int) -> Release:
         """The record of one release."""
         with _translated():
-            return _release(self._record(version))
+            return as_release(self._record(version))
 
     def payload(self, version: int) -> bytes:
         """A release's bytes, checked against its digest."""
         with _translated():
             item = self._record(version)
-            digest, blob, chunks = _release(item).digest, item["blob"]["S"], int(item["chunks"]["N"])
+            digest, blob, chunks = as_release(item).digest, item["blob"]["S"], int(item["chunks"]["N"])
             try:
                 return self._read_blob(blob, chunks, digest, consistent=False)
             except Corrupt:
@@ -145,12 +155,12 @@ class DynamoDbStore:
         below = f"{before:012}" if before is not None else "~"
         with _translated():
             items = self._query("RELEASES", below=below, ScanIndexForward=False, ConsistentRead=True, Limit=limit)
-            return [_release(item) for item, _ in zip(items, range(limit), strict=False)]
+            return [as_release(item) for item, _ in zip(items, range(limit), strict=False)]
 
     def commit(self, change: Change, *, expected: int) -> Pointer:
         """Applies a change if nobody else has committed since revision `expected`."""
         with _translated():
-            before = _pointer(self._get("STATE", "POINTER", consistent=True))
+            before = as_pointer(self._get("STATE", "POINTER", consistent=True))
             if before.revision != expected:
                 raise Conflict(f"the state moved on to revision {before.revision} from {expected}; read it again")
             digest = "" if change.activate is None else self.release(change.activate).digest
@@ -177,7 +187,54 @@ class DynamoDbStore:
             more["Limit"] = limit
         with _translated():
             items = self._query("AUDIT", below=before or "~", values=values, **more)
-            return [_load(AuditEntry, item["record"]["B"]) for item, _ in zip(items, range(limit), strict=False)]
+            return [loaded(AuditEntry, item["record"]["B"]) for item, _ in zip(items, range(limit), strict=False)]
+
+    def find(self, shelf: Shelf, key: str) -> Mapping[str, Any] | None:
+        """One record, possibly a moment old."""
+        with _translated():
+            item = self._get(shelf.name, key, consistent=False)
+            return None if item is None else loaded(dict, item["record"]["B"])
+
+    def shelf(self, shelf: Shelf) -> Mapping[str, Mapping[str, Any]]:
+        """All records of a shelf by id."""
+        with _translated():
+            items = self._query(shelf.name, ConsistentRead=True)
+            return {item["sk"]["S"]: loaded(dict, item["record"]["B"]) for item in items}
+
+    def keep(self, puts: Sequence[Put], audit: Sequence[AuditEntry] = ()) -> None:
+        """Writes records if each is still what it was."""
+        writes = [{"Put": self._shelved(one)} for one in puts] + self._log(audit)
+        with _translated():
+            if len(writes) == 1 and puts[0].blind:
+                self.client.put_item(**writes[0]["Put"])
+                return
+            try:
+                if len(writes) == 1:
+                    self.client.put_item(**writes[0]["Put"])
+                else:
+                    self.client.transact_write_items(TransactItems=writes)
+            except (
+                self.client.exceptions.ConditionalCheckFailedException,
+                self.client.exceptions.TransactionCanceledException,
+            ) as error:
+                raise Conflict("somebody else wrote the record first; read it again") from error
+
+    def _shelved(self, put: Put) -> Item:
+        fields: Item = {"record": {"B": dumped(put.value)}}
+        if put.until is not None:
+            fields["ttl"] = numeric(int(put.until))
+        item = self._item(put.shelf.name, put.id, **fields)
+        if put.blind:
+            return item
+        if put.before is None:
+            return {**item, "ConditionExpression": "attribute_not_exists(pk)"}
+        before = {":before": {"B": dumped(put.before)}}
+        return {
+            **item,
+            "ConditionExpression": "#r = :before",
+            "ExpressionAttributeNames": {"#r": "record"},
+            "ExpressionAttributeValues": before,
+        }
 
     def collect(self, *, keep: int = 20) -> int:
         """Deletes releases beyond the newest `keep`; each deletion makes sure that it takes none that is served."""
@@ -190,7 +247,7 @@ class DynamoDbStore:
         self.client.close()
 
     def _collect(self, item: Item) -> bool:
-        version = _number(int(item["sk"]["S"]))
+        version = numeric(int(item["sk"]["S"]))
         unserved = "version <> :version AND (attribute_not_exists(trial_base) OR trial_base <> :version)"
         pointer = {
             **self._key("STATE", "POINTER"),
@@ -208,18 +265,18 @@ class DynamoDbStore:
 
     def _writes(self, change: Change, after: Pointer) -> list[Item]:
         """The pointer first: `_cancelled` reads the reasons in this order."""
-        revision = _number(after.revision)
-        fields: Item = {"version": _number(after.version), "revision": revision}
+        revision = numeric(after.revision)
+        fields: Item = {"version": numeric(after.version), "revision": revision}
         if after.digest:  # before the first release there is none, and older DynamoDBs take no empty text
             fields["digest"] = {"S": after.digest}
         if after.bake is not None:
-            fields |= {"trial_base": _number(after.bake.base), "bake": {"B": _dump(asdict(after.bake))}}
+            fields |= {"trial_base": numeric(after.bake.base), "bake": {"B": dumped(asdict(after.bake))}}
         pointer = self._item("STATE", "POINTER", **fields)
         unmoved: Item = {"ConditionExpression": "attribute_not_exists(pk)"}
         if after.revision > 1:
             unmoved = {
                 "ConditionExpression": "revision = :expected",
-                "ExpressionAttributeValues": {":expected": _number(after.revision - 1)},
+                "ExpressionAttributeValues": {":expected": numeric(after.revision - 1)},
             }
         writes: list[Item] = [{"Put": {**pointer, **unmoved}}]
         if change.activate is not None:
@@ -227,22 +284,26 @@ class DynamoDbStore:
             writes.append({"ConditionCheck": {**staged, "ConditionExpression": "attribute_exists(pk)"}})
         touched: dict[str, Item] = {}
         for flag in change.lift:
-            until = _number(int(time.time()) + TOMBSTONE_SECONDS)
+            until = numeric(int(time.time()) + TOMBSTONE_SECONDS)
             touched[flag] = self._item("STATE", f"OVERRIDE#{flag}", gone={"BOOL": True}, revision=revision, ttl=until)
         for override in change.lay:
-            record = {"B": _dump(asdict(override))}
+            record = {"B": dumped(asdict(override))}
             touched[override.flag] = self._item(
                 "STATE", f"OVERRIDE#{override.flag}", record=record, revision=revision
             )
         writes += [{"Put": item} for item in touched.values()]
         told = {"laid": [override.flag for override in change.lay], "lifted": list(change.lift)}
-        flags = {"B": _dump(told)}
+        flags = {"B": dumped(told)}
         writes.append({"Put": self._item("STATE", "COMMIT", touched=flags, revision=revision)})
         if change.retire or change.reuse:
-            record = {"B": _dump(self._retired(change))}
+            record = {"B": dumped(self._retired(change))}
             writes.append({"Put": self._item("STATE", "RETIRED", record=record, revision=revision)})
-        for entry in change.audit:
-            fields = {"record": {"B": _dump(asdict(entry))}}
+        return writes + self._log(change.audit)
+
+    def _log(self, entries: Sequence[AuditEntry]) -> list[Item]:
+        writes = []
+        for entry in entries:
+            fields: Item = {"record": {"B": dumped(asdict(entry))}}
             if entry.flag is not None:
                 fields["flag"] = {"S": entry.flag}
             writes.append({"Put": self._item("AUDIT", entry.id, **fields)})
@@ -329,6 +390,10 @@ def _botocores() -> tuple[type[Exception], ...]:
     return BotoCoreError, ClientError
 
 
+def _prefix(tenant: Tenant) -> str:
+    return "#".join(escaped(part) for part in (tenant.project, tenant.environment))
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     """What the client raises, in this project's words; its own retries are over by then."""
@@ -351,59 +416,3 @@ def _cancelled(error: ClientError, change: Change) -> StoreError:
     if "ConditionalCheckFailed" in reasons:
         return NotFound(f"there is no release {change.activate}")
     return StoreUnavailable(f"DynamoDB: the transaction was cancelled: {reasons}")
-
-
-def _whole(items: Mapping[str, Item]) -> bool:
-    """Whether what a query saw is one moment: nothing newer than the pointer, and all that its commit touched."""
-    revision = _pointer(items.get("POINTER")).revision
-    if any(int(item["revision"]["N"]) > revision for item in items.values()):
-        return False
-    commit = items.get("COMMIT")
-    if commit is None:
-        return revision == 0
-    if int(commit["revision"]["N"]) != revision:
-        return False
-    touched = json.loads(commit["touched"]["B"])
-    laid = [items.get(f"OVERRIDE#{flag}") for flag in touched["laid"]]
-    lifted = [items.get(f"OVERRIDE#{flag}") for flag in touched["lifted"] if flag not in touched["laid"]]
-    # A tombstone may have been swept since; an override that was laid must be there.
-    written = laid + [item for item in lifted if item is not None]
-    return all(item is not None and int(item["revision"]["N"]) == revision for item in written)
-
-
-def _state(items: Mapping[str, Item]) -> State:
-    laid = [item for sort, item in items.items() if sort.startswith("OVERRIDE#") and "gone" not in item]
-    overrides = [_load(Override, item["record"]["B"]) for item in laid]
-    retired = items.get("RETIRED")
-    names = json.loads(retired["record"]["B"]) if retired else {}
-    return State(_pointer(items.get("POINTER")), {override.flag: override for override in overrides}, names)
-
-
-def _pointer(item: Item | None) -> Pointer:
-    if item is None:
-        return Pointer()
-    bake = _load(Bake, item["bake"]["B"]) if "bake" in item else None
-    digest = item["digest"]["S"] if "digest" in item else ""
-    return Pointer(int(item["version"]["N"]), digest, int(item["revision"]["N"]), bake)
-
-
-def _release(item: Item) -> Release:
-    record = json.loads(item["record"]["B"])
-    return Release(**{**record, "origin": Origin(**record["origin"])})
-
-
-def _escaped(part: str) -> str:
-    """A part of a key that cannot be mistaken for two."""
-    return part.replace("%", "%25").replace("#", "%23")
-
-
-def _number(value: int) -> dict[str, str]:
-    return {"N": str(value)}
-
-
-def _dump(record: Any) -> bytes:
-    return json.dumps(record, separators=(",", ":")).encode()
-
-
-def _load(kind: Any, record: bytes) -> Any:
-    return kind(**json.loads(record))

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import sqlite3
+import time
 import zlib
 from contextlib import contextmanager
 from dataclasses import asdict
 from hashlib import sha256
 from threading import RLock
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from burgee.errors import Conflict, Corrupt, NotFound, StoreError, StoreUnavailable
 from burgee.model import Override
 from burgee.stores import AuditEntry, Bake, Change, Origin, Pointer, Release, State, Tenant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from burgee.stores import Put, Shelf
 
 _Record = TypeVar("_Record")
 SCHEMA_VERSION = 2
@@ -32,6 +36,8 @@ CREATE TABLE IF NOT EXISTS override (tenant TEXT, flag TEXT, record TEXT NOT NUL
 CREATE TABLE IF NOT EXISTS retired (tenant TEXT, flag TEXT, at TEXT NOT NULL, PRIMARY KEY (tenant, flag));
 CREATE TABLE IF NOT EXISTS audit (
     tenant TEXT, id TEXT, flag TEXT, record TEXT NOT NULL, PRIMARY KEY (tenant, id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS shelf (
+    tenant TEXT, shelf TEXT, id TEXT, record TEXT NOT NULL, until REAL, PRIMARY KEY (tenant, shelf, id));
 """
 
 
@@ -40,7 +46,7 @@ class SqliteStore:
 
     def __init__(self, path: str | Path, tenant: Tenant | None = None) -> None:
         self.tenant = tenant or Tenant()
-        self._key = json.dumps([self.tenant.project, self.tenant.environment])
+        self._key = _tenant_key(self.tenant)
         self._lock = RLock()
         try:
             self._db = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
@@ -54,6 +60,12 @@ class SqliteStore:
         except StoreError:
             self._db.close()
             raise
+
+    def at(self, tenant: Tenant) -> Self:
+        """The same file for another tenant."""
+        other = copy.copy(self)
+        other.tenant, other._key = tenant, _tenant_key(tenant)
+        return other
 
     def _prepare(self, path: str) -> None:
         self._db.execute("PRAGMA journal_mode=WAL")
@@ -180,8 +192,11 @@ class SqliteStore:
         db.executemany("REPLACE INTO override VALUES (?, ?, ?)", laid)
         db.executemany("DELETE FROM retired WHERE tenant = ? AND flag = ?", [(self._key, f) for f in change.reuse])
         db.executemany("REPLACE INTO retired VALUES (?, ?, ?)", [(self._key, flag, at) for flag in change.retire])
-        entries = [(self._key, entry.id, entry.flag, _dump(asdict(entry))) for entry in change.audit]
-        db.executemany("INSERT INTO audit VALUES (?, ?, ?, ?)", entries)
+        self._log(db, change.audit)
+
+    def _log(self, db: sqlite3.Connection, entries: Sequence[AuditEntry]) -> None:
+        rows = [(self._key, entry.id, entry.flag, _dump(asdict(entry))) for entry in entries]
+        db.executemany("INSERT INTO audit VALUES (?, ?, ?, ?)", rows)
 
     def audit(self, *, limit: int = 50, before: str | None = None, flag: str | None = None) -> Sequence[AuditEntry]:
         """Newest first, ids below `before`."""
@@ -190,6 +205,33 @@ class SqliteStore:
         with self._transaction(write=False) as db:
             rows = db.execute(query, (self._key, before or "~", flag, flag, limit)).fetchall()
         return [_load(AuditEntry, record) for (record,) in rows]
+
+    def find(self, shelf: Shelf, key: str) -> Mapping[str, Any] | None:
+        """One record."""
+        query = "SELECT record FROM shelf WHERE tenant = ? AND shelf = ? AND id = ?"
+        with self._transaction(write=False) as db:
+            row = db.execute(query, (self._key, shelf, key)).fetchone()
+        return _load(dict, row[0]) if row else None
+
+    def shelf(self, shelf: Shelf) -> Mapping[str, Mapping[str, Any]]:
+        """All records of a shelf by id."""
+        query = "SELECT id, record FROM shelf WHERE tenant = ? AND shelf = ? ORDER BY id"
+        with self._transaction(write=False) as db:
+            rows = db.execute(query, (self._key, shelf)).fetchall()
+        return {key: _load(dict, record) for key, record in rows}
+
+    def keep(self, puts: Sequence[Put], audit: Sequence[AuditEntry] = ()) -> None:
+        """Writes records if each is still what it was."""
+        query = "SELECT record FROM shelf WHERE tenant = ? AND shelf = ? AND id = ?"
+        with self._transaction(write=True) as db:
+            for one in puts:
+                row = db.execute(query, (self._key, one.shelf, one.id)).fetchone()
+                if not one.blind and (row and row[0]) != (None if one.before is None else _dump(one.before)):
+                    raise Conflict(f"somebody else wrote {one.shelf} {one.id!r} first; read it again")
+                values = (self._key, one.shelf, one.id, _dump(one.value), one.until)
+                db.execute("REPLACE INTO shelf VALUES (?, ?, ?, ?, ?)", values)
+            db.execute("DELETE FROM shelf WHERE until < ?", (time.time(),))
+            self._log(db, audit)
 
     def collect(self, *, keep: int = 20) -> int:
         """Deletes releases beyond the newest `keep`, never the current one nor its base."""
@@ -215,5 +257,9 @@ def _load(kind: Callable[..., _Record], record: str) -> _Record:
         raise Corrupt(f"a record does not parse: {error}") from error
 
 
-def _dump(record: dict[str, Any]) -> str:
+def _tenant_key(tenant: Tenant) -> str:
+    return json.dumps([tenant.project, tenant.environment])
+
+
+def _dump(record: Mapping[str, Any]) -> str:
     return json.dumps(record, separators=(",", ":"))

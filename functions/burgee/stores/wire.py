@@ -1,4 +1,4 @@
-"""DynamoDB for who only reads: two operations over `http.client`, signed as AWS asks (Signature Version 4).
+"""DynamoDB for who hardly writes: three operations over `http.client`, signed as AWS asks (Signature Version 4).
 
 It stands in for botocore's client where a cold start counts: botocore takes longer to import, and to read its own
 description of the service, than everything else that an evaluator does before its first answer.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import json
 import time
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from hashlib import sha256
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -37,7 +37,7 @@ class Credentials(NamedTuple):
 
 
 class Wire:
-    """Reads a region's tables; the two methods are botocore's, as far as this project calls them.
+    """Reads a region's tables; its methods are botocore's, as far as this project calls them.
 
     `environment` is where AWS keeps credentials, region and endpoint. Connections are kept open, as many as threads
     ask at once.
@@ -73,6 +73,10 @@ class Wire:
         told = self._ask("Query", request)
         told["Items"] = [_decoded(item) for item in told["Items"]]
         return told
+
+    def put_item(self, **request: Any) -> dict[str, Any]:
+        """Writes one item: when a key was last seen."""
+        return self._ask("PutItem", {**request, "Item": _encoded(request["Item"])})
 
     def close(self) -> None:
         """Closes the connection and forgets the credentials: after a restored snapshot both are another's."""
@@ -196,6 +200,10 @@ def _fault(status: int, data: bytes) -> tuple[str, str]:
         return str(told["__type"]).rpartition("#")[2], str(told.get("message") or told.get("Message"))
     except (ValueError, KeyError, TypeError, AttributeError):
         return str(status), "no reason given"
+
+
+def _encoded(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: {"B": b64encode(value["B"]).decode()} if "B" in value else value for name, value in item.items()}
 
 
 def _decoded(item: Mapping[str, Any]) -> dict[str, Any]:

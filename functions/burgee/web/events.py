@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from burgee.errors import SinkUnavailable
 from burgee.events import MAX_BYTES, MAX_RECORDS, Unacceptable, accept
+from burgee.web.access import asks_for
 from burgee.web.problems import problem
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ def events_route(sink: Sink, scope: Scope) -> Route:
     """The route, for an application that has others."""
 
     async def events(request: Request) -> Response:
+        if not asks_for(request, scope.project, scope.environment):
+            return problem(404, "not-found", "no events are kept here for the project of this key")
         data = await _body(request)
         if data is None:
             return problem(413, "too-large", f"a body has at most {MAX_BYTES:,} bytes")

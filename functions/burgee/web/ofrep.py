@@ -12,12 +12,11 @@ from hashlib import sha256
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
 from burgee.model import ErrorCode
+from burgee.web.access import flags_of, note
 from burgee.web.problems import holds
 from burgee.web.recording import exposed
 
@@ -27,15 +26,11 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from burgee.model import Evaluation
-    from burgee.ruleset import Ruleset
-    from burgee.serving import Serving
+    from burgee.ruleset import ClientView, Ruleset
 
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 4
 MAX_ATTRIBUTES = 200
-
-RELEASE = "burgee.release"
-"""Where a request's scope says which release answered it."""
 
 _STATUS = {ErrorCode.FLAG_NOT_FOUND: 404, ErrorCode.GENERAL: 500}
 
@@ -48,8 +43,8 @@ class Unusable(Exception):  # noqa: N818 - says what the request is
         self.code = code
 
 
-def ofrep_routes(serving: Serving) -> Mount:
-    """The routes under /ofrep/v1, which browsers of any origin may ask: they answer nothing that is secret."""
+def ofrep_routes() -> Mount:
+    """The routes under /ofrep/v1."""
 
     async def one(request: Request) -> Response:
         key, now = request.path_params["key"], time.time()
@@ -57,8 +52,9 @@ def ofrep_routes(serving: Serving) -> Mount:
             context = await _context(request)
         except Unusable as error:
             return _json({"key": key, "errorCode": error.code, "errorDetails": str(error)}, 400)
-        ruleset = answering(request, serving, context, now)
+        ruleset = flags_of(request.scope, context, now)
         answer = ruleset.evaluate(key, context, now)
+        note(request.scope, answer)
         told = _told(key, answer)
         if answer.error_code is not None:
             return _json(told, _STATUS.get(answer.error_code, 400))
@@ -73,9 +69,10 @@ def ofrep_routes(serving: Serving) -> Mount:
         except Unusable as error:
             return _json({"errorCode": error.code, "errorDetails": str(error)}, 400)
         now = time.time()
-        ruleset = answering(request, serving, context, now)
+        ruleset = flags_of(request.scope, context, now)
         answers = ruleset.evaluate_all(context, now)
         exposed(request, ruleset, answers, context)
+        note(request.scope, *answers.values())
         flags = [_told(key, answer) for key, answer in answers.items()]
         return _cached(request, {"flags": flags, "metadata": dict(ruleset.release)})
 
@@ -84,22 +81,7 @@ def ofrep_routes(serving: Serving) -> Mount:
         for path, endpoint in (("/evaluate/flags", bulk), ("/evaluate/flags/{key}", one))
         for slash in ("", "/")
     ]
-    cors = Middleware(
-        CORSMiddleware,
-        allow_origins=["*"],
-        allow_methods=["POST"],
-        allow_headers=["Authorization", "Content-Type", "If-None-Match", "X-API-Key"],
-        expose_headers=["Burgee-Release", "ETag", "Retry-After"],
-        max_age=86_400,
-    )
-    return Mount("/ofrep/v1", routes=routes, middleware=[cors])
-
-
-def answering(request: Request, serving: Serving, context: Mapping[str, Any], now: float) -> Ruleset:
-    """The ruleset that answers a request, whole: while a release bakes it depends on the user."""
-    ruleset = serving.ruleset(context, now)
-    request.scope[RELEASE] = ruleset.release["version"]
-    return ruleset
+    return Mount("/ofrep/v1", routes=routes)
 
 
 def _told(key: str, answer: Evaluation) -> dict[str, Any]:
@@ -113,7 +95,7 @@ def _told(key: str, answer: Evaluation) -> dict[str, Any]:
     return told
 
 
-def _bucket(ruleset: Ruleset, key: str, context: Mapping[str, Any], now: float) -> dict[str, Any]:
+def _bucket(ruleset: Ruleset | ClientView, key: str, context: Mapping[str, Any], now: float) -> dict[str, Any]:
     """The hash that decided, as metadata, whose values are scalars."""
     steps = [step for step in ruleset.explain(key, context, now)["steps"] if "bucket" in step]
     return {name: steps[-1][name] for name in ("bucket", "below", "hashed")} if steps else {}

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
-from burgee.errors import Conflict, Refused, StoreError
+from burgee.errors import Conflict, NotFound, Refused, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,10 +25,10 @@ TYPES = "https://burgee.dev/problems/"
 
 def answer(request: Request, body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """JSON; a read carries an ETag over its body and answers 304 to who has it."""
-    data = json.dumps(body, separators=(",", ":")).encode()
+    data = _json(body)
     headers = dict(headers or {})
     if request.method in {"GET", "HEAD"} and status == 200:
-        headers["ETag"] = etag = f'"{sha256(data).hexdigest()[:32]}"'
+        headers["ETag"] = etag = _tag(data)
         if holds(request.headers.get("if-none-match", ""), etag):
             return Response(status_code=304, headers=headers)
     return Response(data, status, headers, "application/json")
@@ -38,6 +38,25 @@ def holds(header: str, etag: str) -> bool:
     """RFC 9110 section 13.1.2: weak comparison against a list, or `*`."""
     tags = [tag.strip().removeprefix("W/") for tag in header.split(",")]
     return etag in tags or header.strip() == "*"
+
+
+def etag_of(body: Any) -> str:
+    """The strong ETag that a read of this body carries."""
+    return _tag(_json(body))
+
+
+def matches(header: str, etag: str | None) -> bool:
+    """RFC 9110 section 13.1.1: strong comparison against a list; `*` is anything that is there."""
+    tags = [tag.strip() for tag in header.split(",")]
+    return etag is not None and (etag in tags or "*" in tags)
+
+
+def _json(body: Any) -> bytes:
+    return json.dumps(body, separators=(",", ":")).encode()
+
+
+def _tag(data: bytes) -> str:
+    return f'"{sha256(data).hexdigest()[:32]}"'
 
 
 def problem(status: int, kind: str, detail: str, errors: list[dict[str, str]] | None = None) -> Response:
@@ -84,6 +103,8 @@ def _methods(routes: Sequence[BaseRoute], scope: Scope) -> list[str]:
 
 async def store_problem(_request: Request, error: Exception) -> Response:
     """What the store could not do: somebody was first, or it does not answer."""
+    if isinstance(error, NotFound):
+        return problem(404, "not-found", str(error))
     if isinstance(error, Conflict):
         return problem(409, "conflict", "somebody else changed the flags at the same moment; try again")
     return problem(503, "store-unavailable", "the flags cannot be changed now; evaluation goes on")
@@ -92,11 +113,26 @@ async def store_problem(_request: Request, error: Exception) -> Response:
 async def refused_problem(_request: Request, error: Exception) -> Response:
     """A change that was possible but is refused."""
     assert isinstance(error, Refused)  # noqa: S101 - registered for this type alone
-    status = {"not-found": 404, "exists": 400}.get(error.code, 422)
-    return problem(status, error.code, str(error))
+    errors = [{"pointer": "/reason", "detail": str(error)}] if error.code == "reason-required" else None
+    return problem(_REFUSED.get(error.code, 422), error.code, str(error), errors)
+
+
+_REFUSED = {
+    "not-found": 404,
+    "exists": 400,
+    "not-killed": 409,
+    "override-conflict": 409,
+    "stale": 412,
+}
+
+
+async def broken_problem(_request: Request, _error: Exception) -> Response:
+    """What is our fault: the log has it whole, the caller hears nothing of it."""
+    return problem(500, "internal", "something went wrong here; the log has it under this response's X-Request-Id")
 
 
 HANDLERS: dict[Any, Any] = {
+    Exception: broken_problem,
     HTTPException: http_problem,
     StoreError: store_problem,
     Refused: refused_problem,

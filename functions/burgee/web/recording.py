@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from burgee.events import SCHEMA
 from burgee.model import Reason
+from burgee.web.access import asks_for
 from burgee.web.events import events_route
 from burgee.web.problems import answer, problem
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from burgee.model import Context, Evaluation
     from burgee.recorder import Recorder
-    from burgee.ruleset import Ruleset
+    from burgee.ruleset import ClientView, Ruleset
 
 DRAIN_SECONDS = 0.1
 
@@ -44,19 +45,21 @@ def attach(app: Starlette, recorder: Recorder, reports: Reports | None = None) -
     app.state.recorder = recorder
     app.router.routes.append(events_route(recorder.sink, recorder.scope))
     if reports is not None:
-        app.router.routes.extend(_report_routes(reports))
+        app.router.routes.extend(_report_routes(reports, recorder))
     describe = getattr(app, "openapi", None)
     if describe is not None:
         # FastAPI documents this way to extend its schema.
         app.openapi = lambda: _described(describe())  # type: ignore[attr-defined]
 
 
-def exposed(request: Request, ruleset: Ruleset, answers: Mapping[str, Evaluation], context: Context) -> None:
+def exposed(
+    request: Request, ruleset: Ruleset | ClientView, answers: Mapping[str, Evaluation], context: Context
+) -> None:
     """Notes answers where that is asked for. One flag's by `?expose=true` or its experiment; of many, those that a
     split decided, and only if asked: who fetches every flag has not seen them yet.
     """
     recorder = getattr(request.app.state, "recorder", None)
-    if recorder is None:
+    if recorder is None or not asks_for(request, recorder.scope.project, recorder.scope.environment):
         return
     asked = request.query_params.get("expose") == "true"
     single = len(answers) == 1 and "/flags/" in request.url.path
@@ -79,13 +82,18 @@ class Draining:
             await run_in_threadpool(self.recorder.drain, DRAIN_SECONDS)
 
 
-def _report_routes(reports: Reports) -> list[Route]:
+def _report_routes(reports: Reports, recorder: Recorder) -> list[Route]:
+    project, environment = recorder.scope.project, recorder.scope.environment
+
     async def every(request: Request) -> Response:
+        if not asks_for(request, project, environment):
+            return answer(request, {"experiments": []})
         return answer(request, {"experiments": await run_in_threadpool(reports.every)})
 
     async def one(request: Request) -> Response:
         flag = request.path_params["flag"]
-        found = await run_in_threadpool(reports.one, flag)
+        mine = asks_for(request, project, environment)
+        found = await run_in_threadpool(reports.one, flag) if mine else None
         if found is None:
             return problem(404, "not-found", f"there is no experiment on {flag!r}")
         return answer(request, found)

@@ -14,20 +14,22 @@ from weakref import WeakKeyDictionary
 from starlette.responses import Response
 from starlette.routing import Route
 
+from burgee.web.access import serving_of
 from burgee.web.problems import holds
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from burgee.ruleset import Ruleset
-    from burgee.serving import Served, Serving
+    from burgee.serving import Served
 
 
-def rules_route(serving: Serving) -> Route:
+def rules_route() -> Route:
     """`GET /ruleset`: written out once for each ruleset, and 304 for who has it."""
     written: WeakKeyDictionary[Ruleset, tuple[bytes, str]] = WeakKeyDictionary()
 
     async def rules(request: Request) -> Response:
+        serving = serving_of(request)
         serving.ruleset()
         served = serving.served()
         if served.ruleset not in written:

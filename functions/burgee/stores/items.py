@@ -1,0 +1,76 @@
+"""DynamoDB items as records and back: values alone, so that they can be read without AWS's client."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from burgee.model import Override
+from burgee.stores import Bake, Origin, Pointer, Release, State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    Item: TypeAlias = dict[str, Any]
+
+
+def is_whole(items: Mapping[str, Item]) -> bool:
+    """Whether what a query saw is one moment: nothing newer than the pointer, and all that its commit touched."""
+    revision = as_pointer(items.get("POINTER")).revision
+    if any(int(item["revision"]["N"]) > revision for item in items.values()):
+        return False
+    commit = items.get("COMMIT")
+    if commit is None:
+        return revision == 0
+    if int(commit["revision"]["N"]) != revision:
+        return False
+    touched = json.loads(commit["touched"]["B"])
+    laid = [items.get(f"OVERRIDE#{flag}") for flag in touched["laid"]]
+    lifted = [items.get(f"OVERRIDE#{flag}") for flag in touched["lifted"] if flag not in touched["laid"]]
+    # A tombstone may have been swept since; an override that was laid must be there.
+    written = laid + [item for item in lifted if item is not None]
+    return all(item is not None and int(item["revision"]["N"]) == revision for item in written)
+
+
+def as_state(items: Mapping[str, Item]) -> State:
+    """All items of a state as one value."""
+    laid = [item for sort, item in items.items() if sort.startswith("OVERRIDE#") and "gone" not in item]
+    overrides = [loaded(Override, item["record"]["B"]) for item in laid]
+    retired = items.get("RETIRED")
+    names = json.loads(retired["record"]["B"]) if retired else {}
+    return State(as_pointer(items.get("POINTER")), {override.flag: override for override in overrides}, names)
+
+
+def as_pointer(item: Item | None) -> Pointer:
+    """The pointer, which is not there before the first commit."""
+    if item is None:
+        return Pointer()
+    bake = loaded(Bake, item["bake"]["B"]) if "bake" in item else None
+    digest = item["digest"]["S"] if "digest" in item else ""
+    return Pointer(int(item["version"]["N"]), digest, int(item["revision"]["N"]), bake)
+
+
+def as_release(item: Item) -> Release:
+    """A release's record."""
+    record = json.loads(item["record"]["B"])
+    return Release(**{**record, "origin": Origin(**record["origin"])})
+
+
+def escaped(part: str) -> str:
+    """A part of a key that cannot be mistaken for two."""
+    return part.replace("%", "%25").replace("#", "%23")
+
+
+def numeric(value: int) -> dict[str, str]:
+    """A number as an attribute."""
+    return {"N": str(value)}
+
+
+def dumped(record: Any) -> bytes:
+    """A record as the bytes of an attribute."""
+    return json.dumps(record, separators=(",", ":")).encode()
+
+
+def loaded(kind: Any, record: bytes) -> Any:
+    """The record in an attribute's bytes."""
+    return kind(**json.loads(record))

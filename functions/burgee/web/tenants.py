@@ -1,0 +1,73 @@
+"""The flags of each tenant on one store: the home tenant's always, others' while they are asked for."""
+
+from __future__ import annotations
+
+import time
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from burgee.errors import StoreError
+from burgee.serving import Serving
+from burgee.settings import settings
+from burgee.stores import Tenant
+
+if TYPE_CHECKING:
+    from burgee.stores import Store
+
+LIMIT = 256
+SETTINGS_SECONDS = 60.0
+
+
+class Tenants:
+    """Only who has a key of a tenant makes it be followed, so no stranger can fill this."""
+
+    def __init__(self, serving: Serving, store: Store | None = None) -> None:
+        self.home = store.tenant if store is not None else Tenant()
+        self._serving = serving
+        self._store = store
+        self._others: dict[Tenant, Serving] = {}
+        self._origins: dict[Tenant, tuple[float, frozenset[str]]] = {}
+        self._lock = Lock()
+
+    def serving(self, tenant: Tenant) -> Serving:
+        """The flags of a tenant, followed from now on."""
+        if tenant == self.home or self._store is None:
+            return self._serving
+        found = self._others.get(tenant)
+        if found is None:
+            with self._lock:
+                found = self._others.get(tenant)
+                if found is None:
+                    while len(self._others) >= LIMIT:
+                        self._others.pop(next(iter(self._others)))
+                    home = self._serving
+                    found = Serving(
+                        self._store.at(tenant), refresh_seconds=home.refresh_seconds, patience=home.patience
+                    )
+                    self._others[tenant] = found
+        return found
+
+    def origins(self, tenant: Tenant) -> frozenset[str] | None:
+        """The web origins that a tenant lets in, as far as memory knows; None where the store has to be asked."""
+        until, origins = self._origins.get(tenant, (0.0, frozenset()))
+        return origins if self._store is None or time.monotonic() < until else None
+
+    def ask_origins(self, tenant: Tenant) -> frozenset[str]:
+        """The same from the store; what was known before while that does not answer."""
+        try:
+            origins = frozenset(settings(self.store(tenant)).cors_origins)
+        except StoreError:
+            origins = self._origins.get(tenant, (0.0, frozenset()))[1]
+        if len(self._origins) >= LIMIT:
+            self._origins.clear()
+        self._origins[tenant] = (time.monotonic() + SETTINGS_SECONDS, origins)
+        return origins
+
+    def forget_origins(self, tenant: Tenant) -> None:
+        """They were changed here."""
+        self._origins.pop(tenant, None)
+
+    def store(self, tenant: Tenant) -> Store:
+        """Where a tenant's flags are written."""
+        assert self._store is not None  # noqa: S101 - only evaluation is served without a store
+        return self._store if tenant == self.home else self._store.at(tenant)

@@ -1,0 +1,182 @@
+"""How a write is meant: by whom, why, over which state, and whether at all; and what it answers."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+from fastapi import Depends, Header, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from burgee.deploy import live, write
+from burgee.effect import effects
+from burgee.errors import Refused
+from burgee.overrides import Act, changed, laid_over, served
+from burgee.report import record
+from burgee.times import format_time, parse_duration
+from burgee.web.access import Caller, caller_of, serving_of, store_of
+from burgee.web.observe import REQUEST_ID
+from burgee.web.problems import answer, etag_of, matches
+from burgee.web.resources import resource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from burgee.model import Snapshot
+    from burgee.serving import Serving
+    from burgee.stores import Change, State, Store
+
+Author = Annotated[str | None, Header(alias="X-Burgee-Author", max_length=200)]
+Reason = Annotated[str | None, Header(alias="X-Burgee-Reason", max_length=500)]
+IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=1000)]
+IdempotencyKey = Annotated[
+    str | None, Header(alias="Idempotency-Key", max_length=255, description="The same again answers the same.")
+]
+DryRun = Annotated[bool, Query(description="Tell the effect, and change nothing.")]
+
+PROBLEM: dict[str, Any] = {"content": {"application/problem+json": {"schema": {"type": "object"}}}}
+Responses = dict[int | str, dict[str, Any]]
+MISSING: Responses = {404: {"description": "No such thing", **PROBLEM}}
+EXISTS: Responses = {400: {"description": "The name is taken, or the body is no JSON", **PROBLEM}}
+STALE: Responses = {412: {"description": "It is no longer what `If-Match` says", **PROBLEM}}
+UNCHANGED: Responses = {304: {"description": "Not changed since `If-None-Match`"}}
+TRIED: Responses = {200: {"description": "What a dry run would change"}}
+COMMON: Responses = {
+    400: {"description": "The body is no JSON", **PROBLEM},
+    401: {"description": "No key, or one that does not work", **PROBLEM},
+    403: {"description": "The key may not do that", **PROBLEM},
+    409: {"description": "Somebody else wrote at the same moment", **PROBLEM},
+    413: {"description": "The body is too large", **PROBLEM},
+    422: {"description": "The request does not fit", **PROBLEM},
+    429: {"description": "Too many requests", **PROBLEM},
+    503: {"description": "The store does not answer", **PROBLEM},
+}
+
+
+class Said(BaseModel):
+    """What any body may say beside its own keys; it goes before the headers of the same meaning."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    author: str | None = Field(None, max_length=200, description="Who writes this.")
+    reason: str | None = Field(None, max_length=500, description="Why.")
+
+
+Expiry = Annotated[
+    str | None, Field(pattern=r"^[0-9]{1,9}[smhd]$", description="When it ends by itself, such as 30m, 2h or 7d.")
+]
+
+
+class Intent(NamedTuple):
+    """A write as its request means it."""
+
+    caller: Caller
+    request_id: str | None
+    source: str | None
+    author: str | None
+    reason: str | None
+    if_match: str | None
+    dry_run: bool
+
+    def act(
+        self, action: str, author: str | None = None, reason: str | None = None, expires_in: str | None = None
+    ) -> Act:
+        """Who does it and why: a key's name is logged whatever the request claims; Refused without a reason."""
+        author, reason = author or self.author, (reason or self.reason or "").strip()
+        if self.caller.name is not None:
+            if not reason:
+                raise Refused("reason-required", "say why: `reason` in the body, or the header X-Burgee-Reason")
+            author = f"{author} with {self.caller.name}" if author else self.caller.name
+        now = time.time()
+        until = None
+        if expires_in is not None:
+            try:
+                until = format_time(now + parse_duration(expires_in))
+            except ValueError as error:
+                raise Refused("invalid-request", f"expires_in: {error}") from error
+        return Act(action, author or "unknown", reason, now, until, self.request_id, self.source)
+
+
+async def intent(  # noqa: PLR0913, PLR0917 - each is a header of its own
+    request: Request,
+    author: Author = None,
+    reason: Reason = None,
+    if_match: IfMatch = None,
+    dry_run: DryRun = False,
+    idempotency_key: IdempotencyKey = None,  # noqa: ARG001 - honoured before routing; here it is documented
+) -> Intent:
+    """What the headers and the query say of a write."""
+    source = request.client.host if request.client else None
+    return Intent(caller_of(request), request.scope.get(REQUEST_ID), source, author, reason, if_match, dry_run)
+
+
+Meant = Annotated[Intent, Depends(intent)]
+
+
+class Flags:
+    """A tenant's flags, read from and written to its store, whole states at a time."""
+
+    def __init__(self, store: Store, serving: Serving) -> None:
+        self.store = store
+        self.serving = serving
+
+    def read(self) -> tuple[State, Snapshot, str]:
+        """The state, the release's snapshot, and the time the release was made."""
+        state, snapshot = live(self.store)
+        return state, snapshot, self._released(state)
+
+    def write(self, meant: Intent, flag: str, decide: Callable[[State, Snapshot], Change]) -> dict[str, Any] | None:
+        """Commits a change to a flag and serves it here at once; for a dry run its effect, and nothing is changed."""
+
+        def checked(state: State, snapshot: Snapshot) -> Change:
+            if meant.if_match is not None:
+                found = self._found(flag, state, snapshot, self._released(state))
+                if not matches(meant.if_match, None if found is None else etag_of(found)):
+                    raise Refused("stale", f"'{flag}' is no longer what `If-Match` says; read it again")
+            return decide(state, snapshot)
+
+        if meant.dry_run:
+            state, snapshot = live(self.store)
+            now = time.time()
+            before = laid_over(snapshot, state.overrides.values(), now)
+            after = laid_over(snapshot, changed(state, checked(state, snapshot)), now)
+            return {"dry_run": True, "effect": record(effects(before, after, now))}
+        write(self.store, checked)
+        self.serving.refresh()
+        return None
+
+    def tell(self, flag: str) -> dict[str, Any]:
+        """A flag as the management routes answer it."""
+        found = self._found(flag, *self.read())
+        if found is None:
+            raise Refused("not-found", f"Feature flag '{flag}' not found")
+        return found
+
+    def _found(self, flag: str, state: State, snapshot: Snapshot, released: str) -> dict[str, Any] | None:
+        definition = served(state, snapshot, flag, time.time())
+        return None if definition is None else resource(flag, definition, state, released)
+
+    def _released(self, state: State) -> str:
+        version = state.pointer.version
+        return self.store.release(version).created_at if version else ""
+
+
+async def here(request: Request) -> Flags:
+    """The flags of whoever asks."""
+    return Flags(store_of(request), serving_of(request))
+
+
+Here = Annotated[Flags, Depends(here)]
+
+
+def wrote(request: Request, flags: Flags, flag: str, effect: dict[str, Any] | None, status: int = 200) -> Response:
+    """A flag after a write, with the ETag that the next one may ask for; or the effect of a dry run."""
+    if effect is not None:
+        return answer(request, effect)
+    body = flags.tell(flag)
+    return answer(request, body, status, {"ETag": etag_of(body)})
+
+
+def gone(request: Request, effect: dict[str, Any] | None) -> Response:
+    """No content, or the effect of a dry run."""
+    return Response(status_code=204) if effect is None else answer(request, effect)

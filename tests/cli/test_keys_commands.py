@@ -1,0 +1,105 @@
+"""`burgee keys`, `audit` and `settings`, and a service on other addresses."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.error
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cli.test_serve import serving
+
+if TYPE_CHECKING:
+    from support_cli import Burgee
+
+FILE = "version: 1\nflags:\n  beta: {status: off}\n"
+
+
+@pytest.fixture(autouse=True)
+def _file(burgee: Burgee) -> None:
+    burgee.write(FILE)
+
+
+def test_a_key_is_made_listed_rotated_and_revoked(burgee: Burgee) -> None:
+    made = burgee("keys", "create", "admin", "--name", "ops", "--scope", "read", "--scope", "write")
+    assert made.code == 0
+    assert re.fullmatch(r"burgee_admin_default/default_[0-9a-f]{16}_[0-9a-f]{64}\n", made.out)
+    assert "not shown again" in made.err
+    (key,) = json.loads(burgee("keys", "list", "--json").out)
+    assert (key["kind"], key["name"], key["scopes"], key["last_used_at"]) == ("admin", "ops", ["read", "write"], None)
+    assert "digest" not in key
+    assert made.out.strip().rpartition("_")[2] not in burgee("keys", "list", "--json").out
+    rotated = json.loads(burgee("keys", "rotate", key["id"], "--overlap", "2h", "--json").out)
+    assert rotated["replaces"] == key["id"]
+    assert burgee("keys", "revoke", rotated["id"], "--reason", "leaked").code == 0
+    listed = burgee("keys", "list").out
+    assert "revoked" in listed
+    assert "until" in listed
+    told = json.loads(burgee("audit", "--action", "key", "--json").out)["entries"]
+    assert [entry["action"] for entry in told] == ["key.revoke", "key.rotate", "key.create"]
+    assert (told[0]["reason"], told[0]["source"]) == ("leaked", "command line")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("keys", "revoke", "0" * 16), "there is no key"),
+        (("keys", "create", "server", "--scope", "read"), "only admin keys have scopes"),
+        (("keys", "create", "server", "--expires-in", "soon"), "30m"),
+        (("keys", "create", "root"), "root"),
+        (("keys", "create", "server", "--project", "a/b"), "cannot stand in a key"),
+        (("settings", "--cors-origin", "shop.example"), "is no origin"),
+        (("audit", "--since", "yesterday"), "RFC 3339"),
+    ],
+)
+def test_misuse_is_told(burgee: Burgee, arguments: tuple[str, ...], told: str) -> None:
+    ran = burgee(*arguments)
+    assert ran.code in {1, 2}
+    assert told in ran.err
+
+
+def test_the_log_is_searched(burgee: Burgee) -> None:
+    for number in range(5):
+        burgee("override", "set", f"f{number % 2}", "status=on", "--reason", f"number {number}")
+    told = json.loads(burgee("audit", "--flag", "f1", "--json").out)["entries"]
+    assert [entry["reason"] for entry in told] == ["number 3", "number 1"]
+    first = json.loads(burgee("audit", "--limit", "2", "--json").out)
+    rest = json.loads(burgee("audit", "--cursor", first["cursor"], "--json").out)
+    assert [entry["reason"] for entry in first["entries"] + rest["entries"]] == [
+        f"number {n}" for n in (4, 3, 2, 1, 0)
+    ]
+    assert rest["cursor"] is None
+    since = first["entries"][-1]["at"]
+    assert "number 3" in burgee("audit", "--since", since).out
+    assert burgee("audit", "--until", "2020-01-01").out == ""
+
+
+def test_settings_are_told_and_changed(burgee: Burgee) -> None:
+    assert json.loads(burgee("settings").out) == {"cors_origins": []}
+    assert (
+        burgee("settings", "--cors-origin", "https://a.example", "--cors-origin", "http://localhost:3000").code == 0
+    )
+    assert json.loads(burgee("settings").out) == {"cors_origins": ["https://a.example", "http://localhost:3000"]}
+    assert burgee("settings", "--no-cors").code == 0
+    assert json.loads(burgee("settings").out) == {"cors_origins": []}
+
+
+def test_a_service_that_asks_for_keys(burgee: Burgee) -> None:
+    none = burgee("serve", "--require-keys", "--port", "0")
+    assert none.code == 2
+    assert "burgee keys create" in none.err
+    token = burgee("keys", "create", "server").out.strip()
+    with serving(burgee.folder, "--require-keys") as server:
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            server.call("/users/u/flags/beta")
+        told = server.call("/users/u/flags/beta", Authorization=f"Bearer {token}")
+        assert told["enabled"] is False
+        assert set(server.call("/health")) == {"status", "timestamp", "version"}
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            server.call("/flags", Authorization=f"Bearer {token}")
+        server.wait_for("to who has an API key")
+    assert token not in server.log.read_text(encoding="utf-8")
+    (key,) = json.loads(burgee("keys", "list", "--json").out)
+    assert key["last_used_at"]

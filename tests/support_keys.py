@@ -1,0 +1,63 @@
+"""A guarded service over one store, and keys of every kind for it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from starlette.testclient import TestClient
+
+from burgee.deploy import apply
+from burgee.keyring import KeyRing
+from burgee.keys import Kind, Scope, create, revoke
+from burgee.overrides import Act
+from burgee.serving import Serving
+from burgee.stores import Origin, Tenant
+from burgee.web.app import create_app
+from burgee.web.front import Setup
+
+if TYPE_CHECKING:
+    from burgee.stores import Store
+
+HOME = Tenant("shop", "production")
+OTHER = Tenant("shop", "staging")
+FAR = Tenant("blog", "production")
+ALL = (Scope.READ, Scope.WRITE, Scope.RELEASE)
+
+
+def act(action: str = "test", *, ago: float = 0.0, until: str | None = None) -> Act:
+    return Act(action, "ada", "because", time.time() - ago, until)
+
+
+def token(store: Store, kind: Kind, *scopes: Scope, until: str | None = None) -> str:
+    """A new key's token."""
+    return create(store, kind, f"the {kind}", act("key.create", until=until), scopes).token
+
+
+def revoked(store: Store, kind: Kind, *scopes: Scope) -> str:
+    """The token of a key that was revoked."""
+    made = create(store, kind, "gone", act("key.create"), scopes)
+    revoke(store, made.key.id, act("key.revoke"))
+    return made.token
+
+
+def expired(store: Store, kind: Kind, *scopes: Scope) -> str:
+    """The token of a key whose time is over."""
+    return token(store, kind, *scopes, until="2020-01-01T00:00:00Z")
+
+
+def release(store: Store, flags: dict[str, Any]) -> None:
+    """Makes these flags the live release of a tenant."""
+    snapshot = {"format": 1, "environment": None, "flags": flags, "segments": {}, "holdouts": {}}
+    apply(store, snapshot, Origin(commit="abc"), act("release.activate"))
+
+
+def service(store: Store, **setup: Any) -> TestClient:
+    """The whole service, which asks for keys."""
+    given = {"ring": KeyRing(store), **setup}
+    app = create_app(store, Serving(store, refresh_seconds=0), Setup(**given))
+    return TestClient(app, raise_server_exceptions=False)
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}

@@ -1,0 +1,234 @@
+"""What a stranger may send: nothing hangs, nothing breaks, nothing comes back or goes into a log unescaped."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tracemalloc
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pytest
+
+from burgee.keys import Kind
+from burgee.stores.sqlite import SqliteStore
+from burgee.web.body import BodyGuard
+from burgee.web.telemetry import Metrics, RequestLog, together
+from support_keys import ALL, HOME, bearer, release, service, token
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from starlette.testclient import TestClient
+
+FLAGS: dict[str, Any] = {"beta": {"status": True, "rollout_percentage": 50, "client": True}}
+CONTEXT = {"targetingKey": "u"}
+
+
+@pytest.fixture
+def store() -> Iterator[SqliteStore]:
+    store = SqliteStore(":memory:", HOME)
+    release(store, FLAGS)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def client(store: SqliteStore) -> TestClient:
+    client = service(store)
+    client.headers.update({**bearer(token(store, Kind.ADMIN, *ALL)), "X-Burgee-Reason": "test"})
+    return client
+
+
+def deep(levels: int) -> bytes:
+    return b'{"a":' * levels + b"1" + b"}" * levels
+
+
+BODIES = {
+    "oversize": b'{"description": "' + b"x" * 2_000_000 + b'"}',
+    "deep": deep(100_000 // 6),
+    "deep list": b"[" * 60_000 + b"]" * 60_000,
+    "deep and cut": b"[" * 120_000,
+    "a long number": b'{"rollout_percentage": ' + b"9" * 5000 + b"}",
+    "an infinite number": b'{"rollout_percentage": 1e999}',
+    "not a number": b'{"rollout_percentage": NaN}',
+    "NUL": b'{"flag_name": "a\\u0000b", "description": "\\u0000"}',
+    "raw NUL": b'{"flag_name": "a\x00b"}',
+    "half a surrogate pair": b'{"flag_name": "made", "description": "\\ud800"}',
+    "half in a key": b'{"flag_name": "made", "\\udfff": 1}',
+    "bad UTF-8": b'{"flag_name": "\xc3\x28"}',
+    "a prototype": b'{"flag_name": "__proto__", "__proto__": {"status": true}, "constructor": {}}',
+    "ten thousand attributes": json.dumps({f"a{n}": n for n in range(10_000)}).encode(),
+    "many rules": json.dumps({"flag_name": "r", "rules": [{"when": {"a": n}} for n in range(3000)]}).encode(),
+    "a hostile pattern": json.dumps(
+        {"flag_name": "p", "rules": [{"when": {"a": {"matches": "(a+)+$" * 99}}}]}
+    ).encode(),
+    "empty": b"",
+    "a text": b'"x"',
+    "null": b"null",
+    "twice the same key": b'{"flag_name": "a", "flag_name": "b/c"}',
+}
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+@pytest.mark.parametrize(
+    "path", ["POST /flags", "PUT /flags/beta", "POST /flags/beta/kill", "POST /keys", "PUT /settings"]
+)
+def test_no_body_breaks_a_write(client: TestClient, path: str, body: bytes) -> None:
+    method, _, url = path.partition(" ")
+    told = client.request(method, url, content=body, headers={"Content-Type": "application/json"})
+    assert 200 <= told.status_code < 500, told.text
+    if told.status_code >= 400:
+        assert told.headers["content-type"] == "application/problem+json"
+        assert len(told.content) < 5000
+        assert "Traceback" not in told.text
+        assert "pydantic" not in told.text
+    assert client.get("/flags").status_code == 200
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+def test_no_body_breaks_an_evaluation(client: TestClient, body: bytes) -> None:
+    for content in (body, b'{"context": ' + (body or b"{}") + b"}"):
+        for url in ("/ofrep/v1/evaluate/flags", "/ofrep/v1/evaluate/flags/beta"):
+            told = client.post(url, content=content, headers={"Content-Type": "application/json"})
+            assert told.status_code in {200, 400}, told.text
+            assert len(told.content) < 5000
+
+
+@pytest.mark.parametrize(
+    ("size", "status"), [(128 * 1024, 422), (128 * 1024 + 1, 413)], ids=["at the limit", "over it"]
+)
+def test_a_body_is_bounded_before_it_is_parsed(client: TestClient, size: int, status: int) -> None:
+    head, tail = b'{"flag_name": "x", "description": "', b'"}'
+    body = head + b"x" * (size - len(head) - len(tail)) + tail
+    for content in (body, iter([body[:1000], body[1000:]])):
+        assert client.post("/flags", content=content).status_code == status
+
+
+def test_a_claimed_length_is_refused_without_reading() -> None:
+    told = asyncio.run(guarded([(b"content-length", b"99999999999")], never=True))
+    assert told == 413
+
+
+def test_a_body_that_trickles_is_given_up_on() -> None:
+    assert asyncio.run(guarded([], never=True)) == 408
+
+
+async def guarded(headers: list[tuple[bytes, bytes]], *, never: bool) -> int:
+    """The status that a body guard answers where the body never comes."""
+    statuses: list[int] = []
+
+    async def receive() -> Any:
+        await asyncio.sleep(60 if never else 0)
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    async def app(_scope: Any, _receive: Any, _send: Any) -> None:
+        pytest.fail("it was let through")
+
+    scope = {"type": "http", "method": "POST", "path": "/flags", "headers": headers}
+    await BodyGuard(app, seconds=0.05)(scope, receive, send)
+    return statuses[0]
+
+
+def test_memory_stays_bounded_whatever_is_sent(client: TestClient) -> None:
+    headers = {"Content-Type": "application/json"}
+    client.post("/flags", content=b"{}", headers=headers)
+    tracemalloc.start()
+    try:
+        for body in BODIES.values():
+            client.put("/flags/beta", content=body[: 128 * 1024], headers=headers)
+            client.post("/ofrep/v1/evaluate/flags", content=b'{"context": ' + body + b"}", headers=headers)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 40_000_000, f"{peak:,} bytes"
+
+
+@pytest.mark.parametrize("text", ["a\r\nSet-Cookie: x=1", "a\nb", "\x1b[31m", "<script>", "a\x00b", "é" * 300])
+def test_what_is_sent_comes_back_in_no_header(client: TestClient, text: str) -> None:
+    for url in (f"/users/{quote(text, safe='')}/flags/beta", f"/flags/{quote(text, safe='')}", f"/{quote(text)}"):
+        told = client.get(url, headers={"X-Request-Id": quote(text)})
+        assert "set-cookie" not in told.headers
+        for value in told.headers.values():
+            assert "<script>" not in value
+            assert "\x1b" not in value
+        assert told.headers["content-type"] in {"application/json", "application/problem+json"}
+        assert told.headers["x-content-type-options"] == "nosniff"
+
+
+def test_every_response_carries_the_headers_of_a_safe_one(client: TestClient) -> None:
+    for url in ("/health", "/flags", "/nowhere", "/users/u/flags", "/openapi.json"):
+        told = client.get(url)
+        assert told.headers["content-security-policy"].startswith("default-src 'none'")
+        assert told.headers["referrer-policy"] == "no-referrer"
+        assert told.headers["x-request-id"]
+        assert "server" not in told.headers
+    assert client.get("/flags", headers={"X-Request-Id": "mine-1"}).headers["x-request-id"] == "mine-1"
+    assert "cdn.jsdelivr.net" in client.get("/docs").headers["content-security-policy"]
+    assert client.get("/flags", headers={"Authorization": "Bearer x"}).headers["x-content-type-options"] == "nosniff"
+
+
+def test_an_open_service_answers_to_its_own_names_alone(store: SqliteStore) -> None:
+    client = service(store, ring=None, hosts=frozenset({"localhost", "127.0.0.1"}))
+    for host, status in (("localhost:8000", 200), ("127.0.0.1", 200), ("evil.example:8000", 421), ("", 421)):
+        assert client.get("/flags", headers={"Host": host}).status_code == status
+
+
+def test_a_fault_of_ours_says_nothing_of_itself(client: TestClient, store: SqliteStore) -> None:
+    def broken() -> Any:
+        raise RuntimeError("secret internals at /var/task/burgee")
+
+    store.state = broken  # type: ignore[method-assign]
+    told = client.get("/flags")
+    assert (told.status_code, told.headers["content-type"]) == (500, "application/problem+json")
+    assert "secret" not in told.text
+    assert "burgee/" not in told.text.replace("https://burgee.dev/", "")
+
+
+def test_logs_and_metrics_hold_nothing_personal(store: SqliteStore) -> None:
+    """Planted in every place that a request has: path, query, headers, body; none of it is in a line."""
+    lines: list[str] = []
+    client = service(
+        store, watch=together(RequestLog(lines.append, every=True), Metrics(lines.append, flush_seconds=0))
+    )
+    admin = token(store, Kind.ADMIN, *ALL)
+    planted = ["ada@example.com", "zanzibar", "4111111111111111", admin, "203.0.113.99"]
+    headers = {
+        **bearer(admin),
+        "X-Burgee-Reason": planted[0],
+        "X-Forwarded-For": planted[4],
+        "User-Agent": planted[1],
+    }
+    for one in planted[:3]:
+        context = {"context": {"targetingKey": one, "email": one}}
+        client.get(f"/users/{one}/flags?email={one}", headers=headers)
+        client.get(f"/users/{one}/flags/beta?card={one}", headers=headers)
+        client.get(f"/users/{one}/nowhere", headers={**headers, "X-Request-Id": f"{one} {one}"})
+        client.post("/ofrep/v1/evaluate/flags", json=context, headers=headers)
+        client.post("/ofrep/v1/evaluate/flags/beta", json=context, headers=headers)
+        client.post(
+            f"/ofrep/v1/evaluate/flags/{one}", json={"context": {"targetingKey": 5, one: one}}, headers=headers
+        )
+        client.put("/flags/beta", json={"description": one, "targets": {"on": [one]}}, headers=headers)
+        client.put("/flags/beta", json={one: one}, headers=headers)
+        client.get("/users/u/flags", headers={"Authorization": f"Bearer {one}"})
+    told = "".join(lines)
+    assert len(lines) > 40
+    for one in planted:
+        assert one not in told
+    records = [json.loads(line) for line in lines]
+    requests = [record for record in records if record.get("message") == "request"]
+    assert {record["operation"] for record in requests} >= {"user_flags", "user_flag", "bulk", "one", "update_flag"}
+    assert all(record["request_id"] for record in requests)
+    metrics = [record for record in records if "_aws" in record]
+    reasons = {record["Reason"] for record in metrics if "Reason" in record}
+    assert "SPLIT" in reasons
+    for record in metrics:
+        (directive,) = record["_aws"]["CloudWatchMetrics"]
+        assert set(directive["Dimensions"][0]) | {one["Name"] for one in directive["Metrics"]} | {"_aws"} == set(
+            record
+        )
+    assert sum(record.get("Requests", 0) for record in metrics) == len([one for one in requests if "key" in one])

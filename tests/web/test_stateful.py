@@ -1,0 +1,265 @@
+"""The HTTP API against a simple model: create, kill, delete, release, roll back, expire, restart, in any order.
+
+The model knows nothing of stores, overrides or digests: it is a dictionary of what Git says and one of what operators
+said. Thousands of runs: BURGEE_STATEFUL_RUNS=2000 pytest tests/web/test_stateful.py
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from starlette.testclient import TestClient
+
+from burgee.deploy import Consent, apply
+from burgee.errors import Refused
+from burgee.keyring import KeyRing
+from burgee.keys import Kind
+from burgee.overrides import Act
+from burgee.serving import Serving
+from burgee.stores import Origin
+from burgee.stores.sqlite import SqliteStore
+from burgee.web.app import create_app
+from burgee.web.buckets import Rate
+from burgee.web.front import Setup
+from burgee.web.limits import Limits
+from support_keys import ALL, HOME, bearer, token
+
+RUNS = int(os.environ.get("BURGEE_STATEFUL_RUNS", "15"))
+MEMORY = "/dev/shm"  # where there is one, thousands of runs wait for no disk
+NAMES = ("a", "b", "c")
+UNBOUND = Limits(Rate("evaluate", 1e9, 10**9), Rate("manage", 1e9, 10**9))
+names = st.sampled_from(NAMES)
+percentages = st.sampled_from([0, 10, 50, 100])
+switches = st.booleans()
+definitions = st.fixed_dictionaries({"status": switches, "rollout_percentage": percentages})
+real_time = time.time
+
+Flag = dict[str, Any]
+
+
+class Said:
+    """What an operator said of a flag: its definition or None for absent, over what, and until when."""
+
+    def __init__(self, flag: Flag | None, base: Flag | None, until: float | None) -> None:
+        self.flag, self.base, self.until = flag, base, until
+
+
+class Service(RuleBasedStateMachine):
+    """Everybody's view of one service."""
+
+    @initialize(flags=st.dictionaries(names, definitions, min_size=1))
+    def begin(self, flags: dict[str, Flag]) -> None:
+        self.folder = tempfile.TemporaryDirectory(dir=MEMORY if Path(MEMORY).is_dir() else None)
+        self.ahead = 0.0
+        self.clock = mock.patch("time.time", side_effect=lambda: real_time() + self.ahead)
+        self.clock.start()
+        self.git: list[dict[str, Flag]] = []
+        self.live: dict[str, Flag] = {}
+        self.version = 0
+        self.said: dict[str, Said] = {}
+        self.changes = 0
+        self.start()
+        self.headers = {**bearer(token(self.store, Kind.ADMIN, *ALL)), "X-Burgee-Reason": "test"}
+        self.changes += 1
+        self.release(flags)
+
+    def start(self) -> None:
+        self.store = SqliteStore(Path(self.folder.name) / "state.sqlite", HOME)
+        setup = Setup(ring=KeyRing(self.store), limits=UNBOUND)
+        self.client = TestClient(create_app(self.store, Serving(self.store, refresh_seconds=0), setup))
+        self.client.__enter__()
+
+    def teardown(self) -> None:
+        if hasattr(self, "folder"):
+            self.client.__exit__(None, None, None)
+            self.store.close()
+            self.clock.stop()
+            self.folder.cleanup()
+
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        return self.client.request(method, path, json=body, headers={**self.headers, **headers})
+
+    def served(self, name: str) -> Flag | None:
+        said = self.said.get(name)
+        if said is not None and (said.until is None or said.until > time.time()):
+            return said.flag
+        return self.live.get(name)
+
+    def say(self, name: str, flag: Flag | None, until: float | None = None) -> None:
+        """What any write does: an override, unless it says what Git says."""
+        self.changes += 1
+        if flag == self.live.get(name):
+            self.said.pop(name, None)
+        else:
+            self.said[name] = Said(flag, self.live.get(name), until)
+
+    @rule(name=names, flag=definitions)
+    def create(self, name: str, flag: Flag) -> None:
+        told = self.call("POST", "/flags", {"flag_name": name, **flag})
+        assert told.status_code == (400 if self.served(name) is not None else 201)
+        if told.status_code == 201:
+            self.say(name, flag)
+
+    @rule(name=names, change=definitions, hours=st.sampled_from([None, 1, 5]))
+    def update(self, name: str, change: Flag, hours: int | None) -> None:
+        body = change if hours is None else {**change, "expires_in": f"{hours}h"}
+        told = self.call("PUT", f"/flags/{name}", body)
+        current = self.served(name)
+        assert told.status_code == (404 if current is None else 200)
+        if current is not None:
+            # The service stamps its own moment; the model's is a few milliseconds later.
+            until = None if hours is None else time.time() + hours * 3600
+            self.say(name, {**current, **change}, until)
+
+    @rule(name=names, change=definitions)
+    def update_what_is_stale(self, name: str, change: Flag) -> None:
+        told = self.call("PUT", f"/flags/{name}", change, **{"If-Match": '"stale"'})
+        assert told.status_code == 412
+
+    @rule(name=names, change=definitions)
+    def update_what_was_read(self, name: str, change: Flag) -> None:
+        read = self.call("GET", f"/flags/{name}")
+        if read.status_code == 200:
+            told = self.call("PUT", f"/flags/{name}", change, **{"If-Match": read.headers["etag"]})
+            assert told.status_code == 200
+            self.say(name, {**(self.served(name) or {}), **change})
+
+    @rule(name=names, change=definitions)
+    def try_only(self, name: str, change: Flag) -> None:
+        told = self.client.put(f"/flags/{name}?dry_run=true", json=change, headers=self.headers)
+        assert told.status_code == (404 if self.served(name) is None else 200)
+
+    @rule(name=names)
+    def delete(self, name: str) -> None:
+        told = self.call("DELETE", f"/flags/{name}")
+        assert told.status_code == (404 if self.served(name) is None else 204)
+        if told.status_code == 204:
+            self.say(name, None)
+
+    @rule(name=names)
+    def kill(self, name: str) -> None:
+        told = self.call("POST", f"/flags/{name}/kill", {})
+        current = self.served(name)
+        assert told.status_code == (404 if current is None else 200)
+        if current is not None:
+            self.say(name, {**current, "status": False})
+
+    @rule(name=names)
+    def unkill(self, name: str) -> None:
+        told = self.call("POST", f"/flags/{name}/unkill", {})
+        current, said = self.served(name), self.said.get(name)
+        if current is None:
+            assert told.status_code == 404
+        elif said is None or said.flag is not current or current["status"]:
+            assert told.status_code == 409
+        else:
+            assert told.status_code == 200
+            git = self.live.get(name)
+            before = git is not None and {**git, "status": False} == current
+            self.say(name, git if before else {**current, "status": True})
+
+    @rule(name=names)
+    def clear(self, name: str) -> None:
+        told = self.call("DELETE", f"/overrides/{name}")
+        assert told.status_code == (204 if name in self.said else 404)
+        if told.status_code == 204:
+            self.changes += 1
+            del self.said[name]
+
+    @rule(
+        flags=st.dictionaries(names, definitions, min_size=1),
+        overrides=st.sampled_from(["refuse", "keep", "discard"]),
+    )
+    def release(self, flags: dict[str, Flag], overrides: Any = "refuse") -> None:
+        # A release with other bytes is another one, and keys in another order are other bytes.
+        flags = {name: {key: flags[name][key] for key in ("status", "rollout_percentage")} for name in flags}
+        snapshot = {"format": 1, "environment": None, "flags": flags, "segments": {}, "holdouts": {}}
+        consent = Consent(overrides, shrunken=True, reuse=True)
+        act = Act("release.activate", "ci", "", time.time())
+        conflicts = self.conflicts(flags)
+        if conflicts and overrides == "refuse":
+            with pytest.raises(Refused, match="Git changed"):
+                apply(self.store, snapshot, Origin(), act, consent)
+            return
+        apply(self.store, snapshot, Origin(), act, consent)
+        if list(flags.items()) != list(self.live.items()) or not self.version:
+            self.git.append(flags)
+            self.version = len(self.git)
+        self.deployed(flags, conflicts, overrides)
+
+    @precondition(lambda self: len(self.git) > 1)
+    @rule(data=st.data(), overrides=st.sampled_from(["refuse", "keep", "discard"]))
+    def activate(self, data: st.DataObject, overrides: Any) -> None:
+        version = data.draw(st.integers(1, len(self.git) + 1))
+        told = self.call("POST", f"/releases/{version}/activate", {"overrides": overrides})
+        if version > len(self.git):
+            assert told.status_code == 404
+            return
+        flags = self.git[version - 1]
+        conflicts = self.conflicts(flags)
+        assert told.status_code == (409 if conflicts and overrides == "refuse" else 200)
+        if told.status_code == 200:
+            self.version = version
+            self.deployed(flags, conflicts, overrides)
+
+    def conflicts(self, flags: dict[str, Flag]) -> list[str]:
+        return [
+            name
+            for name, said in self.said.items()
+            if (said.until is None or said.until > time.time()) and flags.get(name) not in (said.flag, said.base)
+        ]
+
+    def deployed(self, flags: dict[str, Flag], conflicts: list[str], overrides: str) -> None:
+        self.live = flags
+        for name, said in list(self.said.items()):
+            over = said.until is not None and said.until <= time.time()
+            if over or flags.get(name) == said.flag or (name in conflicts and overrides == "discard"):
+                del self.said[name]
+            elif name in conflicts:
+                said.base = flags.get(name)
+
+    @rule(hours=st.sampled_from([0.5, 2, 10]))
+    def wait(self, hours: float) -> None:
+        self.ahead += hours * 3600
+
+    @rule()
+    def restart(self) -> None:
+        self.client.__exit__(None, None, None)
+        self.store.close()
+        self.start()
+
+    @invariant()
+    def everybody_sees_what_was_said(self) -> None:
+        if not hasattr(self, "client"):
+            return
+        wanted = {name: flag for name in NAMES if (flag := self.served(name)) is not None}
+        listed = self.call("GET", "/flags").json()
+        assert {
+            flag["flag_name"]: {key: flag[key] for key in ("status", "rollout_percentage")} for flag in listed
+        } == wanted
+        told = self.call("GET", "/users/ada/flags").json()["flags"]
+        assert {flag["flag_name"] for flag in told} == set(wanted)
+        for flag in told:
+            definition = wanted[flag["flag_name"]]
+            if not definition["status"]:
+                assert (flag["enabled"], flag["reason"]) == (False, "DISABLED")
+            elif definition["rollout_percentage"] in {0, 100}:
+                assert flag["enabled"] is (definition["rollout_percentage"] == 100)
+        laid = {one["flag"] for one in self.call("GET", "/overrides").json()["overrides"]}
+        assert laid == set(self.said)
+        assert self.call("GET", "/releases").json()["current"] == self.version
+
+
+TestService = Service.TestCase
+TestService.settings = settings(
+    max_examples=RUNS, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
+)
