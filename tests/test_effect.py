@@ -242,11 +242,37 @@ def generated(source: random.Random) -> dict[str, Any]:
     return snapshot({f"f{n}": flag(n) for n in range(3)}, segments=segments, holdouts={"q": {"percentage": 10}})
 
 
+def pinned(source: random.Random, made: dict[str, Any]) -> dict[str, Any]:
+    """The same with rivals' hashes, which have one line for shares and arms."""
+    for flag in made["flags"].values():
+        if source.random() < 0.8:
+            flag["hash"] = source.choice(["flagd-cbor", "flagd-cbor-text", "flagd-text", "goff"])
+            if "split" in flag["default"]:
+                flag.pop("rollout_percentage", None)
+            for rule in flag["rules"]:
+                if "split" in rule:
+                    rule.pop("rollout_percentage", None)
+    return made
+
+
+def lines_of_goff(made: dict[str, Any]) -> int:
+    return sum(flag.get("hash") == "goff" for flag in made["flags"].values())
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_engine_agrees_where_a_hash_is_pinned(seed: int) -> None:
+    source = random.Random(1000 + seed)
+    compare(source, pinned(source, generated(source)), pinned(source, generated(source)), seed)
+
+
 @pytest.mark.parametrize("seed", range(60))
 def test_the_engine_agrees(seed: int) -> None:
     """For generated pairs: shares within 4 standard errors in every region, and no change that was not foretold."""
     source = random.Random(seed)
-    before, after = generated(source), generated(source)
+    compare(source, generated(source), generated(source), seed)
+
+
+def compare(source: random.Random, before: dict[str, Any], after: dict[str, Any], seed: int) -> None:
     if seed % 2:
         after = {**before, "flags": {**before["flags"], "f1": after["flags"]["f1"]}, "segments": after["segments"]}
     old, new = Ruleset(before), Ruleset(after)
@@ -254,7 +280,10 @@ def test_the_engine_agrees(seed: int) -> None:
     users = [f"{source.getrandbits(60):x}" for _ in range(4000)]
 
     for name, effect in found.items():
-        assert effect.sample is None
+        if effect.sample is not None:
+            assert "GO Feature Flag" in effect.sample
+            assert lines_of_goff(before) + lines_of_goff(after) > 0
+            continue
         for region in effect.regions:
             seen: dict[tuple[Any, ...], int] = {}
             for user in users:
@@ -274,10 +303,48 @@ def test_the_engine_agrees(seed: int) -> None:
         context["targetingKey"] = user
         for name in before["flags"]:
             one, other = old.evaluate(name, context, NOW), new.evaluate(name, context, NOW)
-            if (one.variant, one.value) != (other.variant, other.value):
+            if (one.variant, one.value) != (other.variant, other.value) and found[name].sample is None:
                 pairs = [(m.before.variant, m.after.variant) for r in found[name].regions for m in r.moves]
                 assert (one.variant, other.variant) in pairs
 
 
 def _pair(outcome: Any) -> tuple[Any, Any]:
     return outcome.variant, json.loads(outcome.value)
+
+
+THIRDS = {"status": True, "default": {"split": {"on": 1, "off": 2}}}
+
+
+def test_flagds_lines_of_different_sizes_are_one_line() -> None:
+    """Half and a third of one hash nest: a sixth moves, to the precision of 32 bits."""
+    before = {**THIRDS, "hash": "flagd-cbor"}
+    after = {**before, "default": {"split": {"on": 50, "off": 50}}}
+    (effect,) = effects(snapshot({"f": before}), snapshot({"f": after}), NOW)
+    (region,) = effect.regions
+    (move,) = region.moves
+    assert (str(move.before), str(move.after)) == ("off", "on")
+    assert abs(move.share - Fraction(1, 6)) < Fraction(1, 2**31)
+    assert move.share.denominator & (move.share.denominator - 1) == 0, "an exact count of hashes over 2^32"
+
+
+def test_goffs_remainders_are_counted_exactly() -> None:
+    before = {"status": True, "hash": "goff", "rollout_percentage": 5}
+    (effect,) = effects(snapshot({"f": before}), snapshot({"f": {**before, "rollout_percentage": 100}}), NOW)
+    ((move,),) = (region.moves for region in effect.regions)
+    beyond = sum((2**32 - first + 99_999) // 100_000 for first in range(5_000, 100_000))
+    assert move.share == Fraction(beyond, 2**32)
+
+
+def test_goffs_lines_of_different_sizes_are_told_as_not_exact() -> None:
+    before = {**THIRDS, "hash": "goff"}
+    after = {**before, "default": {"split": {"on": 50, "off": 50}}}
+    (effect,) = effects(snapshot({"f": before}), snapshot({"f": after}), NOW)
+    assert effect.sample == "lines of GO Feature Flag's hash depend on each other in a way that is not computed"
+    assert effect.regions == []
+
+
+def test_pinning_a_hash_moves_who_it_moves() -> None:
+    """Two independent hashes of a half: a quarter goes each way."""
+    after = {"status": True, "rollout_percentage": 50, "hash": "flagd-text"}
+    told = moves({"status": True, "rollout_percentage": 50}, after)
+    assert {pair[1:]: share for pair, share in told.items()} == {("on", "off"): "25.000", ("off", "on"): "25.000"}

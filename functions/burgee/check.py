@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from burgee.engine import ONE_LINE
 from burgee.experiment_check import check_experiment
 from burgee.flagfile import near
 from burgee.grammar import Flag, FlagTest, dump
@@ -117,6 +118,7 @@ def _definition(source: Source, name: str, flag: Mapping[str, Any], homes: Mappi
         route = (*homes["rules"], index, "when")
         yield from _segment_names(source, "flags", name, rule["when"], route)
     yield from _targets(flag, place)
+    yield from _hashing(flag, place)
     for index, entry in enumerate(flag.get("requires", ())):
         yield from _requirement(source, entry, lambda key, index=index: place("requires", index, key))  # type: ignore[misc]
     holdout = flag.get("holdout")
@@ -175,6 +177,20 @@ def _targets(flag: Mapping[str, Any], place: Callable[..., Any]) -> Found:
                 message = f"{user!r} is already under {seen[user]!r}"
                 yield Problem(place("targets", variant, index), "target-twice", message, "name a user once")
             seen[user] = variant
+
+
+def _hashing(flag: Mapping[str, Any], place: Callable[..., Any]) -> Found:
+    """What a pinned hash cannot do, and an empty salt, which only such a hash may need."""
+    whole = {**flag.get("default", {}), **{key: flag[key] for key in ("rollout_percentage", "salt") if key in flag}}
+    owners: list[tuple[Route, Mapping[str, Any]]] = [((), whole)]
+    owners += [(("rules", index), rule) for index, rule in enumerate(flag.get("rules", ()))]
+    for route, owner in owners:
+        if "hash" not in flag and owner.get("salt") == "":
+            yield Problem(place(*route, "salt"), "empty", "this must not be empty")
+        arms = sum(weight > 0 for weight in owner.get("split", {}).values())
+        if "hash" in flag and "rollout_percentage" in owner and arms > 1:
+            where = place(*route, "rollout_percentage")
+            yield Problem(where, "hash-one-line", ONE_LINE, "drop the rollout, or the hash")
 
 
 def _requirement(source: Source, entry: Mapping[str, str], place: Callable[[str], Any]) -> Found:

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from burgee.bucketing import BUCKETS, bucket, holdout_salt, layer_salt, split_bounds, split_salt, threshold
+from burgee.bucketing import BUCKETS, holdout_salt, layer_salt, threshold
 from burgee.engine import BOOLEAN_VARIANTS, bound, ramp, unit_reader
+from burgee.hashing import strategy
 from burgee.model import ErrorCode
 from burgee.regions import Atom, Attribute, Term, Truths, atoms, meets, term
 from burgee.ruleset import Ruleset
@@ -21,7 +22,7 @@ from burgee.times import parse_time
 from burgee.witnesses import MISSING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from burgee.model import Definition, Snapshot
 
@@ -29,14 +30,20 @@ USER = "targetingKey"
 
 
 class Line(NamedTuple):
-    """A hash line: the attribute whose value is the unit, and the salt."""
+    """A hash line: the attribute whose value is the unit, the salt, the hash if it is pinned, and its places."""
 
     unit: str
     salt: str
+    hash: str | None = None
+    size: int = BUCKETS
 
     def bucket(self, unit: str) -> int:
         """Where a unit falls on it."""
-        return bucket(unit, self.salt)
+        return strategy(self.hash).place(self.size)(unit, self.salt)
+
+    def share(self, low: int, high: int) -> tuple[int, int]:
+        """The share of units in a stretch, as numerator and denominator."""
+        return strategy(self.hash).share(low, high, self.size)
 
 
 class Outcome(NamedTuple):
@@ -231,32 +238,34 @@ class _Walk(NamedTuple):
     state: Definition
     place: Place
 
-    def at(self, salt: str, bounds: Sequence[int]) -> int:
-        """The bucket on a line, as far as these bounds tell buckets apart."""
-        line = Line(self.state.get("bucket_by", USER), salt)
+    def at(self, salt: str, bounds: Sequence[int], size: int = BUCKETS, pinned: str | None = None) -> int:
+        """How many of the bounds, among `size` places of a line, are not above where the place falls."""
+        way = strategy(pinned)
+        line = Line(self.state.get("bucket_by", USER), salt, pinned, way.resolution(size))
+        bounds = [way.cut(one, size) for one in bounds]
         self.place.hashed = True
         if line.unit in self.place.units:
             unit = self.place.units[line.unit]
             if unit is None:
                 raise _NoUnit
-            return line.bucket(unit)
-        low, high = self.place.cell.get(line, (0, BUCKETS))
+            return bisect_right(bounds, line.bucket(unit))
+        low, high = self.place.cell.get(line, (0, line.size))
         inner = sorted({one for one in bounds if low < one < high})
         if inner:
             raise Straddled(line, [low, *inner, high])
-        return low
+        return bisect_right(bounds, low)
 
-    def inside(self, salt: str, low: int, high: int) -> bool:
+    def inside(self, salt: str, low: int, high: int, pinned: str | None = None) -> bool:
         if low <= 0 and high >= BUCKETS:
             return True
-        return low < high and low <= self.at(salt, (low, high)) < high
+        return low < high and self.at(salt, (low, high), pinned=pinned) == 1
 
     def rolled(self, owner: Mapping[str, Any]) -> bool:
         percentage = owner.get("rollout_percentage")
         if percentage is None:
             return True
         limit = ramp(percentage) if isinstance(percentage, dict) else threshold(percentage)
-        return self.inside(self.salt(owner), 0, bound(limit, self.side.now))
+        return self.inside(self.salt(owner), 0, bound(limit, self.side.now), self.state.get("hash"))
 
     def salt(self, owner: Mapping[str, Any]) -> str:
         salt: str = owner.get("salt", self.state.get("salt", self.name))
@@ -266,11 +275,12 @@ class _Walk(NamedTuple):
         if "split" not in owner:
             return self.serve(owner.get("serve", "on"))
         weights = {arm: weight for arm, weight in owner["split"].items() if weight > 0}
-        bounds = split_bounds(weights.values())
-        arms = list(weights)
-        if len(arms) == 1:
-            return self.serve(arms[0])
-        return self.serve(arms[bisect_right(bounds, self.at(split_salt(self.salt(owner)), bounds))])
+        names = list(weights)
+        if len(names) == 1:
+            return self.serve(names[0])
+        pinned = self.state.get("hash")
+        arms = strategy(pinned).arms(self.salt(owner), weights.values())
+        return self.serve(names[self.at(arms.salt, arms.bounds, arms.size, pinned)])
 
     def off(self) -> Outcome:
         variant = self.state.get("off_variant", None if "variants" in self.state else "off")
@@ -300,6 +310,19 @@ class Branch(NamedTuple):
 
 
 Node: TypeAlias = "Leaf | Branch"
+
+
+class Dependent(Exception):  # noqa: N818 - an answer: the shares cannot be computed
+    """A decision looks at lines that depend on each other."""
+
+    def __init__(self) -> None:
+        super().__init__("lines of GO Feature Flag's hash depend on each other in a way that is not computed")
+
+
+def require_independent(lines: Iterable[Line]) -> None:
+    """Dependent where shares of these lines must not be multiplied: remainders of one weak hash."""
+    if sum(line.hash == "goff" for line in lines) > 1:
+        raise Dependent
 
 
 class TooMany(Exception):  # noqa: N818 - an answer: the cases are more than are computed

@@ -14,7 +14,7 @@ from fractions import Fraction
 from math import sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from burgee.decide import NOTHING, USER, Budget, Outcome, Side, TooMany, World
+from burgee.decide import NOTHING, USER, Budget, Dependent, Outcome, Side, TooMany, World
 from burgee.explore import DRAWS, MAX_CASES, Explorer, Shares, shares
 from burgee.moments import moments
 from burgee.reach import reached
@@ -153,6 +153,12 @@ class _Comparison:
         return self.old.decide(self.name, place, 0), self.new.decide(self.other, place, 1)
 
     def run(self) -> Compared:
+        try:
+            return self._computed()
+        except Dependent as found:
+            return Compared([], str(found))
+
+    def _computed(self) -> Compared:
         budget = Budget(MAX_CASES)
         try:
             for case in self.explorer.cases(budget):

@@ -9,18 +9,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
-from burgee.bucketing import (
-    BUCKETS,
-    bucket,
-    choice,
-    holdout_salt,
-    layer_salt,
-    rollout,
-    split_bounds,
-    split_salt,
-    threshold,
-)
+from burgee.bucketing import BUCKETS, choice, holdout_salt, layer_salt, rollout, threshold
 from burgee.conditions import compile_rule, reader
+from burgee.hashing import OURS, strategy
 from burgee.model import ErrorCode, Evaluation, Reason
 from burgee.times import parse_time
 
@@ -28,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from burgee.conditions import Matcher
+    from burgee.hashing import Arms, Strategy
     from burgee.model import Context, Definition
 
     Unit: TypeAlias = Callable[[Context], str | None]
@@ -38,6 +30,7 @@ if TYPE_CHECKING:
 
 TARGETING_KEY = "targetingKey"
 BOOLEAN_VARIANTS = {"on": True, "off": False}
+ONE_LINE = "a pinned `hash` has one line for shares and arms, so that a share would hold the users of one arm"
 
 UNIT_MISSING = Evaluation(
     None,
@@ -73,6 +66,7 @@ class Line(NamedTuple):
     salt: str
     low: Limit
     high: Limit
+    strategy: Strategy = OURS
 
 
 class Step(NamedTuple):
@@ -84,6 +78,7 @@ class Step(NamedTuple):
     when: Rule | None = None
     constant: Evaluation | None = None
     """What `run` gives everybody, where it does."""
+    arms: Arms | None = None
 
     def take(self, context: Context, now: float) -> Evaluation | None:
         """The answer of this step alone."""
@@ -161,6 +156,7 @@ class _State:
         self.boolean = "variants" not in definition
         self.variants = BOOLEAN_VARIANTS if self.boolean else definition["variants"]
         self.salt = definition.get("salt", name)
+        self.strategy = strategy(definition.get("hash"))
         self.attribute = definition.get("bucket_by") or TARGETING_KEY
         self.unit = unit_reader(definition.get("bucket_by"))
         self.timed = "requires" in definition
@@ -228,61 +224,69 @@ class _State:
         name = rule.get("name", f"rule {index + 1}")
         salt = rule.get("salt", self.salt)
         when = compile_rule(rule["when"], self.world.segment)
-        serve = self.outcome(rule, salt, Reason.TARGETING_MATCH, rule=name)
-        line = self.line(rule, salt)
+        arms = self.arms(rule, salt)
+        serve = self.outcome(rule, arms, Reason.TARGETING_MATCH, rule=name)
+        line = self.line(rule, salt, arms)
         if line is not None:
             serve = self.gate(line, inside=serve, outside=None)
-        return _step(name, serve, line, when)
+        return _step(name, serve, line, when, arms)
 
     def default(self) -> Step:
-        line = self.line(self.definition, self.salt)
+        owner = self.definition.get("default", {})
+        arms = self.arms(owner, self.salt)
+        line = self.line(self.definition, self.salt, arms)
         plain = Reason.DEFAULT if self.definition.get("rules") or self.definition.get("targets") else Reason.STATIC
         reason = plain if line is None else Reason.SPLIT
-        default = self.definition.get("default", {})
         # Marks the arms: holdouts and layers answer by shares as well, and those users are in no experiment.
-        arm = {"rule": "default"} if line is not None or "split" in default else {}
-        serve = self.outcome(default, self.salt, reason, **arm)
+        arm = {"rule": "default"} if line is not None or "split" in owner else {}
+        serve = self.outcome(owner, arms, reason, **arm)
         if line is not None:
-            outside = self.off(Reason.SPLIT, **({} if "split" in default else arm))
+            outside = self.off(Reason.SPLIT, **({} if "split" in owner else arm))
             serve = self.gate(line, inside=serve, outside=outside)
-        return _step("default", serve, line)
+        return _step("default", serve, line, arms=arms)
 
-    def line(self, owner: Mapping[str, Any], salt: str) -> Line | None:
+    def line(self, owner: Mapping[str, Any], salt: str, arms: Arms | None) -> Line | None:
         percentage = owner.get("rollout_percentage")
         if percentage is None:
             return None
+        if arms is not None and self.strategy is not OURS:
+            raise ValueError(ONE_LINE)
         if isinstance(percentage, dict):
             self.timed = True
-            return Line(salt, 0, ramp(percentage))
-        return Line(salt, 0, threshold(percentage))
+            return Line(salt, 0, ramp(percentage), self.strategy)
+        return Line(salt, 0, threshold(percentage), self.strategy)
 
-    def outcome(self, owner: Mapping[str, Any], salt: str, reason: Reason, **more: Any) -> Outcome:
+    def arms(self, owner: Mapping[str, Any], salt: str) -> Arms | None:
+        """The line of a split; None where there is nothing to choose."""
+        weights = [weight for weight in owner.get("split", {}).values() if weight > 0]
+        return self.strategy.arms(salt, weights) if len(weights) > 1 else None
+
+    def outcome(self, owner: Mapping[str, Any], arms: Arms | None, reason: Reason, **more: Any) -> Outcome:
         """The answer of `serve`, or the function that chooses among the arms of `split`."""
         if "split" not in owner:
             return self.answer(owner.get("serve", "on"), reason, **more)
-        weights = {arm: weight for arm, weight in owner["split"].items() if weight > 0}
-        arms = [self.answer(arm, Reason.SPLIT, **more) for arm in weights]
-        if len(arms) == 1:
-            return arms[0]
-        bounds, arm_salt, unit_of = split_bounds(weights.values()), split_salt(salt), self.unit
+        answers = [self.answer(arm, Reason.SPLIT, **more) for arm, weight in owner["split"].items() if weight > 0]
+        if arms is None:
+            return answers[0]
+        bounds, salt, unit_of, place = arms.bounds, arms.salt, self.unit, self.strategy.place(arms.size)
 
         def choose(context: Context, _now: float) -> Evaluation:
             unit = unit_of(context)
             if unit is None:
                 return UNIT_MISSING
-            return arms[bisect_right(bounds, bucket(unit, arm_salt))]
+            return answers[bisect_right(bounds, place(unit, salt))]
 
-        return choice(self.attribute, arm_salt, bounds, arms, choose)
+        return choice(self.attribute, salt, bounds, answers, choose) if self.strategy is OURS else choose
 
     def gate(self, line: Line, *, inside: Outcome, outside: Evaluation | None) -> Outcome:
         """Whom a stretch of a hash line lets through; a stretch of all or nothing needs no unit and no hash."""
-        salt, low, high = line
+        salt, low, high, way = line
         if isinstance(low, int) and isinstance(high, int):
             if low <= 0 and high >= BUCKETS:
                 return inside
             if low >= high:
                 return outside
-        unit_of, place = self.unit, self.world.line(salt)
+        unit_of, place = self.unit, self.world.line(salt) if way is OURS else _pinned(way, salt)
         enter = inside if callable(inside) else lambda _context, _now: inside
 
         def general(context: Context, now: float) -> Evaluation | None:
@@ -297,14 +301,21 @@ class _State:
                     return outside
             return enter(context, now)
 
-        if low == 0 and isinstance(high, int) and not callable(inside) and not self.shares:
+        if way is OURS and low == 0 and isinstance(high, int) and not callable(inside) and not self.shares:
             return rollout(self.attribute, salt, high, (inside, outside), general)
         return general
 
 
-def _step(name: str, outcome: Outcome, line: Line | None = None, when: Rule | None = None) -> Step:
+def _pinned(way: Strategy, salt: str) -> Callable[[str], int]:
+    place = way.place(BUCKETS)
+    return lambda unit: place(unit, salt)
+
+
+def _step(
+    name: str, outcome: Outcome, line: Line | None = None, when: Rule | None = None, arms: Arms | None = None
+) -> Step:
     if callable(outcome):
-        return Step(name, outcome, line, when)
+        return Step(name, outcome, line, when, arms=arms)
     return Step(name, lambda _context, _now: outcome, line, when, outcome)
 
 

@@ -7,8 +7,7 @@ from fractions import Fraction
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from burgee.bucketing import BUCKETS
-from burgee.decide import USER, Budget, Leaf, Place, Straddled, cells, grouped, grow, unit_of
+from burgee.decide import USER, Budget, Leaf, Place, Straddled, cells, grouped, grow, require_independent, unit_of
 from burgee.regions import Needed, Truths
 from burgee.witnesses import MISSING
 
@@ -96,6 +95,7 @@ class Explorer:
                 low = max(edge for edge in cut.edges if edge <= chosen)
                 place = place.within(cut.line, (low, min(edge for edge in cut.edges if edge > chosen)))
             else:
+                require_independent(place.cell)
                 return Case(here, tuple(place.seen), place.hashed, Leaf(pair)), pair
 
     def example(self, known: Known, cell: Mapping[Line, Stretch]) -> dict[str, Any] | None:
@@ -115,7 +115,7 @@ class Explorer:
         make = self._maker(path, known)
         if make is None:
             return None
-        share = prod((high - low) / BUCKETS for _, (low, high) in lines)
+        share = prod(Fraction(*line.share(low, high)) for line, (low, high) in lines)
         for number in range(min(TRIES, int(20 / share) + 20)):
             value = make(number)
             unit = value if isinstance(value, str) else unit_of(path, value)
@@ -174,12 +174,14 @@ class Shares(NamedTuple):
 
 
 def shares(node: Node) -> Shares:
-    """Exact: a bucket is uniform on each line, and lines are independent of each other."""
+    """Exact: a bucket is uniform on each line, and lines are independent of each other; Dependent if they are not."""
     found: dict[Pair, Fraction] = {}
     sizes: dict[Pair, Fraction] = {}
     widest: dict[Pair, Mapping[Line, Stretch]] = {}
     for cell, pair in cells(node):
-        share = Fraction(prod(high - low for low, high in cell.values()), BUCKETS ** len(cell))
+        require_independent(cell)
+        parts = [line.share(low, high) for line, (low, high) in cell.items()]
+        share = Fraction(prod(part for part, _ in parts), prod(whole for _, whole in parts))
         found[pair] = found.get(pair, Fraction(0)) + share
         if share > sizes.get(pair, Fraction(0)):
             sizes[pair] = share

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from burgee.conditions import IGNORE_CASE, OPERATORS, OperandError, check_operand
 from burgee.experiments import Experiment, Metric
 from burgee.findings import Code, unknown_codes
+from burgee.hashing import PINNED
 from burgee.parts import Name, Number, Part, Percentage, Switch, Text, Time, three_decimals
 from burgee.times import parse_time
 
@@ -53,6 +54,13 @@ def _one_number_type(variants: dict[str, Any]) -> dict[str, Any]:
     if len(numbers) < len(variants) or not any(isinstance(value, float) for value in numbers):
         return variants
     return {name: float(value) if abs(value) <= 2**53 else value for name, value in variants.items()}
+
+
+def _hash(value: str) -> str:
+    if value not in PINNED:
+        words = {"found": repr(value), "known": ", ".join(PINNED)}
+        raise PydanticCustomError("unknown-hash", "{found} is none of {known}", words)
+    return value
 
 
 class Fault(NamedTuple):
@@ -156,7 +164,8 @@ Status = Annotated[
 ]
 Weight = Annotated[Number, AfterValidator(_weight), WithJsonSchema({"type": "number", "minimum": 0})]
 When = Annotated[dict[str, Any], BeforeValidator(_condition), WithJsonSchema(_WHEN_SCHEMA)]
-Salt = Annotated[str, Field(min_length=1, max_length=255)]
+Salt = Annotated[str, Field(max_length=255)]
+Hash = Annotated[str, AfterValidator(_hash), WithJsonSchema({"enum": list(PINNED)})]
 Split = Annotated[dict[str, Weight], Field(min_length=1), AfterValidator(_split)]
 User = Annotated[
     str,
@@ -276,6 +285,9 @@ class Settings(Part):
     )
     salt: Salt | None = Field(
         None, description="Hashed with the unit; default the flag's name. Changing it moves users."
+    )
+    hash_: Hash | None = Field(
+        None, alias="hash", description="Another engine's hash for shares and arms, so that a migration moves nobody."
     )
     layer: Layer | None = Field(None, description="Keeps experiments apart that must not share users.")
     holdout: str | None = Field(None, description="A top-level holdout whose users get the off variant.")

@@ -35,9 +35,11 @@ class SplitChange:
 
 
 def split_changes(old: Side, new: Side, flag: str) -> Iterator[SplitChange]:
-    """Every split of a flag that both sides draw from the same line."""
+    """Every split of a flag that both sides draw from the same line, which is not a pinned one."""
     before, after = old.state(flag), new.state(flag)
     if before is None or after is None or before.get("bucket_by", USER) != after.get("bucket_by", USER):
+        return
+    if "hash" in before or "hash" in after:
         return
     former = {owner: (holder, outcome) for owner, holder, outcome in owners(before)}
     for owner, holder, outcome in owners(after):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from burgee.bucketing import BUCKETS, layer_salt, split_salt, threshold
+from burgee.bucketing import BUCKETS, layer_salt, threshold
 from burgee.decide import USER, Line, called
+from burgee.hashing import strategy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,13 +26,16 @@ def draws(side: Side, flag: str) -> Iterator[Draw]:
     state = side.state(flag)
     if state is None:
         return
-    unit = state.get("bucket_by", USER)
+    unit, pinned = state.get("bucket_by", USER), state.get("hash")
+    way = strategy(pinned)
     for owner, holder, outcome in owners(state):
         salt = holder.get("salt", state.get("salt", flag))
         if _partial(holder.get("rollout_percentage")):
-            yield Draw(f"{owner}'s rollout", Line(unit, salt))
-        if sum(weight > 0 for weight in outcome.get("split", {}).values()) > 1:
-            yield Draw(f"{owner}'s split", Line(unit, split_salt(salt)))
+            yield Draw(f"{owner}'s rollout", Line(unit, salt, pinned, way.resolution(BUCKETS)))
+        weights = [weight for weight in outcome.get("split", {}).values() if weight > 0]
+        if len(weights) > 1:
+            arms = way.arms(salt, weights)
+            yield Draw(f"{owner}'s split", Line(unit, arms.salt, pinned, way.resolution(arms.size)))
 
 
 def owners(state: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
@@ -59,4 +63,5 @@ def hash_inputs(side: Side, flag: str) -> dict[str, str]:
 def told(line: Line) -> str:
     """A line in words."""
     unit = "user" if line.unit == USER else line.unit
-    return f"`{unit}:{line.salt}`"
+    hashed = strategy(line.hash).hashed(unit, line.salt)
+    return f"`{hashed}`" if line.hash is None else f"`{hashed}` by {line.hash}"

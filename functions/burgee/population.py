@@ -94,7 +94,11 @@ def _compiled(
     node: Node, positions: Mapping[str, int], pairs: list[Pair]
 ) -> Callable[[Sequence[tuple[str, ...]]], Iterable[int]]:
     """A tree as a function from many contexts' units to the numbers of their leaves."""
-    if isinstance(node, Branch) and all(isinstance(child, Leaf) for child in node.children):
+    if (
+        isinstance(node, Branch)
+        and node.line.hash is None
+        and all(isinstance(child, Leaf) for child in node.children)
+    ):
         first = len(pairs)
         pairs += [child.pair for child in node.children if isinstance(child, Leaf)]
         suffix, inner, at = f":{node.line.salt}", list(node.edges[1:-1]), positions[node.line.unit]

@@ -8,7 +8,7 @@ from datetime import datetime
 from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from burgee.bucketing import bucket, hash_line
+from burgee.bucketing import BUCKETS, hash_line
 from burgee.conditions import compile_condition
 from burgee.engine import Flag, bound
 from burgee.model import ErrorCode, Evaluation, Override, Reason
@@ -291,9 +291,13 @@ def _trace(flag: Flag, context: Context, now: float) -> list[dict[str, Any]]:
         line["verdict"] = "passed on" if answer is None else "answered"
         unit = flag.unit(context)
         if step.line is not None and unit is not None:
-            line["bucket"] = bucket(unit, step.line.salt)
-            line["from"], line["below"] = bound(step.line.low, now), bound(step.line.high, now)
-            line["hashed"] = f"{unit}:{step.line.salt}"
+            salt, low, high, strategy = step.line
+            line["bucket"] = strategy.place(BUCKETS)(unit, salt)
+            line["from"], line["below"] = bound(low, now), bound(high, now)
+            line["hashed"] = strategy.hashed(unit, salt)
+        if step.arms is not None and unit is not None:
+            line["arm"], line["arms"] = step.arms.place(unit), step.arms.size
+            line["arm_hashed"] = step.arms.strategy.hashed(unit, step.arms.salt)
         told.append(line)
         if answer is not None:
             break

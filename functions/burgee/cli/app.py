@@ -192,4 +192,6 @@ def _step(step: dict[str, Any]) -> str:
     if "bucket" in step:
         low = f"{step['from']:,} <= " if step["from"] else ""
         line += f"  [bucket of {step['hashed']!r} is {step['bucket']:,}; inside: {low}bucket < {step['below']:,}]"
+    if "arm" in step:
+        line += f"  [arm of {step['arm_hashed']!r} at {step['arm']:,} of {step['arms']:,}]"
     return line
