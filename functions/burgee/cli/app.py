@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from burgee.cli import app_care, app_deploy, app_diff, app_experiment, app_keys, app_lint, output
+from burgee.cli import app_care, app_deploy, app_diff, app_experiment, app_import, app_keys, app_lint, output
 from burgee.cli.options import FLAGS, Environment, File, Json
 from burgee.cli.stores import Where, on_store
 from burgee.errors import BurgeeError, FlagFileError
@@ -28,6 +28,7 @@ app_deploy.register(app)
 app_care.register(app)
 app_experiment.register(app)
 app_keys.register(app)
+app_import.register(app)
 
 
 def run() -> None:
