@@ -35,8 +35,8 @@ NAMES = {
     "goff": "GO Feature Flag (WASM)",
 }
 UNMEASURED = {
-    "Statsig": "its rules come from its service in a form that it does not document",
-    "Flipt": "its client takes a snapshot in a form that it does not document, and ends the process over another",
+    "Statsig": "not tried: its rules come from its service, and nobody has written a converter to them",
+    "Flipt": "its client ended the process over the snapshot that the converter wrote",
 }
 ROWS = {"W1": ("ns", 1), "W2": ("ns", 1), "W3": ("µs", 1e3), "W4": ("ns", 1), "W5": ("ms", 1e6)}
 FORMULA_ROWS = ("W1",)

@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.feature_flags.base import StoreProvider
 
 from benchmarks import work
 
-PACKAGES = ["aws-lambda-powertools==3.37.0"]
+PACKAGES = ["boto3", "aws-lambda-powertools==3.37.0"]
 ACTIONS = {
     "eq": "EQUALS",
     "in": "KEY_IN_VALUE",
