@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from burgee.keys import Kind
 from burgee.stores.dynamodb import DynamoDbStore
 from support_build import BIN, ROOT, build, project, python_3_13, run
 from support_dynamodb import CREDENTIALS, wire_url
+from support_keys import ALL, bearer, token
 from support_lambda import CloudFormation, emulator, event, function
 
 if TYPE_CHECKING:
@@ -80,11 +82,18 @@ def test_sam_build_makes_packages_that_the_runtime_client_runs_on_one_table(tmp_
     with running("load") as load:
         load(cloudformation.request("Create"))
     assert [(one["Status"], one["Reason"]) for one in cloudformation.told] == [("SUCCESS", "release 1 is live")]
+    key = bearer(token(store, Kind.ADMIN, *ALL))
+
+    def asked(name: str) -> Any:
+        found = event(name)
+        return {**found, "headers": {**found["headers"], **key}}
+
     with running("evaluate") as evaluate, running("manage") as manage:
-        answer = evaluate(event("http-api-user-flag"))
+        assert evaluate(event("http-api-user-flag"))["statusCode"] == 401
+        answer = evaluate(asked("http-api-user-flag"))
         assert (json.loads(answer["body"])["variant"], answer["headers"]["burgee-release"]) == ("green", "1")
-        assert manage(event("http-api-put-flag"))["statusCode"] == 200
-        assert json.loads(evaluate(event("http-api-user-flag"))["body"])["enabled"] is False
+        assert manage(asked("http-api-put-flag"))["statusCode"] == 200
+        assert json.loads(evaluate(asked("http-api-user-flag"))["body"])["enabled"] is False
     with running("guard") as guard:
         assert guard(event("alarm")) == {"alarm": "burgee-production-EvaluateErrors", "release": None}
     store.close()

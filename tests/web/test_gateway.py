@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -36,7 +37,12 @@ def call(store: SqliteStore, access: str, authorizer: Any, method: str = "GET", 
     if authorizer is not None:
         asked["requestContext"]["authorizer"] = authorizer
     app = create_app(store, Serving(store, refresh_seconds=0), Setup(vouched=vouching(access, HOME)))
-    return gateway(app)(asked, None)  # type: ignore[arg-type]  # nothing here reads it
+    with asyncio.Runner() as runner:
+        asyncio.set_event_loop(runner.get_loop())  # Lambda has one for good; here it must not outlive the test
+        try:
+            return gateway(app)(asked, None)  # type: ignore[arg-type]  # nothing here reads it
+        finally:
+            asyncio.set_event_loop(None)
 
 
 def test_an_aws_principal_may_do_everything_and_is_named_in_the_log(store: SqliteStore) -> None:
