@@ -76,6 +76,16 @@ SUITES = (
         "test_the_specification_itself",
     ),
     Suite(
+        "Imported flagd files against flagd's own engine",
+        _python("openfeature-flagd-core"),
+        "tests/migrate/test_flagd_engine.py",
+    ),
+    Suite(
+        "Imported GO Feature Flag files against its own engine",
+        _python("gofeatureflag-python-provider"),
+        "tests/migrate/test_goff_engine.py",
+    ),
+    Suite(
         "The Python provider beside the service, and its life",
         _python("openfeature-provider-ofrep"),
         "tests/test_openfeature.py",
