@@ -10,27 +10,25 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from burgee import told
 from burgee.bucketing import BUCKETS, layer_salt, threshold
-from burgee.decide import NO_UNIT, USER, Budget, Line, Outcome, Place, Side, Straddled, TooMany, World, called
+from burgee.decide import USER, Budget, Line, Outcome, Place, Side, TooMany, World, called
 from burgee.explore import Explorer, shares
 from burgee.findings import Code, finding
 from burgee.lines import draws, owners
 from burgee.lines import told as line_told
 from burgee.model import Severity
-from burgee.moments import ramps
-from burgee.regions import Needed, meets
+from burgee.regions import meets
 from burgee.snapshots import payload
-from burgee.times import format_time, parse_time
+from burgee.stale import arrived, reasons
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping
 
     from burgee.decide import Pair
     from burgee.findings import Finding
-    from burgee.model import Definition, Snapshot
+    from burgee.model import Snapshot
 
 MAX_CASES = 5_000
 MAX_PAIRS = 500
-DAY = 86_400
 MAX_OVERRIDE_BYTES = 350_000
 MAX_RELEASE_BYTES = 4 * 1024 * 1024
 NEAR = 0.8
@@ -50,13 +48,9 @@ class History(NamedTuple):
 
 def hygiene(snapshot: Snapshot, now: float, history: History | None = None) -> list[Finding]:
     """All findings that need no state to compare with, in the order of the file."""
-    side, world = Side(snapshot, now), World()
-    owned = any("owner" in flag for flag in side.flags.values())
-    found = faults(side, side.flags, world)
-    for name, definition in side.flags.items():
-        found += stale(name, definition, side, history or History(), owned)
-    found += oversize(None, snapshot)
-    return found
+    side = Side(snapshot, now)
+    found = faults(side, side.flags, World())
+    return [*found, *_stale(side, history or History()), *oversize(None, snapshot)]
 
 
 def faults(side: Side, flags: Iterable[str], world: World) -> list[Finding]:
@@ -207,39 +201,19 @@ def _marginal(by_pair: Mapping[Any, Any], index: int) -> dict[Any, Any]:
     return sums
 
 
-def stale(name: str, definition: Definition, side: Side, history: History, owned: bool) -> Iterator[Finding]:
-    """A flag past its date, one that has long given everyone the same, or one without an owner among owned ones."""
-    if definition.get("permanent"):
-        return
-    if "expires" in definition and parse_time(definition["expires"]) <= side.now:
-        yield finding(Code.STALE, name, f"{name} expired on {definition['expires']}: remove it, or move the date")
-    always = constant(side, name)
-    edited = history.edited.get(name)
-    if always is not None and edited is not None and side.now - edited >= history.days * DAY:
-        days = int((side.now - edited) // DAY)
-        since = format_time(edited)[:10]
-        message = (
-            f"{name} has given everyone {always} for {days} days (since {since}): remove it, or mark it permanent"
-        )
-        yield finding(Code.STALE, name, message)
-    if owned and "owner" not in definition:
-        yield replace(
-            finding(Code.STALE, name, f"{name} has no owner, while others have one"), severity=Severity.NOTE
-        )
-
-
-def constant(side: Side, name: str) -> str | None:
-    """What a flag gives to everyone, now and later; None where that depends on anything."""
-    state = side.state(name)
-    definition = side.flags.get(name)
-    if state is None or definition is None or definition.get("schedule") or side.broken(name):
-        return None
-    try:
-        outcome = side.decide(name, Place(units={USER: None, state.get("bucket_by", USER): None}))
-    except (Needed, Straddled):
-        return None
-    open_ended = state.get("status", False) and (side.targets(name) or any(ramps(definition)))
-    return None if outcome == NO_UNIT or open_ended else str(outcome)
+def _stale(side: Side, history: History) -> Iterator[Finding]:
+    """Flags that are ready to go, by when they were last edited; an owner is missed where other flags have one."""
+    owned = any("owner" in flag for flag in side.flags.values())
+    for name in side.flags:
+        edited = [history.edited.get(one) for one in side.family(name) if one in side.flags]
+        known = [moment for moment in edited if moment is not None]
+        since = arrived(side, name, max(known)) if known and len(known) == len(edited) else None
+        for one in reasons(side, name, since, history.days):
+            told = finding(Code.STALE, name, f"{name}: {one.message}")
+            if one.code != "no-owner":
+                yield told
+            elif owned:
+                yield replace(told, severity=Severity.NOTE)
 
 
 class Size(NamedTuple):
@@ -277,4 +251,4 @@ def oversize(before: Snapshot | None, after: Snapshot) -> Iterator[Finding]:
             yield finding(Code.OVERSIZE, name, message)
 
 
-__all__ = ["History", "Size", "constant", "correlated", "hygiene", "oversize", "size", "stale", "starved"]
+__all__ = ["History", "Size", "correlated", "hygiene", "oversize", "size", "starved"]

@@ -2,108 +2,90 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
-from burgee.engine import bound, ramp
-from burgee.times import parse_time
+from burgee.decide import NO_UNIT, USER, Place, Side, Straddled
+from burgee.moments import moments, moments_of
+from burgee.regions import Needed
+from burgee.times import format_time, parse_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
-    from burgee.model import Definition
-
-    Run: TypeAlias = tuple[str, float]
-    """What everyone gets, and since when."""
+    from burgee.model import Snapshot
 
 DAY = 86_400
 
 
 class Stale(NamedTuple):
-    """A flag, a stable code and why; `since` when (epoch seconds), None where that has no time."""
+    """A flag, a stable code and why."""
 
     flag: str
     code: str
     message: str
-    since: float | None = None
 
 
 class Version(NamedTuple):
-    """What a file said from a moment on, until the next version."""
+    """What a file said from a moment on (epoch seconds), until the next version."""
 
     since: float
-    flags: Mapping[str, Definition]
+    snapshot: Snapshot
 
 
 def stale(versions: Iterable[Version], now: float, days: int) -> list[Stale]:
     """Why flags of the newest version should go. Versions come newest first, and are asked for as far as needed."""
     history = iter(versions)
     current = next(history)
-    open_runs: dict[str, Run] = {}
-    for name, definition in current.flags.items():
-        answer = everyone(definition, now)
-        if answer is not None and not definition.get("permanent", False):
-            open_runs[name] = answer, _from(definition, current.since, now)
-    ended: dict[str, Run] = {}
-    newer = current.since
+    side = Side(current.snapshot, now)
+    answers = {name: settled(side, name) for name in side.flags}
+    since = {name: arrived(side, name, current.since) for name, answer in answers.items() if answer is not None}
+    going_back, newer = set(since), current.since
     for version in history:
-        for name, (answer, since) in list(open_runs.items()):
-            before = version.flags.get(name)
-            if since > newer or before is None or everyone(before, newer - 1) != answer:
-                ended[name] = open_runs.pop(name)
-            else:
-                open_runs[name] = answer, _from(before, version.since, newer - 1)
-        newer = version.since
-        if not open_runs:
+        # What a flag did by itself since the newer version was written leaves nothing to look for before it.
+        going_back = {name for name in going_back if since[name] <= newer}
+        before = Side(version.snapshot, newer - 1)
+        going_back = {name for name in going_back if everyone(before, name) == answers[name]}
+        if not going_back:
             break
-    runs = {**ended, **open_runs}
-    return [one for name in current.flags for one in _reasons(name, current.flags[name], runs.get(name), now, days)]
+        since |= {name: arrived(before, name, version.since) for name in going_back}
+        newer = version.since
+    return [one for name in side.flags for one in reasons(side, name, since.get(name), days)]
 
 
-def _reasons(name: str, definition: Definition, run: Run | None, now: float, days: int) -> Iterator[Stale]:
-    if run is not None and now - run[1] >= days * DAY:
-        told = f"{run[0]} for everyone, for {int((now - run[1]) / DAY)} days: put it into the code, remove the flag"
-        yield Stale(name, "settled", told, run[1])
+def reasons(side: Side, name: str, since: float | None, days: int) -> Iterator[Stale]:
+    """Why one flag should go, where it has given everyone the same since a moment (None where nobody knows that)."""
+    definition = side.flags[name]
+    always = None if since is None or definition.get("permanent") else settled(side, name)
+    if always is not None and since is not None and side.now - since >= days * DAY:
+        told = f"{always} for everyone, for {int((side.now - since) / DAY)} days (since {format_time(since)[:10]})"
+        yield Stale(name, "settled", f"{told}: put it into the code and remove the flag, or mark it permanent")
     expires = definition.get("expires")
-    if expires is not None and parse_time(expires) <= now:
-        yield Stale(name, "expired", f"expired on {expires[:10]}", parse_time(expires))
+    if expires is not None and parse_time(expires) <= side.now:
+        yield Stale(name, "expired", f"expired on {expires[:10]}: remove it, or move the date")
     if not definition.get("owner"):
         yield Stale(name, "no-owner", "nobody answers for it: give it an `owner`")
 
 
-def everyone(definition: Definition, now: float) -> str | None:
-    """The variant that everybody gets; None where it depends on who asks."""
-    laid, _ = _laid(definition, now)
-    off = laid.get("off_variant", "no value" if "variants" in laid else "off")
-    if not laid.get("status", False):
-        return str(off)
-    percentage = laid.get("rollout_percentage", 100)
-    if isinstance(percentage, dict):
-        if now < parse_time(percentage["end"]):
-            return None
-        share = bound(ramp(percentage), now) / 1000
-    else:
-        share = percentage
-    decided = [key for key in ("targets", "rules", "requires", "holdout", "layer") if laid.get(key)]
-    default = laid.get("default", {})
-    arms = [arm for arm, weight in default.get("split", {}).items() if weight > 0]
-    if decided or len(arms) > 1 or 0 < share < 100:
+def settled(side: Side, name: str) -> str | None:
+    """The variant that everybody gets and will get; None where it depends on who asks, or on when."""
+    return None if moments(name, [side], side.now) else everyone(side, name)
+
+
+def everyone(side: Side, name: str) -> str | None:
+    """The variant that everybody gets now; None where it depends on who asks."""
+    state = side.state(name)
+    if state is None or side.broken(name):
         return None
-    return str(off if not share else arms[0] if arms else default.get("serve", "on"))
+    if any(side.targets(one) for one in side.family(name) if (side.state(one) or {}).get("status")):
+        return None
+    try:
+        outcome = side.decide(name, Place(units=dict.fromkeys({USER, *side.units(name)})))
+    except (Needed, Straddled):
+        return None
+    return None if outcome == NO_UNIT else str(outcome)
 
 
-def _laid(definition: Definition, now: float) -> tuple[dict[str, Any], float]:
-    """A flag with its schedule laid over, and when it last changed by itself."""
-    laid, since = dict(definition), float("-inf")
-    for entry in definition.get("schedule", ()):
-        if parse_time(entry["at"]) <= now:
-            laid |= entry["set"]
-            since = parse_time(entry["at"])
-    return laid, since
-
-
-def _from(definition: Definition, written: float, now: float) -> float:
-    """Since when a flag answers as it does: written so, or moved there by its schedule or ramp."""
-    laid, since = _laid(definition, now)
-    percentage = laid.get("rollout_percentage")
-    arrived = parse_time(percentage["end"]) if isinstance(percentage, dict) else float("-inf")
-    return max(written, since, arrived if arrived <= now else float("-inf"))
+def arrived(side: Side, name: str, written: float) -> float:
+    """Since when a flag answers as it does: written so, or moved there by its own or a prerequisite's schedule."""
+    acted = (moment for one in side.family(name) for moment in moments_of(side.flags.get(one) or {}))
+    return max(written, *(moment for moment in acted if moment <= side.now), float("-inf"))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import pytest
 
 import burgee as library
 from burgee.bucketing import BUCKETS
+from burgee.decide import Side
 from burgee.refs import references
+from burgee.ruleset import Ruleset
 from burgee.stale import everyone
 
 if TYPE_CHECKING:
@@ -41,8 +43,8 @@ def test_a_flag_that_has_been_at_a_hundred_is_stale_from_then_on(burgee: Burgee)
     commit(burgee, "04-01", file(a="status: on, rollout_percentage: 100", b="status: on"))
     commit(burgee, "05-30", file(a="status: on, description: x", b="status: on, rollout_percentage: 50"))
     ran = burgee("stale", "--at", NOW, "--days", "61")
-    told = "a: settled: on for everyone, for 61 days: put it into the code, remove the flag\n"
-    assert (ran.code, ran.out) == (1, told)
+    why = "on for everyone, for 61 days (since 2026-04-01): put it into the code and remove the flag"
+    assert (ran.code, ran.out) == (1, f"a: settled: {why}, or mark it permanent\n")
     assert burgee("stale", "--at", NOW, "--days", "62") == (0, "no flag is ready to go\n", "")
 
 
@@ -91,7 +93,10 @@ def test_expiry_and_owner_need_no_time(burgee: Burgee) -> None:
     commit(burgee, "05-31", text)
     ran = burgee("stale", "--at", NOW)
     assert ran.code == 1
-    assert ran.out == "a: expired: expired on 2026-05-01\na: no-owner: nobody answers for it: give it an `owner`\n"
+    assert ran.out.splitlines() == [
+        "a: expired: expired on 2026-05-01: remove it, or move the date",
+        "a: no-owner: nobody answers for it: give it an `owner`",
+    ]
 
 
 def test_without_git_there_is_no_age(burgee: Burgee) -> None:
@@ -101,18 +106,59 @@ def test_without_git_there_is_no_age(burgee: Burgee) -> None:
     assert "is not in Git" in ran.err
 
 
+OTHERS = {
+    "half": {"status": True, "rollout_percentage": 50},
+    "all": {"status": True},
+    "named": {"status": True, "rollout_percentage": 0, "targets": {"on": ["u"]}},
+}
+"""What other flags of a file give: half of the users something, all the same, or one user something."""
+
+
 @pytest.mark.parametrize(
     ("definition", "answer"),
     [
         ({"status": True, "default": {"split": {"on": 1, "off": 0}}}, "on"),
         ({"status": True, "default": {"split": {"on": 1, "off": 1}}}, None),
-        ({"status": True, "rules": [{"when": {}, "serve": "on"}]}, None),
+        ({"status": True, "rules": [{"when": {}, "serve": "on"}]}, "on"),
+        ({"status": True, "rules": [{"when": {"country": "DE"}, "serve": "off"}]}, None),
         ({"variants": {"a": 1}, "default": {"serve": "a"}}, "no value"),
-        ({"variants": {"a": 1}, "default": {"serve": "a"}, "status": True, "rollout_percentage": 99.999}, None),
+        ({"variants": {"a": 1}, "default": {"serve": "a"}, "status": True, "rollout_percentage": 99}, None),
+        ({"status": True, "requires": [{"flag": "all", "variant": "on"}]}, "on"),
+        ({"status": True, "requires": [{"flag": "all", "variant": "off"}]}, "off"),
+        ({"status": True, "requires": [{"flag": "half", "variant": "on"}]}, None),
+        ({"status": True, "requires": [{"flag": "named", "variant": "on"}]}, None),
+        ({"status": True, "requires": [{"flag": "gone", "variant": "on"}]}, "off"),
+        ({"status": True, "targets": {"off": ["u"]}}, None),
     ],
 )
-def test_one_answer_for_everyone(definition: dict[str, object], answer: str | None) -> None:
-    assert everyone(definition, 0) == answer
+def test_one_answer_for_everyone(definition: dict[str, Any], answer: str | None) -> None:
+    snapshot = {"flags": {**OTHERS, "f": definition}}
+    assert everyone(Side(snapshot, 0), "f") == answer
+    users = ["u", *map(str, range(2000))]
+    contexts = [{"targetingKey": user, "country": country} for user in users for country in ("DE", "FR")]
+    given = {Ruleset(snapshot).evaluate("f", context, 0).variant for context in contexts}
+    assert (
+        (given == {None if answer == "no value" else answer}) if answer else len(given) > 1 or "default" in definition
+    )
+
+
+def test_a_flag_that_something_will_move_is_not_ready_to_go(burgee: Burgee) -> None:
+    schedule = "schedule: [{at: 2026-07-01, set: {rollout_percentage: 50}}]"
+    needs = "requires: [{flag: a, variant: 'on'}]"
+    commit(burgee, "01-01", file(a=f"status: on, {schedule}", b=f"status: on, {needs}", c="status: on"))
+    assert [line[:1] for line in burgee("stale", "--at", NOW).out.splitlines()] == ["c"]
+
+
+def test_a_flag_is_as_old_as_what_it_requires(burgee: Burgee) -> None:
+    needs = "requires: [{flag: a, variant: 'on'}]"
+    commit(burgee, "01-01", file(a="status: off", b=f"status: on, {needs}"))
+    commit(burgee, "04-02", file(a="status: on", b=f"status: on, {needs}"))
+    told = burgee("stale", "--at", NOW, "--json").json
+    assert [one["message"].partition(":")[0] for one in told] == [
+        "on for everyone, for 60 days (since 2026-04-02)"
+    ] * 2
+    lint = burgee("lint", "--at", NOW).err
+    assert [name for name in "ab" if f"{name}: on for everyone, for 60 days (since 2026-04-02)" in lint] == ["a", "b"]
 
 
 PYTHON = '''\

@@ -41,7 +41,7 @@ def test_findings_are_told_at_their_flags(burgee: Burgee) -> None:
         "flags.yaml:11:3 stale:",
         "flags.yaml:12:3 stale:",
     ]
-    assert "flags.yaml:11:3: note stale: sum has no owner" in ran.err
+    assert "flags.yaml:11:3: note stale: sum: nobody answers for it" in ran.err
 
 
 def test_what_fails_is_said_by_the_option_or_by_the_file(burgee: Burgee) -> None:
@@ -97,7 +97,7 @@ def test_a_flag_that_nobody_edited_for_long_is_stale(burgee: Burgee) -> None:
     assert burgee("lint", "--at", "2026-01-20T00:00:00Z").err == ""
     ran = burgee("lint", "--at", "2026-03-01T00:00:00Z")
     assert ran.err.count("stale") == 1
-    assert "all has given everyone on for 59 days (since 2026-01-01)" in ran.err
+    assert "all: on for everyone, for 59 days (since 2026-01-01)" in ran.err
 
 
 @pytest.mark.parametrize("form", ["text", "markdown", "json"])

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from burgee.compile import definition
+from burgee.compile import compile_source
 from burgee.errors import Refused
 from burgee.flagfile import Source
 from burgee.stale import Version
@@ -42,7 +42,7 @@ def versions(path: Path, environment: str | None, now: float) -> Iterator[Versio
 
 
 def _version(source: Source, environment: str | None, since: float) -> Version:
-    return Version(since, {name: definition(flag, environment) for name, flag in source.model.flags.items()})
+    return Version(since, compile_source(source, environment))
 
 
 def _show(folder: Path, commit: str, name: str, into: Path) -> bool:
