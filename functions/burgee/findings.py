@@ -29,6 +29,7 @@ class Code(StrEnum):
     TIME_BOMB = "time-bomb"
     OVERSIZE = "oversize"
     NOT_EXACT = "not-exact"
+    ON_TRIAL = "on-trial"
 
 
 class Rule(NamedTuple):
@@ -58,6 +59,7 @@ RULES: dict[Code, Rule] = {
     Code.NOT_EXACT: Rule(
         Severity.WARNING, False, "too many cases to compute: the effect was sampled, with its error"
     ),
+    Code.ON_TRIAL: Rule(Severity.WARNING, True, "what is live is on trial: others have the release before"),
 }
 
 

@@ -131,6 +131,23 @@ def test_directories_releases_and_what_is_live_can_be_compared(repository: Burge
     assert repository("diff", "release.json", ".").out == "nobody sees a change\n"
 
 
+def test_a_trial_is_told_because_others_have_the_release_before(repository: Burgee) -> None:
+    live = ("diff", "live:production", "--at", "2027-01-01T00:00:00Z")
+    assert repository("apply", "--env", "production").code == 0
+    repository.write(BASE.replace("percentage: 1}", "percentage: 3}"))
+    assert repository("apply", "--env", "production", "--canary", "10", "--bake", "1h").code == 0
+    ran = repository(*live, "--fail-on", "on-trial", "--format", "json")
+    assert (ran.code, ran.json["flags"]) == (1, [])
+    (found,) = ran.json["findings"]
+    assert (found["code"], found["details"]) == ("on-trial", ["`release:1` compares with what they have"])
+    assert found["message"].startswith("release 2 is on trial for 10 % of users until ")
+    for form in ("markdown", "text"):
+        assert "release 2 is on trial for 10 % of users" in repository(*live, "--format", form).out
+    assert "2.000 % off -> on" in repository("diff", "release:1", "--env", "production").out
+    assert repository("promote", "--env", "production").code == 0
+    assert repository(*live).out == "nobody sees a change\n"
+
+
 def test_a_name_of_the_past_is_known_from_git_and_from_the_store(repository: Burgee) -> None:
     def commit() -> None:
         who = ["-c", "user.name=A", "-c", "user.email=a@x"]

@@ -77,6 +77,14 @@ def test_sarif_for_code_scanning(burgee: Burgee) -> None:
         assert place["region"]["startLine"] >= 1
 
 
+def test_sarif_names_files_by_valid_uris(burgee: Burgee) -> None:
+    burgee.write(FILE, "a b/50%.yaml")
+    (run,) = burgee("lint", "a b/50%.yaml", "--format", "sarif").json["runs"]
+    assert {one["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for one in run["results"]} == {
+        "a%20b/50%25.yaml"
+    }
+
+
 def test_annotations_for_a_workflow(burgee: Burgee) -> None:
     burgee.write(FILE)
     lines = burgee("lint", "--format", "github").out.splitlines()

@@ -88,7 +88,7 @@ def _report(before: Given, after: Given, where: Where, now: float, contexts: Pat
 
     found = effects(before.snapshot, after.snapshot, now)
     change = Change(before.snapshot, after.snapshot, found, now)
-    told = proofs(change, given_up(before, after, where.flags))
+    told = [*before.findings, *after.findings, *proofs(change, given_up(before, after, where.flags))]
     counted = None if contexts is None else _counted(change, contexts)
     return Report(found, told, (size(before.snapshot), size(after.snapshot)), counted)
 

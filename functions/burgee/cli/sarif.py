@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from burgee.findings import RULES, Code
 from burgee.version import __version__
@@ -45,7 +46,7 @@ def _result(problem: Problem, index: int) -> dict[str, Any]:
         "locations": [
             {
                 "physicalLocation": {
-                    "artifactLocation": {"uri": place.file.replace("\\", "/")},
+                    "artifactLocation": {"uri": quote(place.file.replace("\\", "/"))},
                     "region": {"startLine": place.line, "startColumn": place.column},
                 }
             }

@@ -17,15 +17,17 @@ import typer
 
 from burgee.cli.stores import Where, opened
 from burgee.errors import FlagFileError, Refused
+from burgee.findings import Code, finding
 from burgee.model import Severity
 from burgee.times import parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from burgee.findings import Finding
     from burgee.flagfile import Source
     from burgee.model import Problem, Snapshot
-    from burgee.stores import State
+    from burgee.stores import Bake, State
 
 LIVE, RELEASE = "live:", "release:"
 TOLD_AS_FINDINGS = frozenset({"unknown-flag", "unknown-segment", "unknown-holdout", "layer-overlap"})
@@ -35,13 +37,15 @@ MAX_SEARCHED = 20
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """One side: its snapshot, the file if it was one with the faults that it has, and names that were given up."""
+    """One side: its snapshot, the file if it was one with the faults that it has, names that were given up, and what
+    there is to say of the side itself."""
 
     snapshot: Snapshot
     source: Source | None = None
     faults: Sequence[Problem] = ()
     retired: Mapping[str, str] = field(default_factory=dict)
     revision: str | None = None
+    findings: Sequence[Finding] = ()
 
 
 def environment_of(named: str | None) -> str | None:
@@ -100,7 +104,18 @@ def _live(where: Where) -> Given:
         state: State = store.state()
         version = state.pointer.version
         snapshot = _loaded(store, version) if version else _nothing(where.environment)
-        return Given(laid_over(snapshot, state, time.time()), retired=_told(state))
+        now = time.time()
+        trial = state.pointer.baking(now)
+        told = [] if trial is None else [_on_trial(version, trial)]
+        return Given(laid_over(snapshot, state, now), retired=_told(state), findings=told)
+
+
+def _on_trial(version: int, trial: Bake) -> Finding:
+    message = (
+        f"release {version} is on trial for {trial.share:g} % of users until {trial.until}: "
+        f"this compares with it, and the other users have release {trial.base}"
+    )
+    return finding(Code.ON_TRIAL, None, message, details=[f"`release:{trial.base}` compares with what they have"])
 
 
 def laid_over(snapshot: Snapshot, state: State, now: float) -> Snapshot:
