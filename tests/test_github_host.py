@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import host as github_host
 import pytest
-from host import ActionError, Host, cut, fenced, quiet
+from host import ActionError, Host, cut, fenced
 from inputs import Inputs
 
 from support_github import REPOSITORY, TOKEN, Api, github
@@ -104,10 +104,6 @@ def test_an_output_is_one_line(tmp_path: Path) -> None:
 def test_a_fence_is_longer_than_what_it_holds() -> None:
     assert fenced("a ```` b").startswith("`````text\n")
     assert fenced("a ```` b").endswith("\n`````\n")
-
-
-def test_nobody_is_notified_by_what_a_file_names() -> None:
-    assert quiet(r"| \@acme/everyone | closes \#12 | a\_b |") == "| @\u200bacme/everyone | closes #\u200b12 | a\\_b |"
 
 
 def test_what_is_cut_is_closed() -> None:

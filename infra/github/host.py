@@ -220,11 +220,6 @@ def fenced(text: str) -> str:
     return f"{fence}text\n{text.rstrip()}\n{fence}\n"
 
 
-def quiet(markdown: str) -> str:
-    """Markdown whose escaped marks name nobody: GitHub finds `@name` and `#12` after the escapes are gone."""
-    return markdown.replace("\\@", "@\u200b").replace("\\#", "#\u200b")
-
-
 def cut(markdown: str, limit: int) -> str:
     """Markdown that is short enough; what is folded when it ends is closed."""
     if len(markdown) <= limit:

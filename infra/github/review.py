@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from host import ActionError, cut, fenced, quiet
+from host import ActionError, cut, fenced
 from inputs import burgee
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _effect(inputs: Inputs, base: str, head: str, environment: str | None) -> Pa
     if not ran.stdout:
         told = f"⚠️ The effect could not be told:\n\n{fenced(cut(ran.stderr, 5_000))}"
         return Part(told, changes=True, fails=True)
-    return Part(quiet(ran.stdout), changes=NOBODY not in ran.stdout, fails=bool(ran.returncode))
+    return Part(ran.stdout, changes=NOBODY not in ran.stdout, fails=bool(ran.returncode))
 
 
 def _merge_base(change: Change) -> str:
@@ -173,7 +173,7 @@ def _against_live(inputs: Inputs, environment: str | None, effect: Part) -> Part
     told = fenced(cut(ran.stdout + ran.stderr, 10_000))
     if ran.stdout:
         live = burgee("diff", f"live:{environment or ''}", *inputs.store(environment), "--format", "markdown")
-        text = quiet(live.stdout)
+        text = live.stdout
         same = _substance(text) == _substance(effect.text)
         told += "\nUsers see what is told above, and nothing else.\n" if same else f"\n{cut(text, 30_000)}"
     where = f"Against what is live{f' in {environment}' if environment else ''}"

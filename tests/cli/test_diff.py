@@ -116,6 +116,15 @@ def test_the_comment_is_the_same_every_time_and_says_first_what_matters(reposito
     assert "| all users | 4.000 % | off -&gt; on | `user-" in told
 
 
+def test_a_comment_notifies_nobody_whom_a_file_names(repository: Burgee) -> None:
+    who = "Of @acme/everyone, closes #12"
+    button = BASE.replace("name: staff,", f'name: "{who}",').replace("serve: green}]", "serve: blue}]")
+    repository.write(button)
+    told = repository("diff", "HEAD", "--format", "markdown").out
+    assert "Of @\u200bacme/everyone, closes #\u200b12" in told
+    assert "@acme" not in told.replace(f"`{who}`", "")
+
+
 def test_directories_releases_and_what_is_live_can_be_compared(repository: Burgee) -> None:
     assert "beta: nobody loses it" in repository("diff", "live:production").out
     assert repository("apply", "--env", "production").code == 0

@@ -150,8 +150,11 @@ def cell(text: str) -> str:
     """Text that stays in its table cell and is not read as markup."""
     shown = text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
     shown = html(shown)
-    for mark in "\\`*_|[]~@#":
+    for mark in "\\`*_|[]~":
         shown = shown.replace(mark, "\\" + mark)
+    # Hosts look for `@name` and `#12` after the escapes are gone, and tell the people and threads so named.
+    for mark in "@#":
+        shown = shown.replace(mark, mark + "\u200b")
     return shown.replace("\n", " ")
 
 
