@@ -43,50 +43,41 @@ def hash_line(salt: str) -> Callable[[str], int]:
     return place
 
 
-def rollout(
-    attribute: str, salt: str, below: int, answers: tuple[Any, Any], careful: Callable[[Any, float], Any]
+def draw(
+    attribute: str, salt: str, bounds: Sequence[int], answers: Sequence[Any], careful: Callable[[Any, float], Any]
 ) -> Callable[[Any, float], Any]:
-    """Of the two answers the first for units whose bucket is `below` a threshold, as fast as Python hashes.
+    """The answer whose bound is the first above the unit's bucket, as fast as Python hashes.
 
-    A context whose unit is not a plain text under `attribute` is left to `careful`.
+    A context whose unit is not a plain text under `attribute` is left to `careful`, and so is a unit in a percent
+    that a bound divides.
     """
     suffix = f":{salt}"
-    percent, thousandths = divmod(below, PER_PERCENT)
-    inside, outside = answers
-
-    def decide(context: Any, now: float) -> Any:
-        try:
-            unit = context[attribute]
-            number = _number(sha256((unit + suffix).encode()).digest())
-        except (KeyError, TypeError, UnicodeEncodeError):
-            return careful(context, now)
-        if not unit:
-            return careful(context, now)
-        hundred = number % 100
-        if hundred < percent or (hundred == percent and number // 100 % 1000 < thousandths):
-            return inside
-        return outside
-
-    return decide
-
-
-def choice(
-    attribute: str, salt: str, bounds: Sequence[int], arms: Sequence[Any], careful: Callable[[Any, float], Any]
-) -> Callable[[Any, float], Any]:
-    """The arm of a unit by the bounds of `split_bounds`, made like `rollout`."""
-    suffix = f":{salt}"
+    by_percent = _by_percent(bounds, answers)
 
     def choose(context: Any, now: float) -> Any:
         try:
             unit = context[attribute]
-            low = _number(sha256((unit + suffix).encode()).digest()) % BUCKETS
+            answer = by_percent[_number(sha256((unit + suffix).encode()).digest()) % 100]
         except (KeyError, TypeError, UnicodeEncodeError):
             return careful(context, now)
-        if not unit:
+        if answer is DIVIDED or not unit:
             return careful(context, now)
-        return arms[bisect_right(bounds, low % 100 * 1000 + low // 100)]
+        return answer
 
     return choose
+
+
+DIVIDED = object()
+"""Stands for a percent whose thousandths get different answers."""
+
+
+def _by_percent(bounds: Sequence[int], answers: Sequence[Any]) -> list[Any]:
+    """The answers by `H mod 100`, the hundreds of a bucket."""
+    found = []
+    for low in range(0, BUCKETS, PER_PERCENT):
+        first = bisect_right(bounds, low)
+        found.append(answers[first] if bounds[first] >= low + PER_PERCENT else DIVIDED)
+    return found
 
 
 def threshold(percentage: float) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
-from burgee.bucketing import BUCKETS, choice, holdout_salt, layer_salt, rollout, threshold
+from burgee.bucketing import BUCKETS, draw, holdout_salt, layer_salt, threshold
 from burgee.conditions import compile_rule, reader
 from burgee.hashing import OURS, strategy
 from burgee.model import ErrorCode, Evaluation, Reason
@@ -276,7 +276,7 @@ class _State:
                 return UNIT_MISSING
             return answers[bisect_right(bounds, place(unit, salt))]
 
-        return choice(self.attribute, salt, bounds, answers, choose) if self.strategy is OURS else choose
+        return draw(self.attribute, salt, bounds, answers, choose) if self.strategy is OURS else choose
 
     def gate(self, line: Line, *, inside: Outcome, outside: Evaluation | None) -> Outcome:
         """Whom a stretch of a hash line lets through; a stretch of all or nothing needs no unit and no hash."""
@@ -302,7 +302,7 @@ class _State:
             return enter(context, now)
 
         if way is OURS and low == 0 and isinstance(high, int) and not callable(inside) and not self.shares:
-            return rollout(self.attribute, salt, high, (inside, outside), general)
+            return draw(self.attribute, salt, (high, BUCKETS), (inside, outside), general)
         return general
 
 
