@@ -73,10 +73,12 @@ DIVIDED = object()
 
 def _by_percent(bounds: Sequence[int], answers: Sequence[Any]) -> list[Any]:
     """The answers by `H mod 100`, the hundreds of a bucket."""
-    found = []
-    for low in range(0, BUCKETS, PER_PERCENT):
-        first = bisect_right(bounds, low)
-        found.append(answers[first] if bounds[first] >= low + PER_PERCENT else DIVIDED)
+    found: list[Any] = []
+    for bound, answer in zip(bounds, answers, strict=True):
+        whole, part = divmod(bound, PER_PERCENT)
+        found += [answer] * (whole - len(found))
+        if part and len(found) == whole:
+            found.append(DIVIDED)
     return found
 
 

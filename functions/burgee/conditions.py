@@ -278,8 +278,9 @@ def _number_test(compare: Callable[[float, float], bool]) -> Callable[[Any, bool
         if _kind(operand) != "number":
             raise OperandError("a number")
         return lambda value: (
-            value.__class__ is int or (isinstance(value, (int, float)) and value.__class__ is not bool)
-        ) and compare(value, operand)
+            (value.__class__ is int or (isinstance(value, (int, float)) and value.__class__ is not bool))
+            and compare(value, operand)
+        )
 
     return build
 
