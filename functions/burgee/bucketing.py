@@ -8,7 +8,6 @@ The hundreds are the assignment of the first version of this service, `H % 100`;
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from hashlib import sha256
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
