@@ -87,3 +87,45 @@ def test_a_sink_that_fails_costs_records_and_no_answer() -> None:
     recorder.answered(ruleset, "logged", ruleset.evaluate("logged", CONTEXT), CONTEXT, asked=False)
     assert recorder.drain(5)
     assert recorder.dropped == 1
+
+
+def test_a_sink_that_breaks_in_an_unforeseen_way_is_told_of_and_holds_up_no_answer(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Buggy(MemorySink):
+        def write(self, records: Sequence[Any]) -> None:
+            if self.failures:
+                self.failures -= 1
+                raise ZeroDivisionError
+            super().write(records)
+
+        failures = 2
+
+    sink = Buggy()
+    recorder, ruleset = Recorder(sink), Ruleset(SNAPSHOT)
+    answer = ruleset.evaluate("logged", CONTEXT)
+    recorder.answered(ruleset, "logged", answer, CONTEXT, asked=False)
+    assert recorder.drain(5)
+    assert recorder.dropped == 1
+    recorder.answered(ruleset, "logged", answer, CONTEXT, asked=False)
+    assert recorder.drain(5)
+    assert len(sink.records) == 1
+    assert "exposures were lost, 1 so far" in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_where_no_thread_can_be_had_the_next_answer_tries_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = MemorySink()
+    recorder, ruleset = Recorder(sink), Ruleset(SNAPSHOT)
+    answer = ruleset.evaluate("logged", CONTEXT)
+    with monkeypatch.context() as patch:
+        patch.setattr("threading.Thread.start", _no_thread)
+        recorder.answered(ruleset, "logged", answer, CONTEXT, asked=False)
+    assert not recorder.drain(0)
+    recorder.answered(ruleset, "logged", answer, CONTEXT, asked=False)
+    assert recorder.drain(5)
+    assert (len(sink.records), recorder.dropped) == (2, 0)
+
+
+def _no_thread(_self: Any) -> None:
+    raise RuntimeError("can't start new thread")

@@ -8,9 +8,12 @@ import time
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+import ibis
 import pytest
 from botocore.session import get_session
 
+from burgee.analysis.tables import records
+from burgee.errors import Refused
 from burgee.times import format_time
 from support_build import BIN, build, project, python_3_13, run
 from support_dynamodb import CREDENTIALS, ministack
@@ -202,6 +205,60 @@ def test_the_life_of_a_stack(url: str, tmp_path: Path) -> None:
     assert deleted.returncode == 0, deleted.stdout + deleted.stderr
     kept = stack.client("dynamodb").describe_table(TableName=table)["Table"]
     assert kept["ItemCount"] > 5 or stack.client("dynamodb").scan(TableName=table, Select="COUNT")["Count"] > 5
+
+
+def test_a_stack_that_records(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The emulator makes a Parquet file of each record of the stream, and takes one line in each alone."""
+    stack = Stack(project(tmp_path), url)
+    made = stack.deploy("--parameter-overrides", "Recording=true", "UnitSecret=1:not-a-real-secret")
+    assert made.returncode == 0, made.stdout + made.stderr
+    key = stack.key()
+
+    def asked(name: str, query: str = "", body: Any = None) -> Any:
+        found = event(name)
+        found["headers"] |= {"x-api-key": key, "content-type": "application/json"}
+        found["rawQueryString"] = query
+        if body is not None:
+            found["rawPath"] = found["requestContext"]["http"]["path"] = "/v1/events"
+            found["requestContext"]["http"]["method"] = "POST"
+            found["body"] = json.dumps({"events": [body]})
+        answered = stack.invoke("EvaluateFunction", found)
+        assert answered["statusCode"] == 200, answered
+        return json.loads(answered["body"])
+
+    order = {"type": "track", "event_id": "o1", "unit": "user-1", "event": "order", "properties": {"amount": 12.5}}
+    told = asked("http-api-user-flag", "expose=true")
+    assert asked("http-api-user-flag", body=order) == {"accepted": 1, "rejected": []}
+
+    for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": url}.items():
+        monkeypatch.setenv(name, value)
+    rows = arriving(f"s3://{stack.output('EventBucket')}/events", 2)
+    shown, tracked = sorted(rows, key=lambda row: str(row["type"]))
+    assert (shown["topic"], shown["variant"], shown["rule"]) == ("checkout_button", told["variant"], None)
+    assert (tracked["topic"], tracked["event"]) == ("_track", "order")
+    assert dict(tracked["properties"]) == {"amount": "12.5"}
+    assert shown["unit"] == tracked["unit"] != "user-1"
+
+    stack.client("firehose").delete_delivery_stream(DeliveryStreamName=stack.physical("EventStream"))
+    assert asked("http-api-user-flag", body={**order, "event_id": "o2"})["accepted"] == 1
+    (message,) = stack.client("sqs").receive_message(QueueUrl=stack.output("DeadLetters"))["Messages"]
+    assert json.loads(message["Body"])["event_id"] == "o2"
+    assert stack.sam("delete", "--no-prompts").returncode == 0
+
+
+def arriving(place: str, count: int) -> list[dict[str, Any]]:
+    """The records of a bucket, once there are so many."""
+    deadline = time.monotonic() + 60
+    connection = ibis.duckdb.connect()
+    while True:
+        try:
+            rows: list[dict[str, Any]] = connection.to_pyarrow(records(connection, place)).to_pylist()
+        except Refused:
+            rows = []
+        if len(rows) == count:
+            return rows
+        assert time.monotonic() < deadline, rows
+        time.sleep(0.5)
 
 
 def test_the_same_input_makes_the_same_bytes(tmp_path: Path) -> None:

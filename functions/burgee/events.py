@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import os
+import re
 from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -30,6 +31,7 @@ MAX_RECORDS = 500
 MAX_BYTES = 1_000_000
 MAX_TEXT = 512
 MAX_PROPERTIES = 50
+FLAG_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}", re.ASCII)
 AHEAD_SECONDS = 3600.0
 """How far a client's clock may be ahead."""
 
@@ -99,6 +101,8 @@ def accept(raw: Any, scope: Scope, now: float) -> Record:
                 raise Unacceptable(f"`{key}` has more than {MAX_TEXT} characters")
         elif key not in {"properties", "time"} and value is not None:
             raise Unacceptable(f"`{key}` is a text")
+    if kind == "exposure" and not FLAG_NAME.fullmatch(raw["flag"]):
+        raise Unacceptable("`flag` is no name of a flag")
     return {
         "type": kind,
         "event_id": raw["event_id"],

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
+from contextlib import suppress
 from threading import Condition, Thread
 from typing import TYPE_CHECKING, Any
 
 from burgee.conditions import reader
 from burgee.engine import unit_reader
-from burgee.errors import BurgeeError
 from burgee.events import Scope, Unacceptable, exposure
 from burgee.model import Reason
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from burgee.ruleset import Ruleset
     from burgee.sinks import Sink
 
+_LOG = logging.getLogger("burgee")
 CAPACITY = 20_000
 BATCH = 500
 PATIENCE = 5.0
@@ -34,6 +36,7 @@ class Recorder:
         self.sink = sink
         self.scope = scope or Scope()
         self.dropped = 0
+        self._told = 0
         self._waiting: deque[Record] = deque()
         self._capacity = capacity
         self._state = Condition()
@@ -70,7 +73,9 @@ class Recorder:
             self._waiting.append(record)
             if self._thread is None or not self._thread.is_alive():
                 self._thread = Thread(target=self._run, name="burgee-exposures", daemon=True)
-                self._thread.start()
+                # Where no thread can be had now, the next record tries again.
+                with suppress(RuntimeError):
+                    self._thread.start()
             self._state.notify_all()
 
     def drain(self, seconds: float) -> bool:
@@ -86,21 +91,27 @@ class Recorder:
                     return
                 batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
                 self._busy = True
-            lost = self._write(batch)
+            problem = self._write(batch)
             with self._state:
                 self._busy = False
-                self.dropped += lost
+                self.dropped += len(batch) if problem else 0
                 self._state.notify_all()
+            if self.dropped != self._told:
+                self._told = self.dropped
+                _LOG.warning("exposures were lost, %d so far", self.dropped, exc_info=problem)
 
-    def _write(self, batch: list[Record]) -> int:
+    def _write(self, batch: list[Record]) -> Exception | None:
+        """Why the batch is lost, if it is."""
+        problem: Exception | None = None
         for pause in (0.2, 0.0):
             try:
                 self.sink.write(batch)
-            except (BurgeeError, OSError):
+            except Exception as error:  # noqa: BLE001 - whatever breaks, answers go on and the next batch is tried
+                problem = error
                 time.sleep(pause)
             else:
-                return 0
-        return len(batch)
+                return None
+        return problem
 
 
 def _scalars(context: Context, names: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from burgee.analysis.estimates import VALUE, moments
-from burgee.analysis.evidence import gather_local
+from burgee.analysis.evidence import gather_from
 from burgee.analysis.tables import athena_sql
 from burgee.errors import Refused
 from support_experiments import DAY, FILE, START, crowd, planned, track, written
@@ -44,7 +44,7 @@ def plan(folder: Path) -> Plan:
 
 @pytest.fixture(scope="module")
 def evidence(folder: Path, plan: Plan, records: list[dict[str, Any]]) -> Evidence:
-    return gather_local(written(folder / "events", records), plan, plan.end)
+    return gather_from(written(folder / "events", records), plan, plan.end)
 
 
 def by_hand(records: list[dict[str, Any]], plan: Plan) -> dict[str, dict[str, dict[str, np.ndarray[Any, Any]]]]:
@@ -106,7 +106,7 @@ def test_the_curve_ends_where_the_aggregates_are(evidence: Evidence, plan: Plan)
 
 
 def test_a_point_of_the_curve_is_what_was_known_then(folder: Path, evidence: Evidence, plan: Plan) -> None:
-    then = gather_local(folder / "events", plan, plan.start + 10 * DAY * 1000)
+    then = gather_from(folder / "events", plan, plan.start + 10 * DAY * 1000)
     for metric in ("bought", "basket"):
         for arm in plan.arms:
             assert evidence.series[metric][9].arms[arm].means == pytest.approx(then.arms[arm].moments[metric].means)
@@ -132,7 +132,7 @@ def test_records_that_come_twice_count_once_and_torn_lines_are_passed_over(
     written(tmp_path, records[:800], "again.jsonl")
     with (tmp_path / "again.jsonl").open("a") as file:
         file.write('{"type":"track","event_id":"torn","un')
-    found = gather_local(tmp_path, plan, plan.end)
+    found = gather_from(tmp_path, plan, plan.end)
     for arm in plan.arms:
         assert found.arms[arm].moments["basket"].means == pytest.approx(evidence.arms[arm].moments["basket"].means)
     assert found.units == evidence.units == 1500
@@ -145,7 +145,7 @@ def test_parquet_files_say_the_same(tmp_path: Path, folder: Path, evidence: Evid
         "variant:'VARCHAR', reason:'VARCHAR', rule:'VARCHAR', release:'VARCHAR', unit:'VARCHAR', event:'VARCHAR',"
         f"properties:'MAP(VARCHAR, VARCHAR)', topic:'VARCHAR'}})) TO '{tmp_path}/day.parquet'"
     )
-    found = gather_local(tmp_path, plan, plan.end)
+    found = gather_from(tmp_path, plan, plan.end)
     for arm, told in evidence.arms.items():
         assert found.arms[arm].points["slow"].value == pytest.approx(told.points["slow"].value)
         for metric, expected in told.moments.items():
@@ -165,7 +165,7 @@ def test_units_in_two_arms_are_left_out_and_counted(
         for i, one in enumerate(records)
         if one["type"] == "exposure" and i % 7 == 0
     ]
-    found = gather_local(written(tmp_path, records + twice), plan, plan.end)
+    found = gather_from(written(tmp_path, records + twice), plan, plan.end)
     assert found.crossed == len(twice)
     assert sum(arm.n for arm in found.arms.values()) == 1500 - len(twice)
 
@@ -180,7 +180,7 @@ def test_only_the_splits_answers_count(tmp_path: Path, plan: Plan, records: list
         {**other, "event_id": "c", "unit": "client", "time": START + 5},
         track("nobody", "never exposed", "order", START + 9, amount=1e9),
     ]
-    found = gather_local(written(tmp_path, records + more), plan, plan.end)
+    found = gather_from(written(tmp_path, records + more), plan, plan.end)
     assert found.units == 1501
     assert found.early == 1
 
@@ -193,7 +193,7 @@ def test_segments_add_up(evidence: Evidence) -> None:
 
 def test_no_records_are_told(tmp_path: Path, plan: Plan) -> None:
     with pytest.raises(Refused, match=r"no \.jsonl or .parquet"):
-        gather_local(tmp_path, plan, plan.end)
+        gather_from(tmp_path, plan, plan.end)
 
 
 def test_the_same_questions_compile_for_athena(plan: Plan) -> None:

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from burgee.analysis.evidence import gather_local
+from burgee.analysis.evidence import gather_from
 from burgee.analysis.health import Light
 from burgee.analysis.render_html import SIGNS, as_html
 from burgee.analysis.render_json import as_json
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def reported(folder: Path, records: list[dict[str, Any]], days: float = 40, text: str = FILE, **more: Any) -> Report:
     plan = planned(folder, text)
-    evidence = gather_local(written(folder / "events", records), plan, int((START + days * DAY) * 1000), **more)
+    evidence = gather_from(written(folder / "events", records), plan, int((START + days * DAY) * 1000), **more)
     return report(plan, evidence)
 
 

@@ -98,6 +98,20 @@ def test_events_are_judged_one_by_one(client: TestClient, sink: MemorySink) -> N
     assert [record["event_id"] for record in sink.records] == ["1", "1"]  # counted once by whoever reads
 
 
+def test_nobody_makes_up_flags(client: TestClient, sink: MemorySink) -> None:
+    """Storage is partitioned by flag."""
+    shown = {"type": "exposure", "event_id": "1", "unit": "ada", "variant": "on"}
+    events = [{**shown, "flag": flag} for flag in ("logged", "unheard-of", "../logged", "_track")]
+    answered = client.post("/v1/events", json={"events": events}).json()
+    assert answered["accepted"] == 1
+    assert [one["error"] for one in answered["rejected"]] == [
+        "there is no flag 'unheard-of'",
+        "`flag` is no name of a flag",
+        "`flag` is no name of a flag",
+    ]
+    assert [record["topic"] for record in sink.records] == ["logged"]
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [

@@ -14,6 +14,7 @@ from burgee.experiments import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from burgee.analysis.plans import Plan
 
@@ -174,13 +175,13 @@ def _grains(
     }
 
 
-def gather_local(folder: Any, plan: Plan, until: int, **more: Any) -> Evidence:
-    """The evidence in a folder of files."""
-    from burgee.analysis.tables import local_table
+def gather_from(place: Path | str, plan: Plan, until: int, **more: Any) -> Evidence:
+    """The evidence in a folder of files, or in a bucket."""
+    from burgee.analysis.tables import records
 
     connection = ibis.duckdb.connect()
     try:
-        return Gatherer(connection, local_table(connection, folder)).gather(plan, until, **more)
+        return Gatherer(connection, records(connection, place)).gather(plan, until, **more)
     finally:
         connection.disconnect()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import ibis
@@ -31,18 +32,49 @@ SCHEMA = ibis.schema(
         "topic": "string",
     }
 )
+EARLY_DAYS = 30
+"""Athena looks so far back before an experiment for exposures that came too early."""
 _TYPES = {"int64": "BIGINT", "string": "VARCHAR", "map<string, string>": "MAP(VARCHAR, VARCHAR)"}
 
 
-def athena_table(name: str = "burgee_events") -> ibis.Table:
-    """The table that template.yaml makes, for compiling queries."""
-    return ibis.table(SCHEMA, name=name)
+PARTITIONS = ("topic", "day")
+"""What template.yaml tells by a file's path, as `topic=checkout/day=2027-01-01/`; `topic` is then in no file."""
+
+
+def athena_table(plan: Plan, name: str = "burgee_events") -> ibis.Table:
+    """The table that template.yaml makes, for compiling queries, without the days that are too early to matter."""
+    table = ibis.table({**SCHEMA, "day": "string"}, name=name)
+    since = datetime.fromtimestamp((plan.start - (plan.before or 0)) / 1000, UTC) - timedelta(days=EARLY_DAYS)
+    return table.filter(table.day >= f"{since:%Y-%m-%d}").drop("day")
+
+
+def records(connection: Any, place: Path | str) -> ibis.Table:
+    """The records of a folder, or of a bucket's `s3://bucket/prefix`."""
+    return bucket_table(connection, place) if isinstance(place, str) else local_table(connection, place)
+
+
+def bucket_table(connection: Any, url: str) -> ibis.Table:
+    """The Parquet files that template.yaml's stream writes, read with AWS's usual environment."""
+    import pyarrow as pa
+    from pyarrow import dataset, fs
+
+    keys = dataset.partitioning(pa.schema([(name, pa.string()) for name in PARTITIONS]), flavor="hive")
+    schema = SCHEMA.to_pyarrow().append(pa.field("day", pa.string()))
+    try:
+        found, path = fs.FileSystem.from_uri(url)
+        stored = dataset.dataset(path, schema, format="parquet", filesystem=found, partitioning=keys)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise Refused("no-records", f"{url} cannot be read: {error}") from error
+    if not stored.files:
+        raise Refused("no-records", f"there are no Parquet files in {url}")
+    connection.con.register("burgee_stored", stored)
+    return connection.table("burgee_stored").select(*SCHEMA.names)
 
 
 def local_table(connection: Any, folder: Path) -> ibis.Table:
     """The records of a folder: every .jsonl and .parquet file in it and below. Torn lines are passed over."""
     lines = sorted(str(path) for path in folder.rglob("*.jsonl"))
-    columnar = sorted(str(path) for path in folder.rglob("*.parquet"))
+    columnar = sorted(folder.rglob("*.parquet"))
     if not lines and not columnar:
         raise Refused("no-records", f"there are no .jsonl or .parquet files in {folder}")
     parts = []
@@ -52,9 +84,12 @@ def local_table(connection: Any, folder: Path) -> ibis.Table:
             f"SELECT * FROM read_json({_list(lines)}, format='newline_delimited', ignore_errors=true, "  # noqa: S608
             f"columns={{{columns}}})"
         )
-    if columnar:
-        named = ", ".join(SCHEMA.names)
-        parts.append(f"SELECT {named} FROM read_parquet({_list(columnar)}, union_by_name=true)")  # noqa: S608
+    named = ", ".join(SCHEMA.names)
+    for keyed in (True, False):
+        files = [str(path) for path in columnar if any(part.startswith("topic=") for part in path.parts) is keyed]
+        if files:
+            read = f"{_list(files)}, union_by_name=true, hive_partitioning={keyed}, hive_types_autocast=false"
+            parts.append(f"SELECT {named} FROM read_parquet({read})")  # noqa: S608
     connection.raw_sql(f"CREATE OR REPLACE TEMP VIEW events AS {' UNION ALL '.join(parts)}")
     return connection.table("events")
 
@@ -75,7 +110,7 @@ def athena_sql(plan: Plan) -> dict[str, str]:
     from burgee.analysis.evidence import COLUMNS
     from burgee.experiments import Kind
 
-    events = athena_table()
+    events = athena_table(plan)
     seen = queries.units(events, plan, plan.end)
     counted = queries.tracked(events, seen, plan, plan.end)
     measured = queries.measures(seen, counted, plan)

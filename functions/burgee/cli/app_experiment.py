@@ -40,8 +40,8 @@ class How(StrEnum):
 
 
 Events = Annotated[
-    Path | None,
-    typer.Option("--events", metavar="PATH", file_okay=False, help="Folder of records; default .burgee/events."),
+    str | None,
+    typer.Option(metavar="PLACE", help="Folder of records, or s3://BUCKET/PREFIX; default .burgee/events."),
 ]
 At = Annotated[str | None, typer.Option(metavar="TIME", help="Only records before this, in RFC 3339; default now.")]
 
@@ -194,17 +194,17 @@ def plans_of(flags: Path) -> dict[str, Plan]:
     return plans(source.model)
 
 
-def reported(flags: Path, plan: Plan, events: Path | None, until: float, *, segments: bool = True) -> Report:
+def reported(flags: Path, plan: Plan, events: str | None, until: float, *, segments: bool = True) -> Report:
     """The report of a plan from a folder of records, those before `until` in epoch seconds."""
-    from burgee.analysis.evidence import gather_local
+    from burgee.analysis.evidence import gather_from
     from burgee.analysis.reports import report
     from burgee.cli.registration import registration
     from burgee.experiments import Method
 
-    folder = events or events_folder(flags)
+    place = events_folder(flags) if events is None else events if events.startswith("s3://") else Path(events)
     looks = plan.experiment.looks if plan.experiment.method is Method.GROUP_SEQUENTIAL else None
     period = None if looks is None else (plan.end - plan.start) // looks
-    evidence = gather_local(folder, plan, int(until * 1000), period=period, segments=segments)
+    evidence = gather_from(place, plan, int(until * 1000), period=period, segments=segments)
     known = registration(flags, plan)
     return report(plan, evidence, deviations=known.deviations, registered=known.commit)
 
@@ -223,7 +223,7 @@ def events_folder(flags: Path) -> Path:
     return flags.parent / ".burgee" / "events"
 
 
-def _reported(flags: Path, plan: Plan, events: Path | None, at: str | None, *, segments: bool = True) -> Report:
+def _reported(flags: Path, plan: Plan, events: str | None, at: str | None, *, segments: bool = True) -> Report:
     from burgee.cli.app import moment
 
     now = moment(at)

@@ -1,121 +1,126 @@
 """Records to Amazon Data Firehose, which writes them to S3 as Parquet.
 
-A call may answer 200 and yet have refused some records: those are tried again, then one by one, and what still is
-refused goes to a dead-letter place and is counted, so that one bad record holds up no other.
+Firehose bills every record as 5 KB at least, so several go into one. A call may answer 200 and yet have refused some:
+those are tried again, then one by one, and what still is refused goes to a queue, so that one bad record holds up no
+other. If the stream cannot be reached, all go to the queue.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from burgee.errors import SinkUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from burgee.events import Record
-    from burgee.sinks import Sink
 
+    Lines: TypeAlias = list[bytes]
+
+ENTRY_BYTES = 5_000
 MAX_ENTRIES = 500
-MAX_BYTES = 4 * 1024 * 1024
+MAX_BYTES = 4_000_000
 TRIES = 3
+MESSAGE_BYTES = 200_000
+_ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode
 
 
 class FirehoseSink:
-    """Writes to a delivery stream; `client` is boto3's, or anything with its `put_record_batch` and `put_record`."""
+    """Writes to a delivery stream; `client` is botocore's, or anything with its `put_record_batch`."""
 
     def __init__(
-        self, stream: str, *, dead_letters: Sink, client: Any = None, sleep: Callable[[float], None] = time.sleep
+        self,
+        stream: str,
+        *,
+        dead_letters: DeadLetters,
+        client: Any = None,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._stream = stream
         self._dead_letters = dead_letters
-        self._given = client
+        self._client = client
         self._sleep = sleep
 
     def write(self, records: Sequence[Record]) -> None:
-        """See Sink."""
-        for batch in _batches(records):
-            self._batch(batch)
+        """See Sink. Returns when each is in the stream or in the queue."""
+        lines = [_ENCODE(record).encode() + b"\n" for record in records]
+        left = self._stubborn(_packed(lines, ENTRY_BYTES))
+        if left:
+            self._dead_letters.write(left)
 
-    @property
-    def _client(self) -> Any:
-        if self._given is None:
-            import boto3
-            from botocore.config import Config
+    def _stubborn(self, entries: list[Lines]) -> Lines:
+        """The lines that the stream takes neither in company nor alone."""
+        try:
+            for attempt in range(TRIES):
+                entries = self._refused(entries)
+                if not entries:
+                    return []
+                self._sleep(0.05 * 2**attempt)
+            alone = [[line] for entry in entries for line in entry]
+            entries = self._refused(alone)
+        except SinkUnavailable:
+            pass  # what it took before is sent once more from the queue, and counted once
+        return [line for entry in entries for line in entry]
 
-            config = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 2, "mode": "standard"})
-            self._given = boto3.client("firehose", config=config)
-        return self._given
+    def _refused(self, entries: list[Lines]) -> list[Lines]:
+        left = []
+        for batch in _packed([b"".join(entry) for entry in entries], MAX_BYTES, MAX_ENTRIES):
+            told = self._put([{"Data": data} for data in batch])["RequestResponses"]
+            left += [
+                data.splitlines(keepends=True) for data, one in zip(batch, told, strict=True) if "ErrorCode" in one
+            ]
+        return left
 
-    def _batch(self, records: list[Record]) -> None:
-        left = records
-        for attempt in range(TRIES):
-            entries = [{"Data": _data(record)} for record in left]
-            answer = self._call("put_record_batch", Records=entries)
-            if not answer["FailedPutCount"]:
-                return
-            told = answer["RequestResponses"]
-            left = [record for record, one in zip(left, told, strict=True) if one.get("ErrorCode")]
-            self._sleep(0.05 * 2**attempt)
-        self._one_by_one(left)
-
-    def _one_by_one(self, records: list[Record]) -> None:
-        dead = []
-        for record in records:
-            try:
-                self._call("put_record", Record={"Data": _data(record)})
-            except SinkUnavailable:
-                dead.append(record)
-        if dead:
-            self._dead_letters.write(dead)
-
-    def _call(self, operation: str, **arguments: Any) -> Any:
+    def _put(self, entries: list[dict[str, bytes]]) -> Any:
         from botocore.exceptions import BotoCoreError, ClientError
 
+        if self._client is None:
+            self._client = _connected("firehose")
         try:
-            return getattr(self._client, operation)(DeliveryStreamName=self._stream, **arguments)
+            return self._client.put_record_batch(DeliveryStreamName=self._stream, Records=entries)
         except (BotoCoreError, ClientError) as error:
             raise SinkUnavailable(f"Firehose does not take the records: {error}") from error
 
 
 class DeadLetters:
-    """Records that were refused, as objects in a bucket."""
+    """Lines that were refused, in a queue of SQS: each message may be put into the stream as one record."""
 
-    def __init__(self, bucket: str, prefix: str = "dead-letters/", *, client: Any = None) -> None:
-        self._bucket = bucket
-        self._prefix = prefix
-        self._given = client
+    def __init__(self, queue: str, *, client: Any = None) -> None:
+        self._queue = queue
+        self._client = client
 
-    def write(self, records: Sequence[Record]) -> None:
-        """See Sink."""
-        import os
-
-        import boto3
+    def write(self, lines: Sequence[bytes]) -> None:
+        """Returns when all are in the queue, or SinkUnavailable."""
         from botocore.exceptions import BotoCoreError, ClientError
 
-        client = self._given or boto3.client("s3")
-        key = f"{self._prefix}{time.strftime('%Y/%m/%d/%H%M%S', time.gmtime())}-{os.urandom(8).hex()}.jsonl"
+        if self._client is None:
+            self._client = _connected("sqs")
         try:
-            client.put_object(Bucket=self._bucket, Key=key, Body=b"".join(_data(record) for record in records))
+            for some in _packed(lines, MESSAGE_BYTES):
+                self._client.send_message(QueueUrl=self._queue, MessageBody=b"".join(some).decode())
         except (BotoCoreError, ClientError) as error:
             raise SinkUnavailable(f"the dead letters cannot be kept: {error}") from error
 
 
-def _data(record: Record) -> bytes:
-    return json.dumps(record, separators=(",", ":")).encode() + b"\n"
+def _connected(service: str) -> Any:
+    from botocore.config import Config
+    from botocore.session import get_session
+
+    config = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2, "mode": "standard"})
+    return get_session().create_client(service, config=config)
 
 
-def _batches(records: Sequence[Record]) -> Iterator[list[Record]]:
-    batch: list[Record] = []
-    size = 0
-    for record in records:
-        length = len(_data(record))
-        if batch and (len(batch) == MAX_ENTRIES or size + length > MAX_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(record)
-        size += length
-    if batch:
-        yield batch
+def _packed(parts: Sequence[bytes], size: int, count: int = MAX_ENTRIES) -> list[Lines]:
+    """Parts in groups of at most so many bytes, unless one alone has more, and of at most so many parts."""
+    groups: list[Lines] = []
+    total = size
+    for part in parts:
+        if total + len(part) > size or len(groups[-1]) == count:
+            groups.append([])
+            total = 0
+        groups[-1].append(part)
+        total += len(part)
+    return groups

@@ -12,10 +12,13 @@ from starlette.routing import Route
 
 from burgee.errors import SinkUnavailable
 from burgee.events import MAX_BYTES, MAX_RECORDS, Unacceptable, accept
-from burgee.web.access import asks_for
+from burgee.serving import NOBODY
+from burgee.web.access import asks_for, flags_of
 from burgee.web.problems import problem
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.requests import Request
 
     from burgee.events import Record, Scope
@@ -38,7 +41,9 @@ def events_route(sink: Sink, scope: Scope) -> Route:
         raw = body.get("events") if isinstance(body, dict) and len(body) == 1 else None
         if not isinstance(raw, list) or not 1 <= len(raw) <= MAX_RECORDS:
             return problem(422, "invalid-request", f"the body is an object with `events`, 1 to {MAX_RECORDS} of them")
-        accepted, rejected = judge(raw, scope, time.time())
+        now = time.time()
+        flags = flags_of(request.scope, NOBODY, now)
+        accepted, rejected = judge(raw, scope, now, lambda flag: flags.definition(flag, now) is not None)
         if accepted:
             try:
                 await run_in_threadpool(sink.write, accepted)
@@ -50,17 +55,29 @@ def events_route(sink: Sink, scope: Scope) -> Route:
     return Route("/v1/events", events, methods=["POST"])
 
 
-def judge(raw: list[Any], scope: Scope, now: float) -> tuple[list[Record], list[dict[str, Any]]]:
-    """The records that can be kept, and what is wrong with each of the others."""
+def judge(
+    raw: list[Any], scope: Scope, now: float, known: Callable[[str], bool]
+) -> tuple[list[Record], list[dict[str, Any]]]:
+    """The records that can be kept, and what is wrong with each of the others.
+
+    Storage is partitioned by flag, so nobody may make up flags: `known` tells those that the caller may see.
+    """
     accepted, rejected = [], []
     for index, one in enumerate(raw):
         try:
-            accepted.append(accept(one, scope, now))
+            record = accept(one, scope, now)
+            _known(record["flag"], known)
+            accepted.append(record)
         except Unacceptable as error:
             event_id = one.get("event_id") if isinstance(one, dict) else None
             named = {"event_id": event_id} if isinstance(event_id, str) else {}
             rejected.append({"index": index, **named, "error": str(error)})
     return accepted, rejected
+
+
+def _known(flag: str | None, known: Callable[[str], bool]) -> None:
+    if flag is not None and not known(flag):
+        raise Unacceptable(f"there is no flag {flag!r}")
 
 
 async def _body(request: Request) -> bytes | None:
