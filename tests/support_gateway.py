@@ -27,7 +27,8 @@ PAUSE = 1
 class Guard:
     """Refuses by the key that a client shows: `429@2` answers 429 from its second request on, for `PAUSE` seconds.
 
-    401 and 403 have no end. What follows a colon tells one client's key from another's.
+    `429@2+3600` does it for an hour; 401 and 403 have no end. What follows a colon tells one client's key from
+    another's.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -40,20 +41,17 @@ class Guard:
         key = dict(scope["headers"]).get(b"x-api-key", b"").decode()
         self.asked[key] += 1
         status, _, first = key.partition(":")[0].partition("@")
+        first, _, pause = first.partition("+")
+        seconds = float(pause or PAUSE) if status == "429" else float("inf")
+        app: ASGIApp = self.app
         if (
             key
             and self.asked[key] >= int(first)
-            and time.monotonic() < self._until.setdefault(key, self._end(status))
+            and time.monotonic() < self._until.setdefault(key, time.monotonic() + seconds)
         ):
-            headers = {"Retry-After": str(PAUSE)} if status == "429" else {}
-            app: ASGIApp = refusal(scope, int(status), "refused", "not with this key, not now", headers)
-        else:
-            app = self.app
+            headers = {"Retry-After": f"{seconds:g}"} if status == "429" else {}
+            app = refusal(scope, int(status), "refused", "not with this key, not now", headers)
         await app(scope, receive, send)
-
-    @staticmethod
-    def _end(status: str) -> float:
-        return time.monotonic() + PAUSE if status == "429" else float("inf")
 
 
 @contextmanager

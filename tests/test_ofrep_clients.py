@@ -178,12 +178,15 @@ def test_the_web_client(node: Path, server: Served) -> None:
     assert (seen["free"]["value"], seen["pro"]["value"]) == ("a", "b")
     assert seen["half_without_user"]["errorCode"] == "TARGETING_KEY_MISSING"
     assert seen["broken"]["errorCode"] == "PARSE_ERROR"
-    assert seen["statuses"][:2] == [200, 304], "an unchanged poll is answered without a body"
-    assert seen["statuses"].count(200) >= 3, "a changed context is answered anew, though the client shows its old tag"
+    assert seen["polled"] == [200, 304, 304], "an unchanged poll is answered without a body"
+    assert seen["statuses"] == [200, 304, 200, 200], (
+        "so is an unchanged context, and a changed one is answered anew, though the client shows its old tag"
+    )
     assert "status: 400" in seen["too_deep"]["error"], "this client tells no code of a whole answer that failed"
     assert seen["too_deep"]["kept"] == "b"
     assert (seen["401"], seen["403"]) == ("FATAL", "FATAL")
-    assert seen["limited"] == {"stale": True, "kept": True, "after": True}
+    assert seen["429@2+3600"] == {"stale": True, "kept": True, "statuses": [200, 429]}, "it asked no more"
+    assert seen["429@2"] == {"stale": True, "kept": True, "statuses": [200, 429, 304]}, "and after the pause it did"
 
 
 def test_the_server_client(node: Path, server: Served) -> None:

@@ -81,6 +81,8 @@ class Ruleset:
         self._compiling: list[str] = []
         self._faults: dict[str, str] = {}
         self._lock = RLock()
+        self.written: dict[tuple[str, int], tuple[Evaluation, bytes]] = {}
+        """Answers as somebody writes them out, for as long as the ruleset gives them."""
 
     def evaluate(self, flag: str, context: Context, now: datetime | float | None = None) -> Evaluation:
         """What a context gets. Never raises for what is in the file or the context."""
@@ -254,6 +256,7 @@ class ClientView:
         self._ruleset = ruleset
         self.release = ruleset.release
         self.exposed = ruleset.exposed
+        self.written = ruleset.written
 
     def evaluate(self, flag: str, context: Context, now: datetime | float | None = None) -> Evaluation:
         """What a context gets of a flag that clients may see."""

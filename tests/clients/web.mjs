@@ -5,15 +5,30 @@ import { OFREPWebProvider } from '@openfeature/ofrep-web-provider';
 const baseUrl = process.argv[2];
 const told = ({ value, variant, reason, errorCode }) => ({ value, variant, reason, errorCode: errorCode ?? null });
 const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
-const statuses = [];
-const fetchImplementation = async (...request) => {
-  const response = await fetch(...request);
-  statuses.push(response.status);
-  return response;
+const patience = 20_000;
+const until = async (holds) => {
+  const end = Date.now() + patience;
+  while (!holds() && Date.now() < end) await pause(10);
+};
+// A provider and the statuses that its requests were answered with.
+const watched = (options) => {
+  const statuses = [];
+  const fetchImplementation = async (...request) => {
+    const response = await fetch(...request);
+    statuses.push(response.status);
+    return response;
+  };
+  return [new OFREPWebProvider({ baseUrl, fetchImplementation, ...options }), statuses];
 };
 
-await OpenFeature.setContext({ targetingKey: 'ada', plan: 'free' });
-const provider = new OFREPWebProvider({ baseUrl, pollInterval: 100, fetchImplementation });
+const ada = { targetingKey: 'ada', plan: 'free' };
+await OpenFeature.setContext(ada);
+const [polling, polled] = watched({ pollInterval: 100 });
+await OpenFeature.setProviderAndWait('polling', polling);
+await until(() => polled.length >= 3);
+await polling.onClose();
+// Without polling, a request is made for each context and no other.
+const [provider, statuses] = watched({ pollInterval: 0 });
 await OpenFeature.setProviderAndWait(provider);
 const client = OpenFeature.getClient();
 const seen = {
@@ -28,16 +43,17 @@ const seen = {
   broken: told(client.getBooleanDetails('broken', false)),
   free: told(client.getStringDetails('ruled', '')),
 };
-await pause(350);
+await OpenFeature.setContext(ada);
 await OpenFeature.setContext({ targetingKey: 'ada', plan: 'pro' });
 seen.pro = told(client.getStringDetails('ruled', ''));
 await OpenFeature.setContext({ plan: 'pro' });
 seen.half_without_user = told(client.getBooleanDetails('half', false));
+seen.polled = polled.slice(0, 3);
 seen.statuses = [...statuses];
 let error = null;
 client.addHandler(ProviderEvents.Error, ({ message }) => { error = message; });
 await OpenFeature.setContext({ a: { b: { c: { d: { e: 1 } } } } });
-await pause(50);
+await until(() => error !== null);
 seen.too_deep = { error, kept: client.getStringValue('ruled', '') };
 await OpenFeature.setContext({ targetingKey: 'ada', plan: 'free' });
 
@@ -47,16 +63,19 @@ for (const status of ['401', '403']) {
   seen[status] = OpenFeature.getClient(status).providerStatus;
 }
 
-statuses.length = 0;
-const headers = [['X-API-Key', '429@2:web']];
-await OpenFeature.setProviderAndWait('limited', new OFREPWebProvider({ baseUrl, pollInterval: 100, headers }));
-const limited = OpenFeature.getClient('limited');
-let stale = false;
-limited.addHandler(ProviderEvents.Stale, () => { stale = true; });
-await pause(500);
-seen.limited = { stale, kept: limited.getBooleanValue('flag', false) };
-await pause(1500);
-seen.limited.after = limited.getBooleanValue('flag', false);
+// One limit that does not end while this runs, and one that does.
+for (const key of ['429@2+3600', '429@2']) {
+  const [limited, told] = watched({ pollInterval: 100, headers: [['X-API-Key', `${key}:web`]] });
+  let stale = false;
+  await OpenFeature.setProviderAndWait(key, limited);
+  const asking = OpenFeature.getClient(key);
+  asking.addHandler(ProviderEvents.Stale, () => { stale = true; });
+  await until(() => stale);
+  if (key === '429@2') await until(() => told.length >= 3);
+  else await pause(500);
+  await limited.onClose();
+  seen[key] = { stale, kept: asking.getBooleanValue('flag', false), statuses: told.slice(0, 3) };
+}
 await OpenFeature.close();
 console.log(JSON.stringify(seen));
 process.exit(0);

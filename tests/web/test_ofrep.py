@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -13,10 +14,12 @@ from burgee.deploy import apply
 from burgee.overrides import Act
 from burgee.serving import Serving
 from burgee.settings import change
-from burgee.stores import Origin
+from burgee.stores import Origin, Tenant
 from burgee.stores.sqlite import SqliteStore
+from burgee.web.access import CALLER, SERVING, Caller
 from burgee.web.app import create_app
 from burgee.web.evaluation import evaluation_app
+from burgee.web.ofrep import Ofrep
 from burgee.web.problems import refusal
 
 if TYPE_CHECKING:
@@ -143,6 +146,94 @@ def test_any_name_that_no_flag_has_is_not_found(client: TestClient, key: str) ->
     told = answered.json()
     assert (answered.status_code, told["key"], told["errorCode"]) == (404, key, "FLAG_NOT_FOUND")
     assert told["errorDetails"]
+
+
+class Sender:
+    """A client whose body comes in parts, each after so many seconds; after the last it says no more."""
+
+    def __init__(self, *parts: tuple[float, bytes], ends: bool) -> None:
+        self.parts = list(parts)
+        self.ends = ends
+
+    async def __call__(self) -> dict[str, Any]:
+        if not self.parts:
+            await asyncio.sleep(60)
+        seconds, part = self.parts.pop(0)
+        await asyncio.sleep(seconds)
+        return {"type": "http.request", "body": part, "more_body": bool(self.parts) or not self.ends}
+
+
+async def answered(sender: Any, url: str, seconds: float) -> list[dict[str, Any]]:
+    """What is sent to a client that may take so long for its body."""
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def routed(_scope: Any, _receive: Any, _send: Any) -> None:
+        pytest.fail("it was let through")
+
+    serving = Serving(bundled={"format": 1, "flags": FLAGS})
+    scope: dict[str, Any] = {"type": "http", "method": "POST", "path": url, "query_string": b"", "headers": []}
+    scope |= {"app": evaluation_app(serving), SERVING: serving, CALLER: Caller(Tenant())}
+    await Ofrep(routed, seconds)(scope, sender, send)
+    return sent
+
+
+PARTS = [b'{"context": ', b'{"targetingKey": ', b'"ada"}}']
+
+
+@pytest.mark.parametrize("url", [URL, f"{URL}/on"])
+@pytest.mark.parametrize("parts", [[], [(0.0, PARTS[0])], [(0.0, PARTS[0]), (0.01, PARTS[1])], [(0.02, b" ")] * 100])
+def test_a_body_that_does_not_arrive_is_given_up_on(url: str, parts: list[tuple[float, bytes]]) -> None:
+    start, body = asyncio.run(answered(Sender(*parts, ends=False), url, seconds=0.1))
+    assert start["status"] == 408
+    assert (b"connection", b"close") in start["headers"]
+    assert json.loads(body["body"]) == {"errorCode": "GENERAL", "errorDetails": "the body did not arrive in time"}
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.01])
+def test_a_body_that_comes_in_parts_is_waited_for(pause: float) -> None:
+    sender = Sender(*[(pause, part) for part in PARTS], ends=True)
+    start, body = asyncio.run(answered(sender, f"{URL}/half", seconds=60))
+    assert start["status"] == 200
+    assert json.loads(body["body"])["key"] == "half"
+
+
+def test_who_hangs_up_is_not_answered() -> None:
+    async def gone() -> Any:
+        return {"type": "http.disconnect"}
+
+    assert asyncio.run(answered(gone, URL, seconds=60)) == []
+
+
+def test_a_server_that_stops_is_not_held_up_by_a_body() -> None:
+    async def stopped() -> None:
+        waiting = asyncio.create_task(answered(Sender(ends=False), URL, seconds=60))
+        await asyncio.sleep(0.01)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    asyncio.run(stopped())
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])
+def test_nothing_else_is_at_these_paths(client: TestClient, method: str) -> None:
+    for url in (URL, f"{URL}/on"):
+        refused = client.request(method, url)
+        assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
+        assert refused.headers["content-type"] == "application/problem+json"
+    assert client.post(URL + "x", json={}).status_code == 404
+
+
+def test_what_is_kept_of_answers_does_not_grow_with_users() -> None:
+    serving = Serving(bundled={"format": 1, "flags": FLAGS})
+    client = TestClient(evaluation_app(serving))
+    for number in range(100):
+        assert ask(client, context={"targetingKey": f"user-{number}", "plan": "pro"}).status_code == 200
+        assert ask(client, f"no-{number}").status_code == 404
+    assert len(serving.ruleset().written) == len(FLAGS) + 1  # of `half` both answers
 
 
 def test_the_limits_are_allowed(client: TestClient) -> None:

@@ -36,6 +36,9 @@ TENANTS = "burgee.tenants"
 REASONS = "burgee.reasons"
 RELEASE = "burgee.release"
 """Where a request's scope says which release answered it."""
+NEED = "burgee.need"
+HEADERS = "burgee.headers"
+"""Where a request's scope collects what header fields its answer has beside its own."""
 
 
 class Need(StrEnum):
@@ -181,7 +184,7 @@ class Gate:
         elif needed is not Need.NOTHING and needed not in caller.may:
             await _forbidden(scope, caller, needed)(scope, receive, send)
         else:
-            scope[CALLER], scope[TENANTS] = caller, self.tenants
+            scope[CALLER], scope[TENANTS], scope[NEED] = caller, self.tenants, needed
             scope[SERVING] = self.tenants.serving(caller.tenant)
             await self.app(scope, receive, send)
 
@@ -209,9 +212,9 @@ def caller_of(request: Request) -> Caller:
     return caller
 
 
-def asks_for(request: Request, project: str, environment: str) -> bool:
+def asks_for(scope: AsgiScope, project: str, environment: str) -> bool:
     """Whether the caller is of this tenant, whose records lie here; whoever has shown no key is at home."""
-    caller: Caller | None = request.scope.get(CALLER)
+    caller: Caller | None = scope.get(CALLER)
     return (
         caller is None
         or caller.key is None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
+from starlette.middleware import Middleware
 
 from burgee.version import __version__
 from burgee.web import keeping, management, operations
@@ -14,6 +15,7 @@ from burgee.web.access import Need, need
 from burgee.web.describe import EVALUATION_PATHS, SECURITY
 from burgee.web.evaluation import evaluation_routes
 from burgee.web.front import Setup, front
+from burgee.web.ofrep import Ofrep
 from burgee.web.problems import HANDLERS, problem
 from burgee.web.tenants import Tenants
 
@@ -32,7 +34,7 @@ def create_app(store: Store, serving: Serving, setup: Setup | None = None) -> Fa
         version=__version__,
         summary="Feature flags and A/B tests as reviewed code",
         exception_handlers={**HANDLERS, RequestValidationError: _invalid, ValidationError: _invalid},
-        middleware=front(Tenants(serving, store), setup or Setup()),
+        middleware=[*front(Tenants(serving, store), setup or Setup()), Middleware(Ofrep)],
     )
     serving.refresh()  # so that the first answer, whichever it is, can name its release
     app.router.routes.extend(evaluation_routes())

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
-from typing import TYPE_CHECKING
-
-import anyio
+from types import coroutine
+from typing import TYPE_CHECKING, Any
 
 from burgee.web.problems import refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine, Generator
+
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -22,6 +24,61 @@ _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _OWN = ("/ofrep/", "/v1/")
 _PORT = re.compile(r":\d+$")
 _BRACKET = re.compile(rb"[\[\]{}]")
+
+
+class TooLarge(Exception):  # noqa: N818 - says what the body is, as the next two do
+    """More bytes than its reader takes."""
+
+
+class TooSlow(Exception):  # noqa: N818 - as above
+    """Not whole in time."""
+
+
+class Gone(Exception):  # noqa: N818 - as above
+    """Its sender hung up; nobody reads an answer."""
+
+
+async def whole(receive: Receive, most: int, seconds: float) -> bytes:
+    """A request's body of at most so many bytes; TooLarge, TooSlow, or Gone."""
+    return await _soon(_read(receive, most), seconds)
+
+
+async def _read(receive: Receive, most: int) -> bytes:
+    parts, size, more = [], 0, True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise Gone
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > most:
+            raise TooLarge
+        more = message.get("more_body", False)
+    return b"".join(parts)
+
+
+async def _soon(reading: Coroutine[Any, None, bytes], seconds: float) -> bytes:
+    """Bounds the time of what does not end at once; to set a timer takes longer than to evaluate a flag."""
+    try:
+        first = reading.send(None)
+    except StopIteration as ended:
+        whole_body: bytes = ended.value
+        return whole_body
+    try:
+        async with asyncio.timeout(seconds):
+            return await _rest(first, reading)
+    except TimeoutError as error:
+        raise TooSlow from error
+    finally:
+        reading.close()
+
+
+@coroutine
+def _rest(first: Any, begun: Coroutine[Any, None, bytes]) -> Generator[Any, None, bytes]:
+    """Waits for what a coroutine that has begun waits for, then goes on with it."""
+    yield first
+    body: bytes = yield from begun
+    return body
 
 
 class Hosts:
@@ -53,13 +110,18 @@ class BodyGuard:
         if scope["type"] != "http" or scope["method"] in {"GET", "HEAD"} or scope["path"].startswith(_OWN):
             await self.app(scope, receive, send)
             return
-        body: bytes | Response = b""
-        with anyio.move_on_after(self.seconds) as waited:
-            body = await _read(scope, receive)
-        if waited.cancelled_caught:
-            body = refusal(scope, 408, "too-slow", "the body did not arrive in time", {"Connection": "close"})
-        if not isinstance(body, bytes):
-            await body(scope, receive, send)
+        if _claimed(scope) > MAX_BYTES:
+            await _too_large(scope)(scope, receive, send)
+            return
+        try:
+            body = await whole(receive, MAX_BYTES, self.seconds)
+        except Gone:
+            return
+        except TooSlow:
+            await too_slow(scope)(scope, receive, send)
+            return
+        except TooLarge:
+            await _too_large(scope)(scope, receive, send)
             return
         wrong = _fault(body)
         if wrong is not None:
@@ -77,26 +139,20 @@ class BodyGuard:
         await self.app(scope, again, send)
 
 
-async def _read(scope: Scope, receive: Receive) -> bytes | Response:
-    for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit() and int(value[:20]) > MAX_BYTES:
-            return _too_large(scope)
-    parts, size, more = [], 0, True
-    while more:
-        message = await receive()
-        if message["type"] != "http.request":
-            break
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > MAX_BYTES:
-            return _too_large(scope)
-        more = message.get("more_body", False)
-    return b"".join(parts)
+def _claimed(scope: Scope) -> int:
+    """The bytes that a body is said to have; 0 where nothing is said."""
+    lengths = (value for name, value in scope["headers"] if name == b"content-length" and value.isdigit())
+    return max((int(value[:20]) for value in lengths), default=0)
 
 
 def _too_large(scope: Scope) -> Response:
     detail = f"the body has more than {MAX_BYTES:,} bytes"
     return refusal(scope, 413, "too-large", detail, {"Connection": "close"})
+
+
+def too_slow(scope: Scope) -> Response:
+    """The answer to who does not send what was announced; the connection is of no more use."""
+    return refusal(scope, 408, "too-slow", "the body did not arrive in time", {"Connection": "close"})
 
 
 def _fault(body: bytes) -> str | None:

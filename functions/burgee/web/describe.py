@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+_LATE = "The body did not arrive in time"
 REFUSED = {"401": "No key that works", "403": "The key may not do that", "429": "Too many requests"}
 SECURITY = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key."},
@@ -106,10 +107,20 @@ _RULES = {
 EVALUATION_PATHS = {
     "/ruleset": _operation("The release with its overrides, for evaluating elsewhere", [], _RULES),
     "/ofrep/v1/evaluate/flags": _ofrep(
-        "What a context gets of every flag", [], _BULK, _304="Not changed since `If-None-Match`", _400="No context"
+        "What a context gets of every flag",
+        [],
+        _BULK,
+        _304="Not changed since `If-None-Match`",
+        _400="No context",
+        _408=_LATE,
     ),
     "/ofrep/v1/evaluate/flags/{key}": _ofrep(
-        "What a context gets of one flag", ["key"], _ANSWER, _400="No context, or no answer", _404="No such flag"
+        "What a context gets of one flag",
+        ["key"],
+        _ANSWER,
+        _400="No context, or no answer",
+        _404="No such flag",
+        _408=_LATE,
     ),
     "/health": _operation("Whether it is up, and on which release", [], _HEALTH),
     "/users/{user_id}/flags": _operation("What a user gets of every flag", ["user_id"], _USER),

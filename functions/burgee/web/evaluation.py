@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from burgee.model import ErrorCode
@@ -17,7 +18,7 @@ from burgee.times import format_time
 from burgee.version import __version__
 from burgee.web.access import caller_of, flags_of, note, serving_of
 from burgee.web.front import Setup, front
-from burgee.web.ofrep import ofrep_routes
+from burgee.web.ofrep import Ofrep
 from burgee.web.problems import HANDLERS, answer, problem
 from burgee.web.recording import exposed
 from burgee.web.rules import rules_route
@@ -38,7 +39,7 @@ _LITERAL = re.compile(r'true|false|-?(0|[1-9]\d{0,15})(\.\d{1,15})?|"[^"\\]*"', 
 
 def evaluation_app(serving: Serving, store: Store | None = None, setup: Setup | None = None) -> Starlette:
     """The evaluation routes as an application of their own; a `store` serves tenants beside the one of `serving`."""
-    middleware = front(Tenants(serving, store), setup or Setup())
+    middleware = [*front(Tenants(serving, store), setup or Setup()), Middleware(Ofrep)]
     return Starlette(routes=evaluation_routes(), exception_handlers=HANDLERS, middleware=middleware)
 
 
@@ -64,7 +65,7 @@ def evaluation_routes() -> list[BaseRoute]:
         context, now = context_of(request), time.time()
         ruleset = flags_of(request.scope, context, now)
         answers = ruleset.evaluate_all(context, now)
-        exposed(request, ruleset, answers, context)
+        exposed(request.scope, ruleset, answers, context)
         note(request.scope, *answers.values())
         flags = [entry(ruleset, name, result, now) for name, result in answers.items()]
         return answer(request, {"user_id": request.path_params["user_id"], "flags": flags})
@@ -76,14 +77,13 @@ def evaluation_routes() -> list[BaseRoute]:
         note(request.scope, result)
         if result.error_code is ErrorCode.FLAG_NOT_FOUND:
             return problem(404, "not-found", f"Feature flag '{name}' not found")
-        exposed(request, ruleset, {name: result}, context)
+        exposed(request.scope, ruleset, {name: result}, context)
         return answer(request, entry(ruleset, name, result, now))
 
     return [
         Route("/health", health),
         Route("/users/{user_id}/flags", user_flags),
         Route("/users/{user_id}/flags/{flag_name}", user_flag),
-        ofrep_routes(),
         rules_route(),
     ]
 

@@ -29,7 +29,7 @@ def events_route(sink: Sink, scope: Scope) -> Route:
     """The route, for an application that has others."""
 
     async def events(request: Request) -> Response:
-        if not asks_for(request, scope.project, scope.environment):
+        if not asks_for(request.scope, scope.project, scope.environment):
             return problem(404, "not-found", "no events are kept here for the project of this key")
         data = await _body(request)
         if data is None:

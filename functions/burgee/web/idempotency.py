@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from burgee.errors import Conflict, StoreError
 from burgee.stores import Put, Shelf
-from burgee.web.access import CALLER, TENANTS, Need, need
+from burgee.web.access import CALLER, NEED, TENANTS, Need
 from burgee.web.problems import problem
 
 if TYPE_CHECKING:
@@ -134,10 +134,10 @@ def _replayed(found: Any) -> Response:
 
 
 def _key(scope: Scope) -> bytes | None:
-    if scope["type"] != "http" or scope["method"] not in {"POST", "PUT", "DELETE"} or CALLER not in scope:
+    if scope.get(NEED, Need.EVALUATE) is Need.EVALUATE or scope["method"] not in {"POST", "PUT", "DELETE"}:
         return None
     key = next((value for name, value in scope["headers"] if name == b"idempotency-key"), None)
-    return key if key and len(key) <= 255 and need(scope["method"], scope["path"]) is not Need.EVALUATE else None
+    return key if key and len(key) <= 255 else None
 
 
 def _id(scope: Scope, key: bytes) -> str:

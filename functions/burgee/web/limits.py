@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING
 
-from burgee.web.access import CALLER, Need, need
+from burgee.web.access import CALLER, HEADERS, NEED, Need
 from burgee.web.buckets import Buckets, Rate
 from burgee.web.problems import refusal
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 EVALUATE = Rate("evaluate", 1000, 2000)
@@ -45,27 +45,19 @@ class Limiter:
         """The ASGI application."""
         caller = scope.get(CALLER)
         holder = None if caller is None else caller.key or caller.name
-        needed = need(scope["method"], scope["path"]) if holder is not None else Need.NOTHING
+        needed = scope.get(NEED)
         if holder is None or needed is Need.NOTHING:
             await self.app(scope, receive, send)
             return
         buckets = self.evaluate if needed in {Need.EVALUATE, Need.RULES} else self.manage
         through, level = buckets.take(holder)
-        headers = _told(buckets, level)
+        scope[HEADERS].extend(_told(buckets, level))
         if not through:
             wait = str(buckets.wait(level))
             detail = f"this key asks more than {buckets.rate.per_second:g} times a second; come back in {wait} s"
-            refused = refusal(scope, 429, "too-many-requests", detail, {"Retry-After": wait})
-            refused.raw_headers.extend(headers)
-            await refused(scope, receive, send)
+            await refusal(scope, 429, "too-many-requests", detail, {"Retry-After": wait})(scope, receive, send)
             return
-
-        async def tell(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *headers]
-            await send(message)
-
-        await self.app(scope, receive, tell)
+        await self.app(scope, receive, send)
 
 
 def _told(buckets: Buckets, level: float) -> list[tuple[bytes, bytes]]:

@@ -10,7 +10,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from burgee.web.access import CALLER, REASONS, RELEASE, SERVING
+from burgee.web.access import CALLER, HEADERS, REASONS, RELEASE, SERVING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -76,6 +76,7 @@ class Observe:
             return
         started, status = time.perf_counter(), 500
         scope[REQUEST_ID] = request_id = _request_id(scope)
+        scope[HEADERS] = []
         if self.watch is not None:
             scope[REASONS] = {}
 
@@ -103,15 +104,15 @@ def _request_id(scope: Scope) -> str:
 
 
 def _headers(scope: Scope, given: Any, request_id: str) -> list[tuple[bytes, bytes]]:
-    headers = [*given, *_HEADERS, (b"x-request-id", request_id.encode())]
-    headers.append(_DOCS_POLICY if scope["path"] in {"/docs", "/redoc"} else _POLICY)
+    policy = _DOCS_POLICY if scope["path"] in {"/docs", "/redoc"} else _POLICY
+    headers = [*given, *scope[HEADERS], *_HEADERS, policy, (b"x-request-id", request_id.encode())]
     if scope.get("scheme") == "https":
         headers.append(_TRANSPORT)
     if not any(name == b"cache-control" for name, _ in given):
         headers.append(_UNCACHED)
     if SERVING in scope:
-        version = scope.get(RELEASE, scope[SERVING].status().version)
-        headers.append((b"burgee-release", str(version).encode()))
+        version = scope[RELEASE] if RELEASE in scope else scope[SERVING].status().version
+        headers.append((b"burgee-release", b"%d" % version))
     return headers
 
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
     from starlette.types import Scope
 
-ONE_FLAG = "/ofrep/v1/evaluate/flags/"
 TYPES = "https://burgee.dev/problems/"
 
 
@@ -81,11 +80,6 @@ def refusal(scope: Scope, status: int, kind: str, detail: str, headers: dict[str
 async def http_problem(request: Request, error: Exception) -> Response:
     """What the framework refuses: no such route, no such method."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type alone
-    flag = request.scope["path"].removeprefix(ONE_FLAG)
-    if error.status_code == 404 and flag != request.scope["path"]:
-        # No route takes a name with a slash or a line break, and no flag has one.
-        told = {"key": flag, "errorCode": "FLAG_NOT_FOUND", "errorDetails": f"no flag is named {flag!r}"}
-        return Response(json.dumps(told).encode(), 404, media_type="application/json")
     kind = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "refused")
     response = problem(error.status_code, kind, str(error.detail))
     response.headers.update(error.headers or {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import QueryParams
 from starlette.routing import Route
 
 from burgee.events import SCHEMA
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Send
+    from starlette.types import Scope as AsgiScope
 
     from burgee.model import Context, Evaluation
     from burgee.recorder import Recorder
@@ -53,19 +55,25 @@ def attach(app: Starlette, recorder: Recorder, reports: Reports | None = None) -
 
 
 def exposed(
-    request: Request, ruleset: Ruleset | ClientView, answers: Mapping[str, Evaluation], context: Context
+    scope: AsgiScope, ruleset: Ruleset | ClientView, answers: Mapping[str, Evaluation], context: Context
 ) -> None:
     """Notes answers where that is asked for. One flag's by `?expose=true` or its experiment; of many, those that a
     split decided, and only if asked: who fetches every flag has not seen them yet.
     """
-    recorder = getattr(request.app.state, "recorder", None)
-    if recorder is None or not asks_for(request, recorder.scope.project, recorder.scope.environment):
+    recorder = getattr(scope["app"].state, "recorder", None)
+    if recorder is None or not asks_for(scope, recorder.scope.project, recorder.scope.environment):
         return
-    asked = request.query_params.get("expose") == "true"
-    single = len(answers) == 1 and "/flags/" in request.url.path
+    asked = wants(scope, "expose")
+    single = len(answers) == 1 and "/flags/" in scope["path"]
     for flag, one in answers.items():
         if single or (asked and one.reason is Reason.SPLIT and "rule" in one.metadata):
             recorder.answered(ruleset, flag, one, context, asked=asked)
+
+
+def wants(scope: AsgiScope, name: str) -> bool:
+    """Whether a request says `?name=true`."""
+    query = scope["query_string"]
+    return bool(query) and QueryParams(query).get(name) == "true"
 
 
 class Draining:
@@ -75,7 +83,7 @@ class Draining:
         self.app = app
         self.recorder = recorder
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """The ASGI application."""
         await self.app(scope, receive, send)
         if not self.recorder.drain(0):
@@ -86,13 +94,13 @@ def _report_routes(reports: Reports, recorder: Recorder) -> list[Route]:
     project, environment = recorder.scope.project, recorder.scope.environment
 
     async def every(request: Request) -> Response:
-        if not asks_for(request, project, environment):
+        if not asks_for(request.scope, project, environment):
             return answer(request, {"experiments": []})
         return answer(request, {"experiments": await run_in_threadpool(reports.every)})
 
     async def one(request: Request) -> Response:
         flag = request.path_params["flag"]
-        mine = asks_for(request, project, environment)
+        mine = asks_for(request.scope, project, environment)
         found = await run_in_threadpool(reports.one, flag) if mine else None
         if found is None:
             return problem(404, "not-found", f"there is no experiment on {flag!r}")
