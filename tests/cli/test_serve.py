@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -20,13 +21,14 @@ import pytest
 from support_dynamodb import CREDENTIALS, wire_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from support_cli import Burgee
 
 FILE = "version: 1\ninclude: [teams/*.yaml]\nflags:\n  beta: {status: off, description: New search}\n"
 TEAM = "version: 1\nflags:\n  team_flag: {status: on}\n"
 PATIENCE = 20
+linux = pytest.mark.skipif(sys.platform != "linux", reason="the processes are counted in /proc")
 
 
 class Server:
@@ -168,6 +170,85 @@ def test_a_table_that_does_not_answer_is_told(burgee: Burgee, monkeypatch: pytes
     ran = burgee("serve", "--port", "0", "--table", "flags", "--endpoint-url", "http://127.0.0.1:9")
     assert ran.code == 1
     assert "DynamoDB" in ran.err
+
+
+FOUR = ("--workers", "4")
+
+
+def answering(server: Server) -> set[int]:
+    """The processes that have the port, told by the kernel: each child of the one that was started."""
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text(encoding="utf-8")
+    named = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children.split()}
+    return {pid for pid, line in named.items() if b"spawn_main" in line}
+
+
+def everywhere(server: Server, flag: str, wanted: bool, calls: int = 40) -> bool:
+    """Whether that many connections in a row, which the kernel deals out among the processes, are told the same."""
+    return all(server.call(f"/users/u/flags/{flag}")["enabled"] is wanted for _ in range(calls))
+
+
+def eventually(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@linux
+def test_several_processes_serve_what_one_of_them_wrote_and_what_the_file_says(folder: Path) -> None:
+    with serving(folder, *FOUR) as server:
+        assert "by 4 processes" in server.log.read_text(encoding="utf-8")
+        eventually(lambda: len(answering(server)) == 4)
+        server.call("/flags/beta", "PUT", {"status": True})
+        eventually(lambda: everywhere(server, "beta", True))
+        (folder / "teams/a.yaml").write_text(TEAM.replace("status: on", "status: off"), encoding="utf-8")
+        eventually(lambda: everywhere(server, "team_flag", False))
+        assert [one["flag"] for one in server.call("/overrides")["overrides"]] == ["beta"]
+
+
+@linux
+def test_a_process_that_dies_is_replaced_and_all_end_together(folder: Path) -> None:
+    with serving(folder, *FOUR) as server:
+        eventually(lambda: len(answering(server)) == 4)
+        before = answering(server)
+        os.kill(min(before), signal.SIGKILL)
+        eventually(lambda: len(answering(server) - {min(before)}) == 4)
+        assert everywhere(server, "team_flag", True)
+        after = answering(server)
+    assert server.process.returncode == 0
+    assert not [pid for pid in before | after if Path(f"/proc/{pid}").exists()]
+
+
+@linux
+def test_each_process_writes_exposures_to_files_of_its_own(folder: Path) -> None:
+    asked: set[str] = set()
+
+    def several_were_asked() -> bool:
+        for _ in range(20):
+            asked.add(f"user-{len(asked)}")
+            server.call(f"/users/user-{len(asked) - 1}/flags/team_flag?expose=true")
+        return len(events(folder)) > 1
+
+    with serving(folder, *FOUR) as server:
+        eventually(several_were_asked)
+        eventually(lambda: len(lines(folder)) == len(asked))
+        assert {int(path.name.split("-")[1]) for path in events(folder)} <= answering(server)
+    assert {json.loads(line)["unit"] for line in lines(folder)} == asked
+
+
+def events(folder: Path) -> list[Path]:
+    return sorted((folder / ".burgee").rglob("*.jsonl"))
+
+
+def lines(folder: Path) -> list[str]:
+    return [line for path in events(folder) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_a_memory_cannot_be_shared_by_processes(burgee: Burgee) -> None:
+    burgee.write(FILE)
+    ran = burgee("serve", "--port", "0", "--state", ":memory:", *FOUR)
+    assert ran.code == 2
+    assert "a memory of its own" in ran.err
 
 
 def test_the_state_is_kept_out_of_git(folder: Path) -> None:

@@ -65,11 +65,12 @@ def serve(
     host: Annotated[str, typer.Option(help="The address; any but loopback needs an API key.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8000,
     require_keys: Annotated[bool, typer.Option("--require-keys", help="Ask for keys on loopback too.")] = False,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer, one for each CPU.")] = 1,
 ) -> None:
     """Serve a flag file, its overrides and its API on this machine; follow the file as it changes."""
     from burgee.cli.serve import serve as start
 
-    start(host, port, where, require_keys=require_keys)
+    start(host, port, where, require_keys=require_keys, workers=workers)
 
 
 @app.command("test")

@@ -1,19 +1,24 @@
-"""`burgee serve`: a flag file and the embedded store as a service on this machine, following the file; or a table."""
+"""`burgee serve`: a flag file and the embedded store as a service on this machine, following the file; or a table.
+
+With several workers this process follows the file and keeps them up. Each of them opens the store for itself and sees
+within a second or so what was changed in it.
+"""
 
 from __future__ import annotations
 
 import socket
 import time
 from contextlib import ExitStack
+from functools import partial
 from ipaddress import ip_address
 from threading import Event, Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
 from burgee.cli import output
 from burgee.cli.source import releasable
-from burgee.cli.stores import Where, opened
+from burgee.cli.stores import Where, opened, store_of
 from burgee.deploy import Consent, apply
 from burgee.errors import BurgeeError, FlagFileError, StoreUnavailable
 from burgee.keyring import KeyRing
@@ -28,42 +33,82 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import uvicorn
+    from starlette.applications import Starlette
+
     from burgee.flagfile import Source
     from burgee.plan import Plan
     from burgee.stores import Store
 
 POLL_SECONDS = 0.5
+REFRESH_SECONDS = 1.0
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
-def serve(host: str, port: int, where: Where, *, require_keys: bool = False) -> None:
+class Manner(NamedTuple):
+    """How it is served: at which address, to whom, by how many processes."""
+
+    host: str
+    port: int
+    keyed: bool
+    workers: int = 1
+
+    @property
+    def whom(self) -> str:
+        """To whom, as people are told it."""
+        whom = "to who has an API key" if self.keyed else "open to this machine only"
+        return whom if self.workers == 1 else f"{whom}, by {self.workers} processes"
+
+
+def serve(host: str, port: int, where: Where, *, require_keys: bool = False, workers: int = 1) -> None:
     """Serves until interrupted. A file that is broken at the start is refused; later the last good one stays."""
     import uvicorn
+    from uvicorn.supervisors import Multiprocess
 
-    from burgee.cli.recording import record
-    from burgee.web.app import create_app
-    from burgee.web.front import Setup
-
-    keyed = require_keys or not _loopback(host)
+    manner = Manner(host, port, require_keys or not _loopback(host), workers)
+    if workers > 1 and str(where.state) == ":memory:":
+        raise typer.BadParameter("each process would have a memory of its own; use a file", param_hint="--state")
     with opened(where) as store, ExitStack() as stack:
-        if keyed:
+        if manner.keyed:
             _insist_on_a_key(store, host)
         listener = stack.enter_context(_listen(host, port))
         url = f"http://{host if ':' not in host else f'[{host}]'}:{listener.getsockname()[1]}"
         stop = Event()
-        whom = "to who has an API key" if keyed else "open to this machine only"
-        serving = _from_table(url, where, store, whom) if where.table else _from_file(url, where, store, stop, whom)
-        # An open service is for this machine: a page whose name was rebound to it gets nothing.
-        setup = Setup(ring=KeyRing(store)) if keyed else Setup(hosts=LOOPBACK | {host})
-        app = create_app(store, serving, setup)
-        record(app, where)
-        try:
-            config = uvicorn.Config(
-                app, log_level="warning", access_log=False, lifespan="off", server_header=False, timeout_keep_alive=5
-            )
-            uvicorn.Server(config).run(sockets=[listener])
-        finally:
-            stop.set()
+        stack.callback(stop.set)
+        told = (url, where, store, manner.whom)
+        serving = _from_table(*told) if where.table else _from_file(*told, stop)
+        if workers == 1:
+            uvicorn.Server(_config(_application(where, manner, store, serving))).run(sockets=[listener])
+        else:
+            config = _config(partial(_worker, where, manner), factory=True, workers=workers)
+            Multiprocess(config, [listener]).run()
+
+
+def _config(app: Any, **more: Any) -> uvicorn.Config:
+    import uvicorn
+
+    return uvicorn.Config(
+        app, log_level="warning", access_log=False, lifespan="off", server_header=False, timeout_keep_alive=5, **more
+    )
+
+
+def _worker(where: Where, manner: Manner) -> Starlette:
+    """One process of several; the one that started it follows the file."""
+    store = store_of(where)
+    serving = Serving(store, patience=0) if where.table else Serving(store, refresh_seconds=REFRESH_SECONDS)
+    return _application(where, manner, store, serving)
+
+
+def _application(where: Where, manner: Manner, store: Store, serving: Serving) -> Starlette:
+    from burgee.cli.recording import record
+    from burgee.web.app import create_app
+    from burgee.web.front import Setup
+
+    # An open service is for this machine: a page whose name was rebound to it gets nothing.
+    setup = Setup(ring=KeyRing(store)) if manner.keyed else Setup(hosts=LOOPBACK | {manner.host})
+    app = create_app(store, serving, setup)
+    record(app, where)
+    return app
 
 
 def _insist_on_a_key(store: Store, host: str) -> None:
@@ -76,8 +121,8 @@ def _insist_on_a_key(store: Store, host: str) -> None:
         )
 
 
-def _from_file(url: str, where: Where, store: Store, stop: Event, whom: str) -> Serving:
-    serving = Serving(store, refresh_seconds=1)
+def _from_file(url: str, where: Where, store: Store, whom: str, stop: Event) -> Serving:
+    serving = Serving(store, refresh_seconds=REFRESH_SECONDS)
     follower = Follower(where.flags, where.environment, store, serving.refresh)
     source = follower.release()
     _greet(url, where.flags, source, whom)

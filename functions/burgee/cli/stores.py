@@ -62,15 +62,16 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
 @contextmanager
 def opened(where: Where) -> Iterator[Store]:
     """The store, closed at the end."""
-    tenant = Tenant(where.project, where.environment or "default")
-    store = _store(where, tenant)
+    store = store_of(where)
     try:
         yield store
     finally:
         store.close()
 
 
-def _store(where: Where, tenant: Tenant) -> Store:
+def store_of(where: Where) -> Store:
+    """The store, for as long as the process lives."""
+    tenant = Tenant(where.project, where.environment or "default")
     if where.table is None:
         if where.endpoint_url is not None:
             raise typer.BadParameter("it needs a --table", param_hint="--endpoint-url")
