@@ -49,6 +49,7 @@ LAYERS = [
     ["migrate.goff"],
     ["stores"],
     ["stores.items"],
+    ["stores.transactions"],
     ["bundle", "stores.sqlite", "stores.dynamodb", "stores.wire"],
     ["plan"],
     ["serving", "overrides", "audit"],

@@ -115,7 +115,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one commit does, whole or not at all: flip the pointer, lay or lift overrides, retire names.
+    """What one commit does, whole or not at all: flip the pointer, lay or lift overrides, retire names, put records.
 
     Activating a release ends the trial of the one before, and begins its own if there is a `bake`.
     """
@@ -127,6 +127,7 @@ class Change:
     retire: Sequence[str] = ()
     reuse: Sequence[str] = ()
     audit: Sequence[AuditEntry] = ()
+    puts: Sequence[Put] = ()
 
 
 class Shelf(StrEnum):
@@ -185,7 +186,8 @@ class Store(Protocol):
         """Newest first, versions below `before`."""
 
     def commit(self, change: Change, *, expected: int) -> Pointer:
-        """Apply `change` if the pointer's revision is still `expected`, else `Conflict` and nothing written.
+        """Apply `change` if the pointer's revision is still `expected` and the record under each of its puts is what
+        that says, else `Conflict` and nothing written.
         Activating a version that is not fully staged is `NotFound`."""
 
     def audit(self, *, limit: int = 50, before: str | None = None, flag: str | None = None) -> Sequence[AuditEntry]:

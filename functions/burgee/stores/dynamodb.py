@@ -17,31 +17,25 @@ from __future__ import annotations
 
 import copy
 import json
-import time
 import zlib
 from contextlib import contextmanager
 from dataclasses import asdict
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
 from burgee.errors import Conflict, Corrupt, NotFound, StoreError, StoreUnavailable
 from burgee.stores import AuditEntry, Change, Origin, Pointer, Release, State, Tenant
-from burgee.stores.items import as_pointer, as_release, as_state, dumped, escaped, is_whole, loaded, numeric
+from burgee.stores.items import Place, as_pointer, as_release, as_state, dumped, is_whole, loaded, numeric
+from burgee.stores.transactions import committing, keeping, refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from botocore.exceptions import ClientError
-
     from burgee.stores import Put, Shelf
-
-    Item: TypeAlias = dict[str, Any]
+    from burgee.stores.items import Item
 
 CHUNK_BYTES = 350_000
-MAX_WRITES = 100
-"""DynamoDB's limit for one transaction."""
-TOMBSTONE_SECONDS = 86_400
 STATE_ATTEMPTS = 5
 # A request that a user waits for does not outlive a Lambda invocation: three tries within a few seconds.
 CONFIG: dict[str, Any] = {
@@ -77,14 +71,14 @@ class DynamoDbStore:
     ) -> None:
         self.tenant = tenant or Tenant()
         self.table = table
-        self._prefix = _prefix(self.tenant)
+        self._place = Place.of(table, self.tenant)
         self._endpoint_url = endpoint_url
         self.client = _client(endpoint_url, config) if client is None else client
 
     def at(self, tenant: Tenant) -> Self:
         """The same table for another tenant."""
         other = copy.copy(self)
-        other.tenant, other._prefix = tenant, _prefix(tenant)
+        other.tenant, other._place = tenant, Place.of(self.table, tenant)
         return other
 
     def create_table(self) -> None:
@@ -165,15 +159,13 @@ class DynamoDbStore:
                 raise Conflict(f"the state moved on to revision {before.revision} from {expected}; read it again")
             digest = "" if change.activate is None else self.release(change.activate).digest
             after = before.after(change, digest)
-            writes = self._writes(change, after)
-            if len(writes) > MAX_WRITES:
-                raise StoreError(
-                    f"{len(writes)} items in one commit, where DynamoDB takes {MAX_WRITES}; do it in parts"
-                )
+            retired = self._retired(change) if change.retire or change.reuse else None
             try:
+                writes = committing(self._place, change, after, retired)
                 self.client.transact_write_items(TransactItems=writes)
             except self.client.exceptions.TransactionCanceledException as error:
-                raise _cancelled(error, change) from error
+                reasons = [reason.get("Code") for reason in error.response.get("CancellationReasons", [])]
+                raise refused(reasons, change) from error
             return after
 
     def audit(self, *, limit: int = 50, before: str | None = None, flag: str | None = None) -> Sequence[AuditEntry]:
@@ -203,7 +195,7 @@ class DynamoDbStore:
 
     def keep(self, puts: Sequence[Put], audit: Sequence[AuditEntry] = ()) -> None:
         """Writes records if each is still what it was."""
-        writes = [{"Put": self._shelved(one)} for one in puts] + self._log(audit)
+        writes = keeping(self._place, puts, audit)
         with _translated():
             if len(writes) == 1 and puts[0].blind:
                 self.client.put_item(**writes[0]["Put"])
@@ -219,23 +211,6 @@ class DynamoDbStore:
             ) as error:
                 raise Conflict("somebody else wrote the record first; read it again") from error
 
-    def _shelved(self, put: Put) -> Item:
-        fields: Item = {"record": {"B": dumped(put.value)}}
-        if put.until is not None:
-            fields["ttl"] = numeric(int(put.until))
-        item = self._item(put.shelf.name, put.id, **fields)
-        if put.blind:
-            return item
-        if put.before is None:
-            return {**item, "ConditionExpression": "attribute_not_exists(pk)"}
-        before = {":before": {"B": dumped(put.before)}}
-        return {
-            **item,
-            "ConditionExpression": "#r = :before",
-            "ExpressionAttributeNames": {"#r": "record"},
-            "ExpressionAttributeValues": before,
-        }
-
     def collect(self, *, keep: int = 20) -> int:
         """Deletes releases beyond the newest `keep`; each deletion makes sure that it takes none that is served."""
         with _translated():
@@ -250,64 +225,18 @@ class DynamoDbStore:
         version = numeric(int(item["sk"]["S"]))
         unserved = "version <> :version AND (attribute_not_exists(trial_base) OR trial_base <> :version)"
         pointer = {
-            **self._key("STATE", "POINTER"),
+            **self._place.key("STATE", "POINTER"),
             "ConditionExpression": unserved,
             "ExpressionAttributeValues": {":version": version},
         }
-        delete = self._key("RELEASES", item["sk"]["S"])
+        delete = self._place.key("RELEASES", item["sk"]["S"])
         try:
             self.client.transact_write_items(TransactItems=[{"ConditionCheck": pointer}, {"Delete": delete}])
         except self.client.exceptions.TransactionCanceledException:
             return False
         for number in range(int(item["chunks"]["N"])):
-            self.client.delete_item(**self._key(f"BLOB#{item['blob']['S']}#{number}", "CHUNK"))
+            self.client.delete_item(**self._place.key(f"BLOB#{item['blob']['S']}#{number}", "CHUNK"))
         return True
-
-    def _writes(self, change: Change, after: Pointer) -> list[Item]:
-        """The pointer first: `_cancelled` reads the reasons in this order."""
-        revision = numeric(after.revision)
-        fields: Item = {"version": numeric(after.version), "revision": revision}
-        if after.digest:  # before the first release there is none, and older DynamoDBs take no empty text
-            fields["digest"] = {"S": after.digest}
-        if after.bake is not None:
-            fields |= {"trial_base": numeric(after.bake.base), "bake": {"B": dumped(asdict(after.bake))}}
-        pointer = self._item("STATE", "POINTER", **fields)
-        unmoved: Item = {"ConditionExpression": "attribute_not_exists(pk)"}
-        if after.revision > 1:
-            unmoved = {
-                "ConditionExpression": "revision = :expected",
-                "ExpressionAttributeValues": {":expected": numeric(after.revision - 1)},
-            }
-        writes: list[Item] = [{"Put": {**pointer, **unmoved}}]
-        if change.activate is not None:
-            staged = self._key("RELEASES", f"{change.activate:012}")
-            writes.append({"ConditionCheck": {**staged, "ConditionExpression": "attribute_exists(pk)"}})
-        touched: dict[str, Item] = {}
-        for flag in change.lift:
-            until = numeric(int(time.time()) + TOMBSTONE_SECONDS)
-            touched[flag] = self._item("STATE", f"OVERRIDE#{flag}", gone={"BOOL": True}, revision=revision, ttl=until)
-        for override in change.lay:
-            record = {"B": dumped(asdict(override))}
-            touched[override.flag] = self._item(
-                "STATE", f"OVERRIDE#{override.flag}", record=record, revision=revision
-            )
-        writes += [{"Put": item} for item in touched.values()]
-        told = {"laid": [override.flag for override in change.lay], "lifted": list(change.lift)}
-        flags = {"B": dumped(told)}
-        writes.append({"Put": self._item("STATE", "COMMIT", touched=flags, revision=revision)})
-        if change.retire or change.reuse:
-            record = {"B": dumped(self._retired(change))}
-            writes.append({"Put": self._item("STATE", "RETIRED", record=record, revision=revision)})
-        return writes + self._log(change.audit)
-
-    def _log(self, entries: Sequence[AuditEntry]) -> list[Item]:
-        writes = []
-        for entry in entries:
-            fields: Item = {"record": {"B": dumped(asdict(entry))}}
-            if entry.flag is not None:
-                fields["flag"] = {"S": entry.flag}
-            writes.append({"Put": self._item("AUDIT", entry.id, **fields)})
-        return writes
 
     def _retired(self, change: Change) -> dict[str, str]:
         """The names retired after a change; the condition on the revision keeps this from racing."""
@@ -337,27 +266,20 @@ class DynamoDbStore:
             raise Corrupt("the release does not match its digest")
         return payload
 
-    def _key(self, partition: str, sort: str) -> Item:
-        return {"TableName": self.table, "Key": {"pk": {"S": f"{self._prefix}#{partition}"}, "sk": {"S": sort}}}
-
-    def _item(self, partition: str, sort: str, **fields: Item) -> Item:
-        key = self._key(partition, sort)
-        return {"TableName": self.table, "Item": {**key["Key"], **fields}}
-
     def _get(self, partition: str, sort: str, *, consistent: bool) -> Item | None:
-        found = self.client.get_item(**self._key(partition, sort), ConsistentRead=consistent)
+        found = self.client.get_item(**self._place.key(partition, sort), ConsistentRead=consistent)
         item: Item | None = found.get("Item")
         return item
 
     def _put(self, partition: str, sort: str, *, ConditionExpression: str | None = None, **fields: Item) -> None:  # noqa: N803 - DynamoDB's name
         condition = {"ConditionExpression": ConditionExpression} if ConditionExpression else {}
-        self.client.put_item(**self._item(partition, sort, **fields), **condition)
+        self.client.put_item(**self._place.item(partition, sort, **fields), **condition)
 
     def _query(
         self, partition: str, *, below: str | None = None, values: Mapping[str, Any] | None = None, **more: Any
     ) -> Iterator[Item]:
         """All items of a partition page by page, sort keys under `below`."""
-        names = {":pk": {"S": f"{self._prefix}#{partition}"}, **(values or {})}
+        names = {":pk": {"S": self._place.partition(partition)}, **(values or {})}
         condition = "pk = :pk"
         if below is not None:
             condition, names[":below"] = "pk = :pk AND sk < :below", {"S": below}
@@ -390,10 +312,6 @@ def _botocores() -> tuple[type[Exception], ...]:
     return BotoCoreError, ClientError
 
 
-def _prefix(tenant: Tenant) -> str:
-    return "#".join(escaped(part) for part in (tenant.project, tenant.environment))
-
-
 @contextmanager
 def _translated() -> Iterator[None]:
     """What the client raises, in this project's words; its own retries are over by then."""
@@ -407,12 +325,3 @@ def _translated() -> Iterator[None]:
         raise StoreUnavailable(f"DynamoDB: {why}") from error
     except (KeyError, TypeError, ValueError) as error:
         raise Corrupt(f"an item of the table does not parse: {error!r}") from error
-
-
-def _cancelled(error: ClientError, change: Change) -> StoreError:
-    reasons = [reason.get("Code") for reason in error.response.get("CancellationReasons", [])]
-    if reasons[:1] == ["ConditionalCheckFailed"] or "TransactionConflict" in reasons:
-        return Conflict("somebody else committed first; read the state again")
-    if "ConditionalCheckFailed" in reasons:
-        return NotFound(f"there is no release {change.activate}")
-    return StoreUnavailable(f"DynamoDB: the transaction was cancelled: {reasons}")

@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from burgee.model import Override
-from burgee.stores import Bake, Origin, Pointer, Release, State
+from burgee.stores import Bake, Origin, Pointer, Release, State, Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    Item: TypeAlias = dict[str, Any]
+Item: TypeAlias = "dict[str, Any]"
+
+
+class Place(NamedTuple):
+    """Where a tenant's items lie: a table, and what all of their partition keys begin with."""
+
+    table: str
+    prefix: str
+
+    @classmethod
+    def of(cls, table: str, tenant: Tenant) -> Place:
+        """A tenant's place in a table."""
+        return cls(table, "#".join(_escaped(part) for part in (tenant.project, tenant.environment)))
+
+    def partition(self, name: str) -> str:
+        """A partition's key."""
+        return f"{self.prefix}#{name}"
+
+    def key(self, partition: str, sort: str) -> Item:
+        """What names an item in a request."""
+        return {"TableName": self.table, "Key": {"pk": {"S": self.partition(partition)}, "sk": {"S": sort}}}
+
+    def item(self, partition: str, sort: str, **fields: Item) -> Item:
+        """What a request puts in its place."""
+        return {"TableName": self.table, "Item": {**self.key(partition, sort)["Key"], **fields}}
 
 
 def is_whole(items: Mapping[str, Item]) -> bool:
@@ -56,7 +80,7 @@ def as_release(item: Item) -> Release:
     return Release(**{**record, "origin": Origin(**record["origin"])})
 
 
-def escaped(part: str) -> str:
+def _escaped(part: str) -> str:
     """A part of a key that cannot be mistaken for two."""
     return part.replace("%", "%25").replace("#", "%23")
 

@@ -175,6 +175,7 @@ class SqliteStore:
                 trial = (self._key, after.bake.base, _dump(asdict(after.bake)))
                 db.execute("INSERT INTO bake VALUES (?, ?, ?)", trial)
             self._write(db, change)
+            self._put(db, change.puts)
         return after
 
     def _staged_digest(self, db: sqlite3.Connection, version: int) -> str:
@@ -222,16 +223,19 @@ class SqliteStore:
 
     def keep(self, puts: Sequence[Put], audit: Sequence[AuditEntry] = ()) -> None:
         """Writes records if each is still what it was."""
-        query = "SELECT record FROM shelf WHERE tenant = ? AND shelf = ? AND id = ?"
         with self._transaction(write=True) as db:
-            for one in puts:
-                row = db.execute(query, (self._key, one.shelf, one.id)).fetchone()
-                if not one.blind and (row and row[0]) != (None if one.before is None else _dump(one.before)):
-                    raise Conflict(f"somebody else wrote {one.shelf} {one.id!r} first; read it again")
-                values = (self._key, one.shelf, one.id, _dump(one.value), one.until)
-                db.execute("REPLACE INTO shelf VALUES (?, ?, ?, ?, ?)", values)
+            self._put(db, puts)
             db.execute("DELETE FROM shelf WHERE until < ?", (time.time(),))
             self._log(db, audit)
+
+    def _put(self, db: sqlite3.Connection, puts: Sequence[Put]) -> None:
+        query = "SELECT record FROM shelf WHERE tenant = ? AND shelf = ? AND id = ?"
+        for one in puts:
+            row = db.execute(query, (self._key, one.shelf, one.id)).fetchone()
+            if not one.blind and (row and row[0]) != (None if one.before is None else _dump(one.before)):
+                raise Conflict(f"somebody else wrote {one.shelf} {one.id!r} first; read it again")
+            values = (self._key, one.shelf, one.id, _dump(one.value), one.until)
+            db.execute("REPLACE INTO shelf VALUES (?, ?, ?, ?, ?)", values)
 
     def collect(self, *, keep: int = 20) -> int:
         """Deletes releases beyond the newest `keep`, never the current one nor its base."""
