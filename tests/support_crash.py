@@ -38,6 +38,7 @@ class Fused(sqlite3.Connection):
     """Dies, as by `kill -9`, right before or after the statement that uses up the fuse."""
 
     fuse = 0
+    writes_alone = False
 
     def _burn(self, result: Any = None) -> Any:
         Fused.fuse -= 1
@@ -46,6 +47,8 @@ class Fused(sqlite3.Connection):
         return result
 
     def execute(self, *arguments: Any) -> Any:
+        if Fused.writes_alone and not arguments[0].startswith(("REPLACE", "INSERT", "DELETE")):
+            return super().execute(*arguments)
         self._burn()
         return self._burn(super().execute(*arguments))
 
@@ -94,3 +97,30 @@ def run_out_of_space(path: str) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert store.state() == before
     assert released(store, b"two").version == 2
+
+
+def die_in_a_request(folder: str, token: str) -> None:
+    """For each statement that writes, while a flag is made in base.db, a process that dies there, on a copy.
+
+    Prints how each ended; the last one lives.
+    """
+    from support_keys import HOME, bearer, service
+
+    plain: Any = sqlite3.connect
+    connect: Any = lambda *arguments, **more: plain(*arguments, factory=Fused, **more)  # noqa: E731
+    sqlite3.connect = connect
+    headers = {**bearer(token), "Idempotency-Key": "once", "X-Burgee-Reason": "test"}
+    for fuse in count(1):
+        path = Path(folder) / f"{fuse}.db"
+        shutil.copy(Path(folder) / "base.db", path)
+        child = os.fork()
+        if child == 0:
+            client = service(SqliteStore(path, HOME))
+            client.get("/flags", headers=headers)  # so that what a new process reads first is behind it
+            Fused.fuse, Fused.writes_alone = fuse, True
+            client.post("/flags", json={"flag_name": "made"}, headers=headers)
+            os._exit(0)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        print(status, flush=True)
+        if status == 0:
+            break

@@ -13,10 +13,13 @@ from burgee.keys import Kind, Scope, create, revoke
 from burgee.overrides import Act
 from burgee.serving import Serving
 from burgee.stores import Origin, Tenant
+from burgee.stores.sqlite import SqliteStore
 from burgee.web.app import create_app
 from burgee.web.front import Setup
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from burgee.stores import Store
 
 HOME = Tenant("shop", "production")
@@ -57,6 +60,21 @@ def service(store: Store, **setup: Any) -> TestClient:
     given = {"ring": KeyRing(store), **setup}
     app = create_app(store, Serving(store, refresh_seconds=0), Setup(**given))
     return TestClient(app, raise_server_exceptions=False)
+
+
+def shop(flags: dict[str, Any]) -> Iterator[SqliteStore]:
+    """What a fixture yields: a store in memory with these flags released, closed in the end."""
+    store = SqliteStore(":memory:", HOME)
+    release(store, flags)
+    yield store
+    store.close()
+
+
+def admin(store: Store, **setup: Any) -> TestClient:
+    """Somebody who may do everything, and says why."""
+    client = service(store, **setup)
+    client.headers.update({**bearer(token(store, Kind.ADMIN, *ALL)), "X-Burgee-Reason": "test"})
+    return client
 
 
 def bearer(token: str) -> dict[str, str]:

@@ -104,14 +104,20 @@ def apply(store: Store, wanted: Snapshot, origin: Origin, act: Act, consent: Con
 
 def rollback(store: Store, version: int, act: Act, consent: Consent | None = None) -> Plan:
     """Makes an earlier release live again, under the same rules for overrides; names come back without asking."""
+    made, change = returning(store, version, act, consent)
+    store.commit(change, expected=made.revision)
+    return made
+
+
+def returning(store: Store, version: int, act: Act, consent: Consent | None = None) -> tuple[Plan, Change]:
+    """What `rollback` would commit over the revision of its plan; writes nothing."""
     consent = consent or Consent()
     state, current = live(store)
     wanted = load_snapshot(store.payload(version))
     made = plan(state, current, wanted, act.now)
     bake = None if version == made.version else _bake(made, act, consent)
     _conflicts(made, consent)
-    store.commit(_change(made, version, act, consent, bake), expected=made.revision)
-    return made
+    return made, _change(made, version, act, consent, bake)
 
 
 def promote(store: Store, act: Act) -> int:

@@ -131,7 +131,7 @@ def create(store: Store, kind: Kind, name: str, act: Act, scopes: tuple[Scope, .
         raise Refused("too-many-keys", f"there are {MAX_KEYS:,} keys already")
     wanted = tuple(scope for scope in Scope if scope in (scopes or (Scope.READ,))) if kind is Kind.ADMIN else ()
     made = _make(store.tenant, Key("", kind, name, wanted, "", "", "", act.until), act)
-    store.keep([_put(None, made.key)], [act.entry(after=told(made.key))])
+    store.keep([_put(None, made.key), *act.puts], [act.entry(after=told(made.key))])
     return made
 
 
@@ -144,7 +144,7 @@ def rotate(store: Store, key: str, overlap: float, act: Act) -> Made:
         end = old.expires_at
     ending = replace(old, expires_at=end)
     entry = act.entry(before=told(old), after=told(made.key))
-    store.keep([_put(old, ending), _put(None, made.key)], [entry])
+    store.keep([_put(old, ending), _put(None, made.key), *act.puts], [entry])
     return made
 
 
@@ -156,7 +156,7 @@ def revoke(store: Store, key: str, act: Act) -> Key:
     if old.revoked_at is not None:
         return old
     gone = replace(old, revoked_at=format_time(act.now))
-    store.keep([_put(old, gone)], [act.entry(before=told(old), after=told(gone))])
+    store.keep([_put(old, gone), *act.puts], [act.entry(before=told(old), after=told(gone))])
     return gone
 
 

@@ -14,16 +14,16 @@ from burgee.stores import AuditEntry, Change
 from burgee.times import format_time, parse_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from burgee.model import Definition, Snapshot
-    from burgee.stores import State
+    from burgee.stores import Put, State
 
 
 class Act(NamedTuple):
     """Who does what, why and when; `now` in epoch seconds, `until` (RFC 3339) where it ends by itself.
 
-    `source` names what acts for them, such as a function's version.
+    `source` names what acts for them, such as a function's version; `puts` are records that are written with it.
     """
 
     action: str
@@ -33,6 +33,7 @@ class Act(NamedTuple):
     until: str | None = None
     request_id: str | None = None
     source: str | None = None
+    puts: Sequence[Put] = ()
 
     def entry(self, **more: Any) -> AuditEntry:
         """Its audit entry, whose id sorts by time."""

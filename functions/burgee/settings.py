@@ -33,13 +33,18 @@ def settings(store: Store) -> Settings:
     return Settings() if record is None else Settings(tuple(record["cors_origins"]))
 
 
-def change(store: Store, cors_origins: Sequence[str], act: Act) -> Settings:
-    """Sets them; Refused where one is no origin."""
+def wanted(cors_origins: Sequence[str]) -> Settings:
+    """Settings to be; Refused where one is no origin."""
     wrong = [origin for origin in cors_origins if not _ORIGIN.fullmatch(origin)]
     if wrong or len(cors_origins) > MAX_ORIGINS:
         told = f"{wrong[0]!r} is no origin" if wrong else f"more than {MAX_ORIGINS} origins"
         raise Refused("invalid-settings", f"{told}: an origin is such as https://shop.example.com, without a path")
-    before = store.find(Shelf.SETTINGS, _ID)
-    after = Settings(tuple(dict.fromkeys(cors_origins)))
-    store.keep([Put(Shelf.SETTINGS, _ID, asdict(after), before)], [act.entry(before=before, after=asdict(after))])
+    return Settings(tuple(dict.fromkeys(cors_origins)))
+
+
+def change(store: Store, cors_origins: Sequence[str], act: Act) -> Settings:
+    """Sets them; Refused where one is no origin."""
+    before, after = store.find(Shelf.SETTINGS, _ID), wanted(cors_origins)
+    put = Put(Shelf.SETTINGS, _ID, asdict(after), before)
+    store.keep([put, *act.puts], [act.entry(before=before, after=asdict(after))])
     return after

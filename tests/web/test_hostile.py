@@ -11,15 +11,16 @@ from urllib.parse import quote
 import pytest
 
 from burgee.keys import Kind
-from burgee.stores.sqlite import SqliteStore
 from burgee.web.body import BodyGuard
 from burgee.web.telemetry import Metrics, RequestLog, together
-from support_keys import ALL, HOME, bearer, release, service, token
+from support_keys import ALL, admin, bearer, service, shop, token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from starlette.testclient import TestClient
+
+    from burgee.stores.sqlite import SqliteStore
 
 FLAGS: dict[str, Any] = {"beta": {"status": True, "rollout_percentage": 50, "client": True}}
 CONTEXT = {"targetingKey": "u"}
@@ -27,17 +28,12 @@ CONTEXT = {"targetingKey": "u"}
 
 @pytest.fixture
 def store() -> Iterator[SqliteStore]:
-    store = SqliteStore(":memory:", HOME)
-    release(store, FLAGS)
-    yield store
-    store.close()
+    yield from shop(FLAGS)
 
 
 @pytest.fixture
 def client(store: SqliteStore) -> TestClient:
-    client = service(store)
-    client.headers.update({**bearer(token(store, Kind.ADMIN, *ALL)), "X-Burgee-Reason": "test"})
-    return client
+    return admin(store)
 
 
 def deep(levels: int) -> bytes:

@@ -12,15 +12,14 @@ from starlette.testclient import TestClient
 from burgee.engine import BOOLEAN_VARIANTS
 from burgee.grammar import normalise
 from burgee.keyring import KeyRing
-from burgee.keys import Kind, Scope
+from burgee.keys import Kind
 from burgee.serving import Serving
-from burgee.stores import Shelf
 from burgee.stores.sqlite import SqliteStore
 from burgee.web.app import create_app
 from burgee.web.buckets import Buckets, Rate
 from burgee.web.front import Setup
 from burgee.web.limits import Limits
-from support_keys import ALL, HOME, bearer, release, service, token
+from support_keys import ALL, HOME, admin, bearer, release, service, shop, token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,17 +39,12 @@ FLAGS: dict[str, Any] = {
 
 @pytest.fixture
 def store() -> Iterator[SqliteStore]:
-    store = SqliteStore(":memory:", HOME)
-    release(store, FLAGS)
-    yield store
-    store.close()
+    yield from shop(FLAGS)
 
 
 @pytest.fixture
 def client(store: SqliteStore) -> TestClient:
-    client = service(store)
-    client.headers.update({**bearer(token(store, Kind.ADMIN, *ALL)), "X-Burgee-Reason": "test"})
-    return client
+    return admin(store)
 
 
 def test_a_write_takes_only_what_its_writer_has_read(client: TestClient) -> None:
@@ -93,59 +87,6 @@ def test_of_sixteen_writers_with_if_match_nobody_loses_an_update(tmp_path: Path)
     assert sum(tries) > 64  # otherwise nobody was in anybody's way, and nothing was shown
     assert len([entry for entry in store.audit(limit=1000) if entry.action == "flag.update"]) == 64
     store.close()
-
-
-def test_the_same_write_sent_again_is_answered_as_the_first_time(client: TestClient, store: SqliteStore) -> None:
-    key = {"Idempotency-Key": "deploy-7"}
-    first = client.post("/flags", json={"flag_name": "made"}, headers=key)
-    again = client.post("/flags", json={"flag_name": "made"}, headers=key)
-    assert (first.status_code, again.status_code) == (201, 201)
-    assert again.content == first.content
-    assert again.headers["etag"] == first.headers["etag"]
-    assert (first.headers.get("idempotency-replayed"), again.headers["idempotency-replayed"]) == (None, "true")
-    assert [entry.action for entry in store.audit()].count("flag.create") == 1
-    other = client.post("/flags", json={"flag_name": "else"}, headers=key)
-    assert (other.status_code, other.json()["type"].rpartition("/")[2]) == (422, "idempotency-mismatch")
-    gone = [client.delete("/flags/made", headers=key) for _ in range(2)]
-    assert [one.status_code for one in gone] == [204, 204]
-    assert client.delete("/flags/made").status_code == 404
-
-
-def test_an_idempotency_key_is_its_senders_own_and_lasts_a_day(
-    client: TestClient, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    key = {"Idempotency-Key": "1"}
-    body = {"status": False}
-    assert client.put("/flags/beta", json=body, headers=key).status_code == 200
-    other = bearer(token(store, Kind.ADMIN, Scope.WRITE, Scope.READ))
-    assert client.put("/flags/beta", json={"status": True}, headers={**key, **other}).status_code == 200
-    now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now + 86_401)
-    assert client.put("/flags/beta", json={"status": True}, headers=key).status_code == 200
-
-
-def test_a_request_that_is_being_done_is_not_done_twice(client: TestClient, store: SqliteStore) -> None:
-    key = {"Idempotency-Key": "slow"}
-    commit, inner = store.commit, list[Any]()
-
-    def slow(*arguments: Any, **options: Any) -> Any:
-        if not inner:
-            inner.append(None)
-            inner[0] = client.put("/flags/beta", json={"status": False}, headers=key)
-        return commit(*arguments, **options)
-
-    store.commit = slow  # type: ignore[method-assign]
-    assert client.put("/flags/beta", json={"status": False}, headers=key).status_code == 200
-    assert (inner[0].status_code, inner[0].headers["retry-after"]) == (409, "1")
-
-
-def test_no_secret_is_kept_to_be_told_again(client: TestClient, store: SqliteStore) -> None:
-    key, body = {"Idempotency-Key": "k"}, {"kind": "server", "name": "app"}
-    made = client.post("/keys", json=body, headers=key)
-    again = client.post("/keys", json=body, headers=key)
-    assert (made.status_code, again.status_code) == (201, 409)
-    assert len(client.get("/keys").json()["keys"]) == 2
-    assert made.json()["token"] not in repr(store.shelf(Shelf.REQUESTS))
 
 
 def test_a_dry_run_tells_the_effect_and_changes_nothing(client: TestClient, store: SqliteStore) -> None:
@@ -249,6 +190,41 @@ def test_a_release_can_be_activated_again(client: TestClient, store: SqliteStore
     assert (conflict.status_code, conflict.json()["type"].rpartition("/")[2]) == (409, "override-conflict")
     assert client.post("/releases/2/activate", json={"overrides": "discard"}).status_code == 200
     assert client.get("/overrides").json() == {"overrides": []}
+
+
+def test_a_release_is_activated_only_over_what_was_read(client: TestClient, store: SqliteStore) -> None:
+    etag = client.get("/releases").headers["etag"]
+    release(store, {**FLAGS, "beta": {"status": False}})
+    now = client.get("/releases").headers["etag"]
+    for held in (etag, f"W/{now}", '"other"'):
+        for query in ("", "?dry_run=true"):
+            told = client.post(f"/releases/1/activate{query}", json={}, headers={"If-Match": held})
+            assert (told.status_code, told.json()["type"].rpartition("/")[2]) == (412, "stale")
+    assert client.get("/releases").json()["current"] == 2
+    assert client.post("/releases/1/activate?dry_run=true", json={}, headers={"If-Match": now}).status_code == 200
+    back = client.post("/releases/1/activate", json={}, headers={"If-Match": f'"x", {now}'})
+    assert back.json()["current"] == 1
+    assert back.headers["etag"] == client.get("/releases").headers["etag"] not in {etag, now}
+    assert client.post("/releases/2/activate", json={}, headers={"If-Match": now}).status_code == 412
+    assert client.post("/releases/2/activate", json={}, headers={"If-Match": "*"}).status_code == 200
+    assert client.post("/releases/9/activate", json={}, headers={"If-Match": "*"}).status_code == 404
+
+
+def test_an_activation_that_somebody_overtakes_changes_nothing(client: TestClient, store: SqliteStore) -> None:
+    release(store, {**FLAGS, "beta": {"status": False}})
+    etag = client.get("/releases").headers["etag"]
+    commit = store.commit
+
+    def overtaken(*arguments: Any, **options: Any) -> Any:
+        store.commit = commit  # type: ignore[method-assign]
+        release(store, {**FLAGS, "new": {"status": True}})
+        return commit(*arguments, **options)
+
+    store.commit = overtaken  # type: ignore[method-assign]
+    told = client.post("/releases/1/activate", json={}, headers={"If-Match": etag})
+    assert (told.status_code, told.json()["type"].rpartition("/")[2]) == (409, "conflict")
+    assert client.get("/releases").json()["current"] == 3
+    assert client.post("/releases/1/activate", json={}, headers={"If-Match": etag}).status_code == 412
 
 
 @pytest.mark.parametrize(

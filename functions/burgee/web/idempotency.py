@@ -1,7 +1,7 @@
 """`Idempotency-Key`: the same write sent again is answered as the first time, for a day, and done once.
 
-The answer is kept after the change, not in its transaction: a process that dies between the two leaves a request that
-is done again when it is sent again a minute later, which for every write here gives the same flags or a refusal.
+A request is noted before it is done, and its answer is written in the transaction of the change that it makes:
+whenever a process dies, either both are there or neither.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from burgee.stores import Store
 
+REMEMBERED = "burgee.remembered"
+"""Where a request's scope has what writes its answer with its change."""
 KEPT_SECONDS = 86_400
 RUNNING_SECONDS = 60
 MAX_KEPT = 256 * 1024
@@ -45,12 +47,13 @@ class Idempotency:
             return
         body = await _body(receive)
         store: Store = scope[TENANTS].store(scope[CALLER].tenant)
-        request = _Request(store, _id(scope, key), _fingerprint(scope, body))
+        request = Remembered(store, _id(scope, key), _fingerprint(scope, body))
         try:
             answer = await run_in_threadpool(request.begin)
         except StoreError:
             answer = problem(503, "store-unavailable", "the flags cannot be changed now; evaluation goes on")
         if answer is None:
+            scope[REMEMBERED] = request
             answer = await self._run(scope, body)
             await run_in_threadpool(request.end, answer)
         await answer(scope, receive, send)
@@ -74,7 +77,7 @@ class Idempotency:
         return response
 
 
-class _Request:
+class Remembered:
     """One remembered request."""
 
     def __init__(self, store: Store, key: str, fingerprint: str) -> None:
@@ -82,6 +85,7 @@ class _Request:
         self._id = key
         self._fingerprint = fingerprint
         self._running: dict[str, Any] = {}
+        self._offered: Put | None = None
 
     def begin(self) -> Response | None:
         """None where the request is to be done now; else what to answer instead."""
@@ -101,8 +105,26 @@ class _Request:
             return _running()
         return None
 
+    def record(self, answer: Response) -> Put:
+        """What to write with the change that `answer` tells of; that fails where another try has taken over."""
+        self._offered = self._put(answer)
+        return self._offered
+
     def end(self, answer: Response) -> None:
-        """Keeps the answer; one that may be another when tried again is not kept, nor one with a secret in it."""
+        """Keeps an answer that was not written with a change.
+
+        Where one was after all, the record is no longer the one that `begin` wrote, and nothing is overwritten.
+        """
+        put = self._put(answer)
+        if put == self._offered:
+            return
+        try:
+            self._store.keep([put])
+        except StoreError:
+            return
+
+    def _put(self, answer: Response) -> Put:
+        """An answer that may be another when tried again is not kept, nor one with a secret in it."""
         body = bytes(answer.body)
         headers = {name: value for name, value in answer.headers.items() if name in _HEADERS}
         kept = {**self._running, "status": answer.status_code, "headers": headers, "body": b64encode(body).decode()}
@@ -110,14 +132,16 @@ class _Request:
             kept = {"at": 0, "fingerprint": ""}
         elif answer.headers.get("cache-control") == "no-store" or len(body) > MAX_KEPT:
             kept = {**kept, "status": 409, "headers": {"content-type": "application/problem+json"}, "body": _UNTOLD}
-        until = time.time() + KEPT_SECONDS
-        try:
-            self._store.keep([Put(Shelf.REQUESTS, self._id, kept, self._running, until=until)])
-        except StoreError:
-            return
+        return Put(Shelf.REQUESTS, self._id, kept, self._running, until=self._running["at"] + KEPT_SECONDS)
 
 
 _UNTOLD = b64encode(bytes(problem(409, "already-done", "this was done; its answer is told once").body)).decode()
+
+
+def written_with(scope: Scope, answer: Response) -> list[Put]:
+    """What is to be written with the change that `answer` tells of: nothing where no key came with the request."""
+    remembered: Remembered | None = scope.get(REMEMBERED)
+    return [] if remembered is None else [remembered.record(answer)]
 
 
 def _running() -> Response:

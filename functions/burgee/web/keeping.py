@@ -10,16 +10,18 @@ from pydantic import Field
 
 from burgee.errors import Refused
 from burgee.keys import Kind, Scope, create, listed, revoke, rotate, told
-from burgee.settings import change, settings
+from burgee.settings import change, settings, wanted
 from burgee.times import parse_duration
 from burgee.web.access import tenants_of
 from burgee.web.problems import answer
-from burgee.web.writes import COMMON, MISSING, UNCHANGED, Expiry, Here, Meant, Said
+from burgee.web.writes import COMMON, MISSING, UNCHANGED, Expiry, Here, Intent, Meant, Said
 
 if TYPE_CHECKING:
     from burgee.keys import Key, Made
+    from burgee.overrides import Act
 
 router = APIRouter(tags=["keys"], responses=COMMON)
+_UNCACHED = {"Cache-Control": "no-store"}
 KeyId = Annotated[str, Path(pattern=r"^[0-9a-f]{16}$")]
 
 
@@ -53,31 +55,27 @@ def list_keys(request: Request, flags: Here) -> Response:
 @router.post("/keys", status_code=201)
 def create_key(request: Request, flags: Here, meant: Meant, body: NewKey) -> Response:
     """Make a key; its token is told this once."""
-    act = meant.act("key.create", body.author, body.reason, body.expires_in)
-    _never_dry(meant.dry_run)
-    made = create(flags.store, body.kind, body.name, act, tuple(body.scopes))
-    return answer(request, _made(made), 201, {"Cache-Control": "no-store"})
+    act = _once(meant, meant.act("key.create", body.author, body.reason, body.expires_in))
+    return _made(request, create(flags.store, body.kind, body.name, act, tuple(body.scopes)))
 
 
 @router.post("/keys/{key_id}/rotate", status_code=201, responses=MISSING)
 def rotate_key(request: Request, flags: Here, meant: Meant, key_id: KeyId, body: Rotation) -> Response:
     """Make a key in this one's place, which goes on working for the overlap."""
-    act = meant.act("key.rotate", body.author, body.reason)
-    _never_dry(meant.dry_run)
+    act = _once(meant, meant.act("key.rotate", body.author, body.reason))
     try:
         overlap = parse_duration(body.overlap)
     except ValueError as error:
         raise Refused("invalid-request", f"overlap: {error}") from error
-    return answer(request, _made(rotate(flags.store, key_id, overlap, act)), 201, {"Cache-Control": "no-store"})
+    return _made(request, rotate(flags.store, key_id, overlap, act))
 
 
 @router.delete("/keys/{key_id}", status_code=204, responses=MISSING)
 def revoke_key(flags: Here, meant: Meant, key_id: KeyId) -> Response:
     """Stop a key, everywhere within a minute."""
-    act = meant.act("key.revoke")
-    _never_dry(meant.dry_run)
-    revoke(flags.store, key_id, act)
-    return Response(status_code=204)
+    told = Response(status_code=204)
+    revoke(flags.store, key_id, _with(meant, meant.act("key.revoke"), told))
+    return told
 
 
 @router.get("/settings", responses=UNCHANGED)
@@ -90,20 +88,27 @@ def get_settings(request: Request, flags: Here) -> Response:
 def put_settings(request: Request, flags: Here, meant: Meant, body: NewSettings) -> Response:
     """Say it anew; in force within a minute."""
     act = meant.act("settings.change", body.author, body.reason)
-    _never_dry(meant.dry_run)
-    after = change(flags.store, body.cors_origins, act)
+    told = answer(request, asdict(wanted(body.cors_origins)))
+    change(flags.store, body.cors_origins, _with(meant, act, told))
     tenants_of(request).forget_origins(flags.store.tenant)
-    return answer(request, asdict(after))
+    return told
 
 
-def _never_dry(dry_run: bool) -> None:
-    if dry_run:
+def _with(meant: Intent, act: Act, told: Response) -> Act:
+    """The act whose answer is `told`; never a dry one."""
+    if meant.dry_run:
         raise Refused("invalid-request", "dry_run: no flag's answer changes here; there is nothing to try")
+    return act._replace(puts=meant.puts(told))
+
+
+def _once(meant: Intent, act: Act) -> Act:
+    """The act whose answer has a token in it, which is kept nowhere."""
+    return _with(meant, act, Response(status_code=201, headers=_UNCACHED))
 
 
 def _record(key: Key, used: str | None) -> dict[str, Any]:
     return {**told(key), "last_used_at": used}
 
 
-def _made(made: Made) -> dict[str, Any]:
-    return {**told(made.key), "token": made.token}
+def _made(request: Request, made: Made) -> Response:
+    return answer(request, {**told(made.key), "token": made.token}, 201, _UNCACHED)

@@ -25,8 +25,6 @@ from burgee.web.writes import (
     Here,
     Meant,
     Said,
-    gone,
-    wrote,
 )
 
 if TYPE_CHECKING:
@@ -66,7 +64,7 @@ router = APIRouter(tags=["management"], responses=COMMON)
 
 
 @router.post("/flags", status_code=201, responses=EXISTS | TRIED | STALE)
-def create_flag(request: Request, flags: Here, meant: Meant, body: NewFlag) -> Response:
+def create_flag(flags: Here, meant: Meant, body: NewFlag) -> Response:
     """Make a flag that Git does not know yet."""
     act, wanted = meant.act("flag.create", body.author, body.reason, body.expires_in), _sent(body)
 
@@ -75,7 +73,7 @@ def create_flag(request: Request, flags: Here, meant: Meant, body: NewFlag) -> R
             raise Refused("exists", f"Feature flag '{body.flag_name}' already exists")
         return lay(state, snapshot, body.flag_name, {"status": body.status, **wanted}, act)
 
-    return wrote(request, flags, body.flag_name, flags.write(meant, body.flag_name, new), 201)
+    return flags.write(meant, body.flag_name, new, 201)
 
 
 @router.get("/flags", responses=UNCHANGED)
@@ -115,7 +113,7 @@ def get_flag(request: Request, flags: Here, flag_name: str) -> Response:
 
 
 @router.put("/flags/{flag_name}", responses=MISSING | EXISTS | STALE)
-def update_flag(request: Request, flags: Here, meant: Meant, flag_name: str, body: FlagChange) -> Response:
+def update_flag(flags: Here, meant: Meant, flag_name: str, body: FlagChange) -> Response:
     """Change the keys sent, and only those."""
     act, sent = meant.act("flag.update", body.author, body.reason, body.expires_in), _sent(body)
 
@@ -124,11 +122,11 @@ def update_flag(request: Request, flags: Here, meant: Meant, flag_name: str, bod
         wanted = {key: value for key, value in {**current, **sent}.items() if value is not None}
         return lay(state, snapshot, flag_name, wanted, act)
 
-    return wrote(request, flags, flag_name, flags.write(meant, flag_name, change))
+    return flags.write(meant, flag_name, change)
 
 
 @router.delete("/flags/{flag_name}", status_code=204, responses=MISSING | TRIED | STALE)
-def delete_flag(request: Request, flags: Here, meant: Meant, flag_name: str) -> Response:
+def delete_flag(flags: Here, meant: Meant, flag_name: str) -> Response:
     """Serve a flag as absent; one that Git never had is gone."""
     act = meant.act("flag.delete")
 
@@ -136,22 +134,22 @@ def delete_flag(request: Request, flags: Here, meant: Meant, flag_name: str) -> 
         _current(state, snapshot, flag_name, act)
         return lay(state, snapshot, flag_name, None, act)
 
-    return gone(request, flags.write(meant, flag_name, absent))
+    return flags.write(meant, flag_name, absent, 204)
 
 
 @router.post("/flags/{flag_name}/kill", responses=MISSING | STALE)
-def kill_flag(request: Request, flags: Here, meant: Meant, flag_name: str, body: Kill) -> Response:
+def kill_flag(flags: Here, meant: Meant, flag_name: str, body: Kill) -> Response:
     """Switch a flag off, now, whatever its schedule says."""
     act = meant.act("flag.kill", body.author, body.reason, body.expires_in)
 
     def kill(state: State, snapshot: Snapshot) -> Change:
         return lay(state, snapshot, flag_name, killed(_current(state, snapshot, flag_name, act)), act)
 
-    return wrote(request, flags, flag_name, flags.write(meant, flag_name, kill))
+    return flags.write(meant, flag_name, kill)
 
 
 @router.post("/flags/{flag_name}/unkill", responses=MISSING | STALE)
-def unkill_flag(request: Request, flags: Here, meant: Meant, flag_name: str, body: Said) -> Response:
+def unkill_flag(flags: Here, meant: Meant, flag_name: str, body: Said) -> Response:
     """Let a killed flag go on as it was."""
     act = meant.act("flag.unkill", body.author, body.reason)
 
@@ -159,7 +157,7 @@ def unkill_flag(request: Request, flags: Here, meant: Meant, flag_name: str, bod
         _current(state, snapshot, flag_name, act)
         return lay(state, snapshot, flag_name, revived(state, snapshot, flag_name, act.now), act)
 
-    return wrote(request, flags, flag_name, flags.write(meant, flag_name, revive))
+    return flags.write(meant, flag_name, revive)
 
 
 def _current(state: State, snapshot: Snapshot, flag: str, act: Act) -> Definition:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field
 
 from burgee.audit import Wanted, search
-from burgee.deploy import Consent, live, rollback
+from burgee.deploy import Consent, live, returning
 from burgee.effect import effects
 from burgee.errors import Refused
 from burgee.overrides import laid_over, lift
@@ -17,13 +17,15 @@ from burgee.plan import Verdict, plan
 from burgee.report import record
 from burgee.snapshots import load_snapshot
 from burgee.times import parse_time
-from burgee.web.problems import answer
-from burgee.web.writes import COMMON, MISSING, STALE, TRIED, UNCHANGED, Here, Meant, Said, gone
+from burgee.web.problems import answer, etag_of, matches
+from burgee.web.writes import COMMON, MISSING, STALE, TRIED, UNCHANGED, Here, Intent, Meant, Said
 
 if TYPE_CHECKING:
-    from burgee.stores import Store
+    from burgee.model import Snapshot
+    from burgee.stores import State, Store
 
 router = APIRouter(tags=["operations"], responses=COMMON)
+PAGE = 20
 Moment = Annotated[str | None, Query(max_length=40, description="In RFC 3339.")]
 
 
@@ -41,37 +43,41 @@ def list_overrides(request: Request, flags: Here) -> Response:
 
 
 @router.delete("/overrides/{flag_name}", status_code=204, responses=MISSING | TRIED | STALE)
-def clear_override(request: Request, flags: Here, meant: Meant, flag_name: str) -> Response:
+def clear_override(flags: Here, meant: Meant, flag_name: str) -> Response:
     """Take an override away: the release decides again."""
     act = meant.act("override.clear")
-    effect = flags.write(meant, flag_name, lambda state, snapshot: lift(state, snapshot, flag_name, act))
-    return gone(request, effect)
+    return flags.write(meant, flag_name, lambda state, snapshot: lift(state, snapshot, flag_name, act), 204)
 
 
 @router.get("/releases", responses=UNCHANGED)
 def list_releases(
     request: Request,
     flags: Here,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    limit: Annotated[int, Query(ge=1, le=100)] = PAGE,
     cursor: Annotated[int | None, Query(ge=1, le=2**53)] = None,
 ) -> Response:
     """Releases, newest first, versions below `cursor`."""
-    current = flags.store.pointer().version
-    releases = [asdict(release) for release in flags.store.releases(limit=limit, before=cursor)]
-    return answer(request, {"current": current, "releases": releases})
+    return answer(request, _listed(flags.store, flags.store.state().pointer.version, limit, cursor))
 
 
-@router.post("/releases/{version}/activate", responses=MISSING)
+@router.post("/releases/{version}/activate", responses=MISSING | STALE)
 def activate_release(
     request: Request, flags: Here, meant: Meant, version: Annotated[int, Path(ge=1, le=2**53)], body: Activation
 ) -> Response:
     """Make an earlier release the live one, overrides by the rules of a deploy."""
-    act = meant.act("release.activate", body.author, body.reason)
+    act, store = meant.act("release.activate", body.author, body.reason), flags.store
     if meant.dry_run:
-        return answer(request, _tried(flags.store, version, act.now))
-    rollback(flags.store, version, act, Consent(body.overrides))
+        state, current = live(store)
+        _unmoved(meant, _listed(store, state.pointer.version))
+        return answer(request, _tried(store, version, state, current, act.now))
+    made, change = returning(store, version, act, Consent(body.overrides))
+    before = _listed(store, made.version)
+    _unmoved(meant, before)
+    etag = etag_of({**before, "current": version})
+    told = answer(request, {"current": version, "release": asdict(store.release(version))}, headers={"ETag": etag})
+    store.commit(replace(change, puts=meant.puts(told)), expected=made.revision)
     flags.serving.refresh()
-    return answer(request, {"current": version, "release": asdict(flags.store.release(version))})
+    return told
 
 
 @router.get("/audit", responses=UNCHANGED)
@@ -95,8 +101,17 @@ def list_audit(  # noqa: PLR0913, PLR0917 - a list's parameters are its filters
     return answer(request, {"entries": [asdict(entry) for entry in found.entries], "cursor": found.cursor})
 
 
-def _tried(store: Store, version: int, now: float) -> dict[str, Any]:
-    state, current = live(store)
+def _listed(store: Store, current: int, limit: int = PAGE, before: int | None = None) -> dict[str, Any]:
+    return {"current": current, "releases": [asdict(one) for one in store.releases(limit=limit, before=before)]}
+
+
+def _unmoved(meant: Intent, releases: dict[str, Any]) -> None:
+    """Refuses where these are no longer the releases that the writer has read."""
+    if meant.if_match is not None and not matches(meant.if_match, etag_of(releases)):
+        raise Refused("stale", "the releases are no longer what `If-Match` says; read them again")
+
+
+def _tried(store: Store, version: int, state: State, current: Snapshot, now: float) -> dict[str, Any]:
     wanted = load_snapshot(store.payload(version))
     made = plan(state, current, wanted, now)
     staying = [standing.override for standing in made.standings if standing.verdict is not Verdict.EXPIRED]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from fastapi import Depends, Header, Query, Request, Response
@@ -15,6 +16,7 @@ from burgee.overrides import Act, changed, laid_over, served
 from burgee.report import record
 from burgee.times import format_time, parse_duration
 from burgee.web.access import Caller, caller_of, serving_of, store_of
+from burgee.web.idempotency import written_with
 from burgee.web.observe import REQUEST_ID
 from burgee.web.problems import answer, etag_of, matches
 from burgee.web.resources import resource
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
     from burgee.model import Snapshot
     from burgee.serving import Serving
-    from burgee.stores import Change, State, Store
+    from burgee.stores import Change, Put, State, Store
 
 Author = Annotated[str | None, Header(alias="X-Burgee-Author", max_length=200)]
 Reason = Annotated[str | None, Header(alias="X-Burgee-Reason", max_length=500)]
@@ -70,6 +72,7 @@ Expiry = Annotated[
 class Intent(NamedTuple):
     """A write as its request means it."""
 
+    request: Request
     caller: Caller
     request_id: str | None
     source: str | None
@@ -96,6 +99,10 @@ class Intent(NamedTuple):
                 raise Refused("invalid-request", f"expires_in: {error}") from error
         return Act(action, author or "unknown", reason, now, until, self.request_id, self.source)
 
+    def puts(self, told: Response) -> list[Put]:
+        """The records to write with the change that `told` answers."""
+        return written_with(self.request.scope, told)
+
 
 async def intent(  # noqa: PLR0913, PLR0917 - each is a header of its own
     request: Request,
@@ -107,7 +114,9 @@ async def intent(  # noqa: PLR0913, PLR0917 - each is a header of its own
 ) -> Intent:
     """What the headers and the query say of a write."""
     source = request.client.host if request.client else None
-    return Intent(caller_of(request), request.scope.get(REQUEST_ID), source, author, reason, if_match, dry_run)
+    return Intent(
+        request, caller_of(request), request.scope.get(REQUEST_ID), source, author, reason, if_match, dry_run
+    )
 
 
 Meant = Annotated[Intent, Depends(intent)]
@@ -125,36 +134,43 @@ class Flags:
         state, snapshot = live(self.store)
         return state, snapshot, self._released(state)
 
-    def write(self, meant: Intent, flag: str, decide: Callable[[State, Snapshot], Change]) -> dict[str, Any] | None:
-        """Commits a change to a flag and serves it here at once; for a dry run its effect, and nothing is changed."""
+    def write(
+        self, meant: Intent, flag: str, decide: Callable[[State, Snapshot], Change], status: int = 200
+    ) -> Response:
+        """Commits a change to a flag and serves it here at once; a dry run changes nothing.
+
+        The answer is the flag as this change made it, nothing for 204, or the effect of a dry run.
+        """
+        told = Response()
 
         def checked(state: State, snapshot: Snapshot) -> Change:
+            nonlocal told
+            now, released = time.time(), self._released(state)
             if meant.if_match is not None:
-                found = self._found(flag, state, snapshot, self._released(state))
+                found = _found(flag, state, snapshot, released, now)
                 if not matches(meant.if_match, None if found is None else etag_of(found)):
                     raise Refused("stale", f"'{flag}' is no longer what `If-Match` says; read it again")
-            return decide(state, snapshot)
+            change = decide(state, snapshot)
+            after = replace(state, overrides={one.flag: one for one in changed(state, change)})
+            told = _wrote(meant.request, _found(flag, after, snapshot, released, now), status)
+            return replace(change, puts=meant.puts(told))
 
         if meant.dry_run:
             state, snapshot = live(self.store)
             now = time.time()
             before = laid_over(snapshot, state.overrides.values(), now)
             after = laid_over(snapshot, changed(state, checked(state, snapshot)), now)
-            return {"dry_run": True, "effect": record(effects(before, after, now))}
+            return answer(meant.request, {"dry_run": True, "effect": record(effects(before, after, now))})
         write(self.store, checked)
         self.serving.refresh()
-        return None
+        return told
 
     def tell(self, flag: str) -> dict[str, Any]:
         """A flag as the management routes answer it."""
-        found = self._found(flag, *self.read())
+        found = _found(flag, *self.read(), time.time())
         if found is None:
             raise Refused("not-found", f"Feature flag '{flag}' not found")
         return found
-
-    def _found(self, flag: str, state: State, snapshot: Snapshot, released: str) -> dict[str, Any] | None:
-        definition = served(state, snapshot, flag, time.time())
-        return None if definition is None else resource(flag, definition, state, released)
 
     def _released(self, state: State) -> str:
         version = state.pointer.version
@@ -169,14 +185,13 @@ async def here(request: Request) -> Flags:
 Here = Annotated[Flags, Depends(here)]
 
 
-def wrote(request: Request, flags: Flags, flag: str, effect: dict[str, Any] | None, status: int = 200) -> Response:
-    """A flag after a write, with the ETag that the next one may ask for; or the effect of a dry run."""
-    if effect is not None:
-        return answer(request, effect)
-    body = flags.tell(flag)
+def _found(flag: str, state: State, snapshot: Snapshot, released: str, now: float) -> dict[str, Any] | None:
+    definition = served(state, snapshot, flag, now)
+    return None if definition is None else resource(flag, definition, state, released)
+
+
+def _wrote(request: Request, body: dict[str, Any] | None, status: int) -> Response:
+    """A flag after a write, with the ETag that the next one may ask for."""
+    if status == 204:
+        return Response(status_code=204)
     return answer(request, body, status, {"ETag": etag_of(body)})
-
-
-def gone(request: Request, effect: dict[str, Any] | None) -> Response:
-    """No content, or the effect of a dry run."""
-    return Response(status_code=204) if effect is None else answer(request, effect)
