@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from burgee.experiments import DEFAULT_RULE, allocation
+from burgee.experiments import DEFAULT_RULE, Kind, Method, allocation
 from burgee.flagfile import near
 from burgee.grammar import dump
 from burgee.model import Problem
@@ -42,10 +42,20 @@ def _metrics(source: Source, name: str, experiment: Experiment) -> Iterator[Prob
         seen.add(metric)
         if ("metrics", metric) not in source.homes:
             yield _unknown(source, place, metric)
+        elif metric in experiment.primaries:
+            yield from _undecidable(source, place, metric, experiment)
     for metric in experiment.guardrails:
         place = source.place("flags", name, "experiment", "guardrails", metric, key=True)
         if ("metrics", metric) not in source.homes:
             yield _unknown(source, place, metric)
+
+
+def _undecidable(source: Source, place: Any, metric: str, experiment: Experiment) -> Iterator[Problem]:
+    """Bounds over time are for sums; ranks of values that come and go are none."""
+    known = source.model.metrics.get(metric)  # absent where it is wrong itself
+    if known is not None and known.kind is Kind.QUANTILE and experiment.method is not Method.FIXED:
+        message = f"{metric} is a quantile: method {experiment.method} has no bounds that would decide it"
+        yield Problem(place, "experiment-quantile", message, "write `method: fixed`, or make it secondary")
 
 
 def _unknown(source: Source, place: Any, metric: str) -> Problem:

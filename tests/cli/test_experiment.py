@@ -140,6 +140,28 @@ def test_lint_warns_of_a_plan_that_is_too_small(burgee: Burgee) -> None:
     assert "experiment-undersized: 400 units find 20 % less often than planned" in told.err
 
 
+@pytest.mark.parametrize(
+    ("at", "change", "warned"),
+    [
+        ("2027-01-28T23:59:59Z", "", False),
+        ("2027-01-29T00:00:00Z", "", True),
+        ("2027-03-01T00:00:00Z", "    schedule: [{at: 2027-01-29, set: {rollout_percentage: 100}}]\n", False),
+        ("2027-03-01T00:00:00Z", "    schedule: [{at: 2027-01-29, set: {status: off}}]\n", False),
+        ("2027-03-01T00:00:00Z", "    schedule: [{at: 2027-04-01, set: {rollout_percentage: 100}}]\n", True),
+    ],
+)
+def test_lint_warns_of_an_experiment_that_is_over_and_still_splits(
+    burgee: Burgee, at: str, change: str, warned: bool
+) -> None:
+    text = FILE.replace("    experiment:\n", f"{change}    experiment:\n")
+    path = burgee.write(text)
+    told = burgee("lint", str(path), "--at", at)
+    assert told.code == 0
+    line = text.splitlines().index("      end: 2027-01-29") + 1
+    expected = f":{line}:12: warning experiment-over: the experiment on button ended on 2027-01-29, and off and on"
+    assert (expected in told.err) is warned, told.err
+
+
 def test_simulations_are_told_with_their_intervals(burgee: Burgee) -> None:
     told = burgee(
         "experiment", "simulate", "--runs", "2", "--units", "300", "--looks", "5", "--effect", "50", "--json"

@@ -46,7 +46,7 @@ def lint(
 ) -> None:
     """Tell everything that is wrong with flag files, and run their tests. Warnings do not fail."""
     from burgee.cli.app import moment
-    from burgee.cli.sizing import undersized
+    from burgee.cli.sizing import over, undersized
     from burgee.cli.source import examine
 
     codes = output.codes(fail_on)
@@ -58,7 +58,7 @@ def lint(
         source, tests, found = examine(path)
         flags += len(source.model.flags)
         ran += tests
-        found += [] if _any_error(found) else undersized(source)
+        found += [] if _any_error(found) else [*undersized(source), *over(source, now)]
         told = [] if _any_error(found) else _findings(source, now)
         blocked = output.blocked(told, codes, source)
         problems += found + [_placed(source, one, Severity.ERROR if one in blocked else one.severity) for one in told]

@@ -1,11 +1,15 @@
-"""Whether planned sizes are enough: part of lint where the analysis is installed, silent where it is not."""
+"""Warnings of plans: sizes too small, as far as the analysis is installed, and experiments that are over."""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from burgee.compile import compile_source
+from burgee.decide import Side
+from burgee.experiments import allocation
 from burgee.model import Problem, Severity
+from burgee.times import parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,3 +40,18 @@ def undersized(source: Source) -> Iterator[Problem]:
             message = f"{planned:,} units find {effect:g} % less often than planned; it takes {needed:,}"
             hint = f"`burgee power {name}` says more"
             yield Problem(place, "experiment-undersized", message, hint, Severity.WARNING)
+
+
+def over(source: Source, now: float) -> Iterator[Problem]:
+    """A warning for each experiment that is past its end while people still get different arms."""
+    for name, flag in source.model.flags.items():
+        experiment = flag.experiment
+        if experiment is None or parse_time(experiment.end) > now:
+            continue
+        state = Side(compile_source(source, experiment.environment), now).state(name) or {}
+        arms = allocation(state, experiment.rule) if state.get("status", False) else {}
+        if len(arms) > 1:
+            place = source.place("flags", name, "experiment", "end")
+            message = f"the experiment on {name} ended on {experiment.end}, and {' and '.join(arms)} are still given"
+            hint = "give everyone the arm that won and take `experiment` out, or move `end`"
+            yield Problem(place, "experiment-over", message, hint, Severity.WARNING)
