@@ -20,7 +20,7 @@ LAYERS = [
     ["times", "bucketing", "semver", "findings"],
     ["events"],
     ["sinks"],
-    ["sinks.jsonl", "sinks.firehose"],
+    ["sinks.jsonl", "sinks.firehose", "sinks.http"],
     ["hashing"],
     ["conditions"],
     ["engine"],

@@ -110,7 +110,7 @@ def test_a_sink_that_breaks_in_an_unforeseen_way_is_told_of_and_holds_up_no_answ
     recorder.answered(ruleset, "logged", answer, CONTEXT, asked=False)
     assert recorder.drain(5)
     assert len(sink.records) == 1
-    assert "exposures were lost, 1 so far" in caplog.text
+    assert "records were lost, 1 so far" in caplog.text
     assert "ZeroDivisionError" in caplog.text
 
 

@@ -36,7 +36,8 @@ AHEAD_SECONDS = 3600.0
 """How far a client's clock may be ahead."""
 
 _COMMON = {"type", "event_id", "time", "unit", "properties"}
-_KEYS = {"exposure": _COMMON | {"flag", "variant", "reason", "rule", "release"}, "track": _COMMON | {"event"}}
+KEYS = {"exposure": _COMMON | {"flag", "variant", "reason", "rule", "release"}, "track": _COMMON | {"event"}}
+"""What a client may tell, by the type of record."""
 _NEEDED = {"exposure": ("event_id", "unit", "flag", "variant"), "track": ("event_id", "unit", "event")}
 
 
@@ -86,9 +87,9 @@ def accept(raw: Any, scope: Scope, now: float) -> Record:
     if not isinstance(raw, dict):
         raise Unacceptable("a record is an object")
     kind = raw.get("type")
-    if not isinstance(kind, str) or kind not in _KEYS:
+    if not isinstance(kind, str) or kind not in KEYS:
         raise Unacceptable("`type` is `exposure` or `track`")
-    keys = _KEYS[kind]
+    keys = KEYS[kind]
     if not raw.keys() <= keys:
         raise Unacceptable(f"there is no {min(raw.keys() - keys, key=str)!r} in a record of type {kind}")
     for key in _NEEDED[kind]:

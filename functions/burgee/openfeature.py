@@ -36,8 +36,12 @@ if TYPE_CHECKING:
     from openfeature.track import TrackingEventDetails
 
     from burgee.model import Context, Evaluation, Snapshot
+    from burgee.recorder import Recorder
     from burgee.ruleset import Ruleset
     from burgee.stores import Store
+
+
+DRAIN_SECONDS = 5.0
 
 
 class Refresh(StrEnum):
@@ -73,6 +77,7 @@ class Options(TypedDict, total=False):
     refresh_seconds: float
     hooks: Sequence[Hook]
     sink: Sink | None
+    recorder: Recorder | None
 
 
 class BurgeeProvider(AbstractProvider):
@@ -85,6 +90,7 @@ class BurgeeProvider(AbstractProvider):
         self._period = options.get("refresh_seconds", 10.0)
         self._hooks = list(options.get("hooks", ()))
         self._sink = options.get("sink")
+        self._recorder = options.get("recorder")
         self._chance = Random()  # noqa: S311 - it spreads load, no more
         self._stop = Event()
         self._thread: Thread | None = None
@@ -144,8 +150,10 @@ class BurgeeProvider(AbstractProvider):
             raise GeneralError(str(failure))
 
     def shutdown(self) -> None:
-        """Stops following; what was read stays."""
+        """Stops following; what was read stays, and what was recorded is written."""
         self._stop.set()
+        if self._recorder is not None:
+            self._recorder.drain(DRAIN_SECONDS)
         if self._thread is not None:
             self._thread.join(5)
             self._thread = None
@@ -156,14 +164,19 @@ class BurgeeProvider(AbstractProvider):
         evaluation_context: EvaluationContext | None = None,
         tracking_event_details: TrackingEventDetails | None = None,
     ) -> None:
-        """Hands an event to the sink, if there is one."""
-        if self._sink is None:
+        """Hands an event to the sink, and records it for experiments where it says whose it is."""
+        if self._sink is None and self._recorder is None:
             return
         key = evaluation_context.targeting_key if evaluation_context else None
         context = evaluation_context.attributes if evaluation_context else {}
         value = tracking_event_details.value if tracking_event_details else None
         attributes = tracking_event_details.attributes if tracking_event_details else {}
-        self._sink.record(Tracked(tracking_event_name, time.time(), key, dict(context), value, dict(attributes)))
+        now = time.time()
+        if self._sink is not None:
+            self._sink.record(Tracked(tracking_event_name, now, key, dict(context), value, dict(attributes)))
+        if self._recorder is not None and key:
+            told = {**attributes, **({} if value is None else {"value": value})}
+            self._recorder.tracked(tracking_event_name, key, now, {name: _plain(one) for name, one in told.items()})
 
     def resolve_boolean_details(
         self, flag_key: str, default_value: bool, evaluation_context: EvaluationContext | None = None
@@ -199,7 +212,10 @@ class BurgeeProvider(AbstractProvider):
         self, flag: str, default: Any, context: EvaluationContext | None, typed: Callable[[Any], Any]
     ) -> FlagResolutionDetails[Any]:
         attributes, now = plain_context(context), time.time()
-        answer = self._ruleset(attributes, now).evaluate(flag, attributes, now)
+        ruleset = self._ruleset(attributes, now)
+        answer = ruleset.evaluate(flag, attributes, now)
+        if self._recorder is not None:
+            self._recorder.answered(ruleset, flag, answer, attributes, asked=False)
         if answer.error_code is not None:
             if self._failing and self._serving.status().source == "none":
                 return _error(default, ErrorCode.PROVIDER_NOT_READY, str(self._serving.failure()), answer)

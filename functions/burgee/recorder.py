@@ -1,8 +1,9 @@
-"""Exposures beside answers: put aside at once, written by a thread, so that no answer waits or fails."""
+"""Exposures beside answers, and events: put aside at once, written by a thread, so that nobody waits or fails."""
 
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections import deque
 from contextlib import suppress
@@ -11,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from burgee.conditions import reader
 from burgee.engine import unit_reader
-from burgee.events import Scope, Unacceptable, exposure
+from burgee.events import Scope, Unacceptable, accept, exposure
 from burgee.model import Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from burgee.events import Record
     from burgee.model import Context, Evaluation
     from burgee.ruleset import Ruleset
@@ -64,6 +67,15 @@ class Recorder:
         except Unacceptable:
             self.dropped += 1
 
+    def tracked(self, event: str, unit: str, at: float, properties: Mapping[str, Any]) -> None:
+        """Notes what a unit did, at epoch seconds; of the properties those that are texts, numbers and truths."""
+        raw = {"type": "track", "event_id": os.urandom(12).hex(), "time": at, "unit": unit, "event": event}
+        try:
+            self.put(accept({**raw, "properties": _plain(properties)}, self.scope, at))
+        except Unacceptable as error:
+            self.dropped += 1
+            _LOG.warning("an event was lost: %s", error)
+
     def put(self, record: Record) -> None:
         """Puts a record aside; never waits."""
         with self._state:
@@ -98,7 +110,7 @@ class Recorder:
                 self._state.notify_all()
             if self.dropped != self._told:
                 self._told = self.dropped
-                _LOG.warning("exposures were lost, %d so far", self.dropped, exc_info=problem)
+                _LOG.warning("records were lost, %d so far", self.dropped, exc_info=problem)
 
     def _write(self, batch: list[Record]) -> Exception | None:
         """Why the batch is lost, if it is."""
@@ -116,5 +128,8 @@ class Recorder:
 
 def _scalars(context: Context, names: Any) -> dict[str, Any]:
     """The attributes that a breakdown needs, and no other: a record holds nothing that nobody asked for."""
-    found = {name: reader(name)(context) for name in names}
-    return {name: value for name, value in found.items() if isinstance(value, (str, int, float, bool))}
+    return _plain({name: reader(name)(context) for name in names})
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if isinstance(value, (str, int, float, bool))}

@@ -30,3 +30,16 @@ class MemorySink:
     def write(self, records: Sequence[Record]) -> None:
         """See Sink."""
         self.records.extend(records)
+
+
+def packed(parts: Sequence[bytes], size: int, count: int) -> list[list[bytes]]:
+    """Parts in groups of at most so many bytes, unless one alone has more, and of at most so many parts."""
+    groups: list[list[bytes]] = []
+    total = 0
+    for part in parts:
+        if not groups or total + len(part) > size or len(groups[-1]) == count:
+            groups.append([])
+            total = 0
+        groups[-1].append(part)
+        total += len(part)
+    return groups

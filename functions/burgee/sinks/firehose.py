@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from burgee.errors import SinkUnavailable
+from burgee.sinks import packed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,7 +48,7 @@ class FirehoseSink:
     def write(self, records: Sequence[Record]) -> None:
         """See Sink. Returns when each is in the stream or in the queue."""
         lines = [_ENCODE(record).encode() + b"\n" for record in records]
-        left = self._stubborn(_packed(lines, ENTRY_BYTES))
+        left = self._stubborn(packed(lines, ENTRY_BYTES, MAX_ENTRIES))
         if left:
             self._dead_letters.write(left)
 
@@ -67,7 +68,7 @@ class FirehoseSink:
 
     def _refused(self, entries: list[Lines]) -> list[Lines]:
         left = []
-        for batch in _packed([b"".join(entry) for entry in entries], MAX_BYTES, MAX_ENTRIES):
+        for batch in packed([b"".join(entry) for entry in entries], MAX_BYTES, MAX_ENTRIES):
             told = self._put([{"Data": data} for data in batch])["RequestResponses"]
             left += [
                 data.splitlines(keepends=True) for data, one in zip(batch, told, strict=True) if "ErrorCode" in one
@@ -99,7 +100,7 @@ class DeadLetters:
         if self._client is None:
             self._client = _connected("sqs")
         try:
-            for some in _packed(lines, MESSAGE_BYTES):
+            for some in packed(lines, MESSAGE_BYTES, MAX_ENTRIES):
                 self._client.send_message(QueueUrl=self._queue, MessageBody=b"".join(some).decode())
         except (BotoCoreError, ClientError) as error:
             raise SinkUnavailable(f"the dead letters cannot be kept: {error}") from error
@@ -111,16 +112,3 @@ def _connected(service: str) -> Any:
 
     config = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2, "mode": "standard"})
     return get_session().create_client(service, config=config)
-
-
-def _packed(parts: Sequence[bytes], size: int, count: int = MAX_ENTRIES) -> list[Lines]:
-    """Parts in groups of at most so many bytes, unless one alone has more, and of at most so many parts."""
-    groups: list[Lines] = []
-    total = size
-    for part in parts:
-        if total + len(part) > size or len(groups[-1]) == count:
-            groups.append([])
-            total = 0
-        groups[-1].append(part)
-        total += len(part)
-    return groups
