@@ -57,7 +57,9 @@ build: $(READY) ## compile flags.yaml into the Lambda packages with `sam build` 
 	@$(BIN)/burgee bundle functions/release.json $(if $(ENV),--env $(ENV))
 	@PATH="$(dir $(PYTHON_3_13)):$$PATH" SAM_CLI_TELEMETRY=0 $(BIN)/sam build --build-dir $(BUILD) --parameter-overrides Architecture=$(ARCH) >/dev/null
 	@find $(BUILD) -name __pycache__ -prune -exec rm -rf {} +
-	@$(PYTHON_3_13) -m compileall -q --invalidation-mode unchecked-hash $(BUILD)
+	@for folder in $(BUILD)/*/; do \
+		$(PYTHON_3_13) -m compileall -q -s "$${folder%/}" -p /var/task --invalidation-mode unchecked-hash "$$folder" || exit 1; \
+	done
 	@echo "Built $(BUILD)"
 
 bench: $(READY) ## measure engines, loading and cold starts beside others, and write docs/performance.md (needs Python 3.13)

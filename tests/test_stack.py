@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -261,11 +260,18 @@ def arriving(place: str, count: int) -> list[dict[str, Any]]:
         time.sleep(0.5)
 
 
-def test_the_same_input_makes_the_same_bytes(tmp_path: Path) -> None:
-    copy = project(tmp_path)
-    before = contents(build(copy))
-    shutil.rmtree(copy / ".aws-sam")
-    assert contents(build(copy)) == before
+def test_the_same_input_makes_the_same_bytes_in_any_folder(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    before = contents(build(project(here)))
+    assert contents(build(project(there))) == before
+
+
+def test_the_functions_share_one_package(tmp_path: Path) -> None:
+    packages = [contents(folder) for folder in build(project(tmp_path)).iterdir() if folder.is_dir()]
+    assert len(packages) == 5
+    assert all(package == packages[0] for package in packages)
 
 
 def contents(folder: Path) -> dict[str, str]:
