@@ -1,119 +1,120 @@
-"""Every figure of docs/performance.md in one run: `make bench`.
+"""Every figure of docs/performance.md, part by part: `make bench`.
 
-    python tests/benchmarks/bench.py [--rounds 9] [--starts 10]
+    python tests/benchmarks/bench.py [--only PART]... [--rounds 15] [--starts 10]
 
-Writes the figures to `results.json` beside this file and the page from them; `--page` writes the page alone.
+Writes each part, as soon as it is measured, to `results.json` beside this file with its date, machine and duration,
+and the page from them. Parts that are not asked for keep the figures that they have. `--page` writes the page alone.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
-from datetime import UTC, datetime
+import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2] / "functions"))
 
-from benchmarks import cold_start, engines, growth
+from benchmarks import cold_start, engines, growth, package_size
+from benchmarks.machine import circumstances, step_aside
 from support_build import python_3_13
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).parents[2]
 RESULTS = Path(__file__).with_name("results.json")
 TEMPLATE = Path(__file__).with_name("page.md")
 PAGE = ROOT / "docs/performance.md"
+LEAST = 7
 
 
-def measure(rounds: int, starts: int) -> dict[str, Any]:
-    """All figures."""
-    python = python_3_13()
-    if python is None:
-        sys.exit("bench: Python 3.13 is needed, which is Lambda's")
-    ours = engines.installed("burgee", python)
-    told: dict[str, Any] = {"date": datetime.now(UTC).date().isoformat(), "starts": starts}
-    told["engines"] = engines.measure(python, rounds)
-    told["growth"] = growth.measure(ours)
-    told["cold"] = {
-        kind: {name: list(run) for name, run in cases.items()} for kind, cases in cold_start.measure(starts).items()
-    }
-    told["imports"] = imports(ours)
-    told["packages"] = packages()
-    return json.loads(json.dumps(told))  # type: ignore[no-any-return]  # as it will be read back
+class Run(NamedTuple):
+    """How a part is measured."""
+
+    python: str
+    rounds: int
+    starts: int
 
 
-def imports(python: str) -> list[list[Any]]:
-    """Where the import of the evaluation function goes: milliseconds by package, the largest first."""
-    libraries = cold_start.packages(python, compiled=True)
-    ran = subprocess.run(
-        [python, "-X", "importtime", "-c", "import evaluate"],
-        cwd=ROOT / "functions",
-        env={"PYTHONPATH": str(libraries)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    sums: dict[str, float] = {}
-    for line in ran.stderr.splitlines():
-        _, _, figures = line.partition("import time:")
-        own, _, name = figures.partition("|")
-        if own.strip().isdigit():
-            top = name.rpartition("|")[2].strip().partition(".")[0]
-            top = top if top in {"burgee", "starlette", "mangum", "anyio", "asyncio"} else "the rest of Python"
-            sums[top] = sums.get(top, 0) + int(own) / 1000
-    return sorted(([name, round(one, 1)] for name, one in sums.items()), key=lambda pair: -float(pair[1]))
+class Part(NamedTuple):
+    """How a part is measured, and the words that its figures put into the page."""
+
+    measure: Callable[[Run], Any]
+    words: Callable[[Any], dict[str, object]]
 
 
-def packages() -> dict[str, float]:
-    """MB of what is deployed: the libraries without boto3, which Lambda has, and this project."""
-    found = {}
-    for kind in ("cold-plain", "cold-compiled"):
-        files = [file for file in (cold_start.CACHE / kind).rglob("*") if file.is_file()]
-        heavy = {"boto3", "botocore", "awslambdaric", "s3transfer", "jmespath", "urllib3", "dateutil"}
-        own = [file for file in files if file.relative_to(cold_start.CACHE / kind).parts[0] not in heavy]
-        found[kind] = round(sum(file.stat().st_size for file in own) / 1e6, 1)
-    return found
+PARTS = {
+    "engines": Part(lambda run: engines.measure(run.python, run.rounds), engines.words),
+    "growth": Part(lambda run: growth.measure(engines.installed("burgee", run.python)), growth.words),
+    "cold": Part(lambda run: cold_start.measure(run.python, run.starts), cold_start.words),
+    "packages": Part(lambda _: package_size.measure(), package_size.words),
+}
+
+
+def measure(names: list[str], run: Run) -> None:
+    """Measures parts, and keeps each as soon as it is there."""
+    step_aside()
+    for name in names:
+        started = time.perf_counter()
+        figures = PARTS[name].measure(run)
+        seconds = round(time.perf_counter() - started)
+        told = results()
+        told[name] = {**circumstances(run.python), "seconds": seconds, "figures": figures}
+        RESULTS.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        print(f"bench: {name} took {seconds} s", file=sys.stderr)
+
+
+def results() -> dict[str, Any]:
+    """What was measured, by part."""
+    return json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
 
 
 def page(told: dict[str, Any]) -> str:
     """docs/performance.md."""
-    rows = told["engines"]["figures"]
-    w1 = rows["burgee"]["W1"][0] / rows["formula"]["W1"][0]
-    missing = "\n".join(f"- {name}: {why}." for name, why in told["engines"]["missing"].items())
-    versions = ", ".join(pin for pins in told["engines"]["versions"].values() for pin in pins)
-    cold = {kind: {name: cold_start.Run(*run) for name, run in cases.items()} for kind, cases in told["cold"].items()}
-    spent = "\n".join(f"| {name} | {one} |" for name, one in told["imports"])
-    values = {
-        "date": told["date"],
-        **told["engines"]["machine"],
-        "rounds": told["engines"]["rounds"],
-        "engines": engines.table(told["engines"]),
-        "w1": f"{w1:.2f}",
-        "missing": missing,
-        "versions": versions,
-        "growth": growth.table(told["growth"]),
-        "starts": told["starts"],
-        "cold": cold_start.table(cold),
-        "spent": spent,
-        "plain": told["packages"]["cold-plain"],
-        "compiled": told["packages"]["cold-compiled"],
-    }
-    return TEMPLATE.read_text(encoding="utf-8").format(**values)
+    absent = [name for name in PARTS if name not in told]
+    if absent:
+        raise ValueError(f"{RESULTS.name} has no {', '.join(absent)}; run bench.py {only(absent)}")
+    words = {name: _words(name, told[name]) for name in PARTS}
+    seconds = sum(told[name]["seconds"] for name in PARTS)
+    return TEMPLATE.read_text(encoding="utf-8").format(**words, minutes=f"{seconds / 60:.0f}")
+
+
+def _words(name: str, part: dict[str, Any]) -> dict[str, object]:
+    """A part's words, and where and when it was measured."""
+    when = f"Measured on {part['date']} on {part['processor']}, {part['system']}, {part['python']}."
+    return {"when": when, **PARTS[name].words(part["figures"])}
+
+
+def only(names: list[str]) -> str:
+    """The options that name these parts."""
+    return " ".join(f"--only {name}" for name in names)
 
 
 def main() -> None:
     """Measures and writes, or writes the page alone."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--starts", type=int, default=10)
-    parser.add_argument("--page", action="store_true")
-    told = parser.parse_args()
-    if not told.page:
-        figures = measure(told.rounds, told.starts)
-        RESULTS.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    PAGE.write_text(page(json.loads(RESULTS.read_text(encoding="utf-8"))), encoding="utf-8")
+    parser.add_argument("--only", action="append", choices=list(PARTS), metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--rounds", type=int, default=15, help="of the engines")
+    parser.add_argument("--starts", type=int, default=10, help="of each cold start")
+    parser.add_argument("--page", action="store_true", help="measure nothing")
+    asked = parser.parse_args()
+    python = python_3_13()
+    if asked.rounds < LEAST:
+        print(f"bench: {asked.rounds} rounds are for trying it out; publish no fewer than {LEAST}", file=sys.stderr)
+    if not asked.page:
+        if python is None:
+            sys.exit("bench: Python 3.13 is needed, which is Lambda's")
+        started = time.perf_counter()
+        measure(asked.only or list(PARTS), Run(python, asked.rounds, asked.starts))
+        print(f"bench: {time.perf_counter() - started:.0f} s in all", file=sys.stderr)
+    try:
+        PAGE.write_text(page(results()), encoding="utf-8")
+    except ValueError as error:
+        sys.exit(f"bench: {error}")
     print(PAGE.read_text(encoding="utf-8"))
 
 

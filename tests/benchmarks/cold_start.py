@@ -2,10 +2,10 @@
 
     python tests/benchmarks/cold_start.py [RUNS]
 
-A small server plays Lambda's runtime API, so the client is real: init is the time from starting the process until
-the client asks for its first event, the first answer that from handing out an event until the answer has come
-back. Functions take turns on one pinned CPU, with byte code and without; `cpu` is the init's processor time, which
-neighbours on the machine disturb less. The packages are what pip installs for Python 3.13, boto3 among them.
+A small server plays Lambda's runtime API, so the client is real. Functions take turns on one pinned CPU, in an order
+that moves by one each round, with byte code and without; a first round fills the disk's cache and is not counted.
+`cpu` is the init's processor time, which neighbours on the machine disturb less. The packages are what pip installs
+for Python 3.13, boto3 among them.
 """
 
 from __future__ import annotations
@@ -17,19 +17,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median
-from threading import Event, Thread
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2] / "functions"))
 
+from benchmarks import work
+from benchmarks.machine import figure, step_aside
+from benchmarks.rivals import burgee
+from benchmarks.runtime_api import Served, serve
 from burgee.bundle import Bundle, dump_bundle
 from burgee.compile import compile_file
 from burgee.deploy import apply
+from burgee.keys import Kind, create
 from burgee.overrides import Act
 from burgee.stores import Origin
 from burgee.stores.dynamodb import DynamoDbStore
@@ -39,92 +41,26 @@ from support_dynamodb import CREDENTIALS, ministack
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 CACHE = Path(os.environ.get("BURGEE_BENCH_CACHE", ROOT / "build/bench"))
-EVENT = (ROOT / "tests/events/http-api-user-flag.json").read_bytes()
+EVENT: dict[str, Any] = json.loads((ROOT / "tests/events/http-api-user-flag.json").read_bytes())
 WARM = 50
-
-
-class RuntimeApi(ThreadingHTTPServer):
-    """Lambda's runtime API for one process: hands out `WARM` events, and notes when."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.first: float | None = None
-        self.process = 0
-        self.cpu = 0.0
-        self.given = 0.0
-        self.times: list[float] = []
-        self.answers: list[bytes] = []
-        self.done = Event()
-
-
-class Handler(BaseHTTPRequestHandler):
-    """The two routes that the client uses."""
-
-    server: RuntimeApi
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def do_GET(self) -> None:
-        """GET /2018-06-01/runtime/invocation/next"""
-        now = time.perf_counter()
-        if self.server.first is None:
-            self.server.first = now
-            with suppress(OSError):
-                tasks = Path(f"/proc/{self.server.process}/task").glob("*/schedstat")
-                self.server.cpu = sum(int(task.read_text().split()[0]) for task in tasks) / 1e6
-        if len(self.server.times) >= WARM:
-            self.server.done.set()
-            time.sleep(60)
-            return
-        self.send_response(200)
-        self.send_header("Lambda-Runtime-Aws-Request-Id", "00000000-0000-0000-0000-000000000000")
-        self.send_header("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:eu-west-1:123456789012:function:f")
-        self.send_header("Lambda-Runtime-Deadline-Ms", str(int(time.time() * 1000) + 10_000))
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(EVENT)))
-        self.end_headers()
-        self.server.given = time.perf_counter()
-        self.wfile.write(EVENT)
-
-    def do_POST(self) -> None:
-        """POST /2018-06-01/runtime/invocation/{id}/response, or an error"""
-        self.server.times.append(time.perf_counter() - self.server.given)
-        self.server.answers.append(self.rfile.read(int(self.headers["Content-Length"])))
-        if "error" in self.path:
-            self.server.done.set()
-        self.send_response(202)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
-        """Says nothing."""
-
-
-class Run(NamedTuple):
-    """Milliseconds of one process, and the MiB that it held at the end."""
-
-    init: float
-    cpu: float
-    first: float
-    warm: float
-    memory: float
+FLAGS = 1_000
+BUNDLED, TABLE = "burgee, bundled release", "burgee, table read at init"
 
 
 class Case(NamedTuple):
-    """A function: its handler, the environment that it is given, and whether it brings a release."""
+    """A function, and what its init may cost of the usual stack's."""
 
     name: str
     handler: str
-    table: bool = False
+    release: str | None = None
+    target: float | None = None
 
 
 CASES = [
     Case("a function of nothing", "bare.handler"),
     Case("Starlette and Mangum, empty", "starlette_alone.handler"),
-    Case("burgee, bundled release", "evaluate.handler"),
-    Case("burgee, table read at init", "evaluate.handler", table=True),
+    Case(BUNDLED, "evaluate.handler", release="0", target=0.35),
+    Case(TABLE, "evaluate.handler", release="1", target=0.5),
     Case("FastAPI, Mangum, boto3 at import", "usual.handler"),
 ]
 
@@ -150,96 +86,156 @@ def _compile(python: str, folder: Path) -> None:
     subprocess.run(command, check=True)
 
 
-def code(python: str, folder: Path, *, compiled: bool) -> Path:
-    """The handlers' folder as it is deployed, with the release of the example file."""
-    target = folder / ("compiled" if compiled else "plain")
-    shutil.copytree(ROOT / "functions", target, ignore=shutil.ignore_patterns("__pycache__", "release.json"))
-    shutil.copytree(HERE / "handlers", target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
-    (target / "release.json").write_bytes(dump_bundle(Bundle(compile_file(ROOT / "flags.yaml"), Origin("abc123"))))
+def code(python: str, folder: Path, release: bytes, *, compiled: bool) -> Path:
+    """The handlers' folder as it is deployed, with a release."""
+    folder.mkdir()
+    shutil.copytree(
+        ROOT / "functions",
+        folder,
+        ignore=shutil.ignore_patterns("__pycache__", "release.json"),
+        dirs_exist_ok=True,
+    )
+    shutil.copytree(HERE / "handlers", folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "release.json").write_bytes(release)
     if compiled:
-        _compile(python, target)
-    return target
+        _compile(python, folder)
+    return folder
 
 
-def run(case: Case, python: str, folder: Path, libraries: Path, url: str) -> Run:
-    """One cold start, and some warm answers."""
-    api = RuntimeApi()
-    Thread(target=api.serve_forever, daemon=True).start()
-    environment = {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(libraries),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{api.server_port}",
-        **CREDENTIALS,
-    }
-    if case.table:
-        environment |= {"BURGEE_TABLE": "flags", "AWS_ENDPOINT_URL": url}
-    pin = ["taskset", "-c", str(max(os.sched_getaffinity(0)))] if shutil.which("taskset") else []
-    command = [*pin, python, "-m", "awslambdaric", case.handler]
-    started = time.perf_counter()
-    with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL) as process:
-        api.process = process.pid
-        assert api.done.wait(60), "the client asked for nothing"
-        held = _status(process.pid)
-        process.kill()
-    api.shutdown()
-    assert api.first is not None
-    assert json.loads(api.answers[0])["statusCode"] == 200, api.answers[0]
-    warm = median(api.times[5:]) * 1000
-    return Run((api.first - started) * 1000, api.cpu, api.times[0] * 1000, warm, held)
+def run(case: Case, python: str, folder: Path, environment: dict[str, str], key: str) -> Served:
+    """One cold start, and some warm answers, which are of the release that the case is about."""
+    event = EVENT if not key else {**EVENT, "headers": {**EVENT["headers"], "authorization": f"Bearer {key}"}}
+    served = serve(python, case.handler, folder, environment, [json.dumps(event).encode()] * WARM)
+    if case.release is not None:
+        versions = {answer["headers"]["burgee-release"] for answer in served.answers}
+        assert versions == {case.release}, f"{case.name} serves release {versions}"
+    return served
 
 
-def _status(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
-
-
-def measure(runs: int) -> dict[str, dict[str, Run]]:
-    """Medians by case, with byte code and without."""
-    python = python_3_13()
-    assert python is not None, "cold starts are measured with Python 3.13, which is Lambda's"
-    found: dict[str, dict[str, list[Run]]] = {}
+def measure(python: str, starts: int) -> dict[str, Any]:
+    """Figures by case, with byte code and without."""
+    rounds: dict[str, dict[str, list[Served]]] = {}
     os.environ.update(CREDENTIALS)
+    release = dump_bundle(Bundle(compile_file(ROOT / "flags.yaml"), Origin("abc123")))
     with tempfile.TemporaryDirectory() as name, ministack(Path(name)) as url:
-        store = DynamoDbStore("flags", endpoint_url=url)
-        store.create_table()
-        act = Act("release.activate", "bench", "", time.time())
-        apply(store, compile_file(ROOT / "flags.yaml"), Origin(), act)
-        store.close()
-        for compiled in (True, False):
-            libraries = packages(python, compiled=compiled)
-            folder = code(python, Path(name), compiled=compiled)
-            of = found.setdefault("byte code" if compiled else "no byte code", {})
-            for _ in range(runs):
-                for case in CASES:
-                    of.setdefault(case.name, []).append(run(case, python, folder, libraries, url))
+        key = _deployed(url)
+        for kind, compiled in (("byte code", True), ("no byte code", False)):
+            environment = {"PYTHONPATH": str(packages(python, compiled=compiled)), **CREDENTIALS}
+            with_table = {**environment, "BURGEE_TABLE": "flags", "AWS_ENDPOINT_URL": url}
+            folder = code(python, Path(name) / kind.replace(" ", "-"), release, compiled=compiled)
+            of = rounds.setdefault(kind, {case.name: [] for case in CASES})
+            for turn in range(starts + 1):
+                first = turn % len(CASES)
+                for case in CASES[first:] + CASES[:first]:
+                    table = case.name == TABLE
+                    told = run(case, python, folder, with_table if table else environment, key if table else "")
+                    of[case.name] += [told] if turn else []
+    cases = {kind: _figures(of) for kind, of in rounds.items()}
+    return {"starts": starts, "cases": cases, "memory": memory(python), "imports": imports(python)}
+
+
+def _deployed(url: str) -> str:
+    """A table with the example's flags, and a server's key to it."""
+    store = DynamoDbStore("flags", endpoint_url=url)
+    store.create_table()
+    act = Act("release.activate", "bench", "", time.time())
+    apply(store, compile_file(ROOT / "flags.yaml"), Origin(), act)
+    key = create(store, Kind.SERVER, "bench", Act("key.create", "bench", "", time.time())).token
+    store.close()
+    return key
+
+
+def _figures(of: dict[str, list[Served]]) -> dict[str, Any]:
+    usual = of[CASES[-1].name]
     return {
-        kind: {case: Run(*map(median, zip(*runs_, strict=True))) for case, runs_ in of.items()}
-        for kind, of in found.items()
+        name: {
+            "init": figure([one.init for one in runs]),
+            "share": figure([one.init / other.init for one, other in zip(runs, usual, strict=True)]),
+            "cpu": figure([one.cpu for one in runs]),
+            "cpu share": figure([one.cpu / other.cpu for one, other in zip(runs, usual, strict=True)]),
+            "first": figure([one.times[0] for one in runs]),
+            "warm": figure([median(one.times[5:]) for one in runs]),
+            "memory": figure([one.after for one in runs]),
+        }
+        for name, runs in of.items()
     }
 
 
-def table(found: dict[str, dict[str, Run]]) -> str:
-    """The figures in Markdown; `share` is of the usual stack in the same run."""
+def memory(python: str) -> dict[str, float]:
+    """MiB of the evaluation function with many flags bundled, before and after each was asked for once."""
+    names = list(work.many(FLAGS))
+    paths = [f"/users/user-1/flags/{name}" for name in names]
+    context = EVENT["requestContext"]
+    events = [
+        {**EVENT, "rawPath": path, "requestContext": {**context, "http": {**context["http"], "path": path}}}
+        for path in paths
+    ]
+    release = dump_bundle(Bundle(json.loads(burgee.document(work.many(FLAGS))), Origin("abc123")))
+    with tempfile.TemporaryDirectory() as name:
+        folder = code(python, Path(name) / "code", release, compiled=True)
+        environment = {"PYTHONPATH": str(packages(python, compiled=True))}
+        empty = dump_bundle(Bundle(compile_file(ROOT / "flags.yaml"), Origin("abc123")))
+        told = serve(python, "evaluate.handler", folder, environment, [json.dumps(one).encode() for one in events])
+        (folder / "release.json").write_bytes(empty)
+        few = serve(python, "evaluate.handler", folder, environment, [json.dumps(EVENT).encode()])
+    asked = [json.loads(answer["body"])["flag_name"] for answer in told.answers]
+    assert asked == names, "the function answered other flags than it was asked for"
+    return {"flags": FLAGS, "few": few.before, "before": told.before, "after": told.after}
+
+
+def imports(python: str) -> list[list[Any]]:
+    """Where the import of the evaluation function goes: milliseconds by package, the largest first."""
+    ran = subprocess.run(
+        [python, "-X", "importtime", "-c", "import evaluate"],
+        cwd=ROOT / "functions",
+        env={"PYTHONPATH": str(packages(python, compiled=True))},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    sums: dict[str, float] = {}
+    for line in ran.stderr.splitlines():
+        _, _, figures = line.partition("import time:")
+        own, _, name = figures.partition("|")
+        if own.strip().isdigit():
+            top = name.rpartition("|")[2].strip().partition(".")[0]
+            top = top if top in {"burgee", "starlette", "mangum", "anyio", "asyncio"} else "the rest of Python"
+            sums[top] = sums.get(top, 0) + int(own) / 1000
+    return sorted(([name, round(one, 1)] for name, one in sums.items()), key=lambda pair: -float(pair[1]))
+
+
+def words(told: dict[str, Any]) -> dict[str, object]:
+    """What the page says."""
+    held = {name: f"{mib:,.0f}" for name, mib in told["memory"].items()}
+    imported = "\n".join(f"| {name} | {one} |" for name, one in told["imports"])
+    return {"starts": told["starts"], "table": table(told), "imports": imported, "memory": held}
+
+
+def table(told: dict[str, Any]) -> str:
+    """The figures in Markdown; shares are of the usual stack in the same round."""
     lines = []
-    for kind, cases in found.items():
-        usual = cases[CASES[-1].name]
-        lines += [
-            f"| with {kind} | init ms | share | cpu ms | first answer ms | warm ms | MiB |".replace("with no", "no")
-        ]
-        lines += ["|---|---|---|---|---|---|---|"]
+    targets = {case.name: case.target for case in CASES}
+    for kind, cases in told["cases"].items():
+        head = f"| {'with ' if kind == 'byte code' else ''}{kind} | init ms | share | target | cpu ms | cpu share"
+        lines += [f"{head} | first answer ms | warm ms | MiB |", "|---" * 9 + "|"]
         for name, one in cases.items():
-            figures = [f"{one.init:.0f}", f"{one.init / usual.init:.2f}", f"{one.cpu:.0f}", f"{one.first:.1f}"]
-            lines += [f"| {name} | {' | '.join([*figures, f'{one.warm:.2f}', f'{one.memory:.0f}'])} |"]
+            middle = {row: figures[0] for row, figures in one.items()}
+            _, low, high = one["init"]
+            cells = [f"{middle['init']:.0f} ({low:.0f} to {high:.0f})", f"{middle['share']:.2f}"]
+            cells += [f"{targets[name]:.2f}" if targets[name] else "", f"{middle['cpu']:.0f}"]
+            cells += [f"{middle['cpu share']:.2f}", f"{middle['first']:.1f}", f"{middle['warm']:.2f}"]
+            cells.append(f"{middle['memory']:.0f}")
+            lines.append(f"| {name} | {' | '.join(cells)} |")
         lines += [""]
     return "\n".join(lines)
 
 
 def main() -> None:
     """Prints the tables."""
-    print(table(measure(int(sys.argv[1]) if len(sys.argv) > 1 else 10)))
+    python = python_3_13()
+    assert python is not None, "cold starts are measured with Python 3.13, which is Lambda's"
+    step_aside()
+    print(table(measure(python, int(sys.argv[1]) if len(sys.argv) > 1 else 10)))
 
 
 if __name__ == "__main__":

@@ -64,9 +64,10 @@ class Engine:
     def _check_list(self) -> list[str]:
         self.listing = self.adapter.ready(self.adapter.document({"users": "users"}))
         self.listed = [self.adapter.someone(user, {}) for user in work.LISTED[::10]]
-        told = [self.adapter.someone("nobody", {}), *self.listed]
+        some = self.listed[::10]  # the slowest engine takes a tenth of a second for one
+        told = [self.adapter.someone("nobody", {}), *some]
         answers = [bool(one) for one in self.adapter.ask(self.listing, "users", "users", told)]
-        return [] if answers == [False] + [True] * len(self.listed) else [f"list: {Counter(answers)}"]
+        return [] if answers == [False] + [True] * len(some) else [f"list: {Counter(answers)}"]
 
     def bulk(self, person: Any) -> Any:
         """Every flag of a hundred for one person."""
@@ -88,7 +89,8 @@ class Engine:
             for person in people:
                 self.bulk(person)
         elif row == "W4":
-            people = self.listed[: max(int(len(self.listed) * part), 2)]
+            # From all over the list: who scans it finds the first of it sooner.
+            people = self.listed[:: min(int(1 / part), len(self.listed) // 2) if part else len(self.listed) // 2]
             self.adapter.ask(self.listing, "users", "users", people)
         else:
             people = [None]

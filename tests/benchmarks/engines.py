@@ -9,13 +9,14 @@ from __future__ import annotations
 import ast
 import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
-from statistics import median, quantiles
-from typing import Any, NamedTuple
+from typing import Any
+
+from benchmarks.machine import PIN, figure
 
 HERE = Path(__file__).parent
 CACHE = Path(os.environ.get("BURGEE_BENCH_CACHE", HERE.parents[1] / "build/bench"))
@@ -24,6 +25,7 @@ NAMES = {
     "burgee": "**burgee**",
     "eppo": "Eppo (Rust)",
     "datadog": "Datadog (Rust)",
+    "statsig": "Statsig (Rust)",
     "powertools": "Powertools",
     "growthbook": "GrowthBook",
     "configcat": "ConfigCat",
@@ -32,11 +34,8 @@ NAMES = {
     "posthog": "PostHog",
     "flagd": "flagd core",
     "unleash": "Unleash (Rust)",
+    "flipt": "Flipt (Rust)",
     "goff": "GO Feature Flag (WASM)",
-}
-UNMEASURED = {
-    "Statsig": "not tried: its rules come from its service, and nobody has written a converter to them",
-    "Flipt": "its client ended the process over the snapshot that the converter wrote",
 }
 ROWS = {"W1": ("ns", 1), "W2": ("ns", 1), "W3": ("µs", 1e3), "W4": ("ns", 1), "W5": ("ms", 1e6)}
 FORMULA_ROWS = ("W1",)
@@ -44,12 +43,8 @@ ENOUGH_NS = 30e6
 """A round of one row of one engine takes about this long at most."""
 
 
-class Figure(NamedTuple):
-    """Nanoseconds: the median, and the quartiles."""
-
-    middle: float
-    low: float
-    high: float
+class EngineEndedError(OSError):
+    """An engine's process ended instead of answering."""
 
 
 def packages(name: str) -> list[str]:
@@ -82,11 +77,10 @@ class Process:
     """An engine in its own process."""
 
     def __init__(self, name: str, python: str) -> None:
-        pin = ["taskset", "-c", str(max(os.sched_getaffinity(0)))] if shutil.which("taskset") else []
         self.name = name
         self.part: dict[str, float] = {}
         self.process = subprocess.Popen(
-            [*pin, python, str(HERE / "engine.py"), name],
+            [*PIN, python, str(HERE / "engine.py"), name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -96,9 +90,15 @@ class Process:
     def __call__(self, command: str, *arguments: Any) -> Any:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps([command, *arguments]) + "\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
+        with suppress(BrokenPipeError):
+            self.process.stdin.write(json.dumps([command, *arguments]) + "\n")
+            self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            code = self.process.wait()
+            self.close()
+            raise EngineEndedError(f"its process ended with {code} over `{command}`")
+        return json.loads(line)
 
     def time(self, row: str) -> float:
         """One round, as long as it must be and no longer."""
@@ -112,53 +112,62 @@ class Process:
     def close(self) -> None:
         """Ends it."""
         self.process.kill()
-        self.process.wait()
+        with suppress(BrokenPipeError):
+            self.process.communicate()
 
 
 def measure(python: str, rounds: int, only: list[str] | None = None) -> dict[str, Any]:
     """Figures by engine and row, and what could not be measured and why."""
-    processes, missing = [], dict(UNMEASURED)
-    for name in only or NAMES:
-        try:
-            process = Process(name, installed(name, python))
-            wrong = process("check") if name != "formula" else []
-        except (subprocess.CalledProcessError, ValueError, OSError) as error:
-            missing[NAMES[name]] = f"could not be run: {error}"
-            continue
-        if wrong:
-            missing[NAMES[name]] = f"answers otherwise than the work says: {'; '.join(wrong)[:200]}"
-            process.close()
-        else:
-            processes.append(process)
+    missing: dict[str, str] = {}
+    processes = [process for name in only or NAMES if (process := _started(name, python, missing))]
     times: dict[str, dict[str, list[float]]] = {}
     for _ in range(rounds):
         for row in ROWS:
-            for process in processes:
-                if process.name != "formula" or row in FORMULA_ROWS:
+            for process in list(processes):
+                if process.name == "formula" and row not in FORMULA_ROWS:
+                    continue
+                try:
                     times.setdefault(process.name, {}).setdefault(row, []).append(process.time(row))
+                except EngineEndedError as error:
+                    missing[NAMES[process.name]] = str(error)
+                    del times[process.name]
+                    processes.remove(process)
     for process in processes:
         process.close()
-    figures = {name: {row: _figure(told) for row, told in rows.items()} for name, rows in times.items()}
+    figures = {name: {row: figure(told) for row, told in rows.items()} for name, rows in times.items()}
     versions = {name: packages(name) for name in figures}
-    machine = {"processor": _processor(), "python": _version(python), "system": platform.platform(terse=True)}
-    return {"rounds": rounds, "figures": figures, "missing": missing, "versions": versions, "machine": machine}
+    return {"rounds": rounds, "figures": figures, "missing": missing, "versions": versions}
 
 
-def _figure(times: list[float]) -> Figure:
-    low, _, high = quantiles(times, n=4) if len(times) > 1 else (times[0], 0, times[0])
-    return Figure(median(times), low, high)
+def _started(name: str, python: str, missing: dict[str, str]) -> Process | None:
+    """An engine that answers as the work says; None where it does not, and why is noted."""
+    try:
+        process = Process(name, installed(name, python))
+        wrong = process("check") if name != "formula" else []
+    except subprocess.CalledProcessError as error:
+        missing[NAMES[name]] = f"could not be installed: {(error.stderr or b'').decode().strip()[:200]}"
+        return None
+    except (ValueError, OSError) as error:
+        missing[NAMES[name]] = f"could not be run: {error}"
+        return None
+    if wrong:
+        missing[NAMES[name]] = f"answers otherwise than the work says: {'; '.join(wrong)[:200]}"
+        process.close()
+        return None
+    return process
 
 
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor()
-
-
-def _version(python: str) -> str:
-    ran = subprocess.run([python, "-V"], capture_output=True, text=True, check=True)
-    return ran.stdout.strip()
+def words(told: dict[str, Any]) -> dict[str, object]:
+    """What the page says."""
+    rows = told["figures"]
+    missing = "\n".join(f"- {name}: {why}." for name, why in told["missing"].items())
+    return {
+        "rounds": told["rounds"],
+        "table": table(told),
+        "w1": f"{rows['burgee']['W1'][0] / rows['formula']['W1'][0]:.2f}",
+        "missing": f"Not in the table:\n\n{missing}" if missing else "No engine that was tried is missing.",
+        "versions": ", ".join(pin for pins in told["versions"].values() for pin in pins),
+    }
 
 
 def table(told: dict[str, Any]) -> str:

@@ -11,6 +11,8 @@ from gofeatureflag_python_provider.wasm.model import WasmFlagContext, WasmInput
 from benchmarks import work
 
 PACKAGES = ["gofeatureflag-python-provider==1.3.0"]
+LONGEST = 1_000
+"""Its queries take lists no longer than this, so that more users need more rules."""
 
 
 def _query(attribute: str, operator: str, operand: Any) -> str:
@@ -35,11 +37,12 @@ def _rules() -> dict[str, Any]:
 
 def document(flags: dict[str, str]) -> bytes:
     boolean = {"variations": {"on": True, "off": False}}
-    listed = {"query": f"key in {json.dumps(work.LISTED)}", "variation": "on"}
+    parts = [work.LISTED[at : at + LONGEST] for at in range(0, len(work.LISTED), LONGEST)]
+    listed = [{"query": f"key in {json.dumps(part)}", "variation": "on"} for part in parts]
     kinds = {
         "share": {**boolean, "defaultRule": {"percentage": {"on": 50, "off": 50}}},
         "rules": _rules(),
-        "users": {**boolean, "targeting": [listed], "defaultRule": {"variation": "off"}},
+        "users": {**boolean, "targeting": listed, "defaultRule": {"variation": "off"}},
     }
     return json.dumps({name: kinds[kind] for name, kind in flags.items()}).encode()
 

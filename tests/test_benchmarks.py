@@ -1,0 +1,123 @@
+"""The pages of measurements say what results.json says, and every rival is in the table or named with a reason."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import bench, cold_start, engines, growth, scale
+
+ROOT = Path(__file__).parents[1]
+RIVALS = ROOT / "tests/benchmarks/rivals"
+RESULTS: dict[str, Any] = json.loads(bench.RESULTS.read_text(encoding="utf-8"))
+TOLD: dict[str, Any] = RESULTS["engines"]["figures"]
+PROMISED = {
+    "ConfigCat",
+    "Datadog (Rust)",
+    "Eppo (Rust)",
+    "Flagsmith",
+    "Flipt (Rust)",
+    "GO Feature Flag (WASM)",
+    "GrowthBook",
+    "LaunchDarkly",
+    "PostHog",
+    "Powertools",
+    "Statsig (Rust)",
+    "Unleash (Rust)",
+    "flagd core",
+}
+
+
+def test_the_page_is_what_the_results_say() -> None:
+    assert bench.PAGE.read_text(encoding="utf-8") == bench.page(RESULTS), "run bench.py --page"
+
+
+def test_the_page_on_scale_is_what_the_results_say(capsys: pytest.CaptureFixture[str]) -> None:
+    scale.main()
+    assert (ROOT / "docs/scale.md").read_text(encoding="utf-8") == capsys.readouterr().out, "run scale.py"
+
+
+def test_a_part_that_nobody_measured_is_named() -> None:
+    told = {name: part for name, part in RESULTS.items() if name != "growth"}
+    with pytest.raises(ValueError, match=r"no growth; run bench\.py --only growth"):
+        bench.page(told)
+
+
+def test_every_rival_is_in_the_table_or_named_with_a_reason() -> None:
+    measured = {engines.NAMES[name] for name in TOLD["figures"]}
+    assert measured | set(TOLD["missing"]) >= PROMISED
+    assert not measured & set(TOLD["missing"])
+    page = bench.PAGE.read_text(encoding="utf-8")
+    assert all(f"| {name} |" in page for name in measured)
+    assert all(f"- {name}: {why}." in page for name, why in TOLD["missing"].items())
+
+
+def test_every_adapter_is_measured() -> None:
+    shared = {"__init__", "ufc"}
+    assert {file.stem for file in RIVALS.glob("*.py")} - shared == set(engines.NAMES)
+
+
+def test_versions_are_those_that_the_adapters_ask_for() -> None:
+    assert TOLD["versions"] == {name: engines.packages(name) for name in TOLD["figures"]}
+    rivals = set(TOLD["versions"]) - {"formula", "burgee"}
+    assert all(any("==" in pin for pin in TOLD["versions"][name]) for name in rivals)
+
+
+def test_an_engine_that_ends_is_missing_and_the_others_are_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stand-in that dies over its first row, as a native engine may."""
+    dying = tmp_path / "engine.py"
+    dying.write_text(
+        "import sys\n"
+        "for line in sys.stdin:\n"
+        "    if 'time' in line and sys.argv[1] == 'flipt':\n"
+        "        sys.exit(6)\n"
+        "    print('[]' if 'check' in line else '1e6', flush=True)\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setattr(engines, "HERE", tmp_path)
+    monkeypatch.setattr(engines, "installed", lambda _name, python: python)
+    monkeypatch.setattr(engines, "packages", lambda _name: [])
+    told = engines.measure(sys.executable, 2, ["burgee", "flipt"])
+    assert set(told["figures"]) == {"burgee"}
+    assert told["missing"] == {"Flipt (Rust)": "its process ended with 6 over `time`"}
+
+
+def test_an_engine_that_answers_otherwise_is_missing_with_what_it_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "engine.py").write_text("input(); print('[\"share: 12\"]', flush=True); input()\n", encoding="utf-8")
+    monkeypatch.setattr(engines, "HERE", tmp_path)
+    monkeypatch.setattr(engines, "installed", lambda _name, python: python)
+    told = engines.measure(sys.executable, 1, ["eppo"])
+    assert told["figures"] == {}
+    assert told["missing"] == {"Eppo (Rust)": "answers otherwise than the work says: share: 12"}
+
+
+@pytest.mark.parametrize(("power", "sizes"), [(1, (10, 100, 1000)), (2, (5, 20)), (0.5, (4, 16, 64))])
+def test_growth_is_told_as_an_exponent(power: float, sizes: tuple[int, ...]) -> None:
+    told = {str(size): {"ready": 3 * size**power} for size in sizes}
+    first, *steps = growth.exponents(told, "ready")
+    assert first is None
+    assert steps == pytest.approx([power] * len(steps))
+    assert len(steps) == len(sizes) - 1
+
+
+def test_published_figures_have_rounds_enough() -> None:
+    assert TOLD["rounds"] >= bench.LEAST
+    for rows in TOLD["figures"].values():
+        assert all(low <= middle <= high for middle, low, high in rows.values())
+
+
+def test_targets_stand_beside_the_cold_starts() -> None:
+    page = bench.PAGE.read_text(encoding="utf-8")
+    for case in cold_start.CASES:
+        rows = re.findall(rf"^\| {re.escape(case.name)} \|.*$", page, re.MULTILINE)
+        assert len(rows) == len(RESULTS["cold"]["figures"]["cases"]) == 2, "with byte code and without"
+        assert all(row.split(" | ")[3].strip() == (f"{case.target:.2f}" if case.target else "") for row in rows)
