@@ -23,6 +23,7 @@ LAYERS = [
     ["sinks.jsonl", "sinks.firehose", "sinks.http"],
     ["hashing"],
     ["conditions"],
+    ["chain"],
     ["engine"],
     ["ruleset", "snapshots"],
     ["recorder"],

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -42,28 +42,37 @@ def hash_line(salt: str) -> Callable[[str], int]:
     return place
 
 
+class Draw(NamedTuple):
+    """A draw among answers: `run(context, now)` hashes unit and `suffix`, and looks up `by_percent[H mod 100]`."""
+
+    run: Callable[[Any, float], Any]
+    attribute: str
+    suffix: bytes
+    by_percent: Sequence[Any]
+
+
 def draw(
     attribute: str, salt: str, bounds: Sequence[int], answers: Sequence[Any], careful: Callable[[Any, float], Any]
-) -> Callable[[Any, float], Any]:
-    """The answer whose bound is the first above the unit's bucket, as fast as Python hashes.
+) -> Draw:
+    """Gives the answer whose bound is the first above the unit's bucket, as fast as Python hashes.
 
     A context whose unit is not a plain text under `attribute` is left to `careful`, and so is a unit in a percent
     that a bound divides.
     """
-    suffix = f":{salt}"
+    suffix = f":{salt}".encode("utf-8", "surrogatepass")
     by_percent = _by_percent(bounds, answers)
 
-    def choose(context: Any, now: float) -> Any:
+    def run(context: Any, now: float) -> Any:
         try:
             unit = context[attribute]
-            answer = by_percent[_number(sha256((unit + suffix).encode()).digest()) % 100]
-        except (KeyError, TypeError, UnicodeEncodeError):
+            answer = by_percent[_number(sha256(unit.encode() + suffix).digest()) % 100]
+        except (KeyError, TypeError, AttributeError, UnicodeEncodeError):
             return careful(context, now)
         if answer is DIVIDED or not unit:
             return careful(context, now)
         return answer
 
-    return choose
+    return Draw(run, attribute, suffix, by_percent)
 
 
 DIVIDED = object()

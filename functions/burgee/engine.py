@@ -9,8 +9,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
-from burgee.bucketing import BUCKETS, draw, holdout_salt, layer_salt, threshold
-from burgee.conditions import compile_rule, reader
+from burgee.bucketing import BUCKETS, Draw, draw, holdout_salt, layer_salt, threshold
+from burgee.chain import TARGETING_KEY, as_rule, one
+from burgee.conditions import reader
 from burgee.hashing import OURS, strategy
 from burgee.model import ErrorCode, Evaluation, Reason
 from burgee.times import parse_time
@@ -18,17 +19,14 @@ from burgee.times import parse_time
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from burgee.conditions import Matcher
+    from burgee.chain import Condition, Evaluate, Rule
     from burgee.hashing import Arms, Strategy
     from burgee.model import Context, Definition
 
     Unit: TypeAlias = Callable[[Context], str | None]
-    Evaluate: TypeAlias = Callable[[Context, float], Evaluation]
-    Rule: TypeAlias = tuple[str | None, Callable[[Any], bool]]
     Limit: TypeAlias = int | Callable[[float], int]
-    Outcome: TypeAlias = Evaluation | Callable[[Context, float], Evaluation | None] | None
+    Outcome: TypeAlias = Evaluation | Draw | Callable[[Context, float], Evaluation | None] | None
 
-TARGETING_KEY = "targetingKey"
 BOOLEAN_VARIANTS = {"on": True, "off": False}
 ONE_LINE = "a pinned `hash` has one line for shares and arms, so that a share would hold the users of one arm"
 
@@ -44,8 +42,8 @@ UNIT_MISSING = Evaluation(
 class World(Protocol):
     """What a flag may ask of the file that it stands in."""
 
-    def segment(self, name: str) -> Matcher:
-        """The matcher of a segment; KeyError if there is none."""
+    def condition(self, when: Mapping[str, Any]) -> Condition:
+        """The condition of a rule, one for all rules that say the same."""
 
     def prerequisite(self, name: str) -> Evaluate | None:
         """How to evaluate another flag; None if there is none."""
@@ -75,15 +73,17 @@ class Step(NamedTuple):
     name: str
     run: Callable[[Context, float], Evaluation | None]
     line: Line | None = None
-    when: Rule | None = None
+    when: Condition | None = None
     constant: Evaluation | None = None
     """What `run` gives everybody, where it does."""
     arms: Arms | None = None
+    draw: Draw | None = None
+    """What `run` is of, where it is a draw."""
 
     def take(self, context: Context, now: float) -> Evaluation | None:
         """The answer of this step alone."""
         if self.when is not None:
-            attribute, matches = self.when
+            _, attribute, matches = self.when
             if not matches(context if attribute is None else context.get(attribute)):
                 return None
         return self.run(context, now)
@@ -92,7 +92,7 @@ class Step(NamedTuple):
 class Flag:
     """A compiled flag: its states over time, each a list of steps."""
 
-    __slots__ = ("_starts", "_states", "evaluate", "static", "timed", "unit")
+    __slots__ = ("_starts", "_states", "evaluate", "rules", "static", "timed", "unit")
 
     def __init__(self, name: str, definition: Definition, world: World) -> None:
         schedule = definition.get("schedule", ())
@@ -106,36 +106,27 @@ class Flag:
         self.unit = compilers[0].unit
         self.timed = bool(schedule) or any(compiler.timed for compiler in compilers)
         self.static = self._states[0][0].constant if len(self._states) == len(self._states[0]) == 1 else None
-        self.evaluate: Evaluate = self._scheduled() if schedule else _chain(self._states[0])
+        chains = [_chain(steps) for steps in self._states]
+        self.evaluate, self.rules = self._scheduled([evaluate for evaluate, _ in chains]) if schedule else chains[0]
 
     def steps(self, now: float) -> Sequence[Step]:
         """The steps in force at a time in epoch seconds."""
         return self._states[bisect_right(self._starts, now)]
 
-    def _scheduled(self) -> Evaluate:
-        chains = [_chain(steps) for steps in self._states]
-        return lambda context, now: chains[bisect_right(self._starts, now)](context, now)
+    def _scheduled(self, chains: Sequence[Evaluate]) -> tuple[Evaluate, Sequence[Rule]]:
+        def evaluate(context: Context, now: float) -> Evaluation:
+            return chains[bisect_right(self._starts, now)](context, now)
+
+        return evaluate, [as_rule(None, evaluate)]
 
 
-def _chain(steps: Sequence[Step]) -> Evaluate:
-    """Runs steps until one answers; the last always does."""
-    if len(steps) == 1:
-        return steps[0].run  # type: ignore[return-value]  # the last step always answers
-    first = [step.run for step in steps if step.when is None][:-1]
-    rules = [(*step.when, step.run) for step in steps if step.when is not None]
-    default: Evaluate = steps[-1].run  # type: ignore[assignment]  # as above
-
-    def decide(context: Context, now: float) -> Evaluation:
-        read = context.get
-        for attribute, matches, run in rules:
-            if matches(context if attribute is None else read(attribute)):
-                answer = run(context, now)
-                if answer is not None:
-                    return answer
-        return default(context, now)
-
+def _chain(steps: Sequence[Step]) -> tuple[Evaluate, Sequence[Rule]]:
+    """Steps as one function and as rules, for a bulk answer; the last always answers."""
+    first = [step.run for step in steps[:-1] if step.when is None]
+    rules = [as_rule(step.when, step.run, step.draw) for step in steps[len(first) :]]
+    decide = one(rules)
     if not first:
-        return decide
+        return decide, rules
 
     def evaluate(context: Context, now: float) -> Evaluation:
         for run in first:
@@ -144,7 +135,7 @@ def _chain(steps: Sequence[Step]) -> Evaluate:
                 return answer
         return decide(context, now)
 
-    return evaluate
+    return evaluate, [as_rule(None, evaluate)]
 
 
 class _State:
@@ -223,7 +214,7 @@ class _State:
     def rule(self, index: int, rule: Mapping[str, Any]) -> Step:
         name = rule.get("name", f"rule {index + 1}")
         salt = rule.get("salt", self.salt)
-        when = compile_rule(rule["when"], self.world.segment)
+        when = self.world.condition(rule["when"])
         arms = self.arms(rule, salt)
         serve = self.outcome(rule, arms, Reason.TARGETING_MATCH, rule=name)
         line = self.line(rule, salt, arms)
@@ -287,7 +278,7 @@ class _State:
             if low >= high:
                 return outside
         unit_of, place = self.unit, self.world.line(salt) if way is OURS else _pinned(way, salt)
-        enter = inside if callable(inside) else lambda _context, _now: inside
+        enter = _run(inside)
 
         def general(context: Context, now: float) -> Evaluation | None:
             first, last = bound(low, now), bound(high, now)
@@ -301,7 +292,13 @@ class _State:
                     return outside
             return enter(context, now)
 
-        if way is OURS and low == 0 and isinstance(high, int) and not callable(inside) and not self.shares:
+        if (
+            way is OURS
+            and low == 0
+            and isinstance(high, int)
+            and (inside is None or isinstance(inside, Evaluation))
+            and not self.shares
+        ):
             return draw(self.attribute, salt, (high, BUCKETS), (inside, outside), general)
         return general
 
@@ -312,11 +309,17 @@ def _pinned(way: Strategy, salt: str) -> Callable[[str], int]:
 
 
 def _step(
-    name: str, outcome: Outcome, line: Line | None = None, when: Rule | None = None, arms: Arms | None = None
+    name: str, outcome: Outcome, line: Line | None = None, when: Condition | None = None, arms: Arms | None = None
 ) -> Step:
-    if callable(outcome):
-        return Step(name, outcome, line, when, arms=arms)
-    return Step(name, lambda _context, _now: outcome, line, when, outcome)
+    constant = outcome if isinstance(outcome, Evaluation) else None
+    drawn = outcome if isinstance(outcome, Draw) else None
+    return Step(name, _run(outcome), line, when, constant, arms, drawn)
+
+
+def _run(outcome: Outcome) -> Callable[[Context, float], Evaluation | None]:
+    if isinstance(outcome, Draw):
+        return outcome.run
+    return outcome if callable(outcome) else lambda _context, _now: outcome
 
 
 def bound(limit: Limit, now: float) -> int:

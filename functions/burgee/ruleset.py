@@ -5,20 +5,22 @@ from __future__ import annotations
 import time
 from bisect import bisect_right
 from datetime import datetime
+from hashlib import sha256
 from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from burgee.bucketing import BUCKETS, hash_line
-from burgee.conditions import compile_condition
+from burgee.chain import Bulk, Condition, as_rule, every
+from burgee.conditions import compile_condition, compile_rule
 from burgee.engine import Flag, bound
 from burgee.model import ErrorCode, Evaluation, Override, Reason
 from burgee.times import parse_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from burgee.chain import Evaluate, Rule
     from burgee.conditions import Matcher
-    from burgee.engine import Evaluate
     from burgee.model import Context, Definition, Snapshot
 
 # What a definition can be broken by, once past the checks that every release passes: anything else is our bug.
@@ -33,6 +35,8 @@ class Served(NamedTuple):
     """How a flag answers: the same to everybody and always where it is `static`, by the clock where it is `timed`."""
 
     evaluate: Evaluate
+    rules: Sequence[Rule]
+    """The same, for a bulk answer."""
     timed: bool = False
     static: Evaluation | None = None
 
@@ -41,17 +45,7 @@ class Plan(NamedTuple):
     """A bulk answer made ready: static answers in their places, and how to get the others."""
 
     answers: dict[str, Evaluation]
-    rest: list[tuple[str, Evaluate]]
-
-
-class Bulk(dict[str, Any]):
-    """The context of a bulk answer, which remembers the segments that it is in."""
-
-    __slots__ = ("segments",)
-
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self.segments: dict[str, bool] = {}
+    rest: list[tuple[str, Sequence[Rule]]]
 
 
 class Ruleset:
@@ -78,6 +72,7 @@ class Ruleset:
         )
         self._lines: dict[str, Callable[[str], int]] = {}
         self._matchers: dict[str, Matcher] = {}
+        self._conditions: dict[bytes, Condition] = {}
         self._compiling: list[str] = []
         self._faults: dict[str, str] = {}
         self._lock = RLock()
@@ -99,10 +94,7 @@ class Ruleset:
         plan = self._plans.get(since) or self._plan(since, moment)
         if self._segments:
             context = Bulk(context)
-        answers = plan.answers.copy()
-        for name, evaluate in plan.rest:
-            answers[name] = evaluate(context, moment)
-        return answers
+        return every(plan.rest, len(self._conditions) + 1, context, moment, plan.answers.copy())
 
     def names(self, now: datetime | float | None = None) -> list[str]:
         """The flags that are served: the file's in its order, then those that only overrides know."""
@@ -169,6 +161,16 @@ class Ruleset:
             self._matchers[name] = matcher
         return matcher
 
+    def condition(self, when: Mapping[str, Any]) -> Condition:
+        """The condition of a rule, compiled once for all rules that say the same."""
+        key = sha256(repr(when).encode("utf-8", "surrogatepass")).digest()
+        with self._lock:
+            known = self._conditions.get(key)
+            if known is None:
+                attribute, matches = compile_rule(when, self.segment)
+                known = self._conditions[key] = Condition(len(self._conditions) + 1, attribute, matches)
+        return known
+
     def line(self, salt: str) -> Callable[[str], int]:
         """The buckets of a salt, for all flags that share it."""
         return self._lines.setdefault(salt, hash_line(salt))
@@ -206,10 +208,10 @@ class Ruleset:
 
     def _plan(self, since: int, moment: float) -> Plan:
         """The bulk answer until the next override expires."""
-        every = [(name, self._served(name)) for name in self.names(moment)]
+        served = [(name, self._served(name)) for name in self.names(moment)]
         plan = Plan(
-            {name: served.static or _UNDECIDED for name, served in every if served},
-            [(name, served.evaluate) for name, served in every if served and not served.static],
+            {name: one.static or _UNDECIDED for name, one in served if one},
+            [(name, one.rules) for name, one in served if one and not one.static],
         )
         self._plans[since] = plan
         return plan
@@ -223,12 +225,12 @@ class Ruleset:
             return over
         base = self._isolated(name, self._flags.get(name))
         until = parse_time(override.expires_at)
-        absent = Served(_constant(_not_found(name)))
+        absent = _alone(_constant(_not_found(name)))
 
         def expiring(context: Context, now: float) -> Evaluation:
             return ((over if now < until else base) or absent).evaluate(context, now)
 
-        return Served(expiring, timed=True)
+        return _alone(expiring, timed=True)
 
     def _isolated(self, name: str, definition: Definition | None) -> Served | None:
         """One flag that cannot be compiled answers an error, alone."""
@@ -237,14 +239,14 @@ class Ruleset:
         if name in self._compiling:
             cycle = self._compiling[self._compiling.index(name) :]
             self._faults.update(dict.fromkeys(cycle, "its prerequisites lead back to it"))
-            return Served(_constant(_broken(name, self._faults[name])))
+            return _alone(_constant(_broken(name, self._faults[name])))
         self._compiling.append(name)
         try:
             flag = Flag(name, definition, self)
-            return Served(flag.evaluate, flag.timed, flag.static)
+            return Served(flag.evaluate, flag.rules, flag.timed, flag.static)
         except _BROKEN as error:
             self._faults[name] = _describe(error)
-            return Served(_constant(_broken(name, self._faults[name])))
+            return _alone(_constant(_broken(name, self._faults[name])))
         finally:
             self._compiling.pop()
 
@@ -325,6 +327,10 @@ def _once(name: str, matcher: Matcher) -> Matcher:
         return known
 
     return matches
+
+
+def _alone(evaluate: Evaluate, *, timed: bool = False) -> Served:
+    return Served(evaluate, [as_rule(None, evaluate)], timed)
 
 
 def _constant(answer: Evaluation) -> Evaluate:
