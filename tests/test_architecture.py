@@ -23,7 +23,7 @@ LAYERS = [
     ["sinks.jsonl", "sinks.firehose", "sinks.http"],
     ["hashing"],
     ["conditions"],
-    ["chain"],
+    ["chain", "fusing"],
     ["engine"],
     ["ruleset", "snapshots"],
     ["recorder"],

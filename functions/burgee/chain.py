@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from burgee.bucketing import DIVIDED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from burgee.bucketing import Draw
     from burgee.model import Context, Evaluation
@@ -34,6 +34,7 @@ class Condition(NamedTuple):
     number: int
     attribute: str | None
     matches: Callable[[Any], bool]
+    when: Mapping[str, Any]
 
 
 class Bulk(dict[str, Any]):
@@ -52,7 +53,7 @@ def as_rule(condition: Condition | None, run: Run, draw: Draw | None = None) -> 
     Where it is a draw on the targeting key, that draw's suffix and table follow. A plain tuple, which Python takes
     apart several times faster than a named one.
     """
-    number, attribute, matches = condition or (EVERYBODY, None, bool)
+    number, attribute, matches, _ = condition or (EVERYBODY, None, bool, None)
     if draw is None or draw.attribute != TARGETING_KEY:
         return number, attribute, matches, run, b"", ()
     return number, attribute, matches, run, draw.suffix, draw.by_percent

@@ -83,7 +83,7 @@ class Step(NamedTuple):
     def take(self, context: Context, now: float) -> Evaluation | None:
         """The answer of this step alone."""
         if self.when is not None:
-            _, attribute, matches = self.when
+            attribute, matches = self.when.attribute, self.when.matches
             if not matches(context if attribute is None else context.get(attribute)):
                 return None
         return self.run(context, now)

@@ -13,6 +13,7 @@ from burgee.bucketing import BUCKETS, hash_line
 from burgee.chain import Bulk, Condition, as_rule, every
 from burgee.conditions import compile_condition, compile_rule
 from burgee.engine import Flag, bound
+from burgee.fusing import LONGEST, fuse
 from burgee.model import ErrorCode, Evaluation, Override, Reason
 from burgee.times import parse_time
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 # What a definition can be broken by, once past the checks that every release passes: anything else is our bug.
 _BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
 
+
+OFTEN = 100
+"""A flag that has been asked by name so many times has its rules fused, which costs about as much."""
 
 _UNDECIDED = Evaluation(None, None, Reason.ERROR)
 """Keeps a flag's place in a bulk answer until it is evaluated."""
@@ -66,13 +70,14 @@ class Ruleset:
         self.exposed: Mapping[str, Any] = snapshot.get("exposed", {})
         self._compiled: dict[str, Served | None] = {}
         self._ready: dict[str, Callable[[Context, Any], Evaluation]] = {}
-        self._plans: dict[int, Plan] = {}
+        self._plans: dict[tuple[int, bool], Plan] = {}
         self._expiries = sorted(
             parse_time(override.expires_at) for override in self.overrides.values() if override.expires_at
         )
         self._lines: dict[str, Callable[[str], int]] = {}
         self._matchers: dict[str, Matcher] = {}
         self._conditions: dict[bytes, Condition] = {}
+        self._numbered: list[Condition] = []
         self._compiling: list[str] = []
         self._faults: dict[str, str] = {}
         self._lock = RLock()
@@ -89,12 +94,14 @@ class Ruleset:
 
     def evaluate_all(self, context: Context, now: datetime | float | None = None) -> dict[str, Evaluation]:
         """What a context gets of every flag, at one moment, in the file's order."""
-        moment = _epoch(now)
+        return self._every(context, _epoch(now), clients=False)
+
+    def _every(self, context: Context, moment: float, *, clients: bool) -> dict[str, Evaluation]:
         since = bisect_right(self._expiries, moment)
-        plan = self._plans.get(since) or self._plan(since, moment)
+        plan = self._plans.get((since, clients)) or self._plan(since, moment, clients=clients)
         if self._segments:
             context = Bulk(context)
-        return every(plan.rest, len(self._conditions) + 1, context, moment, plan.answers.copy())
+        return every(plan.rest, len(self._numbered) + 1, context, moment, plan.answers.copy())
 
     def names(self, now: datetime | float | None = None) -> list[str]:
         """The flags that are served: the file's in its order, then those that only overrides know."""
@@ -168,7 +175,8 @@ class Ruleset:
             known = self._conditions.get(key)
             if known is None:
                 attribute, matches = compile_rule(when, self.segment)
-                known = self._conditions[key] = Condition(len(self._conditions) + 1, attribute, matches)
+                known = self._conditions[key] = Condition(len(self._numbered) + 1, attribute, matches, when)
+                self._numbered.append(known)
         return known
 
     def line(self, salt: str) -> Callable[[str], int]:
@@ -202,18 +210,34 @@ class Ruleset:
         served = self._served(name)
         if served is None:
             return _constant(_not_found(name))  # not kept: any text may be asked for
-        evaluate = served.evaluate
-        self._ready[name] = (lambda context, now: evaluate(context, _epoch(now))) if served.timed else evaluate
+        self._ready[name] = _clocked(served)
+        if 1 < len(served.rules) <= LONGEST:
+            self._ready[name] = self._counted(name, served)
         return self._ready[name]
 
-    def _plan(self, since: int, moment: float) -> Plan:
+    def _counted(self, name: str, served: Served) -> Callable[[Context, Any], Evaluation]:
+        """Answers, and fuses the rules of a flag that is asked often."""
+        evaluate, left = _clocked(served), OFTEN
+
+        def count(context: Context, now: Any) -> Evaluation:
+            nonlocal left
+            left -= 1
+            if left <= 0:
+                fused = fuse(served.rules, [self._numbered[number - 1] for number, *_ in served.rules[:-1]])
+                self._ready[name] = _clocked(served._replace(evaluate=fused))
+            return evaluate(context, now)
+
+        return count
+
+    def _plan(self, since: int, moment: float, *, clients: bool) -> Plan:
         """The bulk answer until the next override expires."""
-        served = [(name, self._served(name)) for name in self.names(moment)]
+        names = [name for name in self.names(moment) if not clients or _for_clients(self.definition(name, moment))]
+        served = [(name, self._served(name)) for name in names]
         plan = Plan(
             {name: one.static or _UNDECIDED for name, one in served if one},
             [(name, one.rules) for name, one in served if one and not one.static],
         )
-        self._plans[since] = plan
+        self._plans[since, clients] = plan
         return plan
 
     def _compile(self, name: str) -> Served | None:
@@ -267,9 +291,7 @@ class ClientView:
 
     def evaluate_all(self, context: Context, now: datetime | float | None = None) -> dict[str, Evaluation]:
         """What a context gets of every flag that clients may see."""
-        moment = _epoch(now)
-        names = [name for name in self._ruleset.names(moment) if self._open(name, moment)]
-        return {name: self._ruleset.evaluate(name, context, moment) for name in names}
+        return self._ruleset._every(context, _epoch(now), clients=True)  # a view of one ruleset
 
     def definition(self, flag: str, now: datetime | float | None = None) -> Definition | None:
         """A flag that clients may see, as served."""
@@ -283,8 +305,7 @@ class ClientView:
         return self._ruleset.explain(flag, context, now)
 
     def _open(self, flag: str, now: float) -> bool:
-        definition = self._ruleset.definition(flag, now)
-        return definition is not None and definition.get("client") is True
+        return _for_clients(self._ruleset.definition(flag, now))
 
 
 def _trace(flag: Flag, context: Context, now: float) -> list[dict[str, Any]]:
@@ -327,6 +348,16 @@ def _once(name: str, matcher: Matcher) -> Matcher:
         return known
 
     return matches
+
+
+def _for_clients(definition: Definition | None) -> bool:
+    return definition is not None and definition.get("client") is True
+
+
+def _clocked(served: Served) -> Callable[[Context, Any], Evaluation]:
+    """Reads the clock only for a flag that asks it."""
+    evaluate = served.evaluate
+    return (lambda context, now: evaluate(context, _epoch(now))) if served.timed else evaluate
 
 
 def _alone(evaluate: Evaluate, *, timed: bool = False) -> Served:
