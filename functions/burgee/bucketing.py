@@ -75,7 +75,7 @@ def draw(
     return Draw(run, attribute, suffix, by_percent)
 
 
-DIVIDED = object()
+DIVIDED: Any = object()
 """Stands for a percent whose thousandths get different answers."""
 
 

@@ -10,20 +10,20 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from burgee.bucketing import DIVIDED
+from burgee.model import Evaluation, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from burgee.bucketing import Draw
-    from burgee.model import Context, Evaluation
+    from burgee.model import Context
 
     Evaluate: TypeAlias = Callable[[Context, float], Evaluation]
     Run: TypeAlias = Callable[[Context, float], Evaluation | None]
-    Rule: TypeAlias = tuple[int, str | None, Callable[[Any], bool], Run, bytes, Sequence[Any]]
+    Outcome: TypeAlias = tuple[Run, bytes, Sequence[Any]]
+    Rule: TypeAlias = tuple[int, Outcome]
 
 TARGETING_KEY = "targetingKey"
-EVERYBODY = 0
-"""The number of the condition that everybody meets."""
 
 _number = int.from_bytes
 
@@ -37,6 +37,14 @@ class Condition(NamedTuple):
     when: Mapping[str, Any]
 
 
+EVERYBODY = Condition(0, None, lambda _context: True, {})
+"""The first of the conditions of a ruleset."""
+
+
+_UNDECIDED = Evaluation(None, None, Reason.ERROR)
+"""Keeps a flag's place in a bulk answer until it is evaluated."""
+
+
 class Bulk(dict[str, Any]):
     """The context of a bulk answer, which remembers the segments that it is in."""
 
@@ -48,23 +56,24 @@ class Bulk(dict[str, Any]):
 
 
 def as_rule(condition: Condition | None, run: Run, draw: Draw | None = None) -> Rule:
-    """A condition, none for everybody, and its outcome: `run` gives an answer, or None to pass on.
+    """The number of a condition, and its outcome: `run` gives an answer, or None to pass on.
 
-    Where it is a draw on the targeting key, that draw's suffix and table follow. A plain tuple, which Python takes
-    apart several times faster than a named one.
+    Where it is a draw on the targeting key, that draw's suffix and table follow. Plain tuples, which Python takes
+    apart several times faster than named ones.
     """
-    number, attribute, matches, _ = condition or (EVERYBODY, None, bool, None)
+    number = (condition or EVERYBODY).number
     if draw is None or draw.attribute != TARGETING_KEY:
-        return number, attribute, matches, run, b"", ()
-    return number, attribute, matches, run, draw.suffix, draw.by_percent
+        return number, (run, b"", ())
+    return number, (run, draw.suffix, draw.by_percent)
 
 
-def one(rules: Sequence[Rule]) -> Evaluate:
-    """Answers for one flag; the last rule is everybody's and always answers."""
-    *tried, default = [(attribute, matches, run) for _, attribute, matches, run, _, _ in rules]
-    last: Evaluate = default[2]  # type: ignore[assignment]  # it always answers
-    if not tried:
-        return last
+def one(rules: Sequence[Rule], conditions: Sequence[Condition]) -> Evaluate:
+    """Answers for one flag, from rules whose `conditions` these are; the last has none, and always answers."""
+    *runs, last = [run for _, (run, _, _) in rules]
+    default: Evaluate = last  # type: ignore[assignment]  # it always answers
+    if not runs:
+        return default
+    tried = [(asked.attribute, asked.matches, run) for asked, run in zip(conditions, runs, strict=True)]
 
     def decide(context: Context, now: float) -> Evaluation:
         read = context.get
@@ -73,34 +82,53 @@ def one(rules: Sequence[Rule]) -> Evaluate:
                 answer = run(context, now)
                 if answer is not None:
                     return answer
-        return last(context, now)
+        return default(context, now)
 
     return decide
 
 
-def every(
-    flags: Iterable[tuple[str, Sequence[Rule]]],
-    conditions: int,
-    context: Context,
-    now: float,
-    answers: dict[str, Evaluation],
-) -> dict[str, Evaluation]:
-    """Fills in the answers of many flags; `conditions` is how many numbers their conditions have."""
-    met: list[bool | None] = [None] * conditions
-    met[EVERYBODY] = True
+class Plan(NamedTuple):
+    """A bulk answer made ready: every flag in its place, those that answer everybody alike with their answers."""
+
+    answers: dict[str, Evaluation]
+    draws: Sequence[tuple[str, Run, bytes, Sequence[Any]]]
+    """The flags whose only rule is a draw."""
+    ruled: Sequence[tuple[str, Sequence[Rule]]]
+
+
+def plan(flags: Mapping[str, tuple[Sequence[Rule], Evaluation | None]]) -> Plan:
+    """The plan of flags by name, from the rules of each, and what it answers everybody."""
+    ruled = [(name, rules) for name, (rules, static) in flags.items() if static is None]
+    return Plan(
+        {name: static or _UNDECIDED for name, (_, static) in flags.items()},
+        [(name, *rules[0][1]) for name, rules in ruled if _is_draw(rules)],
+        [(name, rules) for name, rules in ruled if not _is_draw(rules)],
+    )
+
+
+def _is_draw(rules: Sequence[Rule]) -> bool:
+    (_, (_, suffix, _)), *more = rules
+    return not more and suffix != b""
+
+
+def every(plan: Plan, conditions: Sequence[Condition], context: Context, now: float) -> dict[str, Evaluation]:
+    """Answers for all flags of a plan; `conditions` are by number."""
+    answers = plan.answers.copy()
     unit = _encoded(context.get(TARGETING_KEY))
-    read = context.get
-    for name, rules in flags:
-        for number, attribute, matches, run, suffix, by_percent in rules:
+    for name, run, suffix, by_percent in plan.draws:
+        answer = by_percent[_number(sha256(unit + suffix).digest()) % 100] if unit else DIVIDED
+        answers[name] = run(context, now) if answer is DIVIDED else answer
+    met: list[bool | None] = [None] * len(conditions)
+    for name, rules in plan.ruled:
+        for number, outcome in rules:
             meets = met[number]
             if meets is None:
-                meets = met[number] = matches(context if attribute is None else read(attribute))
+                _, attribute, matches, _ = conditions[number]
+                meets = met[number] = matches(context if attribute is None else context.get(attribute))
             if meets:
-                if suffix and unit:
-                    answer = by_percent[_number(sha256(unit + suffix).digest()) % 100]
-                    if answer is DIVIDED:
-                        answer = run(context, now)
-                else:
+                run, suffix, by_percent = outcome
+                answer = by_percent[_number(sha256(unit + suffix).digest()) % 100] if suffix and unit else DIVIDED
+                if answer is DIVIDED:
                     answer = run(context, now)
                 if answer is not None:
                     answers[name] = answer

@@ -7,6 +7,7 @@ Values and metadata are shared between answers: treat them as read-only.
 from __future__ import annotations
 
 from bisect import bisect_right
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from burgee.bucketing import BUCKETS, Draw, draw, holdout_salt, layer_salt, threshold
@@ -124,7 +125,7 @@ def _chain(steps: Sequence[Step]) -> tuple[Evaluate, Sequence[Rule]]:
     """Steps as one function and as rules, for a bulk answer; the last always answers."""
     first = [step.run for step in steps[:-1] if step.when is None]
     rules = [as_rule(step.when, step.run, step.draw) for step in steps[len(first) :]]
-    decide = one(rules)
+    decide = one(rules, [step.when for step in steps if step.when is not None])
     if not first:
         return decide, rules
 
@@ -354,6 +355,7 @@ def ramp(ramp: Mapping[str, Any]) -> Callable[[float], int]:
     return limit
 
 
+@lru_cache(maxsize=256)
 def unit_reader(bucket_by: str | None) -> Unit:
     """Reads what is bucketed as text: the targeting key, or an attribute. None where there is none."""
     read = reader(bucket_by or TARGETING_KEY)

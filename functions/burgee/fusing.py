@@ -57,10 +57,10 @@ EXPRESSIONS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
 
 
 def fuse(rules: Sequence[Rule], conditions: Sequence[Condition]) -> Evaluate:
-    """The same answers as `chain.one(rules)` gives, from rules whose `conditions` these are; the last has none."""
+    """The same answers as `chain.one` gives."""
     expressions, operands = zip(*map(_expressed, conditions), strict=True)
     attributes = [condition.attribute for condition in conditions]
-    runs = [run for _, _, _, run, _, _ in rules]
+    runs = [run for _, (run, _, _) in rules]
     return _maker(expressions)(*attributes, *operands, *runs)
 
 

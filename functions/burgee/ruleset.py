@@ -10,7 +10,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from burgee.bucketing import BUCKETS, hash_line
-from burgee.chain import Bulk, Condition, as_rule, every
+from burgee.chain import EVERYBODY, Bulk, Condition, as_rule, every, plan
 from burgee.conditions import compile_condition, compile_rule
 from burgee.engine import Flag, bound
 from burgee.fusing import LONGEST, fuse
@@ -20,7 +20,7 @@ from burgee.times import parse_time
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from burgee.chain import Evaluate, Rule
+    from burgee.chain import Evaluate, Plan, Rule
     from burgee.conditions import Matcher
     from burgee.model import Context, Definition, Snapshot
 
@@ -31,9 +31,6 @@ _BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError, Recursio
 OFTEN = 100
 """A flag that has been asked by name so many times has its rules fused, which costs about as much."""
 
-_UNDECIDED = Evaluation(None, None, Reason.ERROR)
-"""Keeps a flag's place in a bulk answer until it is evaluated."""
-
 
 class Served(NamedTuple):
     """How a flag answers: the same to everybody and always where it is `static`, by the clock where it is `timed`."""
@@ -43,13 +40,6 @@ class Served(NamedTuple):
     """The same, for a bulk answer."""
     timed: bool = False
     static: Evaluation | None = None
-
-
-class Plan(NamedTuple):
-    """A bulk answer made ready: static answers in their places, and how to get the others."""
-
-    answers: dict[str, Evaluation]
-    rest: list[tuple[str, Sequence[Rule]]]
 
 
 class Ruleset:
@@ -77,7 +67,7 @@ class Ruleset:
         self._lines: dict[str, Callable[[str], int]] = {}
         self._matchers: dict[str, Matcher] = {}
         self._conditions: dict[bytes, Condition] = {}
-        self._numbered: list[Condition] = []
+        self._numbered = [EVERYBODY]
         self._compiling: list[str] = []
         self._faults: dict[str, str] = {}
         self._lock = RLock()
@@ -98,10 +88,10 @@ class Ruleset:
 
     def _every(self, context: Context, moment: float, *, clients: bool) -> dict[str, Evaluation]:
         since = bisect_right(self._expiries, moment)
-        plan = self._plans.get((since, clients)) or self._plan(since, moment, clients=clients)
+        ready = self._plans.get((since, clients)) or self._plan(since, moment, clients=clients)
         if self._segments:
             context = Bulk(context)
-        return every(plan.rest, len(self._numbered) + 1, context, moment, plan.answers.copy())
+        return every(ready, self._numbered, context, moment)
 
     def names(self, now: datetime | float | None = None) -> list[str]:
         """The flags that are served: the file's in its order, then those that only overrides know."""
@@ -175,7 +165,7 @@ class Ruleset:
             known = self._conditions.get(key)
             if known is None:
                 attribute, matches = compile_rule(when, self.segment)
-                known = self._conditions[key] = Condition(len(self._numbered) + 1, attribute, matches, when)
+                known = self._conditions[key] = Condition(len(self._numbered), attribute, matches, when)
                 self._numbered.append(known)
         return known
 
@@ -223,7 +213,7 @@ class Ruleset:
             nonlocal left
             left -= 1
             if left <= 0:
-                fused = fuse(served.rules, [self._numbered[number - 1] for number, *_ in served.rules[:-1]])
+                fused = fuse(served.rules, [self._numbered[number] for number, *_ in served.rules[:-1]])
                 self._ready[name] = _clocked(served._replace(evaluate=fused))
             return evaluate(context, now)
 
@@ -232,13 +222,10 @@ class Ruleset:
     def _plan(self, since: int, moment: float, *, clients: bool) -> Plan:
         """The bulk answer until the next override expires."""
         names = [name for name in self.names(moment) if not clients or _for_clients(self.definition(name, moment))]
-        served = [(name, self._served(name)) for name in names]
-        plan = Plan(
-            {name: one.static or _UNDECIDED for name, one in served if one},
-            [(name, one.rules) for name, one in served if one and not one.static],
-        )
-        self._plans[since, clients] = plan
-        return plan
+        served = ((name, self._served(name)) for name in names)
+        made = plan({name: (one.rules, one.static) for name, one in served if one})
+        self._plans[since, clients] = made
+        return made
 
     def _compile(self, name: str) -> Served | None:
         override = self.overrides.get(name)
