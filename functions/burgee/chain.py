@@ -117,7 +117,8 @@ def every(plan: Plan, conditions: Sequence[Condition], context: Context, now: fl
     unit = _encoded(context.get(TARGETING_KEY))
     for name, run, suffix, by_percent in plan.draws:
         answer = by_percent[_number(sha256(unit + suffix).digest()) % 100] if unit else DIVIDED
-        answers[name] = run(context, now) if answer is DIVIDED else answer
+        # The only rule of a flag answers always.
+        answers[name] = run(context, now) if answer is DIVIDED else answer  # type: ignore[assignment]
     met: list[bool | None] = [None] * len(conditions)
     for name, rules in plan.ruled:
         for number, outcome in rules:
