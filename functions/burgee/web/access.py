@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
-
-from starlette.concurrency import run_in_threadpool
 
 from burgee.errors import StoreError
 from burgee.keys import Kind, Scope
@@ -137,7 +136,8 @@ class Access:
                 wait = {"Retry-After": str(self._strangers.wait(level))}
                 return refusal(scope, 429, "too-many-requests", "too many keys that are not known here", wait)
             try:
-                key = await run_in_threadpool(self._ring.ask, name, token)
+                # Starlette's run_in_threadpool would import most of anyio now, while the first caller waits.
+                key = await asyncio.to_thread(self._ring.ask, name, token)
             except StoreError:
                 return refusal(scope, 503, "store-unavailable", "the key cannot be checked now", {"Retry-After": "5"})
         if key is None or name is None:

@@ -6,9 +6,9 @@ tenant whose key was shown.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from burgee.web.access import CALLER, Need, need
@@ -73,7 +73,7 @@ class Cors:
             return True
         origins = self.tenants.origins(tenant)
         if origins is None:
-            origins = await run_in_threadpool(self.tenants.ask_origins, tenant)
+            origins = await asyncio.to_thread(self.tenants.ask_origins, tenant)
         return bool(origins & {text, "*"})
 
 
