@@ -115,6 +115,25 @@ def test_published_figures_have_rounds_enough() -> None:
         assert all(low <= middle <= high for middle, low, high in rows.values())
 
 
+@pytest.mark.sam
+def test_a_cold_start_of_another_release_than_the_case_is_about_is_no_measurement(tmp_path: Path) -> None:
+    (tmp_path / "handlers.py").write_text(
+        "def seventh(event, context):\n"
+        "    return {'statusCode': 200, 'headers': {'burgee-release': '7'}, 'body': event['rawPath']}\n"
+        "def broken(event, context):\n"
+        "    return {'statusCode': 401, 'body': 'no key'}\n",
+        encoding="utf-8",
+    )
+    served = cold_start.run(cold_start.Case("a", "handlers.seventh", release="7"), sys.executable, tmp_path, {}, "")
+    assert {answer["body"] for answer in served.answers} == {"/users/user-1/flags/checkout_button"}
+    assert len(served.times) == cold_start.WARM
+    assert served.init > 0 < served.before
+    with pytest.raises(AssertionError, match=r"serves release \{'7'\}"):
+        cold_start.run(cold_start.Case("a", "handlers.seventh", release="1"), sys.executable, tmp_path, {}, "")
+    with pytest.raises(AssertionError, match="no key"):
+        cold_start.run(cold_start.Case("a", "handlers.broken"), sys.executable, tmp_path, {}, "")
+
+
 def test_targets_stand_beside_the_cold_starts() -> None:
     page = bench.PAGE.read_text(encoding="utf-8")
     for case in cold_start.CASES:
