@@ -48,6 +48,25 @@ def test_a_part_that_nobody_measured_is_named() -> None:
         bench.page(told)
 
 
+def test_a_part_that_fails_keeps_its_figures_and_stops_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(_: bench.Run) -> None:
+        raise OSError("no emulator")
+
+    monkeypatch.setattr(bench, "RESULTS", tmp_path / "results.json")
+    bench.RESULTS.write_text('{"cold": {"date": "2026-01-01", "figures": 1}}', encoding="utf-8")
+    parts = {"cold": bench.Part(broken, dict), "growth": bench.Part(lambda run: run.rounds, dict)}
+    monkeypatch.setattr(bench, "PARTS", parts)
+    monkeypatch.setattr(bench, "step_aside", lambda: None)
+    assert bench.measure(["cold", "growth"], bench.Run(sys.executable, 9, 3)) == ["cold"]
+    told = bench.results()
+    assert told["cold"] == {"date": "2026-01-01", "figures": 1}
+    assert told["growth"]["figures"] == 9
+    assert {"date", "processor", "system", "python", "seconds"} < set(told["growth"])
+    assert "cold failed: OSError('no emulator')" in capsys.readouterr().err
+
+
 def test_every_rival_is_in_the_table_or_named_with_a_reason() -> None:
     measured = {engines.NAMES[name] for name in TOLD["figures"]}
     assert measured | set(TOLD["missing"]) >= PROMISED

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -55,17 +56,24 @@ PARTS = {
 }
 
 
-def measure(names: list[str], run: Run) -> None:
-    """Measures parts, and keeps each as soon as it is there."""
+def measure(names: list[str], run: Run) -> list[str]:
+    """Measures parts, and keeps each as soon as it is there; those that failed, whose former figures stay."""
     step_aside()
+    failed = []
     for name in names:
         started = time.perf_counter()
-        figures = PARTS[name].measure(run)
+        try:
+            figures = PARTS[name].measure(run)
+        except (AssertionError, OSError, ValueError, subprocess.SubprocessError) as error:
+            print(f"bench: {name} failed: {error!r}", file=sys.stderr)
+            failed.append(name)
+            continue
         seconds = round(time.perf_counter() - started)
         told = results()
         told[name] = {**circumstances(run.python), "seconds": seconds, "figures": figures}
         RESULTS.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
         print(f"bench: {name} took {seconds} s", file=sys.stderr)
+    return failed
 
 
 def results() -> dict[str, Any]:
@@ -102,20 +110,22 @@ def main() -> None:
     parser.add_argument("--starts", type=int, default=10, help="of each cold start")
     parser.add_argument("--page", action="store_true", help="measure nothing")
     asked = parser.parse_args()
-    python = python_3_13()
+    python, failed = python_3_13(), []
     if asked.rounds < LEAST:
         print(f"bench: {asked.rounds} rounds are for trying it out; publish no fewer than {LEAST}", file=sys.stderr)
     if not asked.page:
         if python is None:
             sys.exit("bench: Python 3.13 is needed, which is Lambda's")
         started = time.perf_counter()
-        measure(asked.only or list(PARTS), Run(python, asked.rounds, asked.starts))
+        failed = measure(asked.only or list(PARTS), Run(python, asked.rounds, asked.starts))
         print(f"bench: {time.perf_counter() - started:.0f} s in all", file=sys.stderr)
     try:
         PAGE.write_text(page(results()), encoding="utf-8")
     except ValueError as error:
         sys.exit(f"bench: {error}")
     print(PAGE.read_text(encoding="utf-8"))
+    if failed:
+        sys.exit(f"bench: try again with {only(failed)}")
 
 
 if __name__ == "__main__":
