@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, TypeVar
 
 from burgee.errors import StoreError
-from burgee.keys import find, named
+from burgee.keys import digest, find, named
 from burgee.stores import Put, Shelf
 from burgee.times import format_time
 
@@ -38,17 +38,26 @@ class KeyRing:
         self._clock = clock
         self._known: dict[tuple[Tenant, str], tuple[float, Key]] = {}
         self._unknown: dict[tuple[Tenant, str], float] = {}
+        self._opened: dict[str, tuple[float, Named, Key]] = {}
+        """What is known by the digest of a token that opened it, so that its text is taken apart once a minute."""
         self._marked: dict[str, float] = {}
 
     def held(self, token: str) -> tuple[Named | None, Key | None, bool]:
         """What memory says: the token's names, its key, and whether the store has to be asked."""
+        hashed = digest(token)
+        opened = self._opened.get(hashed)
+        if opened is not None and self._clock() < opened[0]:
+            return opened[1], opened[2], False
         name = named(token)
         if name is None or (self._project is not None and name.tenant.project != self._project):
             return None, None, False
         place, now = (name.tenant, name.id), self._clock()
         known = self._known.get(place)
         if known is not None and now < known[0]:
-            return name, known[1] if known[1].opens(token) else None, False
+            if not known[1].opens(token):
+                return name, None, False
+            _remember(self._opened, hashed, (known[0], name, known[1]))
+            return name, known[1], False
         return name, None, self._unknown.get(place, now) <= now
 
     def ask(self, name: Named, token: str) -> Key | None:

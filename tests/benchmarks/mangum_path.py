@@ -1,7 +1,7 @@
 """Microseconds of one event through Mangum, in process: `python tests/benchmarks/mangum_path.py CPU` prints JSON.
 
-The evaluation function itself (one flag of a hundred over OFREP), beside an empty Starlette application that has just the
-route. Both take turns; what counts is the median of the rounds' processor time.
+The evaluation function itself (one flag of a hundred over OFREP), beside an empty Starlette application that has just
+the route. Both take turns; what counts is the median of the rounds' processor time.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
     python tests/benchmarks/over_http.py [--rounds 5] [--seconds 3]
 
-Every server has the first CPU and the load the second; the servers take turns, so that what else the machine does meets
-all alike. `wrk` (Debian: apt install wrk) tells requests a second over 32 kept connections, and the kernel the processor
-time that the server took for each. `paced.py` then asks at half of that rate. Last, in this process, what Mangum and all
-behind it take for one event of API Gateway.
+Every server has the first CPU and the load the second; the servers take turns, so that what else the machine does
+meets all alike. `wrk` (Debian: apt install wrk) tells requests a second over 32 kept connections, and the kernel the
+processor time that the server took for each. `paced.py` then asks at half of that rate. Last, what Mangum and all
+behind it take for one event of API Gateway, in one process.
 """
 
 from __future__ import annotations
@@ -211,10 +211,8 @@ def _mangum() -> dict[str, float]:
 
 def table(told: dict[str, Any]) -> str:
     """The rows, then the ratios, for the page."""
-    lines = [
-        "| asked | requests/s | µs of the server's processor | p50 ms | p99 ms | p99.9 ms |",
-        "|---|---|---|---|---|---|",
-    ]
+    head = "| asked | requests/s | µs of processor | p50 ms | p99 ms | p99.9 ms |"
+    lines = [head, "|---|---|---|---|---|---|"]
     for row in told["rows"].values():
         half = " | ".join(f"{one:.2f}" for one in row["half"])
         lines.append(f"| {row['title']} | {row['rate']:,} | {row['cpu']:.0f} | {half} |")

@@ -53,6 +53,8 @@ class Need(StrEnum):
 
 
 EVERYTHING = frozenset(Need)
+_CLIENT = frozenset({Need.EVALUATE})
+_SERVER = frozenset({Need.EVALUATE, Need.RULES})
 _SCOPES = {
     Scope.READ: frozenset({Need.READ, Need.EVALUATE, Need.RULES}),
     Scope.WRITE: frozenset({Need.WRITE}),
@@ -97,9 +99,9 @@ class Caller:
 def key_caller(tenant: Tenant, key: Key) -> Caller:
     """Who a working key stands for."""
     if key.kind is Kind.CLIENT:
-        return Caller(tenant, frozenset({Need.EVALUATE}), key.name, key.id, client=True)
+        return Caller(tenant, _CLIENT, key.name, key.id, client=True)
     if key.kind is Kind.SERVER:
-        return Caller(tenant, frozenset({Need.EVALUATE, Need.RULES}), key.name, key.id)
+        return Caller(tenant, _SERVER, key.name, key.id)
     return Caller(tenant, scoped(key.scopes), key.name, key.id)
 
 

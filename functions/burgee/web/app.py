@@ -34,6 +34,7 @@ def create_app(store: Store, serving: Serving, setup: Setup | None = None) -> Fa
         version=__version__,
         summary="Feature flags and A/B tests as reviewed code",
         exception_handlers={**HANDLERS, RequestValidationError: _invalid, ValidationError: _invalid},
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # it would tell paths, which name users
         middleware=[*front(Tenants(serving, store), setup or Setup()), Middleware(Ofrep)],
     )
     serving.refresh()  # so that the first answer, whichever it is, can name its release
