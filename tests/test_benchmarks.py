@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+import select
+import socket
 import sys
+import time
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from statistics import median
+from threading import Thread
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benchmarks import bench, cold_start, engines, growth, scale
+from benchmarks import bench, cold_start, engines, growth, over_http, paced, scale
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
 RIVALS = ROOT / "tests/benchmarks/rivals"
@@ -151,6 +160,60 @@ def test_a_cold_start_of_another_release_than_the_case_is_about_is_no_measuremen
         cold_start.run(cold_start.Case("a", "handlers.seventh", release="1"), sys.executable, tmp_path, {}, "")
     with pytest.raises(AssertionError, match="no key"):
         cold_start.run(cold_start.Case("a", "handlers.broken"), sys.executable, tmp_path, {}, "")
+
+
+@contextmanager
+def stalling(at: int, seconds: float) -> Iterator[int]:
+    """A server that answers at once, but for one stall before its answer to request number `at`."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def run() -> None:
+        served, waiting = 0, [listener]
+        while listener in waiting:
+            for one in select.select(waiting, [], [])[0]:
+                if one is listener:
+                    waiting.append(listener.accept()[0])
+                elif not one.recv(1 << 16):
+                    waiting.remove(one)
+                    one.close()
+                    if len(waiting) == 1:
+                        return
+                else:
+                    served += 1
+                    time.sleep(seconds if served == at else 0)
+                    one.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    with listener:
+        thread = Thread(target=run, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join(20)
+
+
+def test_a_stall_is_charged_to_all_who_were_due_meanwhile() -> None:
+    """Also to those for whom no connection was free, as a load that waits for answers would not."""
+    rate, stall = 200, 0.5
+    with stalling(at=20, seconds=stall) as port:
+        took = paced.paced(port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", rate, 2.0)
+    assert len(took) == 400
+    assert sum(one >= 0.1 for one in took) >= int((stall - 0.1) * rate) > paced.CONNECTIONS
+    assert max(took) >= stall
+
+
+def test_the_unleash_server_is_in_the_table_or_named_with_a_reason() -> None:
+    told = RESULTS["http"]["figures"]
+    assert ("unleash-bulk" in told["rows"]) is not bool(told["missing"])
+    page = bench.PAGE.read_text(encoding="utf-8")
+    assert all(f"| {row['title']} |" in page for row in told["rows"].values())
+    assert all(f"{name}: {why}" in page for name, why in told["missing"].items())
+
+
+def test_the_published_ratios_are_of_the_published_rounds() -> None:
+    told = RESULTS["http"]["figures"]
+    for title, (ours, theirs) in over_http.RATIOS.items():
+        if theirs in told["rows"]:
+            rounds = zip(told["rows"][ours]["rates"], told["rows"][theirs]["rates"], strict=True)
+            assert told["ratios"][title]["rate"][0] == pytest.approx(median(a / b for a, b in rounds), abs=0.02)
 
 
 def test_targets_stand_beside_the_cold_starts() -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2] / "functions"))
 
-from benchmarks import cold_start, engines, growth, package_size
+from benchmarks import cold_start, engines, growth, over_http, package_size
 from benchmarks.machine import circumstances, step_aside
 from support_build import python_3_13
 
@@ -52,6 +52,7 @@ PARTS = {
     "engines": Part(lambda run: engines.measure(run.python, run.rounds), engines.words),
     "growth": Part(lambda run: growth.measure(engines.installed("burgee", run.python)), growth.words),
     "cold": Part(lambda run: cold_start.measure(run.python, run.starts), cold_start.words),
+    "http": Part(lambda _: over_http.measure(), over_http.words),
     "packages": Part(lambda _: package_size.measure(), package_size.words),
 }
 

@@ -2,7 +2,7 @@
 
     python tests/benchmarks/over_http.py [--rounds 5] [--seconds 3]
 
-Every server has the first CPU and the load the second; the servers take turns, so that what else the machine does
+Every server has the last CPU and the load the first; the servers take turns, so that what else the machine does
 meets all alike. `wrk` (Debian: apt install wrk) tells requests a second over 32 kept connections, and the kernel the
 processor time that the server took for each. `paced.py` then asks at half of that rate. Last, what Mangum and all
 behind it take for one event of API Gateway, in one process.
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -28,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks import unleash_server
 from benchmarks.engines import CACHE
 from benchmarks.http_servers import CONTEXT, FLAGS
+from benchmarks.machine import CPU
 from benchmarks.paced import CONNECTIONS, paced
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 QUESTION = json.dumps({"context": CONTEXT})
 OFREP = "/ofrep/v1/evaluate/flags"
-SERVER_CPU, LOAD_CPU = min(os.sched_getaffinity(0)), max(os.sched_getaffinity(0))
+SERVER_CPU, LOAD_CPU = CPU, min(os.sched_getaffinity(0))
 PACED_SECONDS = 10.0
 # By these the page and the issue compare: of whom, and against whom.
 RATIOS = {
@@ -105,10 +107,10 @@ def measure(rounds: int = 5, seconds: float = 3.0, pace: float = PACED_SECONDS) 
             for name, one in asked.items():
                 load = _saturated(one, seconds if turn else 1)
                 loads[name] += [load] if turn else []  # the first turn is for warming up
-        rows = {name: _row(one, loads[name], pace) for name, one in asked.items()}
+        measured = {name: _row(one, loads[name], pace) for name, one in asked.items()}
     os.sched_setaffinity(0, before)
-    told = {"rounds": rounds, "seconds": seconds, "pace": pace, "cpus": len({SERVER_CPU, LOAD_CPU}), "rows": rows}
-    told |= {"ratios": _ratios(loads), "mangum": _mangum(), "missing": missing}
+    told = {"rounds": rounds, "seconds": seconds, "pace": pace, "python": f"Python {platform.python_version()}"}
+    told |= {"rows": measured, "ratios": _ratios(loads), "mangum": _mangum(), "missing": missing}
     return told
 
 
@@ -209,18 +211,38 @@ def _mangum() -> dict[str, float]:
     return told
 
 
-def table(told: dict[str, Any]) -> str:
-    """The rows, then the ratios, for the page."""
-    head = "| asked | requests/s | µs of processor | p50 ms | p99 ms | p99.9 ms |"
-    lines = [head, "|---|---|---|---|---|---|"]
+def rows(told: dict[str, Any]) -> str:
+    """What each row came to, as a table."""
+    lines = ["| asked | requests/s | µs of processor | p50 ms | p99 ms | p99.9 ms |", "|---|---|---|---|---|---|"]
     for row in told["rows"].values():
         half = " | ".join(f"{one:.2f}" for one in row["half"])
         lines.append(f"| {row['title']} | {row['rate']:,} | {row['cpu']:.0f} | {half} |")
-    lines += ["", "| times as many | by requests/s | by processor time |", "|---|---|---|"]
+    return "\n".join(lines)
+
+
+def ratios(told: dict[str, Any]) -> str:
+    """The same, one against another."""
+    lines = ["| times as many | by requests/s | by processor time |", "|---|---|---|"]
     for title, ratio in told["ratios"].items():
         by = " | ".join("{:.2f} ({:.2f} to {:.2f})".format(*ratio[kind]) for kind in ("rate", "cpu"))
         lines.append(f"| {title} | {by} |")
     return "\n".join(lines)
+
+
+def words(told: dict[str, Any]) -> dict[str, object]:
+    """What the page says of it."""
+    missing = "".join(f"\nNot in the table: {name}: {why}.\n" for name, why in told["missing"].items())
+    kept = {name: told[name] for name in ("rounds", "seconds", "pace", "python")}
+    return {
+        **{name: f"{value:g}" if isinstance(value, float) else value for name, value in kept.items()},
+        "connections": CONNECTIONS,
+        "unleash": unleash_server.VERSION,
+        "rows": rows(told),
+        "ratios": ratios(told),
+        "missing": missing,
+        "mangum": told["mangum"]["burgee"],
+        "empty": told["mangum"]["empty"],
+    }
 
 
 def main() -> None:
@@ -230,8 +252,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--pace", type=float, default=PACED_SECONDS)
     told = measure(**vars(parser.parse_args()))
-    print(table(told))
-    print(told["mangum"], told["missing"])
+    print(rows(told), ratios(told), told["mangum"], told["missing"], sep="\n\n")
 
 
 if __name__ == "__main__":
