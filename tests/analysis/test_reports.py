@@ -16,6 +16,7 @@ from burgee.analysis.render_html import SIGNS, as_html
 from burgee.analysis.render_json import as_json
 from burgee.analysis.render_text import as_text
 from burgee.analysis.reports import Report, report
+from burgee.analysis.svg import _ticks
 from burgee.analysis.verdicts import Decision
 from support_experiments import DAY, FILE, START, crowd, planned, written
 
@@ -157,3 +158,31 @@ def test_the_page_is_one_file_that_loads_nothing_and_names_every_plot(better: Re
 def test_lights_differ_in_sign_and_shape_and_not_only_in_colour(better: Report) -> None:
     assert len({sign for sign, _meaning in SIGNS.values()}) == 3
     assert 'aria-label="fine"' in as_html(better)
+
+
+def test_long_names_are_told_in_full_and_many_rows_may_be_parted_by_a_page(tmp_path: Path) -> None:
+    names = [f"revenue_per_paying_customer_in_the_first_{days}_days" for days in range(1, 12)]
+    metrics = "".join(f"  {name}: {{event: order, kind: mean, value: amount}}\n" for name in names)
+    text = FILE.replace("flags:\n", f"{metrics}flags:\n").replace("basket]", f"basket, {', '.join(names)}]")
+    page = as_html(reported(tmp_path, crowd(600, days=27), text=text))
+    plots = re.findall(r"<svg class=effect.*?</svg>", page, re.DOTALL)
+    drawn = [re.findall(r"<text class=name[^>]*>(\w+)", plot) for plot in plots]
+    assert [name for plot in drawn for name in plot if name in names] == names
+    assert max(len(plot) for plot in drawn) <= 8
+    assert "what 15 metrics are made of arrives: &#x27;order&#x27;, &#x27;visit&#x27;" in page
+
+
+@pytest.mark.parametrize("reach", [0.003, 0.088, 1.0, 9.99, 10.0, 22.0, 52.0, 88.0, 620.0, 1e7])
+def test_the_marks_of_an_axis_are_few_and_around_zero(reach: float) -> None:
+    told = _ticks(reach)
+    assert 3 <= len(told) <= 7
+    assert told == [-one for one in reversed(told)]
+    assert max(told) <= reach
+
+
+def test_what_is_withheld_is_not_told_as_if_it_were_found(tmp_path: Path) -> None:
+    page = as_html(reported(tmp_path, crowd(4000, lift=0.35, on=0.6, days=27)))
+    assert "<main class=withheld>" in page
+    assert "no number here may be relied on" in page
+    assert "<td>better</td>" not in page
+    assert "class=good" not in page

@@ -21,6 +21,7 @@ MOODS = {"better": "good", "worse": "bad", "withheld": "bad", "better, but a gua
 def as_html(report: Report) -> str:
     """The page."""
     told = as_json(report)
+    withheld = told["verdict"]["decision"] == "withheld"
     title = f"Experiment on {escape(told['flag'])}"
     drawn = [one for one in told["results"] if one.get("curve")]
     body = "".join(
@@ -30,7 +31,7 @@ def as_html(report: Report) -> str:
             _deviations(told),
             _section("Health", _health(told["health"])),
             _section("Sample", progress(told["arms"], told["sample_size"])),
-            _section("Effects", _effects(told), "Relative difference to the control, with its interval."),
+            _section("Effects", _effects(told), _WITHHELD if withheld else _EFFECTS),
             _section("Over time", _curves(drawn), _CURVES[told["method"]]) if drawn else "",
             _section("By segment", _segments(told["exploratory"]), _EXPLORATORY) if told["exploratory"] else "",
             _section("Numbers", _numbers(told)),
@@ -40,12 +41,14 @@ def as_html(report: Report) -> str:
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{_style()}</style></head><body><main>{body}</main></body></html>\n"
+        f"<style>{_style()}</style></head><body><main class={'withheld' if withheld else 'told'}>{body}</main>"
+        "</body></html>\n"
     )
 
 
 def _header(told: Mapping[str, Any]) -> str:
-    when = f"{_day(told['start'])} to {_day(told['end'])} · as of {escape(told['until'])}"
+    as_of = escape(f"{told['until'][:10]} {told['until'][11:16]} UTC")
+    when = f"{_day(told['start'])} to {_day(told['end'])} · as of {as_of}"
     return (
         f"<header><p class=eyebrow>{escape(told['method'])} experiment · {when}</p><h1>{escape(told['flag'])}</h1>"
         f"<p class=hypothesis>{escape(told['hypothesis'])}</p></header>"
@@ -73,7 +76,8 @@ def _verdict(told: Mapping[str, Any]) -> str:
     decision = told["verdict"]["decision"]
     mood = MOODS.get(decision, "calm")
     label = {"wait": "Not decided yet", "withheld": "No verdict"}.get(decision, decision.capitalize())
-    sentence = escape(told["verdict"]["sentence"])
+    sentence = told["verdict"]["sentence"].removeprefix(f"{label}: ")
+    sentence = escape(sentence[:1].upper() + sentence[1:] if label == "No verdict" else sentence)
     return f'<section class="verdict {mood}" role=status><h2>{escape(label)}</h2><p>{sentence}</p></section>'
 
 
@@ -86,11 +90,22 @@ def _deviations(told: Mapping[str, Any]) -> str:
 
 def _health(checks: Sequence[Mapping[str, Any]]) -> str:
     rows = []
-    for one in checks:
+    for one in _folded(checks):
         sign, meaning = SIGNS[one["light"]]
         light = f'<span class="light {one["light"]}" role=img aria-label="{meaning}">{sign}</span>'
         rows.append(f"<li>{light}<b>{escape(one['check'])}</b> <span>{escape(one['message'])}</span></li>")
     return f"<ul class=health>{''.join(rows)}</ul>"
+
+
+def _folded(checks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The checks, with those of data that arrives as it should in one."""
+    fine = [one for one in checks if one["light"] == "ok" and one["check"].startswith("data of ")]
+    if len(fine) < 2:
+        return list(checks)
+    metrics = len({one["check"] for one in fine})
+    events = ", ".join(dict.fromkeys(one["message"].removesuffix(" arrives") for one in fine))
+    told = f"what {metrics} metrics are made of arrives: {events}"
+    return [*(one for one in checks if one not in fine), {"check": "data", "light": "ok", "message": told}]
 
 
 def _effects(told: Mapping[str, Any]) -> str:
@@ -115,6 +130,10 @@ _CURVES = {
     "group-sequential": "Absolute difference at each planned look, with the bounds that may stop it there.",
     "always-valid": "Absolute difference with its confidence sequence: it may be looked at on any day.",
 }
+_EFFECTS = "Relative difference to the control, with its interval."
+_WITHHELD = (
+    "Relative difference to the control. Something is wrong with the data, so no number here may be relied on."
+)
 _EXPLORATORY = "Exploratory: among many segments some differ by chance. What shows here is a question, no finding."
 
 
@@ -132,10 +151,20 @@ def _numbers(told: Mapping[str, Any]) -> str:
     for one in told["results"]:
         inside = "" if one["low"] is None else f"{one['low']:+.4g} to {one['high']:+.4g}"
         p_value = "" if one["adjusted_p"] is None else f"{one['adjusted_p']:.3g}"
-        cells = [escape(one["metric"]), escape(one["arm"]), f"{one['control']:.5g}", f"{one['treatment']:.5g}"]
+        cells = [
+            _breakable(one["metric"]),
+            _breakable(one["arm"]),
+            f"{one['control']:.5g}",
+            f"{one['treatment']:.5g}",
+        ]
         cells += [f"{one['difference']:+.4g}", inside, p_value, "no verdict" if withheld else escape(word(one))]
         rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
     return f"<div class=wide><table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table></div>"
+
+
+def _breakable(name: str) -> str:
+    """A name that may go on in the next line after a mark."""
+    return "".join(f"{escape(part)}<wbr>" if part in "_-." else escape(part) for part in name)
 
 
 def word(one: Mapping[str, Any]) -> str:

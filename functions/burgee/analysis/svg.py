@@ -13,26 +13,39 @@ Edges: TypeAlias = "tuple[float | None, float | None, float | None]"
 
 WIDE = 800
 LABEL, VALUES = 190, 210
-ROW = 34
+ROW, TALL = 34, 52
+STRIP = 8
+BESIDE = 26
+"""Names of more characters stand above their row, not beside it."""
 
 
 def intervals(results: Sequence[Mapping[str, Any]]) -> str:
     """A row for each result: its relative difference, its interval, zero, and its margin where it has one."""
-    rows = [_edges(one) for one in results]
-    known = [edge for row in rows for edge in row[1:] if edge is not None]
+    every = [_edges(one) for one in results]
+    known = [edge for edges in every for edge in edges[1:] if edge is not None]
     known += [one["margin"] * 100 for one in results if one.get("margin") is not None]
     reach = max((abs(edge) for edge in known), default=0.0) * 1.1 or 1.0
-    left, right = LABEL + 10, WIDE - VALUES - 10
-    x = _scale(-reach, reach, left, right)
-    height = ROW * len(rows) + 26
-    drawn = [f'<line class=zero x1="{x(0):.1f}" x2="{x(0):.1f}" y1="4" y2="{height - 22}"/>']
-    drawn += [_row(one, row, x, index * ROW + 20) for index, (one, row) in enumerate(zip(results, rows, strict=True))]
-    drawn += [
-        f'<text class=soft x="{x(value):.1f}" y="{height - 4}" text-anchor=middle>{value:+.3g} %</text>'
-        for value in _ticks(reach)
-    ]
-    said = "; ".join(f"{one['metric']} {one['arm']}: {_told(*row)}" for one, row in zip(results, rows, strict=True))
-    return _svg(height, said, drawn)
+    row = _height([one[part] for one in results for part in ("metric", "arm")])
+    rows = list(zip(results, every, strict=True))
+    return "".join(
+        _strip(rows[start : start + STRIP], reach, row, last=start + STRIP >= len(rows))
+        for start in range(0, len(rows), STRIP)
+    )
+
+
+def _strip(rows: Sequence[tuple[Mapping[str, Any], Edges]], reach: float, row: int, *, last: bool) -> str:
+    """Some rows in a picture of their own, so that a page may end between two; the last has the axis below."""
+    x = _scale(-reach, reach, LABEL + 10, WIDE - VALUES - 10)
+    bottom = row * len(rows) + (4 if last else 0)
+    drawn = [f'<line class=zero x1="{x(0):.1f}" x2="{x(0):.1f}" y1="4" y2="{bottom}"/>']
+    for index, (one, edges) in enumerate(rows):
+        y = index * row + row - 14
+        drawn += [_name(one["metric"], one["arm"], y, tall=row == TALL), _row(one, edges, x, y)]
+    for value in _ticks(reach) if last else ():
+        at = f'x="{x(value):.1f}" y="{bottom + 18}"'
+        drawn.append(f"<text class=soft {at} text-anchor=middle>{_tick(value)}</text>")
+    said = "; ".join(f"{one['metric']} {one['arm']}: {_told(*edges)}" for one, edges in rows)
+    return _svg(bottom + (22 if last else 0), said, drawn, "effect")
 
 
 def curve(points: Sequence[Mapping[str, Any]]) -> str:
@@ -59,27 +72,28 @@ def curve(points: Sequence[Mapping[str, Any]]) -> str:
     if len(points) <= 40:
         drawn += [f'<circle class=mark cx="{x(i):.1f}" cy="{clipped(v):.1f}" r="3"/>' for i, v in enumerate(values)]
     for value in (reach / 1.1, 0.0, -reach / 1.1):
-        drawn.append(f'<text class=soft x="{left - 8}" y="{y(value) + 4:.1f}" text-anchor=end>{value:+.3g}</text>')
+        label = f"{value:+.3g}" if value else "0"
+        drawn.append(f'<text class=soft x="{left - 8}" y="{y(value) + 4:.1f}" text-anchor=end>{label}</text>')
     for i in sorted({0, len(points) // 2, len(points) - 1}):
         anchor = "start" if i == 0 else "end" if i == len(points) - 1 else "middle"
         told = f"{points[i]['at'][:10]} (n {points[i]['n']:,})"
         drawn.append(f'<text class=soft x="{x(i):.1f}" y="{bottom + 22}" text-anchor={anchor}>{escape(told)}</text>')
     last = points[-1]
     said = f"difference over time; at the end {last['difference']:+.4g}, interval {last['low']} to {last['high']}"
-    return _svg(bottom + 32, said, drawn)
+    return _svg(bottom + 32, said, drawn, "effect")
 
 
 def progress(arms: Sequence[Mapping[str, Any]], planned: int | None) -> str:
     """Units of each arm against those planned."""
     most = max([arm["units"] for arm in arms] + [(planned or 0) * arm["share"] for arm in arms] + [1])
     left, right = LABEL + 10, WIDE - VALUES - 10
-    x, drawn = _scale(0, most, left, right), []
-    for index, arm in enumerate(arms):
-        top = index * ROW + 8
+    names = [arm["name"] + (" (control)" if arm["control"] else "") for arm in arms]
+    x, row, drawn = _scale(0, most, left, right), _height(names), []
+    for index, (arm, name) in enumerate(zip(arms, names, strict=True)):
+        top = index * row + row - 26
         target = (planned or 0) * arm["share"]
-        name = arm["name"] + (" (control)" if arm["control"] else "")
         of = f" of {target:,.0f} planned" if planned else ""
-        drawn.append(f'<text x="0" y="{top + 13}">{escape(_short(name))}</text>')
+        drawn.append(f'<text x="0" y="{top + (-6 if row == TALL else 13)}">{escape(_short(name))}</text>')
         for kind, until in (("track", max(target, arm["units"])), ("bar", arm["units"])):
             drawn.append(
                 f'<rect class={kind} x="{left}" y="{top}" width="{x(until) - left:.1f}" height="16" rx="3"/>'
@@ -89,14 +103,13 @@ def progress(arms: Sequence[Mapping[str, Any]], planned: int | None) -> str:
             drawn.append(f'<line class=margin x1="{at}" x2="{at}" y1="{top - 3}" y2="{top + 19}"/>')
         drawn.append(f'<text x="{WIDE - VALUES}" y="{top + 13}">{arm["units"]:,}{of}</text>')
     said = "; ".join(f"{arm['name']}: {arm['units']} units" for arm in arms)
-    return _svg(ROW * len(arms) + 8, said, drawn)
+    return _svg(row * len(arms) + 8, said, drawn, "sample")
 
 
 def _row(one: Mapping[str, Any], edges: Edges, x: Callable[[float], float], y: float) -> str:
     at, low, high = edges
     mood = "calm" if not one["found"] else "good" if one["good"] else "bad"
-    told = [f'<text x="0" y="{y + 4}">{escape(_short(one["metric"]))}</text>']
-    told.append(f'<text class=soft x="0" y="{y + 17}" font-size="11">{escape(_short(one["arm"]))}</text>')
+    told = []
     if low is not None and high is not None:
         told.append(f'<line class={mood} x1="{x(low):.1f}" x2="{x(high):.1f}" y1="{y}" y2="{y}" stroke-width="3"/>')
         told += [
@@ -113,6 +126,21 @@ def _row(one: Mapping[str, Any], edges: Edges, x: Callable[[float], float], y: f
         told.append(f"<text class=soft {label}>margin</text>")
     told.append(f'<text x="{WIDE - VALUES}" y="{y + 4}">{_told(at, low, high)}</text>')
     return "".join(told)
+
+
+def _name(metric: str, arm: str, y: float, *, tall: bool) -> str:
+    """A metric and an arm, beside their row; above it where one is long."""
+    if tall:
+        arm = f" <tspan class=soft>{escape(_short(arm, 40))}</tspan>"
+        return f'<text class=name x="0" y="{y - 16}">{escape(_short(metric, 72))}{arm}</text>'
+    return (
+        f'<text x="0" y="{y + 4}">{escape(metric)}</text>'
+        f'<text class=soft x="0" y="{y + 17}" font-size="11">{escape(arm)}</text>'
+    )
+
+
+def _height(names: Sequence[str]) -> int:
+    return TALL if any(len(name) > BESIDE for name in names) else ROW
 
 
 def _point(mood: str, x: float, y: float) -> str:
@@ -133,23 +161,30 @@ def _edges(one: Mapping[str, Any]) -> Edges:
 def _told(at: float | None, low: float | None, high: float | None) -> str:
     if at is None or low is None or high is None:
         return "no relative difference"
-    return f"{at:+.2f} % ({low:+.2f} to {high:+.2f})"
+    digits = 1 if max(abs(low), abs(high)) >= 10 else 2
+    return f"{at:+.{digits}f}% ({low:+.{digits}f} to {high:+.{digits}f})"
 
 
 def _ticks(reach: float) -> list[float]:
-    step = 10 ** math.floor(math.log10(reach))
-    step = next((step * k for k in (0.2, 0.5, 1.0) if reach / (step * k) <= 2.5), step * 2)
-    return [step * k for k in range(-int(reach / step), int(reach / step) + 1)]
+    """Round values on both sides of zero, at most three on each."""
+    step = 10.0 ** math.floor(math.log10(reach))
+    step = next(step * times for times in (0.2, 0.5, 1.0, 2.0, 5.0) if reach / (step * times) < 4)
+    return [step * count for count in range(-int(reach / step), int(reach / step) + 1)]
+
+
+def _tick(value: float) -> str:
+    return f"{value:+.3g}%" if value else "0"
 
 
 def _scale(low: float, high: float, left: float, right: float) -> Callable[[float], float]:
     return lambda value: left + (value - low) / (high - low) * (right - left)
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= 26 else text[:25] + "…"
+def _short(text: str, most: int = 110) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _svg(height: float, said: str, drawn: Sequence[str]) -> str:
+def _svg(height: float, said: str, drawn: Sequence[str], kind: str) -> str:
     label = escape(said, quote=True)
-    return f'<svg viewBox="0 0 {WIDE} {height:.0f}" role=img aria-label="{label}">{"".join(drawn)}</svg>'
+    inside = "".join(drawn)
+    return f'<svg class={kind} viewBox="0 0 {WIDE} {height:.0f}" role=img aria-label="{label}">{inside}</svg>'

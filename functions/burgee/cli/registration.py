@@ -90,8 +90,15 @@ def _facts(plan: Plan) -> dict[str, Any]:
 def _changes(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
     for key in dict.fromkeys([*before, *after]):
         if key not in before:
-            yield f"{key} was added: {after[key]}"
+            yield f"{key} was added: {_said(after[key])}"
         elif key not in after:
             yield f"{key} was taken out"
         elif before[key] != after[key]:
-            yield f"{key} was changed from {before[key]} to {after[key]}"
+            yield f"{key} was changed from {_said(before[key])} to {_said(after[key])}"
+
+
+def _said(value: Any) -> str:
+    """A value in words: of a mapping its keys with their values, of a list its parts."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_said(part)}" for key, part in value.items()) or "nothing"
+    return ", ".join(map(_said, value)) or "nothing" if isinstance(value, list) else str(value)

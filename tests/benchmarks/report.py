@@ -1,0 +1,118 @@
+"""How long a report takes, and how much memory, of so many exposures and so many events.
+
+    .venv/bin/python tests/benchmarks/report.py [--size 1000000] [--form jsonl] [--folder /where/the/records/go]
+
+Makes the records once (a folder that has them is used again), then asks `burgee experiment report` for the report in
+a process of its own, whose peak memory and processor time the operating system tells. Every unit is exposed once; the
+experiment has a metric of each kind, one of them winsorised, and a segment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import duckdb
+
+from burgee.analysis.tables import SCHEMA
+
+FLAGS = """\
+version: 1
+metrics:
+  bought: {event: order, kind: proportion, window: 7d}
+  revenue: {event: order, kind: mean, value: amount, winsorise: 99.9}
+  basket: {event: order, kind: ratio, value: amount, per: {event: visit}}
+  slow: {event: visit, kind: quantile, value: ms, quantile: 0.9, direction: decrease}
+flags:
+  button:
+    status: on
+    rollout_percentage: 50
+    experiment:
+      hypothesis: made up
+      start: 2027-01-01
+      end: 2027-01-29
+      primary: bought
+      secondary: [revenue, basket]
+      guardrails: {slow: {margin: 10}}
+      segments: [country]
+"""
+START = 1_798_761_600_000
+SPAN = 20 * 86_400_000
+EXPOSURES = """
+SELECT 'exposure' AS type, 'x' || i AS event_id, {start} + hash(i, 1) % {span} AS time,
+  'default' AS project, 'default' AS environment, 'button' AS flag,
+  CASE WHEN hash(i, 2) % 2 = 0 THEN 'off' ELSE 'on' END AS variant, 'SPLIT' AS reason, 'default' AS rule,
+  '7' AS release, 'user-' || i AS unit, NULL AS event,
+  MAP {{'country': ['DE', 'FR', 'NL'][1 + (hash(i, 3) % 3)::INT]}} AS properties, 'button' AS topic
+FROM range({low}, {high}) t(i)"""
+EVENTS = """
+SELECT 'track' AS type, 'e' || i AS event_id,
+  {start} + hash(i, 1) % {span} + 1 + hash(i, 4) % 86400000 AS time,
+  'default' AS project, 'default' AS environment, NULL AS flag, NULL AS variant, NULL AS reason, NULL AS rule,
+  NULL AS release, 'user-' || i AS unit, CASE WHEN hash(i, 5) % 10 < 7 THEN 'visit' ELSE 'order' END AS event,
+  MAP {{'amount': (hash(i, 6) % 10000 / 100)::VARCHAR, 'ms': (50 + hash(i, 7) % 1000)::VARCHAR}} AS properties,
+  '_track' AS topic
+FROM range({low}, {high}) t(i)"""
+FILE_ROWS = 500_000
+"""JSON lines of about 128 MB, at which the sink begins another file."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=1_000_000)
+    parser.add_argument("--form", choices=["jsonl", "parquet"], default="jsonl")
+    parser.add_argument("--folder", type=Path, default=None)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = options.folder or Path(scratch)
+        made = folder / f"{options.form}-{options.size}"
+        if not made.exists():
+            make(made, options.size, options.form)
+        flags = folder / "flags.yaml"
+        flags.write_text(FLAGS, encoding="utf-8")
+        measure(flags, made, options.size)
+
+
+def make(folder: Path, size: int, form: str) -> None:
+    """Files as the sink writes them, under a name that they have once all are there."""
+    building = folder.with_name(folder.name + ".part")
+    building.mkdir(parents=True)
+    how = "FORMAT JSON" if form == "jsonl" else "FORMAT PARQUET, COMPRESSION SNAPPY"
+    connection = duckdb.connect()
+    columns = ", ".join(SCHEMA.names)
+    for kind, query in (("exposures", EXPOSURES), ("events", EVENTS)):
+        for low in range(0, size, FILE_ROWS):
+            rows = query.format(start=START, span=SPAN, low=low, high=min(low + FILE_ROWS, size))
+            connection.execute(f"COPY (SELECT {columns} FROM ({rows})) TO '{building}/{kind}-{low}.{form}' ({how})")
+    connection.close()
+    building.rename(folder)
+
+
+def measure(flags: Path, folder: Path, size: int) -> None:
+    burgee = Path(sys.executable).with_name("burgee")
+    at = ("--at", "2027-02-01T00:00:00Z", "--format", "json", "--flags", str(flags))
+    command = [str(burgee), "experiment", "report", "button", "--events", str(folder), *at]
+    started = time.perf_counter()
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "200"})
+    wall = time.perf_counter() - started
+    assert ran.returncode == 0, ran.stderr
+    told = json.loads(ran.stdout)
+    assert sum(arm["units"] for arm in told["arms"]) == size, told["arms"]
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    stored = sum(path.stat().st_size for path in folder.iterdir())
+    print(
+        f"{size:,} exposures and {size:,} events in {folder.name.partition('-')[0]} ({stored / 1e9:.2f} GB): "
+        f"{wall:.1f} s, {used.ru_utime + used.ru_stime:.1f} s of processor time, "
+        f"{used.ru_maxrss / 1e6:.2f} GB at the most"
+    )
+
+
+if __name__ == "__main__":
+    main()
