@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 COLUMNS = (VALUE, PER, BEFORE, PER_BEFORE)
 DAY = 86_400_000
+MEMORY = "2GB"
+"""What does not fit goes to the disk, as far as a report from files allows."""
 PERIODS = 100
 """At most so many points in a curve over time."""
 
@@ -181,7 +184,14 @@ def gather_from(place: Path | str, plan: Plan, until: int, **more: Any) -> Evide
 
     connection = ibis.duckdb.connect()
     try:
-        return Gatherer(connection, records(connection, place)).gather(plan, until, **more)
+        with tempfile.TemporaryDirectory(prefix="burgee-") as aside:
+            for name, value in (
+                ("temp_directory", aside),
+                ("memory_limit", MEMORY),
+                ("preserve_insertion_order", "false"),
+            ):
+                connection.raw_sql(f"SET {name} = '{value}'")
+            return Gatherer(connection, records(connection, place)).gather(plan, until, **more)
     finally:
         connection.disconnect()
 

@@ -75,7 +75,7 @@ def tracked(events: Table, seen: Table, plan: Plan, until: int) -> Table:
     joined = found.inner_join(seen.filter(~_.crossed).select("unit", "first"), "unit")
     kept = ("unit", "time", "event", "first", *(_property(values, value) for value in values))
     once = {name: _[name].min() for name in kept}
-    return joined.group_by("event_id").aggregate(**once)
+    return joined.group_by("event_id").aggregate(**once).drop("event_id")
 
 
 def measures(seen: Table, events: Table, plan: Plan) -> Table:
