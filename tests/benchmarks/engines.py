@@ -136,7 +136,11 @@ def measure(python: str, rounds: int, only: list[str] | None = None) -> dict[str
         process.close()
     figures = {name: {row: figure(told) for row, told in rows.items()} for name, rows in times.items()}
     versions = {name: packages(name) for name in figures}
-    return {"rounds": rounds, "figures": figures, "missing": missing, "versions": versions}
+    told = {"rounds": rounds, "figures": figures, "missing": missing, "versions": versions}
+    if {"burgee", "formula"} <= times.keys():
+        pairs = zip(times["burgee"]["W1"], times["formula"]["W1"], strict=True)
+        told["of the formula"] = figure([ours / alone for ours, alone in pairs])
+    return told
 
 
 def _started(name: str, python: str, missing: dict[str, str]) -> Process | None:
@@ -159,12 +163,11 @@ def _started(name: str, python: str, missing: dict[str, str]) -> Process | None:
 
 def words(told: dict[str, Any]) -> dict[str, object]:
     """What the page says."""
-    rows = told["figures"]
     missing = "\n".join(f"- {name}: {why}." for name, why in told["missing"].items())
     return {
         "rounds": told["rounds"],
         "table": table(told),
-        "w1": f"{rows['burgee']['W1'][0] / rows['formula']['W1'][0]:.2f}",
+        "w1": "{:.2f} times ({:.2f} to {:.2f})".format(*told["of the formula"]),
         "missing": f"Not in the table:\n\n{missing}" if missing else "No engine that was tried is missing.",
         "versions": ", ".join(pin for pins in told["versions"].values() for pin in pins),
     }

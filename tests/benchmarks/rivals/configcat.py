@@ -76,3 +76,7 @@ def ask(client: Any, name: str, kind: str, people: list[Any]) -> list[Any]:
     default = "other" if kind == "rules" else False
     value = client.get_value
     return [value(name, default, person) for person in people]
+
+
+def bulk(client: Any, _flags: dict[str, str], person: Any) -> Any:
+    return client.get_all_values(person)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from flipt_client import FliptClient
-from flipt_client.models import ClientOptions
+from flipt_client.models import ClientOptions, EvaluationRequest
 
 from benchmarks import work
 
@@ -120,3 +120,9 @@ def ask(client: Any, name: str, kind: str, people: list[Any]) -> list[Any]:
         return [variant(name, user, attributes).variant_key for user, attributes in people]
     boolean = client.evaluate_boolean
     return [boolean(name, user, attributes).enabled for user, attributes in people]
+
+
+def bulk(client: Any, flags: dict[str, str], person: Any) -> Any:
+    user, attributes = person
+    asked = [EvaluationRequest(flag_key=name, entity_id=user, context=attributes) for name in flags]
+    return client.evaluate_batch(asked).responses
