@@ -85,7 +85,7 @@ class Load(NamedTuple):
     cpu: float
 
 
-def measure(rounds: int = 5, seconds: float = 3.0, pace: float = PACED_SECONDS) -> dict[str, Any]:
+def measure(rounds: int = 5, seconds: int = 3, pace: float = PACED_SECONDS) -> dict[str, Any]:
     """All figures: by row, by ratio, and what is missing."""
     if shutil.which("wrk") is None:
         sys.exit("over_http: wrk is needed (Debian: apt install wrk)")
@@ -146,7 +146,7 @@ def _server(name: str) -> Iterator[tuple[int, int, str]]:
         process.wait(30)
 
 
-def _saturated(asked: Asked, seconds: float) -> Load:
+def _saturated(asked: Asked, seconds: int) -> Load:
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(f"wrk.method = {json.dumps('GET' if asked.body is None else 'POST')}\n")
         script.write("" if asked.body is None else f"wrk.body = {json.dumps(asked.body)}\n")
@@ -154,7 +154,7 @@ def _saturated(asked: Asked, seconds: float) -> Load:
             f"wrk.headers[{json.dumps(name)}] = {json.dumps(one)}\n" for name, one in asked.headers.items()
         )
         script.flush()
-        command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s", "-s", script.name]
+        command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", script.name]
         before = _processor(asked.process)
         url = f"http://127.0.0.1:{asked.port}{asked.path}"
         ran = subprocess.run([*command, url], capture_output=True, text=True, check=True)
@@ -249,7 +249,7 @@ def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--pace", type=float, default=PACED_SECONDS)
     told = measure(**vars(parser.parse_args()))
     print(rows(told), ratios(told), told["mangum"], told["missing"], sep="\n\n")

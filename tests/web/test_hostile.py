@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
+from fastapi import FastAPI
+from opentelemetry import trace
+from starlette.testclient import TestClient
 
 from burgee.keys import Kind
 from burgee.web.body import BodyGuard
@@ -17,8 +20,6 @@ from support_keys import ALL, admin, bearer, service, shop, token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from starlette.testclient import TestClient
 
     from burgee.stores.sqlite import SqliteStore
 
@@ -127,6 +128,28 @@ async def guarded(headers: list[tuple[bytes, bytes]], *, never: bool) -> int:
     scope = {"type": "http", "method": "POST", "path": "/flags", "headers": headers}
     await BodyGuard(app, seconds=0.05)(scope, receive, send)
     return statuses[0]
+
+
+class Spy(trace.TracerProvider):
+    """An application's own OpenTelemetry, which notes who asks it for a tracer."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def get_tracer(self, instrumenting_module_name: str, *_arguments: Any, **_more: Any) -> trace.Tracer:
+        self.asked.append(instrumenting_module_name)
+        return trace.NoOpTracer()
+
+
+def test_the_framework_makes_no_spans_which_would_name_users(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spy = Spy()
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: spy)
+    assert client.get("/users/ada/flags").status_code == 200
+    assert spy.asked == []
+    TestClient(FastAPI()).get("/users/ada/flags")
+    assert spy.asked, "as it does by itself"
 
 
 def test_memory_stays_bounded_whatever_is_sent(client: TestClient) -> None:

@@ -90,7 +90,7 @@ class Hosts:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application."""
-        if self.hosts and scope["type"] == "http":
+        if scope["type"] == "http":
             host = next((str(value, "latin-1") for name, value in scope["headers"] if name == b"host"), "")
             if _PORT.sub("", host) not in self.hosts:
                 await refusal(scope, 421, "misdirected", "this service goes by another name")(scope, receive, send)

@@ -48,7 +48,7 @@ def front(tenants: Tenants, setup: Setup) -> list[Middleware]:
     return [
         Middleware(Observe, watch=setup.watch),
         Middleware(Cors, tenants=tenants, origins=setup.origins),
-        Middleware(Hosts, hosts=setup.hosts),
+        *([Middleware(Hosts, hosts=setup.hosts)] if setup.hosts else []),
         Middleware(BodyGuard),
         Middleware(Gate, access=access, tenants=tenants),
         *([Middleware(Limiter, limits=setup.limits)] if setup.limits is not None else []),

@@ -108,7 +108,7 @@ def _headers(scope: Scope, given: Any, request_id: str) -> list[tuple[bytes, byt
     headers = [*given, *scope[HEADERS], *_HEADERS, policy, (b"x-request-id", request_id.encode())]
     if scope.get("scheme") == "https":
         headers.append(_TRANSPORT)
-    if not any(name == b"cache-control" for name, _ in given):
+    if b"cache-control" not in [name for name, _ in given]:
         headers.append(_UNCACHED)
     if SERVING in scope:
         version = scope[RELEASE] if RELEASE in scope else scope[SERVING].status().version
