@@ -1,7 +1,8 @@
 """The HTTP API against a simple model: create, kill, delete, release, roll back, expire, restart, in any order.
 
 The model knows nothing of stores, overrides or digests: it is a dictionary of what Git says and one of what operators
-said. Thousands of runs: BURGEE_STATEFUL_RUNS=2000 pytest tests/web/test_stateful.py
+said. Writes are tried dry, made conditional, repeated by their idempotency key and ended by the clock. Thousands of
+runs, of up to 20 steps each: BURGEE_STATEFUL_RUNS=2000 pytest tests/web/test_stateful.py
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import os
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from unittest import mock
 
 import pytest
@@ -40,6 +41,7 @@ UNBOUND = Limits(Rate("evaluate", 1e9, 10**9), Rate("manage", 1e9, 10**9))
 names = st.sampled_from(NAMES)
 percentages = st.sampled_from([0, 10, 50, 100])
 switches = st.booleans()
+lasting = st.sampled_from([None, 1, 5])
 definitions = st.fixed_dictionaries({"status": switches, "rollout_percentage": percentages})
 real_time = time.time
 
@@ -51,6 +53,18 @@ class Said:
 
     def __init__(self, flag: Flag | None, base: Flag | None, until: float | None) -> None:
         self.flag, self.base, self.until = flag, base, until
+
+
+class Sent(NamedTuple):
+    """A write that carried an idempotency key, when, and what it was answered."""
+
+    method: str
+    path: str
+    body: Any
+    key: str
+    at: float
+    status: int
+    content: bytes
 
 
 class Service(RuleBasedStateMachine):
@@ -67,9 +81,9 @@ class Service(RuleBasedStateMachine):
         self.version = 0
         self.said: dict[str, Said] = {}
         self.changes = 0
+        self.sent: list[Sent] = []
         self.start()
         self.headers = {**bearer(token(self.store, Kind.ADMIN, *ALL)), "X-Burgee-Reason": "test"}
-        self.changes += 1
         self.release(flags)
 
     def start(self) -> None:
@@ -80,6 +94,11 @@ class Service(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "folder"):
+            entries = self.call("GET", "/audit?limit=1000").json()["entries"]
+            written = [
+                one for one in entries if one["action"].startswith("flag.") or one["action"] == "override.clear"
+            ]
+            assert len(written) == self.changes
             self.client.__exit__(None, None, None)
             self.store.close()
             self.clock.stop()
@@ -87,6 +106,33 @@ class Service(RuleBasedStateMachine):
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         return self.client.request(method, path, json=body, headers={**self.headers, **headers})
+
+    def write(self, method: str, path: str, body: Any = None) -> Any:
+        """Tried dry first, which changes nothing and is refused for the same reasons; then done, with a key."""
+        before = self.store.state(), self.store.audit(limit=1)
+        dry = self.call(method, f"{path}?dry_run=true", body)
+        assert (self.store.state(), self.store.audit(limit=1)) == before
+        key = f"key {len(self.sent)}"
+        told = self.call(method, path, body, **{"Idempotency-Key": key})
+        if told.status_code == 409:  # a dry activation tells of conflicts, and the real one refuses them
+            assert dry.status_code == (200 if path.startswith("/releases") else 409)
+        else:
+            assert dry.status_code == (200 if told.status_code < 300 else told.status_code)
+        self.sent.append(Sent(method, path, body, key, time.time(), told.status_code, told.content))
+        return told
+
+    @precondition(lambda self: self.sent)
+    @rule(data=st.data())
+    def send_again(self, data: st.DataObject) -> None:
+        """Whatever came in between, the answer is the first one, and nothing is done: the model does not change."""
+        one = data.draw(st.sampled_from(self.sent))
+        if one.status == 409 or time.time() > one.at + 23 * 3600:
+            return
+        told = self.call(one.method, one.path, one.body, **{"Idempotency-Key": one.key})
+        assert (told.status_code, told.content) == (one.status, one.content)
+        assert told.headers["idempotency-replayed"] == "true"
+        other = self.call(one.method, one.path, {"reason": "another"}, **{"Idempotency-Key": one.key})
+        assert other.status_code == 422
 
     def served(self, name: str) -> Flag | None:
         said = self.said.get(name)
@@ -102,60 +148,62 @@ class Service(RuleBasedStateMachine):
         else:
             self.said[name] = Said(flag, self.live.get(name), until)
 
-    @rule(name=names, flag=definitions)
-    def create(self, name: str, flag: Flag) -> None:
-        told = self.call("POST", "/flags", {"flag_name": name, **flag})
+    @rule(name=names, flag=definitions, hours=lasting)
+    def create(self, name: str, flag: Flag, hours: int | None) -> None:
+        body = {"flag_name": name, **flag}
+        told = self.write("POST", "/flags", body if hours is None else {**body, "expires_in": f"{hours}h"})
         assert told.status_code == (400 if self.served(name) is not None else 201)
         if told.status_code == 201:
-            self.say(name, flag)
+            self.say(name, flag, self.until(hours))
 
-    @rule(name=names, change=definitions, hours=st.sampled_from([None, 1, 5]))
+    def until(self, hours: int | None) -> float | None:
+        """The service stamps its own moment; the model's is a few milliseconds later."""
+        return None if hours is None else time.time() + hours * 3600
+
+    @rule(name=names, change=definitions, hours=lasting)
     def update(self, name: str, change: Flag, hours: int | None) -> None:
-        body = change if hours is None else {**change, "expires_in": f"{hours}h"}
-        told = self.call("PUT", f"/flags/{name}", body)
+        told = self.write("PUT", f"/flags/{name}", change if hours is None else {**change, "expires_in": f"{hours}h"})
         current = self.served(name)
         assert told.status_code == (404 if current is None else 200)
         if current is not None:
-            # The service stamps its own moment; the model's is a few milliseconds later.
-            until = None if hours is None else time.time() + hours * 3600
-            self.say(name, {**current, **change}, until)
+            assert told.headers["etag"] == self.call("GET", f"/flags/{name}").headers["etag"]
+            self.say(name, {**current, **change}, self.until(hours))
 
-    @rule(name=names, change=definitions)
-    def update_what_is_stale(self, name: str, change: Flag) -> None:
-        told = self.call("PUT", f"/flags/{name}", change, **{"If-Match": '"stale"'})
-        assert told.status_code == 412
-
-    @rule(name=names, change=definitions)
-    def update_what_was_read(self, name: str, change: Flag) -> None:
-        read = self.call("GET", f"/flags/{name}")
-        if read.status_code == 200:
-            told = self.call("PUT", f"/flags/{name}", change, **{"If-Match": read.headers["etag"]})
-            assert told.status_code == 200
-            self.say(name, {**(self.served(name) or {}), **change})
-
-    @rule(name=names, change=definitions)
-    def try_only(self, name: str, change: Flag) -> None:
-        told = self.client.put(f"/flags/{name}?dry_run=true", json=change, headers=self.headers)
-        assert told.status_code == (404 if self.served(name) is None else 200)
+    @rule(name=names, change=definitions, method=st.sampled_from(["PUT", "DELETE", "kill"]), fresh=st.booleans())
+    def write_over_what_was_read(self, name: str, change: Flag, method: str, fresh: bool) -> None:
+        read, current = self.call("GET", f"/flags/{name}"), self.served(name)
+        condition = {"If-Match": read.headers["etag"] if fresh and current is not None else '"stale"'}
+        if method == "PUT":
+            told, wanted = self.call("PUT", f"/flags/{name}", change, **condition), {**(current or {}), **change}
+        elif method == "kill":
+            told, wanted = (
+                self.call("POST", f"/flags/{name}/kill", {}, **condition),
+                {**(current or {}), "status": False},
+            )
+        else:
+            told, wanted = self.call("DELETE", f"/flags/{name}", **condition), None
+        assert told.status_code == ((204 if wanted is None else 200) if fresh and current is not None else 412)
+        if told.status_code != 412:
+            self.say(name, wanted)
 
     @rule(name=names)
     def delete(self, name: str) -> None:
-        told = self.call("DELETE", f"/flags/{name}")
+        told = self.write("DELETE", f"/flags/{name}")
         assert told.status_code == (404 if self.served(name) is None else 204)
         if told.status_code == 204:
             self.say(name, None)
 
-    @rule(name=names)
-    def kill(self, name: str) -> None:
-        told = self.call("POST", f"/flags/{name}/kill", {})
+    @rule(name=names, hours=lasting)
+    def kill(self, name: str, hours: int | None) -> None:
+        told = self.write("POST", f"/flags/{name}/kill", {} if hours is None else {"expires_in": f"{hours}h"})
         current = self.served(name)
         assert told.status_code == (404 if current is None else 200)
         if current is not None:
-            self.say(name, {**current, "status": False})
+            self.say(name, {**current, "status": False}, self.until(hours))
 
     @rule(name=names)
     def unkill(self, name: str) -> None:
-        told = self.call("POST", f"/flags/{name}/unkill", {})
+        told = self.write("POST", f"/flags/{name}/unkill", {})
         current, said = self.served(name), self.said.get(name)
         if current is None:
             assert told.status_code == 404
@@ -169,7 +217,7 @@ class Service(RuleBasedStateMachine):
 
     @rule(name=names)
     def clear(self, name: str) -> None:
-        told = self.call("DELETE", f"/overrides/{name}")
+        told = self.write("DELETE", f"/overrides/{name}")
         assert told.status_code == (204 if name in self.said else 404)
         if told.status_code == 204:
             self.changes += 1
@@ -200,14 +248,19 @@ class Service(RuleBasedStateMachine):
     @rule(data=st.data(), overrides=st.sampled_from(["refuse", "keep", "discard"]))
     def activate(self, data: st.DataObject, overrides: Any) -> None:
         version = data.draw(st.integers(1, len(self.git) + 1))
-        told = self.call("POST", f"/releases/{version}/activate", {"overrides": overrides})
+        etag = self.call("GET", "/releases").headers["etag"]
+        stale = self.call("POST", f"/releases/{version}/activate", {}, **{"If-Match": '"stale"'})
+        told = self.write("POST", f"/releases/{version}/activate", {"overrides": overrides})
         if version > len(self.git):
             assert told.status_code == 404
             return
         flags = self.git[version - 1]
         conflicts = self.conflicts(flags)
+        assert stale.status_code == (409 if conflicts else 412)
         assert told.status_code == (409 if conflicts and overrides == "refuse" else 200)
         if told.status_code == 200:
+            assert told.headers["etag"] == self.call("GET", "/releases").headers["etag"]
+            assert (told.headers["etag"] == etag) == (version == self.version)
             self.version = version
             self.deployed(flags, conflicts, overrides)
 
@@ -261,5 +314,5 @@ class Service(RuleBasedStateMachine):
 
 TestService = Service.TestCase
 TestService.settings = settings(
-    max_examples=RUNS, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=RUNS, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
 )
