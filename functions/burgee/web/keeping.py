@@ -37,7 +37,7 @@ class NewKey(Said):
 class Rotation(Said):
     """How long the old key goes on working."""
 
-    overlap: Annotated[str, Field(pattern=r"^[0-9]{1,9}[smhd]$")] = "1d"
+    overlap: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}[smhd]$")] = "1d"
 
 
 class NewSettings(Said):

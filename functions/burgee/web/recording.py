@@ -51,7 +51,8 @@ def attach(app: Starlette, recorder: Recorder, reports: Reports | None = None) -
     describe = getattr(app, "openapi", None)
     if describe is not None:
         # FastAPI documents this way to extend its schema.
-        app.openapi = lambda: _described(describe())  # type: ignore[attr-defined]
+        paths = {"/v1/events": _EVENTS, **(_REPORTS if reports is not None else {})}
+        app.openapi = lambda: _described(describe(), paths)  # type: ignore[attr-defined]
 
 
 def exposed(
@@ -109,8 +110,8 @@ def _report_routes(reports: Reports, recorder: Recorder) -> list[Route]:
     return [Route("/experiments", every), Route("/experiments/{flag}", one)]
 
 
-def _described(document: dict[str, Any]) -> dict[str, Any]:
-    document["paths"].update(_PATHS)
+def _described(document: dict[str, Any], paths: dict[str, Any]) -> dict[str, Any]:
+    document["paths"].update(paths)
     return document
 
 
@@ -137,18 +138,18 @@ _ACCEPTED = {
     "required": ["accepted", "rejected"],
     "properties": {"accepted": {"type": "integer"}, "rejected": {"type": "array", "items": _REJECTED}},
 }
-_PATHS: dict[str, Any] = {
-    "/v1/events": {
-        "post": {
-            "summary": "Record exposures and tracked events",
-            "tags": ["experiments"],
-            "requestBody": {"required": True, "content": {"application/json": {"schema": SCHEMA}}},
-            "responses": {
-                **_ok("What was kept, and what is wrong with the rest", _ACCEPTED),
-                **_problems(_413="Over 1 MB", _422="Not 1 to 500 records", _503="Not kept; send them again"),
-            },
-        }
-    },
+_EVENTS: dict[str, Any] = {
+    "post": {
+        "summary": "Record exposures and tracked events",
+        "tags": ["experiments"],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": SCHEMA}}},
+        "responses": {
+            **_ok("What was kept, and what is wrong with the rest", _ACCEPTED),
+            **_problems(_413="Over 1 MB", _422="Not 1 to 500 records", _503="Not kept; send them again"),
+        },
+    }
+}
+_REPORTS: dict[str, Any] = {
     "/experiments": {
         "get": {
             "summary": "How each experiment stands",
