@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import sys
@@ -47,6 +48,8 @@ def table() -> Store:
     """The table; botocore is imported for it alone."""
     from burgee.stores.dynamodb import DynamoDbStore
 
+    # At DEBUG it logs all that it sends, and that names users.
+    logging.getLogger("botocore").setLevel(logging.INFO)
     return DynamoDbStore(TABLE, TENANT)
 
 

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support_cli import Burgee
+from support_planted import SEARCH
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
 
@@ -17,3 +19,34 @@ def burgee(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     return Burgee(tmp_path, monkeypatch, capsys)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test whose output or log records hold what was planted fails."""
+    report = yield
+    if call.when == "teardown" and report.passed:
+        try:
+            SEARCH.look("".join(text for _, text in report.sections), f"what {item.name} wrote")
+        except AssertionError as error:
+            report.outcome, report.longrepr = "failed", str(error)
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Workers tell the main process how much they searched."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["searched"] = SEARCH.characters
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: pytest.Session) -> None:
+    """Adds what a worker searched."""
+    SEARCH.characters += getattr(node, "workeroutput", {}).get("searched", 0)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tells of the search."""
+    terminalreporter.write_line(f"{SEARCH.characters:,} characters of logs searched for planted data")

@@ -18,6 +18,8 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+from support_planted import SEARCH
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -78,6 +80,7 @@ def function(
         finally:
             os.killpg(process.pid, 9)
             process.wait()
+    SEARCH.look(log.read_text(encoding="utf-8"), f"the log of {handler}")
 
 
 class CloudFormation(HTTPServer):

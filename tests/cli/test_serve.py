@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support_dynamodb import CREDENTIALS, wire_url
+from support_planted import SEARCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -84,6 +85,7 @@ def serving(folder: Path, *arguments: str) -> Iterator[Server]:
         finally:
             process.terminate()  # an interrupt is ignored where the tests run in the background of a shell
             process.wait(PATIENCE)
+    SEARCH.look(log.read_text(encoding="utf-8"), "the log of burgee serve")
 
 
 @pytest.fixture

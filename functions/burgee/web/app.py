@@ -15,6 +15,7 @@ from burgee.web.access import Need, need
 from burgee.web.describe import EVALUATION_PATHS, SECURITY
 from burgee.web.evaluation import evaluation_routes
 from burgee.web.front import Setup, front
+from burgee.web.idempotency import Idempotency
 from burgee.web.ofrep import Ofrep
 from burgee.web.problems import HANDLERS, problem
 from burgee.web.tenants import Tenants
@@ -35,7 +36,7 @@ def create_app(store: Store, serving: Serving, setup: Setup | None = None) -> Fa
         summary="Feature flags and A/B tests as reviewed code",
         exception_handlers={**HANDLERS, RequestValidationError: _invalid, ValidationError: _invalid},
         telemetry={"tracing": False, "metrics": False, "logs": False},  # it would tell paths, which name users
-        middleware=[*front(Tenants(serving, store), setup or Setup()), Middleware(Ofrep)],
+        middleware=[*front(Tenants(serving, store), setup or Setup()), Middleware(Ofrep), Middleware(Idempotency)],
     )
     serving.refresh()  # so that the first answer, whichever it is, can name its release
     app.router.routes.extend(evaluation_routes())

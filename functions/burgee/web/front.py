@@ -10,7 +10,6 @@ from starlette.middleware import Middleware
 from burgee.web.access import Access, Gate
 from burgee.web.body import BodyGuard, Hosts
 from burgee.web.cors import Cors
-from burgee.web.idempotency import Idempotency
 from burgee.web.limits import DEFAULT, Limiter, Limits
 from burgee.web.observe import Observe
 
@@ -52,5 +51,4 @@ def front(tenants: Tenants, setup: Setup) -> list[Middleware]:
         Middleware(BodyGuard),
         Middleware(Gate, access=access, tenants=tenants),
         *([Middleware(Limiter, limits=setup.limits)] if setup.limits is not None else []),
-        Middleware(Idempotency),
     ]

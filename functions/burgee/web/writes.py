@@ -65,7 +65,8 @@ class Said(BaseModel):
 
 
 Expiry = Annotated[
-    str | None, Field(pattern=r"^[1-9][0-9]{0,8}[smhd]$", description="When it ends by itself, such as 30m, 2h or 7d.")
+    str | None,
+    Field(pattern=r"^[1-9][0-9]{0,8}[smhd]$", description="When it ends by itself, such as 30m, 2h or 7d."),
 ]
 
 
