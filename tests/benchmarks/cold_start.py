@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2] / "functions"))
@@ -115,7 +116,6 @@ def run(case: Case, python: str, folder: Path, environment: dict[str, str], key:
 def measure(python: str, starts: int) -> dict[str, Any]:
     """Figures by case, with byte code and without."""
     rounds: dict[str, dict[str, list[Served]]] = {}
-    os.environ.update(CREDENTIALS)
     release = dump_bundle(Bundle(compile_file(ROOT / "flags.yaml"), Origin("abc123")))
     with tempfile.TemporaryDirectory() as name, ministack(Path(name)) as url:
         key = _deployed(url)
@@ -136,12 +136,13 @@ def measure(python: str, starts: int) -> dict[str, Any]:
 
 def _deployed(url: str) -> str:
     """A table with the example's flags, and a server's key to it."""
-    store = DynamoDbStore("flags", endpoint_url=url)
-    store.create_table()
-    act = Act("release.activate", "bench", "", time.time())
-    apply(store, compile_file(ROOT / "flags.yaml"), Origin(), act)
-    key = create(store, Kind.SERVER, "bench", Act("key.create", "bench", "", time.time())).token
-    store.close()
+    with patch.dict(os.environ, CREDENTIALS):
+        store = DynamoDbStore("flags", endpoint_url=url)
+        store.create_table()
+        act = Act("release.activate", "bench", "", time.time())
+        apply(store, compile_file(ROOT / "flags.yaml"), Origin(), act)
+        key = create(store, Kind.SERVER, "bench", Act("key.create", "bench", "", time.time())).token
+        store.close()
     return key
 
 
