@@ -154,7 +154,7 @@ def _saturated(asked: Asked, seconds: int) -> Load:
             f"wrk.headers[{json.dumps(name)}] = {json.dumps(one)}\n" for name, one in asked.headers.items()
         )
         script.flush()
-        command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", script.name]
+        command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s", "-s", script.name]
         before = _processor(asked.process)
         url = f"http://127.0.0.1:{asked.port}{asked.path}"
         ran = subprocess.run([*command, url], capture_output=True, text=True, check=True)
