@@ -25,11 +25,15 @@ VALUE, PER, BEFORE, PER_BEFORE = "value", "per", "before", "per_before"
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """What is known of an arm: units, means and covariances by column; a column's variance stands under (c, c)."""
+    """What is known of an arm: units, means and covariances by column; a column's variance stands under (c, c).
+
+    `third` is the third central moment of the value, where it was asked for.
+    """
 
     n: int
     means: Mapping[str, float]
     covariances: Mapping[tuple[str, str], float]
+    third: float | None = None
 
     def column(self, name: str) -> str | None:
         """The name, where the column is there."""
@@ -189,6 +193,20 @@ def non_inferiority(estimate: Estimate, margin: float, *, increase: bool) -> flo
     return float(stats.t.sf(z, estimate.degrees)) if math.isfinite(estimate.degrees) else float(stats.norm.sf(z))
 
 
+def lopsided(control: Moments, treatment: Moments) -> float | None:
+    """The skewness of a difference of means, 0 where a normal interval is fair; None where it is not known.
+
+    What two arms have of it cancels where they are equal in size and law.
+    """
+    if control.third is None or treatment.third is None or min(control.n, treatment.n) < 2:
+        return None
+    variance = sum(arm.covariances[VALUE, VALUE] / arm.n for arm in (control, treatment))
+    if not variance > 0:
+        return None
+    third: float = treatment.third / treatment.n**2 - control.third / control.n**2
+    return third / float(variance**1.5)
+
+
 def relative_error(estimate: Estimate) -> float | None:
     """The standard error of the relative difference, by the delta method."""
     control, treatment = estimate.control, estimate.treatment
@@ -206,6 +224,7 @@ def moments(columns: Mapping[str, np.ndarray[tuple[int], np.dtype[np.float64]]])
         values.shape[1],
         {name: float(values[i].mean()) for i, name in enumerate(names)},
         {(one, other): float(covariance[i, j]) for i, one in enumerate(names) for j, other in enumerate(names)},
+        float(((values[names.index(VALUE)] - values[names.index(VALUE)].mean()) ** 3).mean()),
     )
 
 

@@ -210,8 +210,17 @@ def _moments_of(row: Mapping[str, Any] | None, plan: Plan) -> dict[str, Moments]
             for other in columns:
                 cell = (row or {}).get(f"{prefix}_{one}_{other}", (row or {}).get(f"{prefix}_{other}_{one}"))
                 both[one, other] = float(cell or 0.0)
-        told[name] = Moments(int(row["n"]) if row else 0, values, both)
+        n = int(row["n"]) if row else 0
+        cubed = (row or {}).get(f"{prefix}_{VALUE}_cubed")
+        third = None if cubed is None else _third(n, values[VALUE], both[VALUE, VALUE], float(cubed))
+        told[name] = Moments(n, values, both, third)
     return told
+
+
+def _third(n: int, mean: float, variance: float, cubed: float) -> float:
+    """The third central moment, from the mean of cubes."""
+    squared = variance * (n - 1) / n + mean**2
+    return cubed - 3 * mean * squared + 2 * mean**3
 
 
 def _centre(arms: Iterable[Arm], metric: str) -> dict[str, float]:

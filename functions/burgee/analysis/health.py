@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from burgee.analysis.estimates import lopsided
 from burgee.analysis.multiplicity import SRM_ALPHA, sample_ratio
+from burgee.experiments import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 TOLERATED = 0.01
 """The share of units seen in two arms, or of early exposures, beyond which nothing is concluded."""
 DAY = 86_400_000
+UNITS_PER_SKEW = 355
+"""Units for a normal interval, times the squared skewness (Kohavi, Deng, Longbotham and Xu 2014, rule 7)."""
 
 
 class Light(StrEnum):
@@ -38,7 +42,13 @@ class Check:
 
 def check(plan: Plan, evidence: Evidence) -> list[Check]:
     """All of them, in the order in which they matter."""
-    return [_sizes(plan, evidence), _crossed(evidence), _early(evidence), *_missing(plan, evidence)]
+    return [
+        _sizes(plan, evidence),
+        _crossed(evidence),
+        _early(evidence),
+        *_missing(plan, evidence),
+        *_tails(plan, evidence),
+    ]
 
 
 def _sizes(plan: Plan, evidence: Evidence) -> Check:
@@ -87,3 +97,21 @@ def _missing(plan: Plan, evidence: Evidence) -> Iterator[Check]:
                 yield Check(told, bad, f"{event!r} stopped arriving {days:.1f} days before this report")
             else:
                 yield Check(told, Light.OK, f"{event!r} arrives")
+
+
+def _tails(plan: Plan, evidence: Evidence) -> Iterator[Check]:
+    """Metrics of which so few units make so much that a normal interval is too short on one side."""
+    for name, metric in plan.metrics.items():
+        if metric.kind in {Kind.PROPORTION, Kind.QUANTILE}:
+            continue
+        found = {arm: one.moments[name] for arm, one in evidence.arms.items()}
+        skews = {arm: lopsided(found[plan.control], found[arm]) or 0.0 for arm in plan.treatments}
+        arm = max(skews, key=lambda one: abs(skews[one]))
+        times = UNITS_PER_SKEW * skews[arm] ** 2
+        if times > 1:
+            lower = "a lower" if metric.winsorise is not None else "a"
+            told = (
+                f"few units make much of {name}, so the interval of {arm} misses the truth more often than it says, "
+                f"and on one side: give it {lower} `winsorise`, or about {times:.1f} times as many units"
+            )
+            yield Check(f"tail of {name}", Light.WARN, told)

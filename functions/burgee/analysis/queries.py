@@ -111,7 +111,7 @@ def cap(measured: Table, index: int, percent: float) -> Table:
 
 
 def aggregates(measured: Table, plan: Plan, capped: Mapping[str, float], by: Sequence[str] = ("arm",)) -> Table:
-    """Counts, means and covariances of each arm."""
+    """Counts, means and covariances of each arm; of values that have a tail, the mean of their cubes, too."""
     told: dict[str, Column] = {"n": _.count()}
     for index, metric in enumerate(plan.metrics.values()):
         if metric.kind is Kind.QUANTILE:
@@ -120,6 +120,8 @@ def aggregates(measured: Table, plan: Plan, capped: Mapping[str, float], by: Seq
         values = {column: _capped(_measure(index, column), capped) for column in columns}
         for one in columns:
             told[f"{_measure(index, one)}_mean"] = values[one].mean()
+        if metric.kind is not Kind.PROPORTION:
+            told[f"{_measure(index, VALUE)}_cubed"] = (values[VALUE] * values[VALUE] * values[VALUE]).mean()
         for one, other in combinations_with_replacement(columns, 2):
             name = f"{_measure(index, one)}_{other}"
             told[name] = (
