@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import ibis
 import pytest
+import sqlglot
 import yaml
 
 from burgee.analysis.evidence import gather_from
@@ -146,3 +147,37 @@ def test_athena_is_asked_for_one_topic_and_for_no_day_before_the_experiment(tmp_
         assert scans >= 1, asked
         assert sql.count('"topic" = \'') >= 1, asked
         assert "\"day\" >= '2026-12-02'" in sql, asked
+
+
+def test_what_athena_is_asked_means_what_duckdb_is_asked(tmp_path: Path) -> None:
+    """Athena's own dialect, read by sqlglot and answered by DuckDB from a table such as Athena has."""
+    plan, made = planned(tmp_path), crowd(400)
+    lines = written(tmp_path / "lines", made)
+    expected = gather_from(lines, plan, plan.end)
+    source = f"read_json('{lines}/a.jsonl', columns={json.dumps(duck())})"
+    connection = duckdb.connect()
+    connection.execute(f"CREATE TABLE burgee_events AS SELECT *, '2027-01-20' AS day FROM {source}")
+
+    def answered(asked: str) -> list[dict[str, Any]]:
+        (query,) = sqlglot.transpile(sql[asked], read="athena", write="duckdb")
+        ran = connection.execute(query)
+        names = [column[0] for column in ran.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in ran.fetchall()]
+
+    sql = athena_sql(plan)
+    (units,) = answered("units in two arms")
+    assert (units["units"], units["crossed"]) == (expected.units, expected.crossed)
+    assert {row["event"]: row["last"] for row in answered("when events last came")} == expected.last_events
+    (early,) = answered("exposures before the start")
+    assert early["exposures"] == expected.early
+    for row in answered("aggregates by arm"):
+        arm = expected.arms[row["arm"]]
+        assert row["n"] == arm.n
+        assert row["m0_value_mean"] == pytest.approx(arm.moments["bought"].means["value"])
+        assert row["m2_value_per"] == pytest.approx(arm.moments["basket"].covariances["value", "per"])
+    assert len(answered("ranked values of slow")) == 2
+    assert len(answered("cap of revenue")) == 1
+    assert len(answered("bought over time")) > 20
+    assert {row["arm"]: row["n"] for row in answered("units of slow")} == {
+        arm: one.points["slow"].n for arm, one in expected.arms.items()
+    }
