@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
@@ -14,8 +15,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import burgee
+from burgee.errors import Corrupt
 from burgee.model import ErrorCode, Override
 from burgee.ruleset import Ruleset
+from burgee.snapshots import load_snapshot, payload
 from burgee.times import parse_time
 
 if TYPE_CHECKING:
@@ -280,6 +283,20 @@ def test_who_asks_for_a_flag_while_it_is_compiled_gets_its_answer() -> None:
         slow.meanwhile = come
         assert rules.evaluate("a", {}, 0).value is True
         assert other[0].result().value is True
+
+
+@pytest.mark.parametrize("collecting", [True, False])
+def test_the_garbage_collector_is_left_as_it_was(*, collecting: bool) -> None:
+    flags = {"a": {"status": True, "rollout_percentage": 50}, "broken": {"status": True, "rules": 1}}
+    data = payload({"format": 1, "flags": flags})
+    try:
+        (gc.enable if collecting else gc.disable)()
+        Ruleset(load_snapshot(data)).evaluate_all({"targetingKey": "u"})
+        with pytest.raises(Corrupt):
+            load_snapshot(data[:-1])
+        assert gc.isenabled() is collecting
+    finally:
+        gc.enable()
 
 
 def test_what_is_in_the_metadata() -> None:

@@ -8,15 +8,26 @@ The hundreds are the assignment of the first version of this service, `H % 100`;
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from hashlib import sha256
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from burgee.model import ErrorCode, Evaluation, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 BUCKETS = 100_000
 PER_PERCENT = BUCKETS // 100
+
+UNIT_MISSING = Evaluation(
+    None,
+    None,
+    Reason.ERROR,
+    ErrorCode.TARGETING_KEY_MISSING,
+    "bucketing needs a unit, and the context has none",
+)
 
 _number = int.from_bytes
 
@@ -52,24 +63,24 @@ class Draw(NamedTuple):
 
 
 def draw(
-    attribute: str, salt: str, bounds: Sequence[int], answers: Sequence[Any], careful: Callable[[Any, float], Any]
+    attribute: str, salt: str, bounds: Sequence[int], answers: Sequence[Any], unit_of: Callable[[Any], str | None]
 ) -> Draw:
     """Gives the answer whose bound is the first above the unit's bucket, as fast as Python hashes.
 
-    A context whose unit is not a plain text under `attribute` is left to `careful`, and so is a unit in a percent
-    that a bound divides.
+    `unit_of` is asked where the unit is not a plain text under `attribute`, and where a bound divides its percent.
     """
     suffix = f":{salt}".encode("utf-8", "surrogatepass")
     by_percent = _by_percent(bounds, answers)
 
-    def run(context: Any, now: float) -> Any:
+    def run(context: Any, _now: float) -> Any:
         try:
             unit = context[attribute]
             answer = by_percent[_number(sha256(unit.encode() + suffix).digest()) % 100]
         except (KeyError, TypeError, AttributeError, UnicodeEncodeError):
-            return careful(context, now)
+            answer = DIVIDED
         if answer is DIVIDED or not unit:
-            return careful(context, now)
+            unit = unit_of(context)
+            return UNIT_MISSING if unit is None else answers[bisect_right(bounds, bucket(unit, salt))]
         return answer
 
     return Draw(run, attribute, suffix, by_percent)

@@ -10,11 +10,11 @@ from bisect import bisect_right
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
-from burgee.bucketing import BUCKETS, Draw, draw, holdout_salt, layer_salt, threshold
+from burgee.bucketing import BUCKETS, UNIT_MISSING, Draw, draw, holdout_salt, layer_salt, threshold
 from burgee.chain import TARGETING_KEY, as_rule, one
 from burgee.conditions import reader
 from burgee.hashing import OURS, strategy
-from burgee.model import ErrorCode, Evaluation, Reason
+from burgee.model import Evaluation, Reason
 from burgee.times import parse_time
 
 if TYPE_CHECKING:
@@ -30,14 +30,6 @@ if TYPE_CHECKING:
 
 BOOLEAN_VARIANTS = {"on": True, "off": False}
 ONE_LINE = "a pinned `hash` has one line for shares and arms, so that a share would hold the users of one arm"
-
-UNIT_MISSING = Evaluation(
-    None,
-    None,
-    Reason.ERROR,
-    ErrorCode.TARGETING_KEY_MISSING,
-    "bucketing needs a unit, and the context has none",
-)
 
 
 class World(Protocol):
@@ -260,15 +252,15 @@ class _State:
         answers = [self.answer(arm, Reason.SPLIT, **more) for arm, weight in owner["split"].items() if weight > 0]
         if arms is None:
             return answers[0]
-        bounds, salt, unit_of, place = arms.bounds, arms.salt, self.unit, self.strategy.place(arms.size)
+        if self.strategy is OURS:
+            return draw(self.attribute, arms.salt, arms.bounds, answers, self.unit)
+        unit_of = self.unit
 
         def choose(context: Context, _now: float) -> Evaluation:
             unit = unit_of(context)
-            if unit is None:
-                return UNIT_MISSING
-            return answers[bisect_right(bounds, place(unit, salt))]
+            return UNIT_MISSING if unit is None else answers[bisect_right(arms.bounds, arms.place(unit))]
 
-        return draw(self.attribute, salt, bounds, answers, choose) if self.strategy is OURS else choose
+        return choose
 
     def gate(self, line: Line, *, inside: Outcome, outside: Evaluation | None) -> Outcome:
         """Whom a stretch of a hash line lets through; a stretch of all or nothing needs no unit and no hash."""
@@ -278,6 +270,9 @@ class _State:
                 return inside
             if low >= high:
                 return outside
+        plain = way is OURS and not self.shares and (inside is None or isinstance(inside, Evaluation))
+        if plain and low == 0 and isinstance(high, int):
+            return draw(self.attribute, salt, (high, BUCKETS), (inside, outside), self.unit)
         unit_of, place = self.unit, self.world.line(salt) if way is OURS else _pinned(way, salt)
         enter = _run(inside)
 
@@ -293,14 +288,6 @@ class _State:
                     return outside
             return enter(context, now)
 
-        if (
-            way is OURS
-            and low == 0
-            and isinstance(high, int)
-            and (inside is None or isinstance(inside, Evaluation))
-            and not self.shares
-        ):
-            return draw(self.attribute, salt, (high, BUCKETS), (inside, outside), general)
         return general
 
 
@@ -320,7 +307,13 @@ def _step(
 def _run(outcome: Outcome) -> Callable[[Context, float], Evaluation | None]:
     if isinstance(outcome, Draw):
         return outcome.run
-    return outcome if callable(outcome) else lambda _context, _now: outcome
+    if callable(outcome):
+        return outcome
+
+    def run(_context: Context, _now: float, answer: Evaluation | None = outcome) -> Evaluation | None:
+        return answer
+
+    return run
 
 
 def bound(limit: Limit, now: float) -> int:

@@ -15,6 +15,7 @@ from burgee.conditions import compile_condition, compile_rule
 from burgee.engine import Flag, bound
 from burgee.fusing import LONGEST, fuse
 from burgee.model import ErrorCode, Evaluation, Override, Reason
+from burgee.snapshots import uncollected
 from burgee.times import parse_time
 
 if TYPE_CHECKING:
@@ -222,8 +223,9 @@ class Ruleset:
     def _plan(self, since: int, moment: float, *, clients: bool) -> Plan:
         """The bulk answer until the next override expires."""
         names = [name for name in self.names(moment) if not clients or _for_clients(self.definition(name, moment))]
-        served = ((name, self._served(name)) for name in names)
-        made = plan({name: (one.rules, one.static) for name, one in served if one})
+        with uncollected():
+            served = ((name, self._served(name)) for name in names)
+            made = plan({name: (one.rules, one.static) for name, one in served if one})
         self._plans[since, clients] = made
         return made
 
