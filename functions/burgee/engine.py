@@ -194,11 +194,9 @@ class _State:
         return [_step(f"layer {layer['name']}", outside, line)]
 
     def targets(self) -> Sequence[Step]:
-        named = {
-            str(user): self.answer(variant, Reason.TARGETING_MATCH)
-            for variant, users in self.definition.get("targets", {}).items()
-            for user in users
-        }
+        named = {}
+        for variant, users in self.definition.get("targets", {}).items():
+            named.update(dict.fromkeys(map(str, users), self.answer(variant, Reason.TARGETING_MATCH)))
         if not named:
             return []
         key = unit_reader(None)

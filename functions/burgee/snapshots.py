@@ -42,7 +42,7 @@ def load_snapshot(data: bytes) -> Snapshot:
 def uncollected() -> Iterator[None]:
     """Pauses the collector of cyclic garbage where many objects are made to stay.
 
-    It would go through all of them again and again, and find nothing: half of the time at 10,000 flags, and more above.
+    It would go through all of them again and again, and find nothing: half of the time at 10,000 flags.
     """
     collecting = gc.isenabled()
     gc.disable()
