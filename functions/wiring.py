@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from burgee.bundle import Bundle, load_bundle
 from burgee.keyring import KeyRing
-from burgee.serving import Serving
+from burgee.serving import PATIENCE_SECONDS, Serving
 from burgee.stores import Tenant
 from burgee.web.front import Setup
 from burgee.web.gateway import vouching
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 TABLE = os.environ.get("BURGEE_TABLE", "")
 TENANT = Tenant(os.environ.get("BURGEE_PROJECT", "default"), os.environ.get("BURGEE_ENVIRONMENT") or "default")
 REFRESH_SECONDS = float(os.environ.get("BURGEE_REFRESH_SECONDS", "10"))
-# How long an invocation waits for a table that is slow to say whether something changed.
-PATIENCE_SECONDS = 0.25
 STREAM = os.environ.get("BURGEE_EVENT_STREAM", "")
 DEAD_LETTERS = os.environ.get("BURGEE_DEAD_LETTERS", "")
 UNIT_SECRET = os.environ.get("BURGEE_UNIT_SECRET", "")

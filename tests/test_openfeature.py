@@ -281,6 +281,27 @@ def test_an_override_reaches_who_evaluates_from_a_store(path: Path) -> None:
     store.close()
 
 
+def test_on_invocation_a_store_that_hangs_delays_no_answer_until_it_goes_on(path: Path) -> None:
+    store = SqliteStore(":memory:")
+    apply(store, compile_file(path), Origin(), Act("release.activate", "ci", "", 1_795_000_000.0))
+    client = client_of(BurgeeProvider.from_store(store, refresh=Refresh.INVOCATION, refresh_seconds=0))
+    go_on, gone_on = Event(), Event()
+    pointer = store.pointer
+
+    def hangs() -> Any:
+        go_on.wait(60)
+        gone_on.set()
+        return pointer()
+
+    store.pointer = hangs  # type: ignore[method-assign]
+    assert client.get_boolean_value("flag", False) is True
+    assert not gone_on.is_set()
+    go_on.set()
+    assert gone_on.wait(60)
+    store.pointer = pointer  # type: ignore[method-assign]
+    assert client.get_boolean_value("flag", False) is True
+
+
 @pytest.mark.parametrize(
     ("status", "raised"), [(401, ProviderFatalError), (403, ProviderFatalError), (500, GeneralError)]
 )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _Place = TypeVar("_Place")
 _Value = TypeVar("_Value")
-KNOWN_SECONDS = 60.0
+KNOWN_SECONDS = 55.0  # a minute, less what an eventually consistent read may lag
 UNKNOWN_SECONDS = 10.0
 MARK_SECONDS = 600.0
 LIMIT = 10_000

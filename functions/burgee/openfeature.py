@@ -25,7 +25,7 @@ from openfeature.provider import AbstractProvider, Metadata
 from burgee.errors import Denied
 from burgee.local import FileSource
 from burgee.remote import HttpSource
-from burgee.serving import Serving
+from burgee.serving import PATIENCE_SECONDS, Serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -112,16 +112,16 @@ class BurgeeProvider(AbstractProvider):
         cls, store: Store, *, bundled: Snapshot | None = None, **options: Unpack[Options]
     ) -> BurgeeProvider:
         """From a store, which its owner closes; `bundled` is served until it answers."""
-        return cls(Serving(store, bundled, refresh_seconds=options.get("refresh_seconds", 10.0)), **options)
+        every = options.get("refresh_seconds", 10.0)
+        return cls(Serving(store, bundled, refresh_seconds=every, patience=PATIENCE_SECONDS), **options)
 
     @classmethod
     def from_url(
         cls, url: str, *, key: str | None = None, bundled: Snapshot | None = None, **options: Unpack[Options]
     ) -> BurgeeProvider:
         """From a service's `GET /ruleset`, with a server key where it asks for one."""
-        serving = Serving(
-            bundled=bundled, source=HttpSource(url, key=key), refresh_seconds=options.get("refresh_seconds", 10.0)
-        )
+        every, source = options.get("refresh_seconds", 10.0), HttpSource(url, key=key)
+        serving = Serving(bundled=bundled, source=source, refresh_seconds=every, patience=PATIENCE_SECONDS)
         return cls(serving, **options)
 
     def get_metadata(self) -> Metadata:

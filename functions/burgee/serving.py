@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 EMPTY: Snapshot = {"format": 1, "environment": None, "flags": {}, "segments": {}, "holdouts": {}}
 NOBODY: Context = {}
 NEVER = float("-inf")
+PATIENCE_SECONDS = 0.25
+"""How long whoever asks waits for a source that is slow to say whether something changed."""
 _unit = unit_reader(None)
 _chance = random.Random()  # noqa: S311 - of our own, so that the application's sequence stays its own
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cli.test_serve import serving
+from support_serve import serving
 
 if TYPE_CHECKING:
     from support_cli import Burgee

@@ -14,6 +14,7 @@ from burgee.keyring import KeyRing
 from burgee.keys import Kind, Scope, create
 from burgee.recorder import Recorder
 from burgee.serving import Serving
+from burgee.settings import change
 from burgee.stores import Shelf
 from burgee.stores.sqlite import SqliteStore
 from burgee.web.app import create_app
@@ -320,6 +321,23 @@ def test_a_page_may_ask_from_an_origin_of_the_key_it_shows(store: SqliteStore) -
     assert "access-control-allow-origin" not in client.get("/flags", headers=managing).headers
     theirs = {**page, **bearer(token(store.at(OTHER), Kind.CLIENT))}
     assert "access-control-allow-origin" not in client.get("/users/u/flags", headers=theirs).headers
+
+
+def test_a_page_of_another_tenant_than_the_home_one_may_ask_with_its_key(store: SqliteStore) -> None:
+    """A preflight names no tenant; whose key comes with the request decides who reads the answer."""
+    client = service(store)
+    change(store.at(OTHER), ["https://staging.example"], act("settings.change"))
+    asked = {"Origin": "https://staging.example", "Access-Control-Request-Method": "GET"}
+    preflight = client.options("/users/u/flags", headers=asked)
+    assert (preflight.status_code, preflight.headers["access-control-allow-origin"]) == (204, asked["Origin"])
+    assert "access-control-allow-credentials" not in preflight.headers
+    origin = {"Origin": asked["Origin"]}
+    theirs = client.get("/users/u/flags", headers={**origin, **bearer(token(store.at(OTHER), Kind.CLIENT))})
+    assert theirs.headers["access-control-allow-origin"] == asked["Origin"]
+    for headers in (origin, {**origin, **bearer(token(store, Kind.CLIENT))}):
+        assert "access-control-allow-origin" not in client.get("/users/u/flags", headers=headers).headers
+    managing = client.options("/flags", headers=asked)
+    assert "access-control-allow-origin" not in managing.headers
 
 
 def test_nothing_is_told_of_why_a_key_is_not_known(store: SqliteStore) -> None:

@@ -1,7 +1,8 @@
 """Which web pages may evaluate: none, unless the project's settings name their origin. Management is for no page.
 
-A preflight carries no key, so it is answered by the settings of the home tenant; the answer itself by those of the
-tenant whose key was shown.
+A preflight carries no key, so it cannot know whose settings hold. Where keys are asked for it lets every page ask: a
+browser adds no key by itself, and a page reads the answer only if the tenant of the key that it shows lets it. Where
+none are asked for, the home tenant's settings answer both.
 """
 
 from __future__ import annotations
@@ -31,10 +32,11 @@ _EXPOSED = b"Burgee-Release, ETag, RateLimit, RateLimit-Policy, Retry-After, X-R
 class Cors:
     """Tells browsers what they may hand to a page; it protects no server."""
 
-    def __init__(self, app: ASGIApp, tenants: Tenants, origins: frozenset[str]) -> None:
+    def __init__(self, app: ASGIApp, tenants: Tenants, origins: frozenset[str], *, keyed: bool = False) -> None:
         self.app = app
         self.tenants = tenants
         self.always = origins
+        self.keyed = keyed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application."""
@@ -61,7 +63,7 @@ class Cors:
         await self.app(scope, receive, tell)
 
     async def _preflight(self, origin: bytes) -> Response:
-        if not await self._allows(self.tenants.home, origin):
+        if not self.keyed and not await self._allows(self.tenants.home, origin):
             return Response(status_code=403, headers={"Vary": "Origin"})
         return Response(
             status_code=204, headers={**_PREFLIGHT, "Access-Control-Allow-Origin": str(origin, "latin-1")}

@@ -44,9 +44,10 @@ class Setup:
 def front(tenants: Tenants, setup: Setup) -> list[Middleware]:
     """The middleware, outermost first."""
     access = Access(tenants.home, setup.ring, setup.vouched)
+    keyed = setup.ring is not None or setup.vouched is not None
     return [
         Middleware(Observe, watch=setup.watch),
-        Middleware(Cors, tenants=tenants, origins=setup.origins),
+        Middleware(Cors, tenants=tenants, origins=setup.origins, keyed=keyed),
         *([Middleware(Hosts, hosts=setup.hosts)] if setup.hosts else []),
         Middleware(BodyGuard),
         Middleware(Gate, access=access, tenants=tenants),

@@ -14,7 +14,7 @@ from burgee.effect import effects
 from burgee.errors import Refused
 from burgee.overrides import laid_over, lift
 from burgee.plan import Verdict, plan
-from burgee.report import record
+from burgee.report import flag_records
 from burgee.snapshots import load_snapshot
 from burgee.times import parse_time
 from burgee.web.problems import answer, etag_of, matches
@@ -116,7 +116,7 @@ def _tried(store: Store, version: int, state: State, current: Snapshot, now: flo
     made = plan(state, current, wanted, now)
     staying = [standing.override for standing in made.standings if standing.verdict is not Verdict.EXPIRED]
     before = laid_over(current, state.overrides.values(), now)
-    effect = record(effects(before, laid_over(wanted, staying, now), now))
+    effect = {"flags": flag_records(effects(before, laid_over(wanted, staying, now), now))}
     overrides = {standing.override.flag: standing.verdict for standing in made.standings}
     return {"dry_run": True, "effect": effect, "overrides": overrides}
 

@@ -13,7 +13,7 @@ from burgee.deploy import live, write
 from burgee.effect import effects
 from burgee.errors import Refused
 from burgee.overrides import Act, changed, laid_over, served
-from burgee.report import record
+from burgee.report import flag_records
 from burgee.times import format_time, parse_duration
 from burgee.web.access import Caller, caller_of, serving_of, store_of
 from burgee.web.idempotency import written_with
@@ -161,7 +161,8 @@ class Flags:
             now = time.time()
             before = laid_over(snapshot, state.overrides.values(), now)
             after = laid_over(snapshot, changed(state, checked(state, snapshot)), now)
-            return answer(meant.request, {"dry_run": True, "effect": record(effects(before, after, now))})
+            effect = {"flags": flag_records(effects(before, after, now))}
+            return answer(meant.request, {"dry_run": True, "effect": effect})
         write(self.store, checked)
         self.serving.refresh()
         return told
