@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -151,6 +152,25 @@ def test_rules_are_fused_once_a_flag_is_asked_often(monkeypatch: pytest.MonkeyPa
         ruleset.evaluate(name, {}, 0)
         often(ruleset, name)
     assert fused == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "rules", [[], [{"when": {"plan": "free"}, "serve": "off"}]], ids=["a draw alone", "after a rule"]
+)
+def test_a_user_in_a_percent_that_the_share_divides_gets_by_bulk_what_the_formula_says(rules: list[Any]) -> None:
+    flag = {"status": True, "rollout_percentage": 33.333, "rules": rules}
+    ruleset = often(Ruleset({"format": 1, "flags": {"f": flag}}), "f")
+    inside = 0
+    for number in range(20_000):
+        user = f"user-{number}"
+        hashed = int(sha256(f"{user}:f".encode()).hexdigest(), 16)
+        if hashed % 100 == 33:
+            expected = hashed // 100 % 1000 < 333
+            inside += expected
+            context = {"targetingKey": user, "plan": "pro"}
+            assert ruleset.evaluate_all(context, 0)["f"].value is expected
+            assert ruleset.evaluate("f", context, 0).value is expected
+    assert 20 < inside < 180
 
 
 def test_what_a_file_says_is_not_in_the_source() -> None:
