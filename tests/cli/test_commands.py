@@ -62,7 +62,7 @@ def test_warnings_are_told_and_do_not_fail(burgee: Burgee) -> None:
     burgee.write("version: 1\nflags:\n  old: {status: on, expires: 2020-01-01}\n")
     ran = burgee("lint")
     assert ran.code == 0
-    assert "flags.yaml:3:3: warning stale: old expired on 2020-01-01" in ran.err
+    assert "flags.yaml:3:3: warning stale: old: expired on 2020-01-01: remove it" in ran.err
 
 
 @pytest.mark.parametrize(
