@@ -72,7 +72,7 @@ class Ruleset:
         self._compiling: list[str] = []
         self._faults: dict[str, str] = {}
         self._lock = RLock()
-        self.written: dict[tuple[str, int], tuple[Evaluation, bytes]] = {}
+        self.written: dict[tuple[str, int], tuple[Evaluation, Any]] = {}
         """Answers as somebody writes them out, for as long as the ruleset gives them."""
 
     def evaluate(self, flag: str, context: Context, now: datetime | float | None = None) -> Evaluation:

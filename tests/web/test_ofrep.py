@@ -14,13 +14,13 @@ from burgee.deploy import apply
 from burgee.overrides import Act
 from burgee.serving import Serving
 from burgee.settings import change
-from burgee.stores import Origin, Tenant
+from burgee.stores import Origin
 from burgee.stores.sqlite import SqliteStore
-from burgee.web.access import CALLER, SERVING, Caller
 from burgee.web.app import create_app
 from burgee.web.evaluation import evaluation_app
-from burgee.web.ofrep import Ofrep
+from burgee.web.front import Front, Setup
 from burgee.web.problems import refusal
+from burgee.web.tenants import Tenants
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -175,8 +175,8 @@ async def answered(sender: Any, url: str, seconds: float) -> list[dict[str, Any]
 
     serving = Serving(bundled={"format": 1, "flags": FLAGS})
     scope: dict[str, Any] = {"type": "http", "method": "POST", "path": url, "query_string": b"", "headers": []}
-    scope |= {"app": evaluation_app(serving), SERVING: serving, CALLER: Caller(Tenant())}
-    await Ofrep(routed, seconds)(scope, sender, send)
+    scope["app"] = evaluation_app(serving)
+    await Front(routed, Tenants(serving), Setup(), seconds=seconds)(scope, sender, send)
     return sent
 
 

@@ -11,12 +11,12 @@ from starlette.middleware import Middleware
 
 from burgee.version import __version__
 from burgee.web import keeping, management, operations
-from burgee.web.access import Need, need
+from burgee.web.body import BodyGuard
 from burgee.web.describe import EVALUATION_PATHS, SECURITY
 from burgee.web.evaluation import evaluation_routes
-from burgee.web.front import Setup, front
+from burgee.web.exchange import Need, need
+from burgee.web.front import Guarded, Setup
 from burgee.web.idempotency import Idempotency
-from burgee.web.ofrep import Ofrep
 from burgee.web.problems import HANDLERS, problem
 from burgee.web.tenants import Tenants
 
@@ -28,16 +28,21 @@ if TYPE_CHECKING:
     from burgee.stores import Store
 
 
-def create_app(store: Store, serving: Serving, setup: Setup | None = None) -> FastAPI:
+class Service(Guarded, FastAPI):
+    """FastAPI behind a front."""
+
+
+def create_app(store: Store, serving: Serving, setup: Setup | None = None) -> Service:
     """The service over a store; `serving` answers evaluations and follows the store."""
-    app = FastAPI(
+    app = Service(
         title="Burgee",
         version=__version__,
         summary="Feature flags and A/B tests as reviewed code",
         exception_handlers={**HANDLERS, RequestValidationError: _invalid, ValidationError: _invalid},
         telemetry={"tracing": False, "metrics": False, "logs": False},  # it would tell paths, which name users
-        middleware=[*front(Tenants(serving, store), setup or Setup()), Middleware(Ofrep), Middleware(Idempotency)],
+        middleware=[Middleware(BodyGuard), Middleware(Idempotency)],
     )
+    app.stand_behind(Tenants(serving, store), setup or Setup())
     serving.refresh()  # so that the first answer, whichever it is, can name its release
     app.router.routes.extend(evaluation_routes())
     for router in (management.router, operations.router, keeping.router):

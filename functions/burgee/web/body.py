@@ -21,8 +21,7 @@ MAX_BYTES = 128 * 1024
 MAX_DEPTH = 40
 MAX_SECONDS = 10.0
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_OWN = ("/ofrep/", "/v1/")
-_PORT = re.compile(r":\d+$")
+_OWN = "/v1/"
 _BRACKET = re.compile(rb"[\[\]{}]")
 
 
@@ -39,8 +38,23 @@ class Gone(Exception):  # noqa: N818 - as above
 
 
 async def whole(receive: Receive, most: int, seconds: float) -> bytes:
-    """A request's body of at most so many bytes; TooLarge, TooSlow, or Gone."""
-    return await _soon(_read(receive, most), seconds)
+    """A request's body of at most so many bytes; TooLarge, TooSlow, or Gone.
+
+    Only what does not end at once is bound in time: to set a timer takes longer than to evaluate a flag.
+    """
+    reading = _read(receive, most)
+    try:
+        first = reading.send(None)
+    except StopIteration as ended:
+        body: bytes = ended.value
+        return body
+    try:
+        async with asyncio.timeout(seconds):
+            return await _rest(first, reading)
+    except TimeoutError as error:
+        raise TooSlow from error
+    finally:
+        reading.close()
 
 
 async def _read(receive: Receive, most: int) -> bytes:
@@ -57,22 +71,6 @@ async def _read(receive: Receive, most: int) -> bytes:
     return b"".join(parts)
 
 
-async def _soon(reading: Coroutine[Any, None, bytes], seconds: float) -> bytes:
-    """Bounds the time of what does not end at once; to set a timer takes longer than to evaluate a flag."""
-    try:
-        first = reading.send(None)
-    except StopIteration as ended:
-        whole_body: bytes = ended.value
-        return whole_body
-    try:
-        async with asyncio.timeout(seconds):
-            return await _rest(first, reading)
-    except TimeoutError as error:
-        raise TooSlow from error
-    finally:
-        reading.close()
-
-
 @coroutine
 def _rest(first: Any, begun: Coroutine[Any, None, bytes]) -> Generator[Any, None, bytes]:
     """Waits for what a coroutine that has begun waits for, then goes on with it."""
@@ -81,25 +79,8 @@ def _rest(first: Any, begun: Coroutine[Any, None, bytes]) -> Generator[Any, None
     return body
 
 
-class Hosts:
-    """Answers to its own names alone."""
-
-    def __init__(self, app: ASGIApp, hosts: frozenset[str]) -> None:
-        self.app = app
-        self.hosts = hosts
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI application."""
-        if scope["type"] == "http":
-            host = next((str(value, "latin-1") for name, value in scope["headers"] if name == b"host"), "")
-            if _PORT.sub("", host) not in self.hosts:
-                await refusal(scope, 421, "misdirected", "this service goes by another name")(scope, receive, send)
-                return
-        await self.app(scope, receive, send)
-
-
 class BodyGuard:
-    """Reads the whole body of a write, or refuses it. Evaluation bounds its own bodies, which are smaller."""
+    """Reads the whole body of a write, or refuses it. Events and evaluation bound their own."""
 
     def __init__(self, app: ASGIApp, seconds: float = MAX_SECONDS) -> None:
         self.app = app

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from burgee.web.access import CALLER, Need, need
+from burgee.web.exchange import Need
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import Scope
 
     from burgee.stores import Tenant
+    from burgee.web.exchange import Exchange
     from burgee.web.tenants import Tenants
 
 _PREFLIGHT = {
@@ -26,48 +27,38 @@ _PREFLIGHT = {
     "Access-Control-Max-Age": "600",
     "Vary": "Origin",
 }
+_VARY = (b"vary", b"Origin")
 _EXPOSED = b"Burgee-Release, ETag, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
 
 
 class Cors:
     """Tells browsers what they may hand to a page; it protects no server."""
 
-    def __init__(self, app: ASGIApp, tenants: Tenants, origins: frozenset[str], *, keyed: bool = False) -> None:
-        self.app = app
+    def __init__(self, tenants: Tenants, origins: frozenset[str], *, keyed: bool = False) -> None:
         self.tenants = tenants
         self.always = origins
         self.keyed = keyed
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI application."""
-        origin = _header(scope, b"origin") if scope["type"] == "http" else None
-        if origin is None or need(scope["method"], scope["path"]) not in {Need.EVALUATE, Need.NOTHING}:
-            await self.app(scope, receive, send)
-            return
-        if scope["method"] == "OPTIONS" and _header(scope, b"access-control-request-method") is not None:
-            await (await self._preflight(origin))(scope, receive, send)
-            return
+    def page(self, exchange: Exchange) -> bytes | None:
+        """The origin of the page that asks, where pages may ask."""
+        origin = exchange.fields.get(b"origin")
+        return None if origin is None or exchange.need not in {Need.EVALUATE, Need.NOTHING} else origin
 
-        async def tell(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                caller = scope.get(CALLER)
-                headers = [*message.get("headers", ()), (b"vary", b"Origin")]
-                if await self._allows(caller.tenant if caller else self.tenants.home, origin):
-                    headers += [
-                        (b"access-control-allow-origin", origin),
-                        (b"access-control-expose-headers", _EXPOSED),
-                    ]
-                message["headers"] = headers
-            await send(message)
-
-        await self.app(scope, receive, tell)
-
-    async def _preflight(self, origin: bytes) -> Response:
+    async def preflight(self, scope: Scope, exchange: Exchange, origin: bytes) -> Response | None:
+        """The answer to a browser that asks whether the page may ask."""
+        if scope["method"] != "OPTIONS" or b"access-control-request-method" not in exchange.fields:
+            return None
         if not self.keyed and not await self._allows(self.tenants.home, origin):
             return Response(status_code=403, headers={"Vary": "Origin"})
         return Response(
             status_code=204, headers={**_PREFLIGHT, "Access-Control-Allow-Origin": str(origin, "latin-1")}
         )
+
+    async def headers(self, exchange: Exchange, origin: bytes) -> tuple[tuple[bytes, bytes], ...]:
+        """What lets the page read the answer, where its caller's project lets it."""
+        if not await self._allows(exchange.tenant or self.tenants.home, origin):
+            return (_VARY,)
+        return _VARY, (b"access-control-allow-origin", origin), (b"access-control-expose-headers", _EXPOSED)
 
     async def _allows(self, tenant: Tenant, origin: bytes) -> bool:
         text = str(origin, "latin-1")
@@ -77,10 +68,3 @@ class Cors:
         if origins is None:
             origins = await asyncio.to_thread(self.tenants.ask_origins, tenant)
         return bool(origins & {text, "*"})
-
-
-def _header(scope: Scope, name: bytes) -> bytes | None:
-    for key, value in scope["headers"]:
-        if key == name:
-            return bytes(value)
-    return None

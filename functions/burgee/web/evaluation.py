@@ -8,17 +8,14 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from burgee.model import ErrorCode
 from burgee.serving import NOBODY
 from burgee.times import format_time
 from burgee.version import __version__
-from burgee.web.access import caller_of, flags_of, note, serving_of
-from burgee.web.front import Setup, front
-from burgee.web.ofrep import Ofrep
+from burgee.web.exchange import exchange_of
+from burgee.web.front import Guarded, Setup
 from burgee.web.problems import HANDLERS, answer, problem
 from burgee.web.recording import exposed
 from burgee.web.rules import rules_route
@@ -37,10 +34,11 @@ if TYPE_CHECKING:
 _LITERAL = re.compile(r'true|false|-?(0|[1-9]\d{0,15})(\.\d{1,15})?|"[^"\\]*"', re.ASCII)
 
 
-def evaluation_app(serving: Serving, store: Store | None = None, setup: Setup | None = None) -> Starlette:
+def evaluation_app(serving: Serving, store: Store | None = None, setup: Setup | None = None) -> Guarded:
     """The evaluation routes as an application of their own; a `store` serves tenants beside the one of `serving`."""
-    middleware = [*front(Tenants(serving, store), setup or Setup()), Middleware(Ofrep)]
-    return Starlette(routes=evaluation_routes(), exception_handlers=HANDLERS, middleware=middleware)
+    app = Guarded(routes=evaluation_routes(), exception_handlers=HANDLERS)
+    app.stand_behind(Tenants(serving, store), setup or Setup())
+    return app
 
 
 def evaluation_routes() -> list[BaseRoute]:
@@ -48,10 +46,11 @@ def evaluation_routes() -> list[BaseRoute]:
 
     async def health(request: Request) -> Response:
         body: dict[str, Any] = {"status": "healthy", "timestamp": format_time(time.time()), "version": __version__}
-        if not caller_of(request).may:
+        exchange = exchange_of(request)
+        if not exchange.caller.may:
             return answer(request, body)
-        release = flags_of(request.scope, NOBODY, time.time()).release
-        status = serving_of(request).status()
+        release = exchange.flags(NOBODY, time.time()).release
+        status = exchange.serving.status()
         body |= {
             "release": release,
             "baking": status.bake and {"version": status.version, **asdict(status.bake)},
@@ -63,18 +62,18 @@ def evaluation_routes() -> list[BaseRoute]:
 
     async def user_flags(request: Request) -> Response:
         context, now = context_of(request), time.time()
-        ruleset = flags_of(request.scope, context, now)
+        ruleset = exchange_of(request).flags(context, now)
         answers = ruleset.evaluate_all(context, now)
-        exposed(request.scope, ruleset, answers, context)
-        note(request.scope, *answers.values())
+        exposed(request.scope, ruleset, answers, context, fetched=True)
+        exchange_of(request).note(answers.values())
         flags = [entry(ruleset, name, result, now) for name, result in answers.items()]
         return answer(request, {"user_id": request.path_params["user_id"], "flags": flags})
 
     async def user_flag(request: Request) -> Response:
         name, context, now = request.path_params["flag_name"], context_of(request), time.time()
-        ruleset = flags_of(request.scope, context, now)
+        ruleset = exchange_of(request).flags(context, now)
         result = ruleset.evaluate(name, context, now)
-        note(request.scope, result)
+        exchange_of(request).note([result])
         if result.error_code is ErrorCode.FLAG_NOT_FOUND:
             return problem(404, "not-found", f"Feature flag '{name}' not found")
         exposed(request.scope, ruleset, {name: result}, context)

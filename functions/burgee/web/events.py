@@ -13,7 +13,7 @@ from starlette.routing import Route
 from burgee.errors import SinkUnavailable
 from burgee.events import MAX_BYTES, MAX_RECORDS, Unacceptable, accept
 from burgee.serving import NOBODY
-from burgee.web.access import asks_for, flags_of
+from burgee.web.exchange import exchange_of
 from burgee.web.problems import problem
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ def events_route(sink: Sink, scope: Scope) -> Route:
     """The route, for an application that has others."""
 
     async def events(request: Request) -> Response:
-        if not asks_for(request.scope, scope.project, scope.environment):
+        exchange = exchange_of(request)
+        if not exchange.of(scope.project, scope.environment):
             return problem(404, "not-found", "no events are kept here for the project of this key")
         data = await _body(request)
         if data is None:
@@ -42,7 +43,7 @@ def events_route(sink: Sink, scope: Scope) -> Route:
         if not isinstance(raw, list) or not 1 <= len(raw) <= MAX_RECORDS:
             return problem(422, "invalid-request", f"the body is an object with `events`, 1 to {MAX_RECORDS} of them")
         now = time.time()
-        flags = flags_of(request.scope, NOBODY, now)
+        flags = exchange.flags(NOBODY, now)
         accepted, rejected = judge(raw, scope, now, lambda flag: flags.definition(flag, now) is not None)
         if accepted:
             try:

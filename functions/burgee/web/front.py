@@ -1,27 +1,38 @@
-"""What stands before the routes of either application, in the order in which a request meets it."""
+"""What stands before an application: each step that a request passes, in order, and OFREP, which needs no router.
+
+One layer, because a flag is evaluated in less time than a few of them take to hand a request on.
+"""
 
 from __future__ import annotations
 
+import re
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from starlette.middleware import Middleware
+from starlette.applications import Starlette
 
-from burgee.web.access import Access, Gate
-from burgee.web.body import BodyGuard, Hosts
+from burgee.web import ofrep
+from burgee.web.access import Access
+from burgee.web.body import MAX_SECONDS, Gone
 from burgee.web.cors import Cors
+from burgee.web.exchange import EXCHANGE, Exchange, Need, need
 from burgee.web.limits import DEFAULT, Limiter, Limits
-from burgee.web.observe import Observe
+from burgee.web.observe import headers, request_id, seen
+from burgee.web.problems import broken, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from starlette.types import Scope
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from burgee.keyring import KeyRing
-    from burgee.web.access import Caller
+    from burgee.web.exchange import Caller
     from burgee.web.observe import Seen
     from burgee.web.tenants import Tenants
+
+_PORT = re.compile(rb":\d+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +52,104 @@ class Setup:
     """Web origins that may ask whatever the settings of a project say."""
 
 
-def front(tenants: Tenants, setup: Setup) -> list[Middleware]:
-    """The middleware, outermost first."""
-    access = Access(tenants.home, setup.ring, setup.vouched)
-    keyed = setup.ring is not None or setup.vouched is not None
-    return [
-        Middleware(Observe, watch=setup.watch),
-        Middleware(Cors, tenants=tenants, origins=setup.origins, keyed=keyed),
-        *([Middleware(Hosts, hosts=setup.hosts)] if setup.hosts else []),
-        Middleware(BodyGuard),
-        Middleware(Gate, access=access, tenants=tenants),
-        *([Middleware(Limiter, limits=setup.limits)] if setup.limits is not None else []),
-    ]
+class Guarded(Starlette):
+    """An application that a request reaches through a front, which stands before all its own layers."""
+
+    front: Front | None = None
+
+    def stand_behind(self, tenants: Tenants, setup: Setup) -> None:
+        """Lets in nobody from now on whom the front does not."""
+        self.front = Front(super().__call__, tenants, setup)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI application."""
+        scope["app"] = self
+        await (self.front or super().__call__)(scope, receive, send)
+
+
+class Front:
+    """What every request passes, in order, before its application; OFREP is answered here."""
+
+    def __init__(self, app: ASGIApp, tenants: Tenants, setup: Setup, seconds: float = MAX_SECONDS) -> None:
+        self.app = app
+        self.tenants = tenants
+        self.watch = setup.watch
+        self.hosts = {host.encode() for host in setup.hosts}
+        keyed = setup.ring is not None or setup.vouched is not None
+        self.cors = Cors(tenants, setup.origins, keyed=keyed)
+        self.access = Access(tenants.home, setup.ring, setup.vouched)
+        self.limiter = None if setup.limits is None else Limiter(setup.limits)
+        self.seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI application."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        fields, flag = dict(scope["headers"]), ofrep.asked(scope["path"])
+        needed = need(scope["method"], scope["path"]) if flag is None else Need.EVALUATE
+        scope[EXCHANGE] = exchange = Exchange(fields, request_id(scope, fields), self.tenants, needed)
+        if self.watch is not None:
+            exchange.reasons = {}
+        answer: Response | ofrep.Reply | None
+        try:
+            page = self.cors.page(exchange)
+            answer = None if page is None else await self.cors.preflight(scope, exchange, page)
+            if answer is None:
+                answer = self._misdirected(scope, exchange)
+            if answer is None:
+                caller = self.access.known(scope, exchange) or await self.access.asked(scope, exchange)
+                answer = self._refusal(scope, exchange, caller)
+                if page is not None:
+                    exchange.headers += await self.cors.headers(exchange, page)
+            if answer is None and flag is not None:
+                answer = await ofrep.answer(scope, exchange, receive, flag, self.seconds)
+            if answer is None:
+                await self._hand_on(scope, exchange, receive, send)
+            else:
+                await send(_start(answer, scope, exchange))
+                await send({"type": "http.response.body", "body": answer.body})
+        except Gone:
+            return
+        except Exception:
+            await self._tell_of_fault(scope, exchange, send)
+            raise
+        finally:
+            if self.watch is not None:
+                self.watch(seen(scope, exchange, time.perf_counter() - started))
+
+    @staticmethod
+    async def _tell_of_fault(scope: Scope, exchange: Exchange, send: Send) -> None:
+        """Answers where nothing has: the application tells of its own faults, and raises them too, to be logged."""
+        if exchange.status is None:
+            fault = broken(scope)
+            await send(_start(fault, scope, exchange))
+            await send({"type": "http.response.body", "body": fault.body})
+
+    def _misdirected(self, scope: Scope, exchange: Exchange) -> Response | None:
+        host = exchange.fields.get(b"host", b"")
+        if not self.hosts or host in self.hosts or _PORT.sub(b"", host) in self.hosts:
+            return None
+        return refusal(scope, 421, "misdirected", "this service goes by another name")
+
+    def _refusal(self, scope: Scope, exchange: Exchange, caller: Caller | Response) -> Response | None:
+        refused = self.access.refuses(scope, exchange, caller)
+        if refused is None and self.limiter is not None:
+            return self.limiter.refuses(scope, exchange)
+        return refused
+
+    async def _hand_on(self, scope: Scope, exchange: Exchange, receive: Receive, send: Send) -> None:
+        async def tell(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                exchange.status = message["status"]
+                message["headers"] = headers(scope, exchange, message.get("headers", ()))
+            await send(message)
+
+        await self.app(scope, receive, tell)
+
+
+def _start(answer: Response | ofrep.Reply, scope: Scope, exchange: Exchange) -> Message:
+    exchange.status = answer.status_code
+    told = headers(scope, exchange, answer.raw_headers)
+    return {"type": "http.response.start", "status": answer.status_code, "headers": told}

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from mangum import Mangum
 
 from burgee.keys import Scope as BurgeeScope
-from burgee.web.access import EVERYTHING, Caller, scoped
+from burgee.web.access import scoped
+from burgee.web.exchange import EVERYTHING, Caller
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from burgee.errors import Conflict, StoreError
 from burgee.stores import Put, Shelf
-from burgee.web.access import CALLER, NEED, TENANTS, Need
+from burgee.web.exchange import EXCHANGE, Need
 from burgee.web.problems import problem
 
 if TYPE_CHECKING:
@@ -41,12 +41,12 @@ class Idempotency:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application."""
-        key = _key(scope)
+        key = _key(scope) if scope["type"] == "http" else None
         if key is None:
             await self.app(scope, receive, send)
             return
         body = await _body(receive)
-        store: Store = scope[TENANTS].store(scope[CALLER].tenant)
+        store: Store = scope[EXCHANGE].tenants.store(scope[EXCHANGE].caller.tenant)
         request = Remembered(store, _id(scope, key), _fingerprint(scope, body))
         try:
             answer = await run_in_threadpool(request.begin)
@@ -158,14 +158,15 @@ def _replayed(found: Any) -> Response:
 
 
 def _key(scope: Scope) -> bytes | None:
-    if scope.get(NEED, Need.EVALUATE) is Need.EVALUATE or scope["method"] not in {"POST", "PUT", "DELETE"}:
+    if scope[EXCHANGE].need is Need.EVALUATE or scope["method"] not in {"POST", "PUT", "DELETE"}:
         return None
     key = next((value for name, value in scope["headers"] if name == b"idempotency-key"), None)
     return key if key and len(key) <= 255 else None
 
 
 def _id(scope: Scope, key: bytes) -> str:
-    whose = [scope[CALLER].key or scope[CALLER].name, scope["method"], scope["path"], str(key, "latin-1")]
+    caller = scope[EXCHANGE].caller
+    whose = [caller.key or caller.name, scope["method"], scope["path"], str(key, "latin-1")]
     return sha256(json.dumps(whose).encode()).hexdigest()
 
 

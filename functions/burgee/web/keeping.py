@@ -12,7 +12,7 @@ from burgee.errors import Refused
 from burgee.keys import Kind, Scope, create, listed, revoke, rotate, told
 from burgee.settings import change, settings, wanted
 from burgee.times import parse_duration
-from burgee.web.access import tenants_of
+from burgee.web.exchange import exchange_of
 from burgee.web.problems import answer
 from burgee.web.writes import COMMON, MISSING, UNCHANGED, Expiry, Here, Intent, Meant, Said
 
@@ -90,7 +90,7 @@ def put_settings(request: Request, flags: Here, meant: Meant, body: NewSettings)
     act = meant.act("settings.change", body.author, body.reason)
     told = answer(request, asdict(wanted(body.cors_origins)))
     change(flags.store, body.cors_origins, _with(meant, act, told))
-    tenants_of(request).forget_origins(flags.store.tenant)
+    exchange_of(request).tenants.forget_origins(flags.store.tenant)
     return told
 
 

@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING
 
-from burgee.web.access import CALLER, HEADERS, NEED, Need
 from burgee.web.buckets import Buckets, Rate
+from burgee.web.exchange import Need
 from burgee.web.problems import refusal
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.responses import Response
+    from starlette.types import Scope
+
+    from burgee.web.exchange import Exchange
 
 
 EVALUATE = Rate("evaluate", 1000, 2000)
@@ -36,36 +39,36 @@ DEFAULT = Limits()
 class Limiter:
     """Counts requests by key, and tells on every answer what is left."""
 
-    def __init__(self, app: ASGIApp, limits: Limits) -> None:
-        self.app = app
-        self.evaluate = Buckets(limits.evaluate)
-        self.manage = Buckets(limits.manage)
+    def __init__(self, limits: Limits) -> None:
+        self.evaluate = _Policy(limits.evaluate)
+        self.manage = _Policy(limits.manage)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI application."""
-        caller = scope.get(CALLER)
-        holder = None if caller is None else caller.key or caller.name
-        needed = scope.get(NEED)
+    def refuses(self, scope: Scope, exchange: Exchange) -> Response | None:
+        """The refusal of a request that is one too many."""
+        needed = exchange.need
+        holder = exchange.caller.key or exchange.caller.name
         if holder is None or needed is Need.NOTHING:
-            await self.app(scope, receive, send)
-            return
-        buckets = self.evaluate if needed in {Need.EVALUATE, Need.RULES} else self.manage
-        through, level = buckets.take(holder)
-        scope[HEADERS].extend(_told(buckets, level))
-        if not through:
-            wait = str(buckets.wait(level))
-            detail = f"this key asks more than {buckets.rate.per_second:g} times a second; come back in {wait} s"
-            await refusal(scope, 429, "too-many-requests", detail, {"Retry-After": wait})(scope, receive, send)
-            return
-        await self.app(scope, receive, send)
+            return None
+        policy = self.evaluate if needed is Need.EVALUATE or needed is Need.RULES else self.manage
+        through, level = policy.buckets.take(holder)
+        exchange.headers += policy.told(level)
+        if through:
+            return None
+        wait = str(policy.buckets.wait(level))
+        detail = f"this key asks more than {policy.rate.per_second:g} times a second; come back in {wait} s"
+        return refusal(scope, 429, "too-many-requests", detail, {"Retry-After": wait})
 
 
-def _told(buckets: Buckets, level: float) -> list[tuple[bytes, bytes]]:
-    """The header fields of the IETF's draft: the policy, and what is left of it."""
-    rate = buckets.rate
-    window = max(ceil(rate.burst / rate.per_second), 1)
-    refill = max(ceil((rate.burst - level) / rate.per_second), 0)
-    return [
-        (b"ratelimit-policy", f'"{rate.name}";q={rate.burst};w={window}'.encode()),
-        (b"ratelimit", f'"{rate.name}";r={max(int(level), 0)};t={refill}'.encode()),
-    ]
+class _Policy:
+    """One rate for everybody, in the header fields of the IETF's draft: the policy, and what is left of it."""
+
+    def __init__(self, rate: Rate) -> None:
+        self.rate = rate
+        self.buckets = Buckets(rate)
+        window = max(ceil(rate.burst / rate.per_second), 1)
+        self._field = (b"ratelimit-policy", f'"{rate.name}";q={rate.burst};w={window}'.encode())
+        self._name = rate.name.encode()
+
+    def told(self, level: float) -> tuple[tuple[bytes, bytes], ...]:
+        refill = max(ceil((self.rate.burst - level) / self.rate.per_second), 0)
+        return self._field, (b"ratelimit", b'"%b";r=%d;t=%d' % (self._name, max(int(level), 0), refill))

@@ -1,4 +1,4 @@
-"""The outermost layer: gives every request an id and every response its headers, and tells who watches how it went.
+"""What every request has: an id, the header fields of its answer, and how it went, for who watches.
 
 What is told names the operation and never the path, because a path names a user.
 """
@@ -6,27 +6,25 @@ What is told names the operation and never the path, because a path names a user
 from __future__ import annotations
 
 import re
-import secrets
-import time
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-from burgee.web.access import CALLER, HEADERS, REASONS, RELEASE, SERVING
+from random import getrandbits
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Iterable, Mapping
 
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import Scope
 
     from burgee.serving import Status
+    from burgee.web.exchange import Exchange
 
-REQUEST_ID = "burgee.request_id"
 _SAFE = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-_HEADERS = [
+_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+_EVERY = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
+    _POLICY,
 ]
-_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 # The interactive documentation comes from FastAPI's pages, which load Swagger UI and ReDoc.
 _DOCS_POLICY = (
     b"content-security-policy",
@@ -44,6 +42,7 @@ _DOCS_POLICY = (
     ),
 )
 _TRANSPORT = (b"strict-transport-security", b"max-age=31536000")
+_DOCS = {"/docs", "/redoc"}
 _UNCACHED = (b"cache-control", b"private, no-cache")
 
 
@@ -62,74 +61,50 @@ class Seen(NamedTuple):
     reasons: Mapping[str, int]
 
 
-class Observe:
-    """Wraps an application."""
-
-    def __init__(self, app: ASGIApp, watch: Callable[[Seen], None] | None = None) -> None:
-        self.app = app
-        self.watch = watch
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI application."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        started, status = time.perf_counter(), 500
-        scope[REQUEST_ID] = request_id = _request_id(scope)
-        scope[HEADERS] = []
-        if self.watch is not None:
-            scope[REASONS] = {}
-
-        async def tell(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = _headers(scope, message.get("headers", ()), request_id)
-            await send(message)
-
-        try:
-            await self.app(scope, receive, tell)
-        finally:
-            if self.watch is not None:
-                self.watch(_seen(scope, request_id, status, time.perf_counter() - started))
-
-
-def _request_id(scope: Scope) -> str:
+def request_id(scope: Scope, fields: Mapping[bytes, bytes]) -> bytes:
     """The caller's own where it is harmless, else Lambda's, else a new one."""
-    for name, value in scope["headers"]:
-        if name == b"x-request-id" and _SAFE.fullmatch(value):
-            return str(value, "ascii")
+    given = fields.get(b"x-request-id")
+    if given is not None and _SAFE.fullmatch(given):
+        return given
     context = scope.get("aws.context")
-    return getattr(context, "aws_request_id", None) or secrets.token_hex(8)
+    if context is not None:
+        return str(context.aws_request_id).encode()
+    return b"%016x" % getrandbits(64)  # it tells requests apart and keeps no secret
 
 
-def _headers(scope: Scope, given: Any, request_id: str) -> list[tuple[bytes, bytes]]:
-    policy = _DOCS_POLICY if scope["path"] in {"/docs", "/redoc"} else _POLICY
-    headers = [*given, *scope[HEADERS], *_HEADERS, policy, (b"x-request-id", request_id.encode())]
+def headers(scope: Scope, exchange: Exchange, given: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The header fields of an answer: its own, which are `given`, those of its exchange, those of every answer."""
+    told = [*given, *exchange.headers, *_EVERY, (b"x-request-id", exchange.request_id)]
+    if scope["path"] in _DOCS:
+        told[told.index(_POLICY)] = _DOCS_POLICY
     if scope.get("scheme") == "https":
-        headers.append(_TRANSPORT)
-    if b"cache-control" not in [name for name, _ in given]:
-        headers.append(_UNCACHED)
-    if SERVING in scope:
-        version = scope[RELEASE] if RELEASE in scope else scope[SERVING].status().version
-        headers.append((b"burgee-release", b"%d" % version))
-    return headers
+        told.append(_TRANSPORT)
+    for name, _ in given:
+        if name == b"cache-control":
+            break
+    else:
+        told.append(_UNCACHED)
+    if exchange.version is not None:
+        told.append((b"burgee-release", b"%d" % exchange.version))
+    elif exchange.tenant is not None:
+        told.append((b"burgee-release", b"%d" % exchange.serving.status().version))
+    return told
 
 
-def _seen(scope: Scope, request_id: str, status: int, seconds: float) -> Seen:
-    caller = scope.get(CALLER)
-    endpoint = scope.get("endpoint")
+def seen(scope: Scope, exchange: Exchange, seconds: float) -> Seen:
+    """How a request went."""
+    tenant = exchange.tenant
     return Seen(
-        request_id,
-        getattr(endpoint, "__name__", "none"),
+        exchange.request_id.decode(),
+        exchange.operation or getattr(scope.get("endpoint"), "__name__", None) or "none",
         scope["method"] if scope["method"] in _METHODS else "other",
-        status,
+        exchange.status or 500,
         seconds,
-        caller.tenant.project if caller else None,
-        caller.tenant.environment if caller else None,
-        caller.key if caller else None,
-        scope[SERVING].status() if SERVING in scope else None,
-        scope[REASONS],
+        tenant.project if tenant else None,
+        tenant.environment if tenant else None,
+        exchange.caller.key if tenant else None,
+        exchange.serving.status() if tenant else None,
+        exchange.reasons or {},
     )
 
 

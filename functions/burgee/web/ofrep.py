@@ -13,26 +13,31 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from burgee.model import ErrorCode
-from burgee.web.access import flags_of, note
-from burgee.web.body import MAX_SECONDS, Gone, TooLarge, TooSlow, too_slow, whole
+from burgee.web.body import TooLarge, TooSlow, too_slow, whole
 from burgee.web.problems import holds, problem
 from burgee.web.recording import exposed, wants
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.responses import Response
+    from starlette.types import Receive, Scope
 
     from burgee.model import Evaluation
     from burgee.ruleset import ClientView, Ruleset
+    from burgee.web.exchange import Exchange
 
 PREFIX = "/ofrep/v1/evaluate/flags"
+_ONE = f"{PREFIX}/"
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 4
 MAX_ATTRIBUTES = 200
 MAX_WRITTEN = 100_000
 """Answers kept as JSON with a ruleset."""
 
+_parse = json.JSONDecoder().raw_decode
+"""`json.loads` for a text with no space around it, in half of the time."""
+_JSON = (b"content-type", b"application/json")
 _STATUS = {ErrorCode.FLAG_NOT_FOUND: 404, ErrorCode.GENERAL: 500}
 
 
@@ -44,103 +49,91 @@ class Unusable(Exception):  # noqa: N818 - says what the request is
         self.code = code
 
 
-class Ofrep:
-    """Stands before an application's router, which takes longer to find a route than a flag to be evaluated."""
-
-    def __init__(self, app: ASGIApp, seconds: float = MAX_SECONDS) -> None:
-        self.app = app
-        self.seconds = seconds
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI application."""
-        rest = scope["path"][len(PREFIX) :] if scope["type"] == "http" and scope["path"].startswith(PREFIX) else None
-        if rest is None or rest[:1] not in {"", "/"}:
-            await self.app(scope, receive, send)
-            return
-        key = None if rest in {"", "/"} else rest[1:].removesuffix("/")
-        scope["endpoint"] = bulk if key is None else one
-        if scope["method"] != "POST":
-            refused = problem(405, "method-not-allowed", "Method Not Allowed")
-            refused.headers["Allow"] = "POST"
-            await refused(scope, receive, send)
-            return
-        try:
-            context = _context(await whole(receive, MAX_BYTES, self.seconds))
-            reply = bulk(scope, context) if key is None else one(scope, context, key)
-        except Gone:
-            return
-        except TooSlow:
-            await too_slow(scope)(scope, receive, send)
-            return
-        except TooLarge:
-            reply = _unusable(key, ErrorCode.INVALID_CONTEXT, f"the body has more than {MAX_BYTES:,} bytes")
-        except Unusable as error:
-            reply = _unusable(key, error.code, str(error))
-        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers()})
-        await send({"type": "http.response.body", "body": reply.body})
-
-
 class Reply(NamedTuple):
-    """A response, whole."""
+    """A response, whole; its fields have Starlette's names."""
 
-    status: int
+    status_code: int
     body: bytes
-    etag: bytes | None = None
-
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        """As ASGI has them."""
-        told = [] if self.etag is None else [(b"etag", self.etag)]
-        if self.status != 304:
-            told += [(b"content-length", b"%d" % len(self.body)), (b"content-type", b"application/json")]
-        return told
+    raw_headers: list[tuple[bytes, bytes]]
 
 
-def one(scope: Scope, context: dict[str, Any], key: str) -> Reply:
+def asked(path: str) -> str | None:
+    """The flag that a path asks for, "" where it asks for every flag, None where it is none of the protocol's."""
+    if path.startswith(_ONE):
+        return path[len(_ONE) :].removesuffix("/")
+    return "" if path == PREFIX else None
+
+
+async def answer(scope: Scope, exchange: Exchange, receive: Receive, flag: str, seconds: float) -> Reply | Response:
+    """The answer to a request for a flag, or for every flag; Gone where nobody waits for it."""
+    exchange.operation = "one" if flag else "bulk"
+    if scope["method"] != "POST":
+        refused = problem(405, "method-not-allowed", "Method Not Allowed")
+        refused.headers["Allow"] = "POST"
+        return refused
+    try:
+        context = _context(await whole(receive, MAX_BYTES, seconds))
+    except TooSlow:
+        return too_slow(scope)
+    except TooLarge:
+        return _unusable(flag, ErrorCode.INVALID_CONTEXT, f"the body has more than {MAX_BYTES:,} bytes")
+    except Unusable as error:
+        return _unusable(flag, error.code, str(error))
+    return _one(scope, exchange, context, flag) if flag else _bulk(scope, exchange, context)
+
+
+def _one(scope: Scope, exchange: Exchange, context: dict[str, Any], key: str) -> Reply:
     """What a context gets of one flag."""
     now = time.time()
-    ruleset = flags_of(scope, context, now)
+    ruleset = exchange.flags(context, now)
     answer = ruleset.evaluate(key, context, now)
-    note(scope, answer)
+    exchange.note((answer,))
     if answer.error_code is not None:
-        return Reply(_STATUS.get(answer.error_code, 400), _json(_told(key, answer)))
+        return _reply(_json(_told(key, answer)), _STATUS.get(answer.error_code, 400))
     exposed(scope, ruleset, {key: answer}, context)
     if wants(scope, "explain"):
         told = _told(key, answer)
-        return Reply(200, _json({**told, "metadata": {**told["metadata"], **_bucket(ruleset, key, context, now)}}))
-    return Reply(200, _written(ruleset, key, answer))
+        return _reply(_json({**told, "metadata": {**told["metadata"], **_bucket(ruleset, key, context, now)}}))
+    return _written(ruleset, key, answer)
 
 
-def bulk(scope: Scope, context: dict[str, Any]) -> Reply:
+def _bulk(scope: Scope, exchange: Exchange, context: dict[str, Any]) -> Reply:
     """What a context gets of every flag.
 
     The tag is over the whole answer: release, overrides, context and time all change it when they change that.
     """
     now = time.time()
-    ruleset = flags_of(scope, context, now)
+    ruleset = exchange.flags(context, now)
     answers = ruleset.evaluate_all(context, now)
-    exposed(scope, ruleset, answers, context)
-    note(scope, *answers.values())
-    flags = b",".join([_written(ruleset, key, answer) for key, answer in answers.items()])
+    exposed(scope, ruleset, answers, context, fetched=True)
+    exchange.note(answers.values())
+    flags = b",".join([_written(ruleset, key, answer).body for key, answer in answers.items()])
     body = b'{"flags":[%b],"metadata":%b}' % (flags, _json(dict(ruleset.release)))
     etag = f'"{sha256(body).hexdigest()[:32]}"'
+    tag = (b"etag", etag.encode())
     held = b",".join([value for name, value in scope["headers"] if name == b"if-none-match"])
     if held and holds(str(held, "latin-1"), etag):
-        return Reply(304, b"", etag.encode())
-    return Reply(200, body, etag.encode())
+        return Reply(304, b"", [tag])
+    return _reply(body, 200, tag)
 
 
-def _written(ruleset: Ruleset | ClientView, key: str, answer: Evaluation) -> bytes:
-    """An answer as JSON. A ruleset has few answers, which it gives again and again, so they are kept with it."""
+def _reply(body: bytes, status: int = 200, *more: tuple[bytes, bytes]) -> Reply:
+    return Reply(status, body, [*more, (b"content-length", b"%d" % len(body)), _JSON])
+
+
+def _written(ruleset: Ruleset | ClientView, key: str, answer: Evaluation) -> Reply:
+    """The reply that tells an answer. A ruleset has few answers, which it gives again and again, so they are kept."""
     kept = ruleset.written.get((key, id(answer)))
     if kept is not None:
-        return kept[1]
-    data = _json(_told(key, answer))
+        reply: Reply = kept[1]
+        return reply
+    reply = _reply(_json(_told(key, answer)))
     if answer.error_code is None:
         if len(ruleset.written) >= MAX_WRITTEN:
             ruleset.written.clear()
         # The answer is kept too, so that no other can come to have its id.
-        ruleset.written[key, id(answer)] = answer, data
-    return data
+        ruleset.written[key, id(answer)] = answer, reply
+    return reply
 
 
 def _told(key: str, answer: Evaluation) -> dict[str, Any]:
@@ -164,26 +157,35 @@ def _json(body: dict[str, Any]) -> bytes:
     return json.dumps(body, separators=(",", ":")).encode()
 
 
-def _unusable(key: str | None, code: ErrorCode, details: str) -> Reply:
-    named = {} if key is None else {"key": key}
-    return Reply(400, _json({**named, "errorCode": code, "errorDetails": details}))
+def _unusable(flag: str, code: ErrorCode, details: str) -> Reply:
+    named = {"key": flag} if flag else {}
+    return _reply(_json({**named, "errorCode": code, "errorDetails": details}), 400)
 
 
 def _context(data: bytes) -> dict[str, Any]:
     """The evaluation context of a body, within its limits."""
     try:
-        body = json.loads(data.decode())
+        text = data.decode()
+        body, end = _parse(text) if text[:1] == "{" else (None, -1)
+        if end != len(text):
+            body = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise Unusable(ErrorCode.PARSE_ERROR, f"the body is not JSON: {error}") from error
-    if not isinstance(body, dict):
+    if body.__class__ is not dict:
         raise Unusable(ErrorCode.PARSE_ERROR, "the body is not a JSON object")
-    context = body.get("context", {})
-    if not isinstance(context, dict):
+    context: Any = body.get("context", {})
+    if context.__class__ is not dict:
         raise Unusable(ErrorCode.INVALID_CONTEXT, "`context` is not an object")
-    if not isinstance(context.get("targetingKey", ""), str | None):
+    if context.get("targetingKey", "").__class__ not in _TEXT:
         raise Unusable(ErrorCode.INVALID_CONTEXT, "`targetingKey` is not a text")
-    _check(context)
+    if len(context) > MAX_ATTRIBUTES or not _PLAIN.issuperset(map(type, context.values())):
+        _check(context)
     return context
+
+
+_TEXT = frozenset({str, type(None)})
+_PLAIN = frozenset({str, int, bool, type(None)})
+"""What needs no look, and what nearly all contexts are made of."""
 
 
 def _check(context: dict[str, Any]) -> None:

@@ -120,9 +120,16 @@ _REFUSED = {
 }
 
 
-async def broken_problem(_request: Request, _error: Exception) -> Response:
+def broken(scope: Scope) -> Response:
     """What is our fault: the log has it whole, the caller hears nothing of it."""
-    return problem(500, "internal", "something went wrong here; the log has it under this response's X-Request-Id")
+    return refusal(
+        scope, 500, "internal", "something went wrong here; the log has it under this response's X-Request-Id"
+    )
+
+
+async def broken_problem(request: Request, _error: Exception) -> Response:
+    """The same, of a route."""
+    return broken(request.scope)
 
 
 HANDLERS: dict[Any, Any] = {

@@ -10,8 +10,8 @@ from starlette.routing import Route
 
 from burgee.events import SCHEMA
 from burgee.model import Reason
-from burgee.web.access import asks_for
 from burgee.web.events import events_route
+from burgee.web.exchange import EXCHANGE, exchange_of
 from burgee.web.problems import answer, problem
 
 if TYPE_CHECKING:
@@ -56,18 +56,25 @@ def attach(app: Starlette, recorder: Recorder, reports: Reports | None = None) -
 
 
 def exposed(
-    scope: AsgiScope, ruleset: Ruleset | ClientView, answers: Mapping[str, Evaluation], context: Context
+    scope: AsgiScope,
+    ruleset: Ruleset | ClientView,
+    answers: Mapping[str, Evaluation],
+    context: Context,
+    *,
+    fetched: bool = False,
 ) -> None:
-    """Notes answers where that is asked for. One flag's by `?expose=true` or its experiment; of many, those that a
-    split decided, and only if asked: who fetches every flag has not seen them yet.
+    """Notes answers where that is asked for: one flag's by `?expose=true` or its experiment.
+
+    Of all that are `fetched` those that a split decided, if asked: who fetches every flag has not seen them yet.
     """
+    if not (ruleset.exposed or scope["query_string"]):
+        return
     recorder = getattr(scope["app"].state, "recorder", None)
-    if recorder is None or not asks_for(scope, recorder.scope.project, recorder.scope.environment):
+    if recorder is None or not scope[EXCHANGE].of(recorder.scope.project, recorder.scope.environment):
         return
     asked = wants(scope, "expose")
-    single = len(answers) == 1 and "/flags/" in scope["path"]
     for flag, one in answers.items():
-        if single or (asked and one.reason is Reason.SPLIT and "rule" in one.metadata):
+        if not fetched or (asked and one.reason is Reason.SPLIT and "rule" in one.metadata):
             recorder.answered(ruleset, flag, one, context, asked=asked)
 
 
@@ -95,13 +102,13 @@ def _report_routes(reports: Reports, recorder: Recorder) -> list[Route]:
     project, environment = recorder.scope.project, recorder.scope.environment
 
     async def every(request: Request) -> Response:
-        if not asks_for(request.scope, project, environment):
+        if not exchange_of(request).of(project, environment):
             return answer(request, {"experiments": []})
         return answer(request, {"experiments": await run_in_threadpool(reports.every)})
 
     async def one(request: Request) -> Response:
         flag = request.path_params["flag"]
-        mine = asks_for(request.scope, project, environment)
+        mine = exchange_of(request).of(project, environment)
         found = await run_in_threadpool(reports.one, flag) if mine else None
         if found is None:
             return problem(404, "not-found", f"there is no experiment on {flag!r}")

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 from starlette.responses import Response
 from starlette.routing import Route
 
-from burgee.web.access import serving_of
+from burgee.web.exchange import exchange_of
 from burgee.web.problems import holds
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def rules_route() -> Route:
     written: WeakKeyDictionary[Ruleset, tuple[bytes, str]] = WeakKeyDictionary()
 
     async def rules(request: Request) -> Response:
-        serving = serving_of(request)
+        serving = exchange_of(request).serving
         serving.ruleset()
         served = serving.served()
         if served.ruleset not in written:

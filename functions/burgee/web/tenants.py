@@ -31,7 +31,7 @@ class Tenants:
 
     def serving(self, tenant: Tenant) -> Serving:
         """The flags of a tenant, followed from now on."""
-        if tenant == self.home or self._store is None:
+        if tenant is self.home or tenant == self.home or self._store is None:
             return self._serving
         found = self._others.get(tenant)
         if found is None:

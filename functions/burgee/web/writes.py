@@ -15,9 +15,8 @@ from burgee.errors import Refused
 from burgee.overrides import Act, changed, laid_over, served
 from burgee.report import flag_records
 from burgee.times import format_time, parse_duration
-from burgee.web.access import Caller, caller_of, serving_of, store_of
+from burgee.web.exchange import Caller, exchange_of, store_of
 from burgee.web.idempotency import written_with
-from burgee.web.observe import REQUEST_ID
 from burgee.web.problems import answer, etag_of, matches
 from burgee.web.resources import resource
 
@@ -75,7 +74,7 @@ class Intent(NamedTuple):
 
     request: Request
     caller: Caller
-    request_id: str | None
+    request_id: str
     source: str | None
     author: str | None
     reason: str | None
@@ -115,9 +114,8 @@ async def intent(  # noqa: PLR0913, PLR0917 - each is a header of its own
 ) -> Intent:
     """What the headers and the query say of a write."""
     source = request.client.host if request.client else None
-    return Intent(
-        request, caller_of(request), request.scope.get(REQUEST_ID), source, author, reason, if_match, dry_run
-    )
+    exchange = exchange_of(request)
+    return Intent(request, exchange.caller, exchange.request_id.decode(), source, author, reason, if_match, dry_run)
 
 
 Meant = Annotated[Intent, Depends(intent)]
@@ -181,7 +179,7 @@ class Flags:
 
 async def here(request: Request) -> Flags:
     """The flags of whoever asks."""
-    return Flags(store_of(request), serving_of(request))
+    return Flags(store_of(request), exchange_of(request).serving)
 
 
 Here = Annotated[Flags, Depends(here)]
