@@ -1,7 +1,8 @@
 """Servers for `over_http.py`, each on one CPU: `python tests/benchmarks/http_servers.py NAME CPU` prints its port.
 
-`constant` answers bytes; `fastapi` has a route with a response model, and one that also takes a model; `open` and
-`keyed` are this project's service, without and with keys and limits. All run under uvicorn as `burgee serve` does.
+`constant` answers bytes; `fastapi` has a route with a response model, and one that also takes a model: both with
+uvicorn's own settings, but for its log. `open` and `keyed` are this project's service as `burgee serve` runs it, for
+this machine alone and with keys and limits.
 """
 
 from __future__ import annotations
@@ -90,6 +91,7 @@ def fastapi() -> ASGIApp:
 
 def service(*, keyed: bool) -> tuple[ASGIApp, str]:
     """The whole service over a file, recording as `burgee serve` does, and a client key to it."""
+    from burgee.cli.serve import LOOPBACK
     from burgee.deploy import apply
     from burgee.events import Scope as Recorded
     from burgee.keyring import KeyRing
@@ -113,28 +115,30 @@ def service(*, keyed: bool) -> tuple[ASGIApp, str]:
     apply(store, snapshot, Origin(), Act("release.activate", "bench", "", 1_795_000_000.0))
     # Limits that are kept and never reached: what is measured is the keeping.
     limits = Limits(evaluate=Rate("evaluate", 1e6, 10_000_000))
-    setup = Setup(ring=KeyRing(store), limits=limits) if keyed else Setup(limits=None)
+    setup = Setup(ring=KeyRing(store), limits=limits) if keyed else Setup(hosts=LOOPBACK)
     app = create_app(store, Serving(store, refresh_seconds=1), setup)
     attach(app, Recorder(JsonlSink(folder / "events"), Recorded("default", "default")))
-    return app, token(store, Kind.CLIENT)
+    return app.front, token(store, Kind.CLIENT)
 
 
 def main() -> None:
     """Serves until it is ended."""
     import uvicorn
 
+    from burgee.cli.serve import config
+
     name, cpu = sys.argv[1], int(sys.argv[2])
     os.sched_setaffinity(0, {cpu})
     key = "-"
-    app: Any
     if name in {"open", "keyed"}:
         app, key = service(keyed=name == "keyed")
+        ready = config(app, port=0)
     else:
-        app = {"constant": constant, "fastapi": fastapi}[name]()
-    config = uvicorn.Config(app, port=0, log_level="error", access_log=False, lifespan="off", server_header=False)
-    listener = config.bind_socket()
+        plain = {"constant": constant, "fastapi": fastapi}[name]()
+        ready = uvicorn.Config(plain, port=0, log_level="error", access_log=False, lifespan="off")
+    listener = ready.bind_socket()
     print(listener.getsockname()[1], key, flush=True)
-    uvicorn.Server(config).run(sockets=[listener])
+    uvicorn.Server(ready).run(sockets=[listener])
 
 
 if __name__ == "__main__":

@@ -72,6 +72,15 @@ def test_a_write_is_an_override_that_survives_a_restart(folder: Path) -> None:
         assert server.call("/users/u/flags/beta")["enabled"] is False
 
 
+def test_the_audit_names_who_wrote_and_not_the_proxy_before_the_service(folder: Path) -> None:
+    proxied = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"}
+    with serving(folder) as server:
+        server.call("/flags/beta", "PUT", {"status": True}, **proxied)
+        server.call("/flags/beta", "PUT", {"status": False})
+        entries = server.call("/audit")["entries"]
+    assert {"203.0.113.9", "127.0.0.1"} == {entry["source"] for entry in entries if entry["action"] == "flag.update"}
+
+
 def test_the_file_catching_up_absorbs_the_override(folder: Path) -> None:
     with serving(folder) as server:
         server.call("/flags/beta", "PUT", {"status": True})

@@ -14,6 +14,7 @@ from opentelemetry import trace
 from starlette.testclient import TestClient
 
 from burgee.keys import Kind
+from burgee.ruleset import Ruleset
 from burgee.web.body import BodyGuard
 from burgee.web.telemetry import Metrics, RequestLog, together
 from support_hostile import BODIES
@@ -153,11 +154,13 @@ def test_every_response_carries_the_headers_of_a_safe_one(client: TestClient) ->
     for url in ("/health", "/flags", "/nowhere", "/users/u/flags", "/openapi.json"):
         told = client.get(url)
         assert told.headers["content-security-policy"].startswith("default-src 'none'")
-        assert told.headers["referrer-policy"] == "no-referrer"
+        assert told.headers["cross-origin-resource-policy"] == "same-origin"
         assert told.headers["x-request-id"]
         assert "server" not in told.headers
     assert client.get("/flags", headers={"X-Request-Id": "mine-1"}).headers["x-request-id"] == "mine-1"
-    assert "cdn.jsdelivr.net" in client.get("/docs").headers["content-security-policy"]
+    page = client.get("/docs").headers
+    assert "cdn.jsdelivr.net" in page["content-security-policy"]
+    assert page["referrer-policy"] == "no-referrer"
     assert client.get("/flags", headers={"Authorization": "Bearer x"}).headers["x-content-type-options"] == "nosniff"
 
 
@@ -167,15 +170,40 @@ def test_an_open_service_answers_to_its_own_names_alone(store: SqliteStore) -> N
         assert client.get("/flags", headers={"Host": host}).status_code == status
 
 
-def test_a_fault_of_ours_says_nothing_of_itself(client: TestClient, store: SqliteStore) -> None:
-    def broken() -> Any:
+@pytest.mark.parametrize(
+    ("url", "kind"), [("/flags", "application/problem+json"), ("/ofrep/v1/evaluate/flags", "application/json")]
+)
+def test_a_fault_of_ours_says_nothing_of_itself_but_its_request_id(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch, url: str, kind: str
+) -> None:
+    def broken(*_arguments: Any) -> Any:
         raise RuntimeError("secret internals at /var/task/burgee")
 
-    store.state = broken  # type: ignore[method-assign]
-    told = client.get("/flags")
-    assert (told.status_code, told.headers["content-type"]) == (500, "application/problem+json")
+    lines: list[str] = []
+    client = admin(store, watch=RequestLog(lines.append, every=True))
+    monkeypatch.setattr(store, "state", broken)
+    monkeypatch.setattr(Ruleset, "evaluate_all", broken)
+    told = client.get(url) if url == "/flags" else client.post(url, json={"context": {"targetingKey": "ada"}})
+    assert (told.status_code, told.headers["content-type"]) == (500, kind)
     assert "secret" not in told.text
     assert "burgee/" not in told.text.replace("https://burgee.dev/", "")
+    assert [json.loads(line)["request_id"] for line in lines] == [told.headers["x-request-id"]]
+
+
+def test_who_may_not_write_is_told_before_a_body_is_read(store: SqliteStore) -> None:
+    async def receive() -> Any:
+        pytest.fail("the body was asked for")
+
+    async def send(message: Any) -> None:
+        statuses.append(message.get("status"))
+
+    async def ask() -> None:
+        scope = {"type": "http", "method": "POST", "path": "/flags", "headers": [(b"content-length", b"200000")]}
+        await service(store).app(scope, receive, send)
+
+    statuses: list[int | None] = []
+    asyncio.run(ask())
+    assert statuses == [401, None]
 
 
 def test_logs_and_metrics_hold_nothing_personal(store: SqliteStore) -> None:

@@ -175,8 +175,7 @@ async def answered(sender: Any, url: str, seconds: float) -> list[dict[str, Any]
 
     serving = Serving(bundled={"format": 1, "flags": FLAGS})
     scope: dict[str, Any] = {"type": "http", "method": "POST", "path": url, "query_string": b"", "headers": []}
-    scope["app"] = evaluation_app(serving)
-    await Front(routed, Tenants(serving), Setup(), seconds=seconds)(scope, sender, send)
+    await Front(evaluation_app(serving), routed, Tenants(serving), Setup(), seconds)(scope, sender, send)
     return sent
 
 

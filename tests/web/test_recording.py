@@ -85,6 +85,15 @@ def test_openfeature_clients_are_noted_too(client: TestClient, recorder: Recorde
     assert (record["project"], record["environment"], record["unit"]) == ("p", "e", "ada")
 
 
+@pytest.mark.parametrize("path", ["/ofrep/v1/evaluate/flags", "/ofrep/v1/evaluate/flags/"])
+def test_who_fetches_the_only_flag_has_not_seen_it(recorder: Recorder, sink: MemorySink, path: str) -> None:
+    app = evaluation_app(Serving(None, {**SNAPSHOT, "flags": {"logged": {"status": True, "rollout_percentage": 50}}}))
+    attach(app, recorder)
+    assert TestClient(app).post(path, json={"context": {"targetingKey": "ada"}}).status_code == 200
+    assert recorder.drain(5)
+    assert sink.records == []
+
+
 def test_events_are_judged_one_by_one(client: TestClient, sink: MemorySink) -> None:
     answered = client.post("/v1/events", json={"events": [TRACK, {"type": "no"}, {**TRACK, "unit": ""}, TRACK]})
     assert answered.status_code == 200

@@ -6,6 +6,7 @@ within a second or so what was changed in it.
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from contextlib import ExitStack
@@ -34,11 +35,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import uvicorn
-    from starlette.applications import Starlette
 
     from burgee.flagfile import Source
     from burgee.plan import Plan
     from burgee.stores import Store
+    from burgee.web.front import Front
 
 POLL_SECONDS = 0.5
 REFRESH_SECONDS = 1.0
@@ -78,28 +79,38 @@ def serve(host: str, port: int, where: Where, *, require_keys: bool = False, wor
         told = (url, where, store, manner.whom)
         serving = _from_table(*told) if where.table else _from_file(*told, stop)
         if workers == 1:
-            uvicorn.Server(_config(_application(where, manner, store, serving))).run(sockets=[listener])
+            uvicorn.Server(config(_application(where, manner, store, serving))).run(sockets=[listener])
         else:
-            config = _config(partial(_worker, where, manner), factory=True, workers=workers)
-            Multiprocess(config, [listener]).run()
+            several = config(partial(_worker, where, manner), factory=True, workers=workers)
+            Multiprocess(several, [listener]).run()
 
 
-def _config(app: Any, **more: Any) -> uvicorn.Config:
+def config(app: Any, **more: Any) -> uvicorn.Config:
+    """How uvicorn serves it. Proxies are heard by the application, because an evaluation does not depend on them."""
     import uvicorn
 
     return uvicorn.Config(
-        app, log_level="warning", access_log=False, lifespan="off", server_header=False, timeout_keep_alive=5, **more
+        app,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=5,
+        **more,
     )
 
 
-def _worker(where: Where, manner: Manner) -> Starlette:
+def _worker(where: Where, manner: Manner) -> Front:
     """One process of several; the one that started it follows the file."""
     store = store_of(where)
     serving = Serving(store, patience=0) if where.table else Serving(store, refresh_seconds=REFRESH_SECONDS)
     return _application(where, manner, store, serving)
 
 
-def _application(where: Where, manner: Manner, store: Store, serving: Serving) -> Starlette:
+def _application(where: Where, manner: Manner, store: Store, serving: Serving) -> Front:
+    from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
     from burgee.cli.recording import record
     from burgee.web.app import create_app
     from burgee.web.front import Setup
@@ -107,8 +118,10 @@ def _application(where: Where, manner: Manner, store: Store, serving: Serving) -
     # An open service is for this machine: a page whose name was rebound to it gets nothing.
     setup = Setup(ring=KeyRing(store)) if manner.keyed else Setup(hosts=LOOPBACK | {manner.host})
     app = create_app(store, serving, setup)
+    # The audit names who wrote, and not the proxy before this service.
+    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1,::1"))
     record(app, where)
-    return app
+    return app.front
 
 
 def _insist_on_a_key(store: Store, host: str) -> None:

@@ -5,7 +5,6 @@ One layer, because a flag is evaluated in less time than a few of them take to h
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
     from burgee.web.observe import Seen
     from burgee.web.tenants import Tenants
 
-_PORT = re.compile(rb":\d+$")
-
 
 @dataclass(frozen=True, slots=True)
 class Setup:
@@ -53,25 +50,30 @@ class Setup:
 
 
 class Guarded(Starlette):
-    """An application that a request reaches through a front, which stands before all its own layers."""
+    """An application that a request reaches through its front alone, which stands before all its own layers."""
 
-    front: Front | None = None
+    front: Front
 
     def stand_behind(self, tenants: Tenants, setup: Setup) -> None:
-        """Lets in nobody from now on whom the front does not."""
-        self.front = Front(super().__call__, tenants, setup)
+        """Gives it its front, without which it answers nobody."""
+        self.front = Front(self, super().__call__, tenants, setup)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application."""
-        scope["app"] = self
-        await (self.front or super().__call__)(scope, receive, send)
+        await self.front(scope, receive, send)
 
 
 class Front:
-    """What every request passes, in order, before its application; OFREP is answered here."""
+    """What every request passes, in order, before the layers and routes of its application; answers OFREP itself.
 
-    def __init__(self, app: ASGIApp, tenants: Tenants, setup: Setup, seconds: float = MAX_SECONDS) -> None:
+    It is an ASGI application too: a server that is given it saves the call of the other.
+    """
+
+    def __init__(
+        self, app: Starlette, routed: ASGIApp, tenants: Tenants, setup: Setup, seconds: float = MAX_SECONDS
+    ) -> None:
         self.app = app
+        self.routed = routed
         self.tenants = tenants
         self.watch = setup.watch
         self.hosts = {host.encode() for host in setup.hosts}
@@ -84,8 +86,9 @@ class Front:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application."""
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            await self.routed(scope, receive, send)
             return
+        scope["app"] = self.app
         started = time.perf_counter()
         fields, flag = dict(scope["headers"]), ofrep.asked(scope["path"])
         needed = need(scope["method"], scope["path"]) if flag is None else Need.EVALUATE
@@ -129,7 +132,7 @@ class Front:
 
     def _misdirected(self, scope: Scope, exchange: Exchange) -> Response | None:
         host = exchange.fields.get(b"host", b"")
-        if not self.hosts or host in self.hosts or _PORT.sub(b"", host) in self.hosts:
+        if not self.hosts or host in self.hosts or host.rpartition(b":")[0] in self.hosts:
             return None
         return refusal(scope, 421, "misdirected", "this service goes by another name")
 
@@ -146,7 +149,7 @@ class Front:
                 message["headers"] = headers(scope, exchange, message.get("headers", ()))
             await send(message)
 
-        await self.app(scope, receive, tell)
+        await self.routed(scope, receive, tell)
 
 
 def _start(answer: Response | ofrep.Reply, scope: Scope, exchange: Exchange) -> Message:

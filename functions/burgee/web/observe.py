@@ -21,11 +21,11 @@ _SAFE = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 _EVERY = [
     (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
     _POLICY,
 ]
-# The interactive documentation comes from FastAPI's pages, which load Swagger UI and ReDoc.
+# The interactive documentation comes from FastAPI's pages, which load Swagger UI and ReDoc; nothing else is a page.
+_DOCS = {"/docs", "/redoc"}
 _DOCS_POLICY = (
     b"content-security-policy",
     b"; ".join(
@@ -41,8 +41,8 @@ _DOCS_POLICY = (
         )
     ),
 )
+_REFERRER = (b"referrer-policy", b"no-referrer")
 _TRANSPORT = (b"strict-transport-security", b"max-age=31536000")
-_DOCS = {"/docs", "/redoc"}
 _UNCACHED = (b"cache-control", b"private, no-cache")
 
 
@@ -77,6 +77,7 @@ def headers(scope: Scope, exchange: Exchange, given: Iterable[tuple[bytes, bytes
     told = [*given, *exchange.headers, *_EVERY, (b"x-request-id", exchange.request_id)]
     if scope["path"] in _DOCS:
         told[told.index(_POLICY)] = _DOCS_POLICY
+        told.append(_REFERRER)
     if scope.get("scheme") == "https":
         told.append(_TRANSPORT)
     for name, _ in given:

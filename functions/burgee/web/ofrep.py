@@ -90,10 +90,11 @@ def _one(scope: Scope, exchange: Exchange, context: dict[str, Any], key: str) ->
     exchange.note((answer,))
     if answer.error_code is not None:
         return _reply(_json(_told(key, answer)), _STATUS.get(answer.error_code, 400))
-    exposed(scope, ruleset, {key: answer}, context)
-    if wants(scope, "explain"):
-        told = _told(key, answer)
-        return _reply(_json({**told, "metadata": {**told["metadata"], **_bucket(ruleset, key, context, now)}}))
+    if scope["query_string"] or ruleset.exposed:
+        exposed(scope, ruleset, {key: answer}, context)
+        if wants(scope, "explain"):
+            told = _told(key, answer)
+            return _reply(_json({**told, "metadata": {**told["metadata"], **_bucket(ruleset, key, context, now)}}))
     return _written(ruleset, key, answer)
 
 

@@ -67,8 +67,6 @@ def exposed(
 
     Of all that are `fetched` those that a split decided, if asked: who fetches every flag has not seen them yet.
     """
-    if not (ruleset.exposed or scope["query_string"]):
-        return
     recorder = getattr(scope["app"].state, "recorder", None)
     if recorder is None or not scope[EXCHANGE].of(recorder.scope.project, recorder.scope.environment):
         return
