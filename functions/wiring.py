@@ -20,10 +20,10 @@ from burgee.web.telemetry import Metrics, RequestLog, spans, together
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from starlette.applications import Starlette
     from starlette.types import ASGIApp
 
     from burgee.stores import Store
+    from burgee.web.front import Guarded
     from burgee.web.observe import Seen
 
 TABLE = os.environ.get("BURGEE_TABLE", "")
@@ -96,10 +96,10 @@ def serving(store: Store | None) -> Serving:
     return Serving(store, snapshot, refresh_seconds=REFRESH_SECONDS, patience=PATIENCE_SECONDS)
 
 
-def recorded(app: Starlette) -> ASGIApp:
+def recorded(app: Guarded) -> ASGIApp:
     """The application, writing exposures and events to Firehose where there is a stream."""
     if not STREAM:
-        return app
+        return app.front
     from burgee.events import Pseudonyms, Scope
     from burgee.recorder import Recorder
     from burgee.sinks.firehose import DeadLetters, FirehoseSink
@@ -109,4 +109,4 @@ def recorded(app: Starlette) -> ASGIApp:
     sink = FirehoseSink(STREAM, dead_letters=DeadLetters(DEAD_LETTERS))
     recorder = Recorder(sink, Scope(TENANT.project, TENANT.environment, pseudonyms))
     attach(app, recorder)
-    return Draining(app, recorder)
+    return Draining(app.front, recorder)

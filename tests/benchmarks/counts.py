@@ -5,7 +5,8 @@
 Each path runs under `valgrind --tool=callgrind` many times and few times; the difference, divided, is what one run
 costs. Figures hold for one minor version of Python, so the baseline has one set for each, with the build that it was
 counted on; a path may cost `TOLERANCE` more than it says. Hashes are pinned so that dictionaries lie the same in
-every run. `rules` is a flag before its rules are fused and `often` after; `bulk` is a hundred flags, `load` is fifty.
+every run. `rules` is a flag before its rules are fused and `often` after; `bulk` is a hundred flags, `load` is fifty,
+`ofrep` one request for the flag of `often`, from ASGI's scope to its last message.
 """
 
 from __future__ import annotations
@@ -38,6 +39,28 @@ for person in people * 10:
     hundred.evaluate("flag-1", person)
 seldom = ruleset.prerequisite("rules")
 data = burgee.document(work.many(50))
+def requested(document):
+    import json
+    from burgee.serving import Serving
+    from burgee.web.evaluation import evaluation_app
+    front = evaluation_app(Serving(bundled=json.loads(document))).front
+    async def send(message):
+        pass
+    def ask(person):
+        body = json.dumps({{"context": person}}).encode()
+        async def receive():
+            return {{"type": "http.request", "body": body}}
+        headers = [(b"host", b"localhost"), (b"content-length", b"%d" % len(body))]
+        path = "/ofrep/v1/evaluate/flags/flag-1"
+        scope = {{"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}}
+        try:
+            front(scope, receive, send).send(None)
+        except StopIteration:
+            return
+        raise AssertionError("it waits for something")
+    for person in people * 10:
+        ask(person)
+    return ask
 paths = {{
     "share": lambda person: ruleset.evaluate("share", person),
     "rules": lambda person: seldom(person, 0),
@@ -46,13 +69,15 @@ paths = {{
     "bulk": lambda person: hundred.evaluate_all(person),
     "load": lambda person: burgee.ready(data),
 }}
+if sys.argv[1] == "ofrep":
+    paths["ofrep"] = requested(burgee.document(work.many(100)))
 path, number = paths[sys.argv[1]], int(sys.argv[2])
 for person in people:
     path(person)
 for round in range(number):
     path(people[round % 50])
 """
-PATHS = {"share": 1, "rules": 1, "often": 1, "users": 1, "bulk": 20, "load": 20}
+PATHS = {"share": 1, "rules": 1, "often": 1, "users": 1, "bulk": 20, "load": 20, "ofrep": 1}
 
 
 def instructions(path: str, runs: int, python: str) -> int:

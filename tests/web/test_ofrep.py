@@ -114,6 +114,8 @@ def test_a_trailing_slash_changes_nothing(client: TestClient, slash: str) -> Non
         ("half", b"{}", 400, "TARGETING_KEY_MISSING"),
         ("on", b"", 400, "PARSE_ERROR"),
         ("on", b"{", 400, "PARSE_ERROR"),
+        ("on", b"{} {}", 400, "PARSE_ERROR"),
+        ("on", b"{}x", 400, "PARSE_ERROR"),
         ("on", b"\xff", 400, "PARSE_ERROR"),
         ("on", b"[]", 400, "PARSE_ERROR"),
         ("on", b"null", 400, "PARSE_ERROR"),
@@ -197,6 +199,13 @@ def test_a_body_that_comes_in_parts_is_waited_for(pause: float) -> None:
     start, body = asyncio.run(answered(sender, f"{URL}/half", seconds=60))
     assert start["status"] == 200
     assert json.loads(body["body"])["key"] == "half"
+
+
+@pytest.mark.parametrize(("before", "after"), [(b"", b"\n"), (b" ", b""), (b"\r\n\t", b" \n")])
+def test_space_around_a_body_is_none_of_it(client: TestClient, before: bytes, after: bytes) -> None:
+    told = client.post(f"{URL}/half", content=before + b'{"context": {"targetingKey": "ada"}}' + after)
+    assert told.json() == client.post(f"{URL}/half", json={"context": {"targetingKey": "ada"}}).json()
+    assert told.status_code == 200
 
 
 def test_who_hangs_up_is_not_answered() -> None:
