@@ -310,24 +310,28 @@ def _version(operand: Any) -> Version:
     return version
 
 
+class Verdicts(dict[str, bool]):
+    """Whether versions pass: of those that were asked about, a bounded number; others are found out when asked."""
+
+    def __init__(self, check: Callable[[Version, Version], bool], operand: Any) -> None:
+        super().__init__()
+        self._check = check
+        self._bound = _version(operand)
+
+    def __missing__(self, text: str) -> bool:
+        if len(text) > MAX_LENGTH:
+            return False
+        version = known_version(text)
+        if len(self) >= VERDICTS:
+            self.clear()
+        verdict = self[text] = version is not None and self._check(version, self._bound)
+        return verdict
+
+
 def _version_test(check: Callable[[Version, Version], bool]) -> Callable[[Any, bool], Test]:
     def build(operand: Any, _ignore_case: bool) -> Test:
-        bound = _version(operand)
-        verdicts: dict[str, bool] = {}
-        known = verdicts.get
-
-        def test(value: Any) -> bool:
-            if value.__class__ is not str and not isinstance(value, str):
-                return False
-            verdict = known(value)
-            if verdict is None and len(value) <= MAX_LENGTH:
-                version = known_version(value)
-                if len(verdicts) >= VERDICTS:
-                    verdicts.clear()
-                verdict = verdicts[value] = version is not None and check(version, bound)
-            return verdict is True
-
-        return test
+        verdicts = Verdicts(check, operand)
+        return lambda value: (value.__class__ is str or isinstance(value, str)) and verdicts[value]
 
     return build
 
@@ -364,6 +368,16 @@ _TEXTS = "a text or a list of texts"
 _SCALARS = "a list of texts, numbers or booleans"
 _VERSION = "a semantic version in quotes"
 
+VERSION_CHECKS: Mapping[str, Callable[[Version, Version], bool]] = {
+    "semver_eq": operator.eq,
+    "semver_ne": operator.ne,
+    "semver_gt": operator.gt,
+    "semver_gte": operator.ge,
+    "semver_lt": operator.lt,
+    "semver_lte": operator.le,
+    "semver_tilde": _in_range(tilde),
+    "semver_caret": _in_range(caret),
+}
 OPERATORS: dict[str, Operator] = {
     "eq": Operator(_equal, "a text, number or boolean", text=True),
     "ne": Operator(_unequal, "a text, number or boolean", text=True),
@@ -381,14 +395,7 @@ OPERATORS: dict[str, Operator] = {
     "lte": Operator(_number_test(operator.le), "a number"),
     "before": Operator(_time_test(operator.lt), "an RFC 3339 time"),
     "after": Operator(_time_test(operator.gt), "an RFC 3339 time"),
-    "semver_eq": Operator(_version_test(operator.eq), _VERSION),
-    "semver_ne": Operator(_version_test(operator.ne), _VERSION),
-    "semver_gt": Operator(_version_test(operator.gt), _VERSION),
-    "semver_gte": Operator(_version_test(operator.ge), _VERSION),
-    "semver_lt": Operator(_version_test(operator.lt), _VERSION),
-    "semver_lte": Operator(_version_test(operator.le), _VERSION),
-    "semver_tilde": Operator(_version_test(_in_range(tilde)), _VERSION),
-    "semver_caret": Operator(_version_test(_in_range(caret)), _VERSION),
+    **{name: Operator(_version_test(check), _VERSION) for name, check in VERSION_CHECKS.items()},
     "cidr": Operator(_cidr, "a network such as 10.0.0.0/8, or a list of them"),
 }
 

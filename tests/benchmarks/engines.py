@@ -137,9 +137,15 @@ def measure(python: str, rounds: int, only: list[str] | None = None) -> dict[str
     figures = {name: {row: figure(told) for row, told in rows.items()} for name, rows in times.items()}
     versions = {name: packages(name) for name in figures}
     told = {"rounds": rounds, "figures": figures, "missing": missing, "versions": versions}
-    if {"burgee", "formula"} <= times.keys():
-        pairs = zip(times["burgee"]["W1"], times["formula"]["W1"], strict=True)
-        told["of the formula"] = figure([ours / alone for ours, alone in pairs])
+    ours = times.get("burgee", {})
+    told["ratios"] = {
+        name: {row: figure([one / mine for one, mine in zip(rows[row], ours[row], strict=True)]) for row in rows}
+        for name, rows in times.items()
+        if ours and name != "burgee"
+    }
+    if "formula" in times and ours:
+        pairs = zip(ours["W1"], times["formula"]["W1"], strict=True)
+        told["of the formula"] = figure([mine / alone for mine, alone in pairs])
     return told
 
 
@@ -167,6 +173,7 @@ def words(told: dict[str, Any]) -> dict[str, object]:
     return {
         "rounds": told["rounds"],
         "table": table(told),
+        "ratios": ratios(told),
         "w1": "{:.2f} times ({:.2f} to {:.2f})".format(*told["of the formula"]),
         "missing": f"Not in the table:\n\n{missing}" if missing else "No engine that was tried is missing.",
         "versions": ", ".join(pin for pins in told["versions"].values() for pin in pins),
@@ -186,5 +193,14 @@ def table(told: dict[str, Any]) -> str:
             middle, low, high = (one / divisor for one in rows[row])
             digits = 1 if high < 100 else 0
             cells.append(f"{middle:,.{digits}f} ({low:,.{digits}f} to {high:,.{digits}f})")
+        lines.append(f"| {NAMES[name]} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def ratios(told: dict[str, Any]) -> str:
+    """How many times as long as ours each takes, in Markdown."""
+    lines = [f"| | {' | '.join(ROWS)} |", "|---" * (len(ROWS) + 1) + "|"]
+    for name, rows in told["ratios"].items():
+        cells = ["{:,.2f} ({:,.2f} to {:,.2f})".format(*rows[row]) if row in rows else "" for row in ROWS]
         lines.append(f"| {NAMES[name]} | {' | '.join(cells)} |")
     return "\n".join(lines)
