@@ -17,6 +17,7 @@ from burgee.keys import Kind
 from burgee.ruleset import Ruleset
 from burgee.web.body import BodyGuard
 from burgee.web.telemetry import Metrics, RequestLog, together
+from burgee.web.tenants import Tenants
 from support_hostile import BODIES
 from support_keys import ALL, admin, bearer, service, shop, token
 
@@ -166,8 +167,12 @@ def test_every_response_carries_the_headers_of_a_safe_one(client: TestClient) ->
 
 def test_an_open_service_answers_to_its_own_names_alone(store: SqliteStore) -> None:
     client = service(store, ring=None, hosts=frozenset({"localhost", "127.0.0.1"}))
-    for host, status in (("localhost:8000", 200), ("127.0.0.1", 200), ("evil.example:8000", 421), ("", 421)):
+    named = [("localhost:8000", 200), ("127.0.0.1", 200)]
+    named += [(host, 421) for host in ("evil.example:8000", "", "localhost:x", "localhost:", ":8000")]
+    for host, status in named:
         assert client.get("/flags", headers={"Host": host}).status_code == status
+    twice = client.get("/flags", headers=[("Host", "evil.example"), ("Host", "localhost")])
+    assert twice.status_code == 421
 
 
 @pytest.mark.parametrize(
@@ -187,6 +192,20 @@ def test_a_fault_of_ours_says_nothing_of_itself_but_its_request_id(
     assert (told.status_code, told.headers["content-type"]) == (500, kind)
     assert "secret" not in told.text
     assert "burgee/" not in told.text.replace("https://burgee.dev/", "")
+    assert [json.loads(line)["request_id"] for line in lines] == [told.headers["x-request-id"]]
+
+
+def test_a_fault_before_anybody_was_let_in_is_answered_and_told_too(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_arguments: Any) -> Any:
+        raise RuntimeError("secret internals")
+
+    lines: list[str] = []
+    client = admin(store, watch=RequestLog(lines.append, every=True))
+    monkeypatch.setattr(Tenants, "serving", broken)
+    told = client.get("/flags")
+    assert (told.status_code, json.loads(told.text)["type"].rpartition("/")[2]) == (500, "internal")
     assert [json.loads(line)["request_id"] for line in lines] == [told.headers["x-request-id"]]
 
 

@@ -201,6 +201,11 @@ def test_a_body_that_comes_in_parts_is_waited_for(pause: float) -> None:
     assert json.loads(body["body"])["key"] == "half"
 
 
+def test_a_slash_is_a_flag_that_is_not_there(client: TestClient) -> None:
+    told = client.post(f"{URL}//", json={"context": {"targetingKey": "ada"}})
+    assert (told.status_code, told.json()["errorCode"]) == (404, "FLAG_NOT_FOUND")
+
+
 @pytest.mark.parametrize(("before", "after"), [(b"", b"\n"), (b" ", b""), (b"\r\n\t", b" \n")])
 def test_space_around_a_body_is_none_of_it(client: TestClient, before: bytes, after: bytes) -> None:
     told = client.post(f"{URL}/half", content=before + b'{"context": {"targetingKey": "ada"}}' + after)

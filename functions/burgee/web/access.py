@@ -98,8 +98,8 @@ class Access:
             return caller
         elif exchange.need not in caller.may:
             return _forbidden(scope, caller, exchange.need)
-        exchange.caller, exchange.tenant = caller, caller.tenant
-        exchange.serving = exchange.tenants.serving(caller.tenant)
+        exchange.caller, exchange.serving = caller, exchange.tenants.serving(caller.tenant)
+        exchange.tenant = caller.tenant
         return None
 
 

@@ -8,6 +8,7 @@ import re
 from types import coroutine
 from typing import TYPE_CHECKING, Any
 
+from burgee.web.exchange import EXCHANGE, GONE
 from burgee.web.problems import refusal
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def _rest(first: Any, begun: Coroutine[Any, None, bytes]) -> Generator[Any, None
 
 
 class BodyGuard:
-    """Reads the whole body of a write, or refuses it. Events and evaluation bound their own."""
+    """Reads the whole body of a write, or refuses it. Events bound their own."""
 
     def __init__(self, app: ASGIApp, seconds: float = MAX_SECONDS) -> None:
         self.app = app
@@ -97,6 +98,7 @@ class BodyGuard:
         try:
             body = await whole(receive, MAX_BYTES, self.seconds)
         except Gone:
+            scope[EXCHANGE].status = GONE
             return
         except TooSlow:
             await too_slow(scope)(scope, receive, send)

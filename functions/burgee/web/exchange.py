@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 EXCHANGE = "burgee"
 """Where an ASGI scope has its exchange."""
+GONE = 499
+"""What nginx counts as the status where the client hung up, which is no fault of ours."""
 
 
 class Need(StrEnum):
@@ -88,7 +90,7 @@ class Exchange:
 
     def __init__(self, fields: dict[bytes, bytes], request_id: bytes, tenants: Tenants, need: Need) -> None:
         self.fields = fields
-        """The request's header fields; of several of one name the last."""
+        """The request's header fields; of several of one name the first."""
         self.request_id = request_id
         self.tenants = tenants
         self.need = need

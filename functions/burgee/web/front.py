@@ -15,7 +15,7 @@ from burgee.web import ofrep
 from burgee.web.access import Access
 from burgee.web.body import MAX_SECONDS, Gone
 from burgee.web.cors import Cors
-from burgee.web.exchange import EXCHANGE, Exchange, Need, need
+from burgee.web.exchange import EXCHANGE, GONE, Exchange, Need, need
 from burgee.web.limits import DEFAULT, Limiter, Limits
 from burgee.web.observe import headers, request_id, seen
 from burgee.web.problems import broken, refusal
@@ -90,7 +90,7 @@ class Front:
             return
         scope["app"] = self.app
         started = time.perf_counter()
-        fields, flag = dict(scope["headers"]), ofrep.asked(scope["path"])
+        fields, flag = dict(reversed([*scope["headers"]])), ofrep.asked(scope["path"])
         needed = need(scope["method"], scope["path"]) if flag is None else Need.EVALUATE
         scope[EXCHANGE] = exchange = Exchange(fields, request_id(scope, fields), self.tenants, needed)
         if self.watch is not None:
@@ -101,9 +101,9 @@ class Front:
             answer = None if page is None else await self.cors.preflight(scope, exchange, page)
             if answer is None:
                 answer = self._misdirected(scope, exchange)
-            if answer is None:
-                caller = self.access.known(scope, exchange) or await self.access.asked(scope, exchange)
-                answer = self._refusal(scope, exchange, caller)
+                if answer is None:
+                    caller = self.access.known(scope, exchange) or await self.access.asked(scope, exchange)
+                    answer = self._refusal(scope, exchange, caller)
                 if page is not None:
                     exchange.headers += await self.cors.headers(exchange, page)
             if answer is None and flag is not None:
@@ -114,7 +114,7 @@ class Front:
                 await send(_start(answer, scope, exchange))
                 await send({"type": "http.response.body", "body": answer.body})
         except Gone:
-            return
+            exchange.status = GONE
         except Exception:
             await self._tell_of_fault(scope, exchange, send)
             raise
@@ -132,7 +132,8 @@ class Front:
 
     def _misdirected(self, scope: Scope, exchange: Exchange) -> Response | None:
         host = exchange.fields.get(b"host", b"")
-        if not self.hosts or host in self.hosts or host.rpartition(b":")[0] in self.hosts:
+        name, _, port = host.rpartition(b":")
+        if not self.hosts or host in self.hosts or (port.isdigit() and name in self.hosts):
             return None
         return refusal(scope, 421, "misdirected", "this service goes by another name")
 

@@ -10,7 +10,7 @@ from random import getrandbits
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
     from starlette.types import Scope
 
@@ -67,12 +67,13 @@ def request_id(scope: Scope, fields: Mapping[bytes, bytes]) -> bytes:
     if given is not None and _SAFE.fullmatch(given):
         return given
     context = scope.get("aws.context")
-    if context is not None:
-        return str(context.aws_request_id).encode()
+    given_by_lambda = None if context is None else getattr(context, "aws_request_id", None)
+    if given_by_lambda:
+        return str(given_by_lambda).encode()
     return b"%016x" % getrandbits(64)  # it tells requests apart and keeps no secret
 
 
-def headers(scope: Scope, exchange: Exchange, given: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+def headers(scope: Scope, exchange: Exchange, given: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """The header fields of an answer: its own, which are `given`, those of its exchange, those of every answer."""
     told = [*given, *exchange.headers, *_EVERY, (b"x-request-id", exchange.request_id)]
     if scope["path"] in _DOCS:

@@ -60,7 +60,8 @@ class Reply(NamedTuple):
 def asked(path: str) -> str | None:
     """The flag that a path asks for, "" where it asks for every flag, None where it is none of the protocol's."""
     if path.startswith(_ONE):
-        return path[len(_ONE) :].removesuffix("/")
+        rest = path[len(_ONE) :]
+        return rest.removesuffix("/") or rest
     return "" if path == PREFIX else None
 
 
