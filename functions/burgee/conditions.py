@@ -8,7 +8,7 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from burgee.semver import MAX_LENGTH, Version, caret, known_version, parse_version, tilde
+from burgee.semver import VERSION_CHECKS, Verdicts, Version, parse_version
 from burgee.times import parse_time
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 IGNORE_CASE = "ignore_case"
 COMBINED = frozenset({"any", "all", "not", "segment"})
-VERDICTS = 64
 """How many versions a comparison remembers its verdict of: few are in use at a time."""
 
 
@@ -310,38 +309,12 @@ def _version(operand: Any) -> Version:
     return version
 
 
-class Verdicts(dict[str, bool]):
-    """Whether versions pass: of those that were asked about, a bounded number; others are found out when asked."""
-
-    def __init__(self, check: Callable[[Version, Version], bool], operand: Any) -> None:
-        super().__init__()
-        self._check = check
-        self._bound = _version(operand)
-
-    def __missing__(self, text: str) -> bool:
-        if len(text) > MAX_LENGTH:
-            return False
-        version = known_version(text)
-        if len(self) >= VERDICTS:
-            self.clear()
-        verdict = self[text] = version is not None and self._check(version, self._bound)
-        return verdict
-
-
 def _version_test(check: Callable[[Version, Version], bool]) -> Callable[[Any, bool], Test]:
     def build(operand: Any, _ignore_case: bool) -> Test:
-        verdicts = Verdicts(check, operand)
+        verdicts = Verdicts(check, _version(operand))
         return lambda value: (value.__class__ is str or isinstance(value, str)) and verdicts[value]
 
     return build
-
-
-def _in_range(limits: Callable[[Version], tuple[Version, Version]]) -> Callable[[Version, Version], bool]:
-    def check(version: Version, base: Version) -> bool:
-        low, high = limits(base)
-        return low <= version < high
-
-    return check
 
 
 def _cidr(operand: Any, _ignore_case: bool) -> Test:
@@ -368,16 +341,6 @@ _TEXTS = "a text or a list of texts"
 _SCALARS = "a list of texts, numbers or booleans"
 _VERSION = "a semantic version in quotes"
 
-VERSION_CHECKS: Mapping[str, Callable[[Version, Version], bool]] = {
-    "semver_eq": operator.eq,
-    "semver_ne": operator.ne,
-    "semver_gt": operator.gt,
-    "semver_gte": operator.ge,
-    "semver_lt": operator.lt,
-    "semver_lte": operator.le,
-    "semver_tilde": _in_range(tilde),
-    "semver_caret": _in_range(caret),
-}
 OPERATORS: dict[str, Operator] = {
     "eq": Operator(_equal, "a text, number or boolean", text=True),
     "ne": Operator(_unequal, "a text, number or boolean", text=True),

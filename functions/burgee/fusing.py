@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from burgee.bucketing import DIVIDED
 from burgee.chain import TARGETING_KEY
-from burgee.conditions import VERSION_CHECKS, Verdicts, tests_of
+from burgee.conditions import tests_of
+from burgee.semver import VERSION_CHECKS, Verdicts, parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from burgee.chain import Condition, Evaluate, Rule
+    from burgee.semver import Version
 
 LONGEST = 16
 """Flags with more rules than this stay loops."""
@@ -46,6 +48,11 @@ def _same(operand: Any) -> Any:
     return operand
 
 
+def _verdicts(check: Callable[[Version, Version], bool], operand: Any) -> Verdicts | None:
+    version = parse_version(operand)
+    return None if version is None else Verdicts(check, version)
+
+
 EXPRESSIONS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     "eq": (_text, "value == {operand}"),
     "in": (_set, f"{_TEXT}value in {{operand}}"),
@@ -55,7 +62,7 @@ EXPRESSIONS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     "gte": (_same, f"{_NUMBER}value >= {{operand}}"),
     "lt": (_same, f"{_NUMBER}value < {{operand}}"),
     "lte": (_same, f"{_NUMBER}value <= {{operand}}"),
-    **{name: (partial(Verdicts, check), f"{_TEXT}{{operand}}[value]") for name, check in VERSION_CHECKS.items()},
+    **{name: (partial(_verdicts, check), f"{_TEXT}{{operand}}[value]") for name, check in VERSION_CHECKS.items()},
 }
 """By operator: what is bound, None where the expression does not hold for the operand, and the expression."""
 

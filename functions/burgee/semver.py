@@ -1,10 +1,14 @@
-"""Semantic Versioning 2.0.0 as sort keys, and npm's tilde and caret ranges."""
+"""Semantic Versioning 2.0.0 as sort keys, npm's tilde and caret ranges, and what operators make of both."""
 
 from __future__ import annotations
 
+import operator
 import re
 from functools import lru_cache
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 _SEMVER = re.compile(
     r"v?(0|[1-9]\d{0,17})\.(0|[1-9]\d{0,17})\.(0|[1-9]\d{0,17})"
@@ -13,6 +17,7 @@ _SEMVER = re.compile(
     re.ASCII,
 )
 MAX_LENGTH = 256
+VERDICTS = 64
 
 Version: TypeAlias = tuple[int, int, int, tuple[tuple[int, int, str], ...]]
 """Major, minor, patch, and the pre-release identifiers; compares as the specification orders versions."""
@@ -53,3 +58,42 @@ def caret(base: Version) -> tuple[Version, Version]:
     if minor:
         return base, (0, minor + 1, 0, ())
     return base, (0, 0, patch + 1, ())
+
+
+def _in_range(limits: Callable[[Version], tuple[Version, Version]]) -> Callable[[Version, Version], bool]:
+    def check(version: Version, base: Version) -> bool:
+        low, high = limits(base)
+        return low <= version < high
+
+    return check
+
+
+VERSION_CHECKS: Mapping[str, Callable[[Version, Version], bool]] = {
+    "semver_eq": operator.eq,
+    "semver_ne": operator.ne,
+    "semver_gt": operator.gt,
+    "semver_gte": operator.ge,
+    "semver_lt": operator.lt,
+    "semver_lte": operator.le,
+    "semver_tilde": _in_range(tilde),
+    "semver_caret": _in_range(caret),
+}
+"""By operator, whether a version passes against an operand."""
+
+
+class Verdicts(dict[str, bool]):
+    """Whether versions pass: of those that were asked about, a bounded number; others are found out when asked."""
+
+    def __init__(self, check: Callable[[Version, Version], bool], operand: Version) -> None:
+        super().__init__()
+        self._check = check
+        self._operand = operand
+
+    def __missing__(self, text: str) -> bool:
+        if len(text) > MAX_LENGTH:
+            return False
+        version = known_version(text)
+        if len(self) >= VERDICTS:
+            self.clear()
+        verdict = self[text] = version is not None and self._check(version, self._operand)
+        return verdict

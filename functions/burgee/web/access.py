@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from burgee.errors import StoreError
 from burgee.keys import Kind, Scope
@@ -48,6 +48,14 @@ def scoped(scopes: tuple[Scope, ...]) -> frozenset[Need]:
     return may | {Need.KEYS} if set(scopes) == set(Scope) else may
 
 
+class Stranger(NamedTuple):
+    """Who has shown a token that memory does not know, and the ring to ask for it."""
+
+    ring: KeyRing
+    name: Named
+    token: str
+
+
 class Access:
     """Tells who a request comes from: by its key, by what already vouched for it, or, without a ring, anybody."""
 
@@ -60,8 +68,8 @@ class Access:
         self._strangers = Buckets(Rate("unknown", 50, 200))
         self.nobody = Caller(home, EVERYTHING if ring is None and vouched is None else frozenset())
 
-    def known(self, scope: AsgiScope, exchange: Exchange) -> Caller | Response | None:
-        """Who asks, or the refusal of what they showed; None where memory does not say and the store has to."""
+    def known(self, scope: AsgiScope, exchange: Exchange) -> Caller | Response | Stranger:
+        """Who asks, or the refusal of what they showed; a stranger where the store has to be asked for it."""
         vouched = self._vouched(scope) if self._vouched is not None else None
         if vouched is not None or self._ring is None:
             return vouched or self.nobody
@@ -69,22 +77,20 @@ class Access:
         if token is None:
             return self.nobody
         name, key, ask = self._ring.held(token)
-        return None if ask else _working(scope, name, key)
+        if ask and name is not None:
+            return Stranger(self._ring, name, token)
+        return _working(scope, name, key)
 
-    async def asked(self, scope: AsgiScope, exchange: Exchange) -> Caller | Response:
-        """The same with the store's word."""
-        token = shown(exchange.fields)
-        assert self._ring is not None  # noqa: S101 - without a ring memory says all
-        assert token is not None  # noqa: S101 - as it does where nothing was shown
-        name, _, _ = self._ring.held(token)
-        assert name is not None  # noqa: S101 - or of what is no token
+    async def asked(self, scope: AsgiScope, stranger: Stranger) -> Caller | Response:
+        """Who a stranger is, by the store's word."""
         through, level = self._strangers.take("")
         if not through:
             wait = {"Retry-After": str(self._strangers.wait(level))}
             return refusal(scope, 429, "too-many-requests", "too many keys that are not known here", wait)
+        ring, name, token = stranger
         try:
             # Starlette's run_in_threadpool would import most of anyio now, while the first caller waits.
-            key = await asyncio.to_thread(self._ring.ask, name, token)
+            key = await asyncio.to_thread(ring.ask, name, token)
         except StoreError:
             return refusal(scope, 503, "store-unavailable", "the key cannot be checked now", {"Retry-After": "5"})
         return _working(scope, name, key)

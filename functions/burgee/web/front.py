@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 
 from burgee.web import ofrep
-from burgee.web.access import Access
+from burgee.web.access import Access, Stranger
 from burgee.web.body import MAX_SECONDS, Gone
 from burgee.web.cors import Cors
 from burgee.web.exchange import EXCHANGE, GONE, Exchange, Need, need
@@ -102,7 +102,8 @@ class Front:
             if answer is None:
                 answer = self._misdirected(scope, exchange)
                 if answer is None:
-                    caller = self.access.known(scope, exchange) or await self.access.asked(scope, exchange)
+                    known = self.access.known(scope, exchange)
+                    caller = await self.access.asked(scope, known) if isinstance(known, Stranger) else known
                     answer = self._refusal(scope, exchange, caller)
                 if page is not None:
                     exchange.headers += await self.cors.headers(exchange, page)
@@ -115,7 +116,7 @@ class Front:
                 await send({"type": "http.response.body", "body": answer.body})
         except Gone:
             exchange.status = GONE
-        except Exception:
+        except Exception:  # whatever it is: it is answered here and raised to the server, which logs it
             await self._tell_of_fault(scope, exchange, send)
             raise
         finally:
