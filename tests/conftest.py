@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support_cli import Burgee
-from support_planted import SEARCH
+from support.cli import Burgee
+from support.planted import SEARCH
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -19,19 +19,19 @@ from starlette.testclient import TestClient
 
 from burgee.cli.app import app
 from burgee.cli.serve import Follower
-from burgee.compile import compile_file
-from burgee.flagfile import Source
-from burgee.flagtests import run_tests
-from burgee.grammar import json_schema
-from burgee.ruleset import Ruleset
-from burgee.serving import Serving
+from burgee.evaluation.ruleset import Ruleset
+from burgee.flagfile.compile import compile_file
+from burgee.flagfile.flag_tests import run_tests
+from burgee.flagfile.grammar import json_schema
+from burgee.flagfile.source import Source
+from burgee.serving.serving import Serving
 from burgee.stores.sqlite import SqliteStore
 from burgee.web.app import create_app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support_cli import Burgee
+    from support.cli import Burgee
 
 ROOT = Path(__file__).parents[1]
 FLAG_FILE = ROOT / "docs/flag-file.md"
@@ -184,7 +184,7 @@ def test_every_kind_of_problem_has_its_section_and_no_other() -> None:
     sections = re.findall(r"^## (\S+)$", page, flags=re.MULTILINE)
     raised = {"override-conflict", "invalid-release"}  # what activating a release can be refused for
     package = ROOT / "functions/burgee"
-    for path in [*package.glob("web/*.py"), *(package / f"{name}.py" for name in ("overrides", "keys", "settings"))]:
+    for path in [*package.glob("web/**/*.py"), package / "releases/overrides.py", *package.glob("access/*.py")]:
         source = path.read_text(encoding="utf-8")
         raised |= set(re.findall(r'(?:problem|refusal)\([^()"]*"([a-z-]+)"', source))
         raised |= set(re.findall(r'Refused\(\s*"([a-z-]+)"', source))

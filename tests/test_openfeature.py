@@ -23,17 +23,17 @@ from openfeature.provider import ProviderStatus
 from openfeature.track import TrackingEventDetails
 from starlette.responses import Response
 
-from burgee.bundle import Bundle, dump_bundle
-from burgee.compile import compile_file
-from burgee.deploy import apply
+from burgee.evaluation.ruleset import Ruleset
+from burgee.flagfile.compile import compile_file
 from burgee.openfeature import BurgeeProvider, Refresh, Tracked
-from burgee.overrides import Act
-from burgee.ruleset import Ruleset
-from burgee.serving import Served, Serving
+from burgee.releases.deploy import apply
+from burgee.serving.bundle import Bundle, dump_bundle
+from burgee.serving.serving import Served, Serving
 from burgee.stores import Origin
+from burgee.stores.audit import AuditContext
 from burgee.stores.sqlite import SqliteStore
 from burgee.web.app import create_app
-from support_http import served
+from support.http import served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -164,7 +164,12 @@ def test_what_a_caller_does_to_an_answer_stays_with_the_caller(path: Path) -> No
 
 def test_it_answers_as_the_service_does_over_http(path: Path) -> None:
     store = SqliteStore(":memory:")
-    apply(store, compile_file(path), Origin(commit="abc123"), Act("release.activate", "ci", "", 1_795_000_000.0))
+    apply(
+        store,
+        compile_file(path),
+        Origin(commit="abc123"),
+        AuditContext("release.activate", "ci", "", 1_795_000_000.0),
+    )
     compared = 0
     with served(create_app(store, Serving(store))) as url:
         providers: dict[str, Any] = {
@@ -271,19 +276,19 @@ def test_a_bundled_release_is_a_file_too(path: Path) -> None:
 
 def test_an_override_reaches_who_evaluates_from_a_store(path: Path) -> None:
     store = SqliteStore(path.with_name("burgee.db"))
-    apply(store, compile_file(path), Origin(), Act("release.activate", "ci", "", 1_795_000_000.0))
+    apply(store, compile_file(path), Origin(), AuditContext("release.activate", "ci", "", 1_795_000_000.0))
     client = client_of(BurgeeProvider.from_store(store, refresh=Refresh.INVOCATION, refresh_seconds=0))
     assert client.get_boolean_value("flag", False) is True
     changed = {"flag": {**compile_file(path)["flags"]["flag"], "status": False}}
     snapshot = {**compile_file(path), "flags": {**compile_file(path)["flags"], **changed}}
-    apply(store, snapshot, Origin(), Act("release.activate", "ci", "", 1_795_000_001.0))
+    apply(store, snapshot, Origin(), AuditContext("release.activate", "ci", "", 1_795_000_001.0))
     assert client.get_boolean_value("flag", True) is False
     store.close()
 
 
 def test_on_invocation_a_store_that_hangs_delays_no_answer_until_it_goes_on(path: Path) -> None:
     store = SqliteStore(":memory:")
-    apply(store, compile_file(path), Origin(), Act("release.activate", "ci", "", 1_795_000_000.0))
+    apply(store, compile_file(path), Origin(), AuditContext("release.activate", "ci", "", 1_795_000_000.0))
     client = client_of(BurgeeProvider.from_store(store, refresh=Refresh.INVOCATION, refresh_seconds=0))
     go_on, gone_on = Event(), Event()
     pointer = store.pointer

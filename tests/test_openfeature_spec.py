@@ -27,12 +27,12 @@ from openfeature.transaction_context import (
     set_transaction_context_propagator,
 )
 
-from burgee.compile import compile_file
 from burgee.errors import Denied, StoreUnavailable
+from burgee.evaluation.ruleset import Ruleset
+from burgee.flagfile.compile import compile_file
 from burgee.openfeature import BurgeeProvider
-from burgee.ruleset import Ruleset
-from burgee.serving import Served, Serving
-from support_gherkin import Scenario, Step, scenarios
+from burgee.serving.serving import Served, Serving
+from support.gherkin import Scenario, Step, scenarios
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,8 +12,8 @@ from burgee.version import __version__
 if TYPE_CHECKING:
     from os import PathLike
 
+    from burgee.evaluation.ruleset import Ruleset
     from burgee.model import ErrorCode, Evaluation, Reason
-    from burgee.ruleset import Ruleset
 
 __all__ = ["ErrorCode", "Evaluation", "Reason", "Ruleset", "__version__", "load"]
 
@@ -22,15 +22,15 @@ def load(path: str | PathLike[str], environment: str | None = None) -> Ruleset:
     """The flags of a file in one environment; `burgee.errors.FlagFileError` carries every problem found."""
     from pathlib import Path
 
-    from burgee.compile import compile_file
-    from burgee.ruleset import Ruleset
+    from burgee.evaluation.ruleset import Ruleset
+    from burgee.flagfile.compile import compile_file
 
     return Ruleset(compile_file(Path(path), environment))
 
 
 def __getattr__(name: str) -> Any:
     if name == "Ruleset":
-        from burgee.ruleset import Ruleset
+        from burgee.evaluation.ruleset import Ruleset
 
         return Ruleset
     if name in {"ErrorCode", "Evaluation", "Reason"}:

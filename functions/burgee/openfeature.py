@@ -23,9 +23,9 @@ from openfeature.flag_evaluation import FlagResolutionDetails, Reason
 from openfeature.provider import AbstractProvider, Metadata
 
 from burgee.errors import Denied
-from burgee.local import FileSource
-from burgee.remote import HttpSource
-from burgee.serving import PATIENCE_SECONDS, Serving
+from burgee.serving.file_source import FileSource
+from burgee.serving.http_source import HttpSource
+from burgee.serving.serving import PATIENCE_SECONDS, Serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from openfeature.hook import Hook
     from openfeature.track import TrackingEventDetails
 
+    from burgee.evaluation.ruleset import Ruleset
+    from burgee.events.recorder import Recorder
     from burgee.model import Context, Evaluation, Snapshot
-    from burgee.recorder import Recorder
-    from burgee.ruleset import Ruleset
     from burgee.stores import Store
 
 

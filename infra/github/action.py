@@ -11,6 +11,7 @@ import sys
 from host import ActionError, Host
 from inputs import Inputs
 from release import release
+
 from review import review
 
 COMMANDS = {"review": review, "release": release}

@@ -10,7 +10,7 @@ import pytest
 import tea_tasting as tt
 from scipy import stats
 
-from burgee.analysis.estimates import (
+from burgee.analysis.stats.estimates import (
     BEFORE,
     PER,
     PER_BEFORE,

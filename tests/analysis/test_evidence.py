@@ -10,11 +10,11 @@ import duckdb
 import numpy as np
 import pytest
 
-from burgee.analysis.estimates import VALUE, moments
+from burgee.analysis.athena import athena_sql
 from burgee.analysis.evidence import gather_from
-from burgee.analysis.tables import athena_sql
+from burgee.analysis.stats.estimates import VALUE, moments
 from burgee.errors import Refused
-from support_experiments import DAY, FILE, START, crowd, planned, track, written
+from support.experiments import DAY, FILE, START, crowd, planned, track, written
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,9 +10,9 @@ import pytest
 import tea_tasting as tt
 from tea_tasting.aggr import Aggregates
 
-from burgee.analysis.planning import Baseline, Design, detectable, inflation, power, sample_size
-from burgee.analysis.sequential import sequence_bound, spending_bounds
-from burgee.experiments import Method, Spending
+from burgee.analysis.stats.planning import Baseline, Design, detectable, inflation, power, sample_size
+from burgee.analysis.stats.sequential import sequence_bound, spending_bounds
+from burgee.flagfile.experiments import Method, Spending
 
 DESIGNS = [
     Design(),

@@ -9,10 +9,10 @@ import pytest
 from scipy import stats
 from scipy.integrate import quad
 
-from burgee.analysis.estimates import BEFORE, VALUE, Moments, compare, moments, relative_error
-from burgee.analysis.multiplicity import benjamini_hochberg, holm, sample_ratio
-from burgee.analysis.planning import power_of_means, power_of_proportions
-from burgee.analysis.sequential import (
+from burgee.analysis.stats.estimates import BEFORE, VALUE, Moments, compare, moments, relative_error
+from burgee.analysis.stats.multiplicity import benjamini_hochberg, holm, sample_ratio
+from burgee.analysis.stats.planning import power_of_means, power_of_proportions
+from burgee.analysis.stats.sequential import (
     constant_bounds,
     crossing,
     sequence_bound,
@@ -20,7 +20,7 @@ from burgee.analysis.sequential import (
     solve,
     spending_bounds,
 )
-from burgee.experiments import Spending
+from burgee.flagfile.experiments import Spending
 
 FIFTHS = (0.2, 0.4, 0.6, 0.8, 1.0)
 

@@ -12,13 +12,13 @@ import pytest
 
 from burgee.analysis.evidence import gather_from
 from burgee.analysis.health import Light
-from burgee.analysis.render_html import SIGNS, as_html
-from burgee.analysis.render_json import as_json
-from burgee.analysis.render_text import as_text
+from burgee.analysis.render.html_page import SIGNS, as_html
+from burgee.analysis.render.json_report import as_json
+from burgee.analysis.render.svg import _ticks
+from burgee.analysis.render.text_report import as_text
 from burgee.analysis.reports import Report, report
-from burgee.analysis.svg import _ticks
 from burgee.analysis.verdicts import Decision
-from support_experiments import DAY, FILE, START, crowd, planned, written
+from support.experiments import DAY, FILE, START, crowd, planned, written
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from burgee.analysis.simulation import Setting, simulate
-from burgee.experiments import Method
+from burgee.flagfile.experiments import Method
 
 RUNS = int(os.environ.get("BURGEE_SIMULATIONS", "6"))
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from burgee.analysis.estimates import VALUE, lopsided, moments
 from burgee.analysis.evidence import gather_from
 from burgee.analysis.health import Light
 from burgee.analysis.reports import report
-from support_experiments import DAY, FILE, START, planned, track, written
+from burgee.analysis.stats.estimates import VALUE, lopsided, moments
+from support.experiments import DAY, FILE, START, planned, track, written
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "functions"))
 
 from benchmarks import cold_start, engines, growth, over_http, package_size
 from benchmarks.machine import circumstances, step_aside
-from support_build import python_3_13
+from support.build import python_3_13
 
 if TYPE_CHECKING:
     from collections.abc import Callable

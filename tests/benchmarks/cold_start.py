@@ -29,15 +29,15 @@ from benchmarks import work
 from benchmarks.machine import figure, step_aside
 from benchmarks.rivals import burgee
 from benchmarks.runtime_api import Served, serve
-from burgee.bundle import Bundle, dump_bundle
-from burgee.compile import compile_file
-from burgee.deploy import apply
-from burgee.keys import Kind, create
-from burgee.overrides import Act
+from burgee.access.keys import Kind, create
+from burgee.flagfile.compile import compile_file
+from burgee.releases.deploy import apply
+from burgee.serving.bundle import Bundle, dump_bundle
 from burgee.stores import Origin
+from burgee.stores.audit import AuditContext
 from burgee.stores.dynamodb import DynamoDbStore
-from support_build import python_3_13
-from support_dynamodb import CREDENTIALS, ministack
+from support.build import python_3_13
+from support.dynamodb import CREDENTIALS, ministack
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -60,8 +60,8 @@ class Case(NamedTuple):
 CASES = [
     Case("a function of nothing", "bare.handler"),
     Case("Starlette and Mangum, empty", "starlette_alone.handler"),
-    Case(BUNDLED, "evaluate.handler", release="0", target=0.35),
-    Case(TABLE, "evaluate.handler", release="1", target=0.5),
+    Case(BUNDLED, "burgee.handlers.evaluate.handler", release="0", target=0.35),
+    Case(TABLE, "burgee.handlers.evaluate.handler", release="1", target=0.5),
     Case("FastAPI, Mangum, boto3 at import", "usual.handler"),
 ]
 
@@ -139,9 +139,9 @@ def _deployed(url: str) -> str:
     with patch.dict(os.environ, CREDENTIALS):
         store = DynamoDbStore("flags", endpoint_url=url)
         store.create_table()
-        act = Act("release.activate", "bench", "", time.time())
+        act = AuditContext("release.activate", "bench", "", time.time())
         apply(store, compile_file(ROOT / "flags.yaml"), Origin(), act)
-        key = create(store, Kind.SERVER, "bench", Act("key.create", "bench", "", time.time())).token
+        key = create(store, Kind.SERVER, "bench", AuditContext("key.create", "bench", "", time.time())).token
         store.close()
     return key
 
@@ -176,9 +176,15 @@ def memory(python: str) -> dict[str, float]:
         folder = code(python, Path(name) / "code", release, compiled=True)
         environment = {"PYTHONPATH": str(packages(python, compiled=True))}
         empty = dump_bundle(Bundle(compile_file(ROOT / "flags.yaml"), Origin("abc123")))
-        told = serve(python, "evaluate.handler", folder, environment, [json.dumps(one).encode() for one in events])
+        told = serve(
+            python,
+            "burgee.handlers.evaluate.handler",
+            folder,
+            environment,
+            [json.dumps(one).encode() for one in events],
+        )
         (folder / "release.json").write_bytes(empty)
-        few = serve(python, "evaluate.handler", folder, environment, [json.dumps(EVENT).encode()])
+        few = serve(python, "burgee.handlers.evaluate.handler", folder, environment, [json.dumps(EVENT).encode()])
     asked = [json.loads(answer["body"])["flag_name"] for answer in told.answers]
     assert asked == names, "the function answered other flags than it was asked for"
     return {"flags": FLAGS, "few": few.before, "before": told.before, "after": told.after}
@@ -187,7 +193,7 @@ def memory(python: str) -> dict[str, float]:
 def imports(python: str) -> list[list[Any]]:
     """Where the import of the evaluation function goes: milliseconds by package, the largest first."""
     ran = subprocess.run(
-        [python, "-X", "importtime", "-c", "import evaluate"],
+        [python, "-X", "importtime", "-c", "import burgee.handlers.evaluate"],
         cwd=ROOT / "functions",
         env={"PYTHONPATH": str(packages(python, compiled=True))},
         capture_output=True,

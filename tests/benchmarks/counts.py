@@ -41,8 +41,8 @@ seldom = ruleset.prerequisite("rules")
 data = burgee.document(work.many(50))
 def requested(document):
     import json
-    from burgee.serving import Serving
-    from burgee.web.evaluation import evaluation_app
+    from burgee.serving.serving import Serving
+    from burgee.web.routes.evaluation import evaluation_app
     front = evaluation_app(Serving(bundled=json.loads(document))).front
     async def send(message):
         pass

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy import stats
 
-from burgee.analysis.estimates import VALUE, contrast, moments
+from burgee.analysis.stats.estimates import VALUE, contrast, moments
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

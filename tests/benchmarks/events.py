@@ -18,13 +18,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from burgee.events import MAX_RECORDS, Pseudonyms, Scope
-from burgee.recorder import Recorder
-from burgee.serving import Serving
-from burgee.sinks.jsonl import JsonlSink
-from burgee.web.evaluation import evaluation_app
+from burgee.events.jsonl_sink import JsonlSink
+from burgee.events.recorder import Recorder
+from burgee.events.records import MAX_RECORDS, Pseudonyms, Scope
+from burgee.serving.serving import Serving
 from burgee.web.front import Setup
-from burgee.web.recording import attach
+from burgee.web.routes.evaluation import evaluation_app
+from burgee.web.routes.experiments import attach
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp

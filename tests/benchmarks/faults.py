@@ -29,13 +29,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import uvicorn
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
 
-from burgee.deploy import apply
-from burgee.overrides import Act
-from burgee.serving import Serving
+from burgee.releases.deploy import apply
+from burgee.serving.serving import Serving
 from burgee.stores import Origin
+from burgee.stores.audit import AuditContext
 from burgee.stores.dynamodb import DynamoDbStore
-from burgee.web.evaluation import evaluation_app
-from support_dynamodb import CREDENTIALS, ministack, table_at
+from burgee.web.routes.evaluation import evaluation_app
+from support.dynamodb import CREDENTIALS, ministack, table_at
 
 SNAPSHOT = {
     "format": 1,
@@ -120,7 +120,7 @@ def main() -> None:
     os.environ.update(CREDENTIALS)
     with tempfile.TemporaryDirectory() as folder, ministack(Path(folder)) as url:
         writer = table_at(url)
-        apply(writer, SNAPSHOT, Origin(), Act("release.activate", "bench", "", time.time()))
+        apply(writer, SNAPSHOT, Origin(), AuditContext("release.activate", "bench", "", time.time()))
         store = DynamoDbStore("flags", endpoint_url=url, config=POLLING)
         faults = Faults(store)
         serving = Serving(store, refresh_seconds=0.2, patience=0)
@@ -136,7 +136,7 @@ def main() -> None:
             wrong: list[str] = []
             if phase == "corrupt":  # something new to load, so that the corrupt chunk is met
                 changed = {**SNAPSHOT, "flags": {**SNAPSHOT["flags"], f"f{number}": {"status": True}}}  # type: ignore[dict-item]
-                apply(writer, changed, Origin(), Act("release.activate", "bench", "", time.time()))
+                apply(writer, changed, Origin(), AuditContext("release.activate", "bench", "", time.time()))
             threads = [Thread(target=load, args=(port, seconds, number * 10 + n, times, wrong)) for n in range(2)]
             for thread in threads:
                 thread.start()

@@ -26,15 +26,15 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import uvicorn
 
-from burgee.deploy import Canary, Consent, apply, promote
-from burgee.overrides import Act
-from burgee.serving import Serving
+from burgee.releases.deploy import Canary, Consent, apply, promote
+from burgee.serving.serving import Serving
 from burgee.stores import Origin
+from burgee.stores.audit import AuditContext
 from burgee.stores.dynamodb import DynamoDbStore
-from burgee.stores.wire import Wire
-from burgee.web.evaluation import evaluation_app
-from support_dynamodb import CREDENTIALS, ministack, table_at
-from support_lambda import free_port
+from burgee.stores.dynamodb_http import Wire
+from burgee.web.routes.evaluation import evaluation_app
+from support.dynamodb import CREDENTIALS, ministack, table_at
+from support.lambda_runtime import free_port
 
 WORKERS = 8
 FLAGS = 20
@@ -114,12 +114,12 @@ def measure(store: DynamoDbStore, callers: list[Caller], flips: int) -> None:
     print("flip               all 8 serve it after s")
     for number in range(2, flips + 2):
         canary = Canary(50, 3600) if number % 2 else None
-        act, started = Act("release.activate", "bench", "", time.time()), time.monotonic()
+        act, started = AuditContext("release.activate", "bench", "", time.time()), time.monotonic()
         apply(store, snapshot(number), Origin(), act, Consent(canary=canary))
         took = reach(callers, number, started)
         print(f"{'trial for half' if canary else 'for all':18} {took:23.2f}", flush=True)
         if canary is not None:
-            promote(store, Act("release.promote", "bench", "", time.time()))
+            promote(store, AuditContext("release.promote", "bench", "", time.time()))
         time.sleep(1)
 
 
@@ -131,7 +131,7 @@ def main() -> None:
     spawn = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder, ministack(Path(folder)) as url:
         store = table_at(url)
-        apply(store, snapshot(1), Origin(), Act("release.activate", "bench", "", time.time()))
+        apply(store, snapshot(1), Origin(), AuditContext("release.activate", "bench", "", time.time()))
         ports = [free_port() for _ in range(WORKERS)]
         workers = [spawn.Process(target=work, args=(url, port, refresh), daemon=True) for port in ports]
         for worker in workers:

@@ -91,28 +91,28 @@ def fastapi() -> ASGIApp:
 
 def service(*, keyed: bool) -> tuple[ASGIApp, str]:
     """The whole service over a file, recording as `burgee serve` does, and a client key to it."""
+    from burgee.access.key_cache import KeyRing
+    from burgee.access.keys import Kind
     from burgee.cli.serve import LOOPBACK
-    from burgee.deploy import apply
-    from burgee.events import Scope as Recorded
-    from burgee.keyring import KeyRing
-    from burgee.keys import Kind
-    from burgee.overrides import Act
-    from burgee.recorder import Recorder
-    from burgee.serving import Serving
-    from burgee.sinks.jsonl import JsonlSink
+    from burgee.events.jsonl_sink import JsonlSink
+    from burgee.events.recorder import Recorder
+    from burgee.events.records import Scope as Recorded
+    from burgee.releases.deploy import apply
+    from burgee.serving.serving import Serving
     from burgee.stores import Origin, Tenant
+    from burgee.stores.audit import AuditContext
     from burgee.stores.sqlite import SqliteStore
     from burgee.web.app import create_app
-    from burgee.web.buckets import Rate
     from burgee.web.front import Setup
-    from burgee.web.limits import Limits
-    from burgee.web.recording import attach
-    from support_keys import token
+    from burgee.web.protection.rate_limits import Limits
+    from burgee.web.protection.token_buckets import Rate
+    from burgee.web.routes.experiments import attach
+    from support.keys import token
 
     folder = Path(tempfile.mkdtemp(prefix="burgee-bench-"))
     store = SqliteStore(folder / "state.sqlite", Tenant("default", "default"))
     snapshot = {"format": 1, "environment": None, "flags": flags(), "segments": {}, "holdouts": {}}
-    apply(store, snapshot, Origin(), Act("release.activate", "bench", "", 1_795_000_000.0))
+    apply(store, snapshot, Origin(), AuditContext("release.activate", "bench", "", 1_795_000_000.0))
     # Limits that are kept and never reached: what is measured is the keeping.
     limits = Limits(evaluate=Rate("evaluate", 1e6, 10_000_000))
     setup = Setup(ring=KeyRing(store), limits=limits) if keyed else Setup(hosts=LOOPBACK)

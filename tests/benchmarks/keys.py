@@ -30,14 +30,14 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).parents[2] / "functions"))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from burgee.keyring import KeyRing
-from burgee.keys import Kind, create
+from burgee.access.key_cache import KeyRing
+from burgee.access.keys import Kind, create
 from burgee.stores import Tenant
 from burgee.stores.dynamodb import DynamoDbStore
 from burgee.stores.sqlite import SqliteStore
-from support_dynamodb import CREDENTIALS, ministack, table_at
-from support_keys import ALL, act, release
-from support_serve import Server, serving
+from support.dynamodb import CREDENTIALS, ministack, table_at
+from support.keys import ALL, act, release
+from support.serve import Server, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

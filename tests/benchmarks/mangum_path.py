@@ -26,7 +26,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from benchmarks.http_servers import CONTEXT, flags
-from burgee.bundle import Bundle, dump_bundle
+from burgee.serving.bundle import Bundle, dump_bundle
 from burgee.stores import Origin
 
 PATH = "/ofrep/v1/evaluate/flags/flag-0"
@@ -46,13 +46,13 @@ EVENT: dict[str, Any] = {
 def ours() -> Any:
     """The handler that is deployed, with a release in its package and no table."""
     os.environ["BURGEE_ACCESS"] = "open"
-    import wiring
+    from burgee.handlers import wiring
 
     with tempfile.TemporaryDirectory() as folder:
         snapshot = {"format": 1, "environment": None, "flags": flags(), "segments": {}, "holdouts": {}}
         wiring.RELEASE = Path(folder) / "release.json"
         wiring.RELEASE.write_bytes(dump_bundle(Bundle(snapshot, Origin())))
-        import evaluate
+        from burgee.handlers import evaluate
 
     return evaluate.handler
 

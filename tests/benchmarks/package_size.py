@@ -14,7 +14,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from support_build import build, project
+from support.build import build, project
 
 
 def measure() -> list[dict[str, Any]]:

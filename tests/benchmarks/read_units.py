@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 sys.path.insert(0, str(Path(__file__).parents[2] / "functions"))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from burgee.deploy import apply
-from burgee.overrides import Act
-from burgee.serving import Serving
+from burgee.releases.deploy import apply
+from burgee.serving.serving import Serving
 from burgee.stores import Origin
-from support_dynamodb import CREDENTIALS, ministack, table_at
+from burgee.stores.audit import AuditContext
+from support.dynamodb import CREDENTIALS, ministack, table_at
 
 if TYPE_CHECKING:
     from burgee.stores.dynamodb import DynamoDbStore
@@ -60,7 +60,7 @@ def measure(url: str) -> None:
     flag = {"status": True, "rollout_percentage": 50, "description": "x" * 100}
     flags = {f"f{number}": flag for number in range(1000)}
     snapshot = {"format": 1, "environment": None, "flags": flags, "segments": {}, "holdouts": {}}
-    apply(store, snapshot, Origin(), Act("release.activate", "bench", "", time.time()))
+    apply(store, snapshot, Origin(), AuditContext("release.activate", "bench", "", time.time()))
     meter, clock = Meter(store), [0.0]
     serving = Serving(store, refresh_seconds=REFRESH_SECONDS, clock=lambda: clock[0])
     serving.ruleset()

@@ -10,14 +10,14 @@ from xml.etree import ElementTree as ET
 import pytest
 
 import burgee as library
-from burgee.bucketing import BUCKETS
-from burgee.decide import Side
-from burgee.refs import references
-from burgee.ruleset import Ruleset
-from burgee.stale import everyone
+from burgee.diff.symbolic import Side
+from burgee.evaluation.bucketing import BUCKETS
+from burgee.evaluation.ruleset import Ruleset
+from burgee.review.code_references import references
+from burgee.review.stale import everyone
 
 if TYPE_CHECKING:
-    from support_cli import Burgee
+    from support.cli import Burgee
 
 NOW = "2026-06-01T00:00:00Z"
 

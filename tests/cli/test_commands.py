@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from burgee.bucketing import bucket
+from burgee.evaluation.bucketing import bucket
 from burgee.version import __version__
 
 if TYPE_CHECKING:
-    from support_cli import Burgee
+    from support.cli import Burgee
 
 GOOD = """\
 version: 1

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support_dynamodb import CREDENTIALS, ministack
+from support.dynamodb import CREDENTIALS, ministack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from support_cli import Burgee
+    from support.cli import Burgee
 
 FILE = """\
 version: 1

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from burgee.cli.diff_markdown import markdown
-from burgee.cli.report import Report
-from burgee.effect import effects
-from burgee.hygiene import size
-from burgee.proofs import Change, proofs
+from burgee.cli.render.diff_markdown import markdown
+from burgee.cli.render.diff_report import Report
+from burgee.diff.effect import effects
+from burgee.review.change_findings import Change, proofs
+from burgee.review.file_findings import size
 
 if TYPE_CHECKING:
-    from support_cli import Burgee
+    from support.cli import Burgee
 
 ROOT = Path(__file__).parents[2]
 BASE = """\

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support_experiments import FILE, crowd, written
+from support.experiments import FILE, crowd, written
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support_cli import Burgee
+    from support.cli import Burgee
 
 AT = ("--at", "2027-02-01T00:00:00Z")
 

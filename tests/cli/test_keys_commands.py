@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support_serve import serving
+from support.serve import serving
 
 if TYPE_CHECKING:
-    from support_cli import Burgee
+    from support.cli import Burgee
 
 FILE = "version: 1\nflags:\n  beta: {status: off}\n"
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from support_cli import Burgee
+    from support.cli import Burgee
 
 FILE = """\
 version: 1

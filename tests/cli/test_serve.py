@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support_dynamodb import CREDENTIALS, wire_url
-from support_serve import PATIENCE, Server, serving
+from support.dynamodb import CREDENTIALS, wire_url
+from support.serve import PATIENCE, Server, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from support_cli import Burgee
+    from support.cli import Burgee
 
 FILE = "version: 1\ninclude: [teams/*.yaml]\nflags:\n  beta: {status: off, description: New search}\n"
 TEAM = "version: 1\nflags:\n  team_flag: {status: on}\n"

@@ -12,14 +12,14 @@ from moto import mock_aws
 from burgee.stores import Tenant
 from burgee.stores.dynamodb import DynamoDbStore
 from burgee.stores.sqlite import SqliteStore
-from support_dynamodb import CREDENTIALS, wire_url
+from support.dynamodb import CREDENTIALS, wire_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from burgee.stores import Store
-    from support_stores import Open
+    from support.stores import Open
 
 
 def in_a_file(folder: Path) -> Iterator[Open]:

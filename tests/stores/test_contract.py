@@ -14,11 +14,11 @@ import pytest
 from burgee.errors import Conflict, NotFound
 from burgee.model import Override
 from burgee.stores import AuditEntry, Bake, Change, Origin, Pointer, State, Tenant
-from support_stores import AT, committed, entry, override, released, staged
+from support.stores import AT, committed, entry, override, released, staged
 
 if TYPE_CHECKING:
     from burgee.stores import Store
-    from support_stores import Open
+    from support.stores import Open
 
 
 def test_before_the_first_commit_there_is_nothing(store: Store) -> None:

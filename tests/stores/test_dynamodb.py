@@ -15,8 +15,8 @@ from moto import mock_aws
 from burgee.errors import Conflict, Corrupt, NotFound, StoreError, StoreUnavailable
 from burgee.stores import Change, Origin, Pointer, State
 from burgee.stores.dynamodb import CHUNK_BYTES, DynamoDbStore
-from support_dynamodb import CREDENTIALS
-from support_stores import entry, override, released, staged
+from support.dynamodb import CREDENTIALS
+from support.stores import entry, override, released, staged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from burgee.access.keys import Kind, Scope, create, find, listed, named, revoke, rotate
 from burgee.errors import Refused
-from burgee.keys import Kind, Scope, create, find, listed, named, revoke, rotate
 from burgee.stores import Shelf, Tenant
-from support_keys import ALL, FAR, HOME, OTHER, act
+from support.keys import ALL, FAR, HOME, OTHER, act
 
 if TYPE_CHECKING:
-    from support_stores import Open
+    from support.stores import Open
 
 
 def test_a_key_opens_with_its_token_and_only_a_digest_is_kept(open_store: Open) -> None:

@@ -19,8 +19,8 @@ import pytest
 
 from burgee.stores.dynamodb import DynamoDbStore
 from burgee.stores.sqlite import SqliteStore
-from support_dynamodb import wire_url
-from support_stores import assert_whole
+from support.dynamodb import wire_url
+from support.stores import assert_whole
 
 TESTS = Path(__file__).parents[1]
 KILLS = int(os.environ.get("BURGEE_KILLS", "8"))
@@ -31,7 +31,7 @@ def test_killed_at_a_random_moment_a_store_serves_the_old_release_or_the_new(tmp
     source = random.Random(11)
     where = [str(tmp_path / "burgee.db")] if kind == "sqlite" else [f"burgee-{uuid4().hex}", wire_url()]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent / "functions")])}
-    endless = [sys.executable, "-c", f"import support_crash; support_crash.release_without_end(*{where!r})"]
+    endless = [sys.executable, "-c", f"from support import crash; crash.release_without_end(*{where!r})"]
     revision = 0
     for _ in range(KILLS):
         with subprocess.Popen(endless, stdout=subprocess.PIPE, text=True, env=environment) as child:

@@ -12,11 +12,11 @@ import pytest
 
 from burgee.errors import Conflict, NotFound
 from burgee.stores import Change, Put, Shelf, State, Tenant
-from support_stores import committed, entry, override
+from support.stores import committed, entry, override
 
 if TYPE_CHECKING:
     from burgee.stores import Store
-    from support_stores import Open
+    from support.stores import Open
 
 
 def test_a_record_of_a_shelf_comes_back_as_it_was_written(open_store: Open) -> None:

@@ -16,7 +16,7 @@ import pytest
 from burgee.errors import Corrupt, StoreError
 from burgee.stores import Tenant
 from burgee.stores.sqlite import SCHEMA_VERSION, SqliteStore
-from support_stores import assert_whole, committed, entry, marked, override, released
+from support.stores import assert_whole, committed, entry, marked, override, released
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(TEST
 
 
 def command(function: str, path: Path) -> list[str]:
-    return [sys.executable, "-c", f"import support_crash; support_crash.{function}({str(path)!r})"]
+    return [sys.executable, "-c", f"from support import crash; crash.{function}({str(path)!r})"]
 
 
 def run(function: str, path: Path) -> None:

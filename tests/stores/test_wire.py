@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from burgee.errors import StoreUnavailable
-from burgee.stores.wire import Credentials, Wire, sign
+from burgee.stores.dynamodb_http import Credentials, Wire, sign
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from starlette.testclient import TestClient
 
-from burgee.events import Scope as Scope_
-from burgee.keyring import KeyRing
-from burgee.keys import Kind, Scope, create
-from burgee.recorder import Recorder
-from burgee.serving import Serving
-from burgee.settings import change
+from burgee.access.key_cache import KeyRing
+from burgee.access.keys import Kind, Scope, create
+from burgee.access.settings import change
+from burgee.events.recorder import Recorder
+from burgee.events.records import Scope as Scope_
+from burgee.serving.serving import Serving
 from burgee.stores import Shelf
 from burgee.stores.sqlite import SqliteStore
 from burgee.web.app import create_app
-from burgee.web.evaluation import evaluation_app
 from burgee.web.front import Setup
-from burgee.web.recording import attach
-from support_keys import ALL, FAR, HOME, OTHER, act, bearer, expired, release, revoked, service, token
+from burgee.web.routes.evaluation import evaluation_app
+from burgee.web.routes.experiments import attach
+from support.keys import ALL, FAR, HOME, OTHER, act, bearer, expired, release, revoked, service, token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

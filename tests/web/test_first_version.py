@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from starlette.testclient import TestClient
 
-from burgee.serving import Serving
+from burgee.serving.serving import Serving
 from burgee.stores.sqlite import SqliteStore
 from burgee.web.app import create_app
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from burgee.serving import Serving
+from burgee.serving.serving import Serving
 from burgee.stores.sqlite import SqliteStore
 from burgee.web.app import create_app
 from burgee.web.front import Setup
 from burgee.web.gateway import gateway, vouching
-from support_keys import HOME, release
-from support_lambda import event
+from support.keys import HOME, release
+from support.lambda_runtime import event
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

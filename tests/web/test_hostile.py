@@ -13,14 +13,14 @@ from fastapi import FastAPI
 from opentelemetry import trace
 from starlette.testclient import TestClient
 
-from burgee.keys import Kind
-from burgee.ruleset import Ruleset
+from burgee.access.keys import Kind
+from burgee.evaluation.ruleset import Ruleset
 from burgee.stores.sqlite import SqliteStore
-from burgee.web.body import BodyGuard
+from burgee.web.protection.body import BodyGuard
 from burgee.web.telemetry import Metrics, RequestLog, together
 from burgee.web.tenants import Tenants
-from support_hostile import BODIES
-from support_keys import ALL, admin, bearer, service, shop, token
+from support.hostile import BODIES
+from support.keys import ALL, admin, bearer, service, shop, token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

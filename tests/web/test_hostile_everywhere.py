@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from support_hostile import BODIES
-from support_serve import PATIENCE, serving
+from support.hostile import BODIES
+from support.serve import PATIENCE, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from moto import mock_aws
 
-from burgee.keys import Kind, Scope
+from burgee.access.keys import Kind, Scope
 from burgee.stores import Shelf
 from burgee.stores.dynamodb import DynamoDbStore
 from burgee.stores.sqlite import SqliteStore
-from support_dynamodb import CREDENTIALS
-from support_keys import ALL, HOME, admin, bearer, release, service, shop, token
+from support.dynamodb import CREDENTIALS
+from support.keys import ALL, HOME, admin, bearer, release, service, shop, token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -197,7 +197,7 @@ def test_killed_at_each_statement_a_create_is_done_once(tmp_path: Path, monkeypa
     with closing(SqliteStore(tmp_path / "base.db", HOME)) as store:
         release(store, FLAGS)
         secret = token(store, Kind.ADMIN, *ALL)
-    code = f"import support_crash; support_crash.die_in_a_request({str(tmp_path)!r}, {secret!r})"
+    code = f"from support import crash; crash.die_in_a_request({str(tmp_path)!r}, {secret!r})"
     path = os.pathsep.join([str(TESTS), str(TESTS.parent / "functions")])
     ran = subprocess.run(
         [sys.executable, "-c", code],

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from starlette.testclient import TestClient
 
-from burgee.deploy import apply
 from burgee.errors import Conflict, StoreUnavailable
-from burgee.overrides import Act
-from burgee.serving import Serving
+from burgee.releases.deploy import apply
+from burgee.serving.serving import Serving
 from burgee.stores import Origin
+from burgee.stores.audit import AuditContext
 from burgee.stores.sqlite import SqliteStore
 from burgee.web.app import create_app
 
@@ -33,7 +33,7 @@ SNAPSHOT = {"format": 1, "environment": None, "flags": FLAGS, "segments": {"staf
 @pytest.fixture
 def store() -> Iterator[SqliteStore]:
     store = SqliteStore(":memory:")
-    apply(store, SNAPSHOT, Origin(commit="abc"), Act("release.activate", "ci", "", 1_795_000_000.0))
+    apply(store, SNAPSHOT, Origin(commit="abc"), AuditContext("release.activate", "ci", "", 1_795_000_000.0))
     yield store
     store.close()
 

@@ -10,16 +10,16 @@ from urllib.parse import quote
 import pytest
 from starlette.testclient import TestClient
 
-from burgee.deploy import apply
-from burgee.overrides import Act
-from burgee.serving import Serving
-from burgee.settings import change
+from burgee.access.settings import change
+from burgee.releases.deploy import apply
+from burgee.serving.serving import Serving
 from burgee.stores import Origin
+from burgee.stores.audit import AuditContext
 from burgee.stores.sqlite import SqliteStore
 from burgee.web.app import create_app
-from burgee.web.evaluation import evaluation_app
 from burgee.web.front import Front, Setup
 from burgee.web.problems import refusal
+from burgee.web.routes.evaluation import evaluation_app
 from burgee.web.tenants import Tenants
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ URL = "/ofrep/v1/evaluate/flags"
 def store() -> Iterator[SqliteStore]:
     store = SqliteStore(":memory:")
     snapshot = {"format": 1, "environment": None, "flags": FLAGS, "segments": {}, "holdouts": {}}
-    apply(store, snapshot, Origin(commit="abc123"), Act("release.activate", "ci", "", 1_795_000_000.0))
+    apply(store, snapshot, Origin(commit="abc123"), AuditContext("release.activate", "ci", "", 1_795_000_000.0))
     yield store
     store.close()
 
@@ -329,13 +329,13 @@ def test_the_tag_changes_as_a_ramp_moves(monkeypatch: pytest.MonkeyPatch) -> Non
     client = TestClient(evaluation_app(Serving(bundled={"format": 1, "flags": flags})))
     tags = set()
     for now in (1_798_761_500, 1_798_761_550, 1_798_848_100):
-        monkeypatch.setattr("burgee.web.ofrep.time.time", lambda now=now: float(now))
+        monkeypatch.setattr("burgee.web.routes.ofrep.time.time", lambda now=now: float(now))
         tags.add(ask(client).headers["etag"])
     assert len(tags) == 2
 
 
 def test_a_browser_may_ask_from_an_origin_in_the_settings_and_read_the_tag(store: SqliteStore) -> None:
-    change(store, ["https://shop.example.com"], Act("settings.change", "ada", "", 1_795_000_000.0))
+    change(store, ["https://shop.example.com"], AuditContext("settings.change", "ada", "", 1_795_000_000.0))
     client = TestClient(evaluation_app(Serving(store, refresh_seconds=0), store))
     asked = {
         "Origin": "https://shop.example.com",

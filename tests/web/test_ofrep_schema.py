@@ -10,8 +10,8 @@ import schemathesis
 import yaml
 from hypothesis import HealthCheck, settings
 
-from burgee.serving import Serving
-from burgee.web.evaluation import evaluation_app
+from burgee.serving.serving import Serving
+from burgee.web.routes.evaluation import evaluation_app
 
 if TYPE_CHECKING:
     from schemathesis import Case

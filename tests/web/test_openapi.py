@@ -11,17 +11,17 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 
-from burgee.events import Scope
-from burgee.keyring import KeyRing
-from burgee.keys import Kind
-from burgee.recorder import Recorder
-from burgee.serving import Serving
-from burgee.sinks import MemorySink
+from burgee.access.key_cache import KeyRing
+from burgee.access.keys import Kind
+from burgee.events.recorder import Recorder
+from burgee.events.records import Scope
+from burgee.events.sinks import MemorySink
+from burgee.serving.serving import Serving
 from burgee.stores.sqlite import SqliteStore
 from burgee.web.app import create_app
 from burgee.web.front import Setup
-from burgee.web.recording import attach
-from support_keys import ALL, HOME, bearer, release, token
+from burgee.web.routes.experiments import attach
+from support.keys import ALL, HOME, bearer, release, token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,15 +11,15 @@ from starlette.testclient import TestClient
 
 from burgee.cli.recording import LocalReports
 from burgee.errors import SinkUnavailable
-from burgee.events import MAX_RECORDS, Scope
-from burgee.recorder import Recorder
-from burgee.serving import Serving
-from burgee.sinks import MemorySink
+from burgee.events.recorder import Recorder
+from burgee.events.records import MAX_RECORDS, Scope
+from burgee.events.sinks import MemorySink
+from burgee.serving.serving import Serving
 from burgee.stores.sqlite import SqliteStore
 from burgee.web.app import create_app
-from burgee.web.evaluation import evaluation_app
-from burgee.web.recording import Draining, attach
-from support_experiments import FILE, crowd, written
+from burgee.web.routes.evaluation import evaluation_app
+from burgee.web.routes.experiments import Draining, attach
+from support.experiments import FILE, crowd, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,10 +9,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from burgee.keys import Kind
+from burgee.access.keys import Kind
 from burgee.web.telemetry import spans
-from support_keys import bearer, service, shop, token
-from support_planted import EMAIL, SEARCH, UNIT
+from support.keys import bearer, service, shop, token
+from support.planted import EMAIL, SEARCH, UNIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

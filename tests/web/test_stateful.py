@@ -20,19 +20,19 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from starlette.testclient import TestClient
 
-from burgee.deploy import Consent, apply
+from burgee.access.key_cache import KeyRing
+from burgee.access.keys import Kind
 from burgee.errors import Refused
-from burgee.keyring import KeyRing
-from burgee.keys import Kind
-from burgee.overrides import Act
-from burgee.serving import Serving
+from burgee.releases.deploy import Consent, apply
+from burgee.serving.serving import Serving
 from burgee.stores import Origin
+from burgee.stores.audit import AuditContext
 from burgee.stores.sqlite import SqliteStore
 from burgee.web.app import create_app
-from burgee.web.buckets import Rate
 from burgee.web.front import Setup
-from burgee.web.limits import Limits
-from support_keys import ALL, HOME, bearer, token
+from burgee.web.protection.rate_limits import Limits
+from burgee.web.protection.token_buckets import Rate
+from support.keys import ALL, HOME, bearer, token
 
 RUNS = int(os.environ.get("BURGEE_STATEFUL_RUNS", "15"))
 MEMORY = "/dev/shm"  # where there is one, thousands of runs wait for no disk
@@ -232,7 +232,7 @@ class Service(RuleBasedStateMachine):
         flags = {name: {key: flags[name][key] for key in ("status", "rollout_percentage")} for name in flags}
         snapshot = {"format": 1, "environment": None, "flags": flags, "segments": {}, "holdouts": {}}
         consent = Consent(overrides, shrunken=True, reuse=True)
-        act = Act("release.activate", "ci", "", time.time())
+        act = AuditContext("release.activate", "ci", "", time.time())
         conflicts = self.conflicts(flags)
         if conflicts and overrides == "refuse":
             with pytest.raises(Refused, match="Git changed"):

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from starlette.testclient import TestClient
 
-from burgee.engine import BOOLEAN_VARIANTS
-from burgee.grammar import normalise
-from burgee.keyring import KeyRing
-from burgee.keys import Kind
-from burgee.serving import Serving
+from burgee.access.key_cache import KeyRing
+from burgee.access.keys import Kind
+from burgee.evaluation.flag import BOOLEAN_VARIANTS
+from burgee.flagfile.grammar import normalise
+from burgee.serving.serving import Serving
 from burgee.stores.sqlite import SqliteStore
 from burgee.web.app import create_app
-from burgee.web.buckets import Buckets, Rate
 from burgee.web.front import Setup
-from burgee.web.limits import Limits
-from support_keys import ALL, HOME, admin, bearer, release, service, shop, token
+from burgee.web.protection.rate_limits import Limits
+from burgee.web.protection.token_buckets import Buckets, Rate
+from support.keys import ALL, HOME, admin, bearer, release, service, shop, token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 from scipy.special import ndtr, ndtri, stdtr
 
-from burgee.analysis.estimates import compare, compare_quantiles, contrast
-from burgee.analysis.multiplicity import holm
-from burgee.analysis.sequential import FAR, sequence_bound, sequence_p_value, spending_bounds
-from burgee.experiments import Kind, Method
+from burgee.analysis.stats.estimates import compare, compare_quantiles, contrast
+from burgee.analysis.stats.multiplicity import holm
+from burgee.analysis.stats.sequential import FAR, sequence_bound, sequence_p_value, spending_bounds
+from burgee.flagfile.experiments import Kind, Method
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from burgee.analysis.estimates import Estimate
     from burgee.analysis.evidence import Evidence, Moment
     from burgee.analysis.plans import Plan
+    from burgee.analysis.stats.estimates import Estimate
 
 TUNING = 10_000
 """Units at which a confidence sequence is tightest, where no size is planned."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import ibis
 
 from burgee.analysis import queries
-from burgee.analysis.estimates import BEFORE, PER, PER_BEFORE, VALUE, Moments, Points, ranks
-from burgee.experiments import Kind
+from burgee.analysis.stats.estimates import COLUMNS, VALUE, Moments, Points, ranks
+from burgee.flagfile.experiments import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from burgee.analysis.plans import Plan
 
-COLUMNS = (VALUE, PER, BEFORE, PER_BEFORE)
 DAY = 86_400_000
 MEMORY = "2GB"
 """What does not fit goes to the disk, as far as a report from files allows."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from burgee.analysis.estimates import lopsided
-from burgee.analysis.multiplicity import SRM_ALPHA, sample_ratio
-from burgee.experiments import Kind
+from burgee.analysis.stats.estimates import lopsided
+from burgee.analysis.stats.multiplicity import SRM_ALPHA, sample_ratio
+from burgee.flagfile.experiments import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from burgee.analysis.planning import Baseline, Design
-from burgee.experiments import Kind, allocation
-from burgee.grammar import dump
+from burgee.analysis.stats.planning import Baseline, Design
+from burgee.flagfile.experiments import Kind, allocation
+from burgee.flagfile.grammar import dump
 from burgee.times import parse_duration, parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from burgee.experiments import Experiment, Metric
-    from burgee.grammar import Flag, FlagFile
+    from burgee.flagfile.experiments import Experiment, Metric
+    from burgee.flagfile.grammar import Flag, FlagFile
 
 
 @dataclass(frozen=True, slots=True)

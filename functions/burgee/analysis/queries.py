@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import ibis
 from ibis import _
 
-from burgee.analysis.estimates import BEFORE, PER, PER_BEFORE, VALUE
-from burgee.events import TRACKED
-from burgee.experiments import Kind
+from burgee.analysis.stats.estimates import BEFORE, PER, PER_BEFORE, VALUE
+from burgee.events.records import TRACKED
+from burgee.flagfile.experiments import Kind
 from burgee.model import Reason
 from burgee.times import parse_duration
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from burgee.analysis.plans import Plan
-    from burgee.experiments import Metric
+    from burgee.flagfile.experiments import Metric
 
 Table = Any
 Column = Any

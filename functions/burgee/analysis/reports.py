@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from burgee.analysis.decisions import Finding, decide
-from burgee.analysis.estimates import Estimate, compare, compare_quantiles, non_inferiority
 from burgee.analysis.health import Check, Light, check
-from burgee.analysis.multiplicity import benjamini_hochberg
+from burgee.analysis.stats.estimates import Estimate, compare, compare_quantiles, non_inferiority
+from burgee.analysis.stats.multiplicity import benjamini_hochberg
 from burgee.analysis.verdicts import Outcome, Verdict, judge
-from burgee.experiments import Direction, Kind
+from burgee.flagfile.experiments import Direction, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

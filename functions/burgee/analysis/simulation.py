@@ -20,16 +20,16 @@ from burgee.analysis.plans import Plan
 from burgee.analysis.reports import report
 from burgee.analysis.tables import local_table
 from burgee.analysis.verdicts import Decision
-from burgee.events import Scope, accept, exposure
-from burgee.experiments import Experiment, Method, Metric
-from burgee.ruleset import Ruleset
-from burgee.sinks.jsonl import JsonlSink
+from burgee.evaluation.ruleset import Ruleset
+from burgee.events.jsonl_sink import JsonlSink
+from burgee.events.records import Scope, accept, exposure
+from burgee.flagfile.experiments import Experiment, Method, Metric
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from burgee.analysis.evidence import Evidence
-    from burgee.events import Record
+    from burgee.events.records import Record
 
 START = 1_767_225_600  # 2026-01-01
 DAYS = 20

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from burgee.experiments import Method
+from burgee.flagfile.experiments import Method
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from burgee.analysis.estimates import Estimate
     from burgee.analysis.health import Check
     from burgee.analysis.plans import Plan
+    from burgee.analysis.stats.estimates import Estimate
 
 DAY = 86_400_000
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from burgee.decide import USER
+from burgee.diff.symbolic import USER
 from burgee.errors import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from burgee.population import Population
+    from burgee.diff.population import Population
 
 BATCH_ROWS = 16_384
 MAX_LINE_BYTES = 1024 * 1024

@@ -52,3 +52,21 @@ FailOn: TypeAlias = Annotated[
     str | None,
     typer.Option("--fail-on", metavar="CODE,...", help="Exit with 1 on these findings; `all` for all but notes."),
 ]
+
+
+def default_file() -> Path:
+    """The file that a command works on where none is named."""
+    path = Path(FLAGS)
+    if not path.is_file():
+        raise typer.BadParameter(f"there is no {FLAGS} in this folder; name the file")
+    return path
+
+
+def moment(at: str | None, option: str = "--at") -> float | None:
+    """Epoch seconds of an option, None where it is not given."""
+    from burgee.times import parse_time
+
+    try:
+        return None if at is None else parse_time(at)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from error

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from burgee.cli.app_experiment import analysing, events_folder, plans_of, reported, short
-from burgee.events import Pseudonyms, Scope
-from burgee.recorder import Recorder
-from burgee.sinks.jsonl import JsonlSink
-from burgee.web.recording import attach
+from burgee.cli.commands.experiment import analysing, events_folder, plans_of, reported, short
+from burgee.events.jsonl_sink import JsonlSink
+from burgee.events.recorder import Recorder
+from burgee.events.records import Pseudonyms, Scope
+from burgee.web.routes.experiments import attach
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +48,7 @@ class LocalReports:
     def one(self, flag: str) -> dict[str, Any] | None:
         """See Reports."""
         with analysing():
-            from burgee.analysis.render_json import as_json
+            from burgee.analysis.render.json_report import as_json
 
             plan = plans_of(self._flags).get(flag)
             return None if plan is None else as_json(reported(self._flags, plan, None, time.time()))

@@ -17,18 +17,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
-from burgee.cli import output
+from burgee.access.key_cache import KeyRing
+from burgee.access.keys import listed
+from burgee.cli.render import output
 from burgee.cli.source import releasable
 from burgee.cli.stores import Where, opened, store_of
-from burgee.deploy import Consent, apply
 from burgee.errors import BurgeeError, FlagFileError, StoreUnavailable
-from burgee.keyring import KeyRing
-from burgee.keys import listed
-from burgee.local import fingerprint
-from burgee.overrides import Act
-from burgee.plan import Verdict
-from burgee.serving import Serving
+from burgee.releases.deploy import Consent, apply
+from burgee.releases.plan import Verdict
+from burgee.serving.file_source import fingerprint
+from burgee.serving.serving import Serving
 from burgee.stores import Origin
+from burgee.stores.audit import AuditContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
     import uvicorn
 
-    from burgee.flagfile import Source
-    from burgee.plan import Plan
+    from burgee.flagfile.source import Source
+    from burgee.releases.plan import Plan
     from burgee.stores import Store
     from burgee.web.front import Front
 
@@ -178,7 +178,7 @@ class Follower:
         source, snapshot = releasable(self._flags, self._environment)
         self._patterns = tuple(source.model.include)
         self._seen = fingerprint(self._flags, self._patterns)
-        act = Act("release.activate", "burgee serve", "the file changed", time.time())
+        act = AuditContext("release.activate", "burgee serve", "the file changed", time.time())
         # Whoever edits the file here also lays the overrides here: both stay, and it is said aloud.
         consent = Consent(overrides="keep", empty=True, shrunken=True, reuse=True)
         made = apply(self._store, snapshot, Origin(message=f"served from {self._flags.name}"), act, consent)

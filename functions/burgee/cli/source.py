@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from burgee.check import check
-from burgee.compile import compile_source, require_environment
 from burgee.errors import FlagFileError
-from burgee.flagfile import Source
-from burgee.flagtests import run_tests
+from burgee.flagfile.checks import check
+from burgee.flagfile.compile import compile_source, require_environment
+from burgee.flagfile.flag_tests import run_tests
+from burgee.flagfile.source import Source
 from burgee.model import Severity
 
 if TYPE_CHECKING:

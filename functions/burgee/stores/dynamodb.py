@@ -26,14 +26,14 @@ from uuid import uuid4
 
 from burgee.errors import Conflict, Corrupt, NotFound, StoreError, StoreUnavailable
 from burgee.stores import AuditEntry, Change, Origin, Pointer, Release, State, Tenant
-from burgee.stores.items import Place, as_pointer, as_release, as_state, dumped, is_whole, loaded, numeric
-from burgee.stores.transactions import committing, keeping, refused
+from burgee.stores.dynamodb_items import Place, as_pointer, as_release, as_state, dumped, is_whole, loaded, numeric
+from burgee.stores.dynamodb_writes import committing, keeping, refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from burgee.stores import Put, Shelf
-    from burgee.stores.items import Item
+    from burgee.stores.dynamodb_items import Item
 
 CHUNK_BYTES = 350_000
 STATE_ATTEMPTS = 5
@@ -57,7 +57,7 @@ TABLE: dict[str, Any] = {
 class DynamoDbStore:
     """`burgee.stores.Store` over DynamoDB; safe between threads, processes and Lambdas.
 
-    `client` is botocore's unless another is given: `burgee.stores.wire` has one for who only reads.
+    `client` is botocore's unless another is given: `burgee.stores.dynamodb_http` has one for who only reads.
     """
 
     def __init__(

@@ -10,21 +10,21 @@ from pydantic import ValidationError
 from starlette.middleware import Middleware
 
 from burgee.version import __version__
-from burgee.web import keeping, management, operations
-from burgee.web.body import BodyGuard
-from burgee.web.describe import EVALUATION_PATHS, SECURITY
-from burgee.web.evaluation import evaluation_routes
 from burgee.web.exchange import Need, need
 from burgee.web.front import Guarded, Setup
-from burgee.web.idempotency import Idempotency
+from burgee.web.openapi import EVALUATION_PATHS, SECURITY
 from burgee.web.problems import HANDLERS, problem
+from burgee.web.protection.body import BodyGuard
+from burgee.web.protection.idempotency import Idempotency
+from burgee.web.routes import flags, keys, releases
+from burgee.web.routes.evaluation import evaluation_routes
 from burgee.web.tenants import Tenants
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from burgee.serving import Serving
+    from burgee.serving.serving import Serving
     from burgee.stores import Store
 
 
@@ -45,7 +45,7 @@ def create_app(store: Store, serving: Serving, setup: Setup | None = None) -> Se
     app.stand_behind(Tenants(serving, store), setup or Setup())
     serving.refresh()  # so that the first answer, whichever it is, can name its release
     app.router.routes.extend(evaluation_routes())
-    for router in (management.router, operations.router, keeping.router):
+    for router in (flags.router, releases.router, keys.router):
         app.include_router(router)
     describe = app.openapi
 

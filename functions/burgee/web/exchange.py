@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from burgee.evaluation.ruleset import ClientView, Ruleset
     from burgee.model import Context, Evaluation
-    from burgee.ruleset import ClientView, Ruleset
-    from burgee.serving import Serving
+    from burgee.serving.serving import Serving
     from burgee.stores import Store, Tenant
     from burgee.web.tenants import Tenants
 

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 
-from burgee.web import ofrep
-from burgee.web.access import Access, Stranger
-from burgee.web.body import MAX_SECONDS, Gone
-from burgee.web.cors import Cors
 from burgee.web.exchange import EXCHANGE, GONE, Exchange, Need, need
-from burgee.web.limits import DEFAULT, Limiter, Limits
-from burgee.web.observe import headers, request_id, seen
+from burgee.web.headers import headers, request_id, seen
 from burgee.web.problems import broken, refusal
+from burgee.web.protection.access import Access, Stranger
+from burgee.web.protection.body import MAX_SECONDS, Gone
+from burgee.web.protection.cors import Cors
+from burgee.web.protection.rate_limits import DEFAULT, Limiter, Limits
+from burgee.web.routes import ofrep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from burgee.keyring import KeyRing
+    from burgee.access.key_cache import KeyRing
     from burgee.web.exchange import Caller
-    from burgee.web.observe import Seen
+    from burgee.web.headers import Seen
     from burgee.web.tenants import Tenants
 
 

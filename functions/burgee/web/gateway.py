@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from mangum import Mangum
 
-from burgee.keys import Scope as BurgeeScope
-from burgee.web.access import scoped
+from burgee.access.keys import Scope as BurgeeScope
 from burgee.web.exchange import EVERYTHING, Caller
+from burgee.web.protection.access import scoped
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ from burgee.times import format_time
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from burgee.web.observe import Seen
+    from burgee.web.headers import Seen
 
 NAMESPACE = "Burgee"
 FLUSH_SECONDS = 5.0

@@ -6,9 +6,9 @@ import time
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from burgee.access.settings import settings
 from burgee.errors import StoreError
-from burgee.serving import Serving
-from burgee.settings import settings
+from burgee.serving.serving import Serving
 from burgee.stores import Tenant
 
 if TYPE_CHECKING:

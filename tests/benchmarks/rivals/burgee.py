@@ -9,8 +9,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[3] / "functions"))
 
 from benchmarks import work
-from burgee.ruleset import Ruleset
-from burgee.snapshots import load_snapshot, payload
+from burgee.evaluation.ruleset import Ruleset
+from burgee.evaluation.snapshots import load_snapshot, payload
 
 PACKAGES: list[str] = []
 

@@ -1,0 +1,197 @@
+"""API keys: what one may do, how one is made, rotated and revoked, and how a token is told from a guess.
+
+    burgee_server_shop/production_0123456789abcdef_{64 hexadecimal digits}
+           kind   project/environment  id           256 random bits
+
+A token names its tenant, so that looking it up touches nobody else's records. Its secret is shown once; the store
+has the SHA-256 of the whole token, which for 256 random bits needs no salt and no slow hash.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from hashlib import sha256
+from hmac import compare_digest
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from burgee.errors import Refused
+from burgee.stores import Put, Shelf, Tenant
+from burgee.times import format_time, parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from burgee.stores import Store
+    from burgee.stores.audit import AuditContext
+
+_PART = r"[A-Za-z0-9._-]{1,64}"
+_TOKEN = re.compile(
+    rf"burgee_(?P<kind>client|server|admin)_(?P<project>{_PART})/(?P<environment>{_PART})"
+    r"_(?P<id>[0-9a-f]{16})_[0-9a-f]{64}",
+    re.ASCII,
+)
+LONGEST = 240
+"""No token has more characters."""
+MAX_KEYS = 1000
+
+
+class Kind(StrEnum):
+    """Whose key it is: a browser's or an app's, a server's, or an operator's."""
+
+    CLIENT = "client"
+    SERVER = "server"
+    ADMIN = "admin"
+
+
+class Scope(StrEnum):
+    """What an admin key may do; with all three also keep keys and settings."""
+
+    READ = "read"
+    WRITE = "write"
+    RELEASE = "release"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key's record. Times are RFC 3339 in UTC; `replaces` is the id of the key that it was rotated from."""
+
+    id: str
+    kind: Kind
+    name: str
+    scopes: tuple[Scope, ...]
+    digest: str
+    created_at: str
+    created_by: str
+    expires_at: str | None = None
+    revoked_at: str | None = None
+    replaces: str | None = None
+
+    def fault(self, now: float) -> str | None:
+        """Why it does not work any more."""
+        if self.revoked_at is not None:
+            return "revoked"
+        if self.expires_at is not None and parse_time(self.expires_at) <= now:
+            return "expired"
+        return None
+
+    def opens(self, token: str) -> bool:
+        """Whether this is the key that the token names, in a time that tells nothing of how nearly it is."""
+        return compare_digest(digest(token).encode(), self.digest.encode())
+
+
+class Named(NamedTuple):
+    """What a token says of itself; nothing of it is true before its key opens."""
+
+    kind: Kind
+    tenant: Tenant
+    id: str
+
+
+class Made(NamedTuple):
+    """A new key and its token, which nobody can tell again."""
+
+    key: Key
+    token: str
+
+
+def digest(token: str) -> str:
+    """What is stored of a token."""
+    return sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def named(token: str) -> Named | None:
+    """What a token says of itself; None for what is no token."""
+    match = _TOKEN.fullmatch(token) if len(token) <= LONGEST else None
+    if match is None:
+        return None
+    return Named(Kind(match["kind"]), Tenant(match["project"], match["environment"]), match["id"])
+
+
+def find(store: Store, key: str) -> Key | None:
+    """One key of a tenant."""
+    record = store.find(Shelf.KEYS, key)
+    return None if record is None else _load(record)
+
+
+def listed(store: Store) -> list[tuple[Key, str | None]]:
+    """The tenant's keys, the oldest first, and when each was last seen, to about ten minutes."""
+    used = store.shelf(Shelf.USE)
+    keys = sorted((_load(record) for record in store.shelf(Shelf.KEYS).values()), key=lambda key: key.created_at)
+    return [(key, used.get(key.id, {}).get("at")) for key in keys]
+
+
+def create(store: Store, kind: Kind, name: str, act: AuditContext, scopes: tuple[Scope, ...] = ()) -> Made:
+    """A new key of the store's tenant, until the act ends. Only admin keys have scopes; without any they read."""
+    if kind is not Kind.ADMIN and scopes:
+        raise Refused("invalid-key", f"a {kind} key evaluates; only admin keys have scopes")
+    if len(store.shelf(Shelf.KEYS)) >= MAX_KEYS:
+        raise Refused("too-many-keys", f"there are {MAX_KEYS:,} keys already")
+    wanted = tuple(scope for scope in Scope if scope in (scopes or (Scope.READ,))) if kind is Kind.ADMIN else ()
+    made = _make(store.tenant, Key("", kind, name, wanted, "", "", "", act.until), act)
+    store.keep([_put(None, made.key), *act.puts], [act.entry(after=told(made.key))])
+    return made
+
+
+def rotate(store: Store, key: str, overlap: float, act: AuditContext) -> Made:
+    """A new key in an old one's place, which works for `overlap` seconds more; Refused if it does not work now."""
+    old = _working(store, key, act.now)
+    made = _make(store.tenant, replace(old, replaces=old.id), act)
+    end = format_time(act.now + overlap)
+    if old.expires_at is not None and parse_time(old.expires_at) < parse_time(end):
+        end = old.expires_at
+    ending = replace(old, expires_at=end)
+    entry = act.entry(before=told(old), after=told(made.key))
+    store.keep([_put(old, ending), _put(None, made.key), *act.puts], [entry])
+    return made
+
+
+def revoke(store: Store, key: str, act: AuditContext) -> Key:
+    """The key stops working wherever its record is read again, within a minute; Refused if there is none."""
+    old = find(store, key)
+    if old is None:
+        raise Refused("not-found", f"there is no key {key!r}")
+    if old.revoked_at is not None:
+        return old
+    gone = replace(old, revoked_at=format_time(act.now))
+    store.keep([_put(old, gone), *act.puts], [act.entry(before=told(old), after=told(gone))])
+    return gone
+
+
+def told(key: Key) -> dict[str, Any]:
+    """A key as anybody who may list keys sees it: without even the digest."""
+    return {name: value for name, value in asdict(key).items() if name != "digest"}
+
+
+def _working(store: Store, key: str, now: float) -> Key:
+    old = find(store, key)
+    if old is None:
+        raise Refused("not-found", f"there is no key {key!r}")
+    fault = old.fault(now)
+    if fault is not None:
+        raise Refused("invalid-key", f"the key {key} is {fault}")
+    return old
+
+
+def _make(tenant: Tenant, like: Key, act: AuditContext) -> Made:
+    """A key like another, with an id and a secret of its own."""
+    key = secrets.token_hex(8)
+    where = f"{tenant.project}/{tenant.environment}"
+    token = f"burgee_{like.kind}_{where}_{key}_{secrets.token_hex(32)}"
+    if named(token) is None:
+        raise Refused("invalid-key", f"{where} cannot stand in a key: each is 1 to 64 letters, digits, '.', '_', '-'")
+    made = replace(
+        like, id=key, digest=digest(token), created_at=format_time(act.now), created_by=act.author, revoked_at=None
+    )
+    return Made(made, token)
+
+
+def _put(before: Key | None, after: Key) -> Put:
+    return Put(Shelf.KEYS, after.id, asdict(after), None if before is None else asdict(before))
+
+
+def _load(record: Mapping[str, Any]) -> Key:
+    scopes = tuple(Scope(scope) for scope in record["scopes"])
+    return Key(**{**record, "kind": Kind(record["kind"]), "scopes": scopes})

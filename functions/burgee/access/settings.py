@@ -1,0 +1,50 @@
+"""What a project asks of the service, kept in its store."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from burgee.errors import Refused
+from burgee.stores import Put, Shelf
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from burgee.stores import Store
+    from burgee.stores.audit import AuditContext
+
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]{1,253}(:\d{1,5})?|\*", re.ASCII)
+_ID = "service"
+MAX_ORIGINS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`cors_origins` are the web origins whose pages may evaluate: none unless said; `*` for all."""
+
+    cors_origins: tuple[str, ...] = ()
+
+
+def settings(store: Store) -> Settings:
+    """The settings of the store's tenant."""
+    record = store.find(Shelf.SETTINGS, _ID)
+    return Settings() if record is None else Settings(tuple(record["cors_origins"]))
+
+
+def wanted(cors_origins: Sequence[str]) -> Settings:
+    """Settings to be; Refused where one is no origin."""
+    wrong = [origin for origin in cors_origins if not _ORIGIN.fullmatch(origin)]
+    if wrong or len(cors_origins) > MAX_ORIGINS:
+        told = f"{wrong[0]!r} is no origin" if wrong else f"more than {MAX_ORIGINS} origins"
+        raise Refused("invalid-settings", f"{told}: an origin is such as https://shop.example.com, without a path")
+    return Settings(tuple(dict.fromkeys(cors_origins)))
+
+
+def change(store: Store, cors_origins: Sequence[str], act: AuditContext) -> Settings:
+    """Sets them; Refused where one is no origin."""
+    before, after = store.find(Shelf.SETTINGS, _ID), wanted(cors_origins)
+    put = Put(Shelf.SETTINGS, _ID, asdict(after), before)
+    store.keep([put, *act.puts], [act.entry(before=before, after=asdict(after))])
+    return after

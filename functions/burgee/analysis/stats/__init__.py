@@ -1,0 +1,1 @@
+"""The statistics: estimates, tests, sequential bounds and sample sizes."""

@@ -1,0 +1,126 @@
+"""How many units it takes: power, sample size and minimum detectable effect, of every metric and every method."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+from scipy import stats
+
+from burgee.analysis.stats.sequential import crossing, sequence_bound, solve, spending_bounds
+from burgee.flagfile.experiments import Method, Spending
+
+LOOKS = 100
+"""How often an always-valid experiment is looked at, when planning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """When an experiment is decided, with which risks, and the shares of control and treatment among all units."""
+
+    alpha: float = 0.05
+    power: float = 0.8
+    method: Method = Method.FIXED
+    looks: int = 5
+    spending: Spending = Spending.OBRIEN_FLEMING
+    control: float = 0.5
+    treatment: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """A metric as it is. Without `sd` it is a proportion.
+
+    `sd` is over units; for a ratio or a quantile it is the standard error times the root of the units.
+    """
+
+    mean: float
+    sd: float | None = None
+
+
+def power_of_means(n: float, difference: float, sd: float, alpha: float = 0.05) -> float:
+    """The power of a t-test with `n` in each arm, as R's power.t.test has it."""
+    degrees = 2 * (n - 1)
+    centre = math.sqrt(n / 2) * difference / sd
+    return float(stats.nct.sf(stats.t.isf(alpha / 2, degrees), degrees, centre))
+
+
+def power_of_proportions(n: float, one: float, other: float, alpha: float = 0.05) -> float:
+    """The power with `n` in each arm, as R's power.prop.test has it."""
+    null, alternative = _spreads(Baseline(one), other - one, Design(control=0.5, treatment=0.5))
+    # Per unit of all, of which n are in each arm.
+    return _normal_power(2 * n, abs(other - one), null, alternative, alpha)
+
+
+def power(n: float, baseline: Baseline, effect: float, design: Design) -> float:
+    """The chance to find an absolute effect with `n` units in all arms."""
+    # Sequential designs need `inflation` times as many units for the same power, whatever the metric.
+    if design.method is not Method.FIXED:
+        null, alternative = _spreads(baseline, effect, design)
+        drift = (abs(effect) * math.sqrt(n) - (null - alternative) * _z(design)) / alternative
+        return crossing(*_plan(design), drift)
+    if baseline.sd is None:
+        return _normal_power(n, abs(effect), *_spreads(baseline, effect, design), design.alpha)
+    arms = n * design.control, n * design.treatment
+    degrees = max(sum(arms) - 2, 1)
+    centre = abs(effect) / (baseline.sd * math.sqrt(1 / arms[0] + 1 / arms[1]))
+    return float(stats.nct.sf(stats.t.isf(design.alpha / 2, degrees), degrees, centre))
+
+
+def sample_size(baseline: Baseline, effect: float, design: Design) -> int:
+    """Units in all arms, those of other treatments left out."""
+    return math.ceil(solve(lambda n: power(n, baseline, effect, design) - design.power, 4.0, 64.0))
+
+
+def detectable(n: float, baseline: Baseline, design: Design) -> float:
+    """The smallest absolute effect that `n` units find with the design's power."""
+    start = (baseline.sd or math.sqrt(baseline.mean * (1 - baseline.mean))) / math.sqrt(n)
+    room = math.inf if baseline.sd is not None else (1 - baseline.mean) * 0.999999
+
+    def gap(effect: float) -> float:
+        return power(n, baseline, min(effect, room), design) - design.power
+
+    if gap(room if math.isfinite(room) else start * 1e6) < 0:
+        return math.inf
+    return solve(gap, start * 1e-3, start)
+
+
+def inflation(design: Design) -> float:
+    """How many times the units of a fixed design it takes."""
+    if design.method is Method.FIXED:
+        return 1.0
+    bounds, fractions = _plan(design)
+    drift = solve(lambda z: crossing(bounds, fractions, z) - design.power, 0.1, 4.0)
+    return (drift / (_z(design) + float(stats.norm.isf(1 - design.power)))) ** 2
+
+
+@lru_cache(maxsize=32)
+def _plan(design: Design) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The bounds at each look and the fractions of the information there."""
+    looks = LOOKS if design.method is Method.ALWAYS_VALID else design.looks
+    fractions = tuple((look + 1) / looks for look in range(looks))
+    if design.method is Method.ALWAYS_VALID:
+        return tuple(sequence_bound(fraction, design.alpha, 1.0) for fraction in fractions), fractions
+    return spending_bounds(fractions, design.alpha, design.spending), fractions
+
+
+def _z(design: Design) -> float:
+    return float(stats.norm.isf(design.alpha / 2))
+
+
+def _spreads(baseline: Baseline, effect: float, design: Design) -> tuple[float, float]:
+    """Standard deviations of the difference, times the root of all units: without the effect, and with it."""
+    control, treatment = design.control, design.treatment
+    if baseline.sd is not None:
+        spread = baseline.sd * math.sqrt(1 / control + 1 / treatment)
+        return spread, spread
+    one, other = baseline.mean, baseline.mean + effect
+    pooled = (control * one + treatment * other) / (control + treatment)
+    null = pooled * (1 - pooled) * (1 / control + 1 / treatment)
+    alternative = one * (1 - one) / control + other * (1 - other) / treatment
+    return math.sqrt(max(null, 1e-18)), math.sqrt(max(alternative, 1e-18))
+
+
+def _normal_power(n: float, effect: float, null: float, alternative: float, alpha: float) -> float:
+    return float(stats.norm.cdf((effect * math.sqrt(n) - stats.norm.isf(alpha / 2) * null) / alternative))

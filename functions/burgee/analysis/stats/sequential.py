@@ -1,0 +1,143 @@
+"""Looking at an experiment while it runs without being fooled: group-sequential bounds, and confidence sequences.
+
+Bounds come from the recursive integration of Armitage, McPherson and Rowe (1969), with the spending functions of
+Lan and DeMets (1983). The confidence sequence is the asymptotic Gaussian mixture of Waudby-Smith et al. (2021).
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import ndtr
+from scipy.stats import norm
+
+from burgee.flagfile.experiments import Spending
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    Density: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(240)
+FAR = 8.0
+"""A bound that is crossed with probability 1e-15: as good as none."""
+
+
+def spent(spending: Spending, fraction: float, alpha: float) -> float:
+    """The alpha, of both sides, that is spent when this fraction of the information is in."""
+    if fraction >= 1:
+        return alpha
+    if spending is Spending.POCOCK:
+        return alpha * math.log(1 + (math.e - 1) * fraction)
+    return float(4 * norm.sf(norm.isf(alpha / 4) / math.sqrt(fraction)))
+
+
+@lru_cache(maxsize=256)
+def spending_bounds(
+    fractions: tuple[float, ...], alpha: float, spending: Spending, information: tuple[float, ...] | None = None
+) -> tuple[float, ...]:
+    """Lan and DeMets: the z to cross, either way, at each look, for looks at any fractions of the plan.
+
+    `information` is what was truly there at each look, in any unit, where the fractions were only planned.
+    """
+    bounds: list[float] = []
+    walk, before = _Walk(), 0.0
+    for fraction, there in zip(fractions, information or fractions, strict=True):
+        now = spent(spending, min(fraction, 1.0), alpha)
+        bound = walk.bound(there, now - before)
+        before = now if bound < FAR else before
+        walk.step(there, bound)
+        bounds.append(bound)
+    return tuple(bounds)
+
+
+@lru_cache(maxsize=64)
+def constant_bounds(looks: int, alpha: float, spending: Spending) -> tuple[float, ...]:
+    """The classical designs with equal looks: Pocock's constant z, O'Brien and Fleming's falling one."""
+    fractions = tuple((look + 1) / looks for look in range(looks))
+    shape = [1.0 if spending is Spending.POCOCK else math.sqrt(1 / fraction) for fraction in fractions]
+
+    def excess(level: float) -> float:
+        return crossing(tuple(level * part for part in shape), fractions) - alpha
+
+    level = float(brentq(excess, 1.0, 6.0, xtol=1e-10))
+    return tuple(level * part for part in shape)
+
+
+def crossing(bounds: tuple[float, ...], fractions: tuple[float, ...], drift: float = 0.0) -> float:
+    """The probability that |z| crosses a bound at some look; `drift` is the expected z at full information."""
+    walk, total = _Walk(drift), 0.0
+    for bound, fraction in zip(bounds, fractions, strict=True):
+        total += walk.outside(fraction, bound)
+        walk.step(fraction, bound)
+    return total
+
+
+class _Walk:
+    """The density of the score process among the experiments that have not stopped yet."""
+
+    def __init__(self, drift: float = 0.0) -> None:
+        self._drift = drift
+        self._at = 0.0
+        self._points = np.zeros(1)
+        self._mass = np.ones(1)
+
+    def outside(self, fraction: float, bound: float) -> float:
+        """The probability of going on until now and being outside the bound at this fraction."""
+        edge, centre, deviation = self._next(fraction, bound)
+        if deviation == 0:
+            return 0.0
+        tails = ndtr((centre - edge) / deviation) + ndtr((-edge - centre) / deviation)
+        return float(self._mass @ tails)
+
+    def bound(self, fraction: float, chance: float) -> float:
+        """The bound that is crossed at this fraction with this probability."""
+        if chance <= 1e-14 or fraction <= self._at or self.outside(fraction, FAR) >= chance:
+            return FAR
+        return float(brentq(lambda bound: self.outside(fraction, bound) - chance, 0.0, FAR, xtol=1e-11))
+
+    def step(self, fraction: float, bound: float) -> None:
+        """Goes on to a look with those inside its bound."""
+        if fraction <= self._at:
+            return
+        edge, centre, deviation = self._next(fraction, bound)
+        points = NODES * edge
+        density = np.exp(-0.5 * ((points[:, None] - centre[None, :]) / deviation) ** 2)
+        density /= deviation * math.sqrt(2 * math.pi)
+        self._mass = (density @ self._mass) * WEIGHTS * edge
+        self._points, self._at = points, fraction
+
+    def _next(self, fraction: float, bound: float) -> tuple[float, NDArray[np.float64], float]:
+        gained = max(fraction - self._at, 0.0)
+        return bound * math.sqrt(fraction), self._points + self._drift * gained, math.sqrt(gained)
+
+
+def rho(alpha: float, tuning: float) -> float:
+    """The mixture's scale that makes the sequence tightest, roughly, when `tuning` units are in."""
+    return math.sqrt((-2 * math.log(alpha) + math.log(-2 * math.log(alpha) + 1)) / tuning)
+
+
+def sequence_bound(n: float, alpha: float, tuning: float) -> float:
+    """The z beyond which the confidence sequence excludes zero when `n` units are in."""
+    mixed = n * rho(alpha, tuning) ** 2
+    return math.sqrt(2 * (mixed + 1) / mixed * math.log(math.sqrt(mixed + 1) / alpha)) if mixed > 0 else math.inf
+
+
+def sequence_p_value(z: float, n: float, alpha: float, tuning: float) -> float:
+    """The always-valid p-value: below alpha exactly where the confidence sequence excludes zero."""
+    mixed = n * rho(alpha, tuning) ** 2
+    exponent = min(-0.5 * z * z * mixed / (mixed + 1) + 0.5 * math.log(mixed + 1), 0.0)
+    return math.exp(exponent)
+
+
+def solve(function: Callable[[float], float], low: float, high: float) -> float:
+    """The root of a rising function, looked for in ever larger steps."""
+    while function(high) < 0 and high < 1e15:
+        low, high = high, high * 2
+    return float(brentq(function, low, high, xtol=1e-9, rtol=1e-12))

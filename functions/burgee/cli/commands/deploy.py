@@ -1,0 +1,320 @@
+"""The commands that change what is live, and tell what is, from `plan` to `override`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from burgee.cli.options import Json, duration
+from burgee.cli.render import output
+from burgee.cli.stores import Where, on_store, opened
+from burgee.errors import Refused
+
+if TYPE_CHECKING:
+    from burgee.stores import Store
+
+override_app = typer.Typer(no_args_is_help=True, help="What operators say over the release.")
+
+
+class OnConflict(StrEnum):
+    """What to do with an override where Git changed since."""
+
+    REFUSE = "refuse"
+    KEEP = "keep"
+    DISCARD = "discard"
+
+
+Overrides = Annotated[OnConflict, typer.Option("--overrides", help="Overrides that Git contradicts.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; told in the audit log.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    for command in (plan, apply, promote, rollback, history, status, pull):
+        app.command()(command)
+    app.add_typer(override_app, name="override")
+
+
+@on_store
+def plan(
+    where: Where,
+    json: Json = False,
+) -> None:
+    """Tell what the file would change on what is live. Exits with 1 where apply would refuse."""
+    from burgee.cli.source import releasable
+    from burgee.releases.deploy import preview
+
+    _, snapshot = releasable(where.flags, where.environment)
+    with opened(where) as store:
+        made, refusal = preview(store, snapshot, time.time())
+    if json:
+        output.as_json(
+            {**output.plan_record(made), "refusal": refusal and {"code": refusal.code, "why": str(refusal)}}
+        )
+    else:
+        for line in output.plan_lines(made):
+            output.say(line)
+        if refusal is not None:
+            output.tell(f"apply would refuse: {refusal}", typer.colors.RED)
+    raise typer.Exit(int(refusal is not None))
+
+
+@on_store
+def apply(
+    where: Where,
+    overrides: Overrides = OnConflict.REFUSE,
+    allow_empty: Annotated[bool, typer.Option("--allow-empty", help="Release a file without flags.")] = False,
+    allow_shrink: Annotated[bool, typer.Option("--allow-shrink", help="Release one that lost most flags.")] = False,
+    reuse: Annotated[bool, typer.Option("--reuse", help="Take names again that were given up.")] = False,
+    plan_digest: Annotated[
+        str | None, typer.Option(metavar="DIGEST", help="Refuse any plan but this, as `burgee plan` told it.")
+    ] = None,
+    canary: Annotated[
+        float | None,
+        typer.Option(metavar="PERCENT", min=0.001, max=99.999, help="Serve it to this share of users first."),
+    ] = None,
+    bake: Annotated[
+        str, typer.Option(metavar="TIME", help="For how long, such as 15m; then everybody gets it.")
+    ] = "15m",
+    reason: Reason = "",
+    json: Json = False,
+) -> None:
+    """Make the file the live release, for everybody or for a share of users first."""
+    from burgee.cli.git.origin import origin, whoami
+    from burgee.cli.source import releasable
+    from burgee.releases.deploy import Canary, Consent
+    from burgee.releases.deploy import apply as release
+    from burgee.stores.audit import AuditContext
+
+    trial = None if canary is None else Canary(canary, duration(bake, "--bake"))
+    _, snapshot = releasable(where.flags, where.environment)
+    consent = Consent(overrides.value, allow_empty, allow_shrink, reuse, plan_digest, trial)
+    folder = where.flags.resolve().parent
+    act = AuditContext("release.activate", whoami(folder), reason, time.time())
+    with opened(where) as store:
+        made = release(store, snapshot, origin(folder), act, consent)
+        pointer = store.state().pointer
+    baking = pointer.baking(act.now)
+    if json:
+        output.as_json({**output.plan_record(made), "live": pointer.version, "baking": baking and asdict(baking)})
+        return
+    for line in output.plan_lines(made):
+        output.say(line)
+    output.say(output.live_line(pointer, baking))
+
+
+@on_store
+def promote(
+    where: Where,
+    reason: Reason = "",
+) -> None:
+    """End a trial: everybody gets the new release now."""
+    from burgee.cli.git.origin import whoami
+    from burgee.releases.deploy import promote as end
+    from burgee.stores.audit import AuditContext
+
+    act = AuditContext("release.promote", whoami(where.flags.resolve().parent), reason, time.time())
+    with opened(where) as store:
+        version = end(store, act)
+    output.say(f"release {version} is live")
+
+
+@on_store
+def rollback(
+    where: Where,
+    version: Annotated[int | None, typer.Argument(help="The release; default the one before.")] = None,
+    overrides: Overrides = OnConflict.REFUSE,
+    reason: Reason = "",
+) -> None:
+    """Make an earlier release live again. Overrides meet the same rules as at a deploy."""
+    from burgee.cli.git.origin import whoami
+    from burgee.releases.deploy import Consent
+    from burgee.releases.deploy import rollback as back
+    from burgee.stores.audit import AuditContext
+
+    act = AuditContext("release.rollback", whoami(where.flags.resolve().parent), reason, time.time())
+    with opened(where) as store:
+        if version is None:
+            version = _earlier(store, act.now)
+        made = back(store, version, act, Consent(overrides.value))
+    for line in output.plan_lines(made):
+        output.say(line)
+    output.say(f"release {version} is live")
+
+
+def _earlier(store: Store, now: float) -> int:
+    """The release before the live one: what it is tried against, if it is on trial."""
+    pointer = store.state().pointer
+    baking = pointer.baking(now)
+    if baking is not None:
+        return baking.base
+    earlier = store.releases(limit=1, before=pointer.version) if pointer.version else []
+    if not earlier:
+        raise Refused("no-earlier-release", "there is no earlier release")
+    return earlier[0].version
+
+
+@on_store
+def history(
+    where: Where,
+    json: Json = False,
+) -> None:
+    """List releases, newest first; the live one is marked."""
+
+    with opened(where) as store:
+        current, releases = store.pointer().version, store.releases(limit=100)
+    if json:
+        output.as_json({"current": current, "releases": [asdict(release) for release in releases]})
+        return
+    for release in releases:
+        mark = "*" if release.version == current else " "
+        made = release.origin
+        told = f"{(made.commit or '-')[:12]:12} {made.author or '-'}: {made.message or '-'}"
+        output.say(f"{mark} {release.version:4} {release.created_at:24} {release.flags:5} flags  {told}")
+
+
+@on_store
+def status(
+    where: Where,
+    json: Json = False,
+) -> None:
+    """Tell whether the file, the live release and the overrides agree. Exits with 1 where they do not."""
+    from burgee.cli.source import releasable
+    from burgee.releases.deploy import preview
+
+    _, snapshot = releasable(where.flags, where.environment)
+    with opened(where) as store:
+        made, _ = preview(store, snapshot, time.time())
+    drifted = not made.unchanged or bool(made.standings)
+    if json:
+        output.as_json({**output.plan_record(made), "drifted": drifted})
+    else:
+        for line in output.plan_lines(made)[:-1] if drifted or made.baking else ():
+            output.say(line)
+        output.say(
+            "the file and what is live differ" if drifted else f"release {made.version} is the file; no overrides"
+        )
+    raise typer.Exit(int(drifted))
+
+
+@on_store
+def pull(
+    where: Where,
+) -> None:
+    """Write live overrides back into the flag file, comments and order kept: then open a pull request."""
+    from burgee.flagfile.editor import write_back
+
+    with opened(where) as store:
+        overrides = store.state().overrides
+    wanted = {name: override.definition for name, override in overrides.items()}
+    failures = write_back(where.flags, where.environment, wanted)
+    for name in wanted:
+        output.say(f"{name}: written")
+    if not wanted:
+        output.say("no overrides")
+    output.problems(failures)
+
+
+@override_app.command("set")
+@on_store
+def set_override(
+    where: Where,
+    flag: Annotated[str, typer.Argument(help="The flag's name.")],
+    keys: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Keys of the flag, such as status=off.")
+    ] = None,
+    reason: Annotated[str, typer.Option("--reason", help="Why; told in the audit log.")] = ...,  # type: ignore[assignment]
+    expires_in: Annotated[
+        str | None, typer.Option(metavar="TIME", help="When it ends by itself, such as 30m, 2h or 7d.")
+    ] = None,
+    absent: Annotated[bool, typer.Option("--absent", help="Serve the flag as if it were not there.")] = False,
+) -> None:
+    """Say something over the release, at once: `burgee override set beta status=off --reason "it blinks"`."""
+    from burgee.cli.git.origin import whoami
+    from burgee.releases.deploy import write
+    from burgee.releases.overrides import lay, served
+    from burgee.stores.audit import AuditContext
+    from burgee.times import format_time
+
+    changes = _keys(keys or [])
+    if absent == bool(changes):
+        raise typer.BadParameter("KEY=VALUE or --absent is needed, and not both")
+    now = time.time()
+    until = None if expires_in is None else format_time(now + duration(expires_in, "--expires-in"))
+    act = AuditContext("override.set", whoami(where.flags.resolve().parent), reason, now, until)
+
+    def decide(current: Any, snapshot: Any) -> Any:
+        definition = served(current, snapshot, flag, now)
+        return lay(current, snapshot, flag, None if absent else {**(definition or {}), **changes}, act)
+
+    with opened(where) as store:
+        _grammatically(lambda: write(store, decide))
+    output.say(f"{flag}: override set" + (f", until {until}" if until else ""))
+
+
+@override_app.command("clear")
+@on_store
+def clear_override(
+    where: Where,
+    flag: Annotated[str, typer.Argument(help="The flag's name.")],
+    reason: Reason = "",
+) -> None:
+    """Take an override away: the release decides again."""
+    from burgee.cli.git.origin import whoami
+    from burgee.releases.deploy import write
+    from burgee.releases.overrides import lift
+    from burgee.stores.audit import AuditContext
+
+    act = AuditContext("override.clear", whoami(where.flags.resolve().parent), reason, time.time())
+    with opened(where) as store:
+        write(store, lambda current, snapshot: lift(current, snapshot, flag, act))
+    output.say(f"{flag}: the release decides again")
+
+
+@override_app.command("list")
+@on_store
+def list_overrides(
+    where: Where,
+    json: Json = False,
+) -> None:
+    """List overrides: what, by whom, why, until when."""
+
+    with opened(where) as store:
+        overrides = list(store.state().overrides.values())
+    if json:
+        output.as_json([asdict(override) for override in overrides])
+        return
+    for one in overrides:
+        until = f", until {one.expires_at}" if one.expires_at else ""
+        output.say(
+            f"{one.flag}: {output.short(one.definition)}  by {one.author} at {one.updated_at}{until}: {one.reason}"
+        )
+    if not overrides:
+        output.say("no overrides")
+
+
+def _keys(pairs: list[str]) -> dict[str, Any]:
+    from burgee.flagfile.yaml_reader import Document
+
+    changes = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise typer.BadParameter(f"{pair!r} is not KEY=VALUE")
+        changes[key] = Document(key, value.encode()).value
+    return changes
+
+
+def _grammatically(act: Any) -> None:
+    """Tells pydantic's errors in our own way."""
+    from pydantic import ValidationError
+
+    try:
+        act()
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise Refused("invalid-flag", faults) from error

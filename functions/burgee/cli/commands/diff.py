@@ -1,0 +1,132 @@
+"""`burgee diff`: who will see what change, for a terminal, a pull request or a script."""
+
+from __future__ import annotations
+
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from burgee.cli.options import FLAGS, Endpoint, Environment, FailOn, Project, State, Table
+from burgee.cli.render import output
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from burgee.cli.compared import Given
+    from burgee.cli.render.diff_report import Report
+    from burgee.cli.stores import Where
+    from burgee.diff.population import Population
+    from burgee.findings import Finding
+    from burgee.model import Problem
+    from burgee.review.change_findings import Change
+
+
+class Format(StrEnum):
+    """How the effect is told."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    JSON = "json"
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command()(diff)
+
+
+def diff(
+    base: Annotated[
+        str, typer.Argument(metavar="BASE", help="A Git revision, a file, a directory, live:ENV or release:N.")
+    ],
+    head: Annotated[str | None, typer.Argument(metavar="[HEAD]", help="The same; default the file as it is.")] = None,
+    flags: Annotated[
+        Path, typer.Option("--flags", metavar="PATH", help="The flag file, also inside a revision.")
+    ] = Path(FLAGS),
+    env: Environment = None,
+    at: Annotated[str | None, typer.Option(metavar="TIME", help="When, in RFC 3339; default now.")] = None,
+    form: Annotated[Format, typer.Option("--format", help="How to tell it.")] = Format.TEXT,
+    contexts: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", exists=True, dir_okay=False, help="Contexts to count, JSONL or Parquet."),
+    ] = None,
+    fail_on: FailOn = None,
+    fail_on_loss: Annotated[
+        bool, typer.Option("--fail-on-loss", help="Exit with 1 if anybody loses something.")
+    ] = False,
+    state: State = None,
+    table: Table = None,
+    endpoint_url: Endpoint = None,
+    project: Project = "default",
+) -> None:
+    """Tell exactly who will see what change between two states of a flag file."""
+    from burgee.cli.compared import environment_of, given
+    from burgee.cli.options import moment
+    from burgee.cli.stores import Where
+
+    named = head or str(flags)
+    environment = env or environment_of(base) or environment_of(named)
+    where = Where(flags, environment, state, table, endpoint_url, project)
+    codes = output.codes(fail_on)
+    before, after = given(base, where), given(named, where)
+    report = _report(before, after, where, moment(at) or time.time(), contexts)
+    _show(report, form)
+    output.problems(_unexplained(after, report.findings))
+    loss = fail_on_loss and any(effect.losing() for effect in report.effects)
+    if after.faults or loss or output.blocked(report.findings, codes, after.source):
+        raise typer.Exit(1)
+
+
+def _report(before: Given, after: Given, where: Where, now: float, contexts: Path | None) -> Report:
+    from burgee.cli.compared import given_up
+    from burgee.cli.render.diff_report import Report
+    from burgee.diff.effect import effects
+    from burgee.review.change_findings import Change, proofs
+    from burgee.review.file_findings import size
+
+    found = effects(before.snapshot, after.snapshot, now)
+    change = Change(before.snapshot, after.snapshot, found, now)
+    told = [*before.findings, *after.findings, *proofs(change, given_up(before, after, where.flags))]
+    counted = None if contexts is None else _counted(change, contexts)
+    return Report(found, told, (size(before.snapshot), size(after.snapshot)), counted)
+
+
+def _counted(change: Change, contexts: Path) -> Population:
+    """Runs the contexts of a file through every flag that changes; a bar shows on a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from burgee.cli.contexts import count, length
+    from burgee.diff.population import Population
+
+    flags = list(change.effects)
+    population = Population(change.before, change.after, flags, change.now, change.world)
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(contexts.name, total=length(contexts))
+        count(contexts, population, lambda step: bar.advance(task, step))
+    return population
+
+
+def _show(report: Report, form: Format) -> None:
+    if form is Format.JSON:
+        from burgee.cli.render.diff_report import record
+
+        output.as_json(record(report))
+    elif form is Format.MARKDOWN:
+        from burgee.cli.render.diff_markdown import markdown
+
+        output.say(markdown(report))
+    else:
+        from burgee.cli.render.diff_text import text
+
+        output.styled(text(report))
+
+
+def _unexplained(after: Given, found: Sequence[Finding]) -> Sequence[Problem]:
+    """Faults of HEAD that no finding tells of."""
+    told = {one.code for one in found}
+    explained = {"unknown-flag", "unknown-segment", "unknown-holdout"} if "orphaned" in told else set()
+    return [fault for fault in after.faults if fault.code not in explained]

@@ -1,0 +1,324 @@
+"""`burgee experiment` and `burgee power`: how experiments stand, what they have shown, and what they take."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from burgee.cli.options import FLAGS, File, Json
+from burgee.cli.render import output
+from burgee.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from burgee.analysis.plans import Plan
+    from burgee.analysis.reports import Report
+    from burgee.analysis.simulation import Tally
+
+
+class Form(StrEnum):
+    """How a report is told."""
+
+    TEXT = "text"
+    JSON = "json"
+    HTML = "html"
+    SQL = "sql"
+
+
+class How(StrEnum):
+    """As in flags.yaml."""
+
+    FIXED = "fixed"
+    GROUP_SEQUENTIAL = "group-sequential"
+    ALWAYS_VALID = "always-valid"
+
+
+Events = Annotated[
+    str | None,
+    typer.Option(metavar="PLACE", help="Folder of records, or s3://BUCKET/PREFIX; default .burgee/events."),
+]
+At = Annotated[str | None, typer.Option(metavar="TIME", help="Only records before this, in RFC 3339; default now.")]
+
+experiment_app = typer.Typer(no_args_is_help=True, help="A/B tests: how they stand and what they have shown.")
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.add_typer(experiment_app, name="experiment")
+    app.command()(power)
+
+
+@experiment_app.command()
+def status(events: Events = None, at: At = None, json: Json = False, flags: File = Path(FLAGS)) -> None:
+    """List the experiments of a file: units so far, health, and the decision."""
+    with analysing():
+        reports = [_reported(flags, plan, events, at, segments=False) for plan in plans_of(flags).values()]
+    if json:
+        output.as_json([short(one) for one in reports])
+        return
+    for one in reports:
+        seen, planned = sum(one.units.values()), one.plan.experiment.sample_size
+        of = f" of {planned:,}" if planned else ""
+        healthy = "healthy" if one.healthy else "UNHEALTHY"
+        output.say(f"{one.plan.flag}: {one.verdict.decision}  [{seen:,}{of} units, {healthy}]")
+    if not reports:
+        output.say("there are no experiments")
+
+
+@experiment_app.command("report")
+def report_(
+    flag: Annotated[str, typer.Argument(help="The flag with the experiment.")],
+    events: Events = None,
+    at: At = None,
+    form: Annotated[Form, typer.Option("--format", help="How to tell it; sql is for Athena.")] = Form.TEXT,
+    out: Annotated[Path | None, typer.Option(dir_okay=False, help="Write it to this file.")] = None,
+    flags: File = Path(FLAGS),
+) -> None:
+    """Tell what an experiment has shown: health, effects, and a verdict in a sentence."""
+    from burgee.cli.options import moment
+
+    moment(at)
+    with analysing():
+        found = plans_of(flags)
+        if flag not in found:
+            known = f"; there are experiments on {', '.join(found)}" if found else ""
+            raise Refused("no-experiment", f"there is no experiment on {flag}{known}")
+        told = _sql(found[flag]) if form is Form.SQL else _rendered(_reported(flags, found[flag], events, at), form)
+    if out is None:
+        output.say(told.rstrip("\n"))
+    else:
+        out.write_text(told, encoding="utf-8")
+        output.tell(f"Written to {out}")
+
+
+@experiment_app.command()
+def simulate(
+    runs: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many experiments.")] = 200,
+    units: Annotated[int, typer.Option(min=200, max=10_000_000, help="Units in each.")] = 2000,
+    effect: Annotated[float, typer.Option(min=0, max=100, help="True effect in percent; 0 is A/A.")] = 0.0,
+    looks: Annotated[int, typer.Option(min=1, max=100, help="Looks of the sequential methods.")] = 100,
+    alpha: Annotated[float, typer.Option(min=0.0001, max=0.5, help="Risk of a false alarm.")] = 0.05,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same experiments.")] = 1,
+    json: Json = False,
+) -> None:
+    """Run made-up experiments through the real bucketing and analysis: how often does each method find something?"""
+    with analysing():
+        from burgee.analysis import simulation
+
+        setting = simulation.Setting(units, effect / 100, looks, alpha, seed)
+        told = _tally(simulation.simulate(runs, setting, _progress(runs)), setting)
+    if json:
+        output.as_json(told)
+        return
+    output.say(f"{runs:,} experiments of {units:,} units, true effect {effect:g} %, alpha {alpha:g}")
+    for name, share in told["found"].items():
+        planned = f"   planned {share['planned']:.2%}" if share["planned"] is not None else ""
+        output.say(f"  found by {name}: {_told(share)}{planned}")
+    for name, share in told["covered"].items():
+        output.say(f"  intervals of {name} that hold the truth: {_told(share)}")
+
+
+def power(
+    flag: Annotated[str | None, typer.Argument(help="Take the plan of this flag's experiment.")] = None,
+    baseline: Annotated[float | None, typer.Option(help="The metric today: a share, or a mean.")] = None,
+    sd: Annotated[float | None, typer.Option(min=0, help="Standard deviation; none for a proportion.")] = None,
+    effect: Annotated[float | None, typer.Option(help="Smallest effect worth finding, in percent.")] = None,
+    units: Annotated[int | None, typer.Option(min=4, help="Units in all arms: what can they find?")] = None,
+    per_day: Annotated[float | None, typer.Option(min=0, help="New units a day: how long does it take?")] = None,
+    alpha: Annotated[float, typer.Option(min=0.0001, max=0.5, help="Risk of a false alarm.")] = 0.05,
+    wanted: Annotated[float, typer.Option("--power", min=0.5, max=0.999, help="Chance to find the effect.")] = 0.8,
+    method: Annotated[How, typer.Option(help="When it may be decided.")] = How.FIXED,
+    looks: Annotated[int, typer.Option(min=1, max=100, help="Planned looks of a group-sequential design.")] = 5,
+    split: Annotated[str, typer.Option(help="Weights of the arms, the control first.")] = "50,50",
+    json: Json = False,
+    flags: File = Path(FLAGS),
+) -> None:
+    """Tell how many units an experiment takes, what a number of units can find, and how long it lasts."""
+    with analysing():
+        from burgee.analysis.stats.planning import Baseline, Design
+        from burgee.flagfile.experiments import Method
+
+        if flag is not None:
+            told = _planned(plans_of(flags), flag)
+        else:
+            if baseline is None:
+                raise typer.BadParameter("name a flag, or give --baseline", param_hint="--baseline")
+            shares = _shares(split)
+            design = Design(alpha, wanted, Method(method), looks, control=shares[0], treatment=min(shares[1:]))
+            if sd is None and not 0 < baseline < 1:
+                raise typer.BadParameter(
+                    "a proportion is between 0 and 1; a mean needs --sd", param_hint="--baseline"
+                )
+            told = _sized(Baseline(baseline, sd), design, effect, units)
+    size = told["sample_size"]
+    told["days"] = None if not per_day or size is None else size / per_day
+    if json:
+        output.as_json(told)
+        return
+    if size is not None:
+        output.say(f"{size:,} units in all arms find {told['effect']:.3g} % with power {told['power']:.0%}")
+    if told["detectable"] is not None:
+        output.say(f"{told['units']:,} units find {told['detectable']:.3g} % or more with power {told['power']:.0%}")
+    if told["inflation"] > 1:
+        output.say(f"(looking early costs {told['inflation'] - 1:.1%} more units than one look at the end)")
+    if told["days"] is not None:
+        output.say(f"at {per_day:,.0f} new units a day: {told['days']:.1f} days")
+
+
+def _told(share: dict[str, float]) -> str:
+    return f"{share['share']:.2%} ({share['low']:.2%} to {share['high']:.2%})"
+
+
+@contextmanager
+def analysing() -> Iterator[None]:
+    """Says what is missing where the extra is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in {"ibis", "duckdb", "scipy", "numpy", "tea_tasting", "pyarrow"}:
+            raise
+        raise Refused("no-analysis", f"{error.name} is missing: install burgee[analysis]") from error
+
+
+def plans_of(flags: Path) -> dict[str, Plan]:
+    from burgee.analysis.plans import plans
+    from burgee.cli.source import releasable
+
+    source, _snapshot = releasable(flags, None)
+    return plans(source.model)
+
+
+def reported(flags: Path, plan: Plan, events: str | None, until: float, *, segments: bool = True) -> Report:
+    """The report of a plan from a folder of records, those before `until` in epoch seconds."""
+    from burgee.analysis.evidence import gather_from
+    from burgee.analysis.reports import report
+    from burgee.cli.git.registration import registration
+    from burgee.flagfile.experiments import Method
+
+    place = events_folder(flags) if events is None else events if events.startswith("s3://") else Path(events)
+    looks = plan.experiment.looks if plan.experiment.method is Method.GROUP_SEQUENTIAL else None
+    period = None if looks is None else (plan.end - plan.start) // looks
+    evidence = gather_from(place, plan, int(until * 1000), period=period, segments=segments)
+    known = registration(flags, plan)
+    return report(plan, evidence, deviations=known.deviations, registered=known.commit)
+
+
+def short(report: Report) -> dict[str, Any]:
+    """A report without its numbers."""
+    from burgee.analysis.render.json_report import as_json
+
+    told = as_json(report)
+    kept = ("flag", "method", "start", "end", "until", "arms", "sample_size", "health", "verdict")
+    return {key: told[key] for key in kept}
+
+
+def events_folder(flags: Path) -> Path:
+    """Where `burgee serve` puts records: beside the flag file, in the folder that Git ignores."""
+    return flags.parent / ".burgee" / "events"
+
+
+def _reported(flags: Path, plan: Plan, events: str | None, at: str | None, *, segments: bool = True) -> Report:
+    from burgee.cli.options import moment
+
+    now = moment(at)
+    return reported(flags, plan, events, time.time() if now is None else now, segments=segments)
+
+
+def _rendered(report: Report, form: Form) -> str:
+    if form is Form.JSON:
+        import json
+
+        from burgee.analysis.render.json_report import as_json
+
+        return json.dumps(as_json(report), indent=2)
+    if form is Form.HTML:
+        from burgee.analysis.render.html_page import as_html
+
+        return as_html(report)
+    from burgee.analysis.render.text_report import as_text
+
+    return as_text(report)
+
+
+def _sql(plan: Plan) -> str:
+    from burgee.analysis.athena import athena_sql
+
+    return "\n\n".join(f"-- {name}\n{sql};" for name, sql in athena_sql(plan).items())
+
+
+def _progress(runs: int) -> Any:
+    def tell(done: int) -> None:
+        if done % max(runs // 20, 1) == 0:
+            output.tell(f"{done:,} of {runs:,}")
+
+    return tell
+
+
+def _tally(tally: Tally, setting: Any) -> dict[str, Any]:
+    from burgee.analysis.simulation import BUYERS
+    from burgee.analysis.stats import planning
+    from burgee.analysis.stats.planning import Baseline, Design
+    from burgee.flagfile.experiments import Method
+
+    def share(hits: int, planned: float | None = None) -> dict[str, float | None]:
+        at, low, high = tally.share(hits)
+        return {"share": at, "low": low, "high": high, "planned": planned}
+
+    found = {}
+    for method in Method:
+        design = Design(setting.alpha, method=method, looks=setting.looks)
+        effect = BUYERS * setting.effect
+        planned = planning.power(setting.units, Baseline(BUYERS), effect, design) if effect else None
+        found[str(method)] = share(tally.found[method], planned)
+    found["looking at a fixed one each time"] = share(tally.peeked)
+    return {
+        "runs": tally.runs,
+        "found": found,
+        "covered": {metric: share(hits) for metric, hits in tally.covered.items()},
+        "sample_ratio_alarms": share(tally.mismatched),
+    }
+
+
+def _shares(split: str) -> list[float]:
+    try:
+        weights = [float(part) for part in split.split(",")]
+    except ValueError as error:
+        raise typer.BadParameter(f"{split!r} is not weights such as 50,50", param_hint="--split") from error
+    if len(weights) < 2 or min(weights) <= 0:
+        raise typer.BadParameter("two weights or more, all above zero", param_hint="--split")
+    return [weight / sum(weights) for weight in weights]
+
+
+def _planned(found: dict[str, Plan], flag: str) -> dict[str, Any]:
+    if flag not in found:
+        raise Refused("no-experiment", f"there is no experiment on {flag}")
+    plan = found[flag]
+    if plan.baseline is None:
+        raise Refused("no-baseline", f"the experiment on {flag} says no `baseline` (a mean needs its `sd`)")
+    effect = plan.experiment.minimum_detectable_effect
+    return _sized(plan.baseline, plan.design, None if effect is None else float(effect), plan.experiment.sample_size)
+
+
+def _sized(baseline: Any, design: Any, effect: float | None, units: int | None) -> dict[str, Any]:
+    from burgee.analysis.stats.planning import detectable, inflation, sample_size
+
+    if effect is None and units is None:
+        raise typer.BadParameter("give --effect, --units or both", param_hint="--effect")
+    size = None if effect is None else sample_size(baseline, baseline.mean * effect / 100, design)
+    found = None if units is None else detectable(units, baseline, design) / abs(baseline.mean) * 100
+    return {
+        "sample_size": size,
+        "effect": effect,
+        "units": units,
+        "detectable": found,
+        "power": design.power,
+        "alpha": design.alpha,
+        "method": str(design.method),
+        "inflation": inflation(design),
+    }

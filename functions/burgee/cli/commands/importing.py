@@ -1,0 +1,65 @@
+"""`burgee import`: another engine's file as a flags.yaml, and what of it has no equivalent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from burgee.cli.render import output
+from burgee.importers.base import Generation
+from burgee.model import Severity
+
+if TYPE_CHECKING:
+    from burgee.importers.base import Imported
+
+import_app = typer.Typer(no_args_is_help=True, help="Turn another engine's file into a flags.yaml.")
+
+Theirs: TypeAlias = Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="The file.")]
+Out: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="PATH", dir_okay=False, help="Where to write it; default standard output."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Puts the commands where the command line finds them."""
+    app.add_typer(import_app, name="import")
+
+
+@import_app.command()
+def flagd(
+    file: Theirs,
+    out: Out = None,
+    generation: Annotated[
+        Generation, typer.Option("--hash", help="How your flagd hashes: `cbor`, or `text` as the daemon does.")
+    ] = Generation.CBOR,
+) -> None:
+    """Turn flagd's flag definitions into a flags.yaml."""
+    from burgee.importers.flagd import import_flagd
+    from burgee.importers.reading import read
+
+    _report(import_flagd(read(file), generation), file, out)
+
+
+@import_app.command()
+def goff(file: Theirs, out: Out = None) -> None:
+    """Turn a GO Feature Flag configuration into a flags.yaml."""
+    from burgee.importers.goff import import_goff
+    from burgee.importers.reading import read
+
+    _report(import_goff(read(file)), file, out)
+
+
+def _report(made: Imported, file: Path, out: Path | None) -> None:
+    from burgee.importers.writing import written
+
+    text = written(made, file.name)
+    output.problems(sorted(made.problems, key=lambda problem: problem.place))
+    if out is None:
+        output.say(text.rstrip("\n"))
+    else:
+        out.write_text(text, encoding="utf-8")
+        output.say(f"{out}: {len(made.flags):,} flag{'' if len(made.flags) == 1 else 's'}")
+    raise typer.Exit(int(any(problem.severity is Severity.ERROR for problem in made.problems)))

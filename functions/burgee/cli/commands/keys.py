@@ -1,0 +1,179 @@
+"""The commands that keep a service: keys, its settings, and the log of who changed what."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from burgee.access.keys import Kind, Scope
+from burgee.cli.options import Json, duration
+from burgee.cli.render import output
+from burgee.cli.stores import Where, on_store, opened
+
+if TYPE_CHECKING:
+    from burgee.access.keys import Key
+    from burgee.stores.audit import AuditContext
+
+keys_app = typer.Typer(no_args_is_help=True, help="API keys.")
+Id = Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `burgee keys list` tells it.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; told in the audit log.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.add_typer(keys_app, name="keys")
+    app.command()(audit)
+    app.command()(settings)
+
+
+@keys_app.command("create")
+@on_store
+def create_key(
+    where: Where,
+    kind: Annotated[Kind, typer.Argument(help="Whose it is: a browser's or an app's, a server's, an operator's.")],
+    name: Annotated[str, typer.Option("--name", help="What to call it; told in the audit log.")] = "",
+    scopes: Annotated[
+        list[Scope] | None, typer.Option("--scope", help="What an admin key may do, default read. Repeatable.")
+    ] = None,
+    expires_in: Annotated[str | None, typer.Option(metavar="TIME", help="When it ends, such as 90d.")] = None,
+    reason: Reason = "",
+    json: Json = False,
+) -> None:
+    """Make a key for this project and environment. Its token is printed this once."""
+    from burgee.access.keys import create
+
+    act = _act(where, "key.create", reason, expires_in)
+    with opened(where) as store:
+        key, token = create(store, kind, name or f"{kind} key", act, tuple(scopes or ()))
+    if json:
+        output.as_json({**_record(key, None), "token": token})
+        return
+    output.say(token)
+    output.tell(f"This {kind} key ({key.id}) is not shown again.")
+
+
+@keys_app.command("list")
+@on_store
+def list_keys(where: Where, json: Json = False) -> None:
+    """List the keys of this project and environment, without their secrets."""
+    from burgee.access.keys import listed
+
+    with opened(where) as store:
+        found = listed(store)
+    if json:
+        output.as_json([_record(key, used) for key, used in found])
+        return
+    for key, used in found:
+        fault = key.fault(time.time())
+        state = fault or (f"until {key.expires_at}" if key.expires_at else "works")
+        scopes = ",".join(key.scopes)
+        output.say(f"{key.id}  {key.kind:6} {scopes:18} {state:30} last used {used or 'never'}  {key.name}")
+    if not found:
+        output.say("no keys")
+
+
+@keys_app.command("revoke")
+@on_store
+def revoke_key(where: Where, key: Id, reason: Reason = "") -> None:
+    """Stop a key, everywhere within a minute."""
+    from burgee.access.keys import revoke
+
+    with opened(where) as store:
+        revoke(store, key, _act(where, "key.revoke", reason))
+    output.say(f"{key}: revoked")
+
+
+@keys_app.command("rotate")
+@on_store
+def rotate_key(
+    where: Where,
+    key: Id,
+    overlap: Annotated[str, typer.Option(metavar="TIME", help="How long the old one goes on working.")] = "1d",
+    reason: Reason = "",
+    json: Json = False,
+) -> None:
+    """Make a key in an old one's place, which goes on working for a while. Its token is printed this once."""
+    from burgee.access.keys import rotate
+
+    length = duration(overlap, "--overlap")
+    with opened(where) as store:
+        made, token = rotate(store, key, length, _act(where, "key.rotate", reason))
+    if json:
+        output.as_json({**_record(made, None), "token": token})
+        return
+    output.say(token)
+    output.tell(f"The key {key} goes on working for {overlap}.")
+
+
+@on_store
+def audit(
+    where: Where,
+    flag: Annotated[str | None, typer.Option("--flag", metavar="NAME", help="Changes to this flag.")] = None,
+    actor: Annotated[str | None, typer.Option("--actor", metavar="WHO", help="Changes by them.")] = None,
+    action: Annotated[str | None, typer.Option("--action", metavar="WHAT", help="Such as flag.kill, or key.")] = None,
+    since: Annotated[str | None, typer.Option("--since", metavar="TIME", help="From then on, in RFC 3339.")] = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="Before then.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many, the newest first.")] = 50,
+    cursor: Annotated[str | None, typer.Option("--cursor", metavar="ID", help="Go on from here.")] = None,
+    json: Json = False,
+) -> None:
+    """Tell who changed what, when and why, the newest first."""
+    from burgee.cli.options import moment
+    from burgee.stores.audit import Wanted, search
+
+    wanted = Wanted(flag, actor, action, None, moment(since, "--since"), moment(until, "--until"))
+    with opened(where) as store:
+        found = search(store, wanted, limit=limit, cursor=cursor)
+    if json:
+        output.as_json({"entries": [asdict(entry) for entry in found.entries], "cursor": found.cursor})
+        return
+    for entry in found.entries:
+        what = f" {entry.flag}" if entry.flag else ""
+        why = f": {entry.reason}" if entry.reason else ""
+        output.say(f"{entry.at:24} {entry.action:18}{what}  by {entry.actor}{why}")
+        if entry.flag is not None:
+            output.say(f"    {output.short(entry.before)} -> {output.short(entry.after)}")
+    if found.cursor is not None:
+        output.tell(f"older ones: --cursor {found.cursor}")
+
+
+@on_store
+def settings(
+    where: Where,
+    cors_origins: Annotated[
+        list[str] | None, typer.Option("--cors-origin", metavar="ORIGIN", help="A web origin to let in. Repeatable.")
+    ] = None,
+    no_cors: Annotated[bool, typer.Option("--no-cors", help="Let no web page in.")] = False,
+    reason: Reason = "",
+) -> None:
+    """Tell the project's settings, or say them anew."""
+    from burgee.access.settings import change
+    from burgee.access.settings import settings as current
+
+    if no_cors and cors_origins:
+        raise typer.BadParameter("--cors-origin or --no-cors, and not both")
+    with opened(where) as store:
+        if cors_origins or no_cors:
+            found = change(store, cors_origins or [], _act(where, "settings.change", reason))
+        else:
+            found = current(store)
+    output.as_json(asdict(found))
+
+
+def _act(where: Where, action: str, reason: str, expires_in: str | None = None) -> AuditContext:
+    from burgee.cli.git.origin import whoami
+    from burgee.stores.audit import AuditContext
+    from burgee.times import format_time
+
+    now = time.time()
+    until = None if expires_in is None else format_time(now + duration(expires_in, "--expires-in"))
+    return AuditContext(action, whoami(where.flags.resolve().parent), reason, now, until, source="command line")
+
+
+def _record(key: Key, used: str | None) -> dict[str, object]:
+    from burgee.access.keys import told
+
+    return {**told(key), "last_used_at": used}

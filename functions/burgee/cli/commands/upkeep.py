@@ -1,0 +1,216 @@
+"""The commands beside review: how the file is written, what it does by itself, and what in it is ready to go."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from burgee.cli.options import FLAGS, Environment, File, Json
+from burgee.cli.render import output
+from burgee.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from burgee.review.code_references import Pattern, Reference
+
+At = Annotated[str | None, typer.Option("--at", metavar="TIME", help="When, in RFC 3339; default now.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    for command in (fmt, stale, refs, simulate, timeline):
+        app.command()(command)
+
+
+def fmt(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="PATH", exists=True, dir_okay=False, help="Flag files; default flags.yaml."),
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Change nothing; exit with 1 where it would.")] = False,
+) -> None:
+    """Write flag files, with all that they include, in the one way: order, quotes and spacing; comments are kept."""
+    from burgee.cli.options import default_file
+    from burgee.flagfile.formatter import format_file
+
+    changed: dict[Path, str] = {}
+    for path in paths or [default_file()]:
+        texts = format_file(path)
+        changed |= {file: made for file, (text, made) in texts.items() if made != text}
+    for file, made in changed.items():
+        if not check:
+            file.write_bytes(made.encode())
+        output.say(f"{file}: {'would be formatted' if check else 'formatted'}")
+    raise typer.Exit(int(check and bool(changed)))
+
+
+def stale(
+    flags: File = Path(FLAGS),
+    env: Environment = None,
+    days: Annotated[int, typer.Option(min=0, help="For how long one answer for everyone is long.")] = 30,
+    at: At = None,
+    json: Json = False,
+) -> None:
+    """Tell which flags are ready to go, by Git's history. Exits with 1 where there are any."""
+    from burgee.cli.git.flag_history import versions
+    from burgee.cli.options import moment
+    from burgee.cli.source import releasable
+    from burgee.review.stale import stale as ready
+
+    releasable(flags, env)
+    now = moment(at) or time.time()
+    found = ready(versions(flags, env, now), now, days)
+    if json:
+        output.as_json([{"flag": one.flag, "code": one.code, "message": one.message} for one in found])
+    else:
+        for one in found:
+            output.say(f"{one.flag}: {one.code}: {one.message}")
+        if not found:
+            output.say("no flag is ready to go")
+    raise typer.Exit(int(bool(found)))
+
+
+def refs(
+    path: Annotated[Path, typer.Argument(exists=True, help="A file, or a folder with code.")],
+    flags: File = Path(FLAGS),
+    json: Json = False,
+) -> None:
+    """Tell where code names each flag. Exits with 1 where it asks for a flag that is not there."""
+
+    from burgee.cli.git.files import texts
+    from burgee.flagfile.source import Source
+    from burgee.review.code_references import references
+
+    source = Source(flags)
+    known = source.model.flags
+    own = {Path(document.file).resolve() for document in source.documents}
+    found: list[Reference] = []
+    patterns: list[Pattern] = []
+    for file, text in texts(path):
+        if file.resolve() not in own:
+            named, made = references(str(file), text, known)
+            found += named
+            patterns += made
+    required = {entry.flag for flag in known.values() for entry in flag.requires or ()}
+    perhaps = {name for name in known for one in patterns if re.fullmatch(one.expression, name)}
+    unnamed = [name for name in known if name not in {one.flag for one in found} | required | perhaps]
+    unknown = [one for one in found if one.flag not in known]
+    if json:
+        output.as_json(
+            {
+                "flags": {name: [_place(one) for one in found if one.flag == name] for name in known},
+                "unnamed": unnamed,
+                "unknown": [{"name": one.flag, **_place(one)} for one in unknown],
+                "patterns": [{"expression": one.expression, **_place(one)} for one in patterns],
+            }
+        )
+    else:
+        _tell_refs(found, known, unnamed, patterns)
+    raise typer.Exit(int(bool(unknown)))
+
+
+def _place(one: Reference | Pattern) -> dict[str, str | int]:
+    return {"file": one.file, "line": one.line, "column": one.column}
+
+
+def _tell_refs(
+    found: list[Reference],
+    known: Collection[str],
+    unnamed: list[str],
+    patterns: list[Pattern],
+) -> None:
+    for name in known:
+        places = [one for one in found if one.flag == name]
+        if places:
+            output.say(name)
+        for one in places:
+            output.say(f"  {one.file}:{one.line}:{one.column}")
+    for name in unnamed:
+        output.say(f"{name}: nothing names it")
+    for pattern in patterns:
+        output.say(f"{pattern.file}:{pattern.line}:{pattern.column}: a name is put together: {pattern.expression}")
+    for one in found:
+        if one.flag not in known:
+            output.tell(f"{one.file}:{one.line}:{one.column}: there is no flag {one.flag!r}", typer.colors.RED)
+
+
+def simulate(
+    flag: Annotated[str, typer.Argument(help="The flag's name.")],
+    flags: File = Path(FLAGS),
+    env: Environment = None,
+    at: At = None,
+    svg: Annotated[
+        Path | None, typer.Option(metavar="OUT", dir_okay=False, help="Draw it into a file, as SVG.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Tell which share of users gets what of a flag, region by region: computed, not sampled."""
+    from burgee.cli.options import moment
+    from burgee.diff import simulate as simulated
+    from burgee.diff.wording import percent
+    from burgee.flagfile.compile import compile_file
+    from burgee.flagfile.source import near
+    from burgee.times import format_time
+
+    snapshot = compile_file(flags, env)
+    if flag not in snapshot["flags"]:
+        raise Refused("no-such-flag", f"there is no flag {flag!r}; {near(flag, snapshot['flags']) or 'see the file'}")
+    now = moment(at) or time.time()
+    made = simulated.simulate(snapshot, flag, now)
+    title = f"{flag}{f' in {env}' if env else ''} at {format_time(int(now))}"
+    if svg is not None:
+        svg.write_text(simulated.svg(made, title, simulated.palette(made)), encoding="utf-8")
+    if json:
+        rows = [
+            {
+                "when": row.who,
+                "context": dict(row.context),
+                "percent": {variant: float(share * 100) for variant, share in row.shares.items()},
+            }
+            for row in made.rows
+        ]
+        output.as_json({"flag": flag, "sample": made.sample, "regions": rows, "users": dict(made.users)})
+        return
+    output.say(title)
+    width = max((len(row.who) for row in made.rows), default=0)
+    for row in made.rows:
+        told = ", ".join(f"{variant} {percent(share)}" for variant, share in row.shares.items())
+        output.say(f"  {row.who:{width}}  {told}")
+    for user, variant in made.users.items():
+        output.say(f"  {user}, by name: {variant}")
+    if made.sample:
+        output.tell(f"not exact: {made.sample}", typer.colors.YELLOW)
+
+
+def timeline(
+    flag: Annotated[str | None, typer.Argument(metavar="[FLAG]", help="Only this flag; default all.")] = None,
+    flags: File = Path(FLAGS),
+    env: Environment = None,
+    at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="From when on; default now.")] = None,
+    json: Json = False,
+) -> None:
+    """Tell what flags will do by themselves, when, and whom it moves: schedules, ramps, expiries."""
+    from burgee.cli.options import moment
+    from burgee.diff.timeline import coming
+    from burgee.flagfile.compile import compile_file
+    from burgee.times import format_time
+
+    snapshot = compile_file(flags, env)
+    if flag is not None and flag not in snapshot["flags"]:
+        raise Refused("no-such-flag", f"there is no flag {flag!r}")
+    since = moment(at)
+    found = coming(snapshot, snapshot["flags"] if flag is None else [flag], time.time() if since is None else since)
+    if json:
+        output.as_json([{**one._asdict(), "at": format_time(one.at)} for one in found])
+        return
+    for one in found:
+        output.say(f"{format_time(one.at)}  {one.flag}: {one.what}")
+        for line in one.moves:
+            output.say(f"    {line}")
+    if not found:
+        output.say("nothing happens by itself")

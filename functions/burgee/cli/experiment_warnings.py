@@ -1,0 +1,57 @@
+"""Warnings of plans: sizes too small, as far as the analysis is installed, and experiments that are over."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from burgee.diff.symbolic import Side
+from burgee.flagfile.compile import compile_source
+from burgee.flagfile.experiments import allocation
+from burgee.model import Problem, Severity
+from burgee.times import parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from burgee.flagfile.source import Source
+
+
+def undersized(source: Source) -> Iterator[Problem]:
+    """A warning for each experiment whose `sample_size` falls short of what `burgee power` says."""
+    asking = [
+        name
+        for name, flag in source.model.flags.items()
+        if (one := flag.experiment) and one.baseline and one.sample_size and one.minimum_detectable_effect
+    ]
+    if not asking or not find_spec("scipy"):
+        return
+    from burgee.analysis.plans import plan_of
+    from burgee.analysis.stats.planning import sample_size
+
+    for name in asking:
+        plan = plan_of(source.model, name)
+        planned, effect = plan.experiment.sample_size, plan.experiment.minimum_detectable_effect
+        if plan.baseline is None or planned is None or effect is None:
+            continue
+        needed = sample_size(plan.baseline, plan.baseline.mean * effect / 100, plan.design)
+        if planned < 0.99 * needed:
+            place = source.place("flags", name, "experiment", "sample_size")
+            message = f"{planned:,} units find {effect:g} % less often than planned; it takes {needed:,}"
+            hint = f"`burgee power {name}` says more"
+            yield Problem(place, "experiment-undersized", message, hint, Severity.WARNING)
+
+
+def over(source: Source, now: float) -> Iterator[Problem]:
+    """A warning for each experiment that is past its end while people still get different arms."""
+    for name, flag in source.model.flags.items():
+        experiment = flag.experiment
+        if experiment is None or parse_time(experiment.end) > now:
+            continue
+        state = Side(compile_source(source, experiment.environment), now).state(name) or {}
+        arms = allocation(state, experiment.rule) if state.get("status", False) else {}
+        if len(arms) > 1:
+            place = source.place("flags", name, "experiment", "end")
+            message = f"the experiment on {name} ended on {experiment.end}, and {' and '.join(arms)} are still given"
+            hint = "give everyone the arm that won and take `experiment` out, or move `end`"
+            yield Problem(place, "experiment-over", message, hint, Severity.WARNING)

@@ -1,0 +1,64 @@
+"""A flag file through Git's history, with all that it included at each moment."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from burgee.errors import Refused
+from burgee.flagfile.compile import compile_source
+from burgee.flagfile.source import Source
+from burgee.review.stale import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def versions(path: Path, environment: str | None, now: float) -> Iterator[Version]:
+    """What the file says, newest first: as it stands, where that is not what was committed, then every commit."""
+    folder = path.resolve().parent
+    source = Source(path)
+    patterns = [path.name, *source.model.include]
+    specs = [f":(glob){pattern}" for pattern in patterns]
+    log = _git(folder, "log", "--format=%H %ct", "--", *specs)
+    if not log:
+        raise Refused("no-history", f"{path} is not in Git, whose history tells how long a flag has been as it is")
+    if _git(folder, "status", "--porcelain", "--", *specs):
+        yield _version(source, environment, now)
+    for line in log.splitlines():
+        commit, _, moment = line.partition(" ")
+        with tempfile.TemporaryDirectory(prefix="burgee-") as scratch:
+            inside = Path(scratch) / path.name
+            if not _show(folder, commit, path.name, inside):
+                return  # the commit that took the file away: what was before is another file
+            main = Source(inside).model
+            names = _git(folder, "ls-tree", "-r", "--name-only", commit).splitlines() if main.include else []
+            for name in names:
+                if any(PurePosixPath(name).match(pattern) for pattern in main.include):
+                    _show(folder, commit, name, Path(scratch) / name)
+            yield _version(Source(inside), environment, float(moment))
+
+
+def _version(source: Source, environment: str | None, since: float) -> Version:
+    return Version(since, compile_source(source, environment))
+
+
+def _show(folder: Path, commit: str, name: str, into: Path) -> bool:
+    ran = _run(folder, "show", f"{commit}:./{name}")
+    if ran.returncode:
+        return False
+    into.parent.mkdir(parents=True, exist_ok=True)
+    into.write_bytes(ran.stdout)
+    return True
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    ran = _run(folder, *arguments)
+    return ran.stdout.decode(errors="replace").strip() if ran.returncode == 0 else ""
+
+
+def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    command = ["git", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, check=False)  # noqa: S603 - a list, no shell

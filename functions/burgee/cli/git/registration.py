@@ -1,0 +1,104 @@
+"""The plan as Git registered it, and every change of it since: what a reader of the results must know."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from burgee.analysis.plans import plans
+from burgee.cli.compared import checkout
+from burgee.errors import BurgeeError
+from burgee.flagfile.grammar import dump
+from burgee.flagfile.source import Source
+from burgee.times import format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from burgee.analysis.plans import Plan
+
+MAX_COMMITS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """The commit whose plan counts, None outside Git, and what deviates from it."""
+
+    commit: str | None
+    deviations: tuple[str, ...]
+
+
+def registration(flags: Path, plan: Plan) -> Registration:
+    """The last plan committed before the start is the registered one; else the first there was, which is too late."""
+    versions = list(_versions(flags, plan.flag))
+    if not versions:
+        return Registration(None, ())
+    start = plan.start / 1000
+    in_time = [version for version in versions if version.at <= start]
+    first = in_time[-1] if in_time else versions[0]
+    told = []
+    if not in_time:
+        told.append(f"registered on {format_time(first.at)[:10]}, after its start")
+    before = first.told
+    for version in [one for one in versions if one.at > first.at] + [_Version("", 0.0, _facts(plan))]:
+        if version.told != before:
+            when = f"{format_time(version.at)[:10]} ({version.commit[:9]})" if version.commit else "not committed yet"
+            told += [f"{when}: {change}" for change in _changes(before, version.told)]
+            before = version.told
+    return Registration(first.commit[:9], tuple(told))
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    commit: str
+    at: float
+    told: dict[str, Any]
+
+
+def _versions(flags: Path, flag: str) -> Iterator[_Version]:
+    """Commits that touched flag files and have the experiment, oldest first."""
+    folder = flags.resolve().parent
+    for commit, at in _commits(folder):
+        try:
+            with checkout(commit, flags) as inside:
+                found = plans(Source(inside).model).get(flag)
+        except (BurgeeError, KeyError, StopIteration):  # a commit whose file was broken then
+            continue
+        if found is not None:
+            yield _Version(commit, at, _facts(found))
+
+
+def _commits(folder: Path) -> list[tuple[str, float]]:
+    command = ["git", "log", "--reverse", "--format=%H %ct", f"--max-count={MAX_COMMITS}", "--", "*.yaml", "*.yml"]
+    try:
+        ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603
+    except OSError:
+        return []
+    lines = [line.split() for line in ran.stdout.splitlines()] if ran.returncode == 0 else []
+    return [(commit, float(at)) for commit, at in lines]
+
+
+def _facts(plan: Plan) -> dict[str, Any]:
+    """What a plan says, in one level, so that a change can be named."""
+    told = {key: value for key, value in dump(plan.experiment).items() if key not in {"auto_expose", "owner"}}
+    metrics = {f"metric {name}": dump(metric) for name, metric in plan.metrics.items()}
+    return {**told, "allocation": {arm: round(share, 6) for arm, share in plan.arms.items()}, **metrics}
+
+
+def _changes(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
+    for key in dict.fromkeys([*before, *after]):
+        if key not in before:
+            yield f"{key} was added: {_said(after[key])}"
+        elif key not in after:
+            yield f"{key} was taken out"
+        elif before[key] != after[key]:
+            yield f"{key} was changed from {_said(before[key])} to {_said(after[key])}"
+
+
+def _said(value: Any) -> str:
+    """A value in words: of a mapping its keys with their values, of a list its parts."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_said(part)}" for key, part in value.items()) or "nothing"
+    return ", ".join(map(_said, value)) or "nothing" if isinstance(value, list) else str(value)

@@ -1,0 +1,173 @@
+"""What commands print: answers to standard output, problems to standard error, colours only on a terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from burgee.model import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rich.text import Text
+
+    from burgee.findings import Finding
+    from burgee.flagfile.source import Source
+    from burgee.model import Problem
+    from burgee.releases.plan import Plan
+    from burgee.stores import Bake, Pointer
+
+_VERDICTS = {
+    "absorbed": ("=", "Git caught up; the override goes"),
+    "kept": ("!", "the override stays over the release"),
+    "conflict": ("X", "CONFLICT: Git changed since the override was laid"),
+    "expired": ("-", "expired; the override goes"),
+}
+_COLOURS = {Severity.ERROR: typer.colors.RED, Severity.WARNING: typer.colors.YELLOW, Severity.NOTE: None}
+
+
+def say(text: str) -> None:
+    """A line of answer."""
+    typer.echo(text)
+
+
+def tell(text: str, colour: str | None = None) -> None:
+    """A line for the person, not for the script."""
+    typer.secho(text, err=True, fg=colour)
+
+
+def styled(text: Text) -> None:
+    """Lines of answer, in colours on a terminal; never wrapped, so that a pipe gets what a person sees."""
+    from rich.console import Console
+
+    Console(highlight=False, soft_wrap=True).print(text)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def codes(listed: str | None) -> list[str] | None:
+    """The codes of an option, None where it is not given; an unknown one is misuse."""
+    from burgee.findings import unknown_codes
+
+    if listed is None:
+        return None
+    given = [code.strip() for code in listed.split(",") if code.strip()]
+    unknown = unknown_codes(given)
+    if unknown:
+        raise typer.BadParameter(f"there is no finding {unknown[0]!r}", param_hint="--fail-on")
+    return given
+
+
+def blocked(found: Iterable[Finding], given: Sequence[str] | None, source: Source | None) -> list[Finding]:
+    """The findings that fail a check: by the option, or else by the file's own `review`."""
+    from burgee.findings import blocking
+
+    review = source.model.review if source is not None else None
+    own = review.fail_on if review is not None else []
+    return blocking(found, own if given is None else given)
+
+
+def as_json(value: Any) -> None:
+    """An answer for a script."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=not _unicode()))
+
+
+def _unicode() -> bool:
+    return (sys.stdout.encoding or "").lower().startswith("utf")
+
+
+def problems(found: Iterable[Problem]) -> None:
+    """Each problem on a line that editors and CI logs can open: file:line:column."""
+    for problem in found:
+        tell(str(problem), _COLOURS[problem.severity])
+
+
+def problem_record(problem: Problem) -> dict[str, Any]:
+    """A problem as JSON: the place's parts beside code, severity, message and hint."""
+    record = asdict(problem)
+    return {**record.pop("place"), **record}
+
+
+def finding_record(one: Finding) -> dict[str, Any]:
+    """A finding as JSON."""
+    return {
+        "code": str(one.code),
+        "severity": str(one.severity),
+        "flag": one.flag,
+        "message": one.message,
+        "example": None if one.example is None else dict(one.example),
+        "details": list(one.details),
+    }
+
+
+def plan_lines(made: Plan) -> list[str]:
+    """A plan as a reviewer reads it."""
+    lines = [f"release {made.version or 'none'} -> the file"]
+    if made.baking is not None:
+        told = f"{made.baking.share:g} % of users until {made.baking.until}"
+        lines.append(f"  ! release {made.version} is on trial: {told}; the others get release {made.baking.base}")
+    lines += [f"  + {name}" for name in made.added]
+    for changed in made.changed:
+        keys = "; ".join(f"{key}: {short(old)} -> {short(new)}" for key, (old, new) in changed.keys.items())
+        lines.append(f"  ~ {changed.flag}: {keys or 'the order of its keys'}")
+    lines += [f"  - {name}" for name in made.removed]
+    lines += [f"  ~ {name}" for name in made.shared]
+    if made.unchanged:
+        lines.append("  nothing changes")
+    lines += [f"  ? {name} was released before and removed since (--reuse)" for name in made.reused]
+    for standing in made.standings:
+        mark, meaning = _VERDICTS[standing.verdict]
+        override = standing.override
+        why = f", {override.reason!r}" if override.reason else ""
+        lines.append(f"  {mark} {override.flag}: {meaning} (by {override.author} at {override.updated_at}{why})")
+        if standing.verdict == "conflict":
+            lines.append(f"      override: {short(override.definition)}")
+            lines.append(f"      Git now:  {short(standing.git)}")
+    lines += [f"  X {flag} cannot be served: {why}" for flag, why in made.broken.items()]
+    return [*lines, f"plan digest {made.digest[:16]}"]
+
+
+def live_line(pointer: Pointer, baking: Bake | None) -> str:
+    """What is live from now on, and for whom."""
+    if baking is None:
+        return f"release {pointer.version} is live"
+    told = f"{baking.share:g} % of users get release {pointer.version} until {baking.until}, then everybody does"
+    return f"{told}; the others get release {baking.base}"
+
+
+def short(value: Any) -> str:
+    """A definition or a value on one line, cut where it is long."""
+    if value is None:
+        return "absent"
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 100 else text[:97] + "..."
+
+
+def plan_record(made: Plan) -> dict[str, Any]:
+    """A plan as JSON."""
+    return {
+        "digest": made.digest,
+        "release": made.version,
+        "unchanged": made.unchanged,
+        "added": list(made.added),
+        "changed": {
+            changed.flag: {key: list(pair) for key, pair in changed.keys.items()} for changed in made.changed
+        },
+        "removed": list(made.removed),
+        "shared": list(made.shared),
+        "reused": list(made.reused),
+        "overrides": [
+            {"flag": s.override.flag, "verdict": str(s.verdict), "override": s.override.definition, "git": s.git}
+            for s in made.standings
+        ],
+        "broken": dict(made.broken),
+        "baking": made.baking and asdict(made.baking),
+    }

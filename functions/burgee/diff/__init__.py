@@ -1,0 +1,1 @@
+"""Two snapshots to the exact shares of users whose answers change."""

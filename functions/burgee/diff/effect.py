@@ -1,0 +1,285 @@
+"""Who will see what change: the exact effect of one snapshot after another, computed and not sampled.
+
+In a region (see `burgee.diff.cases`) a flag's answer depends on hash lines alone: a user's bucket on each is uniform
+over 100,000 and independent of the others, because their salts differ. So each line is cut where either side decides
+differently, and the shares of the cells are multiplied. Shares of one salt are on one line, and are intersected.
+Named users are looked up one by one. Where there are too many cases, some are drawn, and the effect says so.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from math import sqrt
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from burgee.diff.affected import reached
+from burgee.diff.cases import DRAWS, MAX_CASES, Explorer, Shares, shares
+from burgee.diff.sample_values import MISSING
+from burgee.diff.symbolic import NOTHING, USER, Budget, Dependent, Outcome, Side, TooMany, World
+from burgee.diff.transitions import moments
+from burgee.times import format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from burgee.diff.cases import Case
+    from burgee.diff.symbolic import Pair, Place
+    from burgee.model import Snapshot
+
+MAX_NAMED = 2_000
+"""Named users who are looked up one by one, where what they get depends on their bucket."""
+NAMED = "users named in targets"
+EVERYONE = "all users"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A share of a region's users that goes from one outcome to another, and a context that does.
+
+    `loses` where they had more than the off variant, and now get no more than that. `error` is the standard error of
+    a share that was drawn, None where it is exact.
+    """
+
+    before: Outcome
+    after: Outcome
+    share: Fraction
+    example: Mapping[str, Any] | None
+    loses: bool
+    error: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RegionEffect:
+    """What changes for those whom the named rules match, on either side; `context` has such attributes.
+
+    `share` is that of all users where it is known, `users` are those meant where they are named. `before` and
+    `after` give every variant's share, also of those who keep it.
+    """
+
+    when: str
+    context: Mapping[str, Any]
+    moves: Sequence[Move]
+    share: Fraction | None = None
+    users: Sequence[str] = ()
+    before: Mapping[str | None, Fraction] = field(default_factory=dict)
+    after: Mapping[str | None, Fraction] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """What the change makes different from a moment on (RFC 3339); no regions where nothing any more."""
+
+    at: str
+    regions: Sequence[RegionEffect]
+
+
+@dataclass(frozen=True, slots=True)
+class FlagEffect:
+    """What changes in one flag, now and later. `sample` says how it was drawn, where it could not be computed."""
+
+    flag: str
+    regions: Sequence[RegionEffect]
+    later: Sequence[Later] = ()
+    sample: str | None = None
+
+    def losing(self) -> list[tuple[RegionEffect, Move]]:
+        """The moves that take something away."""
+        return [(region, move) for region in self.regions for move in region.moves if move.loses]
+
+
+def effects(before: Snapshot, after: Snapshot, now: float) -> list[FlagEffect]:
+    """The effect on every flag whose answers can change at `now` (epoch seconds) or later, in the files' order."""
+    world = World()
+    sides: dict[float, tuple[Side, Side]] = {}
+
+    def at(moment: float) -> tuple[Side, Side]:
+        if moment not in sides:
+            sides[moment] = Side(before, moment), Side(after, moment)
+        return sides[moment]
+
+    found = []
+    for name in reached(before, after):
+        compared = [compare(name, *at(now), world)]
+        later: list[Later] = []
+        last = compared[0]
+        for moment in moments(name, at(now), now):
+            here = compare(name, *at(moment), world)
+            if _told(here.regions) != _told(last.regions):
+                later.append(Later(format_time(moment), here.regions))
+            last = here
+            compared.append(here)
+        samples = [one.sample for one in compared if one.sample]
+        if any(one.regions for one in compared) or samples:
+            found.append(FlagEffect(name, compared[0].regions, later, samples[0] if samples else None))
+    return found
+
+
+class Compared(NamedTuple):
+    """The regions in which two sides differ, and how they were drawn if they were."""
+
+    regions: list[RegionEffect]
+    sample: str | None
+
+
+def compare(name: str, old: Side, new: Side, world: World, other: str | None = None) -> Compared:
+    """How one flag differs between two sides; `other` is its name on the second."""
+    return _Comparison(name, old, new, world, other or name).run()
+
+
+def _told(regions: Sequence[RegionEffect]) -> list[Any]:
+    return [(r.when, r.users, [(m.before, m.after, m.share) for m in r.moves]) for r in regions]
+
+
+class _Comparison:
+    def __init__(self, name: str, old: Side, new: Side, world: World, other: str) -> None:
+        self.name, self.other = name, other
+        self.old, self.new = old, new
+        self.none = old.off(name), new.off(other)
+        families = [(old, one) for one in old.family(name)] + [(new, one) for one in new.family(other)]
+        terms = [term for side, one in families for term in side.terms(one)]
+        units = old.units(name) | new.units(other)
+        signatures: dict[str, list[tuple[int, str]]] = {}
+        for index, (side, one) in enumerate(families):
+            for user, variant in side.targets(one).items():
+                signatures.setdefault(user, []).append((index, variant))
+        self.signatures = signatures
+        self.explorer = Explorer(self._decide, terms, units, world, frozenset(signatures))
+        self.regions: dict[Any, RegionEffect] = {}
+        self.sample: str | None = None
+
+    def _decide(self, place: Place) -> Pair:
+        return self.old.decide(self.name, place, 0), self.new.decide(self.other, place, 1)
+
+    def run(self) -> Compared:
+        try:
+            return self._computed()
+        except Dependent as found:
+            return Compared([], str(found))
+
+    def _computed(self) -> Compared:
+        budget = Budget(MAX_CASES)
+        try:
+            for case in self.explorer.cases(budget):
+                self._add(case, who(case.seen) if self.explorer.asked else everyone(self.explorer.named))
+            for path in sorted(self.explorer.units - {USER}):
+                for case in self.explorer.cases(budget, self.explorer.fixed(path, MISSING)):
+                    self._add(case, f"those without `{path}`{_which(case.seen)}")
+            self._named(budget)
+        except TooMany:
+            return self._drawn()
+        if not self.explorer.complete:
+            self.sample = "an attribute's clauses can meet in more ways than are tried: some regions may be missing"
+        found = list(self.regions.values())
+        if len(found) == 1 and found[0].when == EVERYONE and self.explorer.units <= {USER}:
+            found = [replace(found[0], share=Fraction(1))]
+        return Compared(found, self.sample)
+
+    def _add(self, case: Case, when: str, users: tuple[str, ...] = ()) -> None:
+        found = shares(case.node)
+        moved = [(pair, share) for pair, share in found.by_pair.items() if pair[0] != pair[1]]
+        if not moved:
+            return
+        # Regions that differ only in what neither side looks at say the same; one of them is enough.
+        key = (when, tuple(sorted((str(pair), share) for pair, share in moved)))
+        kept = self.regions.get(key)
+        if users:
+            named = tuple(dict.fromkeys((*kept.users, *users))) if kept else users
+            self.regions[key] = replace(kept, users=named) if kept else self._region(case, when, found, named)
+        elif kept is None or len(case.known.context) > len(kept.context):
+            self.regions[key] = self._region(case, when, found, users)
+
+    def _region(self, case: Case, when: str, found: Shares, users: tuple[str, ...]) -> RegionEffect:
+        moved = [(pair, share) for pair, share in found.by_pair.items() if pair[0] != pair[1]]
+        moved.sort(key=lambda one: (-one[1], str(one[0])))
+        moves = [
+            Move(*pair, share, self.explorer.example(case.known, found.widest[pair]), self._loses(pair))
+            for pair, share in moved
+        ]
+        context = {path: value for path, value in case.known.context.items() if path != USER}
+        return RegionEffect(when, context, moves, None, users, _by_variant(found, 0), _by_variant(found, 1))
+
+    def _loses(self, pair: Pair) -> bool:
+        nothing = {self.none[0], *NOTHING}
+        return pair[0] not in nothing and (pair[1] == self.none[1] or pair[1] in NOTHING)
+
+    def _named(self, budget: Budget) -> None:
+        """Those whom targets name on either side: alike while nobody looks at a bucket, else one by one."""
+        groups: dict[tuple[tuple[int, str], ...], list[str]] = {}
+        for user, signature in self.signatures.items():
+            groups.setdefault(tuple(signature), []).append(user)
+        for users in groups.values():
+            first = list(self.explorer.cases(budget, self.explorer.fixed(USER, users[0])))
+            if USER not in self.explorer.asked and not any(case.hashed for case in first):
+                for case in first:
+                    self._add(case, NAMED + _which(case.seen), tuple(users))
+                continue
+            if len(users) > MAX_NAMED:
+                self.sample = f"of {len(users):,} users who are named alike, the first {MAX_NAMED:,} were looked up"
+            for user in users[:MAX_NAMED]:
+                for case in self.explorer.cases(budget, self.explorer.fixed(USER, user)):
+                    self._add(case, NAMED + _which(case.seen), (user,))
+
+    def _drawn(self) -> Compared:
+        """The effect from cases drawn by chance, and what that means."""
+        source = random.Random(self.name)  # noqa: S311 - the same draws every time, so that reports are the same
+        groups: dict[str, dict[Pair, list[Case]]] = {}
+        for _ in range(DRAWS):
+            case, pair = self.explorer.draw(source)
+            groups.setdefault(who(case.seen), {}).setdefault(pair, []).append(case)
+        regions = []
+        for when, pairs in groups.items():
+            total = sum(map(len, pairs.values()))
+            moves = [
+                Move(*pair, share, dict(cases[0].known.context) or None, self._loses(pair), _error(share, total))
+                for pair, cases in sorted(pairs.items(), key=lambda item: (-len(item[1]), str(item[0])))
+                if pair[0] != pair[1] and (share := Fraction(len(cases), total))
+            ]
+            if moves:
+                regions.append(RegionEffect(when, {}, moves, Fraction(total, DRAWS)))
+        told = (
+            f"more than {MAX_CASES:,} cases, so {DRAWS:,} were drawn by chance; shares are of the drawn cases, and "
+            f"what fewer than {300 / DRAWS:.2f} % of cases see may be missing (95 % confidence)"
+        )
+        return Compared(regions, told)
+
+
+def _error(share: Fraction, total: int) -> float:
+    return sqrt(float(share * (1 - share)) / total)
+
+
+def _by_variant(found: Shares, index: int) -> dict[str | None, Fraction]:
+    told: dict[str | None, Fraction] = {}
+    for pair, share in found.by_pair.items():
+        variant = pair[index].variant
+        told[variant] = told.get(variant, Fraction(0)) + share
+    return told
+
+
+def everyone(named: Collection[str]) -> str:
+    """Whom a decision without conditions is about; those whom targets name are told by name."""
+    return "all users but the named" if named else EVERYONE
+
+
+def who(seen: Sequence[tuple[int, str]]) -> str:
+    """Whom a region holds, by the rules that were found to match on either side."""
+    told = _which(seen)
+    return f"users {told[2:]}" if told else "users whom no rule matches"
+
+
+def _which(seen: Sequence[tuple[int, str]]) -> str:
+    old = [name for side, name in seen if side == 0]
+    new = [name for side, name in seen if side == 1]
+    told = [f'matching "{name}"' for name in new if name in old]
+    told += [f'newly matching "{name}"' for name in new if name not in old]
+    told += [f'no longer matching "{name}"' for name in old if name not in new]
+    return f", {', '.join(told)}" if told else ""
+
+
+def moving(found: Sequence[FlagEffect]) -> Iterator[tuple[FlagEffect, RegionEffect, Move]]:
+    """Every move of all effects."""
+    for effect in found:
+        for region in effect.regions:
+            for move in region.moves:
+                yield effect, region, move

@@ -1,0 +1,311 @@
+"""How many of given contexts a change touches: each flag's decision compiled once, then run over columns of contexts.
+
+An attribute's value becomes the number of its vector of truths, remembered by value; the vectors' numbers together
+name a region, whose tree of hash cells is grown once; and only the lines of that tree are hashed. Memory is bounded
+by the batch and by what is remembered, whatever the number of contexts.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from burgee.diff.cases import MAX_CASES
+from burgee.diff.effect import everyone, who
+from burgee.diff.regions import Truths, meets, term
+from burgee.diff.sample_values import MISSING
+from burgee.diff.symbolic import USER, Branch, Budget, Leaf, Place, Side, grouped, grow, unit_of
+from burgee.evaluation.bucketing import BUCKETS
+from burgee.evaluation.conditions import reader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from burgee.diff.regions import Attribute, Term
+    from burgee.diff.symbolic import Line, Node, Pair, World
+    from burgee.model import Snapshot
+
+    Columns: TypeAlias = Mapping[str, Sequence[Any]]
+
+REMEMBERED = 50_000
+"""Values of an attribute, and regions, that are remembered at a time."""
+PLAIN = frozenset({str, type(None)})
+SCALARS = frozenset({bool, int, float})
+
+
+@dataclass(slots=True)
+class Counts:
+    """Contexts of one flag: all, and those that change, by region, by segment, and by what they change to."""
+
+    total: int = 0
+    changed: int = 0
+    by_region: dict[str, int] = field(default_factory=dict)
+    by_segment: dict[str, list[int]] = field(default_factory=dict)
+    by_pair: dict[Pair, int] = field(default_factory=dict)
+
+
+class _Memo(dict[Any, int]):
+    """The number of the vector of each value of an attribute; a new value is looked at once."""
+
+    def __init__(self, attribute: Attribute | None, vectors: dict[Any, int]) -> None:
+        super().__init__()
+        self.attribute = attribute
+        self.vectors = vectors
+
+    def __missing__(self, value: Any) -> int:
+        if len(self) > REMEMBERED:
+            self.clear()
+        self[value] = number = self.number(value[1] if type(value) is tuple else value)
+        return number
+
+    def number(self, value: Any) -> int:
+        """Looked at afresh."""
+        if self.attribute is None:
+            return 0
+        truths = tuple(self.attribute.at(MISSING if value is None else value).values())
+        return self.vectors.setdefault(truths, len(self.vectors))
+
+
+class _Region:
+    """One combination of vectors: its tree, and how many contexts end in each of its leaves."""
+
+    __slots__ = ("counts", "pairs", "run", "segments", "settled", "when", "within")
+
+    def __init__(self, node: Node, positions: Mapping[str, int], when: str, segments: tuple[str, ...]) -> None:
+        self.pairs: list[Pair] = []
+        self.run = _compiled(node, positions, self.pairs)
+        self.counts = [0] * len(self.pairs)
+        self.settled = len(self.pairs) == 1
+        self.when = when
+        self.segments = segments
+        self.within: list[tuple[str, ...]] = []
+
+    def settle(self) -> None:
+        """Counts the contexts that were gathered."""
+        counts = self.counts
+        for index in self.run(self.within):
+            counts[index] += 1
+        self.within.clear()
+
+
+def _compiled(
+    node: Node, positions: Mapping[str, int], pairs: list[Pair]
+) -> Callable[[Sequence[tuple[str, ...]]], Iterable[int]]:
+    """A tree as a function from many contexts' units to the numbers of their leaves."""
+    if (
+        isinstance(node, Branch)
+        and node.line.hash is None
+        and all(isinstance(child, Leaf) for child in node.children)
+    ):
+        first = len(pairs)
+        pairs += [child.pair for child in node.children if isinstance(child, Leaf)]
+        suffix, inner, at = f":{node.line.salt}", list(node.edges[1:-1]), positions[node.line.unit]
+
+        def flat(many: Sequence[tuple[str, ...]]) -> Iterable[int]:
+            for units in many:
+                low = int.from_bytes(sha256((units[at] + suffix).encode("utf-8", "surrogatepass")).digest()) % BUCKETS
+                yield first + bisect_right(inner, low % 100 * 1000 + low // 100)
+
+        return flat
+    single = _single(node, positions, pairs)
+    return lambda many: map(single, many)
+
+
+def _single(node: Node, positions: Mapping[str, int], pairs: list[Pair]) -> Callable[[tuple[str, ...]], int]:
+    if isinstance(node, Leaf):
+        number = len(pairs)
+        pairs.append(node.pair)
+        return lambda _units: number
+    line: Line = node.line
+    inner, at = list(node.edges[1:-1]), positions[line.unit]
+    children = [_single(child, positions, pairs) for child in node.children]
+    return lambda units: children[bisect_right(inner, line.bucket(units[at]))](units)
+
+
+class FlagCounter:
+    """Counts contexts for one flag."""
+
+    def __init__(self, name: str, old: Side, new: Side, world: World, segments: Mapping[str, Term]) -> None:
+        self.name, self.old, self.new, self.segments = name, old, new, segments
+        families = [(old, one) for one in old.family(name)] + [(new, one) for one in new.family(name)]
+        terms = [one for side, flag in families for one in side.terms(flag)] + list(segments.values())
+        asked = grouped(terms)
+        self.plain = not any(side.terms(flag) for side, flag in families)
+        self.attributes = {path: world.attribute(own) for path, own in asked.items()}
+        self.named = frozenset(user for side, flag in families for user in side.targets(flag))
+        self.units = sorted(old.units(name) | new.units(name) | {USER}, key=lambda path: (path != USER, path))
+        self.memos = {path: _Memo(attribute, {}) for path, attribute in self.attributes.items()}
+        self.regions: dict[tuple[Any, ...], _Region] = {}
+        self.counts = Counts(by_segment={segment: [0, 0] for segment in segments})
+
+    def paths(self) -> set[str]:
+        """The attributes that are looked at."""
+        return {*self.attributes, *self.units}
+
+    def add(self, columns: Columns, rows: int) -> None:
+        """Counts a batch."""
+        units = [_units(path, columns[path]) for path in self.units]
+        numbers = [_numbers(self.memos[path], columns[path]) for path in self.attributes]
+        # Contexts without a unit are regions of their own.
+        absent = [[unit is None for unit in column] if None in column else [False] * rows for column in units]
+        keys = zip(*numbers, *absent, strict=True)
+        self._gather(keys, units, columns)
+        if len(self.regions) > REMEMBERED:
+            self.close()
+
+    def _gather(self, keys: Iterable[tuple[Any, ...]], units: Sequence[Sequence[Any]], columns: Columns) -> None:
+        regions, named = self.regions, self.named
+        special = bool(named) and not named.isdisjoint(units[0])
+        for row, (key, own) in enumerate(zip(keys, zip(*units, strict=True), strict=True)):
+            region = regions.get(key)
+            if region is None:
+                region = regions[key] = self._region(columns, row, own)
+            if special and own[0] in named:
+                self._one(region, columns, row, own)
+            elif region.settled:
+                region.counts[0] += 1
+            else:
+                region.within.append(own)
+        for region in regions.values():
+            if region.within:
+                region.settle()
+
+    def _region(self, columns: Columns, row: int, own: tuple[str | None, ...]) -> _Region:
+        truths = self._truths(columns, row)
+        place = Place(truths, {path: None for path, unit in zip(self.units, own, strict=True) if unit is None})
+        node = grow(self._decide, place, Budget(MAX_CASES))
+        within = tuple(name for name, one in self.segments.items() if meets(one, truths))
+        when = everyone(self.named) if self.plain else who(tuple(place.seen))
+        return _Region(node, {path: at for at, path in enumerate(self.units)}, when, within)
+
+    def _truths(self, columns: Columns, row: int) -> Truths:
+        truths = Truths()
+        for path, attribute in self.attributes.items():
+            value = columns[path][row]
+            truths.update(attribute.at(MISSING if value is None else value))
+        return truths
+
+    def _one(self, region: _Region, columns: Columns, row: int, own: tuple[str | None, ...]) -> None:
+        """A named user: looked up alone."""
+        place = Place(self._truths(columns, row), dict(zip(self.units, own, strict=True)))
+        self._count(self._decide(place), 1, region)
+
+    def _decide(self, place: Place) -> Pair:
+        return self.old.decide(self.name, place, 0), self.new.decide(self.name, place, 1)
+
+    def _count(self, pair: Pair, number: int, region: _Region) -> None:
+        counts = self.counts
+        counts.total += number
+        counts.by_region[region.when] = counts.by_region.get(region.when, 0) + number
+        moved = number if pair[0] != pair[1] else 0
+        for segment in region.segments:
+            counts.by_segment[segment][0] += moved
+            counts.by_segment[segment][1] += number
+        if moved:
+            counts.changed += number
+            counts.by_pair[pair] = counts.by_pair.get(pair, 0) + number
+
+    def close(self) -> Counts:
+        """The counts so far; forgets the regions."""
+        for region in self.regions.values():
+            for pair, number in zip(region.pairs, region.counts, strict=True):
+                if number:
+                    self._count(pair, number, region)
+        self.regions.clear()
+        return self.counts
+
+
+def _units(path: str, column: Sequence[Any]) -> Sequence[str | None]:
+    if set(map(type, column)) == {str} and "" not in column:
+        return column
+    return [value if type(value) is str and value else unit_of(path, value) for value in column]
+
+
+def _numbers(memo: _Memo, column: Sequence[Any]) -> Sequence[int]:
+    """Numbers by value; True, 1 and 1.0 are one key and three values, so only texts are looked up plainly."""
+    if set(map(type, column)) <= PLAIN:
+        return list(map(memo.__getitem__, column))
+    return [
+        memo[value] if kind in PLAIN else memo[kind, value] if kind in SCALARS else memo.number(value)
+        for kind, value in zip(map(type, column), column, strict=True)
+    ]
+
+
+class Population:
+    """Contexts counted for every flag that changes."""
+
+    def __init__(self, before: Snapshot, after: Snapshot, flags: Sequence[str], now: float, world: World) -> None:
+        old, new = Side(before, now), Side(after, now)
+        segments = {name: term(when, new.segments) for name, when in _whole(new.segments)}
+        self.counters = {name: FlagCounter(name, old, new, world, segments) for name in flags}
+        self.rows = 0
+
+    def paths(self) -> list[str]:
+        """The attributes that any flag looks at."""
+        return sorted({USER, *(path for counter in self.counters.values() for path in counter.paths())})
+
+    def add(self, columns: Columns, rows: int) -> None:
+        """Counts a batch of contexts, given as a column for each of `paths`, None where an attribute is missing."""
+        self.rows += rows
+        for counter in self.counters.values():
+            counter.add(columns, rows)
+
+    def add_contexts(self, contexts: Sequence[Mapping[str, Any]]) -> None:
+        """Counts a batch of contexts."""
+        columns = {path: list(map(reader(path), contexts)) for path in self.paths()}
+        self.add(columns, len(contexts))
+
+    def counts(self, flag: str) -> Counts:
+        """The counts of one flag."""
+        return self.counters[flag].close()
+
+    def clause(self, flag: str) -> str:
+        """How many change, as a clause."""
+        return f"; {self.counts(flag).changed:,} of {self.rows:,} contexts change"
+
+    def percent_of(self, flag: str, when: str) -> float | None:
+        """The share of the contexts that a region holds, in percent."""
+        return 100 * self.counts(flag).by_region.get(when, 0) / self.rows if self.rows else None
+
+    def lines(self) -> list[str]:
+        """By segment, where a flag changes for any of it."""
+        told = []
+        for name in self.counters:
+            for segment, (changed, total) in self.counts(name).by_segment.items():
+                if changed:
+                    told.append(f"{name}: {changed:,} of {total:,} contexts in segment {segment} change")
+        return told
+
+    def record(self) -> dict[str, Any]:
+        """The counts as JSON."""
+        flags = {}
+        for name in self.counters:
+            counts = self.counts(name)
+            flags[name] = {
+                "changed": counts.changed,
+                "moves": [
+                    {"from": old.variant, "to": new.variant, "contexts": number}
+                    for (old, new), number in sorted(counts.by_pair.items(), key=_largest_first)
+                ],
+                "segments": {
+                    segment: {"changed": changed, "contexts": total}
+                    for segment, (changed, total) in counts.by_segment.items()
+                },
+            }
+        return {"total": self.rows, "flags": flags}
+
+
+def _largest_first(item: tuple[Pair, int]) -> tuple[int, str]:
+    return -item[1], str(item[0])
+
+
+def _whole(segments: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    """The segments that name no segment that is missing."""
+    for name, when in segments.items():
+        try:
+            term(when, segments)
+        except (KeyError, RecursionError):
+            continue
+        yield name, when

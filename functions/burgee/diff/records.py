@@ -1,0 +1,59 @@
+"""The effect of a change on flags as JSON: of `burgee diff`, as infra/diff.schema.json says, and of a dry run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from burgee.diff.effect import FlagEffect, Move, RegionEffect
+
+    Counted: TypeAlias = Callable[[str, str], float | None]
+
+MAX_USERS = 100
+
+
+def flag_records(found: Sequence[FlagEffect], counted: Counted | None = None) -> list[dict[str, Any]]:
+    """Each flag's effect; percentages are of a region's users.
+
+    `counted` tells the share of a flag's region, in percent of contexts that were counted, where none is known.
+    """
+    return [
+        {
+            "name": effect.flag,
+            "exact": effect.sample is None,
+            "sample": effect.sample,
+            "regions": [_region(region, effect.flag, counted) for region in effect.regions],
+            "later": [
+                {"at": later.at, "regions": [_region(region, effect.flag, None) for region in later.regions]}
+                for later in effect.later
+            ],
+        }
+        for effect in found
+    ]
+
+
+def _region(region: RegionEffect, flag: str, counted: Counted | None) -> dict[str, Any]:
+    percent = None if region.share is None else float(region.share * 100)
+    if percent is None and counted is not None:
+        percent = counted(flag, region.when)
+    return {
+        "when": region.when,
+        "share": percent,
+        "context": dict(region.context),
+        "users": list(region.users[:MAX_USERS]),
+        "named": len(region.users),
+        "moves": [_move(move) for move in region.moves],
+    }
+
+
+def _move(move: Move) -> dict[str, Any]:
+    return {
+        "from": move.before.variant,
+        "to": move.after.variant,
+        "percent": float(move.share * 100),
+        "error": None if move.error is None else 100 * move.error,
+        "example": None if move.example is None else dict(move.example),
+        "loses": move.loses,
+    }

@@ -1,0 +1,128 @@
+"""What a flag will do by itself: its jumps at the moments of its schedule, and what its ramps move in between."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from burgee.diff import wording
+from burgee.diff.effect import compare
+from burgee.diff.symbolic import Side, World
+from burgee.diff.transitions import moments
+from burgee.times import format_time, parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from burgee.diff.effect import RegionEffect
+    from burgee.model import Definition, Snapshot
+
+BEFORE = 0.001
+"""Just before a moment, in seconds: times count to the millisecond."""
+
+
+class Entry(NamedTuple):
+    """What changes at a moment, or between two; RFC 3339."""
+
+    start: str
+    end: str | None
+    regions: Sequence[RegionEffect]
+
+    def __str__(self) -> str:
+        when = self.start if self.end is None else f"{self.start} to {self.end}, little by little"
+        return f"{when}: " + "; ".join(f"{wording.whom(region)}: {wording.moves(region)}" for region in self.regions)
+
+
+def timeline(snapshot: Snapshot, name: str, now: float, world: World | None = None) -> list[Entry]:
+    """All that a flag will change by itself after `now` (epoch seconds), as long as nobody edits it."""
+    world = world or World()
+    here = Side(snapshot, now)
+    found: list[Entry] = []
+    if name not in here.flags:
+        return found
+    points = [now, *moments(name, [here], now)]
+    for last, moment in pairwise(points):
+        just = here.at(moment - BEFORE)
+        drift = compare(name, here.at(last), just, world).regions
+        if drift:
+            found.append(Entry(format_time(last), format_time(moment), drift))
+        jump = compare(name, just, here.at(moment), world).regions
+        # A ramp that arrives moves on by what a millisecond adds: it is part of the drift.
+        if jump and not (drift and _small(jump)):
+            found.append(Entry(format_time(moment), None, jump))
+    return found
+
+
+def _small(regions: Sequence[RegionEffect]) -> bool:
+    return all(move.share * 1000 <= 1 for region in regions for move in region.moves)
+
+
+class Happening(NamedTuple):
+    """A moment (epoch seconds) at which something changes by itself, what, and which shares of users move then."""
+
+    at: float
+    flag: str
+    what: str
+    moves: tuple[str, ...] = ()
+
+
+def coming(snapshot: Snapshot, names: Iterable[str], since: float) -> list[Happening]:
+    """All that these flags do by themselves from a moment on, earliest first."""
+    world = World()
+    found = []
+    for name in names:
+        moved: dict[float, list[str]] = {}
+        for entry in timeline(snapshot, name, since, world):
+            gradually = "" if entry.end is None else f"until {entry.end}, little by little, "
+            lines = [f"{gradually}{wording.whom(region)}: {wording.moves(region)}" for region in entry.regions]
+            moved.setdefault(parse_time(entry.start), []).extend(lines)
+        written = [one for one in _of_flag(name, snapshot["flags"][name]) if one.at >= since]
+        found += [one._replace(moves=tuple(moved.pop(one.at, ()))) for one in written]
+        rest = "moves with what it has begun or requires"
+        found += [Happening(moment, name, rest, tuple(lines)) for moment, lines in moved.items()]
+    return sorted(found)
+
+
+def _of_flag(name: str, definition: Definition) -> Iterator[Happening]:
+    laid = {key: value for key, value in definition.items() if key != "schedule"}
+    moments = [parse_time(entry["at"]) for entry in definition.get("schedule", ())]
+    begin = float("-inf")
+    for moment, entry in zip(moments, definition.get("schedule", ()), strict=True):
+        yield from _ramps(name, laid, begin, moment)
+        keys = [f"{key}: {_short(laid.get(key))} -> {_short(value)}" for key, value in entry["set"].items()]
+        yield Happening(moment, name, "; ".join(keys))
+        laid |= entry["set"]
+        begin = moment
+    yield from _ramps(name, laid, begin, float("inf"))
+    if "expires" in definition:
+        yield Happening(parse_time(definition["expires"]), name, "expires")
+
+
+def _ramps(name: str, laid: Mapping[str, Any], begin: float, end: float) -> Iterator[Happening]:
+    """The ramps of a state, as far as they run while it is in force."""
+    owners = [("", laid)]
+    owners += [
+        (f"{rule.get('name', f'rule {index}')}: ", rule) for index, rule in enumerate(laid.get("rules", ()), 1)
+    ]
+    if not laid.get("status", False):
+        return
+    for owner, part in owners:
+        ramp = part.get("rollout_percentage")
+        if not isinstance(ramp, dict):
+            continue
+        start, arrival = parse_time(ramp["start"]), parse_time(ramp["end"])
+        if begin <= start < end:
+            what = f"{owner}rollout moves from {ramp['from']} % to {ramp['to']} %, until {format_time(arrival)}"
+            yield Happening(start, name, what)
+        if begin <= arrival < end:
+            yield Happening(arrival, name, f"{owner}rollout arrives at {ramp['to']} %")
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, dict) and "from" in value and "start" in value:
+        return f"a ramp from {value['from']} % to {value['to']} %"
+    text = "nothing" if value is None else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,126 @@
+"""The rules of a flag as one Python function, for flags that are asked often: a fifth faster than the loop over them.
+
+Its source says only which of `EXPRESSIONS` follow each other and which outcomes are draws. What a file says
+(attributes, operands, outcomes) is bound to it and never written into it, and flags alike in that share its code.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache, partial
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from burgee.evaluation.bucketing import DIVIDED
+from burgee.evaluation.conditions import tests_of
+from burgee.evaluation.rules import TARGETING_KEY
+from burgee.evaluation.semver import VERSION_CHECKS, Verdicts, parse_version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from burgee.evaluation.rules import Condition, Evaluate, Rule
+    from burgee.evaluation.semver import Version
+
+LONGEST = 16
+"""Flags with more rules than this stay loops."""
+
+_TEXT = "(value.__class__ is str or isinstance(value, str)) and "
+_NUMBER = "(value.__class__ is int or isinstance(value, (int, float)) and value.__class__ is not bool) and "
+_CALLED = "{operand}(value)"
+_CALLED_WHOLE = "{operand}(context)"
+
+
+def _text(operand: Any) -> str | None:
+    return operand if isinstance(operand, str) else None
+
+
+def _texts(operand: Any) -> tuple[str, ...] | None:
+    texts = operand if isinstance(operand, list) else [operand]
+    return tuple(texts) if all(isinstance(text, str) for text in texts) else None
+
+
+def _set(operand: Any) -> frozenset[str] | None:
+    texts = _texts(operand)
+    return None if texts is None else frozenset(texts)
+
+
+def _same(operand: Any) -> Any:
+    return operand
+
+
+def _verdicts(check: Callable[[Version, Version], bool], operand: Any) -> Verdicts | None:
+    version = parse_version(operand)
+    return None if version is None else Verdicts(check, version)
+
+
+EXPRESSIONS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
+    "eq": (_text, "value == {operand}"),
+    "in": (_set, f"{_TEXT}value in {{operand}}"),
+    "starts_with": (_texts, f"{_TEXT}value.startswith({{operand}})"),
+    "ends_with": (_texts, f"{_TEXT}value.endswith({{operand}})"),
+    "gt": (_same, f"{_NUMBER}value > {{operand}}"),
+    "gte": (_same, f"{_NUMBER}value >= {{operand}}"),
+    "lt": (_same, f"{_NUMBER}value < {{operand}}"),
+    "lte": (_same, f"{_NUMBER}value <= {{operand}}"),
+    **{name: (partial(_verdicts, check), f"{_TEXT}{{operand}}[value]") for name, check in VERSION_CHECKS.items()},
+}
+"""By operator: what is bound, None where the expression does not hold for the operand, and the expression."""
+
+
+def fuse(rules: Sequence[Rule], conditions: Sequence[Condition]) -> Evaluate:
+    """The same answers as `chain.one` gives."""
+    expressions, operands = zip(*map(_expressed, conditions), strict=True)
+    attributes = [condition.attribute for condition in conditions]
+    runs, suffixes, tables = zip(*(outcome for _, outcome in rules), strict=True)
+    drawn = tuple(suffix != b"" for suffix in suffixes)
+    return _maker(expressions, drawn)(*attributes, *operands, *runs, *suffixes, *tables)
+
+
+def _expressed(condition: Condition) -> tuple[str, Any]:
+    """A condition as an expression and its operand; most are a call of what they are compiled to."""
+    if condition.attribute is None:
+        return _CALLED_WHOLE, condition.matches
+    tests = tests_of(condition.when[condition.attribute])
+    if len(tests) == 1:
+        ((operator, operand),) = tests.items()
+        prepare, expression = EXPRESSIONS.get(operator, (_text, _CALLED))
+        prepared = prepare(operand)
+        if prepared is not None and expression != _CALLED:
+            return expression, prepared
+    return _CALLED, condition.matches
+
+
+@lru_cache(maxsize=256)
+def _maker(expressions: tuple[str, ...], drawn: tuple[bool, ...]) -> Callable[..., Evaluate]:
+    names = [f"{kind}{number}" for kind in ("attribute", "operand") for number in range(len(expressions))]
+    names += [f"{kind}{number}" for kind in ("run", "suffix", "table") for number in range(len(drawn))]
+    lines = [f"def make({', '.join(names)}):", " def decide(context, now):", "  read = context.get"]
+    for number, expression in enumerate(expressions):
+        if expression != _CALLED_WHOLE:
+            lines.append(f"  value = read(attribute{number})")
+        lines.append(f"  if {expression.format(operand=f'operand{number}')}:")
+        lines += [f"   {line}" for line in _answered(number, by_draw=drawn[number])]
+        lines += ["   if answer is not None:", "    return answer"]
+    last = len(expressions)
+    lines += [f"  {line}" for line in _answered(last, by_draw=drawn[last])]
+    lines += ["  return answer", " return decide"]
+    made: dict[str, Any] = {"sha256": sha256, "number": int.from_bytes, "DIVIDED": DIVIDED, "KEY": TARGETING_KEY}
+    exec(compile("\n".join(lines), "<fused rules>", "exec"), made)  # noqa: S102  # every word of it stands above
+    make: Callable[..., Evaluate] = made["make"]
+    return make
+
+
+def _answered(number: int, *, by_draw: bool) -> list[str]:
+    """What finds an outcome's answer. As in `chain.every`, a draw is made here where the unit is a plain text."""
+    if not by_draw:
+        return [f"answer = run{number}(context, now)"]
+    place = f"number(sha256(unit.encode() + suffix{number}).digest()) % 100"
+    return [
+        "unit = read(KEY)",
+        "try:",
+        f" answer = table{number}[{place}] if unit.__class__ is str and unit else DIVIDED",
+        "except UnicodeEncodeError:",
+        " answer = DIVIDED",
+        "if answer is DIVIDED:",
+        f" answer = run{number}(context, now)",
+    ]

@@ -1,0 +1,185 @@
+"""Named ways to hash: ours, and those of rivals that a flag may pin so that a migration moves nobody.
+
+A strategy lays a unit on a line of places. Ours is the promise of `burgee.evaluation.bucketing`; a pinned one is
+exactly what the rival's engine computes, whose one hash serves for rollouts and arms alike.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from itertools import accumulate
+from typing import TYPE_CHECKING, NamedTuple
+
+from burgee.evaluation.bucketing import BUCKETS, bucket, split_bounds, split_salt, threshold_weight
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+_WORD = 2**32
+
+
+class Arms(NamedTuple):
+    """How a split is decided: arm i is the first with `place < bounds[i]`, on a line of `size` places."""
+
+    salt: str
+    size: int
+    bounds: Sequence[int]
+    strategy: Strategy
+
+    def place(self, unit: str) -> int:
+        """Where a unit falls among the arms."""
+        return self.strategy.place(self.size)(unit, self.salt)
+
+
+class Strategy(ABC):
+    """A named way to hash. A line of `size` places may be told finer, in `resolution` places."""
+
+    @abstractmethod
+    def place(self, size: int) -> Callable[[str, str], int]:
+        """The function from unit and salt to a place, 0 to `size - 1`."""
+
+    @abstractmethod
+    def arms(self, salt: str, weights: Iterable[float]) -> Arms:
+        """The line and the bounds of a split."""
+
+    @abstractmethod
+    def hashed(self, unit: str, salt: str) -> str:
+        """What is hashed, as a person reads it."""
+
+    def resolution(self, size: int) -> int:
+        """How many places tell all that can be told of a unit on a line of that size."""
+        return size
+
+    def cut(self, bound: int, size: int) -> int:
+        """A bound among `size` places as one among `resolution(size)`."""
+        del size
+        return bound
+
+    def share(self, low: int, high: int, size: int) -> tuple[int, int]:
+        """The share of hashes from `low` to below `high`, places of the resolution, as numerator and denominator."""
+        return high - low, size
+
+
+class _Ours(Strategy):
+    """SHA-256 of "{unit}:{salt}", and of another salt for the arm: see `burgee.evaluation.bucketing`."""
+
+    def place(self, size: int) -> Callable[[str, str], int]:
+        del size  # shares and arms alike have BUCKETS places
+        return bucket
+
+    def arms(self, salt: str, weights: Iterable[float]) -> Arms:
+        return Arms(split_salt(salt), BUCKETS, split_bounds(weights), self)
+
+    def hashed(self, unit: str, salt: str) -> str:
+        return f"{unit}:{salt}"
+
+
+class _Pinned(Strategy):
+    """A 32-bit hash of salt and unit, one for shares and arms; weights count to three decimals."""
+
+    def __init__(self, word: Callable[[bytes], int], message: Callable[[str, str], bytes], shown: str) -> None:
+        self._word = word
+        self._message = message
+        self._shown = shown
+
+    def arms(self, salt: str, weights: Iterable[float]) -> Arms:
+        bounds = list(accumulate(threshold_weight(weight) for weight in weights))
+        return Arms(salt, bounds[-1], bounds, self)
+
+    def hashed(self, unit: str, salt: str) -> str:
+        return self._shown.format(unit=unit, salt=salt)
+
+
+class _Scaled(_Pinned):
+    """flagd's: the hash is scaled to the line, `hash * size >> 32`, so that lines of all sizes are one."""
+
+    def place(self, size: int) -> Callable[[str, str], int]:
+        word, message = self._word, self._message
+        return lambda unit, salt: word(message(unit, salt)) * size >> 32
+
+    def resolution(self, size: int) -> int:
+        del size
+        return _WORD
+
+    def cut(self, bound: int, size: int) -> int:
+        return -(-bound * _WORD // size)
+
+    def share(self, low: int, high: int, size: int) -> tuple[int, int]:
+        del size
+        return high - low, _WORD
+
+
+class _Remainder(_Pinned):
+    """GO Feature Flag's: the remainder of the hash, `hash mod size`."""
+
+    def place(self, size: int) -> Callable[[str, str], int]:
+        word, message = self._word, self._message
+        return lambda unit, salt: word(message(unit, salt)) % size
+
+    def share(self, low: int, high: int, size: int) -> tuple[int, int]:
+        # 2^32 is no multiple of most sizes: the first places then come up once more often than the others.
+        rounds, rest = divmod(_WORD, size)
+        return (high - low) * rounds + min(high, rest) - min(low, rest), _WORD
+
+
+def murmur3(data: bytes) -> int:
+    """MurmurHash3 x86 32-bit with seed 0."""
+    state, whole = 0, len(data) & ~3
+    for index in range(0, whole, 4):
+        state ^= _murmur_block(int.from_bytes(data[index : index + 4], "little"))
+        state = (state << 13 | state >> 19) & 0xFFFFFFFF
+        state = (state * 5 + 0xE6546B64) & 0xFFFFFFFF
+    if whole < len(data):
+        state ^= _murmur_block(int.from_bytes(data[whole:], "little"))
+    state ^= len(data)
+    state = (state ^ state >> 16) * 0x85EBCA6B & 0xFFFFFFFF
+    state = (state ^ state >> 13) * 0xC2B2AE35 & 0xFFFFFFFF
+    return state ^ state >> 16
+
+
+def _murmur_block(block: int) -> int:
+    block = block * 0xCC9E2D51 & 0xFFFFFFFF
+    return (block << 15 | block >> 17) * 0x1B873593 & 0xFFFFFFFF
+
+
+def fnv1a(data: bytes) -> int:
+    """FNV-1a, 32-bit."""
+    state = 0x811C9DC5
+    for byte in data:
+        state = (state ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return state
+
+
+def _text(unit: str, salt: str) -> bytes:
+    return f"{salt}{unit}".encode("utf-8", "surrogatepass")
+
+
+def _cbor_pair(unit: str, salt: str) -> bytes:
+    return b"\x82" + _cbor_text(salt) + _cbor_text(unit)
+
+
+def _cbor_joined(unit: str, salt: str) -> bytes:
+    return _cbor_text(f"{salt}{unit}")
+
+
+def _cbor_text(text: str) -> bytes:
+    """A text in canonical CBOR (RFC 8949): its length in the shortest form, then UTF-8."""
+    data = text.encode("utf-8", "surrogatepass")
+    if len(data) < 24:
+        return bytes([0x60 + len(data)]) + data
+    size = next(size for size in (1, 2, 4) if len(data) < 256**size)
+    return bytes([0x78 + size // 2]) + len(data).to_bytes(size) + data
+
+
+OURS = _Ours()
+PINNED: dict[str, Strategy] = {
+    "flagd-cbor": _Scaled(murmur3, _cbor_pair, 'CBOR of ["{salt}", "{unit}"]'),
+    "flagd-cbor-text": _Scaled(murmur3, _cbor_joined, 'CBOR of "{salt}{unit}"'),
+    "flagd-text": _Scaled(murmur3, _text, "{salt}{unit}"),
+    "goff": _Remainder(fnv1a, _text, "{salt}{unit}"),
+}
+
+
+def strategy(name: str | None) -> Strategy:
+    """The strategy of a flag's `hash`, ours where it has none; KeyError for a name that is none."""
+    return OURS if name is None else PINNED[name]

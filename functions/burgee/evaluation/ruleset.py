@@ -1,0 +1,369 @@
+"""A snapshot ready to answer: flags compiled when first asked for, overrides laid over them."""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_right
+from datetime import datetime
+from hashlib import sha256
+from threading import RLock
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from burgee.evaluation.bucketing import BUCKETS, hash_line
+from burgee.evaluation.codegen import LONGEST, fuse
+from burgee.evaluation.conditions import compile_condition, compile_rule
+from burgee.evaluation.flag import Flag, bound
+from burgee.evaluation.rules import EVERYBODY, Bulk, Condition, as_rule, every, plan
+from burgee.evaluation.snapshots import uncollected
+from burgee.model import ErrorCode, Evaluation, Override, Reason
+from burgee.times import parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from burgee.evaluation.conditions import Matcher
+    from burgee.evaluation.rules import Evaluate, Plan, Rule
+    from burgee.model import Context, Definition, Snapshot
+
+# What a definition can be broken by, once past the checks that every release passes: anything else is our bug.
+_BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
+
+
+OFTEN = 100
+"""A flag that has been asked by name so many times has its rules fused, which costs twice as much as those."""
+
+
+class Served(NamedTuple):
+    """How a flag answers: the same to everybody and always where it is `static`, by the clock where it is `timed`."""
+
+    evaluate: Evaluate
+    rules: Sequence[Rule]
+    """The same, for a bulk answer."""
+    timed: bool = False
+    static: Evaluation | None = None
+
+
+class Ruleset:
+    """All flags of one environment at one release. Safe to share between threads."""
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        overrides: Iterable[Override] = (),
+        release: Mapping[str, str | int] | None = None,
+    ) -> None:
+        self.release: Mapping[str, str | int] = dict(release or {})
+        self.overrides = {override.flag: override for override in overrides}
+        self.snapshot = snapshot
+        self._flags: Mapping[str, Definition] = snapshot["flags"]
+        self._segments: Mapping[str, Any] = snapshot.get("segments", {})
+        self._holdouts: Mapping[str, Any] = snapshot.get("holdouts", {})
+        self.exposed: Mapping[str, Any] = snapshot.get("exposed", {})
+        self._compiled: dict[str, Served | None] = {}
+        self._ready: dict[str, Callable[[Context, Any], Evaluation]] = {}
+        self._plans: dict[tuple[int, bool], Plan] = {}
+        self._expiries = sorted(
+            parse_time(override.expires_at) for override in self.overrides.values() if override.expires_at
+        )
+        self._lines: dict[str, Callable[[str], int]] = {}
+        self._matchers: dict[str, Matcher] = {}
+        self._conditions: dict[bytes, Condition] = {}
+        self._numbered = [EVERYBODY]
+        self._compiling: list[str] = []
+        self._faults: dict[str, str] = {}
+        self._lock = RLock()
+        self.written: dict[tuple[str, int], tuple[Evaluation, Any]] = {}
+        """Answers as somebody writes them out, for as long as the ruleset gives them."""
+
+    def evaluate(self, flag: str, context: Context, now: datetime | float | None = None) -> Evaluation:
+        """What a context gets. Never raises for what is in the file or the context."""
+        try:
+            evaluate = self._ready[flag]
+        except KeyError:
+            evaluate = self._prepare(flag)
+        return evaluate(context, now)
+
+    def evaluate_all(self, context: Context, now: datetime | float | None = None) -> dict[str, Evaluation]:
+        """What a context gets of every flag, at one moment, in the file's order."""
+        return self._every(context, _epoch(now), clients=False)
+
+    def _every(self, context: Context, moment: float, *, clients: bool) -> dict[str, Evaluation]:
+        since = bisect_right(self._expiries, moment)
+        ready = self._plans.get((since, clients)) or self._plan(since, moment, clients=clients)
+        if self._segments:
+            context = Bulk(context)
+        return every(ready, self._numbered, context, moment)
+
+    def names(self, now: datetime | float | None = None) -> list[str]:
+        """The flags that are served: the file's in its order, then those that only overrides know."""
+        if not self.overrides:
+            return list(self._flags)
+        moment = _epoch(now)
+        every = {**self._flags, **dict.fromkeys(self.overrides)}
+        return [name for name in every if self.definition(name, moment) is not None]
+
+    def definition(self, flag: str, now: datetime | float | None = None) -> Definition | None:
+        """A flag as served, override laid over; None where it is absent."""
+        override = self.override(flag, now)
+        return override.definition if override else self._flags.get(flag)
+
+    def override(self, flag: str, now: datetime | float | None = None) -> Override | None:
+        """The override in force on a flag."""
+        override = self.overrides.get(flag)
+        if override is None or (override.expires_at and parse_time(override.expires_at) <= _epoch(now)):
+            return None
+        return override
+
+    def explain(self, flag: str, context: Context, now: datetime | float | None = None) -> dict[str, Any]:
+        """The answer with the way to it: each step taken, its bucket and threshold; JSON values only."""
+        moment = _epoch(now)
+        answer = self.evaluate(flag, context, moment)
+        override = self.override(flag, moment)
+        definition = self.definition(flag, moment)
+        told: dict[str, Any] = {
+            "flag": flag,
+            "value": answer.value,
+            "variant": answer.variant,
+            "reason": str(answer.reason),
+            "error_code": answer.error_code and str(answer.error_code),
+            "error_message": answer.error_message,
+            "release": dict(self.release),
+            "override": override and {"author": override.author, "reason": override.reason},
+            "steps": [],
+        }
+        if definition is not None and answer.error_code is not ErrorCode.PARSE_ERROR:
+            told["steps"] = _trace(Flag(flag, definition, self), context, moment)
+        return told
+
+    def check(self) -> dict[str, str]:
+        """Compiles every flag now; what is wrong with each that cannot be served."""
+        every = {**self._flags, **self.overrides}
+        with self._lock:
+            for name in every:
+                self.prerequisite(name)
+                override = self.overrides.get(name)
+                for definition in (self._flags.get(name), override.definition if override else None):
+                    # Good also for the day when the override goes, and when the flag is turned on.
+                    self._isolated(name, definition and {**definition, "status": True})
+            return {name: self._faults[name] for name in every if name in self._faults}
+
+    def for_clients(self) -> ClientView:
+        """What browsers and apps may see of it."""
+        return ClientView(self)
+
+    def segment(self, name: str) -> Matcher:
+        """The matcher of a segment, compiled once; KeyError if there is none."""
+        matcher = self._matchers.get(name)
+        if matcher is None:
+            matcher = _once(name, compile_condition(self._segments[name], self.segment))
+            self._matchers[name] = matcher
+        return matcher
+
+    def condition(self, when: Mapping[str, Any]) -> Condition:
+        """The condition of a rule, compiled once for all rules that say the same."""
+        key = sha256(repr(when).encode("utf-8", "surrogatepass")).digest()
+        with self._lock:
+            known = self._conditions.get(key)
+            if known is None:
+                attribute, matches = compile_rule(when, self.segment)
+                known = self._conditions[key] = Condition(len(self._numbered), attribute, matches, when)
+                self._numbered.append(known)
+        return known
+
+    def line(self, salt: str) -> Callable[[str], int]:
+        """The buckets of a salt, for all flags that share it."""
+        return self._lines.setdefault(salt, hash_line(salt))
+
+    def holdout(self, name: str) -> float:
+        """The percentage of a holdout; KeyError if there is none."""
+        percentage: float = self._holdouts[name]["percentage"]
+        return percentage
+
+    def metadata(self) -> Mapping[str, Any]:
+        """What every answer carries."""
+        return self.release
+
+    def prerequisite(self, name: str) -> Evaluate | None:
+        """How to evaluate a flag, compiled on first use; None if there is none."""
+        served = self._served(name)
+        return served and served.evaluate
+
+    def _served(self, name: str) -> Served | None:
+        if name not in self._compiled:
+            if name not in self._flags and name not in self.overrides:
+                return None
+            with self._lock:
+                self._compiled[name] = self._compile(name)
+        return self._compiled[name]
+
+    def _prepare(self, name: str) -> Callable[[Context, Any], Evaluation]:
+        """How a flag answers a caller: reads the clock only if the flag asks it."""
+        served = self._served(name)
+        if served is None:
+            return _constant(_not_found(name))  # not kept: any text may be asked for
+        self._ready[name] = _clocked(served)
+        if 1 < len(served.rules) <= LONGEST:
+            self._ready[name] = self._counted(name, served)
+        return self._ready[name]
+
+    def _counted(self, name: str, served: Served) -> Callable[[Context, Any], Evaluation]:
+        """Answers, and fuses the rules of a flag that is asked often."""
+        evaluate, left = _clocked(served), OFTEN
+
+        def count(context: Context, now: Any) -> Evaluation:
+            nonlocal left
+            left -= 1
+            if left <= 0:
+                fused = fuse(served.rules, [self._numbered[number] for number, *_ in served.rules[:-1]])
+                self._ready[name] = _clocked(served._replace(evaluate=fused))
+            return evaluate(context, now)
+
+        return count
+
+    def _plan(self, since: int, moment: float, *, clients: bool) -> Plan:
+        """The bulk answer until the next override expires."""
+        names = [name for name in self.names(moment) if not clients or _for_clients(self.definition(name, moment))]
+        with uncollected():
+            served = ((name, self._served(name)) for name in names)
+            made = plan({name: (one.rules, one.static) for name, one in served if one})
+        self._plans[since, clients] = made
+        return made
+
+    def _compile(self, name: str) -> Served | None:
+        override = self.overrides.get(name)
+        if override is None:
+            return self._isolated(name, self._flags.get(name))
+        over = self._isolated(name, override.definition)
+        if override.expires_at is None:
+            return over
+        base = self._isolated(name, self._flags.get(name))
+        until = parse_time(override.expires_at)
+        absent = _alone(_constant(_not_found(name)))
+
+        def expiring(context: Context, now: float) -> Evaluation:
+            return ((over if now < until else base) or absent).evaluate(context, now)
+
+        return _alone(expiring, timed=True)
+
+    def _isolated(self, name: str, definition: Definition | None) -> Served | None:
+        """One flag that cannot be compiled answers an error, alone."""
+        if definition is None:
+            return None
+        if name in self._compiling:
+            cycle = self._compiling[self._compiling.index(name) :]
+            self._faults.update(dict.fromkeys(cycle, "its prerequisites lead back to it"))
+            return _alone(_constant(_broken(name, self._faults[name])))
+        self._compiling.append(name)
+        try:
+            flag = Flag(name, definition, self)
+            return Served(flag.evaluate, flag.rules, flag.timed, flag.static)
+        except _BROKEN as error:
+            self._faults[name] = _describe(error)
+            return _alone(_constant(_broken(name, self._faults[name])))
+        finally:
+            self._compiling.pop()
+
+
+class ClientView:
+    """The flags of a ruleset that say `client: true`; the others decide as prerequisites, and are told to nobody."""
+
+    def __init__(self, ruleset: Ruleset) -> None:
+        self._ruleset = ruleset
+        self.release = ruleset.release
+        self.exposed = ruleset.exposed
+        self.written = ruleset.written
+
+    def evaluate(self, flag: str, context: Context, now: datetime | float | None = None) -> Evaluation:
+        """What a context gets of a flag that clients may see."""
+        moment = _epoch(now)
+        return self._ruleset.evaluate(flag, context, moment) if self._open(flag, moment) else _not_found(flag)
+
+    def evaluate_all(self, context: Context, now: datetime | float | None = None) -> dict[str, Evaluation]:
+        """What a context gets of every flag that clients may see."""
+        return self._ruleset._every(context, _epoch(now), clients=True)  # a view of one ruleset
+
+    def definition(self, flag: str, now: datetime | float | None = None) -> Definition | None:
+        """A flag that clients may see, as served."""
+        moment = _epoch(now)
+        return self._ruleset.definition(flag, moment) if self._open(flag, moment) else None
+
+    def explain(self, flag: str, context: Context, now: datetime | float | None = None) -> dict[str, Any]:
+        """The way to an answer, for a flag that clients may see; KeyError for another."""
+        if not self._open(flag, _epoch(now)):
+            raise KeyError(flag)
+        return self._ruleset.explain(flag, context, now)
+
+    def _open(self, flag: str, now: float) -> bool:
+        return _for_clients(self._ruleset.definition(flag, now))
+
+
+def _trace(flag: Flag, context: Context, now: float) -> list[dict[str, Any]]:
+    """Runs the compiled steps one by one, as evaluation does, and tells of each."""
+    told = []
+    for step in flag.steps(now):
+        answer = step.take(context, now)
+        line: dict[str, Any] = {"step": step.name, "variant": answer and answer.variant}
+        line["verdict"] = "passed on" if answer is None else "answered"
+        unit = flag.unit(context)
+        if step.line is not None and unit is not None:
+            salt, low, high, strategy = step.line
+            line["bucket"] = strategy.place(BUCKETS)(unit, salt)
+            line["from"], line["below"] = bound(low, now), bound(high, now)
+            line["hashed"] = strategy.hashed(unit, salt)
+        if step.arms is not None and unit is not None:
+            line["arm"], line["arms"] = step.arms.place(unit), step.arms.size
+            line["arm_hashed"] = step.arms.strategy.hashed(unit, step.arms.salt)
+        told.append(line)
+        if answer is not None:
+            break
+    return told
+
+
+def _epoch(now: datetime | float | None) -> float:
+    if now is None:
+        return time.time()
+    return now.timestamp() if isinstance(now, datetime) else now
+
+
+def _once(name: str, matcher: Matcher) -> Matcher:
+    """A segment's matcher that a bulk answer asks once."""
+
+    def matches(context: Context) -> bool:
+        if not isinstance(context, Bulk):
+            return matcher(context)
+        known = context.segments.get(name)
+        if known is None:
+            known = context.segments[name] = matcher(context)
+        return known
+
+    return matches
+
+
+def _for_clients(definition: Definition | None) -> bool:
+    return definition is not None and definition.get("client") is True
+
+
+def _clocked(served: Served) -> Callable[[Context, Any], Evaluation]:
+    """Reads the clock only for a flag that asks it."""
+    evaluate = served.evaluate
+    return (lambda context, now: evaluate(context, _epoch(now))) if served.timed else evaluate
+
+
+def _alone(evaluate: Evaluate, *, timed: bool = False) -> Served:
+    return Served(evaluate, [as_rule(None, evaluate)], timed)
+
+
+def _constant(answer: Evaluation) -> Evaluate:
+    return lambda _context, _now: answer
+
+
+def _not_found(flag: str) -> Evaluation:
+    return Evaluation(None, None, Reason.ERROR, ErrorCode.FLAG_NOT_FOUND, f"no flag is named {flag!r}")
+
+
+def _broken(flag: str, why: str) -> Evaluation:
+    return Evaluation(None, None, Reason.ERROR, ErrorCode.PARSE_ERROR, f"flag {flag!r} cannot be served: {why}")
+
+
+def _describe(error: Exception) -> str:
+    return f"nothing is named {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__

@@ -1,0 +1,1 @@
+"""Exposures and tracked events, and the sinks that they are written to."""

@@ -1,0 +1,62 @@
+"""Records to a service's `POST /v1/events`, from an application that evaluates in its own process."""
+
+from __future__ import annotations
+
+import json
+import logging
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+from burgee.errors import SinkUnavailable
+from burgee.events.records import KEYS, MAX_BYTES, MAX_RECORDS
+from burgee.events.sinks import packed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from burgee.events.records import Record
+
+_LOG = logging.getLogger("burgee")
+_FRAME = b'{"events":[%s]}'
+
+
+class HttpSink:
+    """Sends to the service at `url`, with a server key where it asks for one.
+
+    Whose records they are, and how units are named in them, the service decides.
+    """
+
+    def __init__(self, url: str, *, key: str | None = None, timeout: float = 5.0) -> None:
+        if urlsplit(url).scheme not in {"http", "https"}:
+            raise ValueError(f"{url!r} is not the http or https address of a service")
+        self._url = url.rstrip("/") + "/v1/events"
+        self._headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
+        self._timeout = timeout
+
+    def write(self, records: Sequence[Record]) -> None:
+        """See Sink. What the service finds wrong with a record is logged, as it would be wrong again."""
+        sent = [_told(record) for record in records]
+        for group in packed([data + b"," for data in sent], MAX_BYTES - len(_FRAME), MAX_RECORDS):
+            answer = self._post(_FRAME % b"".join(group)[:-1])
+            if answer["rejected"]:
+                _LOG.warning("%d records were rejected, such as %s", len(answer["rejected"]), answer["rejected"][0])
+
+    def _post(self, body: bytes) -> Any:
+        request = Request(self._url, body, self._headers)  # noqa: S310 - checked above
+        try:
+            with urlopen(request, timeout=self._timeout) as answer:  # noqa: S310 - as above
+                return json.loads(answer.read())
+        except HTTPError as error:
+            with error:
+                raise SinkUnavailable(f"{self._url} answers {error.code}") from error
+        except (OSError, HTTPException, ValueError) as error:
+            raise SinkUnavailable(f"{self._url} does not take the records: {error}") from error
+
+
+def _told(record: Record) -> bytes:
+    """A record as a client tells it: without what the service adds."""
+    told = {key: value for key, value in record.items() if key in KEYS[record["type"]] and value is not None}
+    return json.dumps({**told, "time": record["time"] / 1000}, separators=(",", ":")).encode()

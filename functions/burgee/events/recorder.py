@@ -1,0 +1,135 @@
+"""Exposures beside answers, and events: put aside at once, written by a thread, so that nobody waits or fails."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections import deque
+from contextlib import suppress
+from threading import Condition, Thread
+from typing import TYPE_CHECKING, Any
+
+from burgee.evaluation.conditions import reader
+from burgee.evaluation.flag import unit_reader
+from burgee.events.records import Scope, Unacceptable, accept, exposure
+from burgee.model import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from burgee.evaluation.ruleset import Ruleset
+    from burgee.events.records import Record
+    from burgee.events.sinks import Sink
+    from burgee.model import Context, Evaluation
+
+_LOG = logging.getLogger("burgee")
+CAPACITY = 20_000
+BATCH = 500
+PATIENCE = 5.0
+
+
+class Recorder:
+    """Writes exposures to a sink behind the answers' backs.
+
+    `dropped` counts those that were lost: the sink was slower than the answers, or did not take them twice.
+    """
+
+    def __init__(self, sink: Sink, scope: Scope | None = None, *, capacity: int = CAPACITY) -> None:
+        self.sink = sink
+        self.scope = scope or Scope()
+        self.dropped = 0
+        self._told = 0
+        self._waiting: deque[Record] = deque()
+        self._capacity = capacity
+        self._state = Condition()
+        self._busy = False
+        self._thread: Thread | None = None
+
+    def answered(self, ruleset: Ruleset, flag: str, answer: Evaluation, context: Context, *, asked: bool) -> None:
+        """Notes an answer, if the caller asked for it or the flag's experiment does and a split decided."""
+        logged = ruleset.exposed.get(flag)
+        arm = answer.reason is Reason.SPLIT and "rule" in answer.metadata
+        if answer.variant is None or not (asked or (logged is not None and arm)):
+            return
+        unit = unit_reader((ruleset.definition(flag) or {}).get("bucket_by"))(context)
+        if unit is None:
+            return
+        told = {
+            "variant": answer.variant,
+            "reason": str(answer.reason),
+            "rule": answer.metadata.get("rule"),
+            "release": str(ruleset.release.get("version", "")),
+            "properties": _scalars(context, logged or ()),
+        }
+        try:
+            self.put(exposure(flag, told, unit, self.scope, time.time()))
+        except Unacceptable:
+            self.dropped += 1
+
+    def tracked(self, event: str, unit: str, at: float, properties: Mapping[str, Any]) -> None:
+        """Notes what a unit did, at epoch seconds; of the properties those that are texts, numbers and truths."""
+        raw = {"type": "track", "event_id": os.urandom(12).hex(), "time": at, "unit": unit, "event": event}
+        try:
+            self.put(accept({**raw, "properties": _plain(properties)}, self.scope, at))
+        except Unacceptable as error:
+            self.dropped += 1
+            _LOG.warning("an event was lost: %s", error)
+
+    def put(self, record: Record) -> None:
+        """Puts a record aside; never waits."""
+        with self._state:
+            if len(self._waiting) >= self._capacity:
+                self.dropped += 1
+                return
+            self._waiting.append(record)
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = Thread(target=self._run, name="burgee-exposures", daemon=True)
+                # Where no thread can be had now, the next record tries again.
+                with suppress(RuntimeError):
+                    self._thread.start()
+            self._state.notify_all()
+
+    def drain(self, seconds: float) -> bool:
+        """Waits until all is written, at most that long: for where the machine stops between requests."""
+        with self._state:
+            return self._state.wait_for(lambda: not self._waiting and not self._busy, seconds)
+
+    def _run(self) -> None:
+        while True:
+            with self._state:
+                if not self._state.wait_for(lambda: self._waiting, PATIENCE):
+                    self._thread = None
+                    return
+                batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+                self._busy = True
+            problem = self._write(batch)
+            with self._state:
+                self._busy = False
+                self.dropped += len(batch) if problem else 0
+                self._state.notify_all()
+            if self.dropped != self._told:
+                self._told = self.dropped
+                _LOG.warning("records were lost, %d so far", self.dropped, exc_info=problem)
+
+    def _write(self, batch: list[Record]) -> Exception | None:
+        """Why the batch is lost, if it is."""
+        problem: Exception | None = None
+        for pause in (0.2, 0.0):
+            try:
+                self.sink.write(batch)
+            except Exception as error:  # noqa: BLE001 - whatever breaks, answers go on and the next batch is tried
+                problem = error
+                time.sleep(pause)
+            else:
+                return None
+        return problem
+
+
+def _scalars(context: Context, names: Any) -> dict[str, Any]:
+    """The attributes that a breakdown needs, and no other: a record holds nothing that nobody asked for."""
+    return _plain({name: reader(name)(context) for name in names})
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if isinstance(value, (str, int, float, bool))}

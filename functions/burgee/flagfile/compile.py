@@ -1,0 +1,68 @@
+"""A checked file to the snapshot of one environment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from burgee.errors import FlagFileError
+from burgee.evaluation.snapshots import FORMAT
+from burgee.flagfile.checks import check
+from burgee.flagfile.grammar import DEFINITION_KEYS, Flag, dump
+from burgee.flagfile.source import Source, near
+from burgee.model import Place, Problem, Severity
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from burgee.model import Snapshot
+
+
+def compile_file(path: Path, environment: str | None = None) -> Snapshot:
+    """The snapshot of a file; FlagFileError with all problems if any of them is an error."""
+    return compile_checked(Source(path), environment)
+
+
+def compile_checked(source: Source, environment: str | None = None) -> Snapshot:
+    """The snapshot of a source that has been read; FlagFileError with all problems if any of them is an error."""
+    problems = [problem for problem in check(source) if problem.severity is Severity.ERROR]
+    if problems:
+        raise FlagFileError(problems)
+    require_environment(source, environment)
+    return compile_source(source, environment)
+
+
+def require_environment(source: Source, environment: str | None) -> None:
+    """FlagFileError if the file has no such environment; None is the flags as they stand, and always there."""
+    known = source.model.environments
+    if environment is not None and environment not in known:
+        message = f"there is no environment {environment!r}"
+        hint = near(environment, known) or f"the file has {', '.join(known) or 'none'}"
+        raise FlagFileError([Problem(Place(str(source.path), 1, 1), "unknown-environment", message, hint)])
+
+
+def compile_source(source: Source, environment: str | None) -> Snapshot:
+    """The snapshot of a source without errors."""
+    model = source.model
+    exposed = {
+        name: list(flag.experiment.segments)
+        for name, flag in model.flags.items()
+        if flag.experiment and flag.experiment.auto_expose
+    }
+    snapshot = {
+        "format": FORMAT,
+        "environment": environment,
+        "flags": {name: definition(flag, environment) for name, flag in model.flags.items()},
+        "segments": {name: dict(segment.when) for name, segment in model.segments.items()},
+        "holdouts": {name: {"percentage": holdout.percentage} for name, holdout in model.holdouts.items()},
+    }
+    # All that a release says of experiments: whose answers are logged, and with which attributes.
+    return {**snapshot, "exposed": exposed} if exposed else snapshot
+
+
+def definition(flag: Flag, environment: str | None) -> dict[str, Any]:
+    """A flag with one environment's keys laid over it."""
+    written = dump(flag)
+    overlays = written.pop("environments", {})
+    laid = {**written, **overlays.get(environment, {})}
+    # The grammar's order, whatever was laid over what: the digest of a definition must not depend on that.
+    return {key: laid[key] for key in DEFINITION_KEYS if key in laid}

@@ -1,0 +1,217 @@
+"""Writes definitions back into flag files: only the flags that change, comments, order and quoting kept.
+
+Each flag's own lines are cut out, edited as YAML that remembers its looks, and put back; the rest of the file
+stays as it is, byte for byte.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from burgee.errors import Refused
+from burgee.evaluation.snapshots import definition_digest
+from burgee.flagfile.compile import compile_file, definition
+from burgee.flagfile.flag_tests import run_tests
+from burgee.flagfile.source import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from burgee.flagfile.yaml_reader import Document
+    from burgee.model import Definition, Problem
+
+DESCRIBING = ("description", "owner", "tags", "expires", "permanent")
+"""Keys that say nothing of who gets what, and hold in every environment."""
+
+
+def write_back(path: Path, environment: str | None, wanted: Mapping[str, Definition | None]) -> list[Problem]:
+    """Edits a flag file in place; the flags' own tests that fail now, which a reviewer should see.
+
+    What is written is read again: where it does not say exactly what was wanted, the files are restored, and
+    FlagFileError or Refused tells why.
+    """
+    source = Source(path)
+    texts = edited(source, environment, wanted)
+    before = {file: file.read_bytes() for file in texts}
+    try:
+        for file, text in texts.items():
+            file.write_bytes(text.encode())
+        _verify(path, environment, wanted)
+    except BaseException:
+        for file, data in before.items():
+            file.write_bytes(data)
+        raise
+    return run_tests(Source(path))[1]
+
+
+def _verify(path: Path, environment: str | None, wanted: Mapping[str, Definition | None]) -> None:
+    flags = compile_file(path, environment)["flags"]
+    for flag, definition_wanted in wanted.items():
+        if definition_digest(flags.get(flag)) != definition_digest(definition_wanted):
+            raise Refused("not-in-file", f"{flag}: the file cannot say this in {environment or 'itself'}")
+
+
+def edited(source: Source, environment: str | None, wanted: Mapping[str, Definition | None]) -> dict[Path, str]:
+    """The texts of the files that change when each flag is to be as `wanted` (None: gone) in an environment.
+
+    Raises Refused for what cannot be said in the file, such as taking a flag from one environment alone.
+    """
+    texts: dict[Path, list[str]] = {}
+    # From the end of each file to its beginning, so that places above an edit stay true.
+    for flag in sorted(wanted, key=lambda name: _line(source, name), reverse=True):
+        document = source.homes.get(("flags", flag)) or source.documents[0]
+        path = Path(document.file)
+        lines = texts.setdefault(path, path.read_bytes().decode("utf-8").splitlines(keepends=True))
+        _put(lines, source, flag, wanted[flag], environment)
+    return {path: "".join(lines) for path, lines in texts.items()}
+
+
+def _line(source: Source, flag: str) -> int:
+    return source.place("flags", flag).line if ("flags", flag) in source.homes else 2**31
+
+
+def _put(lines: list[str], source: Source, flag: str, wanted: Definition | None, environment: str | None) -> None:
+    document = source.homes.get(("flags", flag)) or source.documents[0]
+    if ("flags", flag) not in source.homes:
+        if wanted is not None:
+            _append(lines, document, flag, _new(wanted, environment))
+        return
+    first, last = _extent(lines, document, flag)
+    if wanted is None:
+        if environment is not None:
+            raise Refused("not-in-file", f"{flag}: the file cannot take a flag from {environment} alone")
+        del lines[first:last]
+        return
+    git = definition(source.model.flags[flag], environment)
+    lines[first:last] = [_edited_fragment("".join(lines[first:last]), flag, git, wanted, environment)]
+
+
+def _edited_fragment(fragment: str, flag: str, git: Definition, wanted: Definition, environment: str | None) -> str:
+    margin = re.match(" *", fragment)
+    indent = len(margin.group()) if margin else 0
+    yaml = _yaml(fragment)
+    loaded = yaml.load(
+        "".join(line[indent:] if line.strip() else line for line in fragment.splitlines(keepends=True))
+    )
+    entry = loaded[flag]
+    target = entry
+    gone = [key for key in git if key not in wanted]
+    changed = {key: value for key, value in wanted.items() if key not in git or not _same(git[key], value)}
+    if environment is not None:
+        target = _overlay(entry, environment)
+        if any(key not in target for key in gone):
+            names = ", ".join(key for key in gone if key not in target)
+            raise Refused("not-in-file", f"{flag}: the file cannot take {names} away in {environment} alone")
+    for key in gone:
+        del target[key]
+    for key, value in changed.items():
+        place = entry if key in DESCRIBING else target
+        place[key] = _merged(place.get(key), _written(key, value))
+    if environment is not None and not target:
+        del entry["environments"][environment]
+    out = io.StringIO()
+    yaml.dump(loaded, out)
+    text = out.getvalue()
+    return "".join(" " * indent + line if line.strip() else line for line in text.splitlines(keepends=True))
+
+
+def _overlay(entry: Any, environment: str) -> Any:
+    environments = entry.get("environments")
+    if environments is None:
+        environments = entry["environments"] = {}
+    if environments.get(environment) is None:
+        environments[environment] = {}
+    return environments[environment]
+
+
+def _merged(old: Any, new: Any) -> Any:
+    """The new value in the old one's clothes: mappings and lists keep the comments of what stays."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in [key for key in old if key not in new]:
+            del old[key]
+        for key, value in new.items():
+            old[key] = _merged(old.get(key), value)
+        if list(old) == list(new):
+            return old
+        return new
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for index, value in enumerate(new):
+            old[index] = _merged(old[index], value)
+        return old
+    return old if _same(old, new) else new
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equal to the order of keys, which a split counts, and to the kind of number."""
+    return json.dumps(one) == json.dumps(other)
+
+
+def _written(key: str, value: Any) -> Any:
+    from ruamel.yaml.scalarstring import PlainScalarString
+
+    return PlainScalarString("on" if value else "off") if key == "status" else value
+
+
+def _new(wanted: Definition, environment: str | None) -> dict[str, Any]:
+    told = {key: _written(key, value) for key, value in wanted.items()}
+    if environment is None:
+        return told
+    describing = {key: value for key, value in told.items() if key in DESCRIBING}
+    return {**describing, "environments": {environment: {k: v for k, v in told.items() if k not in DESCRIBING}}}
+
+
+def _append(lines: list[str], document: Document, flag: str, entry: dict[str, Any]) -> None:
+    """Adds a flag after the last of a file."""
+    flags = document.value.get("flags")
+    if not flags:
+        raise Refused("not-in-file", f"{flag}: {document.file} has no flags to put it after")
+    last = max(flags, key=lambda name: document.place(("flags", name), key=True).line)
+    first, end = _extent(lines, document, last)
+    margin = " " * (document.place(("flags", last), key=True).column - 1)
+    yaml = _yaml("".join(lines[first:end]))
+    out = io.StringIO()
+    yaml.dump({flag: entry}, out)
+    if lines[end - 1][-1:] != "\n":
+        lines[end - 1] += "\n"
+    lines[end:end] = [margin + line for line in out.getvalue().splitlines(keepends=True)]
+
+
+def _extent(lines: list[str], document: Document, flag: str) -> tuple[int, int]:
+    """The lines of a flag, first and one past the last; comments before the next flag are the next flag's."""
+    start = document.place(("flags", flag), key=True)
+    if not re.match(r" *[^ #]", lines[start.line - 1]) or lines[start.line - 1][: start.column - 1].strip():
+        raise Refused("not-in-file", f"{flag}: give the flag lines of its own, so that it can be edited")
+    last = start.line
+    for number, line in _following(lines, start.line):
+        if len(line) - len(line.lstrip(" ")) < start.column:
+            break
+        last = number
+    return start.line - 1, last
+
+
+def _following(lines: list[str], line: int) -> Iterator[tuple[int, str]]:
+    """Lines after a line that say something, with their numbers from 1."""
+    for number, text in enumerate(lines[line:], line + 1):
+        if text.strip() and not text.lstrip().startswith("#"):
+            yield number, text
+
+
+def _yaml(sample: str) -> Any:
+    """A YAML that writes as the sample does."""
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 4096
+    steps = [len(m.group(1)) for m in re.finditer(r"^( +)\S", sample, re.MULTILINE)]
+    base = len(sample) - len(sample.lstrip(" "))
+    deeper = [step - base for step in steps if step > base]
+    mapping = min(deeper, default=2)
+    dash = re.search(r"^( *)[^ #-][^\n]*:[ ]*(?:#[^\n]*)?\n(?:\s*#[^\n]*\n)*( *)- ", sample, re.MULTILINE)
+    offset = len(dash.group(2)) - len(dash.group(1)) if dash else 2
+    yaml.indent(mapping=mapping, sequence=offset + 2, offset=offset)
+    return yaml

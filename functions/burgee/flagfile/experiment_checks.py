@@ -1,0 +1,83 @@
+"""What the grammar cannot see of an experiment: that its metrics, its arms and its rule are there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from burgee.flagfile.experiments import DEFAULT_RULE, Kind, Method, allocation
+from burgee.flagfile.grammar import dump
+from burgee.flagfile.source import near
+from burgee.model import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from burgee.flagfile.experiments import Experiment
+    from burgee.flagfile.grammar import Flag
+    from burgee.flagfile.source import Source
+
+
+def check_experiment(source: Source, name: str, flag: Flag) -> Iterator[Problem]:
+    """Every problem of a flag's experiment."""
+    experiment = flag.experiment
+    if experiment is None:
+        return
+    yield from _metrics(source, name, experiment)
+    yield from _arms(source, name, flag, experiment)
+    if experiment.unit not in {None, flag.bucket_by or "user"}:
+        place = source.place("flags", name, "experiment", "unit")
+        message = f"{name} buckets on {flag.bucket_by or 'the user'}, so that is the unit"
+        yield Problem(place, "experiment-unit", message, f"write `{flag.bucket_by or 'user'}`, or change `bucket_by`")
+
+
+def _metrics(source: Source, name: str, experiment: Experiment) -> Iterator[Problem]:
+    primary: list[Any] = ["primary"] if isinstance(experiment.primary, str) else []
+    routes = [(tuple(primary) or ("primary", i), metric) for i, metric in enumerate(experiment.primaries)]
+    routes += [(("secondary", i), metric) for i, metric in enumerate(experiment.secondary)]
+    seen: set[str] = set()
+    for route, metric in routes:
+        place = source.place("flags", name, "experiment", *route)
+        if metric in seen:
+            yield Problem(place, "metric-twice", f"{metric} is named already", "a metric has one part to play")
+        seen.add(metric)
+        if ("metrics", metric) not in source.homes:
+            yield _unknown(source, place, metric)
+        elif metric in experiment.primaries:
+            yield from _undecidable(source, place, metric, experiment)
+    for metric in experiment.guardrails:
+        place = source.place("flags", name, "experiment", "guardrails", metric, key=True)
+        if ("metrics", metric) not in source.homes:
+            yield _unknown(source, place, metric)
+
+
+def _undecidable(source: Source, place: Any, metric: str, experiment: Experiment) -> Iterator[Problem]:
+    """Bounds over time are for sums; ranks of values that come and go are none."""
+    known = source.model.metrics.get(metric)  # absent where it is wrong itself
+    if known is not None and known.kind is Kind.QUANTILE and experiment.method is not Method.FIXED:
+        message = f"{metric} is a quantile: method {experiment.method} has no bounds that would decide it"
+        yield Problem(place, "experiment-quantile", message, "write `method: fixed`, or make it secondary")
+
+
+def _unknown(source: Source, place: Any, metric: str) -> Problem:
+    hint = near(metric, source.model.metrics) or "define it under the top-level `metrics`"
+    return Problem(place, "unknown-metric", f"there is no metric {metric!r}", hint)
+
+
+def _arms(source: Source, name: str, flag: Flag, experiment: Experiment) -> Iterator[Problem]:
+    written = dump(flag)
+    laid = {**written, **written.get("environments", {}).get(experiment.environment, {})}
+    if experiment.environment is not None and experiment.environment not in source.model.environments:
+        place = source.place("flags", name, "experiment", "environment")
+        hint = near(experiment.environment, source.model.environments) or "list it under the top-level `environments`"
+        yield Problem(place, "unknown-environment", f"there is no environment {experiment.environment!r}", hint)
+    arms = allocation(laid, experiment.rule)
+    if len(arms) < 2:
+        at_rule = experiment.rule != DEFAULT_RULE
+        place = source.place("flags", name, "experiment", *(["rule"] if at_rule else []), key=not at_rule)
+        named = f"rule {experiment.rule!r}" if at_rule else "default"
+        hint = "an experiment compares the arms of a `split`, or of a `rollout_percentage` between 0 and 100"
+        yield Problem(place, "experiment-arms", f"the {named} of {name} has no two arms", hint)
+    elif experiment.control is not None and experiment.control not in arms:
+        place = source.place("flags", name, "experiment", "control")
+        hint = near(experiment.control, arms) or f"the arms are {', '.join(arms)}"
+        yield Problem(place, "unknown-variant", f"the experiment has no arm {experiment.control!r}", hint)

@@ -1,0 +1,214 @@
+"""The grammar of `metrics:` and `experiment:`: what is measured, and the plan that Git registers."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
+
+from burgee.flagfile.fields import Name, Number, Part, Percentage, Switch, Text, Time
+from burgee.times import parse_duration, parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULT_RULE = "default"
+"""The `rule` of answers that the flag's default decided by shares."""
+
+
+class Kind(StrEnum):
+    """What a metric says of a unit."""
+
+    PROPORTION = "proportion"
+    MEAN = "mean"
+    RATIO = "ratio"
+    QUANTILE = "quantile"
+
+
+class Direction(StrEnum):
+    """Which way is better."""
+
+    INCREASE = "increase"
+    DECREASE = "decrease"
+
+
+class Method(StrEnum):
+    """When an experiment may be decided."""
+
+    FIXED = "fixed"
+    GROUP_SEQUENTIAL = "group-sequential"
+    ALWAYS_VALID = "always-valid"
+
+
+class Spending(StrEnum):
+    """How a group-sequential design spends its alpha over the looks."""
+
+    OBRIEN_FLEMING = "obrien-fleming"
+    POCOCK = "pocock"
+
+
+def _duration(value: Any) -> Any:
+    try:
+        parse_duration(value)
+    except (TypeError, ValueError) as error:
+        message = "{found} is not a time such as 30m, 12h or 7d"
+        raise PydanticCustomError("invalid-duration", message, {"found": repr(value)}) from error
+    return value
+
+
+def _fraction(value: float) -> float:
+    if not 0 < value < 1:
+        raise PydanticCustomError("fraction-range", "{value} is not between 0 and 1, exclusive", {"value": value})
+    return value
+
+
+def _positive(value: float) -> float:
+    if not 0 < value < float("inf"):
+        raise PydanticCustomError("not-positive", "{value} is not above zero", {"value": value})
+    return value
+
+
+def _whole(value: Any) -> Any:
+    if type(value) is not int or value < 1:
+        raise PydanticCustomError("not-positive", "{value} is not a whole number above zero", {"value": repr(value)})
+    return value
+
+
+_FRACTION = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}
+Duration = Annotated[
+    str, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": r"^\d{1,6}[smhd]$"})
+]
+Fraction = Annotated[Number, AfterValidator(_fraction), WithJsonSchema(_FRACTION)]
+Positive = Annotated[Number, AfterValidator(_positive), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
+Whole = Annotated[int, BeforeValidator(_whole), WithJsonSchema({"type": "integer", "minimum": 1})]
+Property = Annotated[str, Field(min_length=1, max_length=255)]
+
+
+class Per(Part):
+    """What a ratio is counted per."""
+
+    event: Property = Field(description="The event of the denominator.")
+    value: Property | None = Field(None, description="A property to sum; without it events are counted.")
+
+
+class Metric(Part):
+    """Something that experiments measure, from a unit's events after its first exposure."""
+
+    description: Text | None = Field(None, description="What it means.")
+    event: Property = Field(description="The event that is tracked.")
+    kind: Kind = Field(description="`proportion` of units with an event, `mean` per unit, `ratio` or `quantile`.")
+    value: Property | None = Field(None, description="The property to sum; without it events are counted.")
+    per: Per | None = Field(None, description="A ratio's denominator.")
+    quantile: Fraction | None = Field(None, description="Which quantile over units, such as 0.9.")
+    direction: Direction = Field(Direction.INCREASE, description="Which way is better: `increase` or `decrease`.")
+    winsorise: Percentage | None = Field(
+        None, description="Cap units' values at this percentile, such as 99.9: one whale must not decide."
+    )
+    window: Duration | None = Field(None, description="How long after its first exposure a unit's events count.")
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> Metric:
+        for key, kinds in _ONLY_FOR.items():
+            if getattr(self, key) is not None and self.kind not in kinds:
+                message = "`{key}` does not go with kind {kind}"
+                raise PydanticCustomError(
+                    "metric-kind", message, {"key": key, "kind": str(self.kind), "path": (key,)}
+                )
+        for kind, key in _NEEDED:
+            if self.kind is kind and getattr(self, key) is None:
+                message = "a metric of kind {kind} needs `{key}`"
+                raise PydanticCustomError("metric-kind", message, {"key": key, "kind": str(kind), "path": ("kind",)})
+        return self
+
+
+_ONLY_FOR = {
+    "per": {Kind.RATIO},
+    "quantile": {Kind.QUANTILE},
+    "value": {Kind.MEAN, Kind.RATIO, Kind.QUANTILE},
+    "winsorise": {Kind.MEAN, Kind.RATIO},
+}
+_NEEDED = [(Kind.RATIO, "per"), (Kind.QUANTILE, "quantile"), (Kind.QUANTILE, "value")]
+
+
+class Guardrail(Part):
+    """How much worse a metric may get, at most."""
+
+    margin: Percentage = Field(description="In percent of the control's value.")
+
+
+class Baseline(Part):
+    """What the primary metric is today: what the planned size was computed from."""
+
+    mean: Number = Field(description="Its value: for a proportion the share, 0 to 1.")
+    sd: Positive | None = Field(None, description="Standard deviation over units; not needed for a proportion.")
+
+
+class Experiment(Part):
+    """A plan, registered in Git before the data comes."""
+
+    hypothesis: Text = Field(description="What is expected, and why.")
+    owner: str | None = Field(None, max_length=255, description="Who decides; default the flag's owner.")
+    unit: str | None = Field(None, min_length=1, description="What is randomised; the flag's `bucket_by` or user.")
+    environment: Name | None = Field(None, description="Where it runs; default wherever exposures come from.")
+    start: Time = Field(description="When exposures begin to count.")
+    end: Time = Field(description="When it is decided at the latest.")
+    rule: str = Field(
+        DEFAULT_RULE, min_length=1, description="The rule whose split it is; default the flag's default."
+    )
+    control: str | None = Field(None, description="The arm compared with; default the first.")
+    primary: Name | list[Name] = Field(description="The metric that decides, or several.")
+    secondary: list[Name] = Field(default_factory=list, description="Metrics that are told, but decide nothing.")
+    guardrails: dict[Name, Guardrail] = Field(default_factory=dict, description="Metrics that must not get worse.")
+    alpha: Fraction = Field(0.05, description="Risk of a false alarm, both sides.")
+    power: Fraction = Field(0.8, description="Chance to find the minimum detectable effect.")
+    minimum_detectable_effect: Positive | None = Field(None, description="In percent of the baseline.")
+    baseline: Baseline | None = Field(None, description="What the primary metric is today.")
+    sample_size: Whole | None = Field(None, description="Planned units in all arms together.")
+    method: Method = Field(Method.FIXED, description="When it may be decided.")
+    looks: Annotated[Whole, Field(le=100)] = Field(5, description="Planned looks of a group-sequential design.")
+    spending: Spending = Field(Spending.OBRIEN_FLEMING, description="How alpha is spent over the looks.")
+    cuped: Duration | None = Field(None, description="How long before exposure a unit's events reduce the noise.")
+    segments: list[Property] = Field(
+        default_factory=list, description="Exposure properties to break results down by."
+    )
+    auto_expose: Switch = Field(False, description="Log an exposure whenever the flag is evaluated by a split.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Experiment:
+        if parse_time(self.end) <= parse_time(self.start):
+            raise PydanticCustomError("experiment-order", "`end` must be after `start`", {"path": ("end",)})
+        return self
+
+    @property
+    def primaries(self) -> list[str]:
+        """The metrics that decide."""
+        return [self.primary] if isinstance(self.primary, str) else list(self.primary)
+
+    @property
+    def metrics(self) -> list[str]:
+        """Every metric it names, those that decide first."""
+        return list(dict.fromkeys([*self.primaries, *self.secondary, *self.guardrails]))
+
+
+def allocation(definition: Mapping[str, Any], rule: str) -> dict[str, float]:
+    """The arms of an experiment and their shares, which sum to 1; empty where the flag has no such shares."""
+    owner = definition if rule == DEFAULT_RULE else _rule(definition, rule)
+    outcome = owner.get("default", {}) if rule == DEFAULT_RULE else owner
+    if "split" in outcome:
+        total = sum(outcome["split"].values())
+        return {arm: weight / total for arm, weight in outcome["split"].items() if weight > 0}
+    share = definition.get("rollout_percentage")
+    if rule != DEFAULT_RULE or not isinstance(share, (int, float)) or not 0 < share < 100:
+        return {}
+    off = definition.get("off_variant", None if "variants" in definition else "off")
+    return {} if off is None else {off: 1 - share / 100, outcome.get("serve", "on"): share / 100}
+
+
+def _rule(definition: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    for index, rule in enumerate(definition.get("rules", ())):
+        if rule.get("name", f"rule {index + 1}") == name:
+            found: Mapping[str, Any] = rule
+            return found
+    return {}

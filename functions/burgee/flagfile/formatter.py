@@ -1,0 +1,253 @@
+"""The one way to write a flag file: keys in one order, quotes where they are needed, comments kept.
+
+What comes out is read again and must mean exactly what went in, order of variants and shares included.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from burgee.errors import BurgeeError, FlagFileError, Refused
+from burgee.flagfile.grammar import FlagFile, Included, dump
+from burgee.flagfile.source import Source
+from burgee.flagfile.yaml_reader import Document, scalar
+from burgee.flagfile.yaml_tree import comments, read
+from burgee.model import Severity
+from burgee.times import parse_time
+
+if TYPE_CHECKING:
+    from burgee.flagfile.fields import Part
+    from burgee.flagfile.yaml_tree import Entry, Node
+
+WIDTH = 120
+STEP = 2
+FIRST = (
+    *("name", "description", "owner", "tags", "expires", "permanent", "status", "client"),
+    *("user", "context", "at", "environment", "expect", "when", "rollout_percentage", "variants", "off_variant"),
+    *("bucket_by", "salt", "hash", "layer", "holdout", "targets", "requires", "rules", "serve", "split", "default"),
+)
+LAST = ("schedule", "environments", "tests")
+FIRST_OF_FILE = ("version", "environments", "include")
+LAST_OF_FILE = ("holdouts", "segments", "flags")
+"""Keys of the grammar that neither names stand between the first and the last, in the grammar's order."""
+
+# Texts that YAML 1.1, which many tools speak, takes for something else. `on` and `off` are words of the grammar.
+_WORDS = {"y", "n", "yes", "no", "true", "false", "on", "off", "null", "~"}
+_PLAIN = re.compile(r"[^\W\d_][^\x00-\x1f\x7f-\xa0\u2028\u2029\ufeff]*")
+_ESCAPED = re.compile(r"[\x7f-\xa0\u2028\u2029\ufeff]")
+
+
+class Kind(NamedTuple):
+    """What stands at a place of the grammar: a part with keys, or a mapping or list of such."""
+
+    part: type[Part] | None = None
+    items: Kind | None = None
+    status: bool = False
+
+
+def format_file(path: Path) -> dict[Path, tuple[str, str]]:
+    """The texts of a flag file and of all that it includes, before and after; FlagFileError if it has errors."""
+    source = Source(path)
+    errors = [problem for problem in source.problems if problem.severity is Severity.ERROR]
+    if errors:
+        raise FlagFileError(errors)
+    found = {}
+    for index, document in enumerate(source.documents):
+        file = Path(document.file)
+        text = file.read_bytes().decode("utf-8")
+        try:
+            found[file] = text, formatted(text, Included if index else FlagFile)
+        except Refused as error:
+            raise Refused(error.code, f"{file}: {error}") from error
+    return found
+
+
+def formatted(text: str, grammar: type[Included] = FlagFile) -> str:
+    """A flag file's text, formatted; Refused where that would change what it says."""
+    plain = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    if re.search(r"[\r\x85\u2028\u2029]", plain):
+        raise Refused("not-formattable", "it has line breaks that editors do not agree on")
+    plain = plain if plain.endswith("\n") else f"{plain}\n"
+    tree = read(plain)
+    lines = list(tree.head)
+    if tree.root is not None:
+        lines += _block(tree.root, 0, Kind(grammar))
+    lines += tree.tail
+    made = "\n".join(_spaced(lines)) + "\n"
+    if not _same(plain, made, grammar):
+        raise Refused("not-formattable", "it is written in a way that cannot be formatted and say the same")
+    return made
+
+
+def _same(text: str, made: str, grammar: type[Included]) -> bool:
+    before = _meaning(text, grammar)
+    try:
+        return before == _meaning(made, grammar) and comments(text) == comments(made)
+    except BurgeeError:
+        return False
+
+
+def _meaning(text: str, grammar: type[Included]) -> str:
+    """All that a text says, order included."""
+    value = Document("", text.encode()).value
+    try:
+        return json.dumps(dump(grammar.model_validate(value or {})))
+    except ValidationError as error:
+        raise Refused("not-formattable", "it is not in the grammar: `burgee lint` tells more") from error
+
+
+def _spaced(lines: list[str]) -> list[str]:
+    """One blank line where there were more, none at either end."""
+    told = [line for index, line in enumerate(lines) if line or (index and lines[index - 1])]
+    while told and not told[-1]:
+        told.pop()
+    return told[1:] if told and not told[0] else told
+
+
+def _block(node: Node, indent: int, kind: Kind) -> list[str]:
+    lines: list[str] = []
+    for index, entry in enumerate(_ordered(node, kind)):
+        lead = list(entry.lead)
+        while lead and not lead[0] and not index:
+            lead.pop(0)
+        margin = " " * indent
+        lines += [margin + line if line else "" for line in lead]
+        lines += _entry(entry, indent, _inner(kind, entry, node))
+        lines += [margin + line for line in entry.foot]
+    return lines
+
+
+def _ordered(node: Node, kind: Kind) -> list[Entry]:
+    """Keys of the grammar in its order; names that people chose stay where they put them."""
+    if node.kind != "map" or kind.part is None:
+        return node.entries
+    ranks = _ranks(kind.part)
+    return sorted(node.entries, key=lambda entry: ranks.get(entry.key.text if entry.key else "", len(ranks)))
+
+
+@cache
+def _ranks(part: type[Part]) -> dict[str, int]:
+    known = [field.alias or name for name, field in part.model_fields.items()]
+    first, last = (FIRST_OF_FILE, LAST_OF_FILE) if issubclass(part, Included) else (FIRST, LAST)
+    between = [key for key in known if key not in first and key not in last]
+    return {key: rank for rank, key in enumerate([*first, *between, *last])}
+
+
+def _inner(kind: Kind, entry: Entry, node: Node) -> Kind:
+    """What stands at an entry."""
+    if kind.items is not None:
+        return kind.items
+    if kind.part is None or node.kind != "map" or entry.key is None:
+        return Kind()
+    fields = {field.alias or name: field for name, field in kind.part.model_fields.items()}
+    field = fields.get(entry.key.text)
+    found = _kind(field.annotation) if field is not None else Kind()
+    return found._replace(status=True) if entry.key.text == "status" else found
+
+
+def _kind(annotation: Any) -> Kind:
+    """The part that an annotation holds, by name or in a list, or itself."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return Kind(part=annotation)  # type: ignore[arg-type]  # the grammar has no other models
+    arguments = get_args(annotation)
+    if get_origin(annotation) in {dict, list}:
+        inner = _kind(arguments[-1])
+        return Kind(items=inner) if inner != Kind() else Kind()
+    return next((found for one in arguments if (found := _kind(one)) != Kind()), Kind())
+
+
+def _entry(entry: Entry, indent: int, kind: Kind) -> list[str]:
+    margin, value = " " * indent, entry.value
+    start = margin + ("- " if entry.key is None else f"{_text(entry.key.text, flow=False)}: ")
+    nested = value.kind != "scalar" and not value.flow
+    if nested and entry.key is not None:
+        return [_commented(start.rstrip(), entry.trailing), *_block(value, indent + STEP, kind)]
+    if nested:
+        return _dashed(_block(value, indent + STEP, kind), indent)
+    if value.verbatim:
+        joined = start + _inline(value, kind, flow=False) if value.flow and entry.trailing is None else ""
+        if not joined or len(joined) > WIDTH or any("#" in line for line in value.raw):
+            return _verbatim(start, value, indent - entry.column, entry.trailing)
+        return [joined]
+    return [_commented((start + _inline(value, kind, flow=False)).rstrip(), entry.trailing)]
+
+
+def _dashed(lines: list[str], indent: int) -> list[str]:
+    """A nested block as an item: the dash before its first line of content, comments above that before the dash."""
+    margin = " " * indent
+    first = next(index for index, line in enumerate(lines) if line and not line.lstrip().startswith("#"))
+    above = [margin + line.strip() for line in lines[:first] if line]
+    return [*above, f"{margin}- {lines[first].lstrip()}", *lines[first + 1 :]]
+
+
+def _verbatim(start: str, value: Node, shift: int, trailing: tuple[int, str] | None) -> list[str]:
+    """A value over several lines: moved with its key, and nothing else."""
+    moved = []
+    for line in value.raw[1:]:
+        deep = len(line) - len(line.lstrip(" "))
+        moved.append(" " * max(deep + shift, 0) + line.lstrip(" ").rstrip() if line.strip() else "")
+    return [(start + value.raw[0]).rstrip(), *moved[:-1], _commented(moved[-1], trailing)]
+
+
+def _commented(line: str, trailing: tuple[int, str] | None) -> str:
+    """A line with its comment, in the column where it was if there is room."""
+    if trailing is None:
+        return line
+    column, comment = trailing
+    return line + " " * max(2, column - len(line)) + comment
+
+
+def _inline(node: Node, kind: Kind, *, flow: bool) -> str:
+    """A scalar or a flow on one line."""
+    if node.kind == "list":
+        return f"[{', '.join(_inline(entry.value, kind.items or Kind(), flow=True) for entry in node.entries)}]"
+    if node.kind == "map":
+        told = []
+        for entry in _ordered(node, kind):
+            key = _text(entry.key.text if entry.key else "", flow=True)
+            told.append(f"{key}: {_inline(entry.value, _inner(kind, entry, node), flow=True)}")
+        return f"{{{', '.join(told)}}}"
+    if not node.plain:
+        escaped = len(node.raw) == 1 and node.raw[0].startswith('"') and "\\" in node.raw[0]
+        return node.raw[0] if escaped else _text(node.text, flow=flow)
+    meant = scalar(node.text)
+    if isinstance(meant, str):
+        return _text(node.text, flow=flow)
+    if isinstance(meant, bool):
+        return ("on" if meant else "off") if kind.status else ("true" if meant else "false")
+    return node.text if meant is not None else ("null" if flow or node.text else "")
+
+
+def _text(text: str, *, flow: bool) -> str:
+    """A text without quotes where every reader takes it for itself, else in double quotes."""
+    if _is_plain(text, flow=flow):
+        return text
+    if ("\\" in text or '"' in text) and "'" not in text and text.isprintable():
+        return f"'{text}'"
+    told = json.dumps(text, ensure_ascii=False)
+    return _ESCAPED.sub(lambda found: f"\\u{ord(found.group()):04x}", told)
+
+
+def _is_plain(text: str, *, flow: bool) -> bool:
+    if text in {"on", "off"}:
+        return True
+    if text.lower() in _WORDS or text != text.strip():
+        return False
+    if not _PLAIN.fullmatch(text):
+        return _is_time(text)
+    marks = ": ", " #", *((",", "[", "]", "{", "}") if flow else ())
+    return not text.endswith(":") and not any(mark in text for mark in marks)
+
+
+def _is_time(text: str) -> bool:
+    try:
+        parse_time(text)
+    except ValueError:
+        return False
+    return " " not in text

@@ -1,0 +1,406 @@
+"""The grammar of flags.yaml as pydantic models: what parses the file, checks the HTTP API's bodies, and becomes
+the JSON Schema that editors use. Descriptions are written for the person who types the key.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
+
+from burgee.evaluation.conditions import IGNORE_CASE, OPERATORS, OperandError, check_operand
+from burgee.evaluation.hash_strategies import PINNED
+from burgee.findings import Code, unknown_codes
+from burgee.flagfile.experiments import Experiment, Metric
+from burgee.flagfile.fields import Name, Number, Part, Percentage, Switch, Text, Time, three_decimals
+from burgee.times import parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from burgee.model import Definition
+
+MAX_CONDITION_DEPTH = 16
+
+
+def _status(value: Any) -> Any:
+    return {"on": True, "off": False}.get(value, value) if isinstance(value, str) else value
+
+
+def _weight(value: float) -> float:
+    if not 0 <= value <= 1_000_000:
+        raise PydanticCustomError("weight-range", "{value} is not between 0 and 1,000,000", {"value": value})
+    return three_decimals(value)
+
+
+def _finding_code(value: str) -> str:
+    if unknown_codes([value]):
+        raise PydanticCustomError("unknown-finding", "there is no finding {code}", {"code": repr(value)})
+    return value
+
+
+def _split(weights: dict[str, float]) -> dict[str, float]:
+    if not any(weights.values()):
+        raise PydanticCustomError("no-weight", "at least one weight must be above zero", {})
+    return weights
+
+
+def _one_number_type(variants: dict[str, Any]) -> dict[str, Any]:
+    """Whole numbers beside fractions become floats: typed clients ask one flag for one type."""
+    numbers = [
+        value for value in variants.values() if isinstance(value, (int, float)) and not isinstance(value, bool)
+    ]
+    if len(numbers) < len(variants) or not any(isinstance(value, float) for value in numbers):
+        return variants
+    return {name: float(value) if abs(value) <= 2**53 else value for name, value in variants.items()}
+
+
+def _hash(value: str) -> str:
+    if value not in PINNED:
+        words = {"found": repr(value), "known": ", ".join(PINNED)}
+        raise PydanticCustomError("unknown-hash", "{found} is none of {known}", words)
+    return value
+
+
+class Fault(NamedTuple):
+    """Something wrong inside a condition: the way to it, a stable code, and a sentence."""
+
+    path: tuple[str | int, ...]
+    code: str
+    message: str
+
+
+def _condition(value: Any) -> Any:
+    """All faults of a condition in one error, each with its own place."""
+    faults = list(_condition_faults(value, (), MAX_CONDITION_DEPTH))
+    if faults:
+        message = "; ".join(fault.message for fault in faults)
+        raise PydanticCustomError("condition", "{message}", {"message": message, "faults": faults})
+    return value
+
+
+def _condition_faults(when: Any, path: tuple[str | int, ...], depth: int) -> Iterator[Fault]:
+    if not isinstance(when, dict):
+        yield Fault(path, "condition-type", f"a condition is a mapping of attributes, not {when!r:.80}")
+    elif depth == 0:
+        yield Fault(path, "too-deep", f"conditions nest deeper than {MAX_CONDITION_DEPTH} levels")
+    else:
+        for key, value in when.items():
+            yield from _clause_faults(key, value, (*path, key), depth)
+
+
+def _clause_faults(key: str, value: Any, path: tuple[str | int, ...], depth: int) -> Iterator[Fault]:
+    if key in {"any", "all"}:
+        if not isinstance(value, list) or not value:
+            yield Fault(path, "condition-type", f"`{key}` takes a list of conditions")
+            return
+        for index, part in enumerate(value):
+            yield from _condition_faults(part, (*path, index), depth - 1)
+    elif key == "not":
+        yield from _condition_faults(value, path, depth - 1)
+    elif key == "segment":
+        names = value if isinstance(value, list) and value else [value]
+        if not all(isinstance(name, str) for name in names):
+            yield Fault(path, "condition-type", "`segment` takes a segment's name or a list of names")
+    else:
+        yield from _attribute_faults(value, path)
+
+
+def _attribute_faults(value: Any, path: tuple[str | int, ...]) -> Iterator[Fault]:
+    if not isinstance(value, dict):
+        yield from _operand_faults("in" if isinstance(value, list) else "eq", value, path, ignore_case=False)
+        return
+    ignore_case = value.get(IGNORE_CASE, False)
+    if not isinstance(ignore_case, bool):
+        yield Fault((*path, IGNORE_CASE), "invalid-operand", "`ignore_case` takes true or false")
+    names = [name for name in value if name != IGNORE_CASE]
+    if not names:
+        yield Fault(path, "condition-type", "an operator is needed, such as `eq`")
+    for name in names:
+        if name not in OPERATORS:
+            yield Fault((*path, name), "unknown-operator", f"there is no operator `{name}`")
+            continue
+        if ignore_case is True and not OPERATORS[name].text:
+            yield Fault((*path, IGNORE_CASE), "invalid-operand", f"`ignore_case` does not go with `{name}`")
+        yield from _operand_faults(name, value[name], (*path, name), ignore_case=ignore_case is True)
+
+
+def _operand_faults(name: str, operand: Any, path: tuple[str | int, ...], *, ignore_case: bool) -> Iterator[Fault]:
+    try:
+        check_operand(name, operand, ignore_case=ignore_case)
+    except OperandError as error:
+        yield Fault(path, "invalid-operand", f"`{name}` takes {error}")
+
+
+def _operator_schema() -> dict[str, Any]:
+    properties: dict[str, Any] = {name: {"description": f"Takes {op.takes}."} for name, op in OPERATORS.items()}
+    properties[IGNORE_CASE] = {"type": "boolean", "description": "Compare texts without regard to case."}
+    return {"type": "object", "properties": properties, "additionalProperties": False, "minProperties": 1}
+
+
+_WHEN_SCHEMA = {
+    "type": "object",
+    "description": "Attributes that must all hold: a scalar means equals, a list one of, a mapping names operators.",
+    "properties": {
+        "any": {"type": "array", "items": {"type": "object"}, "description": "At least one of these holds."},
+        "all": {"type": "array", "items": {"type": "object"}, "description": "All of these hold."},
+        "not": {"type": "object", "description": "This does not hold."},
+        "segment": {
+            "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+            "description": "The user is in this segment, or in one of these.",
+        },
+    },
+    "additionalProperties": {
+        "anyOf": [{"type": ["string", "number", "boolean"]}, {"type": "array"}, _operator_schema()]
+    },
+}
+
+Status = Annotated[
+    bool,
+    Field(strict=True),
+    BeforeValidator(_status),
+    WithJsonSchema({"enum": [True, False, "on", "off"]}),
+]
+Weight = Annotated[Number, AfterValidator(_weight), WithJsonSchema({"type": "number", "minimum": 0})]
+When = Annotated[dict[str, Any], BeforeValidator(_condition), WithJsonSchema(_WHEN_SCHEMA)]
+Salt = Annotated[str, Field(max_length=255)]
+Hash = Annotated[str, AfterValidator(_hash), WithJsonSchema({"enum": list(PINNED)})]
+Split = Annotated[dict[str, Weight], Field(min_length=1), AfterValidator(_split)]
+User = Annotated[
+    str,
+    BeforeValidator(lambda value: str(value) if type(value) is int else value),
+    Field(min_length=1),
+    WithJsonSchema({"type": ["string", "integer"], "minLength": 1}),
+]
+FindingCode = Annotated[
+    str, AfterValidator(_finding_code), WithJsonSchema({"enum": [*sorted(Code), "all"], "type": "string"})
+]
+Variant = Annotated[str, Field(min_length=1, max_length=255)]
+
+
+RESERVED_METADATA = frozenset({"version", "digest", "commit", "owner", "rule", "bucket", "below", "hashed"})
+
+
+def _scalar(value: Any) -> Any:
+    if not isinstance(value, (bool, int, float, str)):
+        raise PydanticCustomError("scalar-expected", "a text, a number, true or false is needed here", {})
+    return value
+
+
+def _metadata(values: dict[str, Any]) -> dict[str, Any]:
+    for name in values:
+        if name in RESERVED_METADATA:
+            message = "every answer says `{name}` by itself; take another name"
+            raise PydanticCustomError("reserved-metadata", message, {"name": name, "path": (name,)})
+    return values
+
+
+Scalar = Annotated[Any, BeforeValidator(_scalar), WithJsonSchema({"type": ["string", "number", "boolean"]})]
+Metadata = Annotated[dict[Variant, Scalar], Field(max_length=50), AfterValidator(_metadata)]
+
+
+class Ramp(Part):
+    """A percentage that grows by itself."""
+
+    from_: Percentage = Field(alias="from", description="The percentage until `start`.")
+    to: Percentage = Field(description="The percentage from `end` on.")
+    start: Time = Field(description="When it begins to move.")
+    end: Time = Field(description="When it has arrived.")
+
+    @model_validator(mode="after")
+    def _forward(self) -> Ramp:
+        if parse_time(self.end) <= parse_time(self.start):
+            raise PydanticCustomError("ramp-order", "`end` must be after `start`", {"path": ("end",)})
+        return self
+
+
+Rollout = Annotated[
+    Annotated[Percentage, Tag("(percentage)")] | Annotated[Ramp, Tag("(ramp)")],
+    Discriminator(lambda value: "(ramp)" if isinstance(value, (dict, Ramp)) else "(percentage)"),
+]
+
+
+class Outcome(Part):
+    """What is served: one variant, or a share to each of several."""
+
+    serve: str | None = Field(None, description="The variant to serve.")
+    split: Split | None = Field(None, description="Weights by variant; shares of their sum, in this order.")
+
+    @model_validator(mode="after")
+    def _one(self) -> Outcome:
+        if self.serve is not None and self.split is not None:
+            raise PydanticCustomError("serve-and-split", "write `serve` or `split`, not both", {"path": ("split",)})
+        return self
+
+
+class Rule(Outcome):
+    """Serves those who meet its condition."""
+
+    name: str | None = Field(None, min_length=1, max_length=255, description="What reviewers and answers call it.")
+    when: When = Field(description="Whom the rule is for.")
+    rollout_percentage: Rollout | None = Field(
+        None, description="Share of the matching users; the rest fall through to the next rule."
+    )
+    salt: Salt | None = Field(None, description="Makes this rule's shares independent of the flag's other shares.")
+
+
+class Requirement(Part):
+    """A flag that must give a certain variant first."""
+
+    flag: str = Field(description="The other flag.")
+    variant: str = Field(description="The variant that it must give.")
+
+
+class Layer(Part):
+    """A place among experiments that exclude each other."""
+
+    name: Name = Field(description="The layer; all flags that name it share its users.")
+    range: tuple[Percentage, Percentage] = Field(description="From and to, in percent, of the layer's users.")
+
+    @model_validator(mode="after")
+    def _forward(self) -> Layer:
+        if self.range[1] <= self.range[0]:
+            raise PydanticCustomError("layer-range", "the range must end above its start", {"path": ("range",)})
+        return self
+
+
+class Settings(Part):
+    """The keys that decide what is served; an environment or a schedule may lay others over them."""
+
+    status: Status | None = Field(None, description="`on` or `off`; off serves the off variant to everyone.")
+    rollout_percentage: Rollout | None = Field(
+        None, description="Share of users, 0 to 100 with up to three decimals, who get the default."
+    )
+    variants: Annotated[dict[Variant, Any], Field(min_length=1), AfterValidator(_one_number_type)] | None = Field(
+        None, description="Values by name, all of one type; without it the flag is boolean, `on` and `off`."
+    )
+    off_variant: str | None = Field(None, description="Served when the flag is off and outside its rollout.")
+    targets: dict[str, list[User]] | None = Field(None, description="Named users by the variant they get.")
+    requires: list[Requirement] | None = Field(None, description="Flags that must give a certain variant first.")
+    rules: list[Rule] | None = Field(None, description="Tried in order; the first that serves decides.")
+    default: Outcome | None = Field(None, description="What is served when no rule decides.")
+    bucket_by: str | None = Field(
+        None, min_length=1, description="The attribute to bucket on instead of the targeting key."
+    )
+    salt: Salt | None = Field(
+        None, description="Hashed with the unit; default the flag's name. Changing it moves users."
+    )
+    hash_: Hash | None = Field(
+        None, alias="hash", description="Another engine's hash for shares and arms, so that a migration moves nobody."
+    )
+    layer: Layer | None = Field(None, description="Keeps experiments apart that must not share users.")
+    holdout: str | None = Field(None, description="A top-level holdout whose users get the off variant.")
+    client: Switch | None = Field(None, description="Browsers and apps may see this flag.")
+
+
+class Change(Part):
+    """A moment at which keys of a flag change."""
+
+    at: Time = Field(description="When.")
+    set: Settings = Field(description="The keys that change then.")
+
+
+class Overlay(Settings):
+    """An environment's keys."""
+
+    schedule: list[Change] | None = Field(None, description="Changes at given times, earliest first.")
+
+
+class FlagTest(Part):
+    """What somebody must get; run by `burgee test`, lint and every deploy."""
+
+    user: str | None = Field(None, description="The targeting key.")
+    context: dict[str, Any] = Field(default_factory=dict, description="Attributes.")
+    at: Time | None = Field(None, description="The time to evaluate at; default now.")
+    environment: str | None = Field(None, description="Only in this environment; default in all.")
+    expect: str | None = Field(description="The variant, or null for none.")
+
+
+class Served(Overlay):
+    """A flag in one environment: a definition."""
+
+    description: Text | None = Field(None, description="What the flag is for, at most 500 characters.")
+    owner: str | None = Field(None, max_length=255, description="The team that answers for it.")
+    tags: list[str] | None = Field(None, description="Words to find it by.")
+    metadata: Metadata | None = Field(None, description="Texts, numbers and booleans that every answer carries.")
+    expires: Time | None = Field(None, description="When it should be gone; lint warns from then on.")
+    permanent: Switch | None = Field(None, description="Never stale: a switch that is meant to stay.")
+
+
+class Flag(Served):
+    """A flag as written in the file."""
+
+    environments: dict[str, Overlay] | None = Field(None, description="Keys laid over these, by environment.")
+    experiment: Experiment | None = Field(None, description="The plan of an experiment on it; decides no answer.")
+    tests: list[FlagTest] | None = Field(None, description="Who must get what.")
+
+
+class Segment(Part):
+    """A named group of users."""
+
+    description: Text | None = Field(None, description="Who they are.")
+    when: When = Field(description="Who belongs to it.")
+
+
+class Holdout(Part):
+    """Users kept away from every flag that names it."""
+
+    percentage: Percentage = Field(description="Share of users held out.")
+    description: Text | None = Field(None, description="What it measures.")
+
+
+class Included(Part):
+    """A file named by `include`."""
+
+    version: Literal[1] = Field(1, description="The version of this grammar.")
+    segments: dict[Name, Segment] = Field(default_factory=dict, description="Groups of users by name.")
+    flags: dict[Name, Flag] = Field(default_factory=dict, description="Flags by name.")
+    holdouts: dict[Name, Holdout] = Field(default_factory=dict, description="Held-out users by name.")
+    metrics: dict[Name, Metric] = Field(default_factory=dict, description="What experiments measure, by name.")
+
+
+class Review(Part):
+    """What a review of a change should stop."""
+
+    fail_on: list[FindingCode] = Field(
+        default=[], description="Findings of `burgee lint` and `burgee diff` that fail; `all` but notes."
+    )
+    stale_after_days: int = Field(
+        default=30, ge=1, le=3650, description="After how many unedited days a flag at 0 or 100 % is stale."
+    )
+
+
+class FlagFile(Included):
+    """flags.yaml."""
+
+    version: Literal[1] = Field(description="The version of this grammar.")
+    environments: list[Name] = Field(default_factory=list, description="Where flags are served.")
+    include: list[str] = Field(default_factory=list, description="Files by glob, relative to this one.")
+    review: Review | None = Field(default=None, description="What a review of a change should stop.")
+
+
+DEFINITION_KEYS = tuple(field.alias or name for name, field in Served.model_fields.items())
+"""The keys of a definition, in the order in which a definition holds them."""
+
+
+def normalise(definition: Any) -> Definition:
+    """A definition in the form that releases hold; pydantic.ValidationError if it is not in the grammar."""
+    served = Served.model_validate(definition)
+    return dump(served)
+
+
+def dump(part: Part) -> dict[str, Any]:
+    """JSON values, declared order, only the keys that were given."""
+    return part.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of flags.yaml, draft 2020-12."""
+    schema = FlagFile.model_json_schema(by_alias=True)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "flags.yaml",
+        "description": "Feature flags and A/B tests as Burgee reads them.",
+        **{key: value for key, value in schema.items() if key not in {"title", "description"}},
+    }

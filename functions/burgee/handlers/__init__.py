@@ -1,0 +1,1 @@
+"""AWS Lambda entry points, a dozen lines each."""

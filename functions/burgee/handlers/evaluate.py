@@ -1,0 +1,15 @@
+"""AWS Lambda: the evaluation routes. Without a table it serves the release in its package, to whoever asks."""
+
+from __future__ import annotations
+
+from burgee.handlers import wiring
+from burgee.web.gateway import gateway
+from burgee.web.routes.evaluation import evaluation_app
+
+_store = wiring.polled_table() if wiring.TABLE else None
+_serving = wiring.serving(_store)
+# Read the table while Lambda initialises, when the CPU is not throttled and nobody waits.
+_serving.refresh()
+wiring.snapshots(_serving, _store)
+
+handler = gateway(wiring.recorded(evaluation_app(_serving, _store, wiring.setup(_store, wiring.ACCESS))))

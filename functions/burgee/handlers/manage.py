@@ -1,0 +1,11 @@
+"""AWS Lambda: the management routes, for who has an admin key, or for whom API Gateway vouches."""
+
+from __future__ import annotations
+
+from burgee.handlers import wiring
+from burgee.web.app import create_app
+from burgee.web.gateway import gateway
+
+_store = wiring.table()
+
+handler = gateway(create_app(_store, wiring.serving(_store), wiring.setup(_store, wiring.ACCESS)))

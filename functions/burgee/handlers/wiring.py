@@ -1,0 +1,112 @@
+"""What the handlers share: the environment, read once, and the parts that it names."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from burgee.access.key_cache import KeyRing
+from burgee.serving.bundle import Bundle, load_bundle
+from burgee.serving.serving import PATIENCE_SECONDS, Serving
+from burgee.stores import Tenant
+from burgee.web.front import Setup
+from burgee.web.gateway import vouching
+from burgee.web.telemetry import Metrics, RequestLog, spans, together
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.types import ASGIApp
+
+    from burgee.stores import Store
+    from burgee.web.front import Guarded
+    from burgee.web.headers import Seen
+
+TABLE = os.environ.get("BURGEE_TABLE", "")
+TENANT = Tenant(os.environ.get("BURGEE_PROJECT", "default"), os.environ.get("BURGEE_ENVIRONMENT") or "default")
+REFRESH_SECONDS = float(os.environ.get("BURGEE_REFRESH_SECONDS", "10"))
+STREAM = os.environ.get("BURGEE_EVENT_STREAM", "")
+DEAD_LETTERS = os.environ.get("BURGEE_DEAD_LETTERS", "")
+UNIT_SECRET = os.environ.get("BURGEE_UNIT_SECRET", "")
+LOG_LEVEL = os.environ.get("BURGEE_LOG_LEVEL", "INFO")
+ACCESS = os.environ.get("BURGEE_ACCESS", "keys")
+RELEASE = Path(__file__).parents[2] / "release.json"
+
+
+def bundled() -> Bundle | None:
+    """The release that `make build` put at the root of the package."""
+    return load_bundle(RELEASE.read_bytes()) if RELEASE.exists() else None
+
+
+def table() -> Store:
+    """The table; botocore is imported for it alone."""
+    from burgee.stores.dynamodb import DynamoDbStore
+
+    # At DEBUG it logs all that it sends, and that names users.
+    logging.getLogger("botocore").setLevel(logging.INFO)
+    return DynamoDbStore(TABLE, TENANT)
+
+
+def polled_table() -> Store:
+    """The table for who answers from memory and only looks whether it changed; starts without botocore."""
+    from burgee.stores.dynamodb import DynamoDbStore
+    from burgee.stores.dynamodb_http import Wire
+
+    return DynamoDbStore(TABLE, TENANT, client=Wire(os.environ))
+
+
+def snapshots(serving: Serving, store: Store | None) -> None:
+    """What SnapStart must know: many functions go on from one memory, at another time and with other credentials."""
+    try:
+        from snapshot_restore_py import register_after_restore, register_before_snapshot
+    except ImportError:  # not on Lambda
+        return
+
+    def restored() -> None:
+        random.seed()  # or all would poll at the same moments
+        serving.refresh()
+
+    if store is not None:
+        register_before_snapshot(store.close)
+    register_after_restore(restored)
+
+
+def setup(store: Store | None, access: str) -> Setup:
+    """How requests are let in: by `keys`, by whom API Gateway vouches for (`iam`, `jwt`), or all of them (`open`)."""
+    if access not in {"keys", "iam", "jwt", "open"}:
+        raise ValueError(f"BURGEE_ACCESS is {access!r}; it may be keys, iam, jwt or open")
+    ring = KeyRing(store, project=TENANT.project) if store is not None and access == "keys" else None
+    watchers: list[Callable[[Seen], None]] = [
+        RequestLog(sys.stdout.write, every=LOG_LEVEL == "DEBUG"),
+        Metrics(sys.stdout.write),
+    ]
+    if os.environ.get("BURGEE_OTEL") == "true":
+        watchers.append(spans())
+    return Setup(ring=ring, vouched=vouching(access, TENANT), watch=together(*watchers))
+
+
+def serving(store: Store | None) -> Serving:
+    """The flags of a store, those of the package until it has answered."""
+    bundle = bundled()
+    snapshot = bundle.snapshot if bundle else None
+    return Serving(store, snapshot, refresh_seconds=REFRESH_SECONDS, patience=PATIENCE_SECONDS)
+
+
+def recorded(app: Guarded) -> ASGIApp:
+    """The application, writing exposures and events to Firehose where there is a stream."""
+    if not STREAM:
+        return app.front
+    from burgee.events.firehose_sink import DeadLetters, FirehoseSink
+    from burgee.events.recorder import Recorder
+    from burgee.events.records import Pseudonyms, Scope
+    from burgee.web.routes.experiments import Draining, attach
+
+    pseudonyms = Pseudonyms.parse(UNIT_SECRET) if UNIT_SECRET else None
+    sink = FirehoseSink(STREAM, dead_letters=DeadLetters(DEAD_LETTERS))
+    recorder = Recorder(sink, Scope(TENANT.project, TENANT.environment, pseudonyms))
+    attach(app, recorder)
+    return Draining(app.front, recorder)

@@ -1,0 +1,134 @@
+"""Other engines' files to flags.yaml: what each importer shares.
+
+An importer says of every flag either what it is here, or why it has no equivalent; nothing is dropped in silence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from burgee.model import Problem, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from burgee.flagfile.yaml_reader import Document
+
+KEYWORDS = frozenset({"any", "all", "not", "segment"})
+"""Keys of a condition that are no attributes."""
+
+Path: TypeAlias = tuple[str | int, ...]
+
+
+class Generation(StrEnum):
+    """How the flagd at hand hashes a `fractional`."""
+
+    CBOR = "cbor"
+    TEXT = "text"
+
+
+class NoEquivalent(Exception):  # noqa: N818 - reads as the finding that it names
+    """Something that flags.yaml cannot say; the message completes "{flag} is left out: …"."""
+
+    def __init__(self, message: str, path: Path = ()) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+@dataclass(slots=True)
+class Imported:
+    """What became of a file: flags and segments in the grammar of flags.yaml, and what has no equivalent.
+
+    An error is a flag that is left out; a warning is a part that is, without a change in what users get.
+    """
+
+    document: Document
+    flags: dict[str, dict[str, Any]] = field(default_factory=dict)
+    segments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def leave_out(self, name: str, path: Path, why: str) -> None:
+        """A flag, or another part that decides what users get."""
+        place = self.document.place(path, key=True)
+        self.problems.append(Problem(place, "no-equivalent", f"{name} is left out: {why}"))
+
+    def not_carried(self, name: str, path: Path, what: str) -> None:
+        """A part that says nothing of who gets what."""
+        place = self.document.place(path, key=True)
+        message = f"{name}: {what} has no equivalent"
+        self.problems.append(Problem(place, "not-carried", message, severity=Severity.WARNING))
+
+    def differs(self, name: str, path: Path, how: str) -> None:
+        """A rare context in which the answers differ."""
+        place = self.document.place(path, key=True)
+        self.problems.append(Problem(place, "differs", f"{name}: {how}", severity=Severity.WARNING))
+
+    def described(self, name: str, metadata: Any, path: Path) -> dict[str, Any]:
+        """What of a flag's metadata has a key here."""
+        kept: dict[str, Any] = {}
+        for key, value in metadata.items() if isinstance(metadata, dict) else ():
+            limit = {"description": 500, "owner": 255}.get(key, 0)
+            if isinstance(value, str) and len(value) <= limit:
+                kept[key] = value
+            else:
+                self.not_carried(name, (*path, key), f"metadata {key!r}")
+        return kept
+
+
+def attribute(name: str, path: Path) -> str:
+    """An attribute's name, where a condition can ask for it."""
+    if name in KEYWORDS:
+        raise NoEquivalent(f"an attribute cannot be called {name!r} here", path)
+    return name
+
+
+def both(*parts: Mapping[str, Any] | bool) -> dict[str, Any] | bool:
+    """The condition that all of these hold; True and False stand for those that always and never do."""
+    held: list[Mapping[str, Any]] = []
+    for part in parts:
+        if part is False:
+            return False
+        if part is not True and part not in held:
+            held.append(part)
+    merged: dict[str, Any] = {}
+    for part in held:
+        for key, value in part.items():
+            if key in merged:
+                joined = _joined(key, merged[key], value)
+                if joined is None:
+                    return {"all": [dict(one) for one in held]}
+                merged[key] = joined
+            else:
+                merged[key] = value
+    return merged or True
+
+
+def _joined(key: str, one: Any, other: Any) -> dict[str, Any] | None:
+    """Two mappings of operators of one attribute as one; None where they cannot be."""
+    plain = isinstance(one, dict) and isinstance(other, dict) and key not in KEYWORDS
+    if not plain or one.keys() & other.keys() or "ignore_case" in one or "ignore_case" in other:
+        return None
+    return {**one, **other}
+
+
+def either(*parts: Mapping[str, Any] | bool) -> dict[str, Any] | bool:
+    """The condition that at least one of these holds."""
+    held: list[dict[str, Any]] = []
+    for part in parts:
+        if part is True:
+            return True
+        if part is not False:
+            inner = dict(part)
+            held += inner["any"] if list(inner) == ["any"] else [inner]
+    if not held:
+        return False
+    return held[0] if len(held) == 1 else {"any": held}
+
+
+def negated(part: Mapping[str, Any] | bool) -> dict[str, Any] | bool:
+    """The condition that this does not hold."""
+    if isinstance(part, bool):
+        return not part
+    return dict(part["not"]) if list(part) == ["not"] else {"not": dict(part)}

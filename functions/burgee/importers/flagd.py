@@ -1,0 +1,332 @@
+"""flagd's flag definitions to flags.yaml."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from burgee.evaluation.hash_strategies import strategy
+from burgee.flagfile.fields import NAME_PATTERN
+from burgee.importers.base import Generation, Imported, NoEquivalent, both, negated
+from burgee.importers.jsonlogic import CONDITIONS, Attribute, Constant, Reader, operation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from burgee.flagfile.yaml_reader import Document
+    from burgee.importers.base import Path
+
+    When: TypeAlias = dict[str, Any] | bool
+
+KEYS = {"state", "variants", "defaultVariant", "targeting", "metadata"}
+MAX_WEIGHT = 1_000_000
+MISSING = "null"
+"""The text that joining makes of a missing attribute."""
+
+
+class Leaf(NamedTuple):
+    """What is served: a variant, shares to several, or None for the flag's default variant."""
+
+    serve: str | None = None
+    split: Mapping[str, int] | None = None
+    hash: str | None = None
+    salt: str | None = None
+    bucket_by: str | None = None
+
+
+Entry: TypeAlias = "tuple[When, Leaf]"
+
+
+def import_flagd(document: Document, generation: Generation) -> Imported:
+    """What a flagd file says, and what of it has no equivalent."""
+    made = Imported(document)
+    value = document.value
+    flags = value.get("flags") if isinstance(value, dict) else None
+    if not isinstance(flags, dict):
+        made.leave_out("the file", ("flags",), "`flags` is a mapping of flags by key in a flagd file")
+        return made
+    shared = value.get("$evaluators", {})
+    shared = shared if isinstance(shared, dict) else {}
+    file = _File(made, _segments(made, shared), shared, generation)
+    made.described("the file", value.get("metadata"), ("metadata",))
+    for key in value.keys() - {"flags", "$evaluators", "$schema", "metadata"}:
+        made.not_carried("the file", (key,), f"{key!r}")
+    for name, flag in flags.items():
+        path: Path = ("flags", name)
+        try:
+            made.flags[name] = _Flag(file, name, flag).definition()
+        except NoEquivalent as found:
+            made.leave_out(name, found.path or path, str(found))
+    used = set(_used(made.flags))
+    for name, segment in made.segments.items():  # each may use those behind it
+        used |= set(_used(segment)) if name in used else set()
+    made.segments = {name: segment for name, segment in made.segments.items() if name in used}
+    return made
+
+
+def _segments(made: Imported, shared: Mapping[str, Any]) -> dict[str, str]:
+    """Shared conditions as segments: their names here by their names there.
+
+    flagd puts them in one after the other, so that each may refer to those behind it.
+    """
+    refs: dict[str, str] = {}
+    for name, node in reversed(list(shared.items())):
+        segment = re.sub(r"[^A-Za-z0-9._-]", "-", name).lstrip("._-") or "shared"
+        path = ("$evaluators", name)
+        try:
+            when = Reader(refs=refs).when(node, path)
+        except NoEquivalent as found:
+            made.leave_out(f"the shared condition {name!r}", found.path, str(found))
+            continue
+        if isinstance(when, dict) and segment not in made.segments:
+            made.segments[segment] = {"when": when}
+            refs[name] = segment
+    made.segments = dict(reversed(list(made.segments.items())))
+    return refs
+
+
+def _used(node: Any) -> Iterator[str]:
+    """The segments that conditions name."""
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+        if key == "segment" and isinstance(value, str):
+            yield value
+        else:
+            yield from _used(value)
+
+
+class _File(NamedTuple):
+    """What the flags of a file share."""
+
+    made: Imported
+    refs: Mapping[str, str]
+    shared: Mapping[str, Any]
+    generation: Generation
+
+
+class _Flag:
+    """One flag on its way."""
+
+    def __init__(
+        self,
+        file: _File,
+        name: str,
+        flag: Any,
+    ) -> None:
+        self.path: Path = ("flags", name)
+        if not isinstance(flag, dict) or not isinstance(flag.get("variants"), dict) or not flag["variants"]:
+            raise NoEquivalent("it has no variants", self.path)
+        if not re.fullmatch(NAME_PATTERN, name) or len(name) > 255:
+            raise NoEquivalent("its key is no name here: letters, digits, `.`, `_` and `-`", self.path)
+        self.made, self.name, self.flag, self.shared = file.made, name, flag, file.shared
+        self.cbor = file.generation is Generation.CBOR
+        self.variants: Mapping[str, Any] = flag["variants"]
+        self.reader = Reader(constants={"$flagd.flagKey": name}, refs=file.refs)
+
+    def definition(self) -> dict[str, Any]:
+        """The flag in the grammar of flags.yaml."""
+        for key in self.flag.keys() - KEYS:
+            self.made.not_carried(self.name, (*self.path, key), f"{key!r}")
+        told = self.made.described(self.name, self.flag.get("metadata"), (*self.path, "metadata"))
+        on = self.flag.get("state") == "ENABLED"
+        default = self.flag.get("defaultVariant") or None
+        if default is not None:
+            default = self.known(_variant(default), (*self.path, "defaultVariant"))
+        told |= {"status": "on" if on else "off"}
+        targeting = self.flag.get("targeting")
+        entries = list(self.entries(targeting, True, (*self.path, "targeting"))) if targeting else []
+        decided = _decisions([*entries, (True, Leaf())], default, next(iter(self.variants)))
+        pinned = {(leaf.hash, leaf.salt, leaf.bucket_by) for _, leaf in entries if leaf.split}
+        if len(pinned) > 1:
+            raise NoEquivalent("it takes shares of two bucketing values", (*self.path, "targeting"))
+        for algorithm, salt, bucket_by in pinned:
+            hashing = {"hash": algorithm, "salt": salt, "bucket_by": bucket_by}
+            told |= {key: value for key, value in hashing.items() if value is not None}
+        if {**self.variants} != {"on": True, "off": False} or not on or "rollout_percentage" in decided:
+            told["variants"] = dict(self.variants)
+        return {**told, **decided}
+
+    def known(self, variant: str, path: Path) -> str:
+        """A variant that the flag has."""
+        if variant not in self.variants:
+            raise NoEquivalent(f"it serves {variant!r}, which is none of its variants", path)
+        if self.variants[variant] is None:
+            raise NoEquivalent(f"the variant {variant!r} has no value", path)
+        return variant
+
+    def entries(self, node: Any, guard: When, path: Path) -> Iterator[Entry]:
+        """Targeting as conditions and what they serve, in order; the last holds for all whom the guard lets in."""
+        if not isinstance(node, dict):
+            yield guard, self.leaf(node, path)
+            return
+        operator, arguments = operation(node, path)
+        here = (*path, operator)
+        if operator in {"if", "?:"}:
+            yield from self.branches(arguments, guard, here)
+        elif operator == "fractional":
+            yield from self.fractional(arguments, guard, here)
+        elif operator == "$ref" and arguments and str(arguments[0]) in self.shared:
+            name = str(arguments[0])
+            yield from self.entries(self.shared[name], guard, ("$evaluators", name))
+        elif _is_condition(node):
+            yield both(guard, self.reader.when(node, path)), self.leaf(True, path)
+            yield guard, self.leaf(False, path)
+        else:
+            raise NoEquivalent(f"serving the result of `{operator}` has no equivalent", here)
+
+    def leaf(self, value: Any, path: Path) -> Leaf:
+        if isinstance(value, list):
+            raise NoEquivalent("serving a list has no equivalent", path)
+        return Leaf() if value is None else Leaf(self.known(_variant(value), path))
+
+    def branches(self, arguments: list[Any], guard: When, path: Path) -> Iterator[Entry]:
+        for index in range(0, len(arguments) - 1, 2):
+            test = both(guard, self.reader.when(arguments[index], (*path, index)))
+            if test is not False:
+                yield from self.entries(arguments[index + 1], test, (*path, index + 1))
+        if len(arguments) % 2:
+            yield from self.entries(arguments[-1], guard, (*path, len(arguments) - 1))
+        else:
+            yield guard, Leaf()
+
+    def fractional(self, arguments: list[Any], guard: When, path: Path) -> Iterator[Entry]:
+        unit, shares = self.unit(arguments, path)
+        start = len(arguments) - len(shares)
+        for index, share in enumerate(shares):
+            node = share[0] if isinstance(share, list) and share else None
+            if isinstance(node, dict):
+                yield from self.unrolled(arguments, start + index, guard, path)
+                return
+        weights = self.weights(shares, path)
+        if weights:
+            present = {unit.attribute: {"exists": True} if unit.joined else {"ne": ""}}
+            yield both(guard, present), self.split(unit, weights)
+        yield guard, self.without_unit(unit, weights) if weights else Leaf()
+
+    def unrolled(self, arguments: list[Any], index: int, guard: When, path: Path) -> Iterator[Entry]:
+        """An arm that is an `if` becomes as many splits as it has outcomes."""
+        share = arguments[index]
+        for when, leaf in self.entries(share[0], guard, (*path, index, 0)):
+            if leaf.split is not None:
+                raise NoEquivalent("a `fractional` in an arm of another has no equivalent", path)
+            if when is not False:
+                chosen = [*arguments]
+                chosen[index] = [leaf.serve, *share[1:]]
+                yield from self.fractional(chosen, when, path)
+
+    def unit(self, arguments: list[Any], path: Path) -> tuple[_Unit, list[Any]]:
+        """What is bucketed, and the shares that follow it."""
+        if not arguments:
+            raise NoEquivalent("a `fractional` without shares", path)
+        first = arguments[0]
+        if isinstance(first, list):
+            return _Unit("targetingKey", None, "flagd-cbor" if self.cbor else "flagd-text"), arguments
+        whole = "flagd-cbor-text" if self.cbor else "flagd-text"
+        operator, parts = operation(first, (*path, 0)) if isinstance(first, dict) else ("", [])
+        read = [self.reader.operand(part, (*path, 0)) for part in (parts if operator == "cat" else [first])]
+        texts = [one.value for one in read[:-1] if isinstance(one, Constant) and isinstance(one.value, str)]
+        if read and isinstance(read[-1], Attribute) and read[-1].default is None and len(texts) == len(read) - 1:
+            self.warn(read[-1].path, (*path, 0), joined=operator == "cat")
+            return _Unit(read[-1].path, "".join(texts), whole, self.cbor and operator == "cat"), arguments[1:]
+        why = "this bucketing value has no equivalent: one attribute, after fixed texts, has"
+        raise NoEquivalent(why, (*path, 0))
+
+    def warn(self, attribute: str, path: Path, *, joined: bool) -> None:
+        """Tells whom a bucketing value moves that is not a text."""
+        if not self.cbor:
+            how = f"where {attribute!r} is missing or no text, the daemon buckets otherwise; here the default serves"
+            self.made.differs(self.name, path, how)
+        elif not joined and attribute != "targetingKey":
+            how = f"a number in {attribute!r} is bucketed there, and gets the default variant here"
+            self.made.differs(self.name, path, how)
+
+    def weights(self, shares: list[Any], path: Path) -> dict[str, int]:
+        """The weight of each variant that has one; neighbours that serve the same are one share."""
+        default = self.flag.get("defaultVariant") or None
+        weights: dict[str, int] = {}
+        last = None
+        for variant, weight in (_share(share, path) for share in shares):
+            served = variant if variant is not None else default and _variant(default)
+            if not weight:
+                continue
+            if served is None:
+                raise NoEquivalent("a share that serves no variant has no equivalent", path)
+            if served in weights and served != last:
+                raise NoEquivalent(f"{served!r} has two shares that do not meet", path)
+            weights[self.known(served, path)] = weights.get(served, 0) + weight
+            last = served
+        if max(weights.values(), default=0) > MAX_WEIGHT:
+            raise NoEquivalent(f"a weight above {MAX_WEIGHT:,} has no equivalent", path)
+        return weights
+
+    def split(self, unit: _Unit, weights: Mapping[str, int]) -> Leaf:
+        """What those get who have the unit."""
+        if len(weights) == 1:
+            return Leaf(next(iter(weights)))
+        salt = None if unit.salt == self.name else unit.salt
+        named = None if unit.attribute == "targetingKey" else unit.attribute
+        return Leaf(None, weights, unit.hash, salt, named)
+
+    def without_unit(self, unit: _Unit, weights: Mapping[str, int]) -> Leaf:
+        """What those get who have none: where a missing attribute is joined to a text, all the same share."""
+        if not unit.joined:
+            return Leaf()
+        if len(weights) == 1:
+            return Leaf(next(iter(weights)))
+        arms = strategy(unit.hash).arms(unit.salt or "", weights.values())
+        place = arms.place(MISSING)
+        return Leaf(next(name for name, bound in zip(weights, arms.bounds, strict=True) if place < bound))
+
+
+class _Unit(NamedTuple):
+    """What a `fractional` buckets: an attribute after a salt; `joined` where a missing one becomes a text."""
+
+    attribute: str
+    salt: str | None
+    hash: str
+    joined: bool = False
+
+
+def _share(share: Any, path: Path) -> tuple[str | None, int]:
+    if not isinstance(share, list) or not 1 <= len(share) <= 2:
+        raise NoEquivalent("a share is a variant and a weight", path)
+    weight = share[1] if len(share) == 2 else 1
+    if isinstance(weight, bool) or not isinstance(weight, int):
+        raise NoEquivalent("a weight that is no whole number has no equivalent", path)
+    return None if share[0] is None else _variant(share[0]), max(weight, 0)
+
+
+def _variant(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _is_condition(node: Any) -> bool:
+    """Whether a node gives true or false, and nothing else."""
+    if isinstance(node, bool):
+        return True
+    if not isinstance(node, dict) or len(node) != 1:
+        return False
+    operator, arguments = operation(node, ())
+    return operator in CONDITIONS or (
+        operator in {"and", "or"} and bool(arguments) and all(map(_is_condition, arguments))
+    )
+
+
+def _decisions(entries: list[Entry], default: str | None, any_variant: str) -> dict[str, Any]:
+    """`rules` and `default`; where nothing is served, the rules after are kept from whom it would have been."""
+    rules: list[dict[str, Any]] = []
+    kept: When = True
+    for when, leaf in entries:
+        whom = both(when, kept)
+        serve = leaf.serve or default
+        if whom is False:
+            continue
+        if leaf.split is None and serve is None:
+            if when is True:
+                return {"rules": rules, "default": {"serve": any_variant}, "rollout_percentage": 0}
+            kept = both(kept, negated(when))
+        elif whom is True and leaf.split is None:
+            return {**({"rules": rules} if rules else {}), "default": {"serve": serve}}
+        else:
+            outcome = {"split": dict(leaf.split)} if leaf.split is not None else {"serve": serve}
+            rules.append({"when": {} if whom is True else whom, **outcome})
+    raise AssertionError("the last entry holds for everybody")

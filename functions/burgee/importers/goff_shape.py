@@ -1,0 +1,71 @@
+"""What is where in a GO Feature Flag flag: checked first, so that all that follows can rely on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+from burgee.importers.base import NoEquivalent
+
+if TYPE_CHECKING:
+    from burgee.importers.base import Path
+
+
+class _Shape(BaseModel):
+    """Other keys may stand beside those that are named."""
+
+    model_config = ConfigDict(extra="allow", strict=True, alias_generator=to_camel)
+
+
+class _Bound(_Shape):
+    variation: str | None = None
+    percentage: float | None = None
+    date: str | None = None
+
+
+class _Progressive(_Shape):
+    initial: _Bound | None = None
+    end: _Bound | None = None
+
+
+class _Rule(_Shape):
+    name: str | None = None
+    query: str | None = None
+    variation: str | None = None
+    percentage: dict[str, float] | None = None
+    progressive_rollout: _Progressive | None = None
+    disable: bool | None = None
+
+
+class _Experiment(_Shape):
+    start: str | None = None
+    end: str | None = None
+
+
+class _State(_Shape):
+    variations: dict[str, Any] | None = None
+    targeting: list[_Rule] | None = None
+    default_rule: _Rule | None = None
+    experimentation: _Experiment | None = None
+    disable: bool | None = None
+
+
+class _Step(_State):
+    date: str
+
+
+class _Flag(_State):
+    bucketing_key: str | None = None
+    scheduled_rollout: list[_Step] | None = None
+
+
+def require_shape(flag: Any, path: Path) -> None:
+    """NoEquivalent, with the place, for a flag that GO Feature Flag itself could not read."""
+    try:
+        _Flag.model_validate(flag)
+    except ValidationError as error:
+        (detail, *_) = error.errors(include_url=False)
+        where = ".".join(map(str, detail["loc"])) or "it"
+        raise NoEquivalent(f"`{where}`: {detail['msg']}", (*path, *detail["loc"])) from error

@@ -1,0 +1,1 @@
+"""Plan, deploy, override, roll back."""

@@ -1,0 +1,241 @@
+"""Makes a snapshot the live release, for all or for a share first, or refuses: one staged release, one commit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from burgee.errors import Conflict, Refused
+from burgee.evaluation.snapshots import load_snapshot, payload
+from burgee.releases.plan import Plan, Standing, Verdict, plan, rebased
+from burgee.serving.serving import EMPTY
+from burgee.stores import Bake, Change
+from burgee.times import format_time, parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from burgee.model import Snapshot
+    from burgee.stores import AuditEntry, Origin, State, Store
+    from burgee.stores.audit import AuditContext
+
+OnConflict: TypeAlias = Literal["refuse", "keep", "discard"]
+
+ATTEMPTS = 5
+SHRUNKEN = 0.5
+"""A release that loses more than this share of the live flags looks like an accident."""
+FEW = 4
+"""Below this many live flags, losing half of them is everyday work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """Whom a release is served first, in percent of users, and for how many seconds."""
+
+    share: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What the person who deploys has asked for and agreed to beforehand."""
+
+    overrides: OnConflict = "refuse"
+    empty: bool = False
+    shrunken: bool = False
+    reuse: bool = False
+    plan_digest: str | None = None
+    canary: Canary | None = None
+
+
+def live(store: Store) -> tuple[State, Snapshot]:
+    """What a store serves now."""
+    state = store.state()
+    version = state.pointer.version
+    return state, load_snapshot(store.payload(version)) if version else EMPTY
+
+
+def write(store: Store, decide: Callable[[State, Snapshot], Change]) -> None:
+    """Reads, decides and commits, again when somebody else came first; Conflict when that happens every time."""
+    for attempt in range(ATTEMPTS):
+        state, snapshot = live(store)
+        try:
+            store.commit(decide(state, snapshot), expected=state.pointer.revision)
+        except Conflict:
+            if attempt == ATTEMPTS - 1:
+                raise
+        else:
+            return
+
+
+def preview(
+    store: Store, wanted: Snapshot, now: float, consent: Consent | None = None
+) -> tuple[Plan, Refused | None]:
+    """What `apply` would do, and why it would refuse; writes nothing."""
+    state, current = live(store)
+    made = plan(state, current, wanted, now)
+    try:
+        _insist(made, len(current["flags"]), len(wanted["flags"]), consent or Consent())
+    except Refused as refusal:
+        return made, refusal
+    return made, None
+
+
+def apply(store: Store, wanted: Snapshot, origin: Origin, act: AuditContext, consent: Consent | None = None) -> Plan:
+    """Releases `wanted` and returns the plan that was carried out; writes nothing where nothing would change.
+
+    Raises Refused with what to consent to, Conflict if somebody else wrote meanwhile.
+    """
+    consent = consent or Consent()
+    state, current = live(store)
+    made = plan(state, current, wanted, act.now)
+    _insist(made, len(current["flags"]), len(wanted["flags"]), consent)
+    bake = _bake(made, act, consent)
+    if made.unchanged and bake is None and not _moving(made, consent):
+        return made
+    version = made.version if bake is not None else None
+    if not made.unchanged:
+        release = store.stage(payload(wanted), origin, flags=len(wanted["flags"]), at=format_time(act.now))
+        version = release.version
+    store.commit(_change(made, version, act, consent, bake), expected=made.revision)
+    store.collect()
+    return made
+
+
+def rollback(store: Store, version: int, act: AuditContext, consent: Consent | None = None) -> Plan:
+    """Makes an earlier release live again, under the same rules for overrides; names come back without asking."""
+    made, change = returning(store, version, act, consent)
+    store.commit(change, expected=made.revision)
+    return made
+
+
+def returning(store: Store, version: int, act: AuditContext, consent: Consent | None = None) -> tuple[Plan, Change]:
+    """What `rollback` would commit over the revision of its plan; writes nothing."""
+    consent = consent or Consent()
+    state, current = live(store)
+    wanted = load_snapshot(store.payload(version))
+    made = plan(state, current, wanted, act.now)
+    bake = None if version == made.version else _bake(made, act, consent)
+    _conflicts(made, consent)
+    return made, _change(made, version, act, consent, bake)
+
+
+def promote(store: Store, act: AuditContext) -> int:
+    """Ends a trial at once: everybody gets the release; Refused if none is on trial."""
+    state, current = live(store)
+    made = plan(state, current, current, act.now)
+    if made.baking is None:
+        raise Refused("not-baking", "no release is on trial")
+    store.commit(_change(made, made.version, act, Consent("keep")), expected=made.revision)
+    return made.version
+
+
+def withdraw(store: Store, act: AuditContext, rang: float) -> int | None:
+    """Ends a trial because an alarm rang at `rang`: everybody gets the release before; which one that is.
+
+    None, and nothing done, if no release is on trial or the alarm is older than the trial. It asks for nobody's
+    consent: overrides are kept, names come back.
+    """
+    for attempt in range(ATTEMPTS):
+        state, current = live(store)
+        bake = state.pointer.baking(act.now)
+        if bake is None or rang < parse_time(bake.since):
+            return None
+        made = plan(state, current, load_snapshot(store.payload(bake.base)), act.now)
+        try:
+            store.commit(_change(made, bake.base, act, Consent("keep")), expected=made.revision)
+        except Conflict:
+            if attempt == ATTEMPTS - 1:
+                raise
+        else:
+            return bake.base
+    return None
+
+
+def _bake(made: Plan, act: AuditContext, consent: Consent) -> Bake | None:
+    """The trial that a deploy begins, or begins anew with another share; none where there is nothing to fall back on.
+
+    Its base is what everybody had last, so that a release tried during a trial does not fall back on one.
+    """
+    if consent.canary is None:
+        return None
+    if not 0 < consent.canary.share < 100:
+        raise Refused(
+            "invalid-canary", f"a share of users is more than 0 and less than 100 %: {consent.canary.share}"
+        )
+    if not made.version or (made.unchanged and made.baking is None):
+        return None
+    base = made.baking.base if made.baking is not None else made.version
+    until = format_time(act.now + consent.canary.seconds)
+    return Bake(base, consent.canary.share, format_time(act.now), until)
+
+
+def _insist(made: Plan, live_flags: int, wanted_flags: int, consent: Consent) -> None:
+    if consent.plan_digest is not None and not made.digest.startswith(consent.plan_digest):
+        raise Refused("plan-changed", "the plan is no longer the one that was reviewed; look at it again")
+    if not wanted_flags and live_flags and not consent.empty:
+        raise Refused("empty-release", "the file has no flags; --allow-empty releases it all the same")
+    lost = len(made.removed)
+    if wanted_flags and live_flags >= FEW and lost > live_flags * SHRUNKEN and not consent.shrunken:
+        message = f"{lost} of {live_flags} live flags would go; --allow-shrink releases it all the same"
+        raise Refused("shrunken-release", message)
+    if made.reused and not consent.reuse:
+        names = ", ".join(made.reused)
+        message = f"{names}: once released and then removed; old code may still ask for it; --reuse takes it again"
+        raise Refused("name-retired", message)
+    _conflicts(made, consent)
+
+
+def _conflicts(made: Plan, consent: Consent) -> None:
+    """What overrides stand in the way of."""
+    if made.broken:
+        told = "; ".join(f"{flag}: {why}" for flag, why in made.broken.items())
+        raise Refused("invalid-release", f"cannot be served with the overrides that stay: {told}")
+    conflicts = made.having(Verdict.CONFLICT)
+    if conflicts and consent.overrides == "refuse":
+        names = ", ".join(standing.override.flag for standing in conflicts)
+        message = (
+            f"{names}: Git changed since an operator's override was laid; --overrides keep or --overrides discard"
+        )
+        raise Refused("override-conflict", message)
+    if conflicts and consent.overrides == "discard" and consent.canary is not None:
+        message = "an override cannot go for a share of users alone; clear it first, or deploy without --canary"
+        raise Refused("canary-discard", message)
+
+
+def _gone(made: Plan, consent: Consent, *, baking: bool) -> list[Standing]:
+    """The overrides that a commit lifts. Where Git catches up on trial, those who get the base still need theirs."""
+    gone = made.having(Verdict.EXPIRED) + ([] if baking else made.having(Verdict.ABSORBED))
+    return gone + (made.having(Verdict.CONFLICT) if consent.overrides == "discard" else [])
+
+
+def _moving(made: Plan, consent: Consent) -> bool:
+    return bool(_gone(made, consent, baking=made.baking is not None) or made.having(Verdict.CONFLICT))
+
+
+def _change(made: Plan, version: int | None, act: AuditContext, consent: Consent, bake: Bake | None = None) -> Change:
+    baking = bake is not None or (version is None and made.baking is not None)
+    gone = _gone(made, consent, baking=baking)
+    kept = made.having(Verdict.CONFLICT) if consent.overrides == "keep" else []
+    trial = None if bake is None else {"canary": bake.share, "base": bake.base, "until": bake.until}
+    released = act.entry(release=version or made.version, after=trial)
+    return Change(
+        activate=version,
+        bake=bake,
+        lay=[rebased(standing) for standing in kept],
+        lift=[standing.override.flag for standing in gone],
+        retire=made.removed,
+        reuse=made.reused,
+        audit=[released, *(_lifted(standing, act) for standing in gone)],
+    )
+
+
+def _lifted(standing: Standing, act: AuditContext) -> AuditEntry:
+    action = {
+        Verdict.ABSORBED: "override.absorb",
+        Verdict.EXPIRED: "override.expire",
+        Verdict.CONFLICT: "override.discard",
+    }[standing.verdict]
+    return act._replace(action=action).entry(
+        flag=standing.override.flag, before=standing.override.definition, after=standing.git
+    )

@@ -1,0 +1,106 @@
+"""What an operator's wish does to the state, as values: no store, no clock, no HTTP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from burgee.errors import Refused
+from burgee.evaluation.ruleset import Ruleset
+from burgee.evaluation.snapshots import definition_digest
+from burgee.flagfile.grammar import normalise
+from burgee.model import Override
+from burgee.stores import Change
+from burgee.times import format_time, parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from burgee.model import Definition, Snapshot
+    from burgee.stores import State
+    from burgee.stores.audit import AuditContext
+
+
+def served(state: State, snapshot: Snapshot, flag: str, now: float) -> Definition | None:
+    """A flag as it stands, override laid over."""
+    override = state.overrides.get(flag)
+    if override is not None and (override.expires_at is None or parse_time(override.expires_at) > now):
+        return override.definition
+    definition: Definition | None = snapshot["flags"].get(flag)
+    return definition
+
+
+def laid_over(snapshot: Snapshot, overrides: Iterable[Override], now: float) -> Snapshot:
+    """A release's snapshot with the overrides in force written into it."""
+    flags = dict(snapshot["flags"])
+    for override in overrides:
+        if override.expires_at is not None and parse_time(override.expires_at) <= now:
+            continue
+        if override.definition is None:
+            flags.pop(override.flag, None)
+        else:
+            flags[override.flag] = override.definition
+    return {**snapshot, "flags": flags}
+
+
+def changed(state: State, change: Change) -> list[Override]:
+    """The overrides after a change."""
+    laid = {name: override for name, override in state.overrides.items() if name not in change.lift}
+    return list((laid | {override.flag: override for override in change.lay}).values())
+
+
+def killed(definition: Definition) -> Definition:
+    """A flag that nothing turns on: off, and its schedule says no more of that."""
+    kept = []
+    for entry in definition.get("schedule", ()):
+        rest = {key: value for key, value in entry["set"].items() if key != "status"}
+        if rest:
+            kept.append({**entry, "set": rest})
+    off = {**{key: value for key, value in definition.items() if key != "schedule"}, "status": False}
+    return {**off, "schedule": kept} if kept else off
+
+
+def revived(state: State, snapshot: Snapshot, flag: str, now: float) -> Definition:
+    """A killed flag as it was: Git's definition where the kill lies on that; Refused where nobody killed it."""
+    override = state.overrides.get(flag)
+    if override is None or override.definition is None or override.definition.get("status") is not False:
+        raise Refused("not-killed", f"Nobody has killed '{flag}'")
+    if override.expires_at is not None and parse_time(override.expires_at) <= now:
+        raise Refused("not-killed", f"Nobody has killed '{flag}'")
+    git: Definition | None = snapshot["flags"].get(flag)
+    if git is not None and definition_digest(killed(git)) == definition_digest(override.definition):
+        return git
+    return {**override.definition, "status": True}
+
+
+def lift(state: State, snapshot: Snapshot, flag: str, act: AuditContext) -> Change:
+    """The change after which the release decides again; Refused if there is no override."""
+    override = state.overrides.get(flag)
+    if override is None:
+        raise Refused("not-found", f"There is no override on '{flag}'")
+    after = snapshot["flags"].get(flag)
+    entry = act.entry(flag=flag, before=override.definition, after=after, release=state.pointer.version)
+    return Change(lift=[flag], audit=[entry])
+
+
+def lay(state: State, snapshot: Snapshot, flag: str, wanted: Mapping[str, Any] | None, act: AuditContext) -> Change:
+    """The change after which `flag` is served as `wanted`, None for absent; no override stays where Git agrees.
+
+    While a release is on trial it stays all the same: Git does not say so for those who get the release before.
+    Raises pydantic.ValidationError where `wanted` is not in the grammar, Refused where it cannot be served.
+    """
+    before = served(state, snapshot, flag, act.now)
+    after = None if wanted is None else normalise(wanted)
+    git = snapshot["flags"].get(flag)
+    entry = act.entry(flag=flag, before=before, after=after, release=state.pointer.version)
+    laid = dict(state.overrides)
+    previous = laid.pop(flag, None)
+    change = Change(lift=[flag], audit=[entry])
+    if definition_digest(after) != definition_digest(git) or state.pointer.baking(act.now):
+        moment = format_time(act.now)
+        created = previous.created_at if previous and previous.definition is not None else moment
+        laid[flag] = Override(flag, after, act.author, act.reason, created, moment, act.until, definition_digest(git))
+        change = Change(lay=[laid[flag]], audit=[entry])
+    broken = Ruleset(snapshot, laid.values()).check().get(flag)
+    if broken is not None:
+        raise Refused("invalid-flag", f"{flag} cannot be served: {broken}")
+    return change

@@ -1,0 +1,142 @@
+"""What a wanted snapshot would change on a state: pure, so that a reviewer and the deploy compute the same."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from burgee.evaluation.ruleset import Ruleset
+from burgee.evaluation.snapshots import definition_digest, payload
+from burgee.times import parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from burgee.model import Definition, Override, Snapshot
+    from burgee.stores import Bake, State
+
+
+class Verdict(StrEnum):
+    """What becomes of an override at a deploy."""
+
+    ABSORBED = "absorbed"
+    """Git now says the same: the override goes."""
+    KEPT = "kept"
+    """Git says what it said when the override was laid: the override stays."""
+    CONFLICT = "conflict"
+    """Git changed to something else: somebody has to decide."""
+    EXPIRED = "expired"
+    """Its time is over: it goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An override and its verdict; `git` is the definition that Git wants now."""
+
+    override: Override
+    verdict: Verdict
+    git: Definition | None
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A flag that Git defines differently: by key, what it was and what it would be (None for absent)."""
+
+    flag: str
+    keys: Mapping[str, tuple[Any, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The difference between what is live and what is wanted, flags in the order of their file.
+
+    `digest` names exactly this difference: it changes when the file, the live release or an override does.
+    """
+
+    revision: int
+    version: int
+    unchanged: bool
+    added: Sequence[str]
+    changed: Sequence[Changed]
+    removed: Sequence[str]
+    shared: Sequence[str]
+    reused: Sequence[str]
+    standings: Sequence[Standing]
+    broken: Mapping[str, str]
+    digest: str
+    baking: Bake | None = None
+
+    def having(self, verdict: Verdict) -> list[Standing]:
+        """The overrides that meet this fate."""
+        return [standing for standing in self.standings if standing.verdict is verdict]
+
+
+def plan(state: State, current: Snapshot, wanted: Snapshot, now: float) -> Plan:
+    """Compares the live state with a wanted snapshot; `now` (epoch seconds) tells which overrides have expired."""
+    before, after = current["flags"], wanted["flags"]
+    baking = state.pointer.baking(now)
+    # An override that a release on trial caught up with stays for those who get its base; then it says nothing new.
+    settled = {} if baking else before
+    standings = [
+        _standing(override, after.get(name), settled.get(name), now) for name, override in state.overrides.items()
+    ]
+    stay = [s.override for s in standings if s.verdict in {Verdict.KEPT, Verdict.CONFLICT}]
+    wanted_bytes = payload(wanted)
+    laid = [(o.flag, definition_digest(o.definition), o.base_digest, o.expires_at) for o in state.overrides.values()]
+    seal = json.dumps([state.pointer.digest, sha256(wanted_bytes).hexdigest(), sorted(laid, key=lambda one: one[0])])
+    return Plan(
+        revision=state.pointer.revision,
+        version=state.pointer.version,
+        unchanged=state.pointer.version > 0 and payload(current) == wanted_bytes,
+        added=[name for name in after if name not in before],
+        changed=[
+            Changed(name, _keys(before[name], after[name]))
+            for name in after
+            if name in before and definition_digest(before[name]) != definition_digest(after[name])
+        ],
+        removed=[name for name in before if name not in after],
+        shared=_shared(current, wanted),
+        reused=[name for name in after if name in state.retired],
+        standings=standings,
+        broken=Ruleset(wanted, stay).check(),
+        digest=sha256(seal.encode()).hexdigest(),
+        baking=baking,
+    )
+
+
+def rebased(standing: Standing) -> Override:
+    """The override as kept over what Git says now, so that the same conflict does not come up again."""
+    return replace(standing.override, base_digest=definition_digest(standing.git))
+
+
+def _standing(override: Override, git: Definition | None, settled: Definition | None, now: float) -> Standing:
+    if override.expires_at is not None and parse_time(override.expires_at) <= now:
+        return Standing(override, Verdict.EXPIRED, git)
+    digest = definition_digest(git)
+    said = definition_digest(override.definition)
+    if said == digest or (settled is not None and said == definition_digest(settled)):
+        return Standing(override, Verdict.ABSORBED, git)
+    return Standing(override, Verdict.KEPT if digest == override.base_digest else Verdict.CONFLICT, git)
+
+
+def _keys(before: Definition, after: Definition) -> dict[str, tuple[Any, Any]]:
+    """Keys that differ; where only their order does, the whole is told so that nothing changes unseen."""
+    every = list(dict.fromkeys([*before, *after]))
+    return {
+        key: (before.get(key), after.get(key))
+        for key in every
+        if json.dumps(before.get(key)) != json.dumps(after.get(key))
+    }
+
+
+def _shared(current: Snapshot, wanted: Snapshot) -> list[str]:
+    """Segments and holdouts that differ, such as `segment eu`: each may change many flags."""
+    told = []
+    for section, word in (("segments", "segment"), ("holdouts", "holdout")):
+        before, after = current.get(section, {}), wanted.get(section, {})
+        names = list(dict.fromkeys([*before, *after]))
+        told += [f"{word} {n}" for n in names if json.dumps(before.get(n)) != json.dumps(after.get(n))]
+    return told

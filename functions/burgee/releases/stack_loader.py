@@ -1,0 +1,82 @@
+"""A bundled release onto a store, as a stack's update or its rollback wants it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, get_args
+
+from burgee.errors import Refused
+from burgee.evaluation.snapshots import payload
+from burgee.releases.deploy import Canary, Consent, OnConflict, apply, rollback
+from burgee.stores.audit import AuditContext
+from burgee.times import parse_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from burgee.serving.bundle import Bundle
+    from burgee.stores import Store
+
+
+def load(
+    store: Store, bundle: Bundle, properties: Mapping[str, Any], now: float, old: Mapping[str, Any] | None = None
+) -> str:
+    """Makes a bundle live and tells what happened; Refused where that needs somebody's word.
+
+    `properties` say what was agreed to beforehand, and whether a share of users gets it first; `old` are those
+    before an update. A release that was live before comes back without questions: its names are taken again,
+    overrides are kept. A stack that rolls back takes back what its update did, and nothing else: what was live
+    before an update that was refused may be what an operator, or an alarm, went back to.
+    """
+    consent = _consent(properties)
+    author, token = bundle.origin.author or "cloudformation", properties.get("ServiceToken")
+    undone = (old or {}).get("ServiceToken")
+    if _number(token) < _number(undone) and _activated_by(store) != undone:
+        return "nothing changed: the update that is rolled back had released nothing"
+    digest = sha256(payload(bundle.snapshot)).hexdigest()
+    current = store.pointer()
+    if current.digest == digest:  # CloudFormation may call again; a trial that goes on is not begun anew
+        consent = replace(consent, canary=None)
+    former = next((one for one in store.releases(limit=100) if one.digest == digest), None)
+    if former is not None and current.version and current.digest != digest:
+        # The way back is for everybody at once; one that was withdrawn and is deployed again is on trial again.
+        trial = consent.canary if former.version > current.version else None
+        act = AuditContext("release.rollback", author, "", now, source=token)
+        rollback(store, former.version, act, Consent(overrides="keep", canary=trial))
+        return f"release {former.version} is live again"
+    act = AuditContext("release.activate", author, "", now, source=token)
+    made = apply(store, bundle.snapshot, bundle.origin, act, consent)
+    return "nothing changed" if made.unchanged else f"release {store.state().pointer.version} is live"
+
+
+def _number(token: str | None) -> int:
+    """The version in a function's ARN; versions rise, so an update whose token falls is a rollback."""
+    last = (token or "").rpartition(":")[2]
+    return int(last) if last.isdigit() else 0
+
+
+def _activated_by(store: Store) -> str | None:
+    """The token of the loader that made the live release live; None if somebody else did."""
+    entries = store.audit(limit=200)
+    return next((entry.source for entry in entries if entry.action.startswith("release.")), None)
+
+
+def _consent(properties: Mapping[str, Any]) -> Consent:
+    overrides = properties.get("Overrides", "refuse")
+    if overrides not in get_args(OnConflict):
+        raise Refused("invalid-property", f"Overrides is one of {', '.join(get_args(OnConflict))}, not {overrides!r}")
+    agreed = {
+        key: str(properties.get(key, "false")).lower() == "true" for key in ("AllowEmpty", "AllowShrink", "Reuse")
+    }
+    return Consent(
+        overrides, agreed["AllowEmpty"], agreed["AllowShrink"], agreed["Reuse"], canary=_canary(properties)
+    )
+
+
+def _canary(properties: Mapping[str, Any]) -> Canary | None:
+    try:
+        share, seconds = float(properties.get("Canary", 0)), parse_duration(properties.get("Bake", "15m"))
+    except (TypeError, ValueError) as error:
+        raise Refused("invalid-property", f"Canary is a percentage and Bake a time: {error}") from error
+    return Canary(share, seconds) if share else None

@@ -1,0 +1,1 @@
+"""What a reviewer is warned of: findings, stale flags, references in code."""

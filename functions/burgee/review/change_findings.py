@@ -1,0 +1,222 @@
+"""What a change does to people that it should not: findings that take a state to compare with."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from burgee.diff import wording
+from burgee.diff.affected import deciding, needs, reached
+from burgee.diff.effect import compare
+from burgee.diff.symbolic import NOTHING, Side, World
+from burgee.diff.timeline import timeline
+from burgee.diff.transitions import moments_of, ramps
+from burgee.evaluation.bucketing import BUCKETS
+from burgee.findings import Code, finding
+from burgee.review.file_findings import faults, oversize
+from burgee.review.hash_inputs import hash_inputs
+from burgee.review.resplit import SplitChange, split_changes
+from burgee.times import format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from burgee.diff.effect import FlagEffect, RegionEffect
+    from burgee.findings import Finding
+    from burgee.model import Snapshot
+
+ROUNDING = Fraction(8, BUCKETS)
+"""Buckets that the bounds of a split may move by, because they are whole."""
+MAX_TIMELINE = 40
+
+
+class Change:
+    """Two snapshots, the effect of one after the other, and what proofs ask of both."""
+
+    def __init__(self, before: Snapshot, after: Snapshot, found: Sequence[FlagEffect], now: float) -> None:
+        self.before, self.after = before, after
+        self.effects = {effect.flag: effect for effect in found}
+        self.now = now
+        self.old, self.new = Side(before, now), Side(after, now)
+        self.world = World()
+
+    def example(self, flag: str) -> Mapping[str, Any] | None:
+        """Somebody for whom a flag changes."""
+        effect = self.effects.get(flag)
+        moves = [move for region in effect.regions for move in region.moves] if effect else []
+        return next((move.example for move in moves if move.example), None)
+
+
+def proofs(change: Change, retired: Mapping[str, str] | None = None) -> list[Finding]:
+    """All findings on a change; `retired` tells of names that were given up when that was."""
+    found: list[Finding] = []
+    for effect in change.effects.values():
+        found += _lost(change, effect)
+        found += _rebucketed(change, effect)
+        found += _salted(change, effect.flag)
+        found += _not_exact(effect)
+    found += _renamed(change)
+    found += _reused(change, retired or {})
+    found += _orphaned(change)
+    found += _time_bombs(change)
+    found += _brought(change)
+    found += oversize(change.before, change.after)
+    return found
+
+
+def _brought(change: Change) -> list[Finding]:
+    """What is wrong with the flags that the change reaches by themselves, and was not before."""
+    flags = reached(change.before, change.after)
+    known = {(one.code, one.flag, one.message) for one in faults(change.old, flags, change.world)}
+    new = faults(change.new, flags, change.world)
+    return [one for one in new if (one.code, one.flag, one.message) not in known]
+
+
+def _lost(change: Change, effect: FlagEffect) -> Iterator[Finding]:
+    """Variants that somebody has and loses: withdrawn where their share does not fall, else lowered."""
+    nothing = {outcome.variant for outcome in NOTHING} | {change.old.off(effect.flag).variant}
+    worst: dict[tuple[Code, str], tuple[Fraction, RegionEffect]] = {}
+    for region in effect.regions:
+        for variant, share in region.before.items():
+            lost = sum((m.share for m in region.moves if m.before.variant == variant != m.after.variant), Fraction(0))
+            if variant is None or variant in nothing or not lost:
+                continue
+            code = Code.WITHDRAWN if region.after.get(variant, 0) >= share else Code.LOWERED
+            if (code, variant) not in worst or worst[code, variant][0] < lost:
+                worst[code, variant] = lost, region
+    for (code, variant), (lost, region) in worst.items():
+        example = next(
+            (m.example for m in region.moves if m.before.variant == variant != m.after.variant and m.example), None
+        )
+        old, new = region.before[variant], region.after.get(variant, Fraction(0))
+        whom = wording.whom(region) if region.users else f"{wording.percent(lost)} of {region.when}"
+        verb = "lose" if not region.users or len(region.users) > 1 else "loses"
+        shares = f", whose share goes from {wording.percent(old)} to {wording.percent(new)}"
+        if region.users:
+            shares = ""
+        elif old == new:
+            shares = f", whose share stays at {wording.percent(old)}"
+        yield finding(code, effect.flag, f"{whom} {verb} {variant}{shares}", example)
+
+
+def _rebucketed(change: Change, effect: FlagEffect) -> Iterator[Finding]:
+    worst: tuple[Fraction, Fraction, RegionEffect] | None = None
+    for region in effect.regions:
+        if region.users or not region.before:
+            continue
+        moved = sum((m.share for m in region.moves if m.before.variant != m.after.variant), Fraction(0))
+        least = sum(
+            (max(share - region.before.get(v, Fraction(0)), Fraction(0)) for v, share in region.after.items()),
+            Fraction(0),
+        )
+        if moved - least > ROUNDING and (worst is None or moved - least > worst[0] - worst[1]):
+            worst = moved, least, region
+    if worst is None:
+        return
+    moved, least, region = worst
+    advice = _advice(change, effect.flag)
+    message = f"{wording.percent(moved)} of {region.when} move, where {wording.percent(least)} would do: {advice[0]}"
+    example = next((m.example for m in region.moves if m.example and m.before.variant != m.after.variant), None)
+    yield finding(Code.REBUCKETED, effect.flag, message, example, advice[1:])
+
+
+def _advice(change: Change, flag: str) -> list[str]:
+    """How to move fewer."""
+    salted = [f"{owner}: hash {old} as before" for owner, old, _ in _inputs_changed(change, flag)]
+    layouts = [line for split in split_changes(change.old, change.new, flag) for line in _layout(split)]
+    return salted or layouts or ["every variant keeps the users that it has, and only the difference moves"]
+
+
+def _layout(split: SplitChange) -> Iterator[str]:
+    if split.moved <= split.least:
+        return
+    stretches = ", ".join(f"{arm} {low:,}-{high - 1:,}" for arm, low, high in split.layout)
+    least = wording.percent(Fraction(split.least, BUCKETS))
+    yield f"{split.owner}: the least possible, {least}, by buckets {stretches}"
+    if split.order is not None and split.order_moved < split.moved:
+        written = ", ".join(f"{arm}: {weight:g}" for arm, weight in split.order.items())
+        reached = wording.percent(Fraction(split.order_moved, BUCKETS))
+        yield f"{split.owner}: written as {{{written}}}, {reached} move"
+
+
+def _inputs_changed(change: Change, flag: str) -> list[tuple[str, str, str]]:
+    """Owner, old input and new input of every hash that a flag draws otherwise than before."""
+    old, new = hash_inputs(change.old, flag), hash_inputs(change.new, flag)
+    return [(owner, old[owner], new[owner]) for owner in old if owner in new and old[owner] != new[owner]]
+
+
+def _salted(change: Change, flag: str) -> Iterator[Finding]:
+    changed = _inputs_changed(change, flag)
+    if changed:
+        (owner, old, new) = changed[0]
+        details = [f"{owner}: {old} -> {new}" for owner, old, new in changed[1:]]
+        message = f"{owner} hashes {new} instead of {old}, so its users are drawn anew"
+        yield finding(Code.SALTED, flag, message, change.example(flag), details)
+
+
+def _not_exact(effect: FlagEffect) -> Iterator[Finding]:
+    if effect.sample:
+        yield finding(Code.NOT_EXACT, effect.flag, effect.sample)
+
+
+def _renamed(change: Change) -> Iterator[Finding]:
+    """A flag that goes and one that comes with the same definition, but other users."""
+    gone = [name for name in change.before["flags"] if name not in change.after["flags"]]
+    come = [name for name in change.after["flags"] if name not in change.before["flags"]]
+    for name in come:
+        for former in gone:
+            one, other = (
+                {key: value for key, value in deciding(side["flags"][flag]).items() if key != "salt"}
+                for side, flag in ((change.before, former), (change.after, name))
+            )
+            if one != other:
+                continue
+            regions = compare(former, change.old, change.new, change.world, name).regions
+            moves = [move for region in regions for move in region.moves]
+            if moves:
+                message = f"{former} goes on as {name}, and {wording.moves(regions[0])} of {regions[0].when}"
+                salt = change.before["flags"][former].get("salt", former)
+                yield finding(Code.RENAMED, name, message, moves[0].example, [f"`salt: {salt}` keeps everyone"])
+                break
+
+
+def _reused(change: Change, retired: Mapping[str, str]) -> Iterator[Finding]:
+    for name in change.after["flags"]:
+        if name in retired and name not in change.before["flags"]:
+            message = f"{name} is the name of a flag that was given up {retired[name]}: old code may still ask for it"
+            yield finding(Code.RETIRED_NAME_REUSED, name, message, change.example(name))
+
+
+def _orphaned(change: Change) -> Iterator[Finding]:
+    sections = {"flag": "flags", "segment": "segments", "holdout": "holdouts"}
+    for name, definition in change.after["flags"].items():
+        for kind, needed in dict.fromkeys(needs(definition)):
+            section = sections[kind]
+            if needed not in change.after.get(section, {}) and needed in change.before.get(section, {}):
+                message = f"{name} still needs {kind} {needed}, which goes"
+                yield finding(Code.ORPHANED, name, message, change.example(name))
+
+
+def _time_bombs(change: Change) -> Iterator[Finding]:
+    """Flags whose definition got moments to come that it did not have."""
+    for name in change.after["flags"]:
+        if name not in change.effects:
+            continue
+        new = change.after["flags"][name]
+        old = change.before["flags"].get(name, {})
+        ahead = sorted({moment for moment in moments_of(new) if moment > change.now})
+        if not ahead or (old.get("schedule"), _ramps(old)) == (new.get("schedule"), _ramps(new)):
+            continue
+        entries = timeline(change.after, name, change.now, change.world)
+        if entries:
+            first = format_time(ahead[0])
+            message = f"{name} will change by itself, first at {first}; {len(entries)} changes are foreseen"
+            example = next((m.example for e in entries for r in e.regions for m in r.moves if m.example), None)
+            lines = [str(entry) for entry in entries[:MAX_TIMELINE]]
+            if len(entries) > MAX_TIMELINE:
+                lines.append(f"and {len(entries) - MAX_TIMELINE} entries more")
+            yield finding(Code.TIME_BOMB, name, message, example, lines)
+
+
+def _ramps(definition: Mapping[str, Any]) -> list[Any]:
+    return list(ramps(definition))

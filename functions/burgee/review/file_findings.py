@@ -1,0 +1,254 @@
+"""What is wrong with a file whatever it was before: rules out of reach, shared hashes, sums, age and size."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import replace
+from itertools import combinations, pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from burgee.diff import wording
+from burgee.diff.cases import Explorer, shares
+from burgee.diff.regions import meets
+from burgee.diff.symbolic import USER, Budget, Line, Outcome, Place, Side, TooMany, World, called
+from burgee.evaluation.bucketing import BUCKETS, layer_salt, threshold
+from burgee.evaluation.snapshots import payload
+from burgee.findings import Code, finding
+from burgee.model import Severity
+from burgee.review.hash_inputs import draws, owners
+from burgee.review.hash_inputs import told as line_told
+from burgee.review.stale import arrived, reasons
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Iterator, Mapping
+
+    from burgee.diff.symbolic import Pair
+    from burgee.findings import Finding
+    from burgee.model import Snapshot
+
+MAX_CASES = 5_000
+MAX_PAIRS = 500
+MAX_OVERRIDE_BYTES = 350_000
+MAX_RELEASE_BYTES = 4 * 1024 * 1024
+NEAR = 0.8
+READ_UNIT_BYTES = 4_096
+DOLLARS_PER_READ = 0.125e-6
+"""A read request unit on demand, us-east-1, 2026; an eventually consistent read of 4 KB takes half of one."""
+READS_PER_MONTH = 100 * 1_000
+"""What the cost of a size is told for: a hundred releases a month, each read by a thousand Lambda environments."""
+
+
+class History(NamedTuple):
+    """When flags were last edited (epoch seconds), where that is known, and after how many days that is stale."""
+
+    edited: Mapping[str, float] = {}
+    days: int = 30
+
+
+def hygiene(snapshot: Snapshot, now: float, history: History | None = None) -> list[Finding]:
+    """All findings that need no state to compare with, in the order of the file."""
+    side = Side(snapshot, now)
+    found = faults(side, side.flags, World())
+    return [*found, *_stale(side, history or History()), *oversize(None, snapshot)]
+
+
+def faults(side: Side, flags: Iterable[str], world: World) -> list[Finding]:
+    """Rules out of reach, sums over 100 and shared hashes, as far as these flags are concerned."""
+    wanted = dict.fromkeys(name for name in flags if name in side.flags)
+    found: list[Finding] = []
+    for name in wanted:
+        found += starved(side, name, world)
+        found += _over_100(side, name)
+    found += (one for one in _crowded(side) if one.flag in wanted)
+    found += correlated(side, wanted, world)
+    return found
+
+
+def starved(side: Side, name: str, world: World) -> Iterator[Finding]:
+    """Rules that nobody can reach: no case's walk comes to serve them."""
+    state = side.state(name)
+    if state is None or not state.get("rules") or not state.get("status", False) or side.broken(name):
+        return
+    explorer = Explorer(_Reach(side, name), side.terms(name), {state.get("bucket_by", USER)}, world)
+    reached: set[str] = set()
+    try:
+        for case in explorer.cases(Budget(MAX_CASES)):
+            reached |= {str(pair[0]) for pair in shares(case.node).by_pair}
+    except TooMany:
+        message = f"{name} makes more than {MAX_CASES:,} cases: whether each rule can be reached was not looked into"
+        yield finding(Code.NOT_EXACT, name, message)
+        return
+    for index, rule in enumerate(state["rules"]):
+        parked = rule.get("rollout_percentage") == 0
+        if str(index) not in reached and not parked:
+            why = _why(side, name, index, world)
+            yield finding(Code.STARVED, name, f'nobody can reach {name}\'s rule "{called(rule, index)}": {why}')
+
+
+class _Reach:
+    """Decides which rule serves, by its index, whatever keeps people from the flag's rules as a whole."""
+
+    def __init__(self, side: Side, name: str) -> None:
+        self.side, self.name = side, name
+
+    def __call__(self, place: Place) -> Pair:
+        index = self.side.served_rule(self.name, place)
+        one = Outcome("default" if index is None else str(index), "null")
+        return one, one
+
+
+def _why(side: Side, name: str, index: int, world: World) -> str:
+    """Whether its condition is impossible, or the rules before it take everyone."""
+    term = side.terms(name)[index]
+
+    def decide(place: Place) -> Pair:
+        one = Outcome(str(meets(term, place.truths)), "null")
+        return one, one
+
+    cases = Explorer(decide, [term], set(), world).cases(Budget(MAX_CASES))
+    met = any(pair[0].variant == "True" for case in cases for pair in shares(case.node).by_pair)
+    return "the rules before it take everyone whom it matches" if met else "no context can meet its condition"
+
+
+def _over_100(side: Side, name: str) -> Iterator[Finding]:
+    for owner, _, outcome in owners(side.state(name) or {}):
+        weights = outcome.get("split", {})
+        total = sum(weights.values())
+        if total > 100 and all(weight <= 100 for weight in weights.values()):
+            got = ", ".join(f"{arm} {100 * weight / total:.3f} %" for arm, weight in weights.items())
+            message = f"{name}: the split of {owner} adds up to {total:g}: weights are shares of their sum, so {got}"
+            yield finding(Code.OVER_100, name, message)
+
+
+def _crowded(side: Side) -> Iterator[Finding]:
+    """Layers whose flags ask for more users than there are, or for the same ones."""
+    layers: dict[str, list[tuple[int, int, str]]] = {}
+    for name in side.flags:
+        layer = (side.state(name) or {}).get("layer")
+        if layer is not None:
+            low, high = map(threshold, layer["range"])
+            layers.setdefault(layer["name"], []).append((low, high, name))
+    for layer, taken in layers.items():
+        total = sum(high - low for low, high, _ in taken)
+        for (_, high, one), (low, _, other) in pairwise(sorted(taken)):
+            if low < high:
+                line = Line(USER, layer_salt(layer))
+                user = next(f"user-{n}" for n in range(1_000_000) if low <= line.bucket(f"user-{n}") < high)
+                sum_told = f"together its flags ask for {total / (BUCKETS // 100):g} % of it"
+                message = f"{one} and {other} share part of layer {layer}; {sum_told}"
+                yield finding(Code.OVER_100, other, message, {USER: user})
+
+
+def correlated(side: Side, wanted: Container[str], world: World) -> Iterator[Finding]:
+    """Pairs of flags that draw from one line, where getting one tells something about getting the other."""
+    lines: dict[Line, dict[str, None]] = {}
+    for name in side.flags:
+        if (side.state(name) or {}).get("status", False) and not side.broken(name):
+            for draw in draws(side, name):
+                lines.setdefault(draw.line, {})[name] = None
+    tried: set[tuple[str, str]] = set()
+    for line, names in lines.items():
+        for one, other in combinations(names, 2):
+            known = (one, other) in tried or not (one in wanted or other in wanted)
+            if known or len(tried) >= MAX_PAIRS or _apart(side, one, other):
+                continue
+            tried.add((one, other))
+            yield from _dependent(side, one, other, line, world)
+
+
+def _apart(side: Side, one: str, other: str) -> bool:
+    """Whether they depend on each other on purpose: by a prerequisite, or by excluding each other in a layer."""
+    if one in side.family(other) or other in side.family(one):
+        return True
+    layers = [(side.state(name) or {}).get("layer", {}).get("name") for name in (one, other)]
+    return layers[0] is not None and layers[0] == layers[1]
+
+
+def _dependent(side: Side, one: str, other: str, line: Line, world: World) -> Iterator[Finding]:
+    terms = [term for name in (one, other) for part in side.family(name) for term in side.terms(part)]
+    units = side.units(one) | side.units(other)
+    named = frozenset(user for name in (one, other) for part in side.family(name) for user in side.targets(part))
+
+    def decide(place: Place) -> Pair:
+        return side.decide(one, place, 0), side.decide(other, place, 1)
+
+    explorer = Explorer(decide, terms, units, world, named)
+    try:
+        for case in explorer.cases(Budget(MAX_CASES)):
+            found = shares(case.node)
+            first, second = (_marginal(found.by_pair, index) for index in (0, 1))
+            for (mine, theirs), share in sorted(found.by_pair.items(), key=lambda item: str(item[0])):
+                alone = first[mine] * second[theirs]
+                if share > alone and mine != side.off(one) and theirs != side.off(other):
+                    message = (
+                        f"{one} and {other} both hash {line_told(line)}: {wording.percent(share)} get {mine} of one "
+                        f"and {theirs} of the other, where independent flags would give {wording.percent(alone)}"
+                    )
+                    example = explorer.example(case.known, found.widest[mine, theirs])
+                    yield finding(
+                        Code.CORRELATED, other, message, example, ["a `salt` of its own makes it independent"]
+                    )
+                    return
+    except TooMany:
+        yield finding(Code.NOT_EXACT, other, f"{one} and {other} share a hash in too many cases to compare")
+
+
+def _marginal(by_pair: Mapping[Any, Any], index: int) -> dict[Any, Any]:
+    sums: dict[Any, Any] = {}
+    for pair, share in by_pair.items():
+        sums[pair[index]] = sums.get(pair[index], 0) + share
+    return sums
+
+
+def _stale(side: Side, history: History) -> Iterator[Finding]:
+    """Flags that are ready to go, by when they were last edited; an owner is missed where other flags have one."""
+    owned = any("owner" in flag for flag in side.flags.values())
+    for name in side.flags:
+        edited = [history.edited.get(one) for one in side.family(name) if one in side.flags]
+        known = [moment for moment in edited if moment is not None]
+        since = arrived(side, name, max(known)) if known and len(known) == len(edited) else None
+        for one in reasons(side, name, since, history.days):
+            told = finding(Code.STALE, name, f"{name}: {one.message}")
+            if one.code != "no-owner":
+                yield told
+            elif owned:
+                yield replace(told, severity=Severity.NOTE)
+
+
+class Size(NamedTuple):
+    """A release in bytes: as JSON, as stored, and what it costs to be read, in dollars a month."""
+
+    json: int
+    stored: int
+    monthly: float
+
+
+def size(snapshot: Snapshot) -> Size:
+    """What a snapshot weighs, and what reading it costs at `READS_PER_MONTH`."""
+    data = payload(snapshot)
+    stored = len(zlib.compress(data, 9))
+    units = -(-stored // READ_UNIT_BYTES) / 2
+    return Size(len(data), stored, units * READS_PER_MONTH * DOLLARS_PER_READ)
+
+
+def oversize(before: Snapshot | None, after: Snapshot) -> Iterator[Finding]:
+    """A release near its limit, a flag too large for an override, and a jump in size."""
+    new = size(after)
+    old = None if before is None else size(before)
+    cost = f"{new.json:,} bytes, {new.stored:,} stored; reading it costs about ${new.monthly:,.2f} a month"
+    if old is not None:
+        cost += f", {new.monthly - old.monthly:+,.2f}"
+    if new.json > NEAR * MAX_RELEASE_BYTES:
+        message = f"the release nears the limit of {MAX_RELEASE_BYTES:,} bytes: {cost}"
+        yield finding(Code.OVERSIZE, None, message)
+    elif old is not None and new.json > 2 * old.json and new.json - old.json > 65_536:
+        yield finding(Code.OVERSIZE, None, f"the release grows from {old.json:,} bytes to {cost}")
+    for name, definition in after["flags"].items():
+        length = len(json.dumps(definition, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+        if length > NEAR * MAX_OVERRIDE_BYTES and (before is None or before["flags"].get(name) != definition):
+            message = f"{name} takes {length:,} bytes, and an override of it must fit into {MAX_OVERRIDE_BYTES:,}"
+            yield finding(Code.OVERSIZE, name, message)
+
+
+__all__ = ["History", "Size", "correlated", "hygiene", "oversize", "size", "starved"]

@@ -1,0 +1,91 @@
+"""Flags that are ready to go: one answer for everybody for a while, past their date, or nobody's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from burgee.diff.regions import Needed
+from burgee.diff.symbolic import NO_UNIT, USER, Place, Side, Straddled
+from burgee.diff.transitions import moments, moments_of
+from burgee.times import format_time, parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from burgee.model import Snapshot
+
+DAY = 86_400
+
+
+class Stale(NamedTuple):
+    """A flag, a stable code and why."""
+
+    flag: str
+    code: str
+    message: str
+
+
+class Version(NamedTuple):
+    """What a file said from a moment on (epoch seconds), until the next version."""
+
+    since: float
+    snapshot: Snapshot
+
+
+def stale(versions: Iterable[Version], now: float, days: int) -> list[Stale]:
+    """Why flags of the newest version should go. Versions come newest first, and are asked for as far as needed."""
+    history = iter(versions)
+    current = next(history)
+    side = Side(current.snapshot, now)
+    answers = {name: settled(side, name) for name in side.flags}
+    since = {name: arrived(side, name, current.since) for name, answer in answers.items() if answer is not None}
+    going_back, newer = set(since), current.since
+    for version in history:
+        # What a flag did by itself since the newer version was written leaves nothing to look for before it.
+        going_back = {name for name in going_back if since[name] <= newer}
+        before = Side(version.snapshot, newer - 1)
+        going_back = {name for name in going_back if everyone(before, name) == answers[name]}
+        if not going_back:
+            break
+        since |= {name: arrived(before, name, version.since) for name in going_back}
+        newer = version.since
+    return [one for name in side.flags for one in reasons(side, name, since.get(name), days)]
+
+
+def reasons(side: Side, name: str, since: float | None, days: int) -> Iterator[Stale]:
+    """Why one flag should go, where it has given everyone the same since a moment (None where nobody knows that)."""
+    definition = side.flags[name]
+    always = None if since is None or definition.get("permanent") else settled(side, name)
+    if always is not None and since is not None and side.now - since >= days * DAY:
+        told = f"{always} for everyone, for {int((side.now - since) / DAY)} days (since {format_time(since)[:10]})"
+        yield Stale(name, "settled", f"{told}: put it into the code and remove the flag, or mark it permanent")
+    expires = definition.get("expires")
+    if expires is not None and parse_time(expires) <= side.now:
+        yield Stale(name, "expired", f"expired on {expires[:10]}: remove it, or move the date")
+    if not definition.get("owner"):
+        yield Stale(name, "no-owner", "nobody answers for it: give it an `owner`")
+
+
+def settled(side: Side, name: str) -> str | None:
+    """The variant that everybody gets and will get; None where it depends on who asks, or on when."""
+    return None if moments(name, [side], side.now) else everyone(side, name)
+
+
+def everyone(side: Side, name: str) -> str | None:
+    """The variant that everybody gets now; None where it depends on who asks."""
+    state = side.state(name)
+    if state is None or side.broken(name):
+        return None
+    if any(side.targets(one) for one in side.family(name) if (side.state(one) or {}).get("status")):
+        return None
+    try:
+        outcome = side.decide(name, Place(units=dict.fromkeys({USER, *side.units(name)})))
+    except (Needed, Straddled):
+        return None
+    return None if outcome == NO_UNIT else str(outcome)
+
+
+def arrived(side: Side, name: str, written: float) -> float:
+    """Since when a flag answers as it does: written so, or moved there by its own or a prerequisite's schedule."""
+    acted = (moment for one in side.family(name) for moment in moments_of(side.flags.get(one) or {}))
+    return max(written, *(moment for moment in acted if moment <= side.now), float("-inf"))

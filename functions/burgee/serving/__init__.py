@@ -1,0 +1,1 @@
+"""Following a store, a file or a service, and keeping the last good ruleset."""

@@ -1,0 +1,38 @@
+"""The release that a deployment package carries: a snapshot, and where it came from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, NamedTuple
+
+from burgee.errors import Corrupt
+from burgee.evaluation.snapshots import load_snapshot
+from burgee.stores import Origin
+
+if TYPE_CHECKING:
+    from burgee.model import Snapshot
+
+
+class Bundle(NamedTuple):
+    """What `make build` puts beside the handlers."""
+
+    snapshot: Snapshot
+    origin: Origin
+
+
+def dump_bundle(bundle: Bundle) -> bytes:
+    """A bundle as the bytes of release.json."""
+    told = {"origin": asdict(bundle.origin), "snapshot": bundle.snapshot}
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def load_bundle(data: bytes) -> Bundle:
+    """The bytes of release.json as a bundle; Corrupt if they are none."""
+    try:
+        told = json.loads(data)
+        origin = Origin(**told["origin"])
+        snapshot = told["snapshot"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise Corrupt(f"this is not a bundled release: {error!r}") from error
+    return Bundle(load_snapshot(json.dumps(snapshot).encode()), origin)

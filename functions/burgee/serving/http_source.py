@@ -1,0 +1,74 @@
+"""A service's release and overrides as a source, so that another process answers as the service itself would."""
+
+from __future__ import annotations
+
+import json
+from http.client import HTTPException
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+from burgee.errors import Corrupt, Denied, StoreUnavailable
+from burgee.evaluation.ruleset import Ruleset
+from burgee.evaluation.snapshots import load_snapshot, payload
+from burgee.model import Override
+from burgee.serving.serving import Served, Trial
+from burgee.stores import Bake
+
+MAX_BYTES = 32 * 1024 * 1024
+
+
+class HttpSource:
+    """Asks `GET {url}/ruleset` with the tag of what it has; an unchanged ruleset costs a 304 without a body."""
+
+    def __init__(self, url: str, *, key: str | None = None, timeout: float = 5.0) -> None:
+        if urlsplit(url).scheme not in {"http", "https"}:
+            raise ValueError(f"{url!r} is not the http or https address of a service")
+        self._url = url.rstrip("/") + "/ruleset"
+        self._headers = {"Accept": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
+        self._timeout = timeout
+        self._etag: str | None = None
+
+    def look(self) -> Served | None:
+        """What the service serves, None where it has not changed."""
+        held = {"If-None-Match": self._etag} if self._etag else {}
+        request = Request(self._url, headers={**self._headers, **held})  # noqa: S310 - checked above
+        try:
+            with urlopen(request, timeout=self._timeout) as answer:  # noqa: S310 - as above
+                data, etag = answer.read(MAX_BYTES + 1), answer.headers.get("ETag")
+        except HTTPError as error:
+            with error:
+                self._refuse(error.code)
+            return None
+        except (OSError, HTTPException) as error:
+            raise StoreUnavailable(f"{self._url} does not answer: {error}") from error
+        served = read(data)
+        self._etag = etag
+        return served
+
+    def _refuse(self, status: int) -> None:
+        if status in {401, 403}:
+            raise Denied(f"{self._url} answers {status}: the key is missing, wrong, or not a server key")
+        if status != 304:
+            raise StoreUnavailable(f"{self._url} answers {status}")
+
+
+def read(data: bytes) -> Served:
+    """The body of `GET /ruleset`; Corrupt where it is none."""
+    if len(data) > MAX_BYTES:
+        raise Corrupt(f"the ruleset has more than {MAX_BYTES:,} bytes")
+    try:
+        told: dict[str, Any] = json.loads(data)
+        overrides = [Override(**override) for override in told["overrides"]]
+        current, version = _ruleset(told, overrides), int(told["version"])
+        trial = told.get("trial")
+        if trial is not None:
+            trial = Trial(current, _ruleset(trial, overrides), version, Bake(**trial["bake"]))
+        return Served(current, version, str(told["source"]), trial)
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise Corrupt(f"this is not a ruleset: {error!r}") from error
+
+
+def _ruleset(told: dict[str, Any], overrides: list[Override]) -> Ruleset:
+    return Ruleset(load_snapshot(payload(told["snapshot"])), overrides, told["release"])

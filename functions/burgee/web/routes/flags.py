@@ -1,0 +1,187 @@
+"""Flags as resources: each write becomes an override over the release, with its author and its reason."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
+
+from burgee.errors import Refused
+from burgee.flagfile.fields import Name
+from burgee.flagfile.grammar import Served, Status
+from burgee.releases.overrides import killed, lay, revived, served
+from burgee.web.problems import answer
+from burgee.web.resources import resource
+from burgee.web.routes.writes import (
+    COMMON,
+    EXISTS,
+    MISSING,
+    STALE,
+    TRIED,
+    UNCHANGED,
+    Expiry,
+    Here,
+    Meant,
+    Said,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from burgee.model import Definition, Snapshot
+    from burgee.stores import Change, State
+    from burgee.stores.audit import AuditContext
+
+
+class Written(Served):
+    """What any body may say beside the flag's own keys; it goes before the headers of the same meaning."""
+
+    author: str | None = Field(None, max_length=200, description="Who writes this.")
+    reason: str | None = Field(None, max_length=500, description="Why.")
+    expires_in: Expiry = None
+
+
+class FlagChange(Written):
+    """The keys to change; `null` takes one away."""
+
+
+class NewFlag(Written):
+    """A flag: the keys of flags.yaml, and its name."""
+
+    flag_name: Name = Field(description="Its name.")
+    status: Status = Field(False, description="On or off.")
+
+
+class Kill(Said):
+    """Why, and until when."""
+
+    expires_in: Expiry = None
+
+
+router = APIRouter(tags=["management"], responses=COMMON)
+
+
+@router.post("/flags", status_code=201, responses=EXISTS | TRIED | STALE)
+def create_flag(flags: Here, meant: Meant, body: NewFlag) -> Response:
+    """Make a flag that Git does not know yet."""
+    act, wanted = meant.act("flag.create", body.author, body.reason, body.expires_in), _sent(body)
+
+    def new(state: State, snapshot: Snapshot) -> Change:
+        if served(state, snapshot, body.flag_name, act.now) is not None:
+            raise Refused("exists", f"Feature flag '{body.flag_name}' already exists")
+        return lay(state, snapshot, body.flag_name, {"status": body.status, **wanted}, act)
+
+    return flags.write(meant, body.flag_name, new, 201)
+
+
+@router.get("/flags", responses=UNCHANGED)
+def list_flags(  # noqa: PLR0913, PLR0917 - a list's parameters are its filters
+    request: Request,
+    flags: Here,
+    limit: Annotated[int | None, Query(ge=1, le=1000)] = None,
+    cursor: Annotated[str, Query(max_length=255, description="Names after this one.")] = "",
+    tag: Annotated[str | None, Query(max_length=255, description="Those that carry it.")] = None,
+    owner: Annotated[str | None, Query(max_length=255)] = None,
+    status: Annotated[Literal["on", "off", "true", "false"] | None, Query()] = None,
+    q: Annotated[str | None, Query(max_length=255, description="A text in the name or the description.")] = None,
+) -> Response:
+    """Flags by name, all or a page of those that fit; the next page is in `Link`."""
+    state, snapshot, released = flags.read()
+    now = time.time()
+    names = sorted(name for name in {**snapshot["flags"], **state.overrides} if name > cursor)
+    found = [(name, served(state, snapshot, name, now)) for name in names]
+    fits = _filter(tag, owner, None if status is None else status in {"on", "true"}, q)
+    told = [
+        resource(name, definition, state, released)
+        for name, definition in found
+        if definition is not None and fits(name, definition)
+    ]
+    headers = {}
+    if limit is not None and len(told) > limit:
+        told = told[:limit]
+        after = request.url.include_query_params(cursor=told[-1]["flag_name"]).query
+        headers["Link"] = f'<?{after}>; rel="next"'
+    return answer(request, told, headers=headers)
+
+
+@router.get("/flags/{flag_name}", responses=MISSING | UNCHANGED)
+def get_flag(request: Request, flags: Here, flag_name: str) -> Response:
+    """One flag as it is served."""
+    return answer(request, flags.tell(flag_name))
+
+
+@router.put("/flags/{flag_name}", responses=MISSING | EXISTS | STALE)
+def update_flag(flags: Here, meant: Meant, flag_name: str, body: FlagChange) -> Response:
+    """Change the keys sent, and only those."""
+    act, sent = meant.act("flag.update", body.author, body.reason, body.expires_in), _sent(body)
+
+    def change(state: State, snapshot: Snapshot) -> Change:
+        current = _current(state, snapshot, flag_name, act)
+        wanted = {key: value for key, value in {**current, **sent}.items() if value is not None}
+        return lay(state, snapshot, flag_name, wanted, act)
+
+    return flags.write(meant, flag_name, change)
+
+
+@router.delete("/flags/{flag_name}", status_code=204, responses=MISSING | TRIED | STALE)
+def delete_flag(flags: Here, meant: Meant, flag_name: str) -> Response:
+    """Serve a flag as absent; one that Git never had is gone."""
+    act = meant.act("flag.delete")
+
+    def absent(state: State, snapshot: Snapshot) -> Change:
+        _current(state, snapshot, flag_name, act)
+        return lay(state, snapshot, flag_name, None, act)
+
+    return flags.write(meant, flag_name, absent, 204)
+
+
+@router.post("/flags/{flag_name}/kill", responses=MISSING | STALE)
+def kill_flag(flags: Here, meant: Meant, flag_name: str, body: Kill) -> Response:
+    """Switch a flag off, now, whatever its schedule says."""
+    act = meant.act("flag.kill", body.author, body.reason, body.expires_in)
+
+    def kill(state: State, snapshot: Snapshot) -> Change:
+        return lay(state, snapshot, flag_name, killed(_current(state, snapshot, flag_name, act)), act)
+
+    return flags.write(meant, flag_name, kill)
+
+
+@router.post("/flags/{flag_name}/unkill", responses=MISSING | STALE)
+def unkill_flag(flags: Here, meant: Meant, flag_name: str, body: Said) -> Response:
+    """Let a killed flag go on as it was."""
+    act = meant.act("flag.unkill", body.author, body.reason)
+
+    def revive(state: State, snapshot: Snapshot) -> Change:
+        _current(state, snapshot, flag_name, act)
+        return lay(state, snapshot, flag_name, revived(state, snapshot, flag_name, act.now), act)
+
+    return flags.write(meant, flag_name, revive)
+
+
+def _current(state: State, snapshot: Snapshot, flag: str, act: AuditContext) -> Definition:
+    current = served(state, snapshot, flag, act.now)
+    if current is None:
+        raise Refused("not-found", f"Feature flag '{flag}' not found")
+    return current
+
+
+def _filter(tag: str | None, owner: str | None, status: bool | None, text: str | None) -> Any:
+    folded = (text or "").casefold()
+
+    def fits(name: str, definition: Mapping[str, Any]) -> bool:
+        return (
+            (tag is None or tag in (definition.get("tags") or ()))
+            and (owner is None or definition.get("owner") == owner)
+            and (status is None or definition.get("status", False) is status)
+            and (folded in name.casefold() or folded in (definition.get("description") or "").casefold())
+        )
+
+    return fits
+
+
+def _sent(body: Written) -> dict[str, Any]:
+    """The flag's keys that a body carries, `None` where it says null."""
+    beside = {"flag_name", "author", "reason", "expires_in"}
+    return body.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude=beside)

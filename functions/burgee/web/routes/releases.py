@@ -1,0 +1,128 @@
+"""What has been decided, by whom, and the way back: overrides, releases, the audit log."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import Field
+
+from burgee.diff.effect import effects
+from burgee.diff.records import flag_records
+from burgee.errors import Refused
+from burgee.evaluation.snapshots import load_snapshot
+from burgee.releases.deploy import Consent, live, returning
+from burgee.releases.overrides import laid_over, lift
+from burgee.releases.plan import Verdict, plan
+from burgee.stores.audit import Wanted, search
+from burgee.times import parse_time
+from burgee.web.problems import answer, etag_of, matches
+from burgee.web.routes.writes import COMMON, MISSING, STALE, TRIED, UNCHANGED, Here, Intent, Meant, Said
+
+if TYPE_CHECKING:
+    from burgee.model import Snapshot
+    from burgee.stores import State, Store
+
+router = APIRouter(tags=["operations"], responses=COMMON)
+PAGE = 20
+Moment = Annotated[str | None, Query(max_length=40, description="In RFC 3339.")]
+
+
+class Activation(Said):
+    """Why, and what becomes of overrides that the release contradicts."""
+
+    overrides: Literal["refuse", "keep", "discard"] = Field("refuse", description="Those that Git contradicts.")
+
+
+@router.get("/overrides", responses=UNCHANGED)
+def list_overrides(request: Request, flags: Here) -> Response:
+    """What operators said over the release."""
+    overrides = flags.store.state().overrides
+    return answer(request, {"overrides": [asdict(override) for override in overrides.values()]})
+
+
+@router.delete("/overrides/{flag_name}", status_code=204, responses=MISSING | TRIED | STALE)
+def clear_override(flags: Here, meant: Meant, flag_name: str) -> Response:
+    """Take an override away: the release decides again."""
+    act = meant.act("override.clear")
+    return flags.write(meant, flag_name, lambda state, snapshot: lift(state, snapshot, flag_name, act), 204)
+
+
+@router.get("/releases", responses=UNCHANGED)
+def list_releases(
+    request: Request,
+    flags: Here,
+    limit: Annotated[int, Query(ge=1, le=100)] = PAGE,
+    cursor: Annotated[int | None, Query(ge=1, le=2**53)] = None,
+) -> Response:
+    """Releases, newest first, versions below `cursor`."""
+    return answer(request, _listed(flags.store, flags.store.state().pointer.version, limit, cursor))
+
+
+@router.post("/releases/{version}/activate", responses=MISSING | STALE)
+def activate_release(
+    request: Request, flags: Here, meant: Meant, version: Annotated[int, Path(ge=1, le=2**53)], body: Activation
+) -> Response:
+    """Make an earlier release the live one, overrides by the rules of a deploy."""
+    act, store = meant.act("release.activate", body.author, body.reason), flags.store
+    if meant.dry_run:
+        state, current = live(store)
+        _unmoved(meant, _listed(store, state.pointer.version))
+        return answer(request, _tried(store, version, state, current, act.now))
+    made, change = returning(store, version, act, Consent(body.overrides))
+    before = _listed(store, made.version)
+    _unmoved(meant, before)
+    etag = etag_of({**before, "current": version})
+    told = answer(request, {"current": version, "release": asdict(store.release(version))}, headers={"ETag": etag})
+    store.commit(replace(change, puts=meant.puts(told)), expected=made.revision)
+    flags.serving.refresh()
+    return told
+
+
+@router.get("/audit", responses=UNCHANGED)
+def list_audit(  # noqa: PLR0913, PLR0917 - a list's parameters are its filters
+    request: Request,
+    flags: Here,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+    cursor: Annotated[str | None, Query(max_length=64)] = None,
+    flag: Annotated[str | None, Query(max_length=255)] = None,
+    actor: Annotated[str | None, Query(max_length=500)] = None,
+    action: Annotated[
+        str | None, Query(max_length=64, description="Such as flag.kill, or flag for all of them.")
+    ] = None,
+    release: Annotated[int | None, Query(ge=0, le=2**53)] = None,
+    since: Moment = None,
+    until: Moment = None,
+) -> Response:
+    """Who changed what, newest first, entries before `cursor`."""
+    wanted = Wanted(flag, actor, action, release, _moment("since", since), _moment("until", until))
+    found = search(flags.store, wanted, limit=limit, cursor=cursor)
+    return answer(request, {"entries": [asdict(entry) for entry in found.entries], "cursor": found.cursor})
+
+
+def _listed(store: Store, current: int, limit: int = PAGE, before: int | None = None) -> dict[str, Any]:
+    return {"current": current, "releases": [asdict(one) for one in store.releases(limit=limit, before=before)]}
+
+
+def _unmoved(meant: Intent, releases: dict[str, Any]) -> None:
+    """Refuses where these are no longer the releases that the writer has read."""
+    if meant.if_match is not None and not matches(meant.if_match, etag_of(releases)):
+        raise Refused("stale", "the releases are no longer what `If-Match` says; read them again")
+
+
+def _tried(store: Store, version: int, state: State, current: Snapshot, now: float) -> dict[str, Any]:
+    wanted = load_snapshot(store.payload(version))
+    made = plan(state, current, wanted, now)
+    staying = [standing.override for standing in made.standings if standing.verdict is not Verdict.EXPIRED]
+    before = laid_over(current, state.overrides.values(), now)
+    effect = {"flags": flag_records(effects(before, laid_over(wanted, staying, now), now))}
+    overrides = {standing.override.flag: standing.verdict for standing in made.standings}
+    return {"dry_run": True, "effect": effect, "overrides": overrides}
+
+
+def _moment(name: str, text: str | None) -> float | None:
+    try:
+        return None if text is None else parse_time(text)
+    except ValueError as error:
+        raise Refused("invalid-request", f"{name}: {error}") from error

@@ -1,0 +1,68 @@
+"""Imported flags against flagd's own Python core, flag by flag and context by context."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import TYPE_CHECKING, Any
+
+from openfeature.contrib.tools.flagd.core import FlagdCore
+from openfeature.evaluation_context import EvaluationContext
+from openfeature.exception import OpenFeatureError
+
+from burgee.importers.base import Generation
+from burgee.importers.flagd import import_flagd
+from support.generate import Flagd
+from support.migrate import CONTEXTS, FLAGS, compare, context, document, imported, odd
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+TYPES = {bool: "boolean", str: "string", int: "integer", float: "float", dict: "object"}
+LEFT_OUT = ["shares of two bucketing values", "two shares that do not meet", "serves no variant"]
+DEFAULTS = {"boolean": False, "string": "", "integer": 0, "float": 0.0, "object": {}}
+
+
+def _mentions(flag: Mapping[str, Any], name: str, shared: str) -> bool:
+    """Whether a flag, or a condition that it shares, asks for an attribute."""
+    text = json.dumps(flag)
+    return f'"{name}"' in (text + shared if "$ref" in text else text)
+
+
+def test_every_answer_is_flagds_or_differs_for_a_named_reason(tmp_path: Path) -> None:
+    generator = Flagd(20261124)
+    file = generator.file(FLAGS * 2)
+    core = FlagdCore()
+    core.set_flags(copy.deepcopy(file))
+    made = import_flagd(document(json.dumps(file)), Generation.CBOR)
+    ruleset, compared = imported(made, tmp_path, LEFT_OUT)
+    contexts = [context(generator.source, number) for number in range(CONTEXTS)]
+    shared = json.dumps(file["$evaluators"])
+
+    def theirs(name: str, one: Mapping[str, Any]) -> Any:
+        kind = TYPES[type(next(iter(file["flags"][name]["variants"].values())))]
+        attributes = {key: value for key, value in one.items() if key != "targetingKey"}
+        resolve = getattr(core, f"resolve_{kind}_value")
+        try:
+            answer = resolve(name, DEFAULTS[kind], EvaluationContext(one.get("targetingKey"), attributes))
+        except OpenFeatureError:
+            return None, None
+        return (answer.variant, json.dumps(answer.value)) if answer.variant else (None, None)
+
+    def ours(name: str, one: Mapping[str, Any]) -> Any:
+        answer = ruleset.evaluate(name, one, 0)
+        return (answer.variant, json.dumps(answer.value)) if answer.variant else (None, None)
+
+    def converted(flag: Mapping[str, Any], one: Mapping[str, Any]) -> bool:
+        return any(odd(name, value) and _mentions(flag, name, shared) for name, value in one.items())
+
+    def emptied(flag: Mapping[str, Any], one: Mapping[str, Any]) -> bool:
+        return one.get("tags") == [] and _mentions(flag, "tags", shared)
+
+    names = {"flagd converts the value": converted, "an empty list is false": emptied}
+    found = compare({name: file["flags"][name] for name in compared}, contexts, ours, theirs, names)
+    print(f"\nflagd: {found.answers:,} answers, explained {dict(found.explained)}, else {len(found.unexplained)}")
+    assert found.unexplained[:3] == []
+    assert found.answers == FLAGS * CONTEXTS
+    assert sum(found.explained.values()) < found.answers / 50

@@ -1,0 +1,295 @@
+"""What the importers make of a file, and what they say has no equivalent."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from burgee.evaluation.ruleset import Ruleset
+from burgee.flagfile.compile import compile_file
+from burgee.flagfile.source import Source
+from burgee.importers.base import Generation
+from burgee.importers.flagd import import_flagd
+from burgee.importers.goff import import_goff
+from burgee.importers.writing import written
+from burgee.times import parse_time
+from support.generate import Flagd, Goff
+from support.migrate import document
+
+if TYPE_CHECKING:
+    from burgee.importers.base import Imported
+    from support.cli import Burgee
+
+MIGRATING = Path(__file__).parents[2] / "docs/migrating.md"
+COLOURS = {"red": "#f00", "blue": "#00f"}
+
+
+def flagd(targeting: Any, generation: Generation = Generation.CBOR, **more: Any) -> Imported:
+    flag = {"state": "ENABLED", "variants": COLOURS, "defaultVariant": "red", "targeting": targeting, **more}
+    return import_flagd(document(json.dumps({"flags": {"flag": flag}})), generation)
+
+
+def goff(**flag: Any) -> Imported:
+    flag = {"variations": COLOURS, "defaultRule": {"variation": "red"}, **flag}
+    return import_goff(document(json.dumps({"flag": flag})))
+
+
+def queried(query: str) -> Imported:
+    return goff(targeting=[{"query": query, "variation": "blue"}])
+
+
+def told(made: Imported) -> list[tuple[str, str]]:
+    written(made, "a test")
+    return [(problem.code, problem.message.partition(": ")[2]) for problem in made.problems]
+
+
+@pytest.mark.parametrize(
+    ("targeting", "why"),
+    [
+        ({"if": [{"var": "segment"}, "blue"]}, "an attribute cannot be called 'segment' here"),
+        ({"var": "colour"}, "serving the result of `var` has no equivalent"),
+        ({"if": [{"==": [{"var": "a"}, {"var": "b"}]}, "blue"]}, "comparing two attributes has no equivalent"),
+        (
+            {"if": [{"<": [{"var": "a"}, "b"]}, "blue"]},
+            "comparing by size with 'b' has no equivalent: only numbers have",
+        ),
+        ({"if": [{">": [{"var": "$flagd.timestamp"}, 5]}, "blue"]}, "`$flagd.timestamp` has no equivalent"),
+        ({"if": [{"some": [{"var": "a"}, {"var": ""}]}, "blue"]}, "`some` has no equivalent"),
+        (
+            {"if": [{"==": [{"cat": ["a", "b"]}, "ab"]}, "blue"]},
+            "comparing with the result of `cat` has no equivalent",
+        ),
+        ({"if": [{"$ref": "gone"}, "blue"]}, "there is no usable shared condition 'gone'"),
+        ({"if": [{"var": "a"}, "green"]}, "it serves 'green', which is none of its variants"),
+        ({"fractional": [["red", 1.5], ["blue", 1]]}, "a weight that is no whole number has no equivalent"),
+        ({"fractional": [["red", 1], ["blue", 1], ["red", 1]]}, "'red' has two shares that do not meet"),
+        (
+            {"fractional": [[{"fractional": [["red"], ["blue"]]}, 1], ["blue", 1]]},
+            "a `fractional` in an arm of another has no equivalent",
+        ),
+        (
+            {"fractional": [{"cat": [{"var": "a"}, "-", {"var": "b"}]}, ["red"], ["blue"]]},
+            "this bucketing value has no equivalent: one attribute, after fixed texts, has",
+        ),
+    ],
+)
+def test_what_flagd_can_say_and_we_cannot_is_named_and_left_out(targeting: Any, why: str) -> None:
+    made = flagd(targeting)
+    assert told(made) == [("no-equivalent", why)]
+    assert made.flags == {}
+
+
+@pytest.mark.parametrize(
+    ("query", "why"),
+    [
+        ('all eq "x"', "an attribute cannot be called 'all' here"),
+        ('country gt "DE"', "`country gt` with 'DE' has no equivalent"),
+        ("age co 5", "`age co` with 5 has no equivalent"),
+        ('country eq "DE" and', "the query is not understood at 'its end'"),
+        ("country eq 'DE'", "the query is not understood at \" 'DE'\""),
+        ('not country eq "DE"', "the query is not understood at 'country eq \"DE\"'"),
+        ('{"==": [{"var": "a"}, [1]]}', "comparing with a list has no equivalent"),
+    ],
+)
+def test_a_query_without_equivalent_is_named_and_its_flag_left_out(query: str, why: str) -> None:
+    made = queried(query)
+    assert told(made) == [("no-equivalent", why)]
+    assert made.flags == {}
+
+
+def test_a_flag_whose_key_is_no_name_or_whose_values_are_mixed_is_left_out() -> None:
+    text = json.dumps({"a/b": {}, "mixed": {"variations": {"a": 1, "b": "x"}, "defaultRule": {"variation": "a"}}})
+    assert told(import_goff(document(text))) == [
+        ("no-equivalent", "its key is no name here: letters, digits, `.`, `_` and `-`"),
+        ("no-equivalent", "'b' is a text where the first variant is a number"),
+    ]
+
+
+def test_parts_that_decide_nothing_are_named_and_the_flag_kept() -> None:
+    made = goff(version="1.2", trackEvents=False, metadata={"description": "A colour", "link": "x", "owner": "web"})
+    assert [message for _, message in told(made)] == [
+        "`trackEvents` has no equivalent",
+        "`version` has no equivalent",
+        "metadata 'link' has no equivalent",
+    ]
+    assert (made.flags["flag"]["description"], made.flags["flag"]["owner"]) == ("A colour", "web")
+
+
+def test_a_problem_stands_at_its_line() -> None:
+    text = '{"flags": {\n "flag": {"variants": {"a": 1}, "state": "ENABLED",\n  "targeting": {\n   "map": []}}}}'
+    (problem,) = import_flagd(document(text, "flags.json"), Generation.CBOR).problems
+    assert str(problem.place) == "flags.json:4:4"
+
+
+def test_and_and_or_bind_alike_from_left_to_right() -> None:
+    (rule,) = queried('a eq "1" or b eq "2" and c eq "3"').flags["flag"]["rules"]
+    assert rule["when"] == {"any": [{"a": "1"}, {"b": "2"}], "c": "3"}
+
+
+def test_flagds_caret_and_tilde_are_the_same_major_and_minor_version() -> None:
+    (caret,) = flagd({"if": [{"sem_ver": [{"var": "v"}, "^", "0.2.3"]}, "blue"]}).flags["flag"]["rules"]
+    (tilde,) = flagd({"if": [{"sem_ver": [{"var": "v"}, "~", "V1.2"]}, "blue"]}).flags["flag"]["rules"]
+    assert caret["when"] == {"v": {"semver_gte": "0.0.0-0", "semver_lt": "1.0.0-0"}}
+    assert tilde["when"] == {"v": {"semver_gte": "1.2.0-0", "semver_lt": "1.3.0-0"}}
+
+
+@pytest.mark.parametrize(
+    ("unit", "generation", "pinned"),
+    [
+        ([], Generation.CBOR, {"hash": "flagd-cbor"}),
+        ([], Generation.TEXT, {"hash": "flagd-text"}),
+        ([{"var": "email"}], Generation.CBOR, {"hash": "flagd-cbor-text", "salt": "", "bucket_by": "email"}),
+        (
+            [{"cat": [{"var": "$flagd.flagKey"}, {"var": "email"}]}],
+            Generation.CBOR,
+            {"hash": "flagd-cbor-text", "bucket_by": "email"},
+        ),
+        ([{"cat": ["seed", {"var": "targetingKey"}]}], Generation.TEXT, {"hash": "flagd-text", "salt": "seed"}),
+    ],
+)
+def test_a_fractional_pins_the_hash_of_its_bucketing_value(unit: Any, generation: Generation, pinned: Any) -> None:
+    flag = flagd({"fractional": [*unit, ["red", 1], ["blue", 1]]}, generation).flags["flag"]
+    assert {key: value for key, value in flag.items() if key in {"hash", "salt", "bucket_by"}} == pinned
+
+
+SUITS = [["clubs", 25], ["diamonds", 25], ["hearts", 25], ["spades", 25]]
+KIT = {
+    "fractional-flag": ({"cat": [{"var": "$flagd.flagKey"}, {"var": "user.name"}]}, SUITS),
+    "shared-seed": ({"cat": ["shared-seed", {"var": "user.name"}]}, SUITS),
+    "edges": ({"var": "user.name"}, [["lower", 50], ["upper", 50]]),
+}
+
+
+@pytest.mark.parametrize(
+    ("flag", "expected"),
+    [
+        (
+            "fractional-flag",
+            {"jack": "hearts", "queen": "spades", "ten": "clubs", "nine": "diamonds", "3": "clubs"},
+        ),
+        ("shared-seed", {"seven": "hearts", "eight": "diamonds", "nine": "clubs", "two": "spades"}),
+        ("edges", {"ejOoVL": "lower", "bY9fO-": "lower", "SI7p-": "lower", "6LvT0": "upper", "ceQdGm": "upper"}),
+    ],
+)
+def test_the_daemons_shares_are_those_of_flagds_test_kit(tmp_path: Path, flag: str, expected: dict[str, str]) -> None:
+    """The answers that open-feature/flagd-testbed demands of the daemon, hashes at the edges among them."""
+    unit, shares = KIT[flag]
+    variants = {share[0]: share[0] for share in shares}
+    told = {"state": "ENABLED", "variants": variants, "targeting": {"fractional": [unit, *shares]}}
+    served = ruleset(import_flagd(document(json.dumps({"flags": {flag: told}})), Generation.TEXT), tmp_path)
+    assert {name: served.evaluate(flag, {"user": {"name": name}}, 0).variant for name in expected} == expected
+
+
+def ruleset(made: Imported, folder: Path) -> Ruleset:
+    path = folder / "flags.yaml"
+    path.write_text(written(made, "a test"), encoding="utf-8")
+    return Ruleset(compile_file(path))
+
+
+def test_steps_experiments_and_ramps_become_a_schedule(tmp_path: Path) -> None:
+    made = goff(
+        experimentation={"start": "2027-01-02T00:00:00Z", "end": "2027-01-09T00:00:00Z"},
+        scheduledRollout=[
+            {"date": "2027-01-05T00:00:00Z", "defaultRule": {"variation": "blue"}},
+            {
+                "date": "2027-01-03T00:00:00Z",
+                "targeting": [{"name": "late", "query": 'a eq "1"', "variation": "blue"}],
+            },
+        ],
+    )
+    served = ruleset(made, tmp_path)
+
+    def variant(day: int, **attributes: Any) -> str | None:
+        moment = parse_time(f"2027-01-{day:02}T12:00:00Z")
+        return served.evaluate("flag", {"targetingKey": "u", **attributes}, moment).variant
+
+    assert [variant(day) for day in (1, 2, 4, 5, 9)] == [None, "red", "red", "blue", None]
+    assert [variant(day, a="1") for day in (2, 4)] == ["red", "blue"]
+
+
+@pytest.mark.parametrize(("language", "theirs"), [("json", "flagd"), ("yml", "goff")])
+def test_the_example_of_the_page_is_what_the_command_writes(burgee: Burgee, language: str, theirs: str) -> None:
+    page = MIGRATING.read_text(encoding="utf-8").split("## From ")
+    section = next(part for part in page if f"burgee import {theirs} " in part)
+    given, expected = (re.findall(rf"^```{kind}\n(.*?)^```", section, re.M | re.S)[0] for kind in (language, "yaml"))
+    burgee.write(given, f"theirs.{language}")
+    ran = burgee("import", theirs, f"theirs.{language}", "--out", "flags.yaml")
+    assert (ran.code, ran.out) == (0, "flags.yaml: 1 flag\n")
+    assert yaml.safe_load((burgee.folder / "flags.yaml").read_text()) == yaml.safe_load(expected)
+    assert Source(burgee.folder / "flags.yaml").problems == []
+
+
+def test_a_flag_that_is_left_out_makes_the_command_fail_and_the_others_are_written(burgee: Burgee) -> None:
+    good = {"variations": COLOURS, "defaultRule": {"percentage": {"red": 10, "blue": 90}}}
+    burgee.write(json.dumps({"good": good, "bad": {"variations": COLOURS}}), "theirs.json")
+    ran = burgee("import", "goff", "theirs.json")
+    assert ran.code == 1
+    assert ran.err.endswith("error no-equivalent: bad is left out: it has no default rule\n")
+    burgee.write(ran.out)
+    assert burgee("lint").code == 0
+    assert burgee("eval", "good", "--user", "ada").code == 0
+
+
+def test_a_file_in_escapes_keeps_its_characters(burgee: Burgee) -> None:
+    """JSON writes characters beyond the basic plane as two escapes; after a backslash of its own they are none."""
+    values = {"a": "\N{GRINNING FACE} /", "b": "\\ud83d\\ude00", "c": "\\\N{GRINNING FACE}"}
+    burgee.write(json.dumps({"flag": {"variations": values, "defaultRule": {"variation": "a"}}}), "theirs.json")
+    assert burgee("import", "goff", "theirs.json", "--out", "flags.yaml").code == 0
+    assert compile_file(burgee.folder / "flags.yaml")["flags"]["flag"]["variants"] == values
+
+
+def test_shared_conditions_refer_to_those_behind_them_as_in_flagd() -> None:
+    first, second = {"and": [{"$ref": "b"}, {"var": "x"}]}, {"==": [{"var": "y"}, "1"]}
+    flag = {"state": "ENABLED", "variants": COLOURS, "defaultVariant": "red"}
+    flag["targeting"] = {"if": [{"$ref": "a"}, "blue"]}
+    file = {"$evaluators": {"a": first, "b": second, "c": {"map": []}}, "flags": {"flag": flag}}
+    made = import_flagd(document(json.dumps(file)), Generation.CBOR)
+    assert told(made) == [("no-equivalent", "`map` has no equivalent")]
+    assert made.flags["flag"]["rules"] == [{"when": {"segment": "a"}, "serve": "blue"}]
+    assert list(made.segments) == ["a", "b"]
+
+
+def test_a_file_that_cannot_be_read_is_told_with_its_place(burgee: Burgee) -> None:
+    burgee.write('{"flags": {', "theirs.json")
+    ran = burgee("import", "flagd", "theirs.json")
+    assert ran.code == 1
+    assert ran.err.startswith("theirs.json:2:1: error yaml-syntax")
+
+
+JUNK: list[Any] = [None, True, 0, -1.5, 1e300, "", "x", [], [[]], {}, {"var": "a"}, {"a": {"b": []}}, [1, "a", None]]
+JUNK += [{"if": []}, {"$ref": [[]]}, "(" * 5000, "{" * 5000, {"in": [1, "a"]}]
+
+
+def spoiled(source: random.Random, node: Any) -> Any:
+    """The same with junk in one place."""
+    if isinstance(node, dict) and node and source.random() < 0.9:
+        key = source.choice(list(node))
+        return {**node, key: spoiled(source, node[key])}
+    if isinstance(node, list) and node and source.random() < 0.9:
+        index = source.randrange(len(node))
+        return [*node[:index], spoiled(source, node[index]), *node[index + 1 :]]
+    return source.choice(JUNK)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_junk_anywhere_is_told_or_means_nothing(seed: int) -> None:
+    source = random.Random(seed)
+    theirs = Flagd(seed).file(2)
+    written(import_flagd(document(json.dumps(spoiled(source, theirs))), Generation.CBOR), "a test")
+    generator = Goff(seed)
+    flags = {"a": generator.flag(), "b": generator.flag()}
+    written(import_goff(document(json.dumps(spoiled(source, flags)))), "a test")
+
+
+@pytest.mark.parametrize("text", ["[]", "5", '{"flags": []}', "null", '{"flags": {"a": null}}', '{"a": null}'])
+def test_a_file_of_another_shape_is_told(burgee: Burgee, text: str) -> None:
+    burgee.write(text, "theirs.json")
+    for engine in ("flagd", "goff"):
+        ran = burgee("import", engine, "theirs.json")
+        assert (ran.code, "no-equivalent" in ran.err) == (1, True)

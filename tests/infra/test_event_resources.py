@@ -1,0 +1,184 @@
+"""What template.yaml makes for records: only when asked, with few rights, and in the layout that reports read."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import ibis
+import pytest
+import sqlglot
+import yaml
+
+from burgee.analysis.athena import athena_sql
+from burgee.analysis.evidence import gather_from
+from burgee.analysis.tables import PARTITIONS, SCHEMA, records
+from burgee.events.records import COLUMNS
+from support.build import ROOT
+from support.experiments import crowd, planned, written
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from burgee.analysis.evidence import Evidence
+
+HIVE = {"string": "string", "int64": "bigint", "map<string, string>": "map<string,string>"}
+
+
+class Template(yaml.SafeLoader):
+    """Reads intrinsic functions as mappings."""
+
+
+def _intrinsic(loader: Template, suffix: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.ScalarNode):
+        return {suffix: loader.construct_scalar(node)}
+    if isinstance(node, yaml.SequenceNode):
+        return {suffix: loader.construct_sequence(node, deep=True)}
+    return {suffix: None}
+
+
+Template.add_multi_constructor("!", _intrinsic)
+
+
+@pytest.fixture(scope="module")
+def template() -> dict[str, Any]:
+    text = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    found: dict[str, Any] = yaml.load(text, Template)
+    return found
+
+
+def recording(template: dict[str, Any]) -> dict[str, Any]:
+    return {name: one for name, one in template["Resources"].items() if one.get("Condition") == "Records"}
+
+
+def test_nothing_is_made_unless_records_are_kept(template: dict[str, Any]) -> None:
+    assert template["Parameters"]["Recording"]["Default"] == "false"
+    paid = ("AWS::KinesisFirehose", "AWS::S3", "AWS::SQS", "AWS::Glue")
+    kinds = {name: one["Type"] for name, one in template["Resources"].items()}
+    made = {name for name, kind in kinds.items() if kind.startswith(paid)}
+    assert made == {"EventStream", "EventBucket", "EventBucketPolicy", "EventDatabase", "EventTable", "DeadLetters"}
+    assert made <= set(recording(template))
+    kept = {name for name, one in recording(template).items() if one.get("DeletionPolicy") == "Retain"}
+    assert kept == {"EventBucket", "DeadLetters"}
+
+
+def test_whoever_evaluates_may_add_records_and_not_read_them(template: dict[str, Any]) -> None:
+    policies = [one for one in recording(template).values() if one["Type"] == "AWS::IAM::Policy"]
+    (policy,) = policies
+    assert policy["Properties"]["Roles"] == [{"Ref": "EvaluateFunctionRole"}]
+    allowed = {one["Action"]: one["Resource"] for one in policy["Properties"]["PolicyDocument"]["Statement"]}
+    assert allowed == {
+        "firehose:PutRecordBatch": {"GetAtt": "EventStream.Arn"},
+        "sqs:SendMessage": {"GetAtt": "DeadLetters.Arn"},
+    }
+
+
+def test_the_stream_may_write_its_bucket_and_read_its_table_alone(template: dict[str, Any]) -> None:
+    (policy,) = template["Resources"]["EventRole"]["Properties"]["Policies"]
+    for statement in policy["PolicyDocument"]["Statement"]:
+        assert "*" not in str(statement["Action"])
+        assert "s3:GetObject" not in statement["Action"]
+        assert "EventBucket" in str(statement["Resource"]) or "EventDatabase" in str(statement["Resource"])
+
+
+def test_the_table_has_the_columns_of_a_record(template: dict[str, Any]) -> None:
+    table = template["Resources"]["EventTable"]["Properties"]["TableInput"]
+    columns = {one["Name"]: one["Type"] for one in table["StorageDescriptor"]["Columns"]}
+    types = {name: HIVE[str(kind).replace("!", "")] for name, kind in SCHEMA.items()}
+    topic = types.pop("topic")
+    assert tuple(SCHEMA.names) == COLUMNS
+    assert columns == types
+    keys = {one["Name"]: one["Type"] for one in table["PartitionKeys"]}
+    assert tuple(keys) == PARTITIONS
+    assert keys["topic"] == topic
+
+
+def test_the_table_looks_where_the_stream_writes(template: dict[str, Any]) -> None:
+    table = template["Resources"]["EventTable"]["Properties"]["TableInput"]
+    stream = template["Resources"]["EventStream"]["Properties"]["ExtendedS3DestinationConfiguration"]
+    looks = table["Parameters"]["storage.location.template"]["Sub"].removeprefix("s3://${EventBucket}/")
+    writes = stream["Prefix"].replace("!{partitionKeyFromQuery:topic}", "${!topic}")
+    assert writes.replace("!{timestamp:yyyy-MM-dd}", "${!day}") == looks
+    assert table["Parameters"]["projection.day.format"] == "yyyy-MM-dd"
+    extracted = stream["ProcessingConfiguration"]["Processors"][1]["Parameters"][0]["ParameterValue"]
+    assert extracted == "{topic: .topic}"
+
+
+def test_a_report_is_the_same_from_the_layout_of_the_bucket(tmp_path: Path) -> None:
+    """Files as the stream writes them, whose `topic` stands in their path alone; beside files of lines, too."""
+    plan, made = planned(tmp_path), crowd(600)
+    lines = written(tmp_path / "lines", made)
+    bucket = tmp_path / "bucket/events"
+    columns = ", ".join(name for name in COLUMNS if name != "topic")
+    source = f"read_json('{lines}/a.jsonl', columns={json.dumps(duck())})"
+    for topic in ("button", "_track"):
+        folder = bucket / f"topic={topic}/day=2027-01-20"
+        folder.mkdir(parents=True)
+        duckdb.sql(f"COPY (SELECT {columns} FROM {source} WHERE topic = '{topic}') TO '{folder}/a.parquet'")
+    expected = told(gather_from(lines, plan, plan.end))
+    assert told(gather_from(tmp_path / "bucket", plan, plan.end)) == expected
+    again = written(bucket, made[:50], "again.jsonl")
+    assert told(gather_from(again, plan, plan.end)) == expected, "an event counts once"
+    connection = ibis.duckdb.connect()
+    assert connection.to_pyarrow(records(connection, bucket).count()).as_py() == len(made) + 50
+
+
+def told(evidence: Evidence) -> Any:
+    """What was counted; means but for the order in which they were added up."""
+    means = {
+        (arm, metric, column): round(mean, 9)
+        for arm, one in evidence.arms.items()
+        for metric, moments in one.moments.items()
+        for column, mean in moments.means.items()
+    }
+    sizes = {arm: (one.n, one.points) for arm, one in evidence.arms.items()}
+    return sizes, means, evidence.units, evidence.crossed, evidence.early, evidence.last_events
+
+
+def duck() -> dict[str, str]:
+    kinds = {"int64": "BIGINT", "string": "VARCHAR", "map<string, string>": "MAP(VARCHAR, VARCHAR)"}
+    return {name: kinds[str(kind).replace("!", "")] for name, kind in SCHEMA.items()}
+
+
+def test_athena_is_asked_for_one_topic_and_for_no_day_before_the_experiment(tmp_path: Path) -> None:
+    """An injected partition key needs a value, and each day that is read costs."""
+    for asked, sql in athena_sql(planned(tmp_path)).items():
+        scans = sql.count('"burgee_events"')
+        assert scans >= 1, asked
+        assert sql.count('"topic" = \'') >= 1, asked
+        assert "\"day\" >= '2026-12-02'" in sql, asked
+
+
+def test_what_athena_is_asked_means_what_duckdb_is_asked(tmp_path: Path) -> None:
+    """Athena's own dialect, read by sqlglot and answered by DuckDB from a table such as Athena has."""
+    plan, made = planned(tmp_path), crowd(400)
+    lines = written(tmp_path / "lines", made)
+    expected = gather_from(lines, plan, plan.end)
+    source = f"read_json('{lines}/a.jsonl', columns={json.dumps(duck())})"
+    connection = duckdb.connect()
+    connection.execute(f"CREATE TABLE burgee_events AS SELECT *, '2027-01-20' AS day FROM {source}")
+
+    def answered(asked: str) -> list[dict[str, Any]]:
+        (query,) = sqlglot.transpile(sql[asked], read="athena", write="duckdb")
+        ran = connection.execute(query)
+        names = [column[0] for column in ran.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in ran.fetchall()]
+
+    sql = athena_sql(plan)
+    (units,) = answered("units in two arms")
+    assert (units["units"], units["crossed"]) == (expected.units, expected.crossed)
+    assert {row["event"]: row["last"] for row in answered("when events last came")} == expected.last_events
+    (early,) = answered("exposures before the start")
+    assert early["exposures"] == expected.early
+    for row in answered("aggregates by arm"):
+        arm = expected.arms[row["arm"]]
+        assert row["n"] == arm.n
+        assert row["m0_value_mean"] == pytest.approx(arm.moments["bought"].means["value"])
+        assert row["m2_value_per"] == pytest.approx(arm.moments["basket"].covariances["value", "per"])
+    assert len(answered("ranked values of slow")) == 2
+    assert len(answered("cap of revenue")) == 1
+    assert len(answered("bought over time")) > 20
+    assert {row["arm"]: row["n"] for row in answered("units of slow")} == {
+        arm: one.points["slow"].n for arm, one in expected.arms.items()
+    }

@@ -1,0 +1,348 @@
+"""The action, run end to end: a bare remote, pull requests as branches, GitHub's API on loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from burgee.flagfile.compile import compile_file
+from burgee.releases.deploy import Consent, apply
+from burgee.stores import Origin
+from burgee.stores.audit import AuditContext
+from burgee.stores.dynamodb import DynamoDbStore
+from support.dynamodb import CREDENTIALS, ministack
+from support.github import REPOSITORY, Api, Step, github, run_action
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FILE = """\
+version: 1
+environments: [staging, production]
+flags:
+  beta:
+    status: on
+    rollout_percentage: 5
+    environments:
+      production: {rollout_percentage: 1}
+"""
+MARKER = "<!-- burgee: flags.yaml -->"
+
+
+class Repository:
+    """A clone of a bare remote, and the runner's view of it."""
+
+    def __init__(self, folder: Path, api: Api) -> None:
+        self.api = api
+        self.scratch = folder / "runner"
+        self.scratch.mkdir()
+        self.remote = folder / "remote.git"
+        self.clone = folder / "clone"
+        self.git("init", "-q", "--bare", "-b", "main", str(self.remote), at=folder)
+        self.git("clone", "-q", str(self.remote), str(self.clone), at=folder)
+        self.commit(FILE, "First")
+        self.push("main")
+
+    def git(self, *arguments: str, at: Path | None = None) -> str:
+        identity = {f"GIT_{who}_{what}": f"a@{what}" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        environment = {**os.environ, **identity, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"}
+        command = ["git", *arguments]
+        ran = subprocess.run(
+            command, cwd=at or self.clone, env=environment, capture_output=True, text=True, check=True
+        )
+        return ran.stdout.strip()
+
+    def commit(self, text: str, message: str) -> None:
+        (self.clone / "flags.yaml").write_text(text, encoding="utf-8")
+        self.git("add", ".")
+        self.git("commit", "-qm", message, "--allow-empty")
+
+    def push(self, branch: str) -> str:
+        self.git("push", "-q", "-f", "origin", f"HEAD:refs/heads/{branch}")
+        tip = self.git("rev-parse", "HEAD")
+        self.api.tips[branch] = tip
+        return tip
+
+    def branch(self, name: str, text: str, start: str = "origin/main") -> str:
+        """A branch with one commit, pushed."""
+        self.git("checkout", "-q", "-B", name, start)
+        self.commit(text, f"Work on {name}")
+        return self.push(name)
+
+    def review(self, head: str, source: str | None = REPOSITORY, **inputs: str) -> Step:
+        """What the action does on a pull request of a branch into main, on GitHub's merge of the two."""
+        self.git("fetch", "-q", "origin")
+        base = self.git("rev-parse", "origin/main")
+        self.git("checkout", "-q", "--detach", base)
+        self.git("merge", "-q", "--no-ff", "-m", "merge", head)
+        pull = {
+            "number": 7,
+            "title": '"; touch /tmp/pwned; echo "$(id)',
+            "base": {"sha": base},
+            "head": {"sha": head, "ref": "`id`", "repo": {"full_name": source} if source else None},
+        }
+        return self.act("review", {"pull_request": pull}, **inputs)
+
+    def act(self, command: str, event: Any, ref: str = "refs/pull/7/merge", **inputs: str) -> Step:
+        variables = {
+            **CREDENTIALS,
+            "GITHUB_API_URL": self.api.url,
+            "GITHUB_SHA": self.git("rev-parse", "HEAD"),
+            "GITHUB_REF": ref,
+            "GITHUB_ACTOR": "ada",
+            "AWS_ENDPOINT_URL": inputs.pop("endpoint", ""),
+            "GITHUB_EVENT_NAME": inputs.pop("event_name", "pull_request"),
+        }
+        named = {name.replace("_", "-"): value for name, value in inputs.items()}
+        return run_action(self.clone, self.scratch, {"command": command, **named}, variables, event)
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    with github() as running:
+        yield running
+
+
+@pytest.fixture
+def repository(tmp_path: Path, api: Api) -> Repository:
+    return Repository(tmp_path, api)
+
+
+def test_a_pull_request_gets_one_comment_that_is_kept_up_to_date(repository: Repository, api: Api) -> None:
+    head = repository.branch("raise", FILE.replace("age: 5", "age: 10"))
+    ran = repository.review(head)
+    assert (ran.code, ran.outputs) == (0, {"changes": "true"}), ran.log
+    (body,) = api.bodies()
+    assert body.startswith(MARKER)
+    assert "5.000 % | off -" in body.replace("\\", "")
+    assert body.removeprefix(MARKER).strip() == ran.summary.strip()
+
+    head = repository.branch("raise", FILE.replace("age: 5", "age: 25"), start="raise")
+    assert repository.review(head).code == 0
+    (body,) = api.bodies()
+    assert "20.000 % | off -" in body.replace("\\", "")
+
+    writes = len(api.writes())
+    assert repository.review(head).code == 0
+    assert len(api.writes()) == writes, "what says the same already is not written again"
+
+    head = repository.branch("raise", FILE, start="raise")
+    ran = repository.review(head)
+    assert ran.outputs == {"changes": "false"}
+    (body,) = api.bodies()
+    assert "Nothing about flags changes any more." in body
+
+
+def test_only_what_the_branch_did_counts_not_what_main_did_since(repository: Repository, api: Api) -> None:
+    head = repository.branch("other", FILE + "  shiny: {status: on}\n")
+    repository.branch("main", FILE.replace("age: 5", "age: 50"))
+    assert repository.review(head).code == 0
+    (body,) = api.bodies()
+    assert "shiny" in body
+    assert "beta" not in body
+
+
+def test_environments_that_change_alike_are_told_once(repository: Repository, api: Api) -> None:
+    environments = "environments: [development, staging, production]"
+    repository.branch("main", FILE.replace("environments: [staging, production]", environments))
+    head = repository.branch(
+        "one", FILE.replace("environments: [staging, production]", environments).replace("age: 5", "age: 9")
+    )
+    repository.review(head, environments="development staging production")
+    assert "## `development`, `staging`\n" in api.bodies()[0]
+    assert "## `production`\n\n**Nobody sees a change.**" in api.bodies()[0]
+
+
+def test_nothing_is_said_where_nothing_was_and_nothing_changes(repository: Repository, api: Api) -> None:
+    assert repository.review(repository.branch("same", FILE)).outputs == {"changes": "false"}
+    assert api.writes() == []
+
+
+def test_a_broken_file_fails_beside_its_line(repository: Repository, api: Api) -> None:
+    head = repository.branch("broken", FILE.replace("age: 5", "age: 500"))
+    ran = repository.review(head)
+    assert ran.code == 1
+    line = "::error file=flags.yaml,line=6,col=25,title=burgee percentage-range::500 is not between 0 and 100"
+    assert line in ran.log.splitlines()
+    assert "1 problem in the flag file" in api.bodies()[0]
+
+
+def test_a_failed_test_of_a_flag_fails_the_review(repository: Repository) -> None:
+    head = repository.branch("red", FILE + "    tests: [{user: u, environment: staging, expect: on}]\n")
+    ran = repository.review(head)
+    assert ran.code == 1
+    assert "::error file=flags.yaml,line=9" in ran.log
+
+
+def test_what_others_wrote_runs_nothing(repository: Repository, api: Api) -> None:
+    """Workflow commands, a fence that ends early, a marker of somebody else's."""
+    api.add(f"{MARKER}\nI was here first")
+    nasty = "x\\n::error::pwned\\n::set-output name=changes::x\\n````\\n<!-- burgee -->"
+    head = repository.branch("nasty", FILE.replace("status: on", f'status: "{nasty}"'))
+    ran = repository.review(head)
+    assert ran.code == 1
+    assert not [line for line in ran.log.splitlines() if line.startswith(("::error::pwned", "::set-output"))]
+    assert api.bodies("User") == [f"{MARKER}\nI was here first"]
+    assert len(api.bodies()) == 1
+
+
+def test_a_loss_fails_where_the_workflow_says_so(repository: Repository) -> None:
+    head = repository.branch("less", FILE.replace("age: 5", "age: 4"))
+    assert repository.review(head, fail_on_loss="true").code == 1
+    assert repository.review(head, fail_on="time-bomb, lowered").code == 1
+
+
+@pytest.mark.parametrize("source", ["stranger/flags", None])
+def test_a_fork_is_reviewed_in_the_summary_and_writes_nothing(
+    repository: Repository, api: Api, source: str | None
+) -> None:
+    head = repository.branch("fork", FILE.replace("age: 5", "age: 10"))
+    ran = repository.review(head, source, table="flags")
+    assert ran.code == 0
+    assert "beta" in ran.summary
+    assert "a fork gets no credentials" in ran.summary
+    assert "::notice::" in ran.log
+    assert api.calls == []
+
+
+def test_pull_request_target_is_refused(repository: Repository, api: Api) -> None:
+    head = repository.branch("target", FILE)
+    ran = repository.review(head, event_name="pull_request_target")
+    assert (ran.code, api.calls) == (1, [])
+    assert "pull_request_target" in ran.log
+
+
+def test_a_merge_queue_is_reviewed_without_a_comment(repository: Repository, api: Api) -> None:
+    base = repository.git("rev-parse", "origin/main")
+    head = repository.branch("queued", FILE.replace("age: 5", "age: 10"))
+    ran = repository.act("review", {"merge_group": {"base_sha": base, "head_sha": head}})
+    assert ran.code == 0
+    assert "beta" in ran.summary
+    assert api.calls == []
+
+
+def test_the_first_flag_file_is_all_new(repository: Repository, api: Api) -> None:
+    repository.git("rm", "-q", "flags.yaml")
+    repository.git("commit", "-qm", "None")
+    repository.push("main")
+    head = repository.branch("new", FILE)
+    assert repository.review(head, environments="production").code == 0
+    assert "beta" in api.bodies()[0]
+
+
+def test_a_shallow_checkout_says_what_it_needs(repository: Repository) -> None:
+    ran = repository.act(
+        "review",
+        {
+            "pull_request": {
+                "number": 7,
+                "base": {"sha": "a" * 40},
+                "head": {"sha": "b" * 40, "repo": {"full_name": REPOSITORY}},
+            }
+        },
+    )
+    assert ran.code == 1
+    assert "fetch-depth: 0" in ran.log
+
+
+def test_a_comment_that_may_not_be_written_is_a_warning(repository: Repository, api: Api) -> None:
+    head = repository.branch("raise", FILE.replace("age: 5", "age: 10"))
+    api.failures = [403]
+    ran = repository.review(head)
+    assert ran.code == 0
+    assert "::warning::the comment is not up to date: GitHub answered 403" in ran.log
+    assert "beta" in ran.summary
+
+
+def test_a_huge_change_stays_under_the_limit_of_a_comment(repository: Repository, api: Api) -> None:
+    """Each environment is under the limit by itself; both together are not."""
+    flags = "".join(f"  flag-{number}: {{status: on, owner: o}}\n" for number in range(180))
+    laid = "".join(
+        f"  own-{number}: {{status: off, environments: {{staging: {{status: on}}}}}}\n" for number in range(90)
+    )
+    head = repository.branch("huge", FILE + flags + laid)
+    ran = repository.review(head, environments="staging production")
+    assert ran.code == 0
+    assert len(ran.summary) > 65_536
+    (body,) = api.bodies()
+    assert len(body) <= 65_536
+    assert "in the job's summary" in body
+    assert body.count("<details>") == body.count("</details>")
+
+
+@pytest.fixture(scope="module")
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with ministack(tmp_path_factory.mktemp("ministack")) as url:
+        yield url
+
+
+@pytest.fixture
+def table(endpoint: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    store = DynamoDbStore(f"flags-{abs(hash(request.node.name))}", endpoint_url=endpoint)
+    store.create_table()
+    store.close()
+    return store.table
+
+
+def test_from_pull_request_to_release(repository: Repository, api: Api, endpoint: str, table: str) -> None:
+    live = {"table": table, "endpoint": endpoint, "environments": "production"}
+
+    def release(**more: str) -> Step:
+        event = {"ref": "refs/heads/main"}
+        return repository.act("release", event, "refs/heads/main", event_name="push", **live, **more)
+
+    ran = release()
+    assert (ran.code, json.loads(ran.outputs["releases"])) == (0, {"production": 1}), ran.log
+    assert "`production`: release 1 is live" in ran.summary
+
+    head = repository.branch("raise", FILE.replace("age: 1}", "age: 2}"))
+    assert repository.review(head, **live).code == 0
+    assert "Against what is live in production" in api.bodies()[0]
+    assert "rollout_percentage: 1 -> 2" in api.bodies()[0]
+    assert "Users see what is told above, and nothing else." in api.bodies()[0]
+
+    old = repository.git("rev-parse", "origin/main")
+    repository.git("checkout", "-q", "main")
+    repository.git("merge", "-q", "--no-ff", "-m", "Merge the raise", head)
+    repository.push("main")
+    ran = release()
+    assert json.loads(ran.outputs["releases"]) == {"production": 2}, ran.log
+    assert "rollout_percentage: 1 -> 2" in ran.summary
+
+    assert "nothing to release" in release().summary
+
+    repository.git("checkout", "-q", "--detach", old)
+    ran = release()
+    assert (ran.code, ran.outputs) == (0, {"releases": "{}"}), "a delayed run must not bring the old file back"
+    assert "a newer commit is on the branch" in ran.log
+
+
+def test_a_refusal_stops_the_release_and_says_how_to_insist(
+    repository: Repository, endpoint: str, table: str
+) -> None:
+    def release(**more: str) -> Step:
+        event = {"ref": "refs/heads/main"}
+        more |= {"table": table, "endpoint": endpoint}
+        return repository.act("release", event, "refs/heads/main", event_name="push", **more)
+
+    store = DynamoDbStore(table, endpoint_url=endpoint)
+    act = AuditContext("release.activate", "ada", "", time.time())
+    apply(store, compile_file(repository.clone / "flags.yaml"), Origin(None, "ada", None), act, Consent())
+    store.close()
+    repository.commit("version: 1\n", "Empty")
+    repository.push("main")
+    ran = release()
+    assert ran.code == 1
+    assert "not released" in ran.summary
+    assert "--allow-empty" in ran.log
+    assert "insist takes" in release(insist="--flags=/etc/passwd").log
+    ran = release(insist="--allow-empty")
+    assert (ran.code, ran.outputs) == (0, {"releases": '{"default": 2}'}), ran.log

@@ -1,0 +1,252 @@
+"""A deploy against what operators said since: the three-way rules, and what is refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from burgee.errors import Conflict, NotFound, Refused
+from burgee.evaluation.ruleset import Ruleset
+from burgee.releases.deploy import Consent, apply, live, rollback
+from burgee.releases.overrides import lay
+from burgee.releases.plan import Verdict, plan
+from burgee.stores import Change, Origin
+from burgee.stores.audit import AuditContext
+from burgee.stores.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+NOW = 1_795_500_000.0
+ORIGIN = Origin(commit="abc123", author="ada", message="change flags")
+KEEP, DISCARD = Consent(overrides="keep"), Consent(overrides="discard")
+
+
+@pytest.fixture
+def store() -> Iterator[SqliteStore]:
+    store = SqliteStore(":memory:")
+    yield store
+    store.close()
+
+
+def snapshot(**flags: Mapping[str, Any]) -> dict[str, Any]:
+    return {"format": 1, "environment": None, "flags": flags, "segments": {}, "holdouts": {}}
+
+
+def act(action: str = "release.activate", now: float = NOW) -> AuditContext:
+    return AuditContext(action, "ada", "because", now)
+
+
+def release(store: SqliteStore, consent: Consent | None = None, /, **flags: Mapping[str, Any]) -> Any:
+    return apply(store, snapshot(**flags), ORIGIN, act(), consent)
+
+
+def override(store: SqliteStore, flag: str, wanted: Mapping[str, Any] | None, expires_at: str | None = None) -> None:
+    state, current = live(store)
+    change = lay(state, current, flag, wanted, act("flag.update"))
+    if expires_at is not None:
+        from dataclasses import replace
+
+        change = Change(lay=[replace(one, expires_at=expires_at) for one in change.lay], audit=change.audit)
+    store.commit(change, expected=state.pointer.revision)
+
+
+def served(store: SqliteStore, flag: str) -> Any:
+    state, current = live(store)
+    return Ruleset(current, state.overrides.values()).evaluate(flag, {"targetingKey": "u"}, NOW).value
+
+
+ON, OFF = {"status": True}, {"status": False}
+
+
+def test_a_release_is_served_with_its_origin(store: SqliteStore) -> None:
+    made = release(store, a=ON, b=OFF)
+    assert (list(made.added), made.version) == (["a", "b"], 0)
+    assert (served(store, "a"), served(store, "b")) == (True, False)
+    assert store.release(1).origin == ORIGIN
+    (entry,) = store.audit()
+    assert (entry.action, entry.actor, entry.release) == ("release.activate", "ada", 1)
+
+
+def test_releasing_the_same_again_writes_nothing(store: SqliteStore) -> None:
+    release(store, a=ON)
+    before = store.pointer()
+    assert release(store, a=ON).unchanged
+    assert store.pointer() == before
+    assert len(store.releases()) == 1
+
+
+def test_git_caught_up_absorbs_the_override(store: SqliteStore) -> None:
+    release(store, a=ON)
+    override(store, "a", OFF)
+    made = release(store, a=OFF)
+    assert [standing.verdict for standing in made.standings] == [Verdict.ABSORBED]
+    assert store.state().overrides == {}
+    assert served(store, "a") is False
+    assert "override.absorb" in {entry.action for entry in store.audit()}
+
+
+def test_an_unrelated_release_keeps_the_override(store: SqliteStore) -> None:
+    release(store, a=ON, b=OFF)
+    override(store, "a", OFF)
+    made = release(store, a=ON, b=ON)
+    assert [standing.verdict for standing in made.standings] == [Verdict.KEPT]
+    assert (served(store, "a"), served(store, "b")) == (False, True)
+
+
+def test_git_saying_something_else_is_a_conflict_and_nothing_is_written(store: SqliteStore) -> None:
+    release(store, a=ON, b=OFF)
+    override(store, "a", OFF)
+    before = store.pointer(), store.state(), store.releases(), store.audit()
+    with pytest.raises(Refused, match="--overrides keep or --overrides discard") as refusal:
+        release(store, a={"status": True, "rollout_percentage": 50}, b=ON)
+    assert refusal.value.code == "override-conflict"
+    assert (store.pointer(), store.state(), store.releases(), store.audit()) == before
+
+
+def test_a_conflict_kept_is_not_a_conflict_again(store: SqliteStore) -> None:
+    release(store, a=ON)
+    override(store, "a", OFF)
+    changed = {"status": True, "rollout_percentage": 100}
+    release(store, KEEP, a=changed)
+    assert served(store, "a") is False
+    assert [standing.verdict for standing in release(store, a=changed, b=ON).standings] == [Verdict.KEPT]
+
+
+def test_a_conflict_discarded_serves_what_git_says(store: SqliteStore) -> None:
+    release(store, a=ON)
+    override(store, "a", OFF)
+    release(store, DISCARD, a={"status": True, "rollout_percentage": 100})
+    assert served(store, "a") is True
+    assert store.state().overrides == {}
+    (entry,) = [entry for entry in store.audit() if entry.action == "override.discard"]
+    assert (entry.flag, entry.before) == ("a", OFF)
+
+
+def test_an_expired_override_goes(store: SqliteStore) -> None:
+    release(store, a=ON)
+    override(store, "a", OFF, expires_at="2020-01-01T00:00:00Z")
+    made = release(store, a=ON)
+    assert [standing.verdict for standing in made.standings] == [Verdict.EXPIRED]
+    assert store.state().overrides == {}
+
+
+def test_a_deletion_by_api_is_absorbed_when_git_deletes_too(store: SqliteStore) -> None:
+    release(store, a=ON, b=ON)
+    override(store, "a", None)
+    assert served(store, "a") is None
+    release(store, b=ON)
+    assert store.state().overrides == {}
+
+
+def test_a_flag_that_only_the_api_knows_survives_deploys(store: SqliteStore) -> None:
+    release(store, a=ON)
+    override(store, "hotfix", ON)
+    release(store, a=OFF)
+    assert served(store, "hotfix") is True
+
+
+def test_an_empty_release_is_refused_unless_meant(store: SqliteStore) -> None:
+    release(store, a=ON)
+    with pytest.raises(Refused, match="--allow-empty"):
+        release(store)
+    assert served(store, "a") is True
+    release(store, Consent(empty=True))
+    assert served(store, "a") is None
+
+
+def test_a_release_that_lost_most_flags_is_refused_unless_meant(store: SqliteStore) -> None:
+    release(store, **{f"flag{n}": ON for n in range(10)})
+    few = {f"flag{n}": ON for n in range(4)}
+    with pytest.raises(Refused, match="6 of 10 live flags would go; --allow-shrink"):
+        release(store, **few)
+    release(store, Consent(shrunken=True), **few)
+    assert len(live(store)[1]["flags"]) == 4
+
+
+def test_a_retired_name_is_not_reused_unless_meant(store: SqliteStore) -> None:
+    release(store, old=ON, a=ON)
+    release(store, a=ON)
+    with pytest.raises(Refused, match="--reuse"):
+        release(store, a=ON, old=OFF)
+    release(store, Consent(reuse=True), a=ON, old=OFF)
+    assert served(store, "old") is False
+    assert store.state().retired == {}
+
+
+def test_an_override_that_the_release_breaks_is_refused(store: SqliteStore) -> None:
+    base = snapshot(a=ON)
+    apply(store, {**base, "segments": {"staff": {"x": 1}}}, ORIGIN, act())
+    override(store, "a", {"status": True, "rules": [{"when": {"segment": "staff"}}]})
+    with pytest.raises(Refused) as refusal:
+        apply(store, {**base, "flags": {"a": ON, "b": ON}}, ORIGIN, act())
+    assert refusal.value.code == "invalid-release"
+    assert "staff" in str(refusal.value)
+
+
+def test_a_plan_other_than_the_reviewed_one_is_refused(store: SqliteStore) -> None:
+    release(store, a=ON)
+    state, current = live(store)
+    wanted = snapshot(a=OFF)
+    digest = plan(state, current, wanted, NOW).digest
+    assert plan(state, current, wanted, NOW + 1000).digest == digest, "time alone changes no plan"
+    override(store, "a", {"status": True, "rollout_percentage": 1})
+    with pytest.raises(Refused) as refusal:
+        apply(store, wanted, ORIGIN, act(), Consent(overrides="discard", plan_digest=digest))
+    assert refusal.value.code == "plan-changed"
+    state, current = live(store)
+    reviewed = plan(state, current, wanted, NOW).digest[:16]
+    apply(store, wanted, ORIGIN, act(), Consent(overrides="discard", plan_digest=reviewed))
+    assert served(store, "a") is False
+
+
+def test_the_plan_tells_keys_and_shared_parts(store: SqliteStore) -> None:
+    apply(store, {**snapshot(a=ON, b=ON), "segments": {"eu": {"country": "DE"}}}, ORIGIN, act())
+    state, current = live(store)
+    wanted = {**snapshot(a={"status": True, "owner": "x"}, c=ON), "segments": {"eu": {"country": "FR"}}}
+    made = plan(state, current, wanted, NOW)
+    assert (list(made.added), list(made.removed), list(made.shared)) == (["c"], ["b"], ["segment eu"])
+    assert [(one.flag, dict(one.keys)) for one in made.changed] == [("a", {"owner": (None, "x")})]
+
+
+def test_a_split_in_another_order_is_a_change(store: SqliteStore) -> None:
+    """Arms are drawn in declared order, so the order decides who gets which."""
+    variants = {"variants": {"x": 1, "y": 2}, "status": True}
+    release(store, a={**variants, "default": {"split": {"x": 1, "y": 1}}})
+    made = release(store, a={**variants, "default": {"split": {"y": 1, "x": 1}}})
+    assert [one.flag for one in made.changed] == ["a"]
+
+
+def test_rollback_serves_the_former_release_and_keeps_the_override(store: SqliteStore) -> None:
+    release(store, a=ON, gone=ON)
+    release(store, a=ON)
+    override(store, "a", OFF)
+    made = rollback(store, 1, act("release.rollback", NOW + 1))
+    assert list(made.added) == ["gone"]
+    assert (served(store, "gone"), served(store, "a")) == (True, False)
+    assert store.pointer().version == 1
+    assert store.state().retired == {}
+    assert store.audit(limit=1)[0].action == "release.rollback"
+
+
+def test_rollback_to_a_release_that_is_not_there(store: SqliteStore) -> None:
+    release(store, a=ON)
+    with pytest.raises(NotFound):
+        rollback(store, 7, act())
+
+
+def test_a_lost_race_is_a_conflict_and_changes_nothing(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    release(store, a=ON)
+    stage = store.stage
+
+    def staged_while_somebody_else_writes(*arguments: Any, **options: Any) -> Any:
+        made = stage(*arguments, **options)
+        override(store, "a", OFF)
+        return made
+
+    monkeypatch.setattr(store, "stage", staged_while_somebody_else_writes)
+    with pytest.raises(Conflict):
+        release(store, a=ON, b=ON)
+    assert store.pointer().version == 1
+    assert served(store, "b") is None

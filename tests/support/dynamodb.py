@@ -1,0 +1,92 @@
+"""DynamoDB without AWS: moto in process, and MiniStack, which speaks the wire protocol."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING
+
+import pytest
+
+from burgee.errors import StoreUnavailable
+from burgee.stores.dynamodb import DynamoDbStore
+from support.lambda_runtime import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "eu-west-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+@contextmanager
+def ministack(folder: Path, services: str = "dynamodb", python: str = sys.executable) -> Iterator[str]:
+    """A MiniStack of its own, gone when the block ends; its URL."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "SERVICES": services,
+        "LOG_LEVEL": "WARNING",
+        "TMPDIR": str(folder),
+        "S3_DATA_DIR": str(folder / "s3"),
+        "MINISTACK_REGION": CREDENTIALS["AWS_DEFAULT_REGION"],
+    }
+    log = folder / "ministack.log"
+    with log.open("w", encoding="utf-8") as output:
+        process = subprocess.Popen(
+            [python, "-m", "ministack"], cwd=folder, env=environment, stdout=output, stderr=output
+        )
+        try:
+            _wait(url, process, log)
+            yield url
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def table_at(url: str, name: str = "flags") -> DynamoDbStore:
+    """A table that is there; a machine under load may need more than one try to make it."""
+    store = DynamoDbStore(name, endpoint_url=url)
+    for _ in range(10):
+        try:
+            store.create_table()
+        except StoreUnavailable:
+            continue
+        return store
+    pytest.fail(f"{url} makes no table")
+
+
+@cache
+def wire_url() -> str:
+    """One server for all tests of this process."""
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(ministack(Path(mkdtemp(prefix="ministack-"))))
+
+
+def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            urllib.request.urlopen(f"{url}/_ministack/health", timeout=5).close()
+        except OSError:
+            assert process.poll() is None, log.read_text(encoding="utf-8")
+            assert time.monotonic() < deadline, log.read_text(encoding="utf-8")
+            time.sleep(0.1)
+        else:
+            return

@@ -1,0 +1,81 @@
+"""`burgee serve` as a process of its own, asked over HTTP."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from support.planted import SEARCH
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PATIENCE = 20
+
+
+class Server:
+    """A running `burgee serve`."""
+
+    def __init__(self, process: subprocess.Popen[str], log: Path) -> None:
+        self.process = process
+        self.log = log
+        self.url = self.wait_for(r"http://[\w.]+:\d+").group(0)
+
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        """A line of its log, which is where it talks to the person."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            found = re.search(pattern, self.log.read_text(encoding="utf-8"))
+            if found:
+                return found
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.05)
+        pytest.fail(f"{pattern!r} was not said: {self.log.read_text(encoding='utf-8')}")
+
+    def call(self, path: str, method: str = "GET", body: Any = None, **headers: str) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json", **headers}
+        request = urllib.request.Request(self.url + path, data, headers, method=method)
+        with urllib.request.urlopen(request, timeout=PATIENCE) as response:
+            text = response.read()
+        return json.loads(text) if text else None
+
+    def until(self, path: str, key: str, wanted: Any) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            try:
+                if self.call(path)[key] == wanted:
+                    return
+            except urllib.error.HTTPError:
+                pass
+            time.sleep(0.05)
+        pytest.fail(f"{path} never told {key} = {wanted}")
+
+
+@contextmanager
+def serving(folder: Path, *arguments: str) -> Iterator[Server]:
+    """A server on a free port, gone when the block ends."""
+    command = [sys.executable, "-c", "from burgee.cli import main; main()", "serve", "--port", "0", *arguments]
+    functions = Path(__file__).parents[2] / "functions"
+    log = folder / "serve.log"
+    with log.open("w", encoding="utf-8") as output:
+        environment = {**os.environ, "PYTHONPATH": str(functions)}
+        process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=output, text=True, env=environment)
+        try:
+            yield Server(process, log)
+        finally:
+            process.terminate()  # an interrupt is ignored where the tests run in the background of a shell
+            process.wait(PATIENCE)
+    SEARCH.look(log.read_text(encoding="utf-8"), "the log of burgee serve")
