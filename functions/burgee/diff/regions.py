@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from burgee.diff.sample_values import MISSING, Clause, witnesses
-from burgee.evaluation.conditions import IGNORE_CASE, compile_condition
+from burgee.evaluation.conditions import compile_condition
+from burgee.evaluation.operators import IGNORE_CASE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

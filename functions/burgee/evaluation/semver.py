@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import operator
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 _SEMVER = re.compile(
     r"v?(0|[1-9]\d{0,17})\.(0|[1-9]\d{0,17})\.(0|[1-9]\d{0,17})"
@@ -60,25 +59,16 @@ def caret(base: Version) -> tuple[Version, Version]:
     return base, (0, 0, patch + 1, ())
 
 
-def _in_range(limits: Callable[[Version], tuple[Version, Version]]) -> Callable[[Version, Version], bool]:
-    def check(version: Version, base: Version) -> bool:
-        low, high = limits(base)
-        return low <= version < high
-
-    return check
+def in_tilde(version: Version, base: Version) -> bool:
+    """Whether a version is in `~base`."""
+    low, high = tilde(base)
+    return low <= version < high
 
 
-VERSION_CHECKS: Mapping[str, Callable[[Version, Version], bool]] = {
-    "semver_eq": operator.eq,
-    "semver_ne": operator.ne,
-    "semver_gt": operator.gt,
-    "semver_gte": operator.ge,
-    "semver_lt": operator.lt,
-    "semver_lte": operator.le,
-    "semver_tilde": _in_range(tilde),
-    "semver_caret": _in_range(caret),
-}
-"""By operator, whether a version passes against an operand."""
+def in_caret(version: Version, base: Version) -> bool:
+    """Whether a version is in `^base`."""
+    low, high = caret(base)
+    return low <= version < high
 
 
 class Verdicts(dict[str, bool]):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from burgee.evaluation.conditions import IGNORE_CASE, OPERATORS, OperandError, check_operand
 from burgee.evaluation.hash_strategies import PINNED
+from burgee.evaluation.operators import IGNORE_CASE, OPERATORS, OperandError, check_operand
 from burgee.findings import Code, unknown_codes
 from burgee.flagfile.experiments import Experiment, Metric
 from burgee.flagfile.fields import Name, Number, Part, Percentage, Switch, Text, Time, three_decimals
@@ -121,7 +121,7 @@ def _attribute_faults(value: Any, path: tuple[str | int, ...]) -> Iterator[Fault
         if name not in OPERATORS:
             yield Fault((*path, name), "unknown-operator", f"there is no operator `{name}`")
             continue
-        if ignore_case is True and not OPERATORS[name].text:
+        if ignore_case is True and not OPERATORS[name].ignores_case:
             yield Fault((*path, IGNORE_CASE), "invalid-operand", f"`ignore_case` does not go with `{name}`")
         yield from _operand_faults(name, value[name], (*path, name), ignore_case=ignore_case is True)
 

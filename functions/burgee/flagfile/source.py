@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from burgee.errors import FlagFileError
-from burgee.evaluation.conditions import OPERATORS
+from burgee.evaluation.operators import OPERATORS
 from burgee.flagfile.experiments import Experiment, Metric
 from burgee.flagfile.grammar import Flag, FlagFile, Included, Rule
 from burgee.flagfile.yaml_reader import MAX_BYTES, Document

@@ -1,0 +1,306 @@
+"""The operators of conditions: one table, `OPERATORS`, and everything that an operator is.
+
+A new operator is one entry of the table: what its operand may be, the test that it makes of it, and, where that is
+faster, the same test as an expression for rules that are asked often. The grammar, the JSON Schema and the generated
+rules read the table. A test asks for its cases in `tests/cases/operators.yaml`; its line in `docs/flag-file.md` is
+for people.
+
+An attribute that is missing, null or of the wrong type does not match; it never errors: so no test passes None.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from burgee.evaluation.semver import Verdicts, Version, in_caret, in_tilde, parse_version
+from burgee.times import parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Test: TypeAlias = Callable[[Any], bool]
+
+IGNORE_CASE = "ignore_case"
+
+
+class OperandError(ValueError):
+    """An operand that its operator cannot take; the message completes the sentence "… takes"."""
+
+
+class Inline(NamedTuple):
+    """A test as an expression of `value` and `{operand}`; `bind(operand)` is None where it does not hold."""
+
+    expression: str
+    bind: Callable[[Any], Any] = lambda operand: operand
+
+
+class Operator(NamedTuple):
+    """`build(operand, ignore_case)` makes the test of an attribute's value. `takes` describes the operand."""
+
+    build: Callable[[Any, bool], Test]
+    takes: str
+    ignores_case: bool = False
+    """Whether `ignore_case` may stand beside it."""
+    inline: Inline | None = None
+
+
+def check_operand(name: str, operand: Any, *, ignore_case: bool = False) -> None:
+    """Raises OperandError if the operator cannot take the operand; KeyError if there is no such operator."""
+    OPERATORS[name].build(operand, ignore_case)
+
+
+def _kind(value: Any) -> str | None:
+    """What values are compared with: True is no number, 1 is 1.0, and a list or mapping is no scalar."""
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, (int, float)):
+        return "number"
+    return "text" if isinstance(value, str) else None
+
+
+def _exists(operand: Any, _ignore_case: bool) -> Test:
+    if not isinstance(operand, bool):
+        raise OperandError("true or false")
+    return lambda value: (value is not None) is operand
+
+
+def _scalars(operand: Any, ignore_case: bool) -> dict[str, frozenset[Any]]:
+    items = operand if isinstance(operand, list) else [operand]
+    kinds: dict[str, set[Any]] = {}
+    for item in items:
+        kind = _kind(item)
+        if kind is None:
+            raise OperandError("a text, number or boolean, or a list of them")
+        kinds.setdefault(kind, set()).add(item.casefold() if ignore_case and kind == "text" else item)
+    if not kinds:
+        raise OperandError("at least one value")
+    return {kind: frozenset(values) for kind, values in kinds.items()}
+
+
+def _one_of(operand: Any, ignore_case: bool) -> Test:
+    kinds = _scalars(operand, ignore_case)
+    texts = kinds.get("text")
+    if texts is not None and len(kinds) == 1:
+        if ignore_case:
+            return lambda value: isinstance(value, str) and value.casefold() in texts
+        return lambda value: isinstance(value, str) and value in texts
+    fold = _fold(ignore_case)
+
+    def test(value: Any) -> bool:
+        kind = _kind(value)
+        return kind is not None and fold(value) in kinds.get(kind, ())
+
+    return test
+
+
+def _none_of(operand: Any, ignore_case: bool) -> Test:
+    kinds = _scalars(operand, ignore_case)
+    fold = _fold(ignore_case)
+
+    def test(value: Any) -> bool:
+        among = kinds.get(_kind(value) or "")
+        return among is not None and fold(value) not in among
+
+    return test
+
+
+def _equal(operand: Any, ignore_case: bool) -> Test:
+    if isinstance(operand, list):
+        raise OperandError("one value; use `in` for a list")
+    if isinstance(operand, str) and not ignore_case:
+        return lambda value: value == operand
+    return _one_of(operand, ignore_case)
+
+
+def _unequal(operand: Any, ignore_case: bool) -> Test:
+    if isinstance(operand, list):
+        raise OperandError("one value; use `not_in` for a list")
+    return _none_of(operand, ignore_case)
+
+
+def _fold(ignore_case: bool) -> Callable[[Any], Any]:
+    if not ignore_case:
+        return lambda value: value
+    return lambda value: value.casefold() if isinstance(value, str) else value
+
+
+def _texts(operand: Any, ignore_case: bool) -> tuple[str, ...]:
+    items = operand if isinstance(operand, list) else [operand]
+    if not items or not all(isinstance(item, str) for item in items):
+        raise OperandError("a text or a list of texts")
+    return tuple(item.casefold() for item in items) if ignore_case else tuple(items)
+
+
+def _text_operator(method: str) -> Operator:
+    check: Callable[[str, tuple[str, ...]], bool] = getattr(str, method)
+
+    def build(operand: Any, ignore_case: bool) -> Test:
+        texts = _texts(operand, ignore_case)
+        if ignore_case:
+            return lambda value: isinstance(value, str) and check(value.casefold(), texts)
+        return lambda value: isinstance(value, str) and check(value, texts)
+
+    inline = Inline(f"{_IS_TEXT}value.{method}({{operand}})", _only_texts)
+    return Operator(build, "a text or a list of texts", ignores_case=True, inline=inline)
+
+
+def _contains(operand: Any, ignore_case: bool) -> Test:
+    kinds = _scalars(operand, ignore_case)
+    texts = tuple(kinds.get("text", ()))
+    member = _one_of(operand, ignore_case)
+    fold = _fold(ignore_case)
+
+    def test(value: Any) -> bool:
+        if isinstance(value, str):
+            folded = fold(value)
+            return any(text in folded for text in texts)
+        return isinstance(value, (list, tuple)) and any(member(item) for item in value)
+
+    return test
+
+
+def _not_contains(operand: Any, ignore_case: bool) -> Test:
+    contains = _contains(operand, ignore_case)
+    return lambda value: isinstance(value, (str, list, tuple)) and not contains(value)
+
+
+def _matches(operand: Any, ignore_case: bool) -> Test:
+    import re2
+
+    options = re2.Options()
+    options.case_sensitive = not ignore_case
+    options.log_errors = False
+    patterns = []
+    for pattern in _texts(operand, ignore_case=False):
+        try:
+            patterns.append(re2.compile(pattern, options))
+        except re2.error as error:
+            detail = error.args[0].decode() if isinstance(error.args[0], bytes) else error.args[0]
+            raise OperandError(f"an RE2 pattern, and {pattern!r} is none: {detail}") from error
+
+    def test(value: Any) -> bool:
+        try:
+            return isinstance(value, str) and any(pattern.search(value) is not None for pattern in patterns)
+        except UnicodeEncodeError:  # half of a surrogate pair, which JSON can carry and RE2 cannot
+            return False
+
+    return test
+
+
+def _number_operator(compare: Callable[[float, float], bool], sign: str) -> Operator:
+    def build(operand: Any, _ignore_case: bool) -> Test:
+        if _kind(operand) != "number":
+            raise OperandError("a number")
+        return lambda value: (
+            isinstance(value, (int, float)) and value.__class__ is not bool and compare(value, operand)
+        )
+
+    return Operator(build, "a number", inline=Inline(f"{_IS_NUMBER}value {sign} {{operand}}"))
+
+
+def _time_test(compare: Callable[[float, float], bool]) -> Callable[[Any, bool], Test]:
+    def build(operand: Any, _ignore_case: bool) -> Test:
+        try:
+            bound = parse_time(operand)
+        except (TypeError, ValueError) as error:
+            raise OperandError("an RFC 3339 time such as 2027-03-01T09:00:00Z") from error
+
+        def test(value: Any) -> bool:
+            try:
+                return isinstance(value, str) and compare(parse_time(value), bound)
+            except ValueError:
+                return False
+
+        return test
+
+    return build
+
+
+def _version(operand: Any) -> Version:
+    version = parse_version(operand) if isinstance(operand, str) else None
+    if version is None:
+        raise OperandError('a semantic version in quotes, such as "2.3.0"')
+    return version
+
+
+def _version_operator(check: Callable[[Version, Version], bool]) -> Operator:
+    def verdicts(operand: Any) -> Verdicts:
+        return Verdicts(check, _version(operand))
+
+    def build(operand: Any, _ignore_case: bool) -> Test:
+        known = verdicts(operand)
+        return lambda value: (value.__class__ is str or isinstance(value, str)) and known[value]
+
+    return Operator(build, "a semantic version in quotes", inline=Inline(f"{_IS_TEXT}{{operand}}[value]", verdicts))
+
+
+def _cidr(operand: Any, _ignore_case: bool) -> Test:
+    from ipaddress import ip_address, ip_network
+
+    try:
+        networks = [ip_network(text) for text in _texts(operand, ignore_case=False)]
+    except ValueError as error:
+        raise OperandError(f"a network such as 10.0.0.0/8: {error}") from error
+
+    def test(value: Any) -> bool:
+        if not isinstance(value, str):
+            return False
+        try:
+            address = ip_address(value)
+        except ValueError:
+            return False
+        return any(address in network for network in networks)
+
+    return test
+
+
+def _text_alone(operand: Any) -> str | None:
+    return operand if isinstance(operand, str) else None
+
+
+def _only_texts(operand: Any) -> tuple[str, ...] | None:
+    items = operand if isinstance(operand, list) else [operand]
+    return tuple(items) if all(isinstance(item, str) for item in items) else None
+
+
+def _text_set(operand: Any) -> frozenset[str] | None:
+    texts = _only_texts(operand)
+    return None if texts is None else frozenset(texts)
+
+
+_IS_TEXT = "(value.__class__ is str or isinstance(value, str)) and "
+_IS_NUMBER = "(value.__class__ is int or isinstance(value, (int, float)) and value.__class__ is not bool) and "
+
+_SCALAR = "a text, number or boolean"
+_SCALARS = "a list of texts, numbers or booleans"
+_MEMBERS = "a text or other scalar, or a list of them"
+_TIME = "an RFC 3339 time"
+
+OPERATORS: dict[str, Operator] = {
+    "eq": Operator(_equal, _SCALAR, ignores_case=True, inline=Inline("value == {operand}", _text_alone)),
+    "ne": Operator(_unequal, _SCALAR, ignores_case=True),
+    "in": Operator(_one_of, _SCALARS, ignores_case=True, inline=Inline(f"{_IS_TEXT}value in {{operand}}", _text_set)),
+    "not_in": Operator(_none_of, _SCALARS, ignores_case=True),
+    "contains": Operator(_contains, _MEMBERS, ignores_case=True),
+    "not_contains": Operator(_not_contains, _MEMBERS, ignores_case=True),
+    "starts_with": _text_operator("startswith"),
+    "ends_with": _text_operator("endswith"),
+    "matches": Operator(_matches, "an RE2 pattern or a list of them", ignores_case=True),
+    "exists": Operator(_exists, "true or false"),
+    "gt": _number_operator(operator.gt, ">"),
+    "gte": _number_operator(operator.ge, ">="),
+    "lt": _number_operator(operator.lt, "<"),
+    "lte": _number_operator(operator.le, "<="),
+    "before": Operator(_time_test(operator.lt), _TIME),
+    "after": Operator(_time_test(operator.gt), _TIME),
+    "semver_eq": _version_operator(operator.eq),
+    "semver_ne": _version_operator(operator.ne),
+    "semver_gt": _version_operator(operator.gt),
+    "semver_gte": _version_operator(operator.ge),
+    "semver_lt": _version_operator(operator.lt),
+    "semver_lte": _version_operator(operator.le),
+    "semver_tilde": _version_operator(in_tilde),
+    "semver_caret": _version_operator(in_caret),
+    "cidr": Operator(_cidr, "a network such as 10.0.0.0/8, or a list of them"),
+}

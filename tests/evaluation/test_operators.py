@@ -1,0 +1,130 @@
+"""Operators on values of every kind, from tests/cases/operators.yaml; the table is the one place that knows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from burgee.evaluation.conditions import compile_condition
+from burgee.evaluation.operators import IGNORE_CASE, OPERATORS, Inline, OperandError, Operator, check_operand
+from burgee.evaluation.ruleset import OFTEN, Ruleset
+from burgee.flagfile.grammar import json_schema, normalise
+from support.operators import CASES
+
+# Half a surrogate pair, which JSON can write as "\ud800", and texts that look like something.
+ODD = st.sampled_from(
+    ["\ud800", "a\udfff", "2026-02-30", "9999-12-31T23:59:59-23:59", "1.2.3-01", "::ffff:10.0.0.1%1"]
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | ODD,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+def matches(when: Any, context: Any) -> bool:
+    return compile_condition(when, no_segments)(context)
+
+
+def no_segments(name: str) -> Any:
+    raise KeyError(name)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: str(case["when"]))
+def test_operators(case: dict[str, Any]) -> None:
+    when = {"x": case["when"]}
+    for value in case["yes"]:
+        assert matches(when, {"x": value}), value
+        assert matches({"a.b": case["when"]}, {"a": {"b": value}}), value
+    for value in case["no"]:
+        assert not matches(when, {"x": value}), value
+    for absent in ({}, {"x": None}, {"y": 1}):
+        assert matches(when, absent) is (case.get("absent") == "yes")
+
+
+def test_every_operator_is_tried() -> None:
+    tried = {name for case in CASES if isinstance(case["when"], dict) for name in case["when"]}
+    assert tried - {IGNORE_CASE} == set(OPERATORS)
+
+
+SAMPLES: dict[str, list[Any]] = {
+    "text": ["", "x", "1", "true", "1.0.0", "2026-01-01", "10.0.0.1"],
+    "number": [0, 1, -1, 1.5, 1e300, 10**400, float("nan"), float("inf")],
+    "boolean": [True, False],
+    "list": [[], [0], [[]], [{}], [None], ["x"]],
+    "object": [{}, {"x": 1}, {"eq": "x"}],
+}
+
+
+def kinds_taken(name: str, operand: Any) -> set[str]:
+    """The kinds of value that an operator may match, by the kind of its operand where it compares."""
+    kinds = {str: "text", bool: "boolean", int: "number", float: "number"}
+    if name in {"eq", "ne", "in", "not_in"}:
+        return {kinds[type(item)] for item in (operand if isinstance(operand, list) else [operand])}
+    if name in {"contains", "not_contains"}:
+        return {"text", "list"}
+    return {"number"} if name in {"gt", "gte", "lt", "lte"} else {"text"}
+
+
+NAMED = [(case["when"], name) for case in CASES if isinstance(case["when"], dict) for name in case["when"]]
+
+
+@pytest.mark.parametrize(
+    ("when", "name"), [(when, name) for when, name in NAMED if name not in {"exists", IGNORE_CASE}], ids=str
+)
+def test_a_value_of_another_kind_never_matches(when: dict[str, Any], name: str) -> None:
+    """For every operator: text, numbers, booleans, lists and objects where it takes no such thing."""
+    others = SAMPLES.keys() - kinds_taken(name, when[name])
+    assert others
+    for kind in others:
+        for value in SAMPLES[kind]:
+            assert not matches({"x": when}, {"x": value}), value
+
+
+@given(JSON)
+@example("\ud800")
+@example(["\ud800"])
+@example(10**5000)
+@example(float("nan"))
+def test_no_value_makes_an_operator_fail(value: Any) -> None:
+    for case in CASES:
+        assert matches({"x": case["when"]}, {"x": value}) in {True, False}
+
+
+def test_an_operator_is_added_in_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Grammar, schema, rules tried one by one and generated rules all read the table."""
+
+    def build(operand: Any, _ignore_case: bool) -> Any:
+        if not isinstance(operand, int):
+            raise OperandError("a whole number")
+        return lambda value: isinstance(value, str) and len(value) == operand
+
+    written: list[Any] = []
+
+    def bind(operand: int) -> int:
+        written.append(operand)
+        return operand
+
+    inline = Inline("isinstance(value, str) and len(value) == {operand}", bind)
+    monkeypatch.setitem(OPERATORS, "length", Operator(build, "a whole number", inline=inline))
+    with pytest.raises(OperandError, match="a whole number"):
+        check_operand("length", "x")
+    rule = {"when": {"plan": {"length": 3}}, "serve": "on"}
+    flag = normalise({"status": True, "rules": [rule], "default": {"serve": "off"}})
+    ruleset = Ruleset({"format": 1, "flags": {"f": flag}})
+    for _ in range(OFTEN + 1):
+        assert ruleset.evaluate("f", {"plan": "pro"}).value is True
+        assert ruleset.evaluate("f", {"plan": "free"}).value is False
+    assert written == [3]
+
+
+def test_the_schema_names_every_operator() -> None:
+    (attribute,) = [
+        kind
+        for kind in json_schema()["$defs"]["Segment"]["properties"]["when"]["additionalProperties"]["anyOf"]
+        if kind["type"] == "object"
+    ]
+    assert set(attribute["properties"]) == {*OPERATORS, IGNORE_CASE}
