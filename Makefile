@@ -14,7 +14,7 @@ ARCH ?= arm64
 # pyenv's own folders come first: its shim is on PATH even where it runs nothing.
 PYTHON_3_13 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python3.13) $(shell command -v python3.13))
 
-.PHONY: help setup run test lint types unit conformance stack build bench bench-check schema lock clean
+.PHONY: help setup run test lint types unit conformance stack build bench bench-check schema site lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -70,6 +70,9 @@ bench-check: $(READY) ## compare instruction counts of the hot paths with their 
 
 schema: $(READY) ## write infra/flags.schema.json from the grammar
 	@$(BIN)/burgee schema > infra/flags.schema.json
+
+site: $(READY) ## build the documentation's site into build/site
+	@cd infra && NO_MKDOCS_2_WARNING=1 ../$(BIN)/mkdocs build -q --strict -f mkdocs.yml
 
 lock: $(READY) ## resolve every dependency anew into infra/requirements.lock
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --all-extras --no-header --no-annotate --upgrade pyproject.toml -o $(LOCK)

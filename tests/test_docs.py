@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from support.cli import Burgee
 
 ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
 FLAG_FILE = ROOT / "docs/flag-file.md"
 
 
@@ -167,11 +170,24 @@ def test_the_bucketing_page_computes() -> None:
     exec(compile(example, "docs/bucketing.md", "exec"), {})
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))])
+@pytest.mark.parametrize("page", [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))])
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
         if not target.startswith("http"):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_site_builds_strictly(tmp_path: Path) -> None:
+    """Every page is in the navigation, and every link and anchor leads somewhere."""
+    command = [str(BIN / "mkdocs"), "build", "-q", "--strict", "-f", str(ROOT / "infra/mkdocs.yml")]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    built = subprocess.run(
+        [*command, "-d", str(tmp_path)], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert built.returncode == 0, built.stderr
+    front = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert 'href="flag-file/"' in front
+    assert (tmp_path / "repository/template.yaml").read_bytes() == (ROOT / "template.yaml").read_bytes()
 
 
 def test_the_schema_in_infra_is_current() -> None:
