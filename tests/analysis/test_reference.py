@@ -11,13 +11,13 @@ from scipy.integrate import quad
 
 from burgee.analysis.stats.estimates import BEFORE, VALUE, Moments, compare, moments, relative_error
 from burgee.analysis.stats.multiplicity import benjamini_hochberg, holm, sample_ratio
+from burgee.analysis.stats.numeric import rising_root
 from burgee.analysis.stats.planning import power_of_means, power_of_proportions
 from burgee.analysis.stats.sequential import (
     constant_bounds,
     crossing,
     sequence_bound,
     sequence_p_value,
-    solve,
     spending_bounds,
 )
 from burgee.flagfile.experiments import Spending
@@ -66,7 +66,7 @@ def test_sample_ratio_mismatch(counts: tuple[int, int], printed: str) -> None:
 
 def test_power_t_test_as_r_prints_it() -> None:
     assert round(power_of_means(20, 1, 1), 7) == 0.8689528
-    assert round(solve(lambda n: power_of_means(n, 1, 1) - 0.9, 2, 50), 5) == 22.02110
+    assert round(rising_root(lambda n: power_of_means(n, 1, 1) - 0.9, 2, 50), 5) == 22.02110
 
 
 def test_power_prop_test_as_r_prints_it() -> None:

@@ -1,13 +1,15 @@
-"""Warnings of plans: sizes too small, as far as the analysis is installed, and experiments that are over."""
+"""Warnings about plans: sizes too small, and experiments that are over."""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from burgee.analysis.plans import plan_of
+from burgee.analysis.stats.planning import sample_size
 from burgee.diff.symbolic import Side
 from burgee.flagfile.compile import compile_source
-from burgee.flagfile.experiments import allocation
+from burgee.flagfile.experiments import Method, allocation
 from burgee.model import Problem, Severity
 from burgee.times import parse_time
 
@@ -24,13 +26,10 @@ def undersized(source: Source) -> Iterator[Problem]:
         for name, flag in source.model.flags.items()
         if (one := flag.experiment) and one.baseline and one.sample_size and one.minimum_detectable_effect
     ]
-    if not asking or not find_spec("scipy"):
-        return
-    from burgee.analysis.plans import plan_of
-    from burgee.analysis.stats.planning import sample_size
-
     for name in asking:
         plan = plan_of(source.model, name)
+        if plan.experiment.method is not Method.FIXED and not find_spec("scipy"):
+            continue
         planned, effect = plan.experiment.sample_size, plan.experiment.minimum_detectable_effect
         if plan.baseline is None or planned is None or effect is None:
             continue

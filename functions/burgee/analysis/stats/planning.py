@@ -1,16 +1,19 @@
-"""How many units it takes: power, sample size and minimum detectable effect, of every metric and every method."""
+"""How many units it takes: power, sample size and minimum detectable effect, of every metric and every method.
+
+Fixed designs need no library, so that lint may ask; sequential ones load numpy and scipy when they are planned.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from statistics import NormalDist
 
-from scipy import stats
-
-from burgee.analysis.stats.sequential import crossing, sequence_bound, solve, spending_bounds
+from burgee.analysis.stats.numeric import normal_sf, rising_root, t_isf, t_sf
 from burgee.flagfile.experiments import Method, Spending
 
+NORMAL = NormalDist()
 LOOKS = 100
 """How often an always-valid experiment is looked at, when planning."""
 
@@ -43,7 +46,7 @@ def power_of_means(n: float, difference: float, sd: float, alpha: float = 0.05) 
     """The power of a t-test with `n` in each arm, as R's power.t.test has it."""
     degrees = 2 * (n - 1)
     centre = math.sqrt(n / 2) * difference / sd
-    return float(stats.nct.sf(stats.t.isf(alpha / 2, degrees), degrees, centre))
+    return t_sf(t_isf(alpha / 2, degrees), degrees, centre)
 
 
 def power_of_proportions(n: float, one: float, other: float, alpha: float = 0.05) -> float:
@@ -57,6 +60,8 @@ def power(n: float, baseline: Baseline, effect: float, design: Design) -> float:
     """The chance to find an absolute effect with `n` units in all arms."""
     # Sequential designs need `inflation` times as many units for the same power, whatever the metric.
     if design.method is not Method.FIXED:
+        from burgee.analysis.stats.sequential import crossing
+
         null, alternative = _spreads(baseline, effect, design)
         drift = (abs(effect) * math.sqrt(n) - (null - alternative) * _z(design)) / alternative
         return crossing(*_plan(design), drift)
@@ -65,12 +70,17 @@ def power(n: float, baseline: Baseline, effect: float, design: Design) -> float:
     arms = n * design.control, n * design.treatment
     degrees = max(sum(arms) - 2, 1)
     centre = abs(effect) / (baseline.sd * math.sqrt(1 / arms[0] + 1 / arms[1]))
-    return float(stats.nct.sf(stats.t.isf(design.alpha / 2, degrees), degrees, centre))
+    return t_sf(t_isf(design.alpha / 2, degrees), degrees, centre)
 
 
 def sample_size(baseline: Baseline, effect: float, design: Design) -> int:
     """Units in all arms, those of other treatments left out."""
-    return math.ceil(solve(lambda n: power(n, baseline, effect, design) - design.power, 4.0, 64.0))
+    null, alternative = _spreads(baseline, effect, design)
+    normal = ((_z(design) * null + NORMAL.inv_cdf(design.power) * alternative) / effect) ** 2
+    if design.method is Method.FIXED and baseline.sd is None:
+        return math.ceil(normal - 1e-9)
+    # A t-test takes a few units more than the normal test, and a sequential design up to about twice as many.
+    return math.ceil(rising_root(lambda n: power(n, baseline, effect, design) - design.power, 4.0, max(normal, 8.0)))
 
 
 def detectable(n: float, baseline: Baseline, design: Design) -> float:
@@ -83,21 +93,25 @@ def detectable(n: float, baseline: Baseline, design: Design) -> float:
 
     if gap(room if math.isfinite(room) else start * 1e6) < 0:
         return math.inf
-    return solve(gap, start * 1e-3, start)
+    return rising_root(gap, start * 1e-3, start)
 
 
 def inflation(design: Design) -> float:
     """How many times the units of a fixed design it takes."""
     if design.method is Method.FIXED:
         return 1.0
+    from burgee.analysis.stats.sequential import crossing
+
     bounds, fractions = _plan(design)
-    drift = solve(lambda z: crossing(bounds, fractions, z) - design.power, 0.1, 4.0)
-    return (drift / (_z(design) + float(stats.norm.isf(1 - design.power)))) ** 2
+    drift = rising_root(lambda z: crossing(bounds, fractions, z) - design.power, 0.1, 4.0)
+    return (drift / (_z(design) + NORMAL.inv_cdf(design.power))) ** 2
 
 
 @lru_cache(maxsize=32)
 def _plan(design: Design) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """The bounds at each look and the fractions of the information there."""
+    from burgee.analysis.stats.sequential import sequence_bound, spending_bounds
+
     looks = LOOKS if design.method is Method.ALWAYS_VALID else design.looks
     fractions = tuple((look + 1) / looks for look in range(looks))
     if design.method is Method.ALWAYS_VALID:
@@ -106,7 +120,7 @@ def _plan(design: Design) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 
 def _z(design: Design) -> float:
-    return float(stats.norm.isf(design.alpha / 2))
+    return -NORMAL.inv_cdf(design.alpha / 2)
 
 
 def _spreads(baseline: Baseline, effect: float, design: Design) -> tuple[float, float]:
@@ -123,4 +137,4 @@ def _spreads(baseline: Baseline, effect: float, design: Design) -> tuple[float, 
 
 
 def _normal_power(n: float, effect: float, null: float, alternative: float, alpha: float) -> float:
-    return float(stats.norm.cdf((effect * math.sqrt(n) - stats.norm.isf(alpha / 2) * null) / alternative))
+    return normal_sf((-NORMAL.inv_cdf(alpha / 2) * null - effect * math.sqrt(n)) / alternative)

@@ -11,15 +11,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import ndtr
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
+from burgee.analysis.stats.numeric import root
 from burgee.flagfile.experiments import Spending
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     Density: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -35,7 +32,7 @@ def spent(spending: Spending, fraction: float, alpha: float) -> float:
         return alpha
     if spending is Spending.POCOCK:
         return alpha * math.log(1 + (math.e - 1) * fraction)
-    return float(4 * norm.sf(norm.isf(alpha / 4) / math.sqrt(fraction)))
+    return float(4 * ndtr(ndtri(alpha / 4) / math.sqrt(fraction)))
 
 
 @lru_cache(maxsize=256)
@@ -66,7 +63,7 @@ def constant_bounds(looks: int, alpha: float, spending: Spending) -> tuple[float
     def excess(level: float) -> float:
         return crossing(tuple(level * part for part in shape), fractions) - alpha
 
-    level = float(brentq(excess, 1.0, 6.0, xtol=1e-10))
+    level = root(excess, 1.0, 6.0)
     return tuple(level * part for part in shape)
 
 
@@ -100,7 +97,7 @@ class _Walk:
         """The bound that is crossed at this fraction with this probability."""
         if chance <= 1e-14 or fraction <= self._at or self.outside(fraction, FAR) >= chance:
             return FAR
-        return float(brentq(lambda bound: self.outside(fraction, bound) - chance, 0.0, FAR, xtol=1e-11))
+        return root(lambda bound: self.outside(fraction, bound) - chance, 0.0, FAR)
 
     def step(self, fraction: float, bound: float) -> None:
         """Goes on to a look with those inside its bound."""
@@ -134,10 +131,3 @@ def sequence_p_value(z: float, n: float, alpha: float, tuning: float) -> float:
     mixed = n * rho(alpha, tuning) ** 2
     exponent = min(-0.5 * z * z * mixed / (mixed + 1) + 0.5 * math.log(mixed + 1), 0.0)
     return math.exp(exponent)
-
-
-def solve(function: Callable[[float], float], low: float, high: float) -> float:
-    """The root of a rising function, looked for in ever larger steps."""
-    while function(high) < 0 and high < 1e15:
-        low, high = high, high * 2
-    return float(brentq(function, low, high, xtol=1e-9, rtol=1e-12))

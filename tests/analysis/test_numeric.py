@@ -1,0 +1,58 @@
+"""Roots and t distributions in plain Python, against scipy."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from scipy import optimize, stats
+
+from burgee.analysis.stats.numeric import normal_sf, rising_root, root, t_isf, t_sf
+from burgee.analysis.stats.planning import Baseline, Design, sample_size
+
+
+@pytest.mark.parametrize("degrees", [3, 17.776, 38, 1000, 2e6])
+def test_t_tails_are_scipys(degrees: float) -> None:
+    for t in (-3.0, 0.0, 0.7, 1.96, 5.0, 12.0):
+        assert t_sf(t, degrees) == pytest.approx(stats.t.sf(t, degrees), rel=1e-9)
+        for centre in (0.5, 2.8, 6.0):
+            assert t_sf(t, degrees, centre) == pytest.approx(stats.nct.sf(t, degrees, centre), rel=1e-7, abs=1e-10)
+    for chance in (0.4, 0.025, 1e-4):
+        assert t_isf(chance, degrees) == pytest.approx(stats.t.isf(chance, degrees), rel=1e-8)
+    assert normal_sf(2.5) == pytest.approx(stats.norm.sf(2.5), rel=1e-14)
+
+
+@pytest.mark.parametrize("power", [1, 2, 5])
+def test_roots_are_found(power: int) -> None:
+    assert root(lambda x: x**power - 0.3, 0.0, 4.0) == pytest.approx(0.3 ** (1 / power), rel=1e-9)
+    assert rising_root(lambda x: x**power - 5000.0, 0.1, 1.0) == pytest.approx(5000 ** (1 / power), rel=1e-9)
+    with pytest.raises(ValueError, match="no change of sign"):
+        root(lambda x: x**2 + 1, -1.0, 1.0)
+
+
+def test_a_hundred_planned_sizes_are_those_that_scipy_finds() -> None:
+    generator = np.random.default_rng(11)
+    for _ in range(100):
+        alpha, power = generator.choice([0.01, 0.025, 0.05, 0.1]), generator.choice([0.8, 0.9, 0.95])
+        share = generator.uniform(0.1, 0.9)
+        design = Design(alpha, power, control=share, treatment=1 - share)
+        mean, sd, effect = generator.uniform(1, 50), generator.uniform(1, 100), generator.uniform(0.5, 5)
+
+        def gap(n: float, a: float = alpha, p: float = power, s: float = share, d: float = effect / sd) -> float:
+            degrees, centre = n - 2, d * math.sqrt(n * s * (1 - s))
+            return float(stats.nct.sf(stats.t.isf(a / 2, degrees), degrees, centre) - p)
+
+        theirs = math.ceil(optimize.brentq(gap, 6, 1e7, xtol=1e-9))
+        assert sample_size(Baseline(mean, sd), effect, design) == theirs
+
+
+def test_planning_a_fixed_design_loads_no_library() -> None:
+    code = (
+        "import burgee.cli.experiment_warnings, sys; from burgee.analysis.stats.planning import *; "
+        "sample_size(Baseline(20, 35), 1.5, Design()); print({'numpy', 'scipy'} & sys.modules.keys())"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "set()\n"
