@@ -6,7 +6,7 @@ import asyncio
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
@@ -147,8 +147,14 @@ def test_an_environment_is_chosen(path: Path) -> None:
 
 def test_times_in_a_context_are_times(path: Path) -> None:
     client = client_of(BurgeeProvider.from_file(path))
-    for year, value in ((2026, False), (2028, True)):
-        context = EvaluationContext("ada", {"joined": datetime(year, 6, 1, tzinfo=UTC), "seen": [datetime.now(UTC)]})
+    west = timezone(timedelta(hours=-8))
+    for joined, value in (
+        (datetime(2026, 6, 1, tzinfo=UTC), False),
+        (datetime(2028, 6, 1, tzinfo=UTC), True),
+        (datetime.min.replace(tzinfo=timezone(timedelta(hours=8))), False),
+        (datetime.max.replace(tzinfo=west), True),
+    ):
+        context = EvaluationContext("ada", {"joined": joined, "seen": [datetime.now(UTC)]})
         assert client.get_boolean_value("late", not value, context) is value
 
 

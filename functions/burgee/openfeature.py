@@ -279,7 +279,10 @@ def plain_context(context: EvaluationContext | None) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat()
+        try:
+            return value.astimezone(UTC).isoformat()
+        except OverflowError:  # within a day of the first or last date that there is
+            return value.replace(tzinfo=UTC).isoformat()
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     if isinstance(value, Mapping):

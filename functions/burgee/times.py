@@ -1,31 +1,69 @@
-"""RFC 3339 to epoch seconds and back, in UTC; durations to seconds."""
+"""RFC 3339 to instants and back, in UTC; durations to seconds."""
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_DATE_TIME = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ]((?:[01]\d|2[0-3]):[0-5]\d:)([0-5]\d|60)(?:\.(\d+))?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
+    re.ASCII,
+)
 _DURATION = re.compile(r"(\d{1,9})([smhd])", re.ASCII)
-LONGEST_SECONDS = 3660 * 86400
-_DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]\d{2}:\d{2})")
+_DAY = 86400
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_MILLISECOND = round(datetime(1, 1, 1, tzinfo=UTC).timestamp()) * 1000
+_LAST_MILLISECOND = round(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp()) * 1000 + 999
+LONGEST_SECONDS = 3660 * _DAY
+
+
+class Instant(NamedTuple):
+    """A point in time, exact: compares as time passes.
+
+    `fraction` is the digits of the second below the point, without zeros at the end, so that any number of them can
+    be compared as text.
+    """
+
+    seconds: int
+    fraction: str
+
+
+def parse_instant(text: str) -> Instant:
+    """The instant of an RFC 3339 date-time, or of a date's midnight in UTC; any number of fractional digits.
+
+    A leap second, `:60`, is 23:59:60 in UTC, and the same instant as the midnight after it, as POSIX counts.
+    ValueError for any other string: also for a date-time without an offset, which would be another instant on every
+    machine.
+    """
+    match = _DATE_TIME.fullmatch(text)
+    if match is None and not _DATE.fullmatch(text):
+        raise _no_time(text)
+    date, minute, second, fraction, zone = match.groups() if match else (text, "00:00:", "00", None, "Z")
+    leap = second == "60"
+    try:
+        moment = datetime.fromisoformat(f"{date}T{minute}{'59' if leap else second}{zone.upper()}")
+    except ValueError as error:
+        raise _no_time(text) from error
+    seconds = int(moment.timestamp()) + leap
+    if leap and seconds % _DAY:
+        raise _no_time(text)
+    return Instant(seconds, fraction.rstrip("0") if fraction else "")
 
 
 def parse_time(text: str) -> float:
-    """Epoch seconds of an RFC 3339 date-time, or of a date's midnight in UTC.
+    """The same in epoch seconds, to the microsecond."""
+    seconds, fraction = parse_instant(text)
+    return seconds + int(fraction[:9].ljust(9, "0")) / 1e9 if fraction else float(seconds)
 
-    A date-time without an offset is a ValueError: it would mean another moment on every machine.
-    """
-    if _DATE.fullmatch(text):
-        return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
-    if not _DATE_TIME.fullmatch(text):
-        message = f"{text!r} is not an RFC 3339 time such as 2027-03-01T09:00:00Z"
-        raise ValueError(message)
-    return datetime.fromisoformat(text.upper()).timestamp()
+
+def _no_time(text: str) -> ValueError:
+    return ValueError(f"{text!r:.80} is not an RFC 3339 time such as 2027-03-01T09:00:00Z")
 
 
 def parse_duration(text: str) -> float:
-    """Seconds of a duration such as 30m, 2h or 7d; ValueError for another text, and for more than about ten years."""
+    """Seconds of a duration such as 30m, 2h or 7d; ValueError for anything else and for more than about ten years."""
     match = _DURATION.fullmatch(text)
     seconds = int(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]] if match else 0
     if not 0 < seconds <= LONGEST_SECONDS:
@@ -35,8 +73,8 @@ def parse_duration(text: str) -> float:
 
 
 def format_time(epoch: float) -> str:
-    """RFC 3339 in UTC, with milliseconds only where there are any."""
-    seconds, milliseconds = divmod(round(epoch * 1000), 1000)
-    moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=milliseconds * 1000)
-    precision = "milliseconds" if moment.microsecond else "seconds"
+    """RFC 3339 in UTC, with milliseconds only where there are any; before year 1 and after 9999, that limit."""
+    milliseconds = min(max(round(epoch * 1000), _FIRST_MILLISECOND), _LAST_MILLISECOND)
+    moment = _EPOCH + timedelta(milliseconds=milliseconds)
+    precision = "milliseconds" if milliseconds % 1000 else "seconds"
     return moment.isoformat(timespec=precision).replace("+00:00", "Z")

@@ -167,3 +167,45 @@ def test_no_colours_without_a_terminal(burgee: Burgee) -> None:
     for arguments in (["lint"], ["--help"], ["nonsense"]):
         ran = burgee(*arguments)
         assert "\x1b[" not in ran.out + ran.err
+
+
+ENDS_OF_TIME = """\
+version: 1
+flags:
+  f:
+    status: on
+    expires: 9999-12-31T23:59:59Z
+    rules:
+      - {when: {t: {before: "9999-12-31T23:59:59Z"}}, serve: on}
+      - {when: {t: {after: 0001-01-01}}, serve: on}
+    default: {serve: off}
+  g:
+    status: on
+    rollout_percentage:
+      {from: 0, to: 100, start: "0001-01-01T00:00:00+23:59", end: "9999-12-31T23:59:60.9999999Z"}
+    schedule: [{at: "9999-12-31T23:59:59.9999999-23:59", set: {status: off}}]
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["lint"],
+        ["test"],
+        ["diff", "other.yaml", "flags.yaml"],
+        ["diff", "flags.yaml", "other.yaml"],
+        ["timeline"],
+        ["simulate", "g"],
+        ["eval", "f", "--user", "u", "--set", "t=9999-12-31T23:59:59-23:59", "--explain"],
+        ["eval", "g", "--user", "u", "--at", "9999-12-31T23:59:59-23:59", "--explain"],
+        ["eval", "g", "--user", "u", "--at", "0001-01-01T00:00:00+23:59"],
+    ],
+    ids=" ".join,
+)
+def test_the_first_and_the_last_times_that_can_be_written_are_times(burgee: Burgee, arguments: list[str]) -> None:
+    burgee.write(ENDS_OF_TIME)
+    burgee.write(
+        ENDS_OF_TIME.replace('{before: "9999', '{before: "9998').replace("{after: 0001", "{after: 0002"), "other.yaml"
+    )
+    ran = burgee(*arguments)
+    assert (ran.code, ran.err) == (0, "")

@@ -31,6 +31,19 @@ def test_records_have_one_shape() -> None:
     assert (tracked["project"], tracked["environment"]) == ("p", "e")
 
 
+@pytest.mark.parametrize(
+    ("time", "milliseconds"),
+    [
+        ("2027-01-15T08:00:00.1234567Z", 1_800_000_000_123),
+        ("2027-01-15T08:00:00.123456789Z", 1_800_000_000_123),
+        ("2016-12-31T23:59:60Z", 1_483_228_800_000),
+        *((f"2027-01-15T08:00:00.{number:03}Z", 1_800_000_000_000 + number) for number in range(0, 1000, 7)),
+    ],
+)
+def test_times_have_any_number_of_fractional_digits(time: str, milliseconds: int) -> None:
+    assert accept({**TRACK, "time": time}, Scope(), NOW + 60)["time"] == milliseconds
+
+
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"type": "click"}, "`type`"),
     ({"type": ["track"]}, "`type`"),

@@ -14,10 +14,12 @@ import operator
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from burgee.evaluation.semver import Verdicts, Version, in_caret, in_tilde, parse_version
-from burgee.times import parse_time
+from burgee.times import parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from burgee.times import Instant
 
     Test: TypeAlias = Callable[[Any], bool]
 
@@ -199,16 +201,16 @@ def _number_operator(compare: Callable[[float, float], bool], sign: str) -> Oper
     return Operator(build, "a number", inline=Inline(f"{_IS_NUMBER}value {sign} {{operand}}"))
 
 
-def _time_test(compare: Callable[[float, float], bool]) -> Callable[[Any, bool], Test]:
+def _time_test(compare: Callable[[Instant, Instant], bool]) -> Callable[[Any, bool], Test]:
     def build(operand: Any, _ignore_case: bool) -> Test:
         try:
-            bound = parse_time(operand)
+            bound = parse_instant(operand)
         except (TypeError, ValueError) as error:
             raise OperandError("an RFC 3339 time such as 2027-03-01T09:00:00Z") from error
 
         def test(value: Any) -> bool:
             try:
-                return isinstance(value, str) and compare(parse_time(value), bound)
+                return isinstance(value, str) and compare(parse_instant(value), bound)
             except ValueError:
                 return False
 
