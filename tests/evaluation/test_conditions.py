@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from burgee.evaluation.conditions import compile_condition, reader
+from burgee.evaluation.conditions import compile_condition
 
 
 def no(_context: Any) -> bool:
@@ -41,20 +41,3 @@ def matches(when: Any, context: Any, segments: Any) -> bool:
 )
 def test_conditions_combine(when: Any, context: Any, expected: bool) -> None:
     assert matches(when, context, {"s": {"z": 1}, "t": {"y": 1}}) is expected
-
-
-@pytest.mark.parametrize(
-    ("path", "context", "expected"),
-    [
-        ("a", {"a": 1}, 1),
-        ("a.b", {"a": {"b": 1}}, 1),
-        ("a.b", {"a.b": 2, "a": {"b": 1}}, 2),
-        ("a.b", {"a.b": None, "a": {"b": 1}}, 1),
-        ("a.b", {"a": [1]}, None),
-        ("a.b", {"a": "b"}, None),
-        ("a.b.c", {"a": {"b": {"c": 3}}}, 3),
-        ("a", {}, None),
-    ],
-)
-def test_paths(path: str, context: Any, expected: Any) -> None:
-    assert reader(path)(context) == expected

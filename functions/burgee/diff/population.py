@@ -18,7 +18,7 @@ from burgee.diff.regions import Truths, meets, term
 from burgee.diff.sample_values import MISSING
 from burgee.diff.symbolic import USER, Branch, Budget, Leaf, Place, Side, grouped, grow, unit_of
 from burgee.evaluation.bucketing import BUCKETS
-from burgee.evaluation.conditions import reader
+from burgee.evaluation.context import reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from burgee.diff.regions import Atom, Attribute, Term, Truths, atoms, meets, term
 from burgee.diff.sample_values import MISSING
 from burgee.evaluation.bucketing import BUCKETS, holdout_salt, layer_salt, threshold
-from burgee.evaluation.flag import BOOLEAN_VARIANTS, bound, ramp, unit_reader
+from burgee.evaluation.context import unit_reader
+from burgee.evaluation.flag import BOOLEAN_VARIANTS, bound, ramp
 from burgee.evaluation.hash_strategies import strategy
 from burgee.evaluation.ruleset import Ruleset
 from burgee.model import ErrorCode

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from burgee.evaluation.bucketing import DIVIDED
 from burgee.evaluation.conditions import tests_of
+from burgee.evaluation.context import TARGETING_KEY
 from burgee.evaluation.operators import OPERATORS
-from burgee.evaluation.rules import TARGETING_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from burgee.evaluation.context import reader
 from burgee.evaluation.operators import IGNORE_CASE, OPERATORS
 
 if TYPE_CHECKING:
@@ -98,23 +99,3 @@ def _attribute(path: str, value: Any) -> Matcher:
         read = reader(path)
         return lambda context: test(read(context))
     return lambda context: test(context.get(path))
-
-
-def reader(path: str) -> Callable[[Context], Any]:
-    """Reads an attribute, None where missing; in `device.os` a key of that very name wins over nesting."""
-    if "." not in path:
-        return lambda context: context.get(path)
-    steps = path.split(".")
-
-    def read(context: Context) -> Any:
-        found = context.get(path)
-        if found is not None:
-            return found
-        found = context
-        for step in steps:
-            if not isinstance(found, dict):
-                return None
-            found = found.get(step)
-        return found
-
-    return read

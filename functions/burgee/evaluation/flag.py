@@ -7,13 +7,12 @@ Values and metadata are shared between answers: treat them as read-only.
 from __future__ import annotations
 
 from bisect import bisect_right
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from burgee.evaluation.bucketing import BUCKETS, UNIT_MISSING, Draw, draw, holdout_salt, layer_salt, threshold
-from burgee.evaluation.conditions import reader
+from burgee.evaluation.context import TARGETING_KEY, unit_reader
 from burgee.evaluation.hash_strategies import OURS, strategy
-from burgee.evaluation.rules import TARGETING_KEY, as_rule, one
+from burgee.evaluation.rules import as_rule, one
 from burgee.model import Evaluation, Reason
 from burgee.times import parse_time
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from burgee.evaluation.rules import Condition, Evaluate, Rule
     from burgee.model import Context, Definition
 
-    Unit: TypeAlias = Callable[[Context], str | None]
     Limit: TypeAlias = int | Callable[[float], int]
     Outcome: TypeAlias = Evaluation | Draw | Callable[[Context, float], Evaluation | None] | None
 
@@ -142,7 +140,7 @@ class _State:
         self.salt = definition.get("salt", name)
         self.strategy = strategy(definition.get("hash"))
         self.attribute = definition.get("bucket_by") or TARGETING_KEY
-        self.unit = unit_reader(definition.get("bucket_by"))
+        self.unit = unit_reader(self.attribute)
         self.timed = "requires" in definition
         rollouts = [owner for owner in (definition, *definition.get("rules", ())) if "rollout_percentage" in owner]
         self.shares = len(rollouts) > 1
@@ -199,7 +197,7 @@ class _State:
             named.update(dict.fromkeys(map(str, users), self.answer(variant, Reason.TARGETING_MATCH)))
         if not named:
             return []
-        key = unit_reader(None)
+        key = unit_reader(TARGETING_KEY)
         return [Step("targets", lambda context, _now: named.get(key(context) or ""))]
 
     def rule(self, index: int, rule: Mapping[str, Any]) -> Step:
@@ -344,31 +342,3 @@ def ramp(ramp: Mapping[str, Any]) -> Callable[[float], int]:
         return threshold(low + (high - low) * passed)
 
     return limit
-
-
-@lru_cache(maxsize=256)
-def unit_reader(bucket_by: str | None) -> Unit:
-    """Reads what is bucketed as text: the targeting key, or an attribute. None where there is none."""
-    read = reader(bucket_by or TARGETING_KEY)
-
-    def attribute(context: Context) -> str | None:
-        value = read(context)
-        if isinstance(value, str):
-            return value or None
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
-        if not isinstance(value, int) or isinstance(value, bool):
-            return None
-        try:
-            return str(value)
-        except ValueError:  # thousands of digits, which Python refuses to write out
-            return None
-
-    if bucket_by is not None:
-        return attribute
-
-    def targeting_key(context: Context) -> str | None:
-        key = context.get(TARGETING_KEY)
-        return key if type(key) is str and key else attribute(context)
-
-    return targeting_key

@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from burgee.evaluation.bucketing import DIVIDED
+from burgee.evaluation.context import TARGETING_KEY
 from burgee.model import Evaluation, Reason
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     Run: TypeAlias = Callable[[Context, float], Evaluation | None]
     Outcome: TypeAlias = tuple[Run, bytes, Sequence[Any]]
     Rule: TypeAlias = tuple[int, Outcome]
-
-TARGETING_KEY = "targetingKey"
 
 _number = int.from_bytes
 
@@ -43,16 +42,6 @@ EVERYBODY = Condition(0, None, lambda _context: True, {})
 
 _UNDECIDED = Evaluation(None, None, Reason.ERROR)
 """Keeps a flag's place in a bulk answer until it is evaluated."""
-
-
-class Bulk(dict[str, Any]):
-    """The context of a bulk answer, which remembers the segments that it is in."""
-
-    __slots__ = ("segments",)
-
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self.segments: dict[str, bool] = {}
 
 
 def as_rule(condition: Condition | None, run: Run, draw: Draw | None = None) -> Rule:

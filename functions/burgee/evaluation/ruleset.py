@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from burgee.evaluation.bucketing import BUCKETS, hash_line
 from burgee.evaluation.codegen import LONGEST, fuse
 from burgee.evaluation.conditions import compile_condition, compile_rule
+from burgee.evaluation.context import Bulk
 from burgee.evaluation.flag import Flag, bound
-from burgee.evaluation.rules import EVERYBODY, Bulk, Condition, as_rule, every, plan
+from burgee.evaluation.rules import EVERYBODY, Condition, as_rule, every, plan
 from burgee.evaluation.snapshots import uncollected
 from burgee.model import ErrorCode, Evaluation, Override, Reason
 from burgee.times import parse_time

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from burgee.model import Definition, Snapshot
 
 FORMAT = 1
+EMPTY: Snapshot = {"format": FORMAT, "environment": None, "flags": {}, "segments": {}, "holdouts": {}}
+"""Before the first release."""
 
 
 def payload(snapshot: Snapshot) -> bytes:

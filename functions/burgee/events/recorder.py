@@ -10,8 +10,7 @@ from contextlib import suppress
 from threading import Condition, Thread
 from typing import TYPE_CHECKING, Any
 
-from burgee.evaluation.conditions import reader
-from burgee.evaluation.flag import unit_reader
+from burgee.evaluation.context import TARGETING_KEY, reader, unit_reader
 from burgee.events.records import Scope, Unacceptable, accept, exposure
 from burgee.model import Reason
 
@@ -52,7 +51,7 @@ class Recorder:
         arm = answer.reason is Reason.SPLIT and "rule" in answer.metadata
         if answer.variant is None or not (asked or (logged is not None and arm)):
             return
-        unit = unit_reader((ruleset.definition(flag) or {}).get("bucket_by"))(context)
+        unit = unit_reader((ruleset.definition(flag) or {}).get("bucket_by", TARGETING_KEY))(context)
         if unit is None:
             return
         told = {

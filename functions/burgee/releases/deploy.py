@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from burgee.errors import Conflict, Refused
-from burgee.evaluation.snapshots import load_snapshot, payload
+from burgee.evaluation.snapshots import EMPTY, load_snapshot, payload
 from burgee.releases.plan import Plan, Standing, Verdict, plan, rebased
-from burgee.serving.serving import EMPTY
 from burgee.stores import Bake, Change
 from burgee.times import format_time, parse_time
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from burgee.errors import StoreError
 from burgee.evaluation.bucketing import bucket, canary_salt, threshold
-from burgee.evaluation.flag import unit_reader
+from burgee.evaluation.context import TARGETING_KEY, unit_reader
 from burgee.evaluation.ruleset import Ruleset
-from burgee.evaluation.snapshots import load_snapshot
+from burgee.evaluation.snapshots import EMPTY, load_snapshot
 from burgee.times import parse_time
 
 if TYPE_CHECKING:
@@ -21,12 +21,11 @@ if TYPE_CHECKING:
     from burgee.model import Context, Snapshot
     from burgee.stores import Bake, Pointer, State, Store
 
-EMPTY: Snapshot = {"format": 1, "environment": None, "flags": {}, "segments": {}, "holdouts": {}}
 NOBODY: Context = {}
 NEVER = float("-inf")
 PATIENCE_SECONDS = 0.25
 """How long whoever asks waits for a source that is slow to say whether something changed."""
-_unit = unit_reader(None)
+_unit = unit_reader(TARGETING_KEY)
 _chance = random.Random()  # noqa: S311 - of our own, so that the application's sequence stays its own
 
 

@@ -109,7 +109,7 @@ def bundle(
 
 
 def _context(user: str | None, attributes: list[str]) -> dict[str, Any]:
-    from burgee.web.routes.evaluation import literal
+    from burgee.evaluation.context import literal
 
     context: dict[str, Any] = {}
     for text in attributes:

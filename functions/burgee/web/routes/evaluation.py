@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import re
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Route
 
+from burgee.evaluation.context import TARGETING_KEY, literal
 from burgee.model import ErrorCode
 from burgee.serving.serving import NOBODY
 from burgee.times import format_time
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
     from burgee.model import Evaluation
     from burgee.serving.serving import Serving
     from burgee.stores import Store
-
-_LITERAL = re.compile(r'true|false|-?(0|[1-9]\d{0,15})(\.\d{1,15})?|"[^"\\]*"', re.ASCII)
 
 
 def evaluation_app(serving: Serving, store: Store | None = None, setup: Setup | None = None) -> Guarded:
@@ -110,9 +107,4 @@ def entry(ruleset: Ruleset | ClientView, name: str, result: Evaluation, now: flo
 def context_of(request: Request) -> dict[str, Any]:
     """The evaluation context of a request: query parameters are attributes, the user is the targeting key."""
     attributes = {name: literal(text) for name, text in request.query_params.items()}
-    return {**attributes, "targetingKey": request.path_params["user_id"]}
-
-
-def literal(text: str) -> Any:
-    """JSON where it is a number, true, false or a quoted text; the text itself otherwise."""
-    return json.loads(text) if _LITERAL.fullmatch(text) else text
+    return {**attributes, TARGETING_KEY: request.path_params["user_id"]}

@@ -1,0 +1,82 @@
+"""Reads evaluation contexts: attributes by path, the unit that is bucketed, and the values that people type."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from burgee.model import Context
+
+    Unit: TypeAlias = Callable[[Context], str | None]
+
+TARGETING_KEY = "targetingKey"
+
+_LITERAL = re.compile(r'true|false|-?(0|[1-9]\d{0,15})(\.\d{1,15})?|"[^"\\]*"', re.ASCII)
+
+
+class Bulk(dict[str, Any]):
+    """The context of a bulk answer, which remembers the segments that it is in."""
+
+    __slots__ = ("segments",)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.segments: dict[str, bool] = {}
+
+
+def reader(path: str) -> Callable[[Context], Any]:
+    """Reads an attribute, None where missing; in `device.os` a key of that very name wins over nesting."""
+    if "." not in path:
+        return lambda context: context.get(path)
+    steps = path.split(".")
+
+    def read(context: Context) -> Any:
+        found = context.get(path)
+        if found is not None:
+            return found
+        found = context
+        for step in steps:
+            if not isinstance(found, dict):
+                return None
+            found = found.get(step)
+        return found
+
+    return read
+
+
+@lru_cache(maxsize=256)
+def unit_reader(attribute: str) -> Unit:
+    """Reads the unit that is bucketed, as a string: the targeting key, or another attribute; None where missing."""
+    read = reader(attribute)
+
+    def general(context: Context) -> str | None:
+        value = read(context)
+        if isinstance(value, str):
+            return value or None
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool):
+            return None
+        try:
+            return str(value)
+        except ValueError:  # thousands of digits, which Python refuses to write out
+            return None
+
+    if attribute != TARGETING_KEY:
+        return general
+
+    def targeting_key(context: Context) -> str | None:
+        key = context.get(TARGETING_KEY)
+        return key if type(key) is str and key else general(context)
+
+    return targeting_key
+
+
+def literal(text: str) -> Any:
+    """The number, boolean or quoted string that a person typed as JSON; any other text as it is."""
+    return json.loads(text) if _LITERAL.fullmatch(text) else text
