@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import uvicorn
 
-from burgee.releases.deploy import Canary, Consent, apply, promote
+from burgee.releases.deploy import CanaryRequest, Consent, apply, promote
 from burgee.serving.serving import Serving
 from burgee.stores import Origin
 from burgee.stores.audit import AuditContext
@@ -113,7 +113,7 @@ def measure(store: DynamoDbStore, callers: list[Caller], flips: int) -> None:
     """Flips, and prints a line for each."""
     print("flip               all 8 serve it after s")
     for number in range(2, flips + 2):
-        canary = Canary(50, 3600) if number % 2 else None
+        canary = CanaryRequest(50, 3600) if number % 2 else None
         act, started = AuditContext("release.activate", "bench", "", time.time()), time.monotonic()
         apply(store, snapshot(number), Origin(), act, Consent(canary=canary))
         took = reach(callers, number, started)

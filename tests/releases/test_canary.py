@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from burgee.errors import Conflict, Corrupt, Refused
 from burgee.evaluation.ruleset import Ruleset
-from burgee.releases.deploy import Canary, Consent, apply, live, promote, rollback, withdraw, write
+from burgee.releases.deploy import CanaryRequest, Consent, apply, live, promote, rollback, withdraw, write
 from burgee.releases.overrides import lay
 from burgee.releases.stack_loader import load
 from burgee.serving.serving import Serving
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 NOW = 1_795_500_000.0
 ON, OFF = {"status": True}, {"status": False}
 USERS = [f"user-{number}" for number in range(2000)]
-TENTH = Consent(canary=Canary(10, 900))
+TENTH = Consent(canary=CanaryRequest(10, 900))
 
 
 @pytest.fixture(autouse=True)
@@ -99,7 +99,7 @@ def test_a_larger_share_takes_it_from_nobody_and_starts_the_clock_anew(store: Sq
     release(store, a=OFF)
     release(store, TENTH, a=ON)
     before = getting(store, True, NOW)
-    made = release(store, Consent(canary=Canary(50, 900)), NOW + 600, a=ON)
+    made = release(store, Consent(canary=CanaryRequest(50, 900)), NOW + 600, a=ON)
     assert made.unchanged
     after = getting(store, True, NOW + 1400)
     assert after == canaries(2, 50)
@@ -119,7 +119,7 @@ def test_the_same_file_again_neither_ends_a_trial_nor_begins_one(store: SqliteSt
 
 def test_the_first_release_is_for_all(store: SqliteStore) -> None:
     release(store, TENTH, a=ON)
-    assert store.pointer().bake is None
+    assert store.pointer().canary is None
     assert getting(store, True, NOW) == set(USERS)
 
 
@@ -127,7 +127,7 @@ def test_a_release_tried_during_a_trial_falls_back_on_what_everybody_had(store: 
     release(store, a=OFF)
     release(store, TENTH, a=ON)
     release(store, TENTH, NOW + 1, a={"status": True, "rollout_percentage": 0})
-    bake = store.pointer().bake
+    bake = store.pointer().canary
     assert bake is not None
     assert bake.base == 1
     assert withdraw(store, act(NOW + 2), NOW + 2) == 1
@@ -137,7 +137,7 @@ def test_a_release_for_all_during_a_trial_ends_it(store: SqliteStore) -> None:
     release(store, a=OFF)
     release(store, TENTH, a=ON)
     release(store, None, NOW + 1, a=ON, b=ON)
-    assert store.pointer().bake is None
+    assert store.pointer().canary is None
     assert getting(store, True, NOW + 1, "b") == set(USERS)
 
 
@@ -147,13 +147,13 @@ def test_promoting_gives_it_to_all_at_once(store: SqliteStore) -> None:
     assert promote(store, act(NOW + 1, "release.promote")) == 2
     assert getting(store, True, NOW + 1) == set(USERS)
     assert store.audit()[0].action == "release.promote"
-    with pytest.raises(Refused, match="on trial"):
+    with pytest.raises(Refused, match="no release is a canary"):
         promote(store, act(NOW + 2))
 
 
 def test_the_alarm_takes_it_back_from_everybody(store: SqliteStore) -> None:
     release(store, a=OFF, gone=ON)
-    release(store, Consent(canary=Canary(10, 900), shrunken=True), a=ON)
+    release(store, Consent(canary=CanaryRequest(10, 900), shrunken=True), a=ON)
     assert withdraw(store, act(NOW + 60, "release.withdraw"), NOW + 59) == 1
     assert store.pointer() == Pointer(1, store.release(1).digest, 3)
     assert getting(store, True, NOW + 61) == set()
@@ -242,7 +242,7 @@ def test_an_override_cannot_be_discarded_for_a_share(store: SqliteStore) -> None
     release(store, a=ON)
     override(store, "a", OFF)
     with pytest.raises(Refused, match="clear it first"):
-        release(store, Consent("discard", canary=Canary(10, 900)), a={"status": True, "rollout_percentage": 5})
+        release(store, Consent("discard", canary=CanaryRequest(10, 900)), a={"status": True, "rollout_percentage": 5})
 
 
 def test_a_kill_during_a_trial_is_for_everybody_and_survives_its_end(store: SqliteStore) -> None:
@@ -267,7 +267,7 @@ def test_rolling_back_ends_a_trial(store: SqliteStore) -> None:
     release(store, a=OFF)
     release(store, TENTH, a=ON)
     rollback(store, 1, act(NOW + 1))
-    assert store.pointer().bake is None
+    assert store.pointer().canary is None
     assert getting(store, True, NOW + 1) == set()
 
 
@@ -275,7 +275,7 @@ def test_rolling_back_ends_a_trial(store: SqliteStore) -> None:
 def test_a_share_that_is_none_is_refused(store: SqliteStore, share: float) -> None:
     release(store, a=OFF)
     with pytest.raises(Refused, match="share of users"):
-        release(store, Consent(canary=Canary(share, 900)), a=ON)
+        release(store, Consent(canary=CanaryRequest(share, 900)), a=ON)
 
 
 def test_one_bulk_answer_is_of_one_release_and_tells_which(
@@ -284,7 +284,7 @@ def test_one_bulk_answer_is_of_one_release_and_tells_which(
     monkeypatch.setattr("time.time", lambda: NOW)
     off: dict[str, Any] = {f"f{number}": OFF for number in range(20)}
     release(store, **off)
-    release(store, Consent(canary=Canary(50, 900)), NOW, **dict.fromkeys(off, ON))
+    release(store, Consent(canary=CanaryRequest(50, 900)), NOW, **dict.fromkeys(off, ON))
     client = TestClient(evaluation_app(Serving(store)))
     seen = set()
     for user in USERS[:100]:
@@ -360,12 +360,12 @@ def test_a_stack_begins_a_trial_once_and_its_rollback_is_for_everybody(store: Sq
     load(store, bundle(a=OFF), first, NOW)
     load(store, bundle(a=ON), second, NOW + 1, first)
     begun = store.pointer()
-    assert begun.bake is not None
-    assert begun.bake.share == 10
+    assert begun.canary is not None
+    assert begun.canary.share == 10
     assert load(store, bundle(a=ON), second, NOW + 60, first) == "nothing changed"
     assert store.pointer() == begun, "asked again, the clock goes on"
     assert load(store, bundle(a=OFF), first, NOW + 120, second) == "release 1 is live again"
-    assert store.pointer().bake is None
+    assert store.pointer().canary is None
 
 
 def test_a_stack_that_rolls_back_does_not_bring_back_what_the_alarm_took(store: SqliteStore) -> None:
@@ -378,7 +378,7 @@ def test_a_stack_that_rolls_back_does_not_bring_back_what_the_alarm_took(store: 
     assert store.pointer().version == 1
     again = load(store, bundle(a=ON), properties[3], NOW + 180, properties[2])
     assert again == "release 2 is live again"
-    bake = store.pointer().bake
+    bake = store.pointer().canary
     assert bake is not None, "deployed again on purpose, it is on trial again"
     assert bake.base == 1
 

@@ -19,7 +19,7 @@ from moto import mock_aws
 from burgee.errors import Conflict, NotFound, Refused
 from burgee.evaluation.ruleset import Ruleset
 from burgee.evaluation.snapshots import definition_digest, load_snapshot, payload
-from burgee.releases.deploy import Canary, Consent, apply, live, promote, rollback, withdraw, write
+from burgee.releases.deploy import CanaryRequest, Consent, apply, live, promote, rollback, withdraw, write
 from burgee.releases.overrides import lay, lift
 from burgee.releases.plan import Verdict, plan
 from burgee.serving.serving import Serving
@@ -41,7 +41,7 @@ DEFINITIONS: list[dict[str, Any]] = [
 ]
 FILES = st.dictionaries(st.sampled_from(NAMES), st.sampled_from(DEFINITIONS), max_size=3)
 LENIENT = Consent("keep", reuse=True, shrunken=True)
-TRIALS = st.none() | st.builds(Canary, st.sampled_from([10.0, 50.0]), st.just(900.0))
+TRIALS = st.none() | st.builds(CanaryRequest, st.sampled_from([10.0, 50.0]), st.just(900.0))
 USERS = [{"targetingKey": user} for user in ("ada", "bob", "cy", "dee")]
 RUNS = int(os.environ.get("BURGEE_STATE_RUNS", "60"))
 
@@ -107,12 +107,12 @@ class Machine(RuleBasedStateMachine):
 
     def absorb(self, made: Any) -> None:
         """What Git caught up with goes, unless only a share of users gets what Git says."""
-        if self.store.state().pointer.baking(self.clock) is None:
+        if self.store.state().pointer.canary_at(self.clock) is None:
             for standing in made.having(Verdict.ABSORBED):
                 self.overrides.pop(standing.override.flag)
 
     @rule(flags=FILES, overrides=st.sampled_from(["refuse", "keep", "discard"]), agreed=st.booleans(), canary=TRIALS)
-    def deploy(self, flags: Any, overrides: Any, agreed: bool, canary: Canary | None) -> None:
+    def deploy(self, flags: Any, overrides: Any, agreed: bool, canary: CanaryRequest | None) -> None:
         consent = Consent(overrides, empty=agreed, shrunken=agreed, reuse=agreed, canary=canary)
         before = self.store.state()
         try:
@@ -130,7 +130,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def promote(self) -> None:
-        baking = self.store.state().pointer.baking(self.clock + 1)
+        baking = self.store.state().pointer.canary_at(self.clock + 1)
         made = plan(*live(self.store), live(self.store)[1], self.clock + 1)
         try:
             promote(self.store, self.act())
@@ -142,7 +142,7 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def alarm(self) -> None:
         """Whatever the trial was of, everybody has again what everybody had."""
-        baking = self.store.state().pointer.baking(self.clock + 1)
+        baking = self.store.state().pointer.canary_at(self.clock + 1)
         before = self.store.state()
         released = None if baking is None else load_snapshot(self.store.payload(baking.base))
         made = released and plan(*live(self.store), released, self.clock + 1)
@@ -175,7 +175,9 @@ class Machine(RuleBasedStateMachine):
         act = self.act()
         write(self.store, lambda state, current: lay(state, current, flag, wanted, act))
         git = live(self.store)[1]["flags"].get(flag)
-        if definition_digest(git) == definition_digest(wanted) and not self.store.state().pointer.baking(self.clock):
+        if definition_digest(git) == definition_digest(wanted) and not self.store.state().pointer.canary_at(
+            self.clock
+        ):
             self.overrides.pop(flag, None)
         else:
             self.overrides[flag] = wanted
@@ -250,7 +252,7 @@ class Machine(RuleBasedStateMachine):
             "no override is lost"
         )
         assert Ruleset(current, state.overrides.values()).check() == {}, "nothing that cannot be served is live"
-        baking = state.pointer.baking(self.clock)
+        baking = state.pointer.canary_at(self.clock)
         files = {state.pointer.version: current["flags"]}
         if baking is not None:
             files[baking.base] = load_snapshot(self.store.payload(baking.base))["flags"]

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.testclient import TestClient
 
 from burgee.errors import Corrupt, Denied, StoreUnavailable
-from burgee.releases.deploy import Canary, Consent, apply
+from burgee.releases.deploy import CanaryRequest, Consent, apply
 from burgee.serving.http_source import HttpSource, read
 from burgee.serving.serving import Serving
 from burgee.stores import Origin
@@ -69,7 +69,13 @@ def test_who_reads_the_ruleset_answers_as_the_service(client: TestClient, servin
 def test_a_release_on_trial_reaches_the_same_users(store: SqliteStore, client: TestClient, serving: Serving) -> None:
     changed = {**SNAPSHOT, "flags": {**FLAGS, "half": {"status": True}}}
     now = time.time()
-    apply(store, changed, Origin(), AuditContext("release.activate", "ci", "", now), Consent(canary=Canary(50, 900)))
+    apply(
+        store,
+        changed,
+        Origin(),
+        AuditContext("release.activate", "ci", "", now),
+        Consent(canary=CanaryRequest(50, 900)),
+    )
     told = read(client.get("/ruleset").content)
     versions = set()
     for context in CONTEXTS:

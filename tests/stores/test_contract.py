@@ -13,7 +13,7 @@ import pytest
 
 from burgee.errors import Conflict, NotFound
 from burgee.model import Override
-from burgee.stores import AuditEntry, Bake, Change, Origin, Pointer, State, Tenant
+from burgee.stores import AuditEntry, Canary, Change, Origin, Pointer, State, Tenant
 from support.stores import AT, committed, entry, override, released, staged
 
 if TYPE_CHECKING:
@@ -398,25 +398,25 @@ def test_a_reader_sees_a_commit_whole_or_not_at_all(open_store: Open) -> None:
         assert state.pointer.version == (0 if laid is None else (laid.definition or {})["version"])
 
 
-TRIAL = Bake(base=1, share=12.5, since=AT, until="2027-01-01T00:15:00Z")
+TRIAL = Canary(base=1, share=12.5, since=AT, until="2027-01-01T00:15:00Z")
 
 
 def test_a_trial_begins_with_an_activation_and_ends_with_the_next(open_store: Open) -> None:
     store = open_store()
     released(store, b"one")
-    tried = committed(store, activate=staged(store, b"two").version, bake=TRIAL)
+    tried = committed(store, activate=staged(store, b"two").version, canary=TRIAL)
     assert tried == Pointer(2, sha256(b"two").hexdigest(), 2, TRIAL)
     assert open_store().pointer() == tried
-    assert committed(store, lay=[override("a")]).bake == TRIAL
-    assert open_store().state().pointer.bake == TRIAL
+    assert committed(store, lay=[override("a")]).canary == TRIAL
+    assert open_store().state().pointer.canary == TRIAL
     assert committed(store, activate=2) == Pointer(2, tried.digest, 4)
-    assert open_store().state().pointer.bake is None
+    assert open_store().state().pointer.canary is None
 
 
 def test_collecting_keeps_what_a_trial_falls_back_on(store: Store) -> None:
     released(store, b"one")
     released(store, b"two")
-    committed(store, activate=staged(store, b"three").version, bake=TRIAL)
+    committed(store, activate=staged(store, b"three").version, canary=TRIAL)
     assert store.collect(keep=1) == 1
     assert [release.version for release in store.releases()] == [3, 1]
     assert store.payload(1) == b"one"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from burgee.findings import Finding
     from burgee.flagfile.source import Source
     from burgee.model import Problem, Snapshot
-    from burgee.stores import Bake, State
+    from burgee.stores import Canary, State
 
 LIVE, RELEASE = "live:", "release:"
 TOLD_AS_FINDINGS = frozenset({"unknown-flag", "unknown-segment", "unknown-holdout", "layer-overlap"})
@@ -105,12 +105,12 @@ def _live(where: Where) -> Given:
         version = state.pointer.version
         snapshot = _loaded(store, version) if version else _nothing(where.environment)
         now = time.time()
-        trial = state.pointer.baking(now)
+        trial = state.pointer.canary_at(now)
         told = [] if trial is None else [_on_trial(version, trial)]
         return Given(laid_over(snapshot, state, now), retired=_told(state), findings=told)
 
 
-def _on_trial(version: int, trial: Bake) -> Finding:
+def _on_trial(version: int, trial: Canary) -> Finding:
     message = (
         f"release {version} is on trial for {trial.share:g} % of users until {trial.until}: "
         f"this compares with it, and the other users have release {trial.base}"

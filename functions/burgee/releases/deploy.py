@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from burgee.errors import Conflict, Refused
 from burgee.evaluation.snapshots import EMPTY, load_snapshot, payload
 from burgee.releases.plan import Plan, Standing, Verdict, plan, rebased
-from burgee.stores import Bake, Change
+from burgee.stores import Canary, Change
 from burgee.times import format_time, parse_time
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ FEW = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Canary:
-    """Whom a release is served first, in percent of users, and for how many seconds."""
+class CanaryRequest:
+    """The share of users who get a release first, in percent, and for how many seconds."""
 
     share: float
     seconds: float
@@ -44,7 +44,7 @@ class Consent:
     shrunken: bool = False
     reuse: bool = False
     plan_digest: str | None = None
-    canary: Canary | None = None
+    canary: CanaryRequest | None = None
 
 
 def live(store: Store) -> tuple[State, Snapshot]:
@@ -89,14 +89,14 @@ def apply(store: Store, wanted: Snapshot, origin: Origin, act: AuditContext, con
     state, current = live(store)
     made = plan(state, current, wanted, act.now)
     _insist(made, len(current["flags"]), len(wanted["flags"]), consent)
-    bake = _bake(made, act, consent)
-    if made.unchanged and bake is None and not _moving(made, consent):
+    canary = _canary(made, act, consent)
+    if made.unchanged and canary is None and not _moving(made, consent):
         return made
-    version = made.version if bake is not None else None
+    version = made.version if canary is not None else None
     if not made.unchanged:
         release = store.stage(payload(wanted), origin, flags=len(wanted["flags"]), at=format_time(act.now))
         version = release.version
-    store.commit(_change(made, version, act, consent, bake), expected=made.revision)
+    store.commit(_change(made, version, act, consent, canary), expected=made.revision)
     store.collect()
     return made
 
@@ -114,47 +114,47 @@ def returning(store: Store, version: int, act: AuditContext, consent: Consent | 
     state, current = live(store)
     wanted = load_snapshot(store.payload(version))
     made = plan(state, current, wanted, act.now)
-    bake = None if version == made.version else _bake(made, act, consent)
+    canary = None if version == made.version else _canary(made, act, consent)
     _conflicts(made, consent)
-    return made, _change(made, version, act, consent, bake)
+    return made, _change(made, version, act, consent, canary)
 
 
 def promote(store: Store, act: AuditContext) -> int:
-    """Ends a trial at once: everybody gets the release; Refused if none is on trial."""
+    """Ends a canary at once: everybody gets the release; Refused if there is none."""
     state, current = live(store)
     made = plan(state, current, current, act.now)
-    if made.baking is None:
-        raise Refused("not-baking", "no release is on trial")
+    if made.canary is None:
+        raise Refused("not-baking", "no release is a canary")
     store.commit(_change(made, made.version, act, Consent("keep")), expected=made.revision)
     return made.version
 
 
 def withdraw(store: Store, act: AuditContext, rang: float) -> int | None:
-    """Ends a trial because an alarm rang at `rang`: everybody gets the release before; which one that is.
+    """Ends a canary because an alarm rang at `rang`: everybody gets the release before it, whose version is returned.
 
-    None, and nothing done, if no release is on trial or the alarm is older than the trial. It asks for nobody's
-    consent: overrides are kept, names come back.
+    None, and nothing done, if there is no canary or the alarm is older than it. Overrides are kept, retired
+    names come back.
     """
     for attempt in range(ATTEMPTS):
         state, current = live(store)
-        bake = state.pointer.baking(act.now)
-        if bake is None or rang < parse_time(bake.since):
+        canary = state.pointer.canary_at(act.now)
+        if canary is None or rang < parse_time(canary.since):
             return None
-        made = plan(state, current, load_snapshot(store.payload(bake.base)), act.now)
+        made = plan(state, current, load_snapshot(store.payload(canary.base)), act.now)
         try:
-            store.commit(_change(made, bake.base, act, Consent("keep")), expected=made.revision)
+            store.commit(_change(made, canary.base, act, Consent("keep")), expected=made.revision)
         except Conflict:
             if attempt == ATTEMPTS - 1:
                 raise
         else:
-            return bake.base
+            return canary.base
     return None
 
 
-def _bake(made: Plan, act: AuditContext, consent: Consent) -> Bake | None:
-    """The trial that a deploy begins, or begins anew with another share; none where there is nothing to fall back on.
+def _canary(made: Plan, act: AuditContext, consent: Consent) -> Canary | None:
+    """The canary that a deploy begins, or begins again with another share; None without a release to fall back on.
 
-    Its base is what everybody had last, so that a release tried during a trial does not fall back on one.
+    Its base is what everybody had last: a canary started during a canary does not fall back on the first.
     """
     if consent.canary is None:
         return None
@@ -162,11 +162,11 @@ def _bake(made: Plan, act: AuditContext, consent: Consent) -> Bake | None:
         raise Refused(
             "invalid-canary", f"a share of users is more than 0 and less than 100 %: {consent.canary.share}"
         )
-    if not made.version or (made.unchanged and made.baking is None):
+    if not made.version or (made.unchanged and made.canary is None):
         return None
-    base = made.baking.base if made.baking is not None else made.version
+    base = made.canary.base if made.canary is not None else made.version
     until = format_time(act.now + consent.canary.seconds)
-    return Bake(base, consent.canary.share, format_time(act.now), until)
+    return Canary(base, consent.canary.share, format_time(act.now), until)
 
 
 def _insist(made: Plan, live_flags: int, wanted_flags: int, consent: Consent) -> None:
@@ -202,25 +202,27 @@ def _conflicts(made: Plan, consent: Consent) -> None:
         raise Refused("canary-discard", message)
 
 
-def _gone(made: Plan, consent: Consent, *, baking: bool) -> list[Standing]:
-    """The overrides that a commit lifts. Where Git catches up on trial, those who get the base still need theirs."""
-    gone = made.having(Verdict.EXPIRED) + ([] if baking else made.having(Verdict.ABSORBED))
+def _gone(made: Plan, consent: Consent, *, canary: bool) -> list[Standing]:
+    """The overrides that a commit lifts. While a canary catches up, users of its base still need theirs."""
+    gone = made.having(Verdict.EXPIRED) + ([] if canary else made.having(Verdict.ABSORBED))
     return gone + (made.having(Verdict.CONFLICT) if consent.overrides == "discard" else [])
 
 
 def _moving(made: Plan, consent: Consent) -> bool:
-    return bool(_gone(made, consent, baking=made.baking is not None) or made.having(Verdict.CONFLICT))
+    return bool(_gone(made, consent, canary=made.canary is not None) or made.having(Verdict.CONFLICT))
 
 
-def _change(made: Plan, version: int | None, act: AuditContext, consent: Consent, bake: Bake | None = None) -> Change:
-    baking = bake is not None or (version is None and made.baking is not None)
-    gone = _gone(made, consent, baking=baking)
+def _change(
+    made: Plan, version: int | None, act: AuditContext, consent: Consent, canary: Canary | None = None
+) -> Change:
+    canaried = canary is not None or (version is None and made.canary is not None)
+    gone = _gone(made, consent, canary=canaried)
     kept = made.having(Verdict.CONFLICT) if consent.overrides == "keep" else []
-    trial = None if bake is None else {"canary": bake.share, "base": bake.base, "until": bake.until}
-    released = act.entry(release=version or made.version, after=trial)
+    started = None if canary is None else {"canary": canary.share, "base": canary.base, "until": canary.until}
+    released = act.entry(release=version or made.version, after=started)
     return Change(
         activate=version,
-        bake=bake,
+        canary=canary,
         lay=[rebased(standing) for standing in kept],
         lift=[standing.override.flag for standing in gone],
         retire=made.removed,

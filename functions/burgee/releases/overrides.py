@@ -85,7 +85,7 @@ def lift(state: State, snapshot: Snapshot, flag: str, act: AuditContext) -> Chan
 def lay(state: State, snapshot: Snapshot, flag: str, wanted: Mapping[str, Any] | None, act: AuditContext) -> Change:
     """The change after which `flag` is served as `wanted`, None for absent; no override stays where Git agrees.
 
-    While a release is on trial it stays all the same: Git does not say so for those who get the release before.
+    During a canary it stays all the same: for users of the base Git does not say so.
     Raises pydantic.ValidationError where `wanted` is not in the grammar, Refused where it cannot be served.
     """
     before = served(state, snapshot, flag, act.now)
@@ -95,7 +95,7 @@ def lay(state: State, snapshot: Snapshot, flag: str, wanted: Mapping[str, Any] |
     laid = dict(state.overrides)
     previous = laid.pop(flag, None)
     change = Change(lift=[flag], audit=[entry])
-    if definition_digest(after) != definition_digest(git) or state.pointer.baking(act.now):
+    if definition_digest(after) != definition_digest(git) or state.pointer.canary_at(act.now):
         moment = format_time(act.now)
         created = previous.created_at if previous and previous.definition is not None else moment
         laid[flag] = Override(flag, after, act.author, act.reason, created, moment, act.until, definition_digest(git))

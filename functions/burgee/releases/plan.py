@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from burgee.model import Definition, Override, Snapshot
-    from burgee.stores import Bake, State
+    from burgee.stores import Canary, State
 
 
 class Verdict(StrEnum):
@@ -67,7 +67,7 @@ class Plan:
     standings: Sequence[Standing]
     broken: Mapping[str, str]
     digest: str
-    baking: Bake | None = None
+    canary: Canary | None = None
 
     def having(self, verdict: Verdict) -> list[Standing]:
         """The overrides that meet this fate."""
@@ -77,9 +77,9 @@ class Plan:
 def plan(state: State, current: Snapshot, wanted: Snapshot, now: float) -> Plan:
     """Compares the live state with a wanted snapshot; `now` (epoch seconds) tells which overrides have expired."""
     before, after = current["flags"], wanted["flags"]
-    baking = state.pointer.baking(now)
-    # An override that a release on trial caught up with stays for those who get its base; then it says nothing new.
-    settled = {} if baking else before
+    canary = state.pointer.canary_at(now)
+    # An override that a canary caught up with stays for the users of its base; after the canary it says nothing new.
+    settled = {} if canary else before
     standings = [
         _standing(override, after.get(name), settled.get(name), now) for name, override in state.overrides.items()
     ]
@@ -103,7 +103,7 @@ def plan(state: State, current: Snapshot, wanted: Snapshot, now: float) -> Plan:
         standings=standings,
         broken=Ruleset(wanted, stay).check(),
         digest=sha256(seal.encode()).hexdigest(),
-        baking=baking,
+        canary=canary,
     )
 
 

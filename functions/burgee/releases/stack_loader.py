@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from burgee.errors import Refused
 from burgee.evaluation.snapshots import payload
-from burgee.releases.deploy import Canary, Consent, OnConflict, apply, rollback
+from burgee.releases.deploy import CanaryRequest, Consent, OnConflict, apply, rollback
 from burgee.stores.audit import AuditContext
 from burgee.times import parse_duration
 
@@ -36,14 +36,14 @@ def load(
         return "nothing changed: the update that is rolled back had released nothing"
     digest = sha256(payload(bundle.snapshot)).hexdigest()
     current = store.pointer()
-    if current.digest == digest:  # CloudFormation may call again; a trial that goes on is not begun anew
+    if current.digest == digest:  # CloudFormation may call again; a running canary is not restarted
         consent = replace(consent, canary=None)
     former = next((one for one in store.releases(limit=100) if one.digest == digest), None)
     if former is not None and current.version and current.digest != digest:
-        # The way back is for everybody at once; one that was withdrawn and is deployed again is on trial again.
-        trial = consent.canary if former.version > current.version else None
+        # The way back is for everybody at once; a withdrawn release that is deployed again is a canary again.
+        canary = consent.canary if former.version > current.version else None
         act = AuditContext("release.rollback", author, "", now, source=token)
-        rollback(store, former.version, act, Consent(overrides="keep", canary=trial))
+        rollback(store, former.version, act, Consent(overrides="keep", canary=canary))
         return f"release {former.version} is live again"
     act = AuditContext("release.activate", author, "", now, source=token)
     made = apply(store, bundle.snapshot, bundle.origin, act, consent)
@@ -74,9 +74,9 @@ def _consent(properties: Mapping[str, Any]) -> Consent:
     )
 
 
-def _canary(properties: Mapping[str, Any]) -> Canary | None:
+def _canary(properties: Mapping[str, Any]) -> CanaryRequest | None:
     try:
         share, seconds = float(properties.get("Canary", 0)), parse_duration(properties.get("Bake", "15m"))
     except (TypeError, ValueError) as error:
         raise Refused("invalid-property", f"Canary is a percentage and Bake a time: {error}") from error
-    return Canary(share, seconds) if share else None
+    return CanaryRequest(share, seconds) if share else None

@@ -14,7 +14,7 @@ from burgee.evaluation.ruleset import Ruleset
 from burgee.evaluation.snapshots import load_snapshot, payload
 from burgee.model import Override
 from burgee.serving.serving import Served, Trial
-from burgee.stores import Bake
+from burgee.stores import Canary
 
 MAX_BYTES = 32 * 1024 * 1024
 
@@ -64,7 +64,7 @@ def read(data: bytes) -> Served:
         current, version = _ruleset(told, overrides), int(told["version"])
         trial = told.get("trial")
         if trial is not None:
-            trial = Trial(current, _ruleset(trial, overrides), version, Bake(**trial["bake"]))
+            trial = Trial(current, _ruleset(trial, overrides), version, Canary(**trial["bake"]))
         return Served(current, version, str(told["source"]), trial)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise Corrupt(f"this is not a ruleset: {error!r}") from error

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from burgee.model import Context, Snapshot
-    from burgee.stores import Bake, Pointer, State, Store
+    from burgee.stores import Canary, Pointer, State, Store
 
 NOBODY: Context = {}
 NEVER = float("-inf")
@@ -32,8 +32,8 @@ _chance = random.Random()  # noqa: S311 - of our own, so that the application's 
 class Trial:
     """Two rulesets while a release bakes, and who gets which: a share of users by hash, and all once it is over."""
 
-    def __init__(self, current: Ruleset, base: Ruleset, version: int, bake: Bake) -> None:
-        self.bake = bake
+    def __init__(self, current: Ruleset, base: Ruleset, version: int, bake: Canary) -> None:
+        self.canary = bake
         self.current = current
         self.base = base
         self._salt = canary_salt(version)
@@ -60,7 +60,7 @@ class Status:
     source: str
     age_seconds: float
     error: str | None
-    bake: Bake | None = None
+    canary: Canary | None = None
 
 
 class Served(NamedTuple):
@@ -98,7 +98,7 @@ class StoreSource:
         if self._pointer is not None and store.pointer().revision == self._pointer.revision:
             return None
         state = store.state()
-        version, bake = state.pointer.version, state.pointer.baking(time.time())
+        version, bake = state.pointer.version, state.pointer.canary_at(time.time())
         # All is read and compiled as far as it goes before anything of it is served.
         needed = {version, bake.base if bake else version} - {0}
         loaded = {one: self._loaded.get(one) or _load(store, one) for one in needed}
@@ -211,5 +211,5 @@ class Serving:
         """What is served now."""
         served, failure = self._served, self._failure
         error = None if failure is None else f"{type(failure).__name__}: {failure}"
-        bake = served.trial.bake if served.trial is not None and not served.trial.over() else None
+        bake = served.trial.canary if served.trial is not None and not served.trial.over() else None
         return Status(served.version, served.source, max(self._clock() - self._confirmed, 0.0), error, bake)

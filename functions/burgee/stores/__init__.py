@@ -28,11 +28,11 @@ class Tenant:
 
 
 @dataclass(frozen=True, slots=True)
-class Bake:
-    """A release on trial: until then a share of users gets it, the others get `base`, the release before it.
+class Canary:
+    """A release that a share of users gets until `until`; the others get `base`, the release before it.
 
-    `share` is a percentage; times are RFC 3339. Nothing has to happen when the time is over: who evaluates
-    compares `until` with the clock.
+    `share` is a percentage; times are RFC 3339. Nothing has to happen at `until`: evaluators
+    compare it with the clock.
     """
 
     base: int
@@ -46,24 +46,24 @@ class Pointer:
     """What is current; the one thing that evaluators poll.
 
     `version` is the served release (0 before the first) and `digest` that of its payload; `revision` counts
-    every commit, so an unchanged revision means that nothing served has changed. `bake` says that it was put on
-    trial, and stays when that is over, until the next activation.
+    every commit, so an unchanged revision means that nothing served has changed. `canary` is set while the
+    release is a canary, and stays after its time until the next activation.
     """
 
     version: int = 0
     digest: str = ""
     revision: int = 0
-    bake: Bake | None = None
+    canary: Canary | None = None
 
-    def baking(self, now: float) -> Bake | None:
-        """The trial, if it is not over."""
-        return self.bake if self.bake is not None and now < parse_time(self.bake.until) else None
+    def canary_at(self, now: float) -> Canary | None:
+        """The canary, if its time is not over at `now` (epoch seconds)."""
+        return self.canary if self.canary is not None and now < parse_time(self.canary.until) else None
 
     def after(self, change: Change, digest: str) -> Pointer:
         """The pointer once a change is committed; `digest` is that of the release it activates."""
         if change.activate is None:
-            return Pointer(self.version, self.digest, self.revision + 1, self.bake)
-        return Pointer(change.activate, digest, self.revision + 1, change.bake)
+            return Pointer(self.version, self.digest, self.revision + 1, self.canary)
+        return Pointer(change.activate, digest, self.revision + 1, change.canary)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +117,11 @@ class State:
 class Change:
     """What one commit does, whole or not at all: flip the pointer, lay or lift overrides, retire names, put records.
 
-    Activating a release ends the trial of the one before, and begins its own if there is a `bake`.
+    Activating a release ends the canary before it, and makes it a canary itself if `canary` is given.
     """
 
     activate: int | None = None
-    bake: Bake | None = None
+    canary: Canary | None = None
     lay: Sequence[Override] = ()
     lift: Sequence[str] = ()
     retire: Sequence[str] = ()

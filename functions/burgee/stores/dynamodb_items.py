@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from burgee.model import Override
-from burgee.stores import Bake, Origin, Pointer, Release, State, Tenant
+from burgee.stores import Canary, Origin, Pointer, Release, State, Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,9 +69,9 @@ def as_pointer(item: Item | None) -> Pointer:
     """The pointer, which is not there before the first commit."""
     if item is None:
         return Pointer()
-    bake = loaded(Bake, item["bake"]["B"]) if "bake" in item else None
+    canary = loaded(Canary, item["bake"]["B"]) if "bake" in item else None
     digest = item["digest"]["S"] if "digest" in item else ""
-    return Pointer(int(item["version"]["N"]), digest, int(item["revision"]["N"]), bake)
+    return Pointer(int(item["version"]["N"]), digest, int(item["revision"]["N"]), canary)
 
 
 def as_release(item: Item) -> Release:

@@ -67,8 +67,8 @@ def _pointer(place: Place, after: Pointer) -> Item:
     fields: Item = {"version": numeric(after.version), "revision": numeric(after.revision)}
     if after.digest:  # before the first release there is none, and older DynamoDBs take no empty text
         fields["digest"] = {"S": after.digest}
-    if after.bake is not None:
-        fields |= {"trial_base": numeric(after.bake.base), "bake": {"B": dumped(asdict(after.bake))}}
+    if after.canary is not None:
+        fields |= {"trial_base": numeric(after.canary.base), "bake": {"B": dumped(asdict(after.canary))}}
     unmoved: Item = {"ConditionExpression": "attribute_not_exists(pk)"}
     if after.revision > 1:
         unmoved = {

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from burgee.errors import Conflict, Corrupt, NotFound, StoreError, StoreUnavailable
 from burgee.model import Override
-from burgee.stores import AuditEntry, Bake, Change, Origin, Pointer, Release, State, Tenant
+from burgee.stores import AuditEntry, Canary, Change, Origin, Pointer, Release, State, Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -104,8 +104,8 @@ class SqliteStore:
         row = db.execute(query, (self._key,)).fetchone()
         if row is None:
             return Pointer()
-        version, digest, revision, bake = row
-        return Pointer(version, digest, revision, _load(Bake, bake) if bake else None)
+        version, digest, revision, canary = row
+        return Pointer(version, digest, revision, _load(Canary, canary) if canary else None)
 
     def state(self) -> State:
         """Pointer, overrides and retired names in one read transaction."""
@@ -171,9 +171,9 @@ class SqliteStore:
             row = (self._key, after.version, after.digest, after.revision)
             db.execute("REPLACE INTO pointer VALUES (?, ?, ?, ?)", row)
             db.execute("DELETE FROM bake WHERE tenant = ?", (self._key,))
-            if after.bake is not None:
-                trial = (self._key, after.bake.base, _dump(asdict(after.bake)))
-                db.execute("INSERT INTO bake VALUES (?, ?, ?)", trial)
+            if after.canary is not None:
+                base = (self._key, after.canary.base, _dump(asdict(after.canary)))
+                db.execute("INSERT INTO bake VALUES (?, ?, ?)", base)
             self._write(db, change)
             self._put(db, change.puts)
         return after

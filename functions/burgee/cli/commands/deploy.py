@@ -86,11 +86,11 @@ def apply(
     """Make the file the live release, for everybody or for a share of users first."""
     from burgee.cli.git.origin import origin, whoami
     from burgee.cli.source import releasable
-    from burgee.releases.deploy import Canary, Consent
+    from burgee.releases.deploy import CanaryRequest, Consent
     from burgee.releases.deploy import apply as release
     from burgee.stores.audit import AuditContext
 
-    trial = None if canary is None else Canary(canary, duration(bake, "--bake"))
+    trial = None if canary is None else CanaryRequest(canary, duration(bake, "--bake"))
     _, snapshot = releasable(where.flags, where.environment)
     consent = Consent(overrides.value, allow_empty, allow_shrink, reuse, plan_digest, trial)
     folder = where.flags.resolve().parent
@@ -98,7 +98,7 @@ def apply(
     with opened(where) as store:
         made = release(store, snapshot, origin(folder), act, consent)
         pointer = store.state().pointer
-    baking = pointer.baking(act.now)
+    baking = pointer.canary_at(act.now)
     if json:
         output.as_json({**output.plan_record(made), "live": pointer.version, "baking": baking and asdict(baking)})
         return
@@ -149,7 +149,7 @@ def rollback(
 def _earlier(store: Store, now: float) -> int:
     """The release before the live one: what it is tried against, if it is on trial."""
     pointer = store.state().pointer
-    baking = pointer.baking(now)
+    baking = pointer.canary_at(now)
     if baking is not None:
         return baking.base
     earlier = store.releases(limit=1, before=pointer.version) if pointer.version else []
@@ -193,7 +193,7 @@ def status(
     if json:
         output.as_json({**output.plan_record(made), "drifted": drifted})
     else:
-        for line in output.plan_lines(made)[:-1] if drifted or made.baking else ():
+        for line in output.plan_lines(made)[:-1] if drifted or made.canary else ():
             output.say(line)
         output.say(
             "the file and what is live differ" if drifted else f"release {made.version} is the file; no overrides"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from burgee.flagfile.source import Source
     from burgee.model import Problem
     from burgee.releases.plan import Plan
-    from burgee.stores import Bake, Pointer
+    from burgee.stores import Canary, Pointer
 
 _VERDICTS = {
     "absorbed": ("=", "Git caught up; the override goes"),
@@ -111,9 +111,9 @@ def finding_record(one: Finding) -> dict[str, Any]:
 def plan_lines(made: Plan) -> list[str]:
     """A plan as a reviewer reads it."""
     lines = [f"release {made.version or 'none'} -> the file"]
-    if made.baking is not None:
-        told = f"{made.baking.share:g} % of users until {made.baking.until}"
-        lines.append(f"  ! release {made.version} is on trial: {told}; the others get release {made.baking.base}")
+    if made.canary is not None:
+        told = f"{made.canary.share:g} % of users until {made.canary.until}"
+        lines.append(f"  ! release {made.version} is on trial: {told}; the others get release {made.canary.base}")
     lines += [f"  + {name}" for name in made.added]
     for changed in made.changed:
         keys = "; ".join(f"{key}: {short(old)} -> {short(new)}" for key, (old, new) in changed.keys.items())
@@ -135,7 +135,7 @@ def plan_lines(made: Plan) -> list[str]:
     return [*lines, f"plan digest {made.digest[:16]}"]
 
 
-def live_line(pointer: Pointer, baking: Bake | None) -> str:
+def live_line(pointer: Pointer, baking: Canary | None) -> str:
     """What is live from now on, and for whom."""
     if baking is None:
         return f"release {pointer.version} is live"
@@ -169,5 +169,5 @@ def plan_record(made: Plan) -> dict[str, Any]:
             for s in made.standings
         ],
         "broken": dict(made.broken),
-        "baking": made.baking and asdict(made.baking),
+        "baking": made.canary and asdict(made.canary),
     }

@@ -50,7 +50,7 @@ def evaluation_routes() -> list[BaseRoute]:
         status = exchange.serving.status()
         body |= {
             "release": release,
-            "baking": status.bake and {"version": status.version, **asdict(status.bake)},
+            "baking": status.canary and {"version": status.version, **asdict(status.canary)},
             "age_seconds": round(status.age_seconds, 3),
             "source": status.source,
             "error": status.error,

@@ -53,6 +53,6 @@ def _written(served: Served) -> bytes:
         "snapshot": ruleset.snapshot,
         "overrides": [asdict(override) for override in ruleset.overrides.values()],
         "trial": trial
-        and {"bake": asdict(trial.bake), "release": dict(trial.base.release), "snapshot": trial.base.snapshot},
+        and {"bake": asdict(trial.canary), "release": dict(trial.base.release), "snapshot": trial.base.snapshot},
     }
     return json.dumps(body, separators=(",", ":")).encode()
