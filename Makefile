@@ -14,7 +14,7 @@ ARCH ?= arm64
 # pyenv's own folders come first: its shim is on PATH even where it runs nothing.
 PYTHON_3_13 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python3.13) $(shell command -v python3.13))
 
-.PHONY: help setup run test lint types unit conformance stack build bench bench-check schema site lock clean
+.PHONY: help setup run test lint types unit conformance stack build bench bench-check schema site dist lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -73,6 +73,13 @@ schema: $(READY) ## write infra/flags.schema.json from the grammar
 
 site: $(READY) ## build the documentation's site into build/site
 	@cd infra && NO_MKDOCS_2_WARNING=1 ../$(BIN)/mkdocs build -q --strict -f mkdocs.yml
+
+dist: $(READY) ## build the distributions burgee-core and burgee into dist/, the same bytes for the same commit
+	@rm -rf dist
+	@export SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct); \
+	$(BIN)/uv build -q --no-build-isolation --python $(BIN)/python -o dist . && \
+	$(BIN)/uv build -q --no-build-isolation --python $(BIN)/python --wheel -o dist infra/distribution
+	@$(BIN)/twine check --strict dist/*
 
 lock: $(READY) ## resolve every dependency anew into infra/requirements.lock
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --all-extras --no-header --no-annotate --upgrade pyproject.toml -o $(LOCK)
