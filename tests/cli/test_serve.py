@@ -9,10 +9,14 @@ import socket
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from burgee.cli.serve import Follower
+from burgee.errors import StoreUnavailable
+from burgee.serving.serving import Serving
+from burgee.stores.sqlite import SqliteStore
 from support.dynamodb import CREDENTIALS, wire_url
 from support.serve import PATIENCE, Server, serving
 
@@ -56,6 +60,71 @@ def test_an_included_file_is_followed_too_and_a_new_one_is_found(folder: Path) -
         server.until("/users/ada/flags/second", "enabled", True)
         (folder / "teams/a.yaml").write_text(TEAM.replace("status: on", "status: off"), encoding="utf-8")
         server.until("/users/ada/flags/team_flag", "enabled", False)
+
+
+def following(folder: Path, store: SqliteStore) -> tuple[Follower, Callable[[str], Any]]:
+    """A follower that has released the file, and how a flag is answered."""
+    rules = Serving(store, refresh_seconds=0)
+    follower = Follower(folder / "flags.yaml", None, store, rules.refresh)
+    follower.release()
+    return follower, lambda flag: rules.ruleset().evaluate(flag, {}, 0).value
+
+
+def test_an_include_that_was_broken_when_first_named_is_served_once_it_is_corrected(folder: Path) -> None:
+    (folder / "flags.yaml").write_text(FILE.replace("include: [teams/*.yaml]\n", ""), encoding="utf-8")
+    store = SqliteStore(":memory:")
+    follower, value = following(folder, store)
+    (folder / "teams/a.yaml").write_text(TEAM.replace("on", "perhaps"), encoding="utf-8")
+    (folder / "flags.yaml").write_text(FILE, encoding="utf-8")
+    follower.look()
+    assert value("team_flag") is None
+    (folder / "teams/a.yaml").write_text(TEAM, encoding="utf-8")
+    follower.look()
+    assert value("team_flag") is True
+    store.close()
+
+
+def test_a_save_during_a_release_is_released_next(folder: Path) -> None:
+    class Saving(SqliteStore):
+        """A store that takes its time, and meanwhile the file is saved."""
+
+        def stage(self, *arguments: Any, **more: Any) -> Any:
+            (folder / "flags.yaml").write_text(FILE.replace("off", "on"), encoding="utf-8")
+            return super().stage(*arguments, **more)
+
+    store = Saving(":memory:")
+    follower, value = following(folder, store)
+    assert value("beta") is False
+    follower.look()
+    assert value("beta") is True
+    store.close()
+
+
+def test_a_save_that_the_store_did_not_take_is_offered_again_and_reported_once(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Busy(SqliteStore):
+        """A store that may be locked."""
+
+        locked = False
+
+        def stage(self, *arguments: Any, **more: Any) -> Any:
+            if self.locked:
+                raise StoreUnavailable("database is locked")
+            return super().stage(*arguments, **more)
+
+    store = Busy(":memory:")
+    follower, value = following(folder, store)
+    (folder / "flags.yaml").write_text(FILE.replace("off", "on"), encoding="utf-8")
+    store.locked = True
+    for _ in range(3):
+        follower.look()
+    assert value("beta") is False
+    assert capsys.readouterr().err.count("database is locked") == 1
+    store.locked = False
+    follower.look()
+    assert value("beta") is True
+    store.close()
 
 
 def test_a_write_is_an_override_that_survives_a_restart(folder: Path) -> None:

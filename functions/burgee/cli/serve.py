@@ -20,12 +20,12 @@ import typer
 from burgee.access.key_cache import KeyRing
 from burgee.access.keys import listed
 from burgee.cli.render import output
-from burgee.cli.source import releasable
+from burgee.cli.source import compile_releasable
 from burgee.cli.stores import Where, opened, store_of
-from burgee.errors import BurgeeError, FlagFileError, StoreUnavailable
+from burgee.errors import BurgeeError, FlagFileError, StoreError, StoreUnavailable
 from burgee.releases.deploy import Consent, apply
 from burgee.releases.plan import Verdict
-from burgee.serving.file_source import fingerprint
+from burgee.serving.file_source import FileWatch
 from burgee.serving.serving import Serving
 from burgee.stores import Origin
 from burgee.stores.audit import AuditContext
@@ -166,22 +166,21 @@ class Follower:
     """Releases a file into a store whenever it or what it includes changes."""
 
     def __init__(self, flags: Path, environment: str | None, store: Store, released: Callable[[], None]) -> None:
-        self._flags = flags
+        self._watch = FileWatch(flags)
         self._environment = environment
         self._store = store
         self._released = released
-        self._seen = fingerprint(flags, ())
-        self._patterns: tuple[str, ...] = ()
+        self._waiting: str | None = None
+        """Why the store did not take the file; it is offered again."""
 
     def release(self) -> Source:
         """Releases the file as it is now; FlagFileError or another BurgeeError where that cannot be done."""
-        source, snapshot = releasable(self._flags, self._environment)
-        self._patterns = tuple(source.model.include)
-        self._seen = fingerprint(self._flags, self._patterns)
+        source = self._watch.read()
+        snapshot = compile_releasable(source, self._environment)
         act = AuditContext("release.activate", "burgee serve", "the file changed", time.time())
         # Whoever edits the file here also lays the overrides here: both stay, and it is said aloud.
         consent = Consent(overrides="keep", empty=True, shrunken=True, reuse=True)
-        made = apply(self._store, snapshot, Origin(message=f"served from {self._flags.name}"), act, consent)
+        made = apply(self._store, snapshot, Origin(message=f"served from {source.path.name}"), act, consent)
         self._released()
         _report(made)
         return source
@@ -192,20 +191,23 @@ class Follower:
             self.look()
 
     def look(self) -> None:
-        """Releases the file if it changed; a broken one changes nothing and is told about once."""
-        seen = fingerprint(self._flags, self._patterns)
-        if seen == self._seen:
+        """Releases the file if it changed; a broken one changes nothing and is reported once."""
+        if self._waiting is None and not self._watch.changed():
             return
-        self._seen = seen
+        waited, self._waiting = self._waiting, None
         try:
             source = self.release()
         except FlagFileError as error:
             output.problems(error.problems)
             output.tell("The change is broken; the last good flags are still served.", typer.colors.RED)
+        except StoreError as error:
+            self._waiting = str(error)
+            if self._waiting != waited:
+                output.tell(f"The change is not served yet: {error}", typer.colors.RED)
         except BurgeeError as error:
             output.tell(f"The change is not served: {error}", typer.colors.RED)
         else:
-            output.tell(f"{self._flags} changed: {len(source.model.flags)} flags served.")
+            output.tell(f"{source.path} changed: {len(source.model.flags)} flags served.")
 
 
 def _report(made: Plan) -> None:

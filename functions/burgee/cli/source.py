@@ -20,18 +20,29 @@ if TYPE_CHECKING:
 def examine(path: Path) -> tuple[Source, int, list[Problem]]:
     """The source, how many of its tests ran, and all its problems. Tests run only where nothing else is wrong."""
     source = Source(path)
+    return source, *examine_source(source)
+
+
+def examine_source(source: Source) -> tuple[int, list[Problem]]:
+    """How many tests of a source ran, and all its problems."""
     problems = check(source)
     if any(problem.severity is Severity.ERROR for problem in problems):
-        return source, 0, problems
+        return 0, problems
     ran, failures = run_tests(source)
-    return source, ran, problems + failures
+    return ran, problems + failures
 
 
 def releasable(path: Path, environment: str | None) -> tuple[Source, Snapshot]:
     """A file that may be released, compiled; FlagFileError with everything that speaks against it."""
-    source, _, problems = examine(path)
+    source = Source(path)
+    return source, compile_releasable(source, environment)
+
+
+def compile_releasable(source: Source, environment: str | None) -> Snapshot:
+    """The snapshot of a source that may be released; FlagFileError with everything that speaks against it."""
+    _, problems = examine_source(source)
     errors = [problem for problem in problems if problem.severity is Severity.ERROR]
     if errors:
         raise FlagFileError(errors)
     require_environment(source, environment)
-    return source, compile_source(source, environment)
+    return compile_source(source, environment)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -11,12 +10,14 @@ from pydantic import ValidationError
 from burgee.errors import FlagFileError
 from burgee.evaluation.operators import OPERATORS
 from burgee.flagfile.experiments import Experiment, Metric
+from burgee.flagfile.file_set import Reader, included, matches
 from burgee.flagfile.grammar import Flag, FlagFile, Included, Rule
 from burgee.flagfile.yaml_reader import MAX_BYTES, Document
 from burgee.model import Place, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from pydantic_core import ErrorDetails
 
@@ -35,14 +36,19 @@ class Source:
         self.documents: list[Document] = []
         self.homes: dict[tuple[str, str], Document] = {}
         self.model = FlagFile(version=1)
-        self._bytes = 0
+        self._reader = Reader()
         main = self._document(path)
         if main is not None:
             self._merge(main, FlagFile)
-            for included in self._includes(main):
-                document = self._document(included)
+            for path_included in self._includes(main):
+                document = self._document(path_included)
                 if document is not None:
                     self._merge(document, Included)
+
+    @property
+    def digests(self) -> Mapping[Path, bytes]:
+        """The digest of every file, as it was read; see `burgee.flagfile.file_set`."""
+        return self._reader.digests
 
     def place(self, section: str, name: str, *path: str | int, key: bool = False) -> Place:
         """Where something inside a flag, segment, metric or holdout stands."""
@@ -51,14 +57,12 @@ class Source:
 
     def _document(self, path: Path) -> Document | None:
         try:
-            with path.open("rb") as file:
-                data = file.read(MAX_BYTES + 1 - self._bytes)
+            data = self._reader.read(path)
         except OSError as error:
             place = Place(str(path), 1, 1)
             self.problems.append(Problem(place, "unreadable", f"cannot be read: {error.strerror}"))
             return None
-        self._bytes += len(data)
-        if self._bytes > MAX_BYTES:
+        if self._reader.size > MAX_BYTES:
             place = Place(str(path), 1, 1)
             self.problems.append(Problem(place, "too-large", f"files over {MAX_BYTES:,} bytes in all are not read"))
             return None
@@ -71,20 +75,15 @@ class Source:
         self.documents.append(document)
         return document
 
-    def _includes(self, main: Document) -> list[Path]:
-        patterns = self.model.include
-        found: dict[Path, None] = {}
-        for index, pattern in enumerate(patterns):
-            place = main.place(("include", index))
-            if Path(pattern).is_absolute() or ".." in Path(pattern).parts or not pattern:
+    def _includes(self, main: Document) -> Sequence[Path]:
+        for index, pattern in enumerate(self.model.include):
+            place, found = main.place(("include", index)), matches(self.path, pattern)
+            if found is None:
                 message = f"{pattern!r} leaves the file's folder"
                 self.problems.append(Problem(place, "include-outside", message, "use a path below this file"))
-                continue
-            matches = sorted(self.path.parent.glob(pattern))
-            if not matches:
+            elif not found:
                 self.problems.append(Problem(place, "include-missing", f"{pattern!r} matches no file"))
-            found.update(dict.fromkeys(match for match in matches if match.resolve() != self.path.resolve()))
-        return list(found)
+        return included(self.path, self.model.include)
 
     def _merge(self, document: Document, grammar: type[Included]) -> None:
         """Validates the head and each entry apart, so that one fault hides no other."""

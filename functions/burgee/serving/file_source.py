@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from burgee.errors import Corrupt, FlagFileError, StoreUnavailable
@@ -10,12 +11,38 @@ from burgee.serving.bundle import load_bundle
 from burgee.serving.serving import Served
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from burgee.model import Snapshot
+    from burgee.flagfile.source import Source
 
-Fingerprint = tuple[tuple[str, int, int], ...]
+
+class FileWatch:
+    """Reads a flags.yaml, and tells when it or a file that it includes has changed since.
+
+    Contents are compared with what was read, so that no save is missed: neither one that comes during a reading, nor
+    one that keeps the size and the times of the file. A file that does not parse is watched with what it includes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._patterns: Sequence[str] = ()
+        self._digests: Mapping[Path, bytes] | None = None
+
+    def changed(self) -> bool:
+        """Whether reading would give something else than the last time; true before the first."""
+        from burgee.flagfile.file_set import digests
+
+        return self._digests is None or digests(self.path, self._patterns) != self._digests
+
+    def read(self) -> Source:
+        """The file as it is now."""
+        # The grammar is heavy, and a bundled release is read without it.
+        from burgee.flagfile.source import Source
+
+        source = Source(self.path)
+        self._patterns, self._digests = tuple(source.model.include), source.digests
+        return source
 
 
 class FileSource:
@@ -24,50 +51,40 @@ class FileSource:
     def __init__(self, path: Path, environment: str | None = None) -> None:
         self._path = path
         self._environment = environment
-        self._patterns: Sequence[str] = ()
-        self._seen: Fingerprint | None = None
+        self._watch = FileWatch(path)
+        self._bundle_digest = b""
         self._fault: str | None = None
 
     def look(self) -> Served | None:
         """What the file says now, None where it has not changed; Corrupt, with every problem, where it is broken."""
-        seen = fingerprint(self._path, self._patterns)
-        if seen != self._seen:
-            self._seen, self._fault = seen, None
-            try:
-                return self._read()
-            except (FlagFileError, Corrupt) as error:
-                self._fault = str(error)
-            except OSError as error:
-                raise StoreUnavailable(f"{self._path} cannot be read: {error.strerror}") from error
+        try:
+            served = self._bundled() if self._path.suffix == ".json" else self._compiled()
+        except (FlagFileError, Corrupt) as error:
+            self._fault = str(error)
+        except OSError as error:
+            raise StoreUnavailable(f"{self._path} cannot be read: {error.strerror}") from error
+        else:
+            if served is not None:
+                self._fault = None
+                return served
         if self._fault is not None:
             raise Corrupt(self._fault)
         return None
 
-    def _read(self) -> Served:
-        if self._path.suffix == ".json":
-            bundle = load_bundle(self._path.read_bytes())
-            commit = {"commit": bundle.origin.commit} if bundle.origin.commit else {}
-            return Served(Ruleset(bundle.snapshot, release={"version": 0, **commit}), 0, "bundled")
-        return Served(Ruleset(self._compiled(), release={"version": 0}), 0, "file")
+    def _bundled(self) -> Served | None:
+        data = self._path.read_bytes()
+        digest = sha256(data).digest()
+        if digest == self._bundle_digest:
+            return None
+        self._bundle_digest = digest
+        bundle = load_bundle(data)
+        commit = {"commit": bundle.origin.commit} if bundle.origin.commit else {}
+        return Served(Ruleset(bundle.snapshot, release={"version": 0, **commit}), 0, "bundled")
 
-    def _compiled(self) -> Snapshot:
-        # The grammar is heavy, and who reads a bundled release does without it.
+    def _compiled(self) -> Served | None:
         from burgee.flagfile.compile import compile_checked
-        from burgee.flagfile.source import Source
 
-        source = Source(self._path)
-        self._patterns = tuple(source.model.include)
-        self._seen = fingerprint(self._path, self._patterns)
-        return compile_checked(source, self._environment)
-
-
-def fingerprint(path: Path, patterns: Sequence[str]) -> Fingerprint:
-    """What tells one state of a file, and of the files that it includes, from another."""
-    told = []
-    for file in sorted({path, *(match for pattern in patterns for match in path.parent.glob(pattern))}):
-        try:
-            status = file.stat()
-        except OSError:
-            continue
-        told.append((str(file), status.st_mtime_ns, status.st_size))
-    return tuple(told)
+        if not self._watch.changed():
+            return None
+        snapshot = compile_checked(self._watch.read(), self._environment)
+        return Served(Ruleset(snapshot, release={"version": 0}), 0, "file")
