@@ -272,8 +272,8 @@ def test_simulate_tells_shares_that_the_engine_agrees_with(burgee: Burgee) -> No
 
 def test_simulate_lays_an_environment_over(burgee: Burgee) -> None:
     burgee.write(FLAG)
-    assert "  users whom no rule matches" in burgee("simulate", "button", "--env", "production").out
-    assert "a 100.000 %" in burgee("simulate", "button", "--env", "production").out
+    assert "  users matching no rule" in burgee("simulate", "button", "--env", "production").out
+    assert "a 100 %" in burgee("simulate", "button", "--env", "production").out
 
 
 def test_simulate_draws_the_same_as_svg(burgee: Burgee) -> None:
@@ -281,7 +281,7 @@ def test_simulate_draws_the_same_as_svg(burgee: Burgee) -> None:
     assert burgee("simulate", "button", "--svg", "out.svg").code == 0
     root = ET.fromstring((burgee.folder / "out.svg").read_text(encoding="utf-8"))
     told = [text.text or "" for text in root.iter("{http://www.w3.org/2000/svg}title")]
-    assert {"a: 70.000 %", "b: 30.000 %", "b: 100.000 %"} <= set(told)
+    assert {"a: 70 %", "b: 30 %", "b: 100 %"} <= set(told)
     widths = [
         float(bar.get("width", "0"))
         for bar in root.iter("{http://www.w3.org/2000/svg}rect")
@@ -312,11 +312,11 @@ def test_timeline_tells_what_comes_by_itself_in_its_order(burgee: Burgee) -> Non
     ran = burgee("timeline", "--at", NOW)
     assert ran.out.splitlines() == [
         "2026-12-05T00:00:00Z  a: status: off -> on",
-        "    all users: 20.000 % off -> on",
-        "    until 2026-12-11T00:00:00Z, little by little, all users: 30.000 % off -> on",
+        "    all users: 20 % off -> on",
+        "    until 2026-12-11T00:00:00Z, little by little, all users: 30 % off -> on",
         "2026-12-11T00:00:00Z  a: rollout arrives at 50 %",
         "2027-01-01T00:00:00Z  a: rollout_percentage: a ramp from 0 % to 50 % -> 100",
-        "    all users: 50.000 % off -> on",
+        "    all users: 50 % off -> on",
         "2027-03-01T00:00:00Z  a: expires",
     ]
     assert burgee("timeline", "b", "--at", NOW).out == "nothing happens by itself\n"

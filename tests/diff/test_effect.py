@@ -68,7 +68,7 @@ NOBODY = "all users"
                 "rules": [{"name": "r", "when": {"country": "DE"}, "rollout_percentage": 20}],
                 "default": {"serve": "off"},
             },
-            {('users newly matching "r"', "off", "on"): "20.000"},
+            {('users newly matching "r" (country = DE)', "off", "on"): "20.000"},
         ),
         (
             {**ON, "rollout_percentage": {"from": 0, "to": 100, "start": "2027-01-01", "end": "2027-01-02"}},

@@ -9,7 +9,7 @@ import pytest
 
 from burgee.diff.cases import MAX_CASES
 from burgee.diff.effect import effects
-from burgee.diff.wording import moves, whom
+from burgee.diff.wording import moves, who
 from burgee.evaluation.ruleset import Ruleset
 from burgee.flagfile.grammar import normalise
 from burgee.flagfile.yaml_reader import Document
@@ -42,12 +42,15 @@ def test_there_are_enough() -> None:
 def test_the_effect_is_the_one_derived_by_hand(case: dict[str, Any]) -> None:
     before, after = snapshot(case["before"]), snapshot(case["after"])
     found = effects(before, after, NOW)
-    told = [f"{effect.flag}: {whom(one)}: {moves(one)}" for effect in found for one in effect.regions]
+    told = [f"{effect.flag}: {who(one)}: {moves(one)}" for effect in found for one in effect.regions]
     for effect in found:
         for later in effect.later:
-            told += [f"{effect.flag}: from {later.at}: {whom(one)}: {moves(one)}" for one in later.regions]
+            told += [f"{effect.flag}: from {later.at}: {who(one)}: {moves(one)}" for one in later.regions]
             told += [] if later.regions else [f"{effect.flag}: from {later.at}: as before"]
     assert sorted(told) == sorted(case["effect"])
+    if "kinds" in case:
+        kinds = {str(move.kind) for effect in found for region in effect.regions for move in region.moves}
+        assert sorted(kinds) == sorted(case["kinds"])
 
     change = Change(before, after, found, NOW)
     findings = proofs(change, dict.fromkeys(case.get("retired", ()), "once"))

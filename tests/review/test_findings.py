@@ -60,6 +60,6 @@ def test_a_timeline_has_jumps_and_what_ramps_move_between() -> None:
     ]
     flag = {"status": True, "rollout_percentage": 5, "schedule": schedule}
     assert [str(entry) for entry in timeline(snapshot({"f": flag}), "f", parse_time("2027-01-01"))] == [
-        "2027-02-01T00:00:00Z: all users: 45.000 % off -> on",
-        "2027-03-02T00:00:00Z to 2027-03-03T00:00:00Z, little by little: all users: 50.000 % off -> on",
+        "2027-02-01T00:00:00Z: all users: 45 % off -> on",
+        "2027-03-02T00:00:00Z to 2027-03-03T00:00:00Z, little by little: all users: 50 % off -> on",
     ]

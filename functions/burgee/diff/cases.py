@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from burgee.diff.regions import Atom, Term, Vector
-    from burgee.diff.symbolic import Decide, Line, Node, Pair, Stretch, World
+    from burgee.diff.symbolic import Decide, Line, Node, Pair, RuleMatch, Stretch, World
 
 MAX_CASES = 20_000
 """Regions and cells of one decision that are computed; beyond, cases are drawn."""
@@ -48,7 +48,7 @@ class Case(NamedTuple):
     """A region, the rules that its walks found to match by side, and the tree of its cells."""
 
     known: Known
-    seen: tuple[tuple[int, str], ...]
+    seen: tuple[RuleMatch, ...]
     hashed: bool
     node: Node
 

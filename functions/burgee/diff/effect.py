@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from burgee.diff.affected import reached
 from burgee.diff.cases import DRAWS, MAX_CASES, Explorer, Shares, shares
+from burgee.diff.losses import MoveKind, move_kind
+from burgee.diff.region_names import RegionNames
 from burgee.diff.sample_values import MISSING
-from burgee.diff.symbolic import NOTHING, USER, Budget, Dependent, Outcome, Side, TooMany, World
+from burgee.diff.symbolic import USER, Budget, Dependent, Outcome, Side, TooMany, World
 from burgee.diff.transitions import moments
 from burgee.times import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from burgee.diff.cases import Case
     from burgee.diff.symbolic import Pair, Place
@@ -30,32 +32,35 @@ if TYPE_CHECKING:
 
 MAX_NAMED = 2_000
 """Named users who are looked up one by one, where what they get depends on their bucket."""
-NAMED = "users named in targets"
-EVERYONE = "all users"
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
     """A share of a region's users that goes from one outcome to another, and a context that does.
 
-    `loses` where they had more than the off variant, and now get no more than that. `error` is the standard error of
-    a share that was drawn, None where it is exact.
+    `error` is the standard error of a share that was drawn, None where it is exact.
     """
 
     before: Outcome
     after: Outcome
     share: Fraction
     example: Mapping[str, Any] | None
-    loses: bool
+    kind: MoveKind
     error: float | None = None
+
+    @property
+    def loses(self) -> bool:
+        """Whether it takes something away."""
+        return self.kind is MoveKind.LOSS
 
 
 @dataclass(frozen=True, slots=True)
 class RegionEffect:
-    """What changes for those whom the named rules match, on either side; `context` has such attributes.
+    """What changes where the rules named in `when` match, on either side; `context` has such attributes.
 
-    `share` is that of all users where it is known, `users` are those meant where they are named. `before` and
-    `after` give every variant's share, also of those who keep it.
+    `share` is that of all users where it is known. `users` are those who move where targets name them, or where a
+    condition names the units: then `named` counts all units that it names, also those who keep what they have.
+    `before` and `after` give every variant's share, also of those who keep it.
     """
 
     when: str
@@ -63,6 +68,7 @@ class RegionEffect:
     moves: Sequence[Move]
     share: Fraction | None = None
     users: Sequence[str] = ()
+    named: int | None = None
     before: Mapping[str | None, Fraction] = field(default_factory=dict)
     after: Mapping[str | None, Fraction] = field(default_factory=dict)
 
@@ -146,7 +152,9 @@ class _Comparison:
                 signatures.setdefault(user, []).append((index, variant))
         self.signatures = signatures
         self.explorer = Explorer(self._decide, terms, units, world, frozenset(signatures))
+        self.names = RegionNames(old, new, name, other, self.explorer.named)
         self.regions: dict[Any, RegionEffect] = {}
+        self.named: dict[str, set[str]] = {}
         self.sample: str | None = None
 
     def _decide(self, place: Place) -> Pair:
@@ -162,19 +170,28 @@ class _Comparison:
         budget = Budget(MAX_CASES)
         try:
             for case in self.explorer.cases(budget):
-                self._add(case, who(case.seen) if self.explorer.asked else everyone(self.explorer.named))
+                when, given = self._where(case), _given(case)
+                self.named.setdefault(when, set()).update(given)
+                self._add(case, when, given)
             for path in sorted(self.explorer.units - {USER}):
                 for case in self.explorer.cases(budget, self.explorer.fixed(path, MISSING)):
-                    self._add(case, f"those without `{path}`{_which(case.seen)}")
+                    self._add(case, self.names.without(path, case.seen))
             self._named(budget)
         except TooMany:
             return self._drawn()
         if not self.explorer.complete:
             self.sample = "an attribute's clauses can meet in more ways than are tried: some regions may be missing"
-        found = list(self.regions.values())
-        if len(found) == 1 and found[0].when == EVERYONE and self.explorer.units <= {USER}:
+        found = [self._finished(region) for region in self.regions.values()]
+        if len(found) == 1 and found[0].when == "all users" and self.explorer.units <= {USER}:
             found = [replace(found[0], share=Fraction(1))]
         return Compared(found, self.sample)
+
+    def _finished(self, region: RegionEffect) -> RegionEffect:
+        counted = self.named.get(region.when) if region.users else None
+        return replace(region, named=len(counted)) if counted else region
+
+    def _where(self, case: Case) -> str:
+        return self.names.matching(case.seen) if self.explorer.asked else self.names.everyone
 
     def _add(self, case: Case, when: str, users: tuple[str, ...] = ()) -> None:
         found = shares(case.node)
@@ -182,7 +199,7 @@ class _Comparison:
         if not moved:
             return
         # Regions that differ only in what neither side looks at say the same; one of them is enough.
-        key = (when, tuple(sorted((str(pair), share) for pair, share in moved)))
+        key = (when, bool(users), tuple(sorted((str(pair), share) for pair, share in moved)))
         kept = self.regions.get(key)
         if users:
             named = tuple(dict.fromkeys((*kept.users, *users))) if kept else users
@@ -194,15 +211,11 @@ class _Comparison:
         moved = [(pair, share) for pair, share in found.by_pair.items() if pair[0] != pair[1]]
         moved.sort(key=lambda one: (-one[1], str(one[0])))
         moves = [
-            Move(*pair, share, self.explorer.example(case.known, found.widest[pair]), self._loses(pair))
+            Move(*pair, share, self.explorer.example(case.known, found.widest[pair]), move_kind(*pair, self.none))
             for pair, share in moved
         ]
         context = {path: value for path, value in case.known.context.items() if path != USER}
-        return RegionEffect(when, context, moves, None, users, _by_variant(found, 0), _by_variant(found, 1))
-
-    def _loses(self, pair: Pair) -> bool:
-        nothing = {self.none[0], *NOTHING}
-        return pair[0] not in nothing and (pair[1] == self.none[1] or pair[1] in NOTHING)
+        return RegionEffect(when, context, moves, None, users, None, _by_variant(found, 0), _by_variant(found, 1))
 
     def _named(self, budget: Budget) -> None:
         """Those whom targets name on either side: alike while nobody looks at a bucket, else one by one."""
@@ -213,13 +226,13 @@ class _Comparison:
             first = list(self.explorer.cases(budget, self.explorer.fixed(USER, users[0])))
             if USER not in self.explorer.asked and not any(case.hashed for case in first):
                 for case in first:
-                    self._add(case, NAMED + _which(case.seen), tuple(users))
+                    self._add(case, self.names.targeted(case.seen), tuple(users))
                 continue
             if len(users) > MAX_NAMED:
                 self.sample = f"of {len(users):,} users who are named alike, the first {MAX_NAMED:,} were looked up"
             for user in users[:MAX_NAMED]:
                 for case in self.explorer.cases(budget, self.explorer.fixed(USER, user)):
-                    self._add(case, NAMED + _which(case.seen), (user,))
+                    self._add(case, self.names.targeted(case.seen), (user,))
 
     def _drawn(self) -> Compared:
         """The effect from cases drawn by chance, and what that means."""
@@ -227,12 +240,18 @@ class _Comparison:
         groups: dict[str, dict[Pair, list[Case]]] = {}
         for _ in range(DRAWS):
             case, pair = self.explorer.draw(source)
-            groups.setdefault(who(case.seen), {}).setdefault(pair, []).append(case)
+            groups.setdefault(self.names.matching(case.seen), {}).setdefault(pair, []).append(case)
         regions = []
         for when, pairs in groups.items():
             total = sum(map(len, pairs.values()))
             moves = [
-                Move(*pair, share, dict(cases[0].known.context) or None, self._loses(pair), _error(share, total))
+                Move(
+                    *pair,
+                    share,
+                    dict(cases[0].known.context) or None,
+                    move_kind(*pair, self.none),
+                    _error(share, total),
+                )
                 for pair, cases in sorted(pairs.items(), key=lambda item: (-len(item[1]), str(item[0])))
                 if pair[0] != pair[1] and (share := Fraction(len(cases), total))
             ]
@@ -245,6 +264,11 @@ class _Comparison:
         return Compared(regions, told)
 
 
+def _given(case: Case) -> tuple[str, ...]:
+    """The units that a region's conditions name."""
+    return tuple(unit for unit in case.known.units.values() if unit is not None)
+
+
 def _error(share: Fraction, total: int) -> float:
     return sqrt(float(share * (1 - share)) / total)
 
@@ -255,31 +279,3 @@ def _by_variant(found: Shares, index: int) -> dict[str | None, Fraction]:
         variant = pair[index].variant
         told[variant] = told.get(variant, Fraction(0)) + share
     return told
-
-
-def everyone(named: Collection[str]) -> str:
-    """Whom a decision without conditions is about; those whom targets name are told by name."""
-    return "all users but the named" if named else EVERYONE
-
-
-def who(seen: Sequence[tuple[int, str]]) -> str:
-    """Whom a region holds, by the rules that were found to match on either side."""
-    told = _which(seen)
-    return f"users {told[2:]}" if told else "users whom no rule matches"
-
-
-def _which(seen: Sequence[tuple[int, str]]) -> str:
-    old = [name for side, name in seen if side == 0]
-    new = [name for side, name in seen if side == 1]
-    told = [f'matching "{name}"' for name in new if name in old]
-    told += [f'newly matching "{name}"' for name in new if name not in old]
-    told += [f'no longer matching "{name}"' for name in old if name not in new]
-    return f", {', '.join(told)}" if told else ""
-
-
-def moving(found: Sequence[FlagEffect]) -> Iterator[tuple[FlagEffect, RegionEffect, Move]]:
-    """Every move of all effects."""
-    for effect in found:
-        for region in effect.regions:
-            for move in region.moves:
-                yield effect, region, move

@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from burgee.diff.cases import MAX_CASES
-from burgee.diff.effect import everyone, who
+from burgee.diff.region_names import RegionNames
 from burgee.diff.regions import Truths, meets, term
 from burgee.diff.sample_values import MISSING
 from burgee.diff.symbolic import USER, Branch, Budget, Leaf, Place, Side, grouped, grow, unit_of
@@ -135,6 +135,7 @@ class FlagCounter:
         self.plain = not any(side.terms(flag) for side, flag in families)
         self.attributes = {path: world.attribute(own) for path, own in asked.items()}
         self.named = frozenset(user for side, flag in families for user in side.targets(flag))
+        self.names = RegionNames(old, new, name, name, self.named)
         self.units = sorted(old.units(name) | new.units(name) | {USER}, key=lambda path: (path != USER, path))
         self.memos = {path: _Memo(attribute, {}) for path, attribute in self.attributes.items()}
         self.regions: dict[tuple[Any, ...], _Region] = {}
@@ -177,7 +178,7 @@ class FlagCounter:
         place = Place(truths, {path: None for path, unit in zip(self.units, own, strict=True) if unit is None})
         node = grow(self._decide, place, Budget(MAX_CASES))
         within = tuple(name for name, one in self.segments.items() if meets(one, truths))
-        when = everyone(self.named) if self.plain else who(tuple(place.seen))
+        when = self.names.everyone if self.plain else self.names.matching(tuple(place.seen))
         return _Region(node, {path: at for at, path in enumerate(self.units)}, when, within)
 
     def _truths(self, columns: Columns, row: int) -> Truths:

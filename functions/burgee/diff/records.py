@@ -17,7 +17,7 @@ MAX_USERS = 100
 def flag_records(found: Sequence[FlagEffect], counted: Counted | None = None) -> list[dict[str, Any]]:
     """Each flag's effect; percentages are of a region's users.
 
-    `counted` tells the share of a flag's region, in percent of contexts that were counted, where none is known.
+    `counted` gives the share of a flag's region, in percent of the contexts that were counted, where none is known.
     """
     return [
         {
@@ -43,7 +43,7 @@ def _region(region: RegionEffect, flag: str, counted: Counted | None) -> dict[st
         "share": percent,
         "context": dict(region.context),
         "users": list(region.users[:MAX_USERS]),
-        "named": len(region.users),
+        "named": len(region.users) if region.named is None else region.named,
         "moves": [_move(move) for move in region.moves],
     }
 
@@ -55,5 +55,6 @@ def _move(move: Move) -> dict[str, Any]:
         "percent": float(move.share * 100),
         "error": None if move.error is None else 100 * move.error,
         "example": None if move.example is None else dict(move.example),
+        "kind": str(move.kind),
         "loses": move.loses,
     }

@@ -78,6 +78,14 @@ class _NoUnit(Exception):  # noqa: N818 - ends a walk whose answer is that there
     pass
 
 
+class RuleMatch(NamedTuple):
+    """A rule whose condition a walk found to hold: the side, the flag, and the place of the rule in its list."""
+
+    side: int
+    flag: str
+    rule: int
+
+
 @dataclass(slots=True)
 class Place:
     """What is known of a context: truths, units by attribute (None where there is none), stretches of lines.
@@ -88,7 +96,7 @@ class Place:
     truths: Mapping[Atom, bool] = field(default_factory=Truths)
     units: Mapping[str, str | None] = field(default_factory=dict)
     cell: Mapping[Line, Stretch] = field(default_factory=dict)
-    seen: dict[tuple[int, str], None] = field(default_factory=dict)
+    seen: dict[RuleMatch, None] = field(default_factory=dict)
     hashed: bool = False
 
     def within(self, line: Line, stretch: Stretch) -> Place:
@@ -219,7 +227,7 @@ class Side:
         for index, met in enumerate(self.terms(walk.name)):
             rule = walk.state["rules"][index]
             if meets(met, place.truths):
-                place.seen[side, called(rule, index)] = None
+                place.seen[RuleMatch(side, walk.name, index)] = None
                 if walk.rolled(rule):
                     return walk.outcome(rule)
         return walk.outcome(walk.state.get("default", {})) if walk.rolled(walk.state) else walk.off()
@@ -289,7 +297,8 @@ class _Walk(NamedTuple):
 
     def serve(self, variant: str) -> Outcome:
         variants = self.state.get("variants", BOOLEAN_VARIANTS)
-        return Outcome(variant, json.dumps(variants[variant]))
+        # Keys are sorted, because the order of a mapping's keys is not part of its value.
+        return Outcome(variant, json.dumps(variants[variant], sort_keys=True))
 
 
 Pair: TypeAlias = tuple[Outcome, Outcome]

@@ -31,7 +31,7 @@ class Entry(NamedTuple):
 
     def __str__(self) -> str:
         when = self.start if self.end is None else f"{self.start} to {self.end}, little by little"
-        return f"{when}: " + "; ".join(f"{wording.whom(region)}: {wording.moves(region)}" for region in self.regions)
+        return f"{when}: " + "; ".join(f"{wording.who(region)}: {wording.moves(region)}" for region in self.regions)
 
 
 def timeline(snapshot: Snapshot, name: str, now: float, world: World | None = None) -> list[Entry]:
@@ -75,7 +75,7 @@ def coming(snapshot: Snapshot, names: Iterable[str], since: float) -> list[Happe
         moved: dict[float, list[str]] = {}
         for entry in timeline(snapshot, name, since, world):
             gradually = "" if entry.end is None else f"until {entry.end}, little by little, "
-            lines = [f"{gradually}{wording.whom(region)}: {wording.moves(region)}" for region in entry.regions]
+            lines = [f"{gradually}{wording.who(region)}: {wording.moves(region)}" for region in entry.regions]
             moved.setdefault(parse_time(entry.start), []).extend(lines)
         written = [one for one in _of_flag(name, snapshot["flags"][name]) if one.at >= since]
         found += [one._replace(moves=tuple(moved.pop(one.at, ()))) for one in written]

@@ -3,32 +3,39 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from burgee.diff.symbolic import USER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from fractions import Fraction
 
     from burgee.diff.effect import FlagEffect, Move, RegionEffect
     from burgee.diff.symbolic import Outcome
 
 MAX_NAMES = 3
+LEAST = Fraction(1, 100_000)
+"""Below this share, percentages are hard to read."""
 LOSS = "somebody loses it"
 
 
 def percent(share: Fraction) -> str:
-    """Three decimals as far as they are exact; more digits where the share has them."""
+    """A share in percent, to three decimals or else six; what would round to nothing or to all as one in so many."""
+    rest = 1 - share
+    for part, prefix in ((share, ""), (rest, "all but ")):
+        if 0 < part < LEAST:
+            return f"{prefix}1 in {round(1 / part):,}"
     exact = share * 100
-    return f"{float(exact):.3f} %" if (exact * 1000).denominator == 1 else f"{float(exact):.6f} %"
+    digits = 3 if (exact * 1000).denominator == 1 else 6
+    return f"{float(exact):.{digits}f}".rstrip("0").rstrip(".") + " %"
 
 
 def share_of(move: Move) -> str:
     """A move's share, with its error where it was drawn."""
     if move.error is None:
         return percent(move.share)
-    return f"{float(move.share * 100):.1f} % ± {200 * move.error:.1f}"
+    return f"about {float(move.share * 100):.1f} % ± {max(200 * move.error, 0.1):.1f}"
 
 
 def arrow(move: Move) -> str:
@@ -50,10 +57,14 @@ def moves(region: RegionEffect) -> str:
     return "; ".join(f"{share_of(move)} {arrow(move)}" for move in region.moves)
 
 
-def whom(region: RegionEffect) -> str:
-    """Whom a region means; named users by their names."""
+def who(region: RegionEffect) -> str:
+    """The users of a region; named ones by their names, or by their number where a condition names them."""
     if not region.users:
         return region.when
+    if region.named is not None:
+        such = "namely" if len(region.users) <= MAX_NAMES else "such as"
+        some = ", ".join(region.users[:MAX_NAMES])
+        return f"{len(region.users):,} of {region.named:,} {region.when}, {such} {some}"
     return f"{names(region.users)}, {region.when.removeprefix('users ')}"
 
 

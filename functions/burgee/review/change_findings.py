@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from burgee.diff import wording
 from burgee.diff.affected import deciding, needs, reached
 from burgee.diff.effect import compare
-from burgee.diff.symbolic import NOTHING, Side, World
+from burgee.diff.symbolic import Side, World
 from burgee.diff.timeline import timeline
 from burgee.diff.transitions import moments_of, ramps
 from burgee.evaluation.bucketing import BUCKETS
@@ -21,7 +21,7 @@ from burgee.times import format_time
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from burgee.diff.effect import FlagEffect, RegionEffect
+    from burgee.diff.effect import FlagEffect, Move, RegionEffect
     from burgee.findings import Finding
     from burgee.model import Snapshot
 
@@ -51,7 +51,7 @@ def proofs(change: Change, retired: Mapping[str, str] | None = None) -> list[Fin
     """All findings on a change; `retired` tells of names that were given up when that was."""
     found: list[Finding] = []
     for effect in change.effects.values():
-        found += _lost(change, effect)
+        found += _lost(effect)
         found += _rebucketed(change, effect)
         found += _salted(change, effect.flag)
         found += _not_exact(effect)
@@ -72,31 +72,35 @@ def _brought(change: Change) -> list[Finding]:
     return [one for one in new if (one.code, one.flag, one.message) not in known]
 
 
-def _lost(change: Change, effect: FlagEffect) -> Iterator[Finding]:
+def _lost(effect: FlagEffect) -> Iterator[Finding]:
     """Variants that somebody has and loses: withdrawn where their share does not fall, else lowered."""
-    nothing = {outcome.variant for outcome in NOTHING} | {change.old.off(effect.flag).variant}
-    worst: dict[tuple[Code, str], tuple[Fraction, RegionEffect]] = {}
+    worst: dict[tuple[Code, str | None], tuple[Fraction, RegionEffect]] = {}
     for region in effect.regions:
-        for variant, share in region.before.items():
-            lost = sum((m.share for m in region.moves if m.before.variant == variant != m.after.variant), Fraction(0))
-            if variant is None or variant in nothing or not lost:
-                continue
-            code = Code.WITHDRAWN if region.after.get(variant, 0) >= share else Code.LOWERED
-            if (code, variant) not in worst or worst[code, variant][0] < lost:
-                worst[code, variant] = lost, region
-    for (code, variant), (lost, region) in worst.items():
-        example = next(
-            (m.example for m in region.moves if m.before.variant == variant != m.after.variant and m.example), None
-        )
-        old, new = region.before[variant], region.after.get(variant, Fraction(0))
-        whom = wording.whom(region) if region.users else f"{wording.percent(lost)} of {region.when}"
-        verb = "lose" if not region.users or len(region.users) > 1 else "loses"
-        shares = f", whose share goes from {wording.percent(old)} to {wording.percent(new)}"
-        if region.users:
-            shares = ""
-        elif old == new:
-            shares = f", whose share stays at {wording.percent(old)}"
-        yield finding(code, effect.flag, f"{whom} {verb} {variant}{shares}", example)
+        lost: dict[str | None, Fraction] = {}
+        for move in region.moves:
+            if move.loses:
+                lost[move.before.variant] = lost.get(move.before.variant, Fraction(0)) + move.share
+        for variant, share in lost.items():
+            kept = region.after.get(variant, Fraction(0)) >= region.before.get(variant, Fraction(1))
+            code = Code.WITHDRAWN if kept else Code.LOWERED
+            if (code, variant) not in worst or worst[code, variant][0] < share:
+                worst[code, variant] = share, region
+    for (code, variant), (share, region) in worst.items():
+        taken = [move for move in region.moves if move.loses and move.before.variant == variant]
+        example = next((move.example for move in taken if move.example), None)
+        yield finding(code, effect.flag, _loss_message(region, variant, share, taken[0]), example)
+
+
+def _loss_message(region: RegionEffect, variant: str | None, lost: Fraction, move: Move) -> str:
+    what = wording.arrow(move) if move.before.variant == move.after.variant else variant
+    if region.users:
+        return f"{wording.who(region)} lose{'s' if len(region.users) == 1 else ''} {what}"
+    old, new = region.before.get(variant), region.after.get(variant, Fraction(0))
+    shares = ""
+    if old is not None:
+        moved = f"stays at {wording.percent(old)}" if old == new else f"goes from {wording.percent(old)} to "
+        shares = f", whose share {moved}" + ("" if old == new else wording.percent(new))
+    return f"{wording.percent(lost)} of {region.when} lose {what}{shares}"
 
 
 def _rebucketed(change: Change, effect: FlagEffect) -> Iterator[Finding]:

@@ -92,7 +92,7 @@ def _finding_row(one: Finding) -> str:
 
 def _summary_row(effect: FlagEffect, report: Report) -> str:
     regions = [*effect.regions, *(region for later in effect.later for region in later.regions)]
-    shown = "" if not regions else f"{cell(wording.whom(regions[0]))}: {cell(wording.moves(regions[0]))}"
+    shown = "" if not regions else f"{cell(wording.who(regions[0]))}: {cell(wording.moves(regions[0]))}"
     more = f" (and {len(regions) - 1} more)" if len(regions) > 1 else ""
     verdict = cell(wording.verdict(effect) + report.changed(effect.flag))
     return f"| {code(effect.flag)} | {shown}{more} | {verdict} |\n"
@@ -130,7 +130,7 @@ def _flags(report: Report) -> Iterator[str]:
 
 
 def _rows(region: RegionEffect, at: str) -> Iterator[str]:
-    who = f"from {at}: {wording.whom(region)}" if at else wording.whom(region)
+    who = f"from {at}: {wording.who(region)}" if at else wording.who(region)
     for move in region.moves:
         yield f"| {cell(who)} | {wording.share_of(move)} | {cell(wording.arrow(move))} | {example(move.example)} |"
 

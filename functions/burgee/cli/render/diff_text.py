@@ -46,7 +46,7 @@ def _flag(effect: FlagEffect, report: Report) -> Iterator[Text]:
 def _region(region: RegionEffect) -> str:
     example = next((move.example for move in region.moves if move.example), None)
     shown = "" if region.users or not example else f"  (such as {wording.such(example)})"
-    return f"{wording.whom(region)}: {wording.moves(region)}{shown}"
+    return f"{wording.who(region)}: {wording.moves(region)}{shown}"
 
 
 def findings(found: Sequence[Finding]) -> list[Text]:
