@@ -55,6 +55,14 @@ def test_a_full_disk_changes_nothing_and_the_store_goes_on_when_there_is_room(tm
     run("run_out_of_space", tmp_path / "burgee.db")
 
 
+def test_what_a_shelf_forgets_is_found_by_an_index_and_not_by_reading_it_all(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "burgee.db")
+    statement = "EXPLAIN QUERY PLAN DELETE FROM shelf WHERE until < 1"
+    steps = [row[3] for row in store._db.execute(statement)]
+    store.close()
+    assert steps == ["SEARCH shelf USING INDEX shelf_until (until<?)"]
+
+
 def test_a_store_survives_closing_and_opening(tmp_path: Path) -> None:
     path = tmp_path / "burgee.db"
     with closing(SqliteStore(path)) as store:

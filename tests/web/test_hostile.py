@@ -15,7 +15,9 @@ from starlette.testclient import TestClient
 
 from burgee.access.keys import Kind
 from burgee.evaluation.ruleset import Ruleset
+from burgee.serving.serving import Serving
 from burgee.stores.sqlite import SqliteStore
+from burgee.web.exchange import EXCHANGE, Exchange, Need
 from burgee.web.protection.body import BodyGuard
 from burgee.web.telemetry import Metrics, RequestLog, together
 from burgee.web.tenants import Tenants
@@ -98,7 +100,9 @@ async def guarded(headers: list[tuple[bytes, bytes]], *, never: bool) -> int:
     async def app(_scope: Any, _receive: Any, _send: Any) -> None:
         pytest.fail("it was let through")
 
-    scope = {"type": "http", "method": "POST", "path": "/flags", "headers": headers}
+    exchange = Exchange(dict(headers), b"", Tenants(Serving()), Need.WRITE)
+    exchange.writes = True
+    scope = {"type": "http", "method": "POST", "path": "/flags", "headers": headers, EXCHANGE: exchange}
     await BodyGuard(app, seconds=0.05)(scope, receive, send)
     return statuses[0]
 

@@ -38,6 +38,7 @@ CREATE TABLE IF NOT EXISTS audit (
     tenant TEXT, id TEXT, flag TEXT, record TEXT NOT NULL, PRIMARY KEY (tenant, id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS shelf (
     tenant TEXT, shelf TEXT, id TEXT, record TEXT NOT NULL, until REAL, PRIMARY KEY (tenant, shelf, id));
+CREATE INDEX IF NOT EXISTS shelf_until ON shelf (until) WHERE until IS NOT NULL;
 """
 
 

@@ -87,6 +87,8 @@ class Exchange:
     """What the answer has beside its own header fields and those of every answer."""
     reasons: dict[str, int] | None = None
     """How many evaluations ended for which reason, where somebody counts."""
+    writes = False
+    """Whether it has a route that changes something; until that is known no body is read and nothing is kept."""
 
     def __init__(self, fields: dict[bytes, bytes], request_id: bytes, tenants: Tenants, need: Need) -> None:
         self.fields = fields

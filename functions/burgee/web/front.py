@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
+from starlette.routing import Match
 
 from burgee.web.exchange import EXCHANGE, GONE, Exchange, Need, need
 from burgee.web.headers import headers, request_id, seen
@@ -151,6 +152,8 @@ class Front:
                 message["headers"] = headers(scope, exchange, message.get("headers", ()))
             await send(message)
 
+        if scope["method"] not in {"GET", "HEAD"}:
+            exchange.writes = any(route.matches(scope)[0] is Match.FULL for route in self.app.routes)
         await self.routed(scope, receive, tell)
 
 

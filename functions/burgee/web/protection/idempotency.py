@@ -158,7 +158,7 @@ def _replayed(found: Any) -> Response:
 
 
 def _key(scope: Scope) -> bytes | None:
-    if scope[EXCHANGE].need is Need.EVALUATE or scope["method"] not in {"POST", "PUT", "DELETE"}:
+    if not scope[EXCHANGE].writes or scope[EXCHANGE].need is Need.EVALUATE:
         return None
     key = next((value for name, value in scope["headers"] if name == b"idempotency-key"), None)
     return key if key and len(key) <= 255 else None
