@@ -14,7 +14,7 @@ from fractions import Fraction
 from math import sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from burgee.diff.affected import reached
+from burgee.diff.affected import reached, states
 from burgee.diff.cases import DRAWS, MAX_CASES, Explorer, Shares, shares
 from burgee.diff.losses import MoveKind, move_kind
 from burgee.diff.region_names import RegionNames
@@ -24,7 +24,7 @@ from burgee.diff.transitions import moments
 from burgee.times import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from burgee.diff.cases import Case
     from burgee.diff.symbolic import Pair, Place
@@ -60,7 +60,8 @@ class RegionEffect:
 
     `share` is that of all users where it is known. `users` are those who move where targets name them, or where a
     condition names the units: then `named` counts all units that it names, also those who keep what they have.
-    `before` and `after` give every variant's share, also of those who keep it.
+    `before` and `after` give every variant's share, also of those who keep it. `keys` says which API keys it is about
+    where those differ: `client` or `server`.
     """
 
     when: str
@@ -71,6 +72,7 @@ class RegionEffect:
     named: int | None = None
     before: Mapping[str | None, Fraction] = field(default_factory=dict)
     after: Mapping[str | None, Fraction] = field(default_factory=dict)
+    keys: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +108,13 @@ def effects(before: Snapshot, after: Snapshot, now: float) -> list[FlagEffect]:
         return sides[moment]
 
     found = []
-    for name in reached(before, after):
-        compared = [compare(name, *at(now), world)]
+    changed = {*reached(before, after), *_asked_otherwise(before, after)}
+    for name in [name for name in {**before["flags"], **after["flags"]} if name in changed]:
+        compared = [_for_all_keys(name, *at(now), world)]
         later: list[Later] = []
         last = compared[0]
         for moment in moments(name, at(now), now):
-            here = compare(name, *at(moment), world)
+            here = _for_all_keys(name, *at(moment), world)
             if _told(here.regions) != _told(last.regions):
                 later.append(Later(format_time(moment), here.regions))
             last = here
@@ -134,8 +137,33 @@ def compare(name: str, old: Side, new: Side, world: World, other: str | None = N
     return _Comparison(name, old, new, world, other or name).run()
 
 
+def _asked_otherwise(before: Snapshot, after: Snapshot) -> Iterator[str]:
+    """The flags on both sides that may be asked for with other keys than before."""
+    for name, definition in before["flags"].items():
+        other = after["flags"].get(name)
+        if other is not None and [s.get("client") for s in states(definition)] != [
+            s.get("client") for s in states(other)
+        ]:
+            yield name
+
+
+def _for_all_keys(name: str, old: Side, new: Side, world: World) -> Compared:
+    """How a flag differs for server keys and, where it is open to client keys on one side alone, for those too."""
+    compared = compare(name, old, new, world)
+    was, now = old.state(name), new.state(name)
+    if was is None or now is None or (was.get("client") is True) == (now.get("client") is True):
+        return compared
+    closed = Side({**new.snapshot, "flags": {}}, new.now)
+    for_clients = (
+        compare(name, old, closed, world) if was.get("client") is True else compare(name, closed, new, world)
+    )
+    regions = [replace(region, keys="client") for region in for_clients.regions]
+    regions += [replace(region, keys="server") for region in compared.regions]
+    return Compared(regions, compared.sample or for_clients.sample)
+
+
 def _told(regions: Sequence[RegionEffect]) -> list[Any]:
-    return [(r.when, r.users, [(m.before, m.after, m.share) for m in r.moves]) for r in regions]
+    return [(r.when, r.keys, r.users, [(m.before, m.after, m.share) for m in r.moves]) for r in regions]
 
 
 class _Comparison:

@@ -40,6 +40,7 @@ def _region(region: RegionEffect, flag: str, counted: Counted | None) -> dict[st
         percent = counted(flag, region.when)
     return {
         "when": region.when,
+        "keys": region.keys or None,
         "share": percent,
         "context": dict(region.context),
         "users": list(region.users[:MAX_USERS]),

@@ -59,13 +59,14 @@ def moves(region: RegionEffect) -> str:
 
 def who(region: RegionEffect) -> str:
     """The users of a region; named ones by their names, or by their number where a condition names them."""
+    keys = f", asked with a {region.keys} key" if region.keys else ""
     if not region.users:
-        return region.when
+        return region.when + keys
     if region.named is not None:
         such = "namely" if len(region.users) <= MAX_NAMES else "such as"
         some = ", ".join(region.users[:MAX_NAMES])
-        return f"{len(region.users):,} of {region.named:,} {region.when}, {such} {some}"
-    return f"{names(region.users)}, {region.when.removeprefix('users ')}"
+        return f"{len(region.users):,} of {region.named:,} {region.when}, {such} {some}{keys}"
+    return f"{names(region.users)}, {region.when.removeprefix('users ')}{keys}"
 
 
 def names(users: Sequence[str]) -> str:
