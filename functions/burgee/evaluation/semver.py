@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_SEMVER = re.compile(
+GRAMMAR = re.compile(
     r"v?(0|[1-9]\d{0,17})\.(0|[1-9]\d{0,17})\.(0|[1-9]\d{0,17})"
     r"(?:-((?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)(?:\.(?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*))*))?"
     r"(?:\+[0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*)?",
@@ -32,7 +32,7 @@ def parse_version(text: str) -> Version | None:
 @lru_cache(maxsize=1024)  # an application has few versions, and parsing one costs more than all else in a rule
 def known_version(text: str) -> Version | None:
     """The same for a text of at most `MAX_LENGTH`, remembered."""
-    match = _SEMVER.fullmatch(text)
+    match = GRAMMAR.fullmatch(text)
     if match is None:
         return None
     major, minor, patch, pre = match.groups()

@@ -1,0 +1,84 @@
+"""Atoms: one clause of a condition each, and what is asked about several of one attribute."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from burgee.evaluation.conditions import OPERATORS
+from burgee.evaluation.flag import unit_reader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+MISSING = object()
+"""In the place of a value: the attribute is not there, or null."""
+
+HAS_UNIT = "has unit"
+"""No operator of conditions: whether an attribute can be bucketed on. Its operand is `true`."""
+
+
+class Atom(NamedTuple):
+    """One clause: hashable, the operand as JSON."""
+
+    path: str
+    operator: str
+    operand: str
+    ignore_case: bool
+
+    def test(self) -> Callable[[Any], bool]:
+        """The operator itself, for a value of the attribute; MISSING for none."""
+        if self.operator == HAS_UNIT:
+            read = unit_reader("value")
+            return lambda value: value is not MISSING and read({"value": value}) is not None
+        test = OPERATORS[self.operator].build(json.loads(self.operand), self.ignore_case)
+        return lambda value: test(None if value is MISSING else value)
+
+    def items(self) -> list[Any]:
+        """The operand's items."""
+        operand = json.loads(self.operand)
+        return operand if isinstance(operand, list) else [operand]
+
+    def strings(self) -> tuple[str, ...]:
+        """The operand's items that are strings."""
+        return tuple(item for item in self.items() if isinstance(item, str))
+
+
+def has_unit(path: str) -> Atom:
+    """Asks whether an attribute can be bucketed on: a string that is not empty, or an integer."""
+    return Atom(path, HAS_UNIT, "true", ignore_case=False)
+
+
+Literals: TypeAlias = "Mapping[Atom, bool]"
+"""Atoms of one attribute, each with the truth that it has."""
+
+
+class Verdict(Enum):
+    """IMPOSSIBLE is proved, POSSIBLE has an example; UNKNOWN must be taken as possible."""
+
+    IMPOSSIBLE = "impossible"
+    POSSIBLE = "possible"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Whether an attribute can have the truths asked about; `example` has them where the verdict is POSSIBLE."""
+
+    verdict: Verdict
+    example: Any = None
+
+    def __bool__(self) -> bool:
+        """False only where it is proved that no value has them."""
+        return self.verdict is not Verdict.IMPOSSIBLE
+
+
+IMPOSSIBLE = Answer(Verdict.IMPOSSIBLE)
+UNKNOWN = Answer(Verdict.UNKNOWN)
+
+
+def possible(example: Any) -> Answer:
+    """The answer with an example; MISSING where it is the attribute's absence."""
+    return Answer(Verdict.POSSIBLE, example)

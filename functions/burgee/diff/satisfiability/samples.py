@@ -1,0 +1,112 @@
+"""Values to try before any automaton: the file's own, and plain ones made of them.
+
+Of numbers, booleans and mappings these are all that can be told apart, so that trying them is a proof.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from datetime import UTC, datetime
+from ipaddress import ip_network
+from itertools import islice, pairwise
+from typing import TYPE_CHECKING, Any
+
+from burgee.evaluation.semver import VERSION_CHECKS, parse_version
+from burgee.times import format_time, parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from burgee.diff.satisfiability.atoms import Literals
+
+FILLERS = ("other", "user", "any-other", "1", "~")
+MAX_STRINGS = 200
+_DAY = 86400
+
+
+def numbers(literals: Literals) -> Iterator[float]:
+    """Integers of any size and floats: each operand, and what lies between them and around them, if anything does.
+
+    Of each stretch one integer and one float that is none, if it has any.
+    """
+    operands = {item for atom in literals for item in atom.items() if is_number(item)}
+    ordered: Sequence[float] = sorted(operands)
+    yield from ordered
+    if not ordered:
+        yield from (1, 0.5)
+        return
+    yield from _between(-math.inf, ordered[0])
+    for low, high in pairwise(ordered):
+        yield from _between(low, high)
+    yield from _between(ordered[-1], math.inf)
+
+
+def is_number(value: Any) -> bool:
+    """A number as conditions see it: `true` is none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _between(low: float, high: float) -> Iterator[float]:
+    """Strictly between two numbers, plain ones first. Of 2**53 and 2**53 + 1 as integers, nothing is."""
+    if low == -math.inf:
+        yield from (-one for one in _between(-high, math.inf))
+        return
+    near = _next(low)
+    for one in (math.floor(low) + 1, _middle(low, high), near, _next(near)):
+        if low < one < high and one not in {-math.inf, math.inf}:
+            yield one
+
+
+def _middle(low: float, high: float) -> float:
+    try:
+        return low / 2 + high / 2 if high < math.inf else low + 0.5
+    except OverflowError:  # an integer that is larger than every float
+        return math.inf
+
+
+def _next(number: float) -> float:
+    """The least float above a number; infinity where there is none."""
+    try:
+        near = float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -sys.float_info.max
+    return near if near > number else math.nextafter(near, math.inf)
+
+
+def strings(literals: Literals) -> Iterator[str]:
+    """A few strings that may well meet all literals."""
+    return islice(_strings(literals), MAX_STRINGS)
+
+
+def _strings(literals: Literals) -> Iterator[str]:
+    wanted = [atom for atom, want in literals.items() if want is not atom.operator.startswith("not_")]
+    own = [text for atom in wanted for text in atom.strings()[:1]]
+    begins = [text for atom in wanted if atom.operator == "starts_with" for text in atom.strings()[:1]]
+    ends = [text for atom in wanted if atom.operator == "ends_with" for text in atom.strings()[:1]]
+    inner = [atom.strings()[0] for atom in wanted if atom.operator.endswith("contains") and atom.strings()]
+    begin, end = max(begins, key=len, default=""), max(ends, key=len, default="")
+    made = [begin + filler + "".join(part + filler for part in inner) + end for filler in ("", *FILLERS)]
+    plain = [text for atom in wanted for text in _beside(atom.operator, atom.strings())]
+    for text in (*plain, *(made[1:] if end.startswith("@") or not end + begin else made), *own, *made, ""):
+        yield text
+        if any(atom.ignore_case for atom in literals):
+            yield from (text.lower(), text.upper(), text.title(), text.swapcase())
+
+
+def _beside(operator: str, operands: Sequence[str]) -> Iterator[str]:
+    """Beside a version, a time or a network."""
+    if operator in VERSION_CHECKS and (version := parse_version(operands[0])) is not None:
+        major, minor, patch, _ = version
+        yield operands[0]
+        yield f"{major}.{minor}.{patch + 1}"
+        yield f"{major + 1}.0.0"
+        yield from ([f"{major}.{minor}.{patch - 1}"] if patch else [f"{major}.{minor - 1}.0"] if minor else [])
+    elif operator in {"before", "after"}:
+        for away in (-_DAY, _DAY, 0):
+            moment = parse_time(operands[0]) + away
+            if abs(moment) < datetime(9000, 1, 1, tzinfo=UTC).timestamp() and moment > -62_000_000_000:
+                yield format_time(moment)
+    elif operator == "cidr":
+        network = ip_network(operands[0])
+        yield str(network[min(1, network.num_addresses - 1)])

@@ -1,0 +1,115 @@
+"""A string that several automata all give the verdict that is wanted of them, or the proof that there is none.
+
+The states of the product are met best first, by the characters that its parts still need, so a string is found long
+before all states are; where none is left, there is no such string.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING
+
+from burgee.diff.satisfiability.atoms import IMPOSSIBLE, UNKNOWN, Answer, possible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from burgee.diff.satisfiability.machines import Automaton
+
+_SAFE = -1  # in the place of a state: the verdict is the one wanted, whatever follows
+_OUT = -2  # it never will be
+MAX_UNCERTAIN = 100
+"""Strings that are tried where automata leave open what their verdict is."""
+
+
+class Search:
+    """One search. `states` is how many it has met so far."""
+
+    def __init__(self, parts: Sequence[tuple[Automaton, bool]], verify: Callable[[str], bool]) -> None:
+        self._parts = [_Part(automaton, want) for automaton, want in parts]
+        self._automata = [automaton for automaton, _ in parts]
+        self._verify = verify
+        self.states = 0
+
+    def alphabet(self, chars: Iterable[str]) -> list[str]:
+        """One character for each kind that the automata together tell apart, the plainest of each."""
+        kinds: dict[tuple[int, ...], str] = {}
+        for char in sorted(chars, key=_plainness):
+            kinds.setdefault(tuple([automaton.kind(char) for automaton in self._automata]), char)
+        return list(kinds.values())
+
+    def run(self, letters: Sequence[str], limit: int) -> Answer:
+        """Strings of these letters; UNKNOWN past so many states, or where no string was sure to be one."""
+        for part in self._parts:
+            part.read(letters)
+        start = tuple([part.start for part in self._parts])
+        if _OUT in start:
+            return IMPOSSIBLE
+        waiting = [(self._needed(start), 0, start, "")]
+        met = {start}
+        uncertain = 0
+        while waiting:
+            needed, _, state, text = heapq.heappop(waiting)
+            if needed == 0 and self._accepted(state):
+                if self._verify(text):
+                    self.states += len(met)
+                    return possible(text)
+                uncertain += 1
+            if len(met) > limit or uncertain > MAX_UNCERTAIN:
+                self.states += len(met)
+                return UNKNOWN
+            rows = [part.row(one) for part, one in zip(self._parts, state, strict=True)]
+            for letter, following in zip(letters, zip(*rows, strict=True), strict=False):
+                if _OUT not in following and following not in met:
+                    met.add(following)
+                    heapq.heappush(waiting, (self._needed(following), len(met), following, text + letter))
+        self.states += len(met)
+        return UNKNOWN if uncertain else IMPOSSIBLE
+
+    def _needed(self, state: tuple[int, ...]) -> int:
+        return sum([part.needed(one) for part, one in zip(self._parts, state, strict=True)])
+
+    def _accepted(self, state: tuple[int, ...]) -> bool:
+        return all(part.accepted(one) for part, one in zip(self._parts, state, strict=True))
+
+
+class _Part:
+    """An automaton with the verdict that is wanted of it."""
+
+    def __init__(self, automaton: Automaton, want: bool) -> None:
+        self._automaton = automaton
+        self._want = want
+        self._wanted = automaton.distance(want)
+        self._other = automaton.distance(not want)
+        self.start = self._settled(0)
+        self.read(())
+
+    def read(self, letters: Sequence[str]) -> None:
+        """Takes these letters as the alphabet."""
+        self._kinds = [self._automaton.kind(letter) for letter in letters]
+        self._rows: dict[int, tuple[int, ...]] = {_SAFE: (_SAFE,) * len(letters)}
+
+    def _settled(self, state: int) -> int:
+        if self._wanted is None or self._other is None:
+            return state
+        if self._wanted[state] is None:
+            return _OUT
+        return _SAFE if self._other[state] is None else state
+
+    def row(self, state: int) -> tuple[int, ...]:
+        row = self._rows.get(state)
+        if row is None:
+            row = self._rows[state] = tuple(map(self._settled, self._automaton.row(state, self._kinds)))
+        return row
+
+    def needed(self, state: int) -> int:
+        if state == _SAFE or self._wanted is None:
+            return 0
+        return self._wanted[state] or 0
+
+    def accepted(self, state: int) -> bool:
+        return state == _SAFE or self._want in self._automaton.outcomes(state)
+
+
+def _plainness(char: str) -> tuple[bool, bool, bool, bool, str]:
+    return not char.isascii(), not char.isprintable(), not char.isalnum(), not char.islower(), char

@@ -1,0 +1,187 @@
+"""Whether an attribute can have given truths of given atoms: possible unless proved impossible."""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from burgee.diff.satisfiability import samples
+from burgee.diff.satisfiability.atoms import (
+    IMPOSSIBLE,
+    MISSING,
+    UNKNOWN,
+    Answer,
+    Atom,
+    Verdict,
+    possible,
+)
+from burgee.diff.satisfiability.machines import ASCII, SURROGATES, Automaton
+from burgee.diff.satisfiability.pattern_syntax import Unparsed
+from burgee.diff.satisfiability.patterns import Patterns
+from burgee.diff.satisfiability.search import Search
+from burgee.diff.satisfiability.strings import Recipe, Wanted, string_question
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from burgee.diff.satisfiability.atoms import Literals
+
+MAX_STATES = 20_000
+"""States that one search meets before it answers UNKNOWN."""
+
+_PRINTABLE = frozenset(map(chr, range(0x20, 0x7F)))
+_EVERY = frozenset(map(chr, [*ASCII, 0x80, SURROGATES.stop]))
+_TARGETING_KEY = "targetingKey"
+
+
+class Solver:
+    """Answers questions about one attribute at a time; keeps machines and answers for the questions to come.
+
+    Attributes need not be looked at together: a context can hold a value under a dotted name, which wins over what is
+    nested, so that `device` and `device.os` have any values side by side. Values are what JSON can say; strings are
+    of characters, not of unpaired surrogates, unless an operand has some.
+    """
+
+    def __init__(self, max_states: int = MAX_STATES) -> None:
+        self.max_states = max_states
+        self.states = 0
+        self._tests: dict[Atom, Callable[[Any], bool]] = {}
+        self._answers: dict[frozenset[tuple[Atom, bool]], Answer] = {}
+        self._automaton = lru_cache(maxsize=512)(_automaton)
+
+    def holds(self, atom: Atom, value: Any) -> bool:
+        """What the operator itself says of a value; MISSING for none."""
+        return self._test(atom)(value)
+
+    def solve(self, literals: Literals) -> Answer:
+        """Whether some value has these truths of atoms of one attribute."""
+        key = frozenset(literals.items())
+        if key not in self._answers:
+            self._answers[key] = self._solve(literals)
+        return self._answers[key]
+
+    def split(self, literals: Literals, answer: Answer, atom: Atom) -> dict[bool, Answer]:
+        """The answers with one more atom, by its truth. `answer` is that of the literals so far.
+
+        Its example has one of the two truths, so that only the other is solved.
+        """
+        if atom in literals:
+            return {literals[atom]: answer, not literals[atom]: IMPOSSIBLE}
+        found: dict[bool, Answer] = {}
+        if answer.verdict is Verdict.POSSIBLE:
+            found[self.holds(atom, answer.example)] = answer
+        return {held: found.get(held) or self.solve({**literals, atom: held}) for held in (True, False)}
+
+    def constants(self, literals: Literals) -> tuple[Any, ...] | None:
+        """All values that have these truths, where an atom leaves only those of its operand; None where none does."""
+        pinned = [atom.items() for atom, want in literals.items() if want and _pins(atom)]
+        if not pinned:
+            return None
+        return tuple(item for item in min(pinned, key=len) if self._meets(literals, item))
+
+    def _test(self, atom: Atom) -> Callable[[Any], bool]:
+        if atom not in self._tests:
+            self._tests[atom] = atom.test()
+        return self._tests[atom]
+
+    def _meets(self, literals: Literals, value: Any) -> bool:
+        return all(self._test(atom)(value) is want for atom, want in literals.items())
+
+    def _solve(self, literals: Literals) -> Answer:
+        constants = self.constants(literals)
+        if constants is not None:
+            return possible(constants[0]) if constants else IMPOSSIBLE
+        for value in _plain(literals):
+            if self._meets(literals, value):
+                return possible(value)
+        in_list = self._list(literals)
+        if in_list.verdict is Verdict.POSSIBLE:
+            return in_list
+        string = self._string(literals)
+        return string if string.verdict is Verdict.POSSIBLE or not in_list else UNKNOWN
+
+    def _list(self, literals: Literals) -> Answer:
+        """A list that holds, for each atom that asks for an item, one that no other atom forbids."""
+        items: list[Any] = []
+        asked = {atom: want is (atom.operator == "contains") for atom, want in literals.items() if _of_items(atom)}
+        for atom, want in literals.items():
+            if atom not in asked and self._test(atom)([]) is not want:
+                return IMPOSSIBLE
+        forbidden = {_item(atom): False for atom, needed in asked.items() if not needed}
+        for atom, needed in asked.items():
+            if needed:
+                item = _item(atom)
+                answer = IMPOSSIBLE if item in forbidden else self.solve({**forbidden, item: True})
+                if answer.verdict is not Verdict.POSSIBLE:
+                    return answer
+                items.append(answer.example)
+        return possible(items)
+
+    def _string(self, literals: Literals) -> Answer:
+        question = string_question(literals, {atom: self._test(atom) for atom in literals})
+        if question is None:
+            return IMPOSSIBLE
+        own = frozenset(char for atom in literals for text in atom.strings() for char in text)
+        worst = IMPOSSIBLE
+        for wanted in question.alternatives():
+            answer = self._search(literals, wanted, own)
+            if answer.verdict is Verdict.POSSIBLE:
+                return answer
+            worst = answer if answer else worst
+        return worst
+
+    def _search(self, literals: Literals, wanted: Wanted, own: frozenset[str]) -> Answer:
+        surrogates = any(ord(char) in SURROGATES for char in own)  # RE2 takes none, whatever else a string has
+        parts = [
+            (automaton, want)
+            for recipe, want in wanted
+            if not (surrogates and recipe.build is Patterns) and (automaton := self._automaton(recipe)) is not None
+        ]  # what is left out here is asked of each string that is found
+        search = Search(parts, lambda text: self._meets(literals, text))
+        every = _EVERY | own | {chr(code) for part, _ in parts for code in part.edges if _is_char(code)}
+        all_letters, plain_letters = search.alphabet(every), search.alphabet(_PRINTABLE | own)
+        answer = search.run(plain_letters, self.max_states)
+        if answer.verdict is not Verdict.POSSIBLE and len(all_letters) > len(plain_letters):
+            answer = search.run(all_letters, self.max_states)
+        self.states += search.states
+        return answer
+
+
+def _plain(literals: Literals) -> Iterator[Any]:
+    """Values without automata, likely ones first; all there are but for lists and strings."""
+    with_key = any(atom.path == _TARGETING_KEY for atom in literals)
+    if not with_key:
+        yield MISSING
+    yield from samples.strings(literals)
+    if with_key:
+        yield MISSING
+    yield from samples.numbers(literals)
+    yield from (True, False, {})
+
+
+def _pins(atom: Atom) -> bool:
+    """Whether an atom that holds leaves only the values of its operand."""
+    return atom.operator in {"eq", "in"} and not (atom.ignore_case and atom.strings())
+
+
+def _of_items(atom: Atom) -> bool:
+    return atom.operator in {"contains", "not_contains"}
+
+
+def _item(atom: Atom) -> Atom:
+    """What makes an item of a list the one that is asked for."""
+    return Atom(atom.path, "in", json.dumps(atom.items()), atom.ignore_case)
+
+
+def _is_char(code: int) -> bool:
+    return code <= sys.maxunicode and code not in SURROGATES
+
+
+def _automaton(recipe: Recipe) -> Automaton | None:
+    """None where the machine cannot be built: a pattern that is not understood."""
+    try:
+        return Automaton(recipe.build(*recipe.arguments))
+    except Unparsed:
+        return None

@@ -1,0 +1,136 @@
+"""Atoms as automata over strings: operators to machines, orders to intervals."""
+
+from __future__ import annotations
+
+import operator
+from itertools import product
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from burgee.diff.satisfiability.atoms import HAS_UNIT, Atom
+from burgee.diff.satisfiability.networks import networks
+from burgee.diff.satisfiability.orders import Comparison, Interval, intervals
+from burgee.diff.satisfiability.patterns import Patterns
+from burgee.diff.satisfiability.times import time_interval
+from burgee.diff.satisfiability.versions import longer_than_versions, version_interval
+from burgee.diff.satisfiability.words import Words
+from burgee.evaluation.semver import VERSION_CHECKS, caret, parse_version, tilde
+from burgee.times import parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from burgee.diff.satisfiability.atoms import Literals
+    from burgee.diff.satisfiability.machines import Machine
+
+_PLACES = {
+    "eq": "whole",
+    "in": "whole",
+    "contains": "anywhere",
+    "starts_with": "start",
+    "ends_with": "end",
+}
+_NEGATED = {"ne": "eq", "not_in": "in", "not_contains": "contains"}
+_RANGES = {"semver_tilde": tilde, "semver_caret": caret}
+_TIMES: Mapping[str, Callable[[int, int], bool]] = {"before": operator.lt, "after": operator.gt}
+_ANY: Interval[Any] = Interval(None, False, None, False)
+
+
+class Recipe(NamedTuple):
+    """How to build a machine; equal for equal machines."""
+
+    build: Callable[..., Machine]
+    arguments: tuple[Any, ...]
+
+
+Wanted: TypeAlias = "list[tuple[Recipe, bool]]"
+"""Machines, each with the verdict wanted of it."""
+
+
+class Strings(NamedTuple):
+    """What is asked of a string: of each of `words`, and of one of the ways to be a version and to be a time.
+
+    A way with `member` true is to be a version, or a time, in an interval.
+    """
+
+    words: Wanted
+    versions: list[Way]
+    times: list[Way]
+
+    def alternatives(self) -> Iterator[Wanted]:
+        """Every way to meet all that is asked."""
+        for version, time in product(self.versions, self.times):
+            if not (version.member and time.member):  # no version is a time: a test proves it
+                yield [*version.wanted, *time.wanted, *self.words]
+
+
+class Way(NamedTuple):
+    """One way to be in an order, or not."""
+
+    member: bool
+    wanted: Wanted
+
+
+def string_question(literals: Literals, tests: Mapping[Atom, Callable[[Any], bool]]) -> Strings | None:
+    """What literals ask of a string; None where an operator that looks at no string stands in the way."""
+    words: Wanted = []
+    versions: list[tuple[Comparison[Any], bool]] = []
+    times: list[tuple[Comparison[Any], bool]] = []
+    for atom, want in literals.items():
+        if atom.operator in VERSION_CHECKS:
+            versions.append((_version_comparison(atom), want))
+        elif atom.operator in _TIMES:
+            check = _TIMES[atom.operator]
+            bound = parse_time(atom.strings()[0])
+            times.append((Comparison((bound,), lambda order, check=check: check(order, 0)), want))
+        else:
+            part = _machine(atom)
+            if part is not None:
+                words.append((part[0], part[1] is want))
+            elif tests[atom]("") is not want:
+                return None
+    return Strings(words, _version_ways(versions), _time_ways(times))
+
+
+def _machine(atom: Atom) -> tuple[Recipe, bool] | None:
+    """The machine of an atom and the verdict at which it holds; None where all strings are alike to it."""
+    if atom.operator == HAS_UNIT:
+        return Recipe(Words, ("whole", ("",), False)), False
+    strings = atom.strings()
+    if not strings:
+        return None
+    name = _NEGATED.get(atom.operator, atom.operator)
+    if name in _PLACES:
+        return Recipe(Words, (_PLACES[name], strings, atom.ignore_case)), name == atom.operator
+    if name == "matches":
+        return Recipe(Patterns, (strings, atom.ignore_case)), True
+    return (Recipe(networks, (strings,)), True) if name == "cidr" else None
+
+
+def _version_comparison(atom: Atom) -> Comparison[Any]:
+    base = parse_version(atom.strings()[0])
+    if base is None:
+        raise ValueError(f"{atom.operand} is not a semantic version")
+    if atom.operator in _RANGES:
+        return Comparison(_RANGES[atom.operator](base), lambda low, high: low >= 0 > high)
+    check: Callable[[Any, Any], bool] = VERSION_CHECKS[atom.operator]
+    return Comparison((base,), lambda order: check(order, 0))
+
+
+def _version_ways(literals: list[tuple[Comparison[Any], bool]]) -> list[Way]:
+    ways = _ways(literals, version_interval)
+    if literals and not any(want for _, want in literals):  # what is too long is no version, whatever it looks like
+        too_long = [(Recipe(version_interval, (_ANY,)), True), (Recipe(longer_than_versions, ()), True)]
+        ways.append(Way(True, too_long))
+    return ways
+
+
+def _time_ways(literals: list[tuple[Comparison[Any], bool]]) -> list[Way]:
+    return _ways(literals, time_interval)
+
+
+def _ways(literals: list[tuple[Comparison[Any], bool]], build: Callable[..., Machine]) -> list[Way]:
+    """In an interval; or not in the order at all, where every atom is to be false, as it then is."""
+    if not literals:
+        return [Way(member=False, wanted=[])]
+    outside = [] if any(want for _, want in literals) else [Way(False, [(Recipe(build, (_ANY,)), False)])]
+    return outside + [Way(True, [(Recipe(build, (one,)), True)]) for one in intervals(literals)]

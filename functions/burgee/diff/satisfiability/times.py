@@ -1,0 +1,219 @@
+"""`before` and `after` as automata: RFC 3339 times as `burgee.times` reads them.
+
+Times in UTC with at most six fractional digits are compared exactly. For others (an offset, more digits, second 60)
+the order is left open within a day of the bound; where Pythons differ, it is left open whether they are times at all.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from burgee.diff.satisfiability.machines import DEAD, Every, Machine, Outcome, State
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Hashable, Iterable
+
+    from burgee.diff.satisfiability.orders import Interval
+
+_SHAPE = "dddd-dd-ddTdd:dd:dd"
+_OFFSET = "2d:dd"
+_DATE_END = 10
+_FRACTION = 20
+_MICROSECONDS = 26
+_CHARACTERS = frozenset("0123456789-:.TZ+ ")
+_LAST_DAY = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_DAY = 24 * 3600
+_BEGINNING = "0000-00-00T00:00:00.000000"
+_END = ":"  # after every digit
+_EXACT = 2**32
+"""Seconds around 1970 in which a float tells microseconds apart; outside, orders are exact to a second."""
+
+
+class Reading(NamedTuple):
+    """Characters read, the orders against the four marks, what is still needed of the field, and doubts."""
+
+    at: int
+    orders: tuple[int, ...]
+    held: str = ""
+    loose: bool = False
+
+
+class Offset(NamedTuple):
+    """So many characters into `+05:30`, after its sign; `held` is a first digit that limits the second."""
+
+    orders: tuple[int, ...]
+    loose: bool
+    read: int = 0
+    held: str = ""
+
+
+class Zulu(NamedTuple):
+    """After `Z`."""
+
+    orders: tuple[int, ...]
+    loose: bool
+
+
+class TimeOrder:
+    """-1, 0 or 1: a time's order against a bound in epoch seconds; None for what is no time."""
+
+    def __init__(self, bound: float) -> None:
+        exact = abs(bound) < _EXACT and _moment(bound).timestamp() == bound
+        slack = 0 if exact else 1
+        # An exact time is compared with the two in the middle, which are one where floats are exact.
+        self._marks = [_digits(bound, seconds) for seconds in (-_DAY - slack, -slack, slack, _DAY + slack)]
+        self.start: State = Reading(0, (0, 0, 0, 0))
+
+    def step(self, state: State, char: str) -> State:
+        char = char.upper() if char.isascii() else char
+        if isinstance(state, Offset):
+            return _offset(state, char)
+        if not isinstance(state, Reading) or char not in _CHARACTERS:
+            return DEAD
+        if state.at < len(_SHAPE):
+            return self._field(state, char)
+        if char == "." and state.at == len(_SHAPE):
+            return state._replace(at=_FRACTION)
+        if char.isdigit() and state.at >= _FRACTION:
+            if state.at == _MICROSECONDS:
+                return state._replace(loose=True)
+            return state._replace(at=state.at + 1, orders=self._compared(state, char))
+        if state.at == _FRACTION or char not in "Z+-":
+            return DEAD
+        return (Zulu if char == "Z" else Offset)(self._ended(state), state.loose)
+
+    def _compared(self, state: Reading, char: str) -> tuple[int, ...]:
+        return tuple(
+            order or _compare(char, mark[state.at : state.at + 1])
+            for order, mark in zip(state.orders, self._marks, strict=True)
+        )
+
+    def _ended(self, state: Reading) -> tuple[int, ...]:
+        """The orders with zeros for what was not written."""
+        return tuple(
+            order or (-1 if mark[state.at :].strip("0T:.") else 0)
+            for order, mark in zip(state.orders, self._marks, strict=True)
+        )
+
+    def _field(self, state: Reading, char: str) -> State:
+        shape = _SHAPE[state.at]
+        if shape == "T":
+            return state._replace(at=state.at + 1, held="") if char in "T " else DEAD
+        if shape != "d":
+            return state._replace(at=state.at + 1) if char == shape else DEAD
+        if not char.isdigit():
+            return DEAD
+        held, loose = _held(state.at, state.held + char)
+        if held is None:
+            return DEAD
+        return Reading(state.at + 1, self._compared(state, char), held, state.loose or loose)
+
+    def outcomes(self, state: State) -> Collection[Outcome]:
+        if isinstance(state, Reading) and state.at == _DATE_END:
+            return _orders(self._ended(state)[1:3])
+        if isinstance(state, Zulu) and not state.loose:
+            return _orders(state.orders[1:3])
+        if isinstance(state, Zulu) or (isinstance(state, Offset) and state.read == len(_OFFSET)):
+            return (None, *_orders(state.orders[::3])) if state.loose else _orders(state.orders[::3])
+        return (None,)
+
+    def kind(self, char: str) -> Hashable:
+        upper = char.upper() if char.isascii() else char
+        return upper if upper in _CHARACTERS else None
+
+    def edges(self) -> Iterable[int]:
+        return ()
+
+
+def _offset(state: Offset, char: str) -> State:
+    shape = _OFFSET[state.read : state.read + 1]
+    if not shape or (char != ":" if shape == ":" else not "0" <= char <= "9"):
+        return DEAD
+    if (shape == "2" and char > "2") or (state.held == "2" and char > "3"):
+        return DEAD
+    doubtful = state.read == 3 and char > "5"  # minutes past 59: some Pythons take them
+    held = "2" if shape == "2" and char == "2" else ""
+    return Offset(state.orders, state.loose or doubtful, state.read + 1, held)
+
+
+def _orders(around: tuple[int, ...]) -> tuple[int, ...]:
+    """The orders against what is between two marks, from the orders against both."""
+    low, high = around
+    if low == high:
+        return (low,)
+    return (-1, 0, 1) if low >= 0 >= high else (low,)
+
+
+def _compare(left: str, right: str) -> int:
+    return (left > right) - (left < right)
+
+
+def _digits(bound: float, seconds: float) -> str:
+    """A moment that much later as it is written in UTC, for comparing character by character."""
+    try:
+        moment = _moment(bound + seconds)
+    except OverflowError:
+        return _END if bound > 0 else _BEGINNING
+    return moment.replace(tzinfo=None).isoformat(timespec="microseconds")
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=float(seconds))
+
+
+def _held(at: int, digits: str) -> tuple[str | None, bool]:
+    """What is needed of a field that was read so far, None where it is no time; and whether that is in doubt."""
+    if at < 4:
+        year = _year(digits)
+        if at < 3:
+            return _standing_for(year, digits), False
+        exists, leap = year
+        return ("leap" if leap else "") if exists else None, False
+    if at == 5:
+        return digits, False
+    if at == 6:
+        month = int(digits[-2:])
+        if not 1 <= month <= 12:
+            return None, False
+        return str(28 if month == 2 and not digits.startswith("leap") else _LAST_DAY[month - 1]), False
+    if at == 8:
+        return digits, False
+    if at == 9:
+        return "" if 1 <= int(digits[2:]) <= int(digits[:2]) else None, False
+    if at in {11, 14, 17}:
+        limit = "2" if at == 11 else "6"
+        if digits > limit:
+            return None, False
+        return digits if digits == limit else "0" if at > 11 else "1", False
+    limits = {12: 24, 15: 59, 18: 60}
+    value = int(digits)
+    return "" if value <= limits[at] else None, at != 15 and value == limits[at]
+
+
+_stand_ins: dict[object, str] = {}
+
+
+def _standing_for(year: object, digits: str) -> str:
+    """One of the beginnings of a year that can be finished alike."""
+    return _stand_ins.setdefault((len(digits), year), digits)
+
+
+@cache
+def _year(digits: str) -> tuple[object, ...]:
+    """Whether a year exists and is a leap year, for each way to finish it."""
+    if len(digits) < 4:
+        return tuple(_year(digits + digit) for digit in "0123456789")
+    year = int(digits)
+    return year > 0, year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+
+
+def time_interval(interval: Interval[float]) -> Machine:
+    """True for times in an interval."""
+    every = [(TimeOrder(0), _is_time)] if interval.low is interval.high is None else []
+    return Every([*every, *interval.parts(TimeOrder)])
+
+
+def _is_time(outcome: Outcome) -> bool:
+    return outcome is not None
