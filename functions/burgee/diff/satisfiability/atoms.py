@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from burgee.evaluation.conditions import OPERATORS
 from burgee.evaluation.flag import unit_reader
+from burgee.evaluation.operators import OPERATORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,14 +37,28 @@ class Atom(NamedTuple):
         test = OPERATORS[self.operator].build(json.loads(self.operand), self.ignore_case)
         return lambda value: test(None if value is MISSING else value)
 
-    def items(self) -> list[Any]:
-        """The operand's items."""
-        operand = json.loads(self.operand)
-        return operand if isinstance(operand, list) else [operand]
+    @property
+    def items(self) -> Items:
+        """The operand's items; a single operand is one."""
+        return _items(self.operand)
 
-    def strings(self) -> tuple[str, ...]:
-        """The operand's items that are strings."""
-        return tuple(item for item in self.items() if isinstance(item, str))
+
+class Items(NamedTuple):
+    """An operand's items, by type, and the characters of its strings."""
+
+    every: tuple[Any, ...]
+    strings: tuple[str, ...]
+    numbers: tuple[float, ...]
+    characters: frozenset[str]
+
+
+@lru_cache(maxsize=4096)
+def _items(operand: str) -> Items:
+    value = json.loads(operand)
+    every = tuple(value) if isinstance(value, list) else (value,)
+    strings = tuple(item for item in every if isinstance(item, str))
+    numbers = tuple(item for item in every if isinstance(item, (int, float)) and not isinstance(item, bool))
+    return Items(every, strings, numbers, frozenset().union(*strings))
 
 
 def has_unit(path: str) -> Atom:

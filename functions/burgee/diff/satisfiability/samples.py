@@ -10,9 +10,9 @@ import sys
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from itertools import islice, pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from burgee.evaluation.semver import VERSION_CHECKS, parse_version
+from burgee.evaluation.semver import parse_version
 from burgee.times import format_time, parse_time
 
 if TYPE_CHECKING:
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 FILLERS = ("other", "user", "any-other", "1", "~")
 MAX_STRINGS = 200
+_EXACT = 2**53
+"""From here on, not all integers are floats."""
+_FRACTIONS = 2**52
+"""From here on, all floats are integers."""
 _DAY = 86400
 
 
@@ -30,7 +34,7 @@ def numbers(literals: Literals) -> Iterator[float]:
 
     Of each stretch one integer and one float that is none, if it has any.
     """
-    operands = {item for atom in literals for item in atom.items() if is_number(item)}
+    operands = {item for atom in literals for item in atom.items.numbers}
     ordered: Sequence[float] = sorted(operands)
     yield from ordered
     if not ordered:
@@ -42,18 +46,15 @@ def numbers(literals: Literals) -> Iterator[float]:
     yield from _between(ordered[-1], math.inf)
 
 
-def is_number(value: Any) -> bool:
-    """A number as conditions see it: `true` is none."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
 def _between(low: float, high: float) -> Iterator[float]:
     """Strictly between two numbers, plain ones first. Of 2**53 and 2**53 + 1 as integers, nothing is."""
     if low == -math.inf:
         yield from (-one for one in _between(-high, math.inf))
         return
-    near = _next(low)
-    for one in (math.floor(low) + 1, _middle(low, high), near, _next(near)):
+    near, integer = _next(low), math.floor(low) + 1
+    plain = (integer, _middle(low, high)) if abs(low) < _EXACT else (_middle(low, high), near, integer)
+    fraction = _next(max(low, -_FRACTIONS))  # it or the float after it is no integer, if any here is none
+    for one in (*plain, near, fraction, _next(fraction)):
         if low < one < high and one not in {-math.inf, math.inf}:
             yield one
 
@@ -81,13 +82,13 @@ def strings(literals: Literals) -> Iterator[str]:
 
 def _strings(literals: Literals) -> Iterator[str]:
     wanted = [atom for atom, want in literals.items() if want is not atom.operator.startswith("not_")]
-    own = [text for atom in wanted for text in atom.strings()[:1]]
-    begins = [text for atom in wanted if atom.operator == "starts_with" for text in atom.strings()[:1]]
-    ends = [text for atom in wanted if atom.operator == "ends_with" for text in atom.strings()[:1]]
-    inner = [atom.strings()[0] for atom in wanted if atom.operator.endswith("contains") and atom.strings()]
+    own = [text for atom in wanted for text in atom.items.strings[:1]]
+    begins = [text for atom in wanted if atom.operator == "starts_with" for text in atom.items.strings[:1]]
+    ends = [text for atom in wanted if atom.operator == "ends_with" for text in atom.items.strings[:1]]
+    inner = [atom.items.strings[0] for atom in wanted if atom.operator.endswith("contains") and atom.items.strings]
     begin, end = max(begins, key=len, default=""), max(ends, key=len, default="")
     made = [begin + filler + "".join(part + filler for part in inner) + end for filler in ("", *FILLERS)]
-    plain = [text for atom in wanted for text in _beside(atom.operator, atom.strings())]
+    plain = [text for atom in wanted for text in _beside(atom.operator, atom.items.strings)]
     for text in (*plain, *(made[1:] if end.startswith("@") or not end + begin else made), *own, *made, ""):
         yield text
         if any(atom.ignore_case for atom in literals):
@@ -96,7 +97,7 @@ def _strings(literals: Literals) -> Iterator[str]:
 
 def _beside(operator: str, operands: Sequence[str]) -> Iterator[str]:
     """Beside a version, a time or a network."""
-    if operator in VERSION_CHECKS and (version := parse_version(operands[0])) is not None:
+    if operator.startswith("semver_") and (version := parse_version(operands[0])) is not None:
         major, minor, patch, _ = version
         yield operands[0]
         yield f"{major}.{minor}.{patch + 1}"

@@ -21,13 +21,14 @@ from burgee.diff.satisfiability.machines import ASCII, SURROGATES, Automaton
 from burgee.diff.satisfiability.pattern_syntax import Unparsed
 from burgee.diff.satisfiability.patterns import Patterns
 from burgee.diff.satisfiability.search import Search
-from burgee.diff.satisfiability.strings import Recipe, Wanted, string_question
+from burgee.diff.satisfiability.strings import UNDERSTOOD, Recipe, Wanted, string_question
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from burgee.diff.satisfiability.atoms import Literals
 
+MAX_ANSWERS = 50_000
 MAX_STATES = 20_000
 """States that one search meets before it answers UNKNOWN."""
 
@@ -59,6 +60,8 @@ class Solver:
         """Whether some value has these truths of atoms of one attribute."""
         key = frozenset(literals.items())
         if key not in self._answers:
+            if len(self._answers) >= MAX_ANSWERS:
+                self._answers.clear()
             self._answers[key] = self._solve(literals)
         return self._answers[key]
 
@@ -76,7 +79,7 @@ class Solver:
 
     def constants(self, literals: Literals) -> tuple[Any, ...] | None:
         """All values that have these truths, where an atom leaves only those of its operand; None where none does."""
-        pinned = [atom.items() for atom, want in literals.items() if want and _pins(atom)]
+        pinned = [atom.items.every for atom, want in literals.items() if want and _pins(atom)]
         if not pinned:
             return None
         return tuple(item for item in min(pinned, key=len) if self._meets(literals, item))
@@ -96,6 +99,8 @@ class Solver:
         for value in _plain(literals):
             if self._meets(literals, value):
                 return possible(value)
+        if any(atom.operator not in UNDERSTOOD for atom in literals):
+            return UNKNOWN
         in_list = self._list(literals)
         if in_list.verdict is Verdict.POSSIBLE:
             return in_list
@@ -104,26 +109,23 @@ class Solver:
 
     def _list(self, literals: Literals) -> Answer:
         """A list that holds, for each atom that asks for an item, one that no other atom forbids."""
-        items: list[Any] = []
         asked = {atom: want is (atom.operator == "contains") for atom, want in literals.items() if _of_items(atom)}
-        for atom, want in literals.items():
-            if atom not in asked and self._test(atom)([]) is not want:
-                return IMPOSSIBLE
+        if any(self._test(atom)([]) is not want for atom, want in literals.items() if atom not in asked):
+            return IMPOSSIBLE
         forbidden = {_item(atom): False for atom, needed in asked.items() if not needed}
-        for atom, needed in asked.items():
-            if needed:
-                item = _item(atom)
-                answer = IMPOSSIBLE if item in forbidden else self.solve({**forbidden, item: True})
-                if answer.verdict is not Verdict.POSSIBLE:
-                    return answer
-                items.append(answer.example)
-        return possible(items)
+        needed = [_item(atom) for atom, needed in asked.items() if needed]
+        if any(item in forbidden for item in needed):
+            return IMPOSSIBLE
+        answers = [self.solve({**forbidden, item: True}) for item in needed]
+        if IMPOSSIBLE in answers or UNKNOWN in answers:
+            return IMPOSSIBLE if IMPOSSIBLE in answers else UNKNOWN
+        return possible([answer.example for answer in answers])
 
     def _string(self, literals: Literals) -> Answer:
         question = string_question(literals, {atom: self._test(atom) for atom in literals})
         if question is None:
             return IMPOSSIBLE
-        own = frozenset(char for atom in literals for text in atom.strings() for char in text)
+        own = frozenset().union(*(atom.items.characters for atom in literals))
         worst = IMPOSSIBLE
         for wanted in question.alternatives():
             answer = self._search(literals, wanted, own)
@@ -163,7 +165,7 @@ def _plain(literals: Literals) -> Iterator[Any]:
 
 def _pins(atom: Atom) -> bool:
     """Whether an atom that holds leaves only the values of its operand."""
-    return atom.operator in {"eq", "in"} and not (atom.ignore_case and atom.strings())
+    return atom.operator in {"eq", "in"} and not (atom.ignore_case and atom.items.strings)
 
 
 def _of_items(atom: Atom) -> bool:
@@ -172,7 +174,7 @@ def _of_items(atom: Atom) -> bool:
 
 def _item(atom: Atom) -> Atom:
     """What makes an item of a list the one that is asked for."""
-    return Atom(atom.path, "in", json.dumps(atom.items()), atom.ignore_case)
+    return Atom(atom.path, "in", json.dumps(atom.items.every), atom.ignore_case)
 
 
 def _is_char(code: int) -> bool:

@@ -13,7 +13,7 @@ from burgee.diff.satisfiability.patterns import Patterns
 from burgee.diff.satisfiability.times import time_interval
 from burgee.diff.satisfiability.versions import longer_than_versions, version_interval
 from burgee.diff.satisfiability.words import Words
-from burgee.evaluation.semver import VERSION_CHECKS, caret, parse_version, tilde
+from burgee.evaluation.semver import caret, parse_version, tilde
 from burgee.times import parse_time
 
 if TYPE_CHECKING:
@@ -30,8 +30,22 @@ _PLACES = {
     "ends_with": "end",
 }
 _NEGATED = {"ne": "eq", "not_in": "in", "not_contains": "contains"}
+_VERSIONS: Mapping[str, Callable[[int, int], bool]] = {
+    "semver_eq": operator.eq,
+    "semver_ne": operator.ne,
+    "semver_gt": operator.gt,
+    "semver_gte": operator.ge,
+    "semver_lt": operator.lt,
+    "semver_lte": operator.le,
+}
 _RANGES = {"semver_tilde": tilde, "semver_caret": caret}
 _TIMES: Mapping[str, Callable[[int, int], bool]] = {"before": operator.lt, "after": operator.gt}
+_NO_STRINGS = frozenset({"exists", "gt", "gte", "lt", "lte"})
+UNDERSTOOD = frozenset(
+    {*_PLACES, *_NEGATED, *_VERSIONS, *_RANGES, *_TIMES, *_NO_STRINGS, "matches", "cidr", HAS_UNIT},
+)
+"""Operators that are known here, as to other values than strings too. An atom of another may have any truth."""
+
 _ANY: Interval[Any] = Interval(None, False, None, False)
 
 
@@ -76,11 +90,11 @@ def string_question(literals: Literals, tests: Mapping[Atom, Callable[[Any], boo
     versions: list[tuple[Comparison[Any], bool]] = []
     times: list[tuple[Comparison[Any], bool]] = []
     for atom, want in literals.items():
-        if atom.operator in VERSION_CHECKS:
+        if atom.operator in _VERSIONS or atom.operator in _RANGES:
             versions.append((_version_comparison(atom), want))
         elif atom.operator in _TIMES:
             check = _TIMES[atom.operator]
-            bound = parse_time(atom.strings()[0])
+            bound = parse_time(atom.items.strings[0])
             times.append((Comparison((bound,), lambda order, check=check: check(order, 0)), want))
         else:
             part = _machine(atom)
@@ -95,7 +109,7 @@ def _machine(atom: Atom) -> tuple[Recipe, bool] | None:
     """The machine of an atom and the verdict at which it holds; None where all strings are alike to it."""
     if atom.operator == HAS_UNIT:
         return Recipe(Words, ("whole", ("",), False)), False
-    strings = atom.strings()
+    strings = atom.items.strings
     if not strings:
         return None
     name = _NEGATED.get(atom.operator, atom.operator)
@@ -107,12 +121,12 @@ def _machine(atom: Atom) -> tuple[Recipe, bool] | None:
 
 
 def _version_comparison(atom: Atom) -> Comparison[Any]:
-    base = parse_version(atom.strings()[0])
+    base = parse_version(atom.items.strings[0])
     if base is None:
         raise ValueError(f"{atom.operand} is not a semantic version")
     if atom.operator in _RANGES:
         return Comparison(_RANGES[atom.operator](base), lambda low, high: low >= 0 > high)
-    check: Callable[[Any, Any], bool] = VERSION_CHECKS[atom.operator]
+    check = _VERSIONS[atom.operator]
     return Comparison((base,), lambda order: check(order, 0))
 
 

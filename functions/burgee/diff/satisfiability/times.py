@@ -1,7 +1,8 @@
 """`before` and `after` as automata: RFC 3339 times as `burgee.times` reads them.
 
-Times in UTC with at most six fractional digits are compared exactly. For others (an offset, more digits, second 60)
-the order is left open within a day of the bound; where Pythons differ, it is left open whether they are times at all.
+Times in UTC with at most six fractional digits are compared exactly. Others stand for a span of time that holds the
+moment meant: a microsecond for more digits, a second around second 60, a day around an offset. Where it holds the
+bound, the order is left open. Where readers of RFC 3339 differ, it is left open whether they are times at all.
 """
 
 from __future__ import annotations
@@ -30,21 +31,28 @@ _END = ":"  # after every digit
 _EXACT = 2**32
 """Seconds around 1970 in which a float tells microseconds apart; outside, orders are exact to a second."""
 
+_MARKS = (-_DAY - 1, -1, -1e-6, 0, 1, _DAY + 1)
+"""Seconds from the bound to what times are compared with."""
+
+_WRITTEN, _MORE_DIGITS, _NEAR_SECOND, _WITH_OFFSET = range(4)
+_SPANS = ((3, 3), (2, 3), (1, 4), (0, 5))
+"""How a time is written, and so between which marks the bound may still be at its moment."""
+
 
 class Reading(NamedTuple):
-    """Characters read, the orders against the four marks, what is still needed of the field, and doubts."""
+    """Characters read, the orders against the marks, what is still needed of the field, and how it is written."""
 
     at: int
     orders: tuple[int, ...]
     held: str = ""
-    loose: bool = False
+    form: int = _WRITTEN
 
 
 class Offset(NamedTuple):
     """So many characters into `+05:30`, after its sign; `held` is a first digit that limits the second."""
 
     orders: tuple[int, ...]
-    loose: bool
+    form: int
     read: int = 0
     held: str = ""
 
@@ -53,18 +61,16 @@ class Zulu(NamedTuple):
     """After `Z`."""
 
     orders: tuple[int, ...]
-    loose: bool
+    form: int
 
 
 class TimeOrder:
     """-1, 0 or 1: a time's order against a bound in epoch seconds; None for what is no time."""
 
     def __init__(self, bound: float) -> None:
-        exact = abs(bound) < _EXACT and _moment(bound).timestamp() == bound
-        slack = 0 if exact else 1
-        # An exact time is compared with the two in the middle, which are one where floats are exact.
-        self._marks = [_digits(bound, seconds) for seconds in (-_DAY - slack, -slack, slack, _DAY + slack)]
-        self.start: State = Reading(0, (0, 0, 0, 0))
+        self._exact = abs(bound) < _EXACT and _moment(bound).timestamp() == bound
+        self._marks = [_digits(bound, seconds) for seconds in _MARKS]
+        self.start: State = Reading(0, (0,) * len(_MARKS))
 
     def step(self, state: State, char: str) -> State:
         char = char.upper() if char.isascii() else char
@@ -78,11 +84,11 @@ class TimeOrder:
             return state._replace(at=_FRACTION)
         if char.isdigit() and state.at >= _FRACTION:
             if state.at == _MICROSECONDS:
-                return state._replace(loose=True)
+                return state._replace(form=max(state.form, _MORE_DIGITS))
             return state._replace(at=state.at + 1, orders=self._compared(state, char))
         if state.at == _FRACTION or char not in "Z+-":
             return DEAD
-        return (Zulu if char == "Z" else Offset)(self._ended(state), state.loose)
+        return (Zulu if char == "Z" else Offset)(self._ended(state), state.form)
 
     def _compared(self, state: Reading, char: str) -> tuple[int, ...]:
         return tuple(
@@ -105,19 +111,24 @@ class TimeOrder:
             return state._replace(at=state.at + 1) if char == shape else DEAD
         if not char.isdigit():
             return DEAD
-        held, loose = _held(state.at, state.held + char)
+        held, form = _held(state.at, state.held + char)
         if held is None:
             return DEAD
-        return Reading(state.at + 1, self._compared(state, char), held, state.loose or loose)
+        return Reading(state.at + 1, self._compared(state, char), held, max(state.form, form))
 
     def outcomes(self, state: State) -> Collection[Outcome]:
         if isinstance(state, Reading) and state.at == _DATE_END:
-            return _orders(self._ended(state)[1:3])
-        if isinstance(state, Zulu) and not state.loose:
-            return _orders(state.orders[1:3])
-        if isinstance(state, Zulu) or (isinstance(state, Offset) and state.read == len(_OFFSET)):
-            return (None, *_orders(state.orders[::3])) if state.loose else _orders(state.orders[::3])
+            return self._orders(self._ended(state), _WRITTEN)
+        if isinstance(state, Zulu):
+            return [*self._orders(state.orders, state.form), *_doubt(state.form)]
+        if isinstance(state, Offset) and state.read == len(_OFFSET):
+            return [*self._orders(state.orders, _WITH_OFFSET), *_doubt(state.form)]
         return (None,)
+
+    def _orders(self, orders: tuple[int, ...], form: int) -> Collection[int]:
+        """From the least to the greatest order that the bound may have against what is meant."""
+        first, last = _SPANS[form if self._exact else max(form, _NEAR_SECOND)]
+        return range(orders[last], orders[first] + 1)
 
     def kind(self, char: str) -> Hashable:
         upper = char.upper() if char.isascii() else char
@@ -133,17 +144,13 @@ def _offset(state: Offset, char: str) -> State:
         return DEAD
     if (shape == "2" and char > "2") or (state.held == "2" and char > "3"):
         return DEAD
-    doubtful = state.read == 3 and char > "5"  # minutes past 59: some Pythons take them
+    form = _NEAR_SECOND if state.read == 3 and char > "5" else state.form  # minutes past 59: some Pythons take them
     held = "2" if shape == "2" and char == "2" else ""
-    return Offset(state.orders, state.loose or doubtful, state.read + 1, held)
+    return Offset(state.orders, form, state.read + 1, held)
 
 
-def _orders(around: tuple[int, ...]) -> tuple[int, ...]:
-    """The orders against what is between two marks, from the orders against both."""
-    low, high = around
-    if low == high:
-        return (low,)
-    return (-1, 0, 1) if low >= 0 >= high else (low,)
+def _doubt(form: int) -> tuple[None, ...]:
+    return () if form == _WRITTEN else (None,)
 
 
 def _compare(left: str, right: str) -> int:
@@ -163,33 +170,33 @@ def _moment(seconds: float) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=float(seconds))
 
 
-def _held(at: int, digits: str) -> tuple[str | None, bool]:
-    """What is needed of a field that was read so far, None where it is no time; and whether that is in doubt."""
+def _held(at: int, digits: str) -> tuple[str | None, int]:
+    """What is needed of a field that was read so far, None where it is no time; and how it is written."""
     if at < 4:
         year = _year(digits)
         if at < 3:
-            return _standing_for(year, digits), False
+            return _standing_for(year, digits), _WRITTEN
         exists, leap = year
-        return ("leap" if leap else "") if exists else None, False
+        return ("leap" if leap else "") if exists else None, _WRITTEN
     if at == 5:
-        return digits, False
+        return digits, _WRITTEN
     if at == 6:
         month = int(digits[-2:])
         if not 1 <= month <= 12:
-            return None, False
-        return str(28 if month == 2 and not digits.startswith("leap") else _LAST_DAY[month - 1]), False
+            return None, _WRITTEN
+        return str(28 if month == 2 and not digits.startswith("leap") else _LAST_DAY[month - 1]), _WRITTEN
     if at == 8:
-        return digits, False
+        return digits, _WRITTEN
     if at == 9:
-        return "" if 1 <= int(digits[2:]) <= int(digits[:2]) else None, False
+        return "" if 1 <= int(digits[2:]) <= int(digits[:2]) else None, _WRITTEN
     if at in {11, 14, 17}:
         limit = "2" if at == 11 else "6"
         if digits > limit:
-            return None, False
-        return digits if digits == limit else "0" if at > 11 else "1", False
+            return None, _WRITTEN
+        return digits if digits == limit else "0" if at > 11 else "1", _WRITTEN
     limits = {12: 24, 15: 59, 18: 60}
     value = int(digits)
-    return "" if value <= limits[at] else None, at != 15 and value == limits[at]
+    return "" if value <= limits[at] else None, _NEAR_SECOND if at != 15 and value == limits[at] else _WRITTEN
 
 
 _stand_ins: dict[object, str] = {}
