@@ -23,6 +23,7 @@ from openfeature.flag_evaluation import FlagResolutionDetails, Reason
 from openfeature.provider import AbstractProvider, Metadata
 
 from burgee.errors import Denied
+from burgee.numeric import is_number
 from burgee.serving.file_source import FileSource
 from burgee.serving.http_source import HttpSource
 from burgee.serving.serving import PATIENCE_SECONDS, Serving
@@ -307,7 +308,7 @@ def _integer(value: Any) -> int | None:
 
 
 def _float(value: Any) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    return float(value) if is_number(value) else None
 
 
 def _object(value: Any) -> Any:

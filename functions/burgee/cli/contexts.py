@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from burgee.diff.symbolic import USER
 from burgee.errors import Refused
+from burgee.numeric import misfit, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -57,8 +57,8 @@ def _jsonl(path: Path) -> Iterator[tuple[list[Mapping[str, Any]], int]]:
 def _decoded(path: Path, start: int, lines: Sequence[bytes]) -> list[Mapping[str, Any]]:
     """All lines in one go; one by one where that fails, to say which is at fault."""
     try:
-        rows = json.loads(b"[" + b",".join(lines) + b"]")
-        plain = len(rows) == len(lines) and set(map(type, rows)) == {dict}
+        rows = parse_json(b"[" + b",".join(lines) + b"]")
+        plain = len(rows) == len(lines) and set(map(type, rows)) == {dict} and misfit(rows) is None
     except (ValueError, RecursionError):
         plain = False
     if not plain:
@@ -68,11 +68,14 @@ def _decoded(path: Path, start: int, lines: Sequence[bytes]) -> list[Mapping[str
 
 def _line(path: Path, number: int, line: bytes) -> dict[str, Any]:
     try:
-        row = json.loads(line)
+        row = parse_json(line)
     except (ValueError, RecursionError) as error:
         raise Refused("bad-context", f"{path}:{number}: this is not JSON: {error}") from error
     if not isinstance(row, dict):
         raise Refused("bad-context", f"{path}:{number}: a context is an object, not {line[:40]!r}")
+    wrong = misfit(row)
+    if wrong is not None:
+        raise Refused("bad-context", f"{path}:{number}: the number at {'.'.join(map(str, wrong))} is out of range")
     return row
 
 
@@ -83,7 +86,7 @@ def context_of(row: Mapping[str, Any]) -> Mapping[str, Any]:
         inner = context.get(name)
         if isinstance(inner, str):
             try:
-                inner = json.loads(inner)
+                inner = parse_json(inner)
             except ValueError:
                 continue
         if isinstance(inner, dict):

@@ -7,6 +7,8 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from burgee.numeric import is_number, parse_number
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 TARGETING_KEY = "targetingKey"
 
-_LITERAL = re.compile(r'true|false|-?(0|[1-9]\d{0,15})(\.\d{1,15})?|"[^"\\]*"', re.ASCII)
+_LITERAL = re.compile(r'true|false|"[^"\\]*"', re.ASCII)
 
 
 class Bulk(dict[str, Any]):
@@ -78,5 +80,13 @@ def unit_reader(attribute: str) -> Unit:
 
 
 def literal(text: str) -> Any:
-    """The number, boolean or quoted string that a person typed as JSON; any other text as it is."""
+    """The number, boolean or quoted string that a person typed as JSON; any other text as it is.
+
+    ValueError for a number that is too large for a double.
+    """
+    number = parse_number(text)
+    if number is not None:
+        if is_number(number):
+            return number
+        raise ValueError(f"{text:.80} is out of range; in double quotes it is a string")
     return json.loads(text) if _LITERAL.fullmatch(text) else text

@@ -10,9 +10,9 @@ import hmac
 import os
 import re
 from dataclasses import dataclass
-from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from burgee.numeric import is_number
 from burgee.times import parse_time
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def _time(value: Any, now: float) -> int:
             value = parse_time(value)
         except ValueError as error:
             raise Unacceptable(f"`time`: {error}") from error
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= now + AHEAD_SECONDS:
+    if not is_number(value) or not 0 <= value <= now + AHEAD_SECONDS:
         raise Unacceptable("`time` is an RFC 3339 time or epoch seconds, and not in the future")
     return int(value * 1000)
 
@@ -169,8 +169,8 @@ def _scalar(name: str, value: Any) -> str:
         return _text(value, f"property {name!r}")
     if isinstance(value, bool):
         return "true" if value else "false"
-    if not isinstance(value, (int, float)) or not isfinite(value):
-        raise Unacceptable(f"property {name!r:.80} is no text, finite number or boolean")
+    if not is_number(value):
+        raise Unacceptable(f"property {name!r:.80} is no string, number in range or boolean")
     return repr(value)
 
 

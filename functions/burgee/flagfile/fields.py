@@ -7,15 +7,24 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from burgee.numeric import is_number
 from burgee.times import parse_time
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 
 def _number(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise PydanticCustomError("number-expected", "a number is needed here, not {found}", {"found": repr(value)})
-    return int(value) if float(value).is_integer() else value
+    if not is_number(value):
+        raise PydanticCustomError("number-expected", "a number is needed here, not {found}", {"found": shown(value)})
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def shown(value: Any) -> str:
+    """A value as a message quotes it: at most 80 characters."""
+    try:
+        return repr(value)[:80]
+    except ValueError:  # thousands of digits, which Python refuses to write out
+        return "a number of thousands of digits"
 
 
 def _percentage(value: float) -> float:
@@ -38,7 +47,7 @@ def _time(value: Any) -> Any:
         raise PydanticCustomError(
             "invalid-time",
             "{found} is not a time with its offset, such as 2027-03-01T09:00:00Z",
-            {"found": repr(value)},
+            {"found": shown(value)},
         ) from error
     return value
 

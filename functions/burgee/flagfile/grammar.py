@@ -14,6 +14,7 @@ from burgee.evaluation.operators import IGNORE_CASE, OPERATORS, OperandError, ch
 from burgee.findings import Code, unknown_codes
 from burgee.flagfile.experiments import Experiment, Metric
 from burgee.flagfile.fields import Name, Number, Part, Percentage, Switch, Text, Time, three_decimals
+from burgee.numeric import is_number
 from burgee.times import parse_time
 
 if TYPE_CHECKING:
@@ -48,12 +49,13 @@ def _split(weights: dict[str, float]) -> dict[str, float]:
 
 def _one_number_type(variants: dict[str, Any]) -> dict[str, Any]:
     """Whole numbers beside fractions become floats: typed clients ask one flag for one type."""
-    numbers = [
-        value for value in variants.values() if isinstance(value, (int, float)) and not isinstance(value, bool)
-    ]
-    if len(numbers) < len(variants) or not any(isinstance(value, float) for value in numbers):
+    if not all(map(is_number, variants.values())) or not any(isinstance(value, float) for value in variants.values()):
         return variants
-    return {name: float(value) if abs(value) <= 2**53 else value for name, value in variants.items()}
+    for name, value in variants.items():
+        if float(value) != value:
+            message = "{found} has too many digits for a float, which the fractions beside it make it: quote them all"
+            raise PydanticCustomError("inexact-number", message, {"found": value, "path": (name,)})
+    return {name: float(value) for name, value in variants.items()}
 
 
 def _hash(value: str) -> str:

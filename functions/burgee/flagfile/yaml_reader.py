@@ -6,13 +6,13 @@ at the first such event is what keeps hostile input cheap: nothing is constructe
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import yaml
 
 from burgee.errors import FlagFileError
 from burgee.model import Place, Problem
+from burgee.numeric import LARGEST, misfit, parse_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,9 +28,6 @@ _CONSTANTS = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
     **dict.fromkeys(("null", "Null", "NULL", "~", ""), None),
 }
-# JSON's numbers: 0123 and 1_000 stay text, so that nobody's identifier changes on the way.
-_INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})", re.ASCII)
-_FLOAT = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?", re.ASCII)
 
 
 def events(text: str) -> Iterator[Any]:
@@ -39,12 +36,11 @@ def events(text: str) -> Iterator[Any]:
 
 
 def scalar(text: str) -> Any:
-    """What a plain scalar means."""
+    """What a plain scalar means. Numbers are JSON's: 0123 and 1_000 stay strings, so that no identifier changes."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    return float(text) if _FLOAT.fullmatch(text) else text
+    number = parse_number(text)
+    return text if number is None else number
 
 
 class Document:
@@ -160,6 +156,8 @@ class Document:
         if not event.implicit[0]:
             return text
         value = scalar(text)
-        if value in {float("inf"), float("-inf")}:
-            raise self._fail("number-range", f"{text} is out of range", "quote it as a text", event.start_mark)
+        if misfit(value) is not None:
+            message = f"{text:.80} is out of range: numbers go up to {LARGEST:.3e}"
+            self.problems.append(Problem(self._at(event.start_mark), "number-range", message, "quote it as a string"))
+            return 0  # a number still, so that nothing else is found wrong with it
         return value

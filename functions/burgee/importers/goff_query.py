@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from burgee.importers.base import NoEquivalent, both, either, negated
 from burgee.importers.base import attribute as named
+from burgee.numeric import is_number, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -122,11 +123,17 @@ class Query:
         if token.kind == "version":
             return _Version(token.text)
         if token.kind == "number":
-            return int(token.text) if token.text.lstrip("-").isdigit() else float(token.text)
+            return self._number(token.text)
         words: Mapping[str, Any] = {"true": True, "false": False, "null": None}
         if token.text not in words:
             raise NoEquivalent(f"the query is not understood at {token.text!r}", self.path)
         return words[token.text]
+
+    def _number(self, text: str) -> int | float:
+        number = float(text) if any(mark in text for mark in ".eE") else whole_number(text)
+        if not is_number(number):
+            raise NoEquivalent(f"the number {text:.40} is out of range", self.path)
+        return number
 
     def _anonymous(self, operator: str, value: Any) -> When:
         """`anonymous` is false where it is missing or no boolean."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from burgee.errors import FlagFileError
 from burgee.flagfile.yaml_reader import Document
 
 if TYPE_CHECKING:
@@ -15,8 +16,11 @@ _PAIR = re.compile(rb"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-
 
 
 def read(path: Path) -> Document:
-    """The document; FlagFileError with the place if it is none."""
-    return Document(str(path), _PAIR.sub(_character, path.read_bytes()))
+    """The document; FlagFileError with the place of what is wrong in it."""
+    document = Document(str(path), _PAIR.sub(_character, path.read_bytes()))
+    if document.problems:
+        raise FlagFileError(document.problems)
+    return document
 
 
 def _character(found: re.Match[bytes]) -> bytes:

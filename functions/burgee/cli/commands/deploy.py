@@ -298,6 +298,7 @@ def list_overrides(
 
 
 def _keys(pairs: list[str]) -> dict[str, Any]:
+    from burgee.errors import FlagFileError
     from burgee.flagfile.yaml_reader import Document
 
     changes = {}
@@ -305,7 +306,10 @@ def _keys(pairs: list[str]) -> dict[str, Any]:
         key, equals, value = pair.partition("=")
         if not equals or not key:
             raise typer.BadParameter(f"{pair!r} is not KEY=VALUE")
-        changes[key] = Document(key, value.encode()).value
+        document = Document(key, value.encode())
+        if document.problems:
+            raise FlagFileError(document.problems)
+        changes[key] = document.value
     return changes
 
 

@@ -116,7 +116,10 @@ def _context(user: str | None, attributes: list[str]) -> dict[str, Any]:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise typer.BadParameter(f"{text!r} is not NAME=VALUE", param_hint="--set")
-        context[name] = literal(value)
+        try:
+            context[name] = literal(value)
+        except ValueError as error:
+            raise typer.BadParameter(f"{name}: {error}", param_hint="--set") from error
     if user is not None:
         context["targetingKey"] = user
     return context

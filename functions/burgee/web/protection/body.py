@@ -8,6 +8,7 @@ import re
 from types import coroutine
 from typing import TYPE_CHECKING, Any
 
+from burgee.numeric import misfit, parse_json
 from burgee.web.exchange import EXCHANGE, GONE
 from burgee.web.problems import refusal
 
@@ -153,15 +154,14 @@ def _fault(body: bytes) -> str | None:
     if body and json.detect_encoding(body) != "utf-8":
         return "the body is not in UTF-8"  # its brackets would not be where these bytes have them
     try:
-        value = json.loads(body)
+        value = parse_json(body)
     except (json.JSONDecodeError, UnicodeDecodeError):
         return None
-    except ValueError:
-        return "the body holds a number that is too long"
+    wrong = misfit(value)
+    if wrong is not None:
+        return f"the body holds a number that is out of range at {'/'.join(['', *map(str, wrong)])!r:.80}"
     try:
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         return "the body holds half of a surrogate pair, which is no text"
-    except ValueError:
-        return "the body holds a number that is not finite"
     return None

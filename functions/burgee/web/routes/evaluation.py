@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Route
 
+from burgee.errors import Refused
 from burgee.evaluation.context import TARGETING_KEY, literal
 from burgee.model import ErrorCode
 from burgee.serving.serving import NOBODY
@@ -106,5 +107,12 @@ def entry(ruleset: Ruleset | ClientView, name: str, result: Evaluation, now: flo
 
 def context_of(request: Request) -> dict[str, Any]:
     """The evaluation context of a request: query parameters are attributes, the user is the targeting key."""
-    attributes = {name: literal(text) for name, text in request.query_params.items()}
+    attributes = {name: _attribute(name, text) for name, text in request.query_params.items()}
     return {**attributes, TARGETING_KEY: request.path_params["user_id"]}
+
+
+def _attribute(name: str, text: str) -> Any:
+    try:
+        return literal(text)
+    except ValueError as error:
+        raise Refused("invalid-request", f"{name}: {error}") from error

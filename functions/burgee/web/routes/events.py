@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from burgee.errors import SinkUnavailable
 from burgee.events.records import MAX_BYTES, MAX_RECORDS, Unacceptable, accept
+from burgee.numeric import parse_json
 from burgee.serving.serving import NOBODY
 from burgee.web.exchange import exchange_of
 from burgee.web.problems import problem
@@ -36,7 +37,7 @@ def events_route(sink: Sink, scope: Scope) -> Route:
         if data is None:
             return problem(413, "too-large", f"a body has at most {MAX_BYTES:,} bytes")
         try:
-            body = json.loads(data)
+            body = parse_json(data)
         except (ValueError, RecursionError):
             return problem(422, "invalid-json", "the body is not JSON")
         raw = body.get("events") if isinstance(body, dict) and len(body) == 1 else None

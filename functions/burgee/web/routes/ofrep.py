@@ -13,6 +13,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from burgee.model import ErrorCode
+from burgee.numeric import parse_json, whole_number
 from burgee.web.problems import holds, problem
 from burgee.web.protection.body import TooLarge, TooSlow, too_slow, whole
 from burgee.web.routes.experiments import exposed, wants
@@ -35,8 +36,8 @@ MAX_ATTRIBUTES = 200
 MAX_WRITTEN = 100_000
 """Answers kept as JSON with a ruleset."""
 
-_parse = json.JSONDecoder().raw_decode
-"""`json.loads` for a text with no space around it, in half of the time."""
+_parse = json.JSONDecoder(parse_int=whole_number).raw_decode
+"""`parse_json` for a string with no space around it, in half of the time."""
 _JSON = (b"content-type", b"application/json")
 _STATUS = {ErrorCode.FLAG_NOT_FOUND: 404, ErrorCode.GENERAL: 500}
 
@@ -170,7 +171,7 @@ def _context(data: bytes) -> dict[str, Any]:
         text = data.decode()
         body, end = _parse(text) if text[:1] == "{" else (None, -1)
         if end != len(text):
-            body = json.loads(text)
+            body = parse_json(text)
     except (ValueError, RecursionError) as error:
         raise Unusable(ErrorCode.PARSE_ERROR, f"the body is not JSON: {error}") from error
     if body.__class__ is not dict:
@@ -211,4 +212,4 @@ def _check(context: dict[str, Any]) -> None:
             if kind is dict or kind is list:
                 waiting.append((value, depth + 1))
             elif kind is float and not isfinite(value):
-                raise Unusable(ErrorCode.INVALID_CONTEXT, "the context has a number that is not finite")
+                raise Unusable(ErrorCode.INVALID_CONTEXT, "the context has a number that is out of range")
