@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from burgee.diff.condition_wording import PHRASES, describe, describe_change
-from burgee.evaluation.conditions import OPERATORS
+from burgee.evaluation.operators import OPERATORS
 
 
 @pytest.mark.parametrize(

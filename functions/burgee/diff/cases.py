@@ -8,7 +8,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from burgee.diff.regions import Needed, Truths
-from burgee.diff.sample_values import MISSING
+from burgee.diff.satisfiability.atoms import MISSING
 from burgee.diff.symbolic import (
     USER,
     Budget,
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from burgee.diff.regions import Atom, Term, Vector
+    from burgee.diff.regions import Term, Vector
+    from burgee.diff.satisfiability.atoms import Atom
     from burgee.diff.symbolic import Decide, Line, Node, Pair, RuleMatch, Stretch, World
 
 MAX_CASES = 20_000

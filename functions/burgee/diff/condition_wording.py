@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from burgee.evaluation.conditions import IGNORE_CASE
+from burgee.evaluation.operators import IGNORE_CASE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

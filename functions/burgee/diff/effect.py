@@ -18,7 +18,7 @@ from burgee.diff.affected import reached, states
 from burgee.diff.cases import DRAWS, MAX_CASES, Explorer, Shares, shares
 from burgee.diff.losses import MoveKind, move_kind
 from burgee.diff.region_names import RegionNames
-from burgee.diff.sample_values import MISSING
+from burgee.diff.satisfiability.atoms import MISSING
 from burgee.diff.symbolic import USER, Budget, Dependent, Outcome, Side, TooMany, World
 from burgee.diff.transitions import moments
 from burgee.times import format_time

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from burgee.diff.cases import MAX_CASES
 from burgee.diff.region_names import RegionNames
 from burgee.diff.regions import Truths, meets, term
-from burgee.diff.sample_values import MISSING
+from burgee.diff.satisfiability.atoms import MISSING
 from burgee.diff.symbolic import USER, Branch, Budget, Leaf, Place, Side, grouped, grow, unit_of
 from burgee.evaluation.bucketing import BUCKETS
 from burgee.evaluation.context import reader

@@ -10,33 +10,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from burgee.diff.sample_values import MISSING, Clause, witnesses
-from burgee.evaluation.conditions import compile_condition
+from burgee.diff.sample_values import Clause, witnesses
+from burgee.diff.satisfiability.atoms import Atom
 from burgee.evaluation.operators import IGNORE_CASE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 Term: TypeAlias = "Atom | tuple[str, tuple[Term, ...]]"
-
-
-class Atom(NamedTuple):
-    """One clause: hashable, the operand as JSON."""
-
-    path: str
-    operator: str
-    operand: str
-    ignore_case: bool
-
-    def test(self) -> Callable[[Any], bool]:
-        """What tells whether a value of the attribute meets it; MISSING for none."""
-        clause = {self.operator: json.loads(self.operand)}
-        if self.ignore_case:
-            clause[IGNORE_CASE] = True
-        path, matcher = self.path, compile_condition({self.path: clause}, _no_segments)
-        return lambda value: matcher({} if value is MISSING else {path: value})
 
 
 class Needed(Exception):  # noqa: N818 - a question, not an error: asks for the atoms of one more attribute
@@ -52,10 +35,6 @@ class Truths(dict[Atom, bool]):
 
     def __missing__(self, atom: Atom) -> bool:
         raise Needed(atom.path)
-
-
-def _no_segments(name: str) -> Any:
-    raise KeyError(name)
 
 
 def term(when: Mapping[str, Any], segments: Mapping[str, Any]) -> Term:

@@ -9,13 +9,13 @@ from ipaddress import ip_network
 from itertools import chain, combinations, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from burgee.diff.satisfiability.atoms import MISSING
 from burgee.evaluation.semver import parse_version
 from burgee.times import format_time, parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-MISSING = object()
 MAX_PARTS = 8
 PARTS = frozenset({"contains", "not_contains", "starts_with", "ends_with"})
 MAX_TEXTS = 20_000

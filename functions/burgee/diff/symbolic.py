@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from burgee.diff.regions import Atom, Attribute, Term, Truths, atoms, meets, term
-from burgee.diff.sample_values import MISSING
+from burgee.diff.regions import Attribute, Term, Truths, atoms, meets, term
+from burgee.diff.satisfiability.atoms import MISSING, Atom
 from burgee.evaluation.bucketing import BUCKETS, holdout_salt, layer_salt, threshold
 from burgee.evaluation.context import unit_reader
 from burgee.evaluation.flag import BOOLEAN_VARIANTS, bound, ramp

@@ -23,7 +23,7 @@ from burgee.diff.satisfiability.times import TimeOrder, time_interval
 from burgee.diff.satisfiability.versions import VersionOrder, version_interval
 from burgee.diff.satisfiability.words import FOLDING, Words
 from burgee.evaluation.semver import caret, parse_version, tilde
-from burgee.times import parse_time
+from burgee.times import parse_instant
 from support.satisfiability import (
     NETWORKS,
     PATTERNS,
@@ -90,13 +90,13 @@ def test_addresses_are_in_the_networks_that_they_are_in() -> None:
 def test_times_are_ordered_as_the_parser_orders_them() -> None:
     """What the parser says is among the outcomes; of times as they are usually written it is the only one."""
     source = random.Random(3)
-    machines = [(bound, TimeOrder(bound)) for bound in map(parse_time, TIMES)]
+    machines = [(bound, TimeOrder(bound)) for bound in map(parse_instant, TIMES)]
     every = time_interval(Interval(None, False, None, False))
     valid = exact = 0
     for _ in range(TRIES):
         text = made_time(source)
         try:
-            time = parse_time(text)
+            time = parse_instant(text)
         except ValueError:
             time = None
         valid += time is not None
@@ -160,7 +160,7 @@ MACHINES: list[Callable[[], Machine]] = [
     lambda: Words("end", ["ssK", "ﬃ"], ignore_case=True),
     lambda: Patterns([r"(?i)[k-s]+\b", r"^\p{Greek}+$", r"[^é-ü]x"]),
     lambda: version_interval(Interval(parse_version("1.2.3-rc.1"), True, parse_version("2.0.0"), False)),
-    lambda: time_interval(Interval(parse_time(TIMES[0]), True, None, False)),
+    lambda: time_interval(Interval(parse_instant(TIMES[0]), True, None, False)),
     lambda: networks(["2001:db8::1:0/112", "10.0.0.0/8"]),
     lambda: LongerThan(3),
 ]

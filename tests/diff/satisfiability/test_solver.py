@@ -27,7 +27,7 @@ from burgee.diff.satisfiability.atoms import (
 )
 from burgee.diff.satisfiability.solver import Solver
 from burgee.evaluation.conditions import compile_condition
-from burgee.evaluation.flag import unit_reader
+from burgee.evaluation.context import unit_reader
 from burgee.evaluation.operators import OPERATORS
 from support.satisfiability import EVERY, NUMBERS, made_atom, made_values
 

@@ -8,7 +8,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from burgee.evaluation.flag import unit_reader
+from burgee.evaluation.context import unit_reader
 from burgee.evaluation.operators import OPERATORS
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from burgee.diff.satisfiability.times import time_interval
 from burgee.diff.satisfiability.versions import longer_than_versions, version_interval
 from burgee.diff.satisfiability.words import Words
 from burgee.evaluation.semver import caret, parse_version, tilde
-from burgee.times import parse_time
+from burgee.times import parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -94,7 +94,7 @@ def string_question(literals: Literals, tests: Mapping[Atom, Callable[[Any], boo
             versions.append((_version_comparison(atom), want))
         elif atom.operator in _TIMES:
             check = _TIMES[atom.operator]
-            bound = parse_time(atom.items.strings[0])
+            bound = parse_instant(atom.items.strings[0])
             times.append((Comparison((bound,), lambda order, check=check: check(order, 0)), want))
         else:
             part = _machine(atom)

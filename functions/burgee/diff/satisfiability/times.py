@@ -1,8 +1,7 @@
 """`before` and `after` as automata: RFC 3339 times as `burgee.times` reads them.
 
-Times in UTC with at most six fractional digits are compared exactly. Others stand for a span of time that holds the
-moment meant: a microsecond for more digits, a second around second 60, a day around an offset. Where it holds the
-bound, the order is left open. Where readers of RFC 3339 differ, it is left open whether they are times at all.
+Times in UTC are compared exactly. With an offset, the order is left open within a day of the bound, and in a leap
+second within a second of it; where a leap second may stand is left open too.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from burgee.diff.satisfiability.machines import DEAD, Every, Machine, Outcome, State
+from burgee.times import Instant
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable
@@ -19,24 +19,21 @@ if TYPE_CHECKING:
     from burgee.diff.satisfiability.orders import Interval
 
 _SHAPE = "dddd-dd-ddTdd:dd:dd"
-_OFFSET = "2d:dd"
+_OFFSET = "2d:5d"
 _DATE_END = 10
 _FRACTION = 20
-_MICROSECONDS = 26
 _CHARACTERS = frozenset("0123456789-:.TZ+ ")
 _LAST_DAY = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _DAY = 24 * 3600
-_BEGINNING = "0000-00-00T00:00:00.000000"
+_BEGINNING = "0000-00-00T00:00:00."
 _END = ":"  # after every digit
-_EXACT = 2**32
-"""Seconds around 1970 in which a float tells microseconds apart; outside, orders are exact to a second."""
 
-_MARKS = (-_DAY - 1, -1, -1e-6, 0, 1, _DAY + 1)
+_MARKS = (-_DAY - 1, -1, 0, _DAY + 1)
 """Seconds from the bound to what times are compared with."""
 
-_WRITTEN, _MORE_DIGITS, _NEAR_SECOND, _WITH_OFFSET = range(4)
-_SPANS = ((3, 3), (2, 3), (1, 4), (0, 5))
-"""How a time is written, and so between which marks the bound may still be at its moment."""
+_PLAIN, _LEAP_SECOND, _WITH_OFFSET = range(3)
+_SPANS = ((2, 2), (1, 2), (0, 3))
+"""How a time is written, and so between which marks the bound may be at its moment."""
 
 
 class Reading(NamedTuple):
@@ -45,7 +42,7 @@ class Reading(NamedTuple):
     at: int
     orders: tuple[int, ...]
     held: str = ""
-    form: int = _WRITTEN
+    form: int = _PLAIN
 
 
 class Offset(NamedTuple):
@@ -65,11 +62,11 @@ class Zulu(NamedTuple):
 
 
 class TimeOrder:
-    """-1, 0 or 1: a time's order against a bound in epoch seconds; None for what is no time."""
+    """-1, 0 or 1: a time's order against a bound; None for what is no time."""
 
-    def __init__(self, bound: float) -> None:
-        self._exact = abs(bound) < _EXACT and _moment(bound).timestamp() == bound
-        self._marks = [_digits(bound, seconds) for seconds in _MARKS]
+    def __init__(self, bound: Instant) -> None:
+        self._marks = [_digits(bound.seconds + seconds) + bound.fraction for seconds in _MARKS]
+        self._last = _FRACTION + len(bound.fraction)
         self.start: State = Reading(0, (0,) * len(_MARKS))
 
     def step(self, state: State, char: str) -> State:
@@ -83,16 +80,14 @@ class TimeOrder:
         if char == "." and state.at == len(_SHAPE):
             return state._replace(at=_FRACTION)
         if char.isdigit() and state.at >= _FRACTION:
-            if state.at == _MICROSECONDS:
-                return state._replace(form=max(state.form, _MORE_DIGITS))
-            return state._replace(at=state.at + 1, orders=self._compared(state, char))
+            return Reading(min(state.at + 1, self._last + 1), self._compared(state, char), "", state.form)
         if state.at == _FRACTION or char not in "Z+-":
             return DEAD
         return (Zulu if char == "Z" else Offset)(self._ended(state), state.form)
 
     def _compared(self, state: Reading, char: str) -> tuple[int, ...]:
         return tuple(
-            order or _compare(char, mark[state.at : state.at + 1])
+            order or _compare(char, mark[state.at : state.at + 1] or "0")
             for order, mark in zip(state.orders, self._marks, strict=True)
         )
 
@@ -118,17 +113,12 @@ class TimeOrder:
 
     def outcomes(self, state: State) -> Collection[Outcome]:
         if isinstance(state, Reading) and state.at == _DATE_END:
-            return self._orders(self._ended(state), _WRITTEN)
+            return _orders(self._ended(state), _PLAIN)
         if isinstance(state, Zulu):
-            return [*self._orders(state.orders, state.form), *_doubt(state.form)]
+            return [*_orders(state.orders, state.form), *_doubt(state.form)]
         if isinstance(state, Offset) and state.read == len(_OFFSET):
-            return [*self._orders(state.orders, _WITH_OFFSET), *_doubt(state.form)]
+            return [*_orders(state.orders, _WITH_OFFSET), *_doubt(state.form)]
         return (None,)
-
-    def _orders(self, orders: tuple[int, ...], form: int) -> Collection[int]:
-        """From the least to the greatest order that the bound may have against what is meant."""
-        first, last = _SPANS[form if self._exact else max(form, _NEAR_SECOND)]
-        return range(orders[last], orders[first] + 1)
 
     def kind(self, char: str) -> Hashable:
         upper = char.upper() if char.isascii() else char
@@ -142,32 +132,33 @@ def _offset(state: Offset, char: str) -> State:
     shape = _OFFSET[state.read : state.read + 1]
     if not shape or (char != ":" if shape == ":" else not "0" <= char <= "9"):
         return DEAD
-    if (shape == "2" and char > "2") or (state.held == "2" and char > "3"):
+    if (shape in "25" and char > shape) or (state.held == "2" and char > "3"):
         return DEAD
-    form = _NEAR_SECOND if state.read == 3 and char > "5" else state.form  # minutes past 59: some Pythons take them
     held = "2" if shape == "2" and char == "2" else ""
-    return Offset(state.orders, form, state.read + 1, held)
+    return Offset(state.orders, state.form, state.read + 1, held)
+
+
+def _orders(orders: tuple[int, ...], form: int) -> Collection[int]:
+    """From the least to the greatest order that the moment meant may have against the bound."""
+    first, last = _SPANS[form]
+    return range(orders[last], orders[first] + 1)
 
 
 def _doubt(form: int) -> tuple[None, ...]:
-    return () if form == _WRITTEN else (None,)
+    return (None,) if form == _LEAP_SECOND else ()
 
 
 def _compare(left: str, right: str) -> int:
     return (left > right) - (left < right)
 
 
-def _digits(bound: float, seconds: float) -> str:
-    """A moment that much later as it is written in UTC, for comparing character by character."""
+def _digits(seconds: int) -> str:
+    """A moment as it is written in UTC up to the point, for comparing character by character."""
     try:
-        moment = _moment(bound + seconds)
+        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
     except OverflowError:
-        return _END if bound > 0 else _BEGINNING
-    return moment.replace(tzinfo=None).isoformat(timespec="microseconds")
-
-
-def _moment(seconds: float) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=float(seconds))
+        return _END if seconds > 0 else _BEGINNING
+    return f"{moment.replace(tzinfo=None).isoformat()}."
 
 
 def _held(at: int, digits: str) -> tuple[str | None, int]:
@@ -175,28 +166,27 @@ def _held(at: int, digits: str) -> tuple[str | None, int]:
     if at < 4:
         year = _year(digits)
         if at < 3:
-            return _standing_for(year, digits), _WRITTEN
+            return _standing_for(year, digits), _PLAIN
         exists, leap = year
-        return ("leap" if leap else "") if exists else None, _WRITTEN
+        return ("leap" if leap else "") if exists else None, _PLAIN
     if at == 5:
-        return digits, _WRITTEN
+        return digits, _PLAIN
     if at == 6:
         month = int(digits[-2:])
         if not 1 <= month <= 12:
-            return None, _WRITTEN
-        return str(28 if month == 2 and not digits.startswith("leap") else _LAST_DAY[month - 1]), _WRITTEN
+            return None, _PLAIN
+        return str(28 if month == 2 and not digits.startswith("leap") else _LAST_DAY[month - 1]), _PLAIN
     if at == 8:
-        return digits, _WRITTEN
+        return digits, _PLAIN
     if at == 9:
-        return "" if 1 <= int(digits[2:]) <= int(digits[:2]) else None, _WRITTEN
+        return "" if 1 <= int(digits[2:]) <= int(digits[:2]) else None, _PLAIN
     if at in {11, 14, 17}:
-        limit = "2" if at == 11 else "6"
+        limit = {11: "2", 14: "5", 17: "6"}[at]
         if digits > limit:
-            return None, _WRITTEN
-        return digits if digits == limit else "0" if at > 11 else "1", _WRITTEN
-    limits = {12: 24, 15: 59, 18: 60}
+            return None, _PLAIN
+        return digits if digits == limit else "0", _PLAIN
     value = int(digits)
-    return "" if value <= limits[at] else None, _NEAR_SECOND if at != 15 and value == limits[at] else _WRITTEN
+    return "" if value <= {12: 23, 15: 59, 18: 60}[at] else None, _LEAP_SECOND if value == 60 else _PLAIN
 
 
 _stand_ins: dict[object, str] = {}
@@ -216,9 +206,9 @@ def _year(digits: str) -> tuple[object, ...]:
     return year > 0, year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
 
 
-def time_interval(interval: Interval[float]) -> Machine:
+def time_interval(interval: Interval[Instant]) -> Machine:
     """True for times in an interval."""
-    every = [(TimeOrder(0), _is_time)] if interval.low is interval.high is None else []
+    every = [(TimeOrder(Instant(0, "")), _is_time)] if interval.low is interval.high is None else []
     return Every([*every, *interval.parts(TimeOrder)])
 
 
