@@ -9,14 +9,13 @@ import duckdb
 import ibis
 import pytest
 import sqlglot
-import yaml
 
 from burgee.analysis.athena import athena_sql
 from burgee.analysis.evidence import gather_from
 from burgee.analysis.tables import PARTITIONS, SCHEMA, records
 from burgee.events.records import COLUMNS
-from support.build import ROOT
 from support.experiments import crowd, planned, written
+from support.template import template as read_template
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,26 +25,9 @@ if TYPE_CHECKING:
 HIVE = {"string": "string", "int64": "bigint", "map<string, string>": "map<string,string>"}
 
 
-class Template(yaml.SafeLoader):
-    """Reads intrinsic functions as mappings."""
-
-
-def _intrinsic(loader: Template, suffix: str, node: yaml.Node) -> Any:
-    if isinstance(node, yaml.ScalarNode):
-        return {suffix: loader.construct_scalar(node)}
-    if isinstance(node, yaml.SequenceNode):
-        return {suffix: loader.construct_sequence(node, deep=True)}
-    return {suffix: None}
-
-
-Template.add_multi_constructor("!", _intrinsic)
-
-
 @pytest.fixture(scope="module")
 def template() -> dict[str, Any]:
-    text = (ROOT / "template.yaml").read_text(encoding="utf-8")
-    found: dict[str, Any] = yaml.load(text, Template)
-    return found
+    return read_template()
 
 
 def recording(template: dict[str, Any]) -> dict[str, Any]:

@@ -137,6 +137,36 @@ class Stack:
         answered = self.invoke("EvaluateFunction", asked)
         return {flag["flag_name"]: flag for flag in json.loads(answered["body"])["flags"]}
 
+    def asked(self, user: str, flag: str, key: str) -> Any:
+        """What the evaluating function answers about one flag."""
+        asked = event("http-api-user-flag")
+        asked["rawPath"] = asked["requestContext"]["http"]["path"] = f"/users/{user}/flags/{flag}"
+        asked["headers"]["x-api-key"] = key
+        return self.invoke("EvaluateFunction", asked)
+
+    def watched(self, alarm: str) -> tuple[str, list[float]]:
+        """An alarm's state, once its metric was taken from the logs, as CloudWatch takes it, and what was taken."""
+        metrics, name = self.client("cloudwatch"), self.physical(alarm)
+        (found,) = metrics.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+        dimensions = {one["Name"]: one["Value"] for one in found["Dimensions"]}
+        taken = []
+        for line in self.log("EvaluateLogs"):
+            record = json.loads(line) if line.startswith('{"_aws"') else {"_aws": {"CloudWatchMetrics": []}}
+            for directive in record["_aws"]["CloudWatchMetrics"]:
+                named = found["MetricName"] in [one["Name"] for one in directive["Metrics"]]
+                theirs = [{key: record[key] for key in keys} for keys in directive["Dimensions"]]
+                if named and directive["Namespace"] == found["Namespace"] and dimensions in theirs:
+                    taken.append(record[found["MetricName"]])
+        if taken:
+            data = {"MetricName": found["MetricName"], "Dimensions": found["Dimensions"], "Value": sum(taken)}
+            metrics.put_metric_data(Namespace=found["Namespace"], MetricData=[data])
+        (found,) = metrics.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+        return found["StateValue"], taken
+
+    def log(self, group: str) -> list[str]:
+        pages = self.client("logs").get_paginator("filter_log_events").paginate(logGroupName=self.physical(group))
+        return [line for page in pages for one in page["events"] for line in one["message"].splitlines()]
+
     def key(self) -> str:
         made = self.burgee("keys", "create", "server")
         assert made.returncode == 0, made.stderr
@@ -204,6 +234,51 @@ def test_the_life_of_a_stack(url: str, tmp_path: Path) -> None:
     assert deleted.returncode == 0, deleted.stdout + deleted.stderr
     kept = stack.client("dynamodb").describe_table(TableName=table)["Table"]
     assert kept["ItemCount"] > 5 or stack.client("dynamodb").scan(TableName=table, Select="COUNT")["Count"] > 5
+
+
+FRAGILE = """
+
+_evaluate = Ruleset.evaluate
+
+
+def _fragile(self: Ruleset, flag: str, *rest: Any) -> Evaluation:
+    if (self.definition(flag) or {}).get("description") == "raises":
+        raise RuntimeError("evaluation is broken")
+    return _evaluate(self, flag, *rest)
+
+
+Ruleset.evaluate = _fragile
+"""
+
+
+def test_a_canary_whose_evaluation_fails_is_taken_back(url: str, tmp_path: Path) -> None:
+    stack = Stack(project(tmp_path), url)
+    with (stack.folder / "functions/burgee/evaluation/ruleset.py").open("a", encoding="utf-8") as module:
+        module.write(FRAGILE)
+    made = stack.deploy("--parameter-overrides", "RefreshSeconds=1")
+    assert made.returncode == 0, made.stdout + made.stderr
+    key, users = stack.key(), [f"user-{number}" for number in range(20)]
+
+    def statuses() -> set[int]:
+        return {stack.asked(user, "dark_mode", key)["statusCode"] for user in users}
+
+    assert statuses() == {200}
+    assert stack.watched("EvaluateFailures")[0] == "OK"
+
+    stack.edit("Enable dark mode UI", "raises")
+    tried = stack.deploy("--parameter-overrides", "RefreshSeconds=1", "Canary=50", "Bake=1h")
+    assert tried.returncode == 0, tried.stdout + tried.stderr
+    before = stack.live()
+    time.sleep(2)
+    assert statuses() == {200, 500}
+    state, failures = stack.watched("EvaluateFailures")
+    assert (state, sum(failures) > 0) == ("ALARM", True)
+
+    assert stack.ring(stack.physical("EvaluateFailures"))["release"] == before - 1
+    assert stack.live() == before - 1
+    time.sleep(2)
+    assert statuses() == {200}
+    assert stack.sam("delete", "--no-prompts").returncode == 0
 
 
 def test_a_stack_that_records(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

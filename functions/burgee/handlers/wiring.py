@@ -82,7 +82,7 @@ def setup(store: Store | None, access: str) -> Setup:
     ring = KeyRing(store, project=TENANT.project) if store is not None and access == "keys" else None
     watchers: list[Callable[[Seen], None]] = [
         RequestLog(sys.stdout.write, every=LOG_LEVEL == "DEBUG"),
-        Metrics(sys.stdout.write),
+        Metrics(sys.stdout.write, function=os.environ.get("AWS_LAMBDA_FUNCTION_NAME")),
     ]
     if os.environ.get("BURGEE_OTEL") == "true":
         watchers.append(spans())

@@ -52,19 +52,23 @@ class RequestLog:
 
 
 class Metrics:
-    """Counts in memory, and tells at the end of a request, at most every few seconds.
+    """Counts in memory, and writes at the end of a request: every few seconds, and at once where one failed.
 
-    What a process has not told when it ends is lost: some seconds of one Lambda environment's counts.
+    What a process has not written when it ends is lost: some seconds of one Lambda environment's counts. Failures are
+    counted for `function` too, whoever asked: also those that came before it was known who did. Alarms name that one.
     """
 
     def __init__(
         self,
         write: Callable[[str], object],
         *,
+        function: str | None = None,
         clock: Callable[[], float] = time.time,
         flush_seconds: float = FLUSH_SECONDS,
     ) -> None:
         self._write = write
+        self._function = function
+        self._failures = 0
         self._clock = clock
         self._flush_seconds = flush_seconds
         self._due = clock()
@@ -72,16 +76,22 @@ class Metrics:
 
     def __call__(self, seen: Seen) -> None:
         """Counts one request."""
-        if seen.project is None or seen.environment is None:
-            return
-        counts = self._tenants.setdefault((seen.project, seen.environment), _Counts())
-        counts.add(seen)
-        if self._clock() >= self._due or len(counts.latency) >= MAX_VALUES:
+        failed, full = seen.status >= 500, False
+        self._failures += failed
+        if seen.project is not None and seen.environment is not None:
+            counts = self._tenants.setdefault((seen.project, seen.environment), _Counts())
+            counts.add(seen)
+            full = len(counts.latency) >= MAX_VALUES
+        if failed or full or self._clock() >= self._due:
             self.flush()
 
     def flush(self) -> None:
-        """Tells what was counted."""
+        """Writes what was counted."""
         self._due = self._clock() + self._flush_seconds
+        if self._function is not None:
+            # Also where there are none, so that an alarm sees that they have stopped.
+            self._line({"Function": self._function}, {"Failures": (self._failures, "Count")})
+        self._failures = 0
         for (project, environment), counts in self._tenants.items():
             whose = {"Project": project, "Environment": environment}
             self._line(whose, counts.values())
