@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from burgee.cli.render.diff_markdown import markdown
-from burgee.cli.render.diff_report import Report
+from burgee.cli.render.diff_report import Comparison, Report
 from burgee.diff.effect import effects
 from burgee.review.change_findings import Change, proofs
 from burgee.review.file_findings import size
@@ -54,11 +55,13 @@ def test_nothing_changed(repository: Burgee) -> None:
     assert (ran.code, ran.out) == (0, "nobody sees a change\n")
 
 
-def test_a_raise_is_told_in_one_line(repository: Burgee) -> None:
+def test_a_raise_takes_one_line(repository: Burgee) -> None:
     repository.write(BASE.replace("percentage: 5,", "percentage: 10,"))
     ran = repository("diff", "HEAD", "--fail-on-loss", "--fail-on", "all,lowered")
     assert ran.code == 0
-    assert ran.out.startswith("beta: nobody loses it\n  all users: 5 % off -> on  (such as user-")
+    assert ran.out.startswith(
+        "Without an environment:\nbeta: nobody loses it\n  all users: 5 % off -> on  (such as user-"
+    )
     assert "nobody sees" in repository("diff", "HEAD", "--env", "production").out
 
 
@@ -84,12 +87,17 @@ def test_the_file_says_what_blocks(repository: Burgee) -> None:
 
 
 def test_json_for_scripts(repository: Burgee) -> None:
-    repository.write(BASE.replace("percentage: 5,", "percentage: 10,"))
-    told = repository("diff", "HEAD", "--format", "json").json
-    (flag,) = told["flags"]
+    repository.write(BASE.replace("percentage: 1}", "percentage: 6}"))
+    (flag,) = repository("diff", "HEAD", "--format", "json", "--env", "production").json["flags"]
     assert (flag["name"], flag["exact"]) == ("beta", True)
     ((move,),) = [region["moves"] for region in flag["regions"]]
-    assert (move["from"], move["to"], move["percent"], move["loses"]) == ("off", "on", 5.0, False)
+    assert (move["from"], move["to"], move["percent"], move["loses"], move["kind"]) == (
+        "off",
+        "on",
+        5.0,
+        False,
+        "gain",
+    )
 
 
 def test_json_keeps_to_its_schema(repository: Burgee) -> None:
@@ -101,22 +109,32 @@ def test_json_keeps_to_its_schema(repository: Burgee) -> None:
             "5,", "{from: 5, to: 9, start: 2099-01-01, end: 2099-01-02},"
         )
     )
+    validator = Draft202012Validator(schema)
     for more in ([], ["--contexts", "contexts.jsonl"]):
-        told = repository("diff", "HEAD", "--format", "json", *more).json
-        Draft202012Validator(schema).validate(told)
-        assert told["flags"]
-        assert {one["code"] for one in told["findings"]} == {"lowered", "time-bomb"}
+        answer = repository("diff", "HEAD", "--format", "json", *more).json
+        validator.validate(answer)
+        production, without = answer["environments"]
+        assert [one["environment_names"] for one in (production, without)] == [["production"], []]
+        assert {one["code"] for one in without["findings"]} == {"lowered", "time-bomb"}
+        alone = repository("diff", "HEAD", "--format", "json", "--env", "production", *more).json
+        validator.validate(alone)
+        assert alone == {"format": 1, **production}
+        assert not validator.is_valid({**alone, "environments": []})
+        assert not validator.is_valid({**alone, "unknown": 1})
 
 
 def test_the_comment_is_the_same_every_time_and_says_first_what_matters(repository: Burgee) -> None:
     repository.write(BASE.replace("serve: green}]", "serve: blue}]").replace("percentage: 5,", "percentage: 9,"))
-    told = repository("diff", "HEAD", "--format", "markdown").out
-    assert told == repository("diff", "HEAD", "--format", "markdown").out
-    assert told.startswith("### 2 flags change what users see\n\n⚠️ Somebody **loses** something in `button`.\n")
-    assert "| all users | 4 % | off -&gt; on | `user-" in told
+    comment = repository("diff", "HEAD", "--format", "markdown").out
+    assert comment == repository("diff", "HEAD", "--format", "markdown").out
+    production, without = comment.split("## Without an environment\n\n")
+    assert production.startswith("## `production`\n\n### 1 flag changes what users see\n\n")
+    assert without.startswith("### 2 flags change what users see\n\n⚠️ Somebody **loses** something in `button`.\n")
+    assert "| gains | `beta` | all users | 4 % | off → on | now |" in without
+    assert "| gains | all users | 4 % | off → on | now | `user-" in without
 
 
-def test_a_comment_notifies_nobody_whom_a_file_names(repository: Burgee) -> None:
+def test_a_comment_notifies_nobody_named_in_a_file(repository: Burgee) -> None:
     who = "Of @acme/everyone, closes #12"
     button = BASE.replace("name: staff,", f'name: "{who}",').replace("serve: green}]", "serve: blue}]")
     repository.write(button)
@@ -213,9 +231,10 @@ def test_a_broken_context_is_told_with_its_line(repository: Burgee, line: str, w
     assert why in ran.err
 
 
-def report(before: Any, after: Any) -> Report:
+def report(before: Any, after: Any) -> Comparison:
     found = effects(before, after, 0)
-    return Report(found, proofs(Change(before, after, found, 0)), (size(before), size(after)))
+    change = Change(before, after, found, 0)
+    return Comparison([Report(found, proofs(change), (size(before), size(after)), change.renames)])
 
 
 def test_a_huge_change_fits_into_a_comment() -> None:
@@ -246,3 +265,125 @@ def test_a_broken_head_is_told_with_its_place(repository: Burgee) -> None:
     ran = repository("diff", "HEAD")
     assert ran.code == 1
     assert "flags.yaml:5:18: error wrong-type" in ran.err
+
+
+ENVIRONMENTS = """\
+version: 1
+environments: [development, staging, production]
+flags:
+  a: {status: on, rollout_percentage: 100, environments: {production: {rollout_percentage: 50}}}
+"""
+
+
+def git(folder: Path, *arguments: str) -> None:
+    who = ["-c", "user.name=A", "-c", "user.email=a@x"]
+    subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture
+def environments(burgee: Burgee) -> Burgee:
+    burgee.write(ENVIRONMENTS)
+    git(burgee.folder, "init", "-q", "-b", "main")
+    git(burgee.folder, "add", ".")
+    git(burgee.folder, "commit", "-qm", "x")
+    return burgee
+
+
+def test_all_environments_are_compared_and_alike_ones_shown_together(environments: Burgee) -> None:
+    environments.write(ENVIRONMENTS.replace("percentage: 50", "percentage: 5"))
+    ran = environments("diff", "main", "--fail-on-loss")
+    assert ran.code == 1
+    assert ran.out.startswith("In production:\na: somebody loses it\n  all users: 45 % on -> off  (such as user-")
+    assert ran.out.endswith("In development, staging:\nnobody sees a change\n")
+    comment = environments("diff", "main", "--format", "markdown").out
+    assert comment.startswith("## `production`\n\n### 1 flag changes what users see\n\n⚠️ Somebody **loses**")
+    assert "## `development`, `staging`\n\n**Nobody sees a change.**" in comment
+    environments.write(ENVIRONMENTS.replace("100", "10").replace("percentage: 50", "percentage: 5"))
+    both = environments("diff", "main", "--env", "staging", "--env", "production", "--format", "markdown").out
+    assert [line for line in both.splitlines() if line.startswith("#")] == [
+        "## `staging`",
+        "### 1 flag changes what users see",
+        "## `production`",
+        "### 1 flag changes what users see",
+    ]
+    assert environments("diff", "main", "--env", "nowhere").code == 1
+    environments.write(ENVIRONMENTS.replace("status: on", "status: off"))
+    comment = environments("diff", "main", "--format", "markdown").out
+    assert "## `development`, `staging`" in comment
+    environments.write(ENVIRONMENTS.replace("environments: {production: {rollout_percentage: 50}}", "tags: [x]"))
+    assert "nobody sees" in environments("diff", "main", "--env", "staging").out
+
+
+def test_an_environment_that_only_one_side_has_is_all_new_or_all_gone(environments: Burgee) -> None:
+    environments.write(ENVIRONMENTS.replace("[development, ", "[preview, development, "))
+    assert environments("diff", "main").out == (
+        "In preview:\na: nobody loses it\n  all users: 100 % (absent) -> on  (such as user-0)\n"
+        "In development, staging, production:\nnobody sees a change\n"
+    )
+    environments.write(ENVIRONMENTS.replace("[development, ", "["))
+    assert "In development:\na: somebody loses it" in environments("diff", "main").out
+
+
+@pytest.mark.parametrize("place", ["flags.yaml", "new/flags.yaml"])
+@pytest.mark.parametrize("main", ["empty", "other"])
+def test_where_main_has_no_flag_file_every_flag_is_new(burgee: Burgee, place: str, main: str) -> None:
+    git(burgee.folder, "init", "-q", "-b", "main")
+    if main == "other":
+        burgee.write("x", "other.txt")
+        git(burgee.folder, "add", ".")
+    git(burgee.folder, "commit", "-qm", "x", "--allow-empty")
+    burgee.write("version: 1\nflags: {a: {status: on}}\n", place)
+    ran = burgee("diff", "main", "--flags", place)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith(f"{place} is not in main: every flag is new.\na: nobody loses it\n")
+    assert "100 % (absent) -> on" in ran.out
+    assert burgee("diff", "nonsense", "--flags", place).code == 1
+    assert burgee("diff", "main", "main", "--flags", place).code == 1
+
+
+def test_a_file_that_is_gone_takes_every_flag(environments: Burgee) -> None:
+    (environments.folder / "flags.yaml").unlink()
+    ran = environments("diff", "main", "--fail-on-loss")
+    assert ran.code == 1
+    assert ran.out.startswith("flags.yaml is not in the working tree: every flag goes.\n")
+    assert "a: somebody loses it" in ran.out
+
+
+def test_a_rename_is_called_one(burgee: Burgee) -> None:
+    burgee.write("version: 1\nflags: {a: {status: on, rollout_percentage: 50}, c: {status: on}}\n", "one.yaml")
+    kept = "version: 1\nflags: {b: {status: on, salt: a, rollout_percentage: 50}, c: {status: on}}\n"
+    burgee.write(kept, "two.yaml")
+    out = burgee("diff", "one.yaml", "two.yaml").out
+    assert "a: renamed to b; somebody loses it where code still asks for a\n" in out
+    assert "b: a under a new name; everybody keeps what they have\n" in out
+    burgee.write(kept.replace("salt: a, ", ""), "two.yaml")
+    out = burgee("diff", "one.yaml", "two.yaml").out
+    assert "b: a under a new name; its users are drawn anew\n" in out
+    assert "25 % on -> off" in out
+
+
+def test_three_hundred_renames_each_go_on_from_their_own(burgee: Burgee) -> None:
+    for letter in "fg":
+        flags = "".join(f"  {letter}{n}: {{status: on, rollout_percentage: 50}}\n" for n in range(300))
+        burgee.write(f"version: 1\nflags:\n{flags}", f"{letter}.yaml")
+    out = burgee("diff", "f.yaml", "g.yaml").out
+    assert all(f"f{n}: renamed to g{n};" in out and f"f{n} goes on as g{n}," in out for n in range(300))
+
+
+def test_the_first_screen_always_fits() -> None:
+    """45 flags with 12 steps each, and long names: title, warning and findings are there, in every environment."""
+    steps = [{"at": f"2099-{month:02}-01T00:00:00Z", "set": {"rollout_percentage": month}} for month in range(1, 13)]
+    flags = {f"flag_{n}_{'x' * 240}": {"status": True, "rollout_percentage": 50} for n in range(45)}
+    changed = {name: {**flag, "rollout_percentage": 40, "schedule": steps} for name, flag in flags.items()}
+    (whole,) = report({"flags": flags}, {"flags": changed}).reports
+    for number in (1, 2, 12, 40):
+        names = [f"e{n}_{'y' * 100}" for n in range(number)]
+        comment = markdown(Comparison([replace(whole, environments=(name,)) for name in names]))
+        assert len(comment.encode()) <= 65_536
+        screens = comment.split("\n### ")[1:]
+        assert len(screens) == number
+        for screen in screens:
+            assert screen.startswith("45 flags change what users see\n\n⚠️ Somebody **loses** something in `flag_0_x")
+            assert "finding" in screen
+            assert screen.count("<details>") == screen.count("</details>")
+    assert "more groups of environments" in markdown(Comparison([whole] * 200))

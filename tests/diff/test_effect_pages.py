@@ -1,6 +1,6 @@
 """The comments that docs/effect/ shows, made by the program: a small, a dangerous and a huge change.
 
-`BURGEE_WRITE=1 pytest tests/test_effect_pages.py` writes them anew.
+`BURGEE_WRITE=1 pytest tests/diff/test_effect_pages.py` writes them anew.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from burgee.cli.render.diff_markdown import markdown
-from burgee.cli.render.diff_report import Report
+from burgee.cli.render.diff_report import Comparison, Report
 from burgee.diff.effect import effects
 from burgee.review.change_findings import Change, proofs
 from burgee.review.file_findings import size
@@ -109,8 +109,10 @@ def huge() -> tuple[Any, Any]:
 
 def comment(before: Any, after: Any) -> str:
     found = effects(before, after, NOW)
-    told = proofs(Change(before, after, found, NOW), {"promo": "on 2026-05-04"})
-    return markdown(Report(found, told, (size(before), size(after))))
+    change = Change(before, after, found, NOW)
+    findings = proofs(change, {"promo": "on 2026-05-04"})
+    report = Report(found, findings, (size(before), size(after)), change.renames)
+    return markdown(Comparison([report]))
 
 
 @pytest.mark.parametrize("change", [small, dangerous, huge])
@@ -129,4 +131,4 @@ def test_the_page_is_what_the_program_says(change: Any) -> None:
 
 
 def test_the_huge_page_says_what_it_leaves_out() -> None:
-    assert "more of 600 flags; `burgee diff` tells them all" in (PAGES / "huge.md").read_text(encoding="utf-8")
+    assert "more of 600 flags; `burgee diff` shows them all" in (PAGES / "huge.md").read_text(encoding="utf-8")

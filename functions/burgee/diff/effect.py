@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from burgee.diff.affected import reached, states
 from burgee.diff.cases import DRAWS, MAX_CASES, Explorer, Shares, shares
+from burgee.diff.holdout_notes import Holdouts
 from burgee.diff.losses import MoveKind, move_kind
 from burgee.diff.region_names import RegionNames
 from burgee.diff.satisfiability.atoms import MISSING
@@ -38,7 +39,8 @@ MAX_NAMED = 2_000
 class Move:
     """A share of a region's users that goes from one outcome to another, and a context that does.
 
-    `error` is the standard error of a share that was drawn, None where it is exact.
+    `error` is the standard error of a share that was drawn, None where it is exact. `holdout` says where these users
+    stand to the flag's holdouts.
     """
 
     before: Outcome
@@ -47,6 +49,7 @@ class Move:
     example: Mapping[str, Any] | None
     kind: MoveKind
     error: float | None = None
+    holdout: str = ""
 
     @property
     def loses(self) -> bool:
@@ -183,6 +186,7 @@ class _Comparison:
         self.names = RegionNames(old, new, name, other, self.explorer.named)
         self.regions: dict[Any, RegionEffect] = {}
         self.named: dict[str, set[str]] = {}
+        self.holdouts = Holdouts((int(side is new), side, one) for side, one in families)
         self.sample: str | None = None
 
     def _decide(self, place: Place) -> Pair:
@@ -239,7 +243,13 @@ class _Comparison:
         moved = [(pair, share) for pair, share in found.by_pair.items() if pair[0] != pair[1]]
         moved.sort(key=lambda one: (-one[1], str(one[0])))
         moves = [
-            Move(*pair, share, self.explorer.example(case.known, found.widest[pair]), move_kind(*pair, self.none))
+            Move(
+                *pair,
+                share,
+                self.explorer.example(case.known, found.widest[pair]),
+                move_kind(*pair, self.none),
+                holdout=self.holdouts.note(case.node, pair),
+            )
             for pair, share in moved
         ]
         context = {path: value for path, value in case.known.context.items() if path != USER}

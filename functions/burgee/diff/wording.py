@@ -6,6 +6,7 @@ import json
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from burgee.diff.losses import MoveKind
 from burgee.diff.symbolic import USER
 
 if TYPE_CHECKING:
@@ -39,11 +40,11 @@ def share_of(move: Move) -> str:
 
 
 def arrow(move: Move) -> str:
-    """From what to what; with the values where only they differ."""
-    told = f"{move.before} -> {move.after}"
+    """From what to what; with the values where only they differ, and on which side of a holdout."""
+    change = f"{move.before} -> {move.after}"
     if move.before.variant == move.after.variant:
-        told += f" ({_value(move.before)} -> {_value(move.after)})"
-    return told
+        change += f" ({_value(move.before)} -> {_value(move.after)})"
+    return f"{change}, {move.holdout}" if move.holdout else change
 
 
 def _value(outcome: Outcome) -> str:
@@ -77,17 +78,32 @@ def names(users: Sequence[str]) -> str:
 
 def such(context: Mapping[str, Any] | None) -> str:
     """A context in words: the user, and the attributes that matter."""
-    told = [
+    return ", ".join(
         value if path == USER and isinstance(value, str) else f"{path} = {json.dumps(value, ensure_ascii=False)}"
         for path, value in (context or {}).items()
-    ]
-    return ", ".join(told)
+    )
+
+
+def day(moment: str) -> str:
+    """A moment (RFC 3339, UTC) as people write it: 2027-03-01 09:00 UTC, without the time at midnight."""
+    date, _, time = moment.removesuffix("Z").partition("T")
+    return date if time == "00:00:00" else f"{date} {time.removesuffix(':00')} UTC"
 
 
 def verdict(effect: FlagEffect) -> str:
-    """Whether anybody loses what they had, and when the change shows."""
+    """Whether anybody loses what they had, now or later, and whether anybody changes between variants."""
+    doubt = ["not exact"] if effect.sample else []
+    if _kinds(effect.regions, MoveKind.LOSS):
+        return "; ".join([LOSS, *doubt])
+    later = next((one.at for one in effect.later if _kinds(one.regions, MoveKind.LOSS)), None)
+    if later is not None:
+        return "; ".join([f"{LOSS} from {day(later)}", *doubt])
     if effect.sample:
-        return f"{LOSS}; not exact" if effect.losing() else "not exact"
-    if effect.losing():
-        return LOSS
-    return "nobody loses it" if effect.regions else "nothing changes yet"
+        return "not exact"
+    if _kinds([*effect.regions, *(region for one in effect.later for region in one.regions)], MoveKind.SWITCH):
+        return "nobody loses it; somebody changes between variants"
+    return "nobody loses it" if effect.regions else "nobody loses it; nothing changes yet"
+
+
+def _kinds(regions: Sequence[RegionEffect], kind: MoveKind) -> bool:
+    return any(move.kind is kind for region in regions for move in region.moves)

@@ -208,6 +208,6 @@ _PARTS: dict[str | int, type[Part]] = {"rules": Rule, "experiment": Experiment, 
 
 
 def near(name: str | int, known: Iterable[str]) -> str | None:
-    """A hint where a known name is close to what was written."""
-    close = get_close_matches(str(name), list(known), n=1, cutoff=0.6)
+    """A hint where another known name is close to what was written."""
+    close = get_close_matches(str(name), [one for one in known if one != name], n=1, cutoff=0.6)
     return f"did you mean {close[0]!r}?" if close else None

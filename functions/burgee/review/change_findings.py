@@ -6,8 +6,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from burgee.diff import wording
-from burgee.diff.affected import deciding, needs, reached
-from burgee.diff.effect import compare
+from burgee.diff.affected import needs, reached
+from burgee.diff.renames import renames
 from burgee.diff.symbolic import Side, World
 from burgee.diff.timeline import timeline
 from burgee.diff.transitions import moments_of, ramps
@@ -39,6 +39,7 @@ class Change:
         self.now = now
         self.old, self.new = Side(before, now), Side(after, now)
         self.world = World()
+        self.renames = renames(self.old, self.new, self.world)
 
     def example(self, flag: str) -> Mapping[str, Any] | None:
         """Somebody for whom a flag changes."""
@@ -48,7 +49,7 @@ class Change:
 
 
 def proofs(change: Change, retired: Mapping[str, str] | None = None) -> list[Finding]:
-    """All findings on a change; `retired` tells of names that were given up when that was."""
+    """All findings on a change; `retired` says of names that were given up when that was."""
     found: list[Finding] = []
     for effect in change.effects.values():
         found += _lost(effect)
@@ -164,24 +165,13 @@ def _not_exact(effect: FlagEffect) -> Iterator[Finding]:
 
 
 def _renamed(change: Change) -> Iterator[Finding]:
-    """A flag that goes and one that comes with the same definition, but other users."""
-    gone = [name for name in change.before["flags"] if name not in change.after["flags"]]
-    come = [name for name in change.after["flags"] if name not in change.before["flags"]]
-    for name in come:
-        for former in gone:
-            one, other = (
-                {key: value for key, value in deciding(side["flags"][flag]).items() if key != "salt"}
-                for side, flag in ((change.before, former), (change.after, name))
-            )
-            if one != other:
-                continue
-            regions = compare(former, change.old, change.new, change.world, name).regions
-            moves = [move for region in regions for move in region.moves]
-            if moves:
-                message = f"{former} goes on as {name}, and {wording.moves(regions[0])} of {regions[0].when}"
-                salt = change.before["flags"][former].get("salt", former)
-                yield finding(Code.RENAMED, name, message, moves[0].example, [f"`salt: {salt}` keeps everyone"])
-                break
+    """Flags that go on under another name, but with other users."""
+    for former, name, regions in change.renames:
+        moves = [move for region in regions for move in region.moves]
+        if moves:
+            message = f"{former} goes on as {name}, and {wording.moves(regions[0])} of {regions[0].when}"
+            salt = change.before["flags"][former].get("salt", former)
+            yield finding(Code.RENAMED, name, message, moves[0].example, [f"`salt: {salt}` keeps everyone"])
 
 
 def _reused(change: Change, retired: Mapping[str, str]) -> Iterator[Finding]:

@@ -108,7 +108,7 @@ def _why(side: Side, name: str, index: int, world: World) -> str:
 
     cases = Explorer(decide, [term], set(), world).cases(Budget(MAX_CASES))
     met = any(pair[0].variant == "True" for case in cases for pair in shares(case.node).by_pair)
-    return "the rules before it take everyone whom it matches" if met else "no context can meet its condition"
+    return "the rules before it take everyone that it matches" if met else "no context can meet its condition"
 
 
 def _over_100(side: Side, name: str) -> Iterator[Finding]:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from burgee.cli.options import FLAGS, Endpoint, Environment, FailOn, Project, State, Table
+from burgee.cli.options import FLAGS, Endpoint, FailOn, Project, State, Table
 from burgee.cli.render import output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from burgee.cli.compared import Given
-    from burgee.cli.render.diff_report import Report
+    from burgee.cli.compared import Given, Pair
+    from burgee.cli.render.diff_report import Comparison, Report
     from burgee.cli.stores import Where
     from burgee.diff.population import Population
     from burgee.findings import Finding
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
-    """How the effect is told."""
+    """How the effect is shown."""
 
     TEXT = "text"
     MARKDOWN = "markdown"
@@ -45,9 +45,12 @@ def diff(
     flags: Annotated[
         Path, typer.Option("--flags", metavar="PATH", help="The flag file, also inside a revision.")
     ] = Path(FLAGS),
-    env: Environment = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option("--env", metavar="NAME", help="An environment; default all of the file's.", envvar="BURGEE_ENV"),
+    ] = None,
     at: Annotated[str | None, typer.Option(metavar="TIME", help="When, in RFC 3339; default now.")] = None,
-    form: Annotated[Format, typer.Option("--format", help="How to tell it.")] = Format.TEXT,
+    form: Annotated[Format, typer.Option("--format", help="How to show it.")] = Format.TEXT,
     contexts: Annotated[
         Path | None,
         typer.Option(metavar="FILE", exists=True, dir_okay=False, help="Contexts to count, JSONL or Parquet."),
@@ -61,36 +64,44 @@ def diff(
     endpoint_url: Endpoint = None,
     project: Project = "default",
 ) -> None:
-    """Tell exactly who will see what change between two states of a flag file."""
-    from burgee.cli.compared import environment_of, given
+    """Show exactly who will see what change between two states of a flag file."""
+    from burgee.cli.compared import compared, environment_of
     from burgee.cli.options import moment
+    from burgee.cli.render.diff_report import Comparison, grouped
     from burgee.cli.stores import Where
 
-    named = head or str(flags)
-    environment = env or environment_of(base) or environment_of(named)
-    where = Where(flags, environment, state, table, endpoint_url, project)
+    live = environment_of(base) or environment_of(head)
+    chosen = [*(env or ([live] if live else []))]
+    where = Where(flags, live or (chosen[0] if chosen else None), state, table, endpoint_url, project)
     codes = output.codes(fail_on)
-    before, after = given(base, where), given(named, where)
-    report = _report(before, after, where, moment(at) or time.time(), contexts)
-    _show(report, form)
-    output.problems(_unexplained(after, report.findings))
-    loss = fail_on_loss and any(effect.losing() for effect in report.effects)
-    if after.faults or loss or output.blocked(report.findings, codes, after.source):
+    pair = compared(base, head, where)
+    if len(chosen) > 1 and (pair.base.fixed or pair.head.fixed):
+        raise typer.BadParameter("a release is of one environment: name that one alone", param_hint="--env")
+    now = moment(at) or time.time()
+    reports = [(name, _report(pair, name, where, now, contexts)) for name in pair.environments(chosen)]
+    comparison = Comparison(grouped(reports), pair.notes)
+    _show(comparison, form)
+    findings = [one for _, report in reports for one in report.findings]
+    output.problems(_unexplained(pair.head, findings))
+    loss = fail_on_loss and any(effect.losing() for _, report in reports for effect in report.effects)
+    if pair.head.faults or loss or output.blocked(findings, codes, pair.head.source):
         raise typer.Exit(1)
 
 
-def _report(before: Given, after: Given, where: Where, now: float, contexts: Path | None) -> Report:
-    from burgee.cli.compared import given_up
+def _report(pair: Pair, environment: str | None, where: Where, now: float, contexts: Path | None) -> Report:
+    from burgee.cli.compared import retired_names
     from burgee.cli.render.diff_report import Report
     from burgee.diff.effect import effects
     from burgee.review.change_findings import Change, proofs
     from burgee.review.file_findings import size
 
-    found = effects(before.snapshot, after.snapshot, now)
-    change = Change(before.snapshot, after.snapshot, found, now)
-    told = [*before.findings, *after.findings, *proofs(change, given_up(before, after, where.flags))]
+    before, after = pair.base.snapshot(environment), pair.head.snapshot(environment)
+    found = effects(before, after, now)
+    change = Change(before, after, found, now)
+    retired = retired_names(pair, before, after, where.flags)
+    findings = [*pair.base.findings, *pair.head.findings, *proofs(change, retired)]
     counted = None if contexts is None else _counted(change, contexts)
-    return Report(found, told, (size(before.snapshot), size(after.snapshot)), counted)
+    return Report(found, findings, (size(before), size(after)), change.renames, counted)
 
 
 def _counted(change: Change, contexts: Path) -> Population:
@@ -110,23 +121,23 @@ def _counted(change: Change, contexts: Path) -> Population:
     return population
 
 
-def _show(report: Report, form: Format) -> None:
+def _show(comparison: Comparison, form: Format) -> None:
     if form is Format.JSON:
-        from burgee.cli.render.diff_report import record
+        from burgee.cli.render.diff_report import comparison_record
 
-        output.as_json(record(report))
+        output.as_json(comparison_record(comparison))
     elif form is Format.MARKDOWN:
         from burgee.cli.render.diff_markdown import markdown
 
-        output.say(markdown(report))
+        output.say(markdown(comparison))
     else:
         from burgee.cli.render.diff_text import text
 
-        output.styled(text(report))
+        output.styled(text(comparison))
 
 
 def _unexplained(after: Given, found: Sequence[Finding]) -> Sequence[Problem]:
-    """Faults of HEAD that no finding tells of."""
+    """Faults of HEAD that no finding covers."""
     told = {one.code for one in found}
     explained = {"unknown-flag", "unknown-segment", "unknown-holdout"} if "orphaned" in told else set()
     return [fault for fault in after.faults if fault.code not in explained]

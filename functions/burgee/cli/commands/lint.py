@@ -84,7 +84,7 @@ def lint(
 
 def _findings(source: Source, now: float) -> list[Finding]:
     """What is found in any environment, each once."""
-    from burgee.cli.compared import edited
+    from burgee.cli.git.history import edited
     from burgee.flagfile.compile import compile_source
     from burgee.flagfile.grammar import Review
     from burgee.review.file_findings import History, hygiene

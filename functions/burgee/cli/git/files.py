@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
 from typing import TYPE_CHECKING
+
+from burgee.cli.git.run import git
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,7 +15,7 @@ MADE = {"node_modules", "__pycache__", "dist", "build", "target", "venv"}
 
 
 def texts(path: Path) -> Iterator[tuple[Path, str]]:
-    """Files in the order of their names, with what they say; what is large or no text is left out."""
+    """Files in the order of their names, with their contents; large and binary ones are left out."""
     for file in [path] if path.is_file() else sorted(_followed(path) or _walked(path)):
         if not file.is_file() or file.is_symlink() or file.stat().st_size > MAX_BYTES:
             continue
@@ -28,11 +29,7 @@ def texts(path: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _followed(path: Path) -> list[Path]:
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    try:
-        ran = subprocess.run(command, cwd=path, capture_output=True, check=False)  # noqa: S603 - a list, no shell
-    except OSError:
-        return []
+    ran = git(path, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     return [path / name.decode(errors="surrogateescape") for name in ran.stdout.split(b"\0") if name]
 
 

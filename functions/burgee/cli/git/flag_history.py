@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from burgee.cli.git.run import git, git_output
 from burgee.errors import Refused
 from burgee.flagfile.compile import compile_source
 from burgee.flagfile.source import Source
@@ -22,10 +22,10 @@ def versions(path: Path, environment: str | None, now: float) -> Iterator[Versio
     source = Source(path)
     patterns = [path.name, *source.model.include]
     specs = [f":(glob){pattern}" for pattern in patterns]
-    log = _git(folder, "log", "--format=%H %ct", "--", *specs)
+    log = git_output(folder, "log", "--format=%H %ct", "--", *specs)
     if not log:
-        raise Refused("no-history", f"{path} is not in Git, whose history tells how long a flag has been as it is")
-    if _git(folder, "status", "--porcelain", "--", *specs):
+        raise Refused("no-history", f"{path} is not in Git, whose history says how long a flag has been as it is")
+    if git_output(folder, "status", "--porcelain", "--", *specs):
         yield _version(source, environment, now)
     for line in log.splitlines():
         commit, _, moment = line.partition(" ")
@@ -34,7 +34,7 @@ def versions(path: Path, environment: str | None, now: float) -> Iterator[Versio
             if not _show(folder, commit, path.name, inside):
                 return  # the commit that took the file away: what was before is another file
             main = Source(inside).model
-            names = _git(folder, "ls-tree", "-r", "--name-only", commit).splitlines() if main.include else []
+            names = git_output(folder, "ls-tree", "-r", "--name-only", commit).splitlines() if main.include else []
             for name in names:
                 if any(PurePosixPath(name).match(pattern) for pattern in main.include):
                     _show(folder, commit, name, Path(scratch) / name)
@@ -46,19 +46,9 @@ def _version(source: Source, environment: str | None, since: float) -> Version:
 
 
 def _show(folder: Path, commit: str, name: str, into: Path) -> bool:
-    ran = _run(folder, "show", f"{commit}:./{name}")
+    ran = git(folder, "show", f"{commit}:./{name}")
     if ran.returncode:
         return False
     into.parent.mkdir(parents=True, exist_ok=True)
     into.write_bytes(ran.stdout)
     return True
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    ran = _run(folder, *arguments)
-    return ran.stdout.decode(errors="replace").strip() if ran.returncode == 0 else ""
-
-
-def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    command = ["git", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, check=False)  # noqa: S603 - a list, no shell

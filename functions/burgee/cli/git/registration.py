@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from burgee.analysis.plans import plans
-from burgee.cli.compared import checkout
+from burgee.cli.git.history import checkout
+from burgee.cli.git.run import git_output
 from burgee.errors import BurgeeError
 from burgee.flagfile.grammar import dump
 from burgee.flagfile.source import Source
@@ -71,12 +71,8 @@ def _versions(flags: Path, flag: str) -> Iterator[_Version]:
 
 
 def _commits(folder: Path) -> list[tuple[str, float]]:
-    command = ["git", "log", "--reverse", "--format=%H %ct", f"--max-count={MAX_COMMITS}", "--", "*.yaml", "*.yml"]
-    try:
-        ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603
-    except OSError:
-        return []
-    lines = [line.split() for line in ran.stdout.splitlines()] if ran.returncode == 0 else []
+    options = ["--reverse", "--format=%H %ct", f"--max-count={MAX_COMMITS}"]
+    lines = [line.split() for line in git_output(folder, "log", *options, "--", "*.yaml", "*.yml").splitlines()]
     return [(commit, float(at)) for commit, at in lines]
 
 

@@ -2,143 +2,238 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from burgee.cli.render import output
+from burgee.cli.render.rows import FlagRows, Row, flag_rows, losses, switches
 from burgee.diff import wording
 from burgee.model import Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from burgee.cli.render.diff_report import Report
-    from burgee.diff.effect import FlagEffect, RegionEffect
+    from burgee.cli.render.diff_report import Comparison, Report
     from burgee.findings import Finding
 
 COMMENT_LIMIT = 65_000
 """GitHub takes comments of 65,536 characters; this counts bytes, and leaves room for a marker."""
 ROOM_FOR_TAIL = 200
-MAX_FIRST = 8
+LEAST_ROOM = 1_000
+"""What an environment needs for the shortest of its first screens."""
 MAX_ROWS = 50
 MAX_TEXT = 400
+COUNTED = {"loses": "that lose", "changes": "that change", "gains": "that gain", "neither": "that do neither"}
 GRAVE = (Severity.ERROR, Severity.WARNING)
 
 
-def markdown(report: Report) -> str:
-    """The whole comment, cut where GitHub would; what is cut is counted."""
-    if not report.effects and not report.findings:
-        return "**Nobody sees a change.**\n"
-    made = _Page()
-    made.add("".join(_first_screen(report)))
-    rest = list(_flags(report))
-    for index, part in enumerate(rest):
-        if not made.add(part):
-            made.text += f"\n… and {len(rest) - index:,} more of {len(rest):,} flags; `burgee diff` tells them all.\n"
+class Layout(NamedTuple):
+    """How much a first screen shows: rows of a table, names in a sentence, and characters in a cell."""
+
+    rows: int
+    names: int
+    width: int
+
+
+LAYOUTS = (Layout(12, 8, 300), Layout(8, 8, 120), Layout(5, 5, 80), Layout(2, 3, 40), Layout(0, 1, 30))
+"""From the fullest first screen to the shortest: the first that fits is taken."""
+
+
+def markdown(comparison: Comparison, limit: int = COMMENT_LIMIT) -> str:
+    """The whole comment, never over the limit in bytes; every environment has its own first screen."""
+    notes = "".join(f"{cell(note)}\n\n" for note in comparison.notes)
+    if comparison.is_empty:
+        return f"{notes}**Nobody sees a change.**\n"
+    text, room = notes, limit - len(notes.encode())
+    reports = comparison.reports
+    for index, report in enumerate(reports):
+        share = room // (len(reports) - index)
+        if share < LEAST_ROOM:
+            text += f"… and {output.counted(len(reports) - index, 'more group')} of environments\n"
             break
+        part = _heading(report, len(reports)) + _page(report, share - 500)
+        text += part
+        room -= len(part.encode())
+    return text
+
+
+def _heading(report: Report, groups: int) -> str:
+    if not report.environments:
+        return "## Without an environment\n\n" if groups > 1 else ""
+    every = "All environments: " if groups == 1 and len(report.environments) > 1 else ""
+    names = _names([code(name, 40) for name in report.environments], 8)
+    return f"## {every}{names}\n\n"
+
+
+def _page(report: Report, limit: int) -> str:
+    if report.is_empty:
+        return "**Nobody sees a change.**\n\n"
+    flags = flag_rows(report)
+    made = _Page(limit)
+    screens = (_first_screen(report, flags, layout) for layout in LAYOUTS)
+    made.text = next((screen for screen in screens if made.fits(screen)), "")
+    _findings(report, made)
+    parts = list(_details(report, flags))
+    for index, part in enumerate(parts):
+        if not made.add(part):
+            made.text += (
+                f"\n… and {len(parts) - index:,} more of {len(parts):,} flags; `burgee diff` shows them all.\n"
+            )
+            return made.text
+    made.add(_size(report))
     return made.text
 
 
 class _Page:
-    """Text that never grows over the limit."""
+    """Text that never grows over its limit in bytes."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int) -> None:
         self.text = ""
-        self.size = 0
+        self.limit = limit - ROOM_FOR_TAIL
+
+    def fits(self, part: str) -> bool:
+        return len(self.text.encode()) + len(part.encode()) <= self.limit
 
     def add(self, part: str) -> bool:
-        size = len(part.encode())
-        if self.size + size > COMMENT_LIMIT - ROOM_FOR_TAIL:
-            return False
-        self.text += part
-        self.size += size
-        return True
+        fits = self.fits(part)
+        self.text += part if fits else ""
+        return fits
 
 
-def _first_screen(report: Report) -> Iterator[str]:
-    effects = report.effects
-    number = len(effects)
-    title = (
-        "Nobody sees a change now"
-        if not number
-        else f"{number:,} flag{'s change' if number > 1 else ' changes'} what users see"
-    )
-    yield f"### {title}\n\n"
-    losing = [effect for effect in effects if effect.losing()]
-    if losing:
-        shown = ", ".join(code(effect.flag) for effect in losing[:MAX_FIRST])
-        yield f"⚠️ Somebody **loses** something in {shown}{_more(losing)}.\n\n"
-    elif not any(effect.sample for effect in effects):
-        yield "Nobody loses anything.\n\n"
+def _first_screen(report: Report, flags: Sequence[FlagRows], layout: Layout) -> str:
+    number = len(flags)
+    title = "Nobody sees a change now"
+    if any(row for flag in flags for row in flag.rows if not row.at):
+        title = f"{output.counted(number, 'flag')} change{'s' if number == 1 else ''} what users see"
+    elif number:
+        title = f"{output.counted(number, 'flag')} will change what users see, not yet"
+    parts = [f"### {title}\n\n", *_headlines(flags, layout)]
+    rows, left_out = _chosen(flags, layout.rows)
+    if rows:
+        heads = "| effect | flag | who | share | change | when |\n|---|---|---|---|---|---|\n"
+        shown = "".join(_row(row, report, layout) for row in rows)
+        parts.append(f"{heads}{shown}\n{_left_out(left_out)}")
     grave = [one for severity in GRAVE for one in report.findings if one.severity is severity]
-    if grave:
-        yield "| | finding | flag | what | for example |\n|---|---|---|---|---|\n"
-        yield "".join(_finding_row(one) for one in grave[:MAX_FIRST])
-        yield f"\n{_more(grave).strip()}\n\n" if len(grave) > MAX_FIRST else "\n"
-    if effects:
-        yield "| flag | effect | |\n|---|---|---|\n"
-        yield "".join(_summary_row(effect, report) for effect in effects[:MAX_FIRST])
-        yield f"\n{_more(effects).strip()}\n\n" if number > MAX_FIRST else "\n"
-    yield from _all_findings(report, grave)
-    yield _size(report)
+    if grave and layout.rows:
+        heads = "| severity | finding | flag | what | for example |\n|---|---|---|---|---|\n"
+        more = len(grave) - layout.rows
+        tail = f"and {output.counted(more, 'more finding')}\n\n" if more > 0 else ""
+        parts.append(heads + "".join(_finding_row(one, layout) for one in grave[: layout.rows]) + f"\n{tail}")
+    elif grave:
+        parts.append(f"{output.counted(len(grave), 'finding')}\n\n")
+    return "".join(parts)
 
 
-def _more(listed: Sequence[object]) -> str:
-    return f" and {len(listed) - MAX_FIRST:,} more" if len(listed) > MAX_FIRST else ""
+def _chosen(flags: Sequence[FlagRows], limit: int) -> tuple[list[Row], list[Row]]:
+    """The rows of a first screen and those that it leaves out: a row of every flag that loses before more of one."""
+    places = [(row, place) for flag in flags for place, row in enumerate(flag.rows)]
+    places.sort(key=lambda placed: (placed[0].rank, placed[1]))
+    rows = [row for row, _ in places]
+    order = {flag.flag: index for index, flag in enumerate(flags)}
+    return sorted(rows[:limit], key=lambda row: (row.rank, order[row.flag])), rows[limit:]
 
 
-def _finding_row(one: Finding) -> str:
-    flag = code(one.flag) if one.flag else ""
-    return f"| {one.severity} | **{one.code}** | {flag} | {cell(one.message)} | {example(one.example)} |\n"
+def _headlines(flags: Sequence[FlagRows], layout: Layout) -> Iterator[str]:
+    """Who loses, now and later, and who changes between variants."""
+    losing = losses(flags)
+    now = [code(flag, layout.width) for flag, at in losing if not at]
+    later = [f"{code(flag, layout.width)} (from {at})" for flag, at in losing if at]
+    if now:
+        yield f"⚠️ Somebody **loses** something in {_names(now, layout.names)}.\n\n"
+    if later:
+        yield f"⚠️ Somebody **loses** something later in {_names(later, layout.names)}.\n\n"
+    inexact = [code(flag.flag, layout.width) for flag in flags if flag.sample]
+    if inexact:
+        yield f"⚠️ Not computed exactly, so that more may lose: {_names(inexact, layout.names)}.\n\n"
+    if not losing and not inexact:
+        yield "Nobody loses anything.\n\n"
+    switching = [code(flag, layout.width) for flag in switches(flags)]
+    if switching:
+        yield f"Somebody **changes between variants** without losing in {_names(switching, layout.names)}.\n\n"
 
 
-def _summary_row(effect: FlagEffect, report: Report) -> str:
-    regions = [*effect.regions, *(region for later in effect.later for region in later.regions)]
-    shown = "" if not regions else f"{cell(wording.who(regions[0]))}: {cell(wording.moves(regions[0]))}"
-    more = f" (and {len(regions) - 1} more)" if len(regions) > 1 else ""
-    verdict = cell(wording.verdict(effect) + report.changed(effect.flag))
-    return f"| {code(effect.flag)} | {shown}{more} | {verdict} |\n"
+def _names(names: Sequence[str], limit: int) -> str:
+    more = len(names) - limit
+    return ", ".join(names[:limit]) + (f" and {more:,} more" if more > 0 else "")
 
 
-def _all_findings(report: Report, grave: Sequence[Finding]) -> Iterator[str]:
-    """Findings that the first screen has no room for, and what they say more: folded."""
-    folded = [
-        one for one in report.findings if one.details or one.severity is Severity.NOTE or one in grave[MAX_FIRST:]
-    ]
-    if not folded:
-        return
-    yield f"<details><summary>{len(report.findings):,} findings in full</summary>\n\n"
-    for one in folded[:MAX_ROWS]:
-        flag = f" {code(one.flag)}" if one.flag else ""
-        such = f", e.g. {example(one.example)}" if one.example else ""
-        yield f"- {one.severity} **{one.code}**{flag}: {cell(one.message)}{such}\n"
-        yield "".join(f"  - {cell(detail)}\n" for detail in one.details[:10])
-    if len(folded) > MAX_ROWS:
-        yield f"- … and {len(folded) - MAX_ROWS:,} more\n"
-    yield "\n</details>\n\n"
+def _row(row: Row, report: Report, layout: Layout) -> str:
+    effect = f"**{row.effect}**" if row.loses else row.effect
+    flag = code(row.flag, layout.width) + cell(report.changed(row.flag))
+    width = layout.width
+    return (
+        f"| {effect} | {flag} | {cell(row.who, width)} | {row.share} | {cell(row.change, width)} | {_when(row)} |\n"
+    )
 
 
-def _flags(report: Report) -> Iterator[str]:
-    for effect in report.effects:
-        rows = [row for region in effect.regions for row in _rows(region, "")]
-        rows += [row for later in effect.later for region in later.regions for row in _rows(region, later.at)]
-        if len(rows) > MAX_ROWS:
-            rows = [*rows[:MAX_ROWS], f"| … and {len(rows) - MAX_ROWS:,} more rows | | | |"]
-        head = "| who | share | change | for example |\n|---|---|---|---|\n"
-        note = f"{cell(effect.sample)}\n\n" if effect.sample else ""
-        summary = f"<code>{html(effect.flag)}</code>: {html(wording.verdict(effect))}"
-        table = head + "\n".join(rows) + "\n" if rows else ""
-        yield f"<details><summary>{summary}</summary>\n\n{note}{table}\n</details>\n\n"
+def _when(row: Row) -> str:
+    return f"from {row.at}" if row.at else "now"
 
 
-def _rows(region: RegionEffect, at: str) -> Iterator[str]:
-    who = f"from {at}: {wording.who(region)}" if at else wording.who(region)
-    for move in region.moves:
-        yield f"| {cell(who)} | {wording.share_of(move)} | {cell(wording.arrow(move))} | {example(move.example)} |"
+def _left_out(rows: Sequence[Row]) -> str:
+    """How many rows the table has no room for, by what they do."""
+    if not rows:
+        return ""
+    counts: dict[str, int] = {}
+    for row in rows:
+        phrase = f"{COUNTED[row.effect]}{' later' if row.at else ''}"
+        counts[phrase] = counts.get(phrase, 0) + 1
+    phrases = ", ".join(f"{number:,} {phrase}" for phrase, number in counts.items())
+    return f"and {output.counted(len(rows), 'more row')}: {phrases}\n\n"
+
+
+def _finding_row(one: Finding, layout: Layout) -> str:
+    flag = code(one.flag, layout.width) if one.flag else ""
+    message = cell(one.message, layout.width)
+    return f"| {one.severity} | **{one.code}** | {flag} | {message} | {example(one.example, layout.width)} |\n"
+
+
+def _findings(report: Report, made: _Page) -> None:
+    """What findings say more, and the notes, folded; as many as a part of the room takes."""
+    parts = []
+    for one in report.findings:
+        if one.details or one.severity is Severity.NOTE or len(one.message) > MAX_TEXT // 2:
+            flag = f" {code(one.flag)}" if one.flag else ""
+            such = f", e.g. {example(one.example)}" if one.example else ""
+            details = "".join(f"  - {cell(detail)}\n" for detail in one.details[:10])
+            parts.append(f"- {one.severity} **{one.code}**{flag}: {cell(one.message)}{such}\n{details}")
+    room = (made.limit - len(made.text.encode())) // 3
+    kept = list(_within(parts, room))
+    if kept:
+        more = len(parts) - len(kept)
+        tail = f"- … and {more:,} more\n" if more else ""
+        number = output.counted(len(parts), "finding")
+        made.add(f"<details><summary>{number} in full</summary>\n\n{''.join(kept)}{tail}\n</details>\n\n")
+
+
+def _within(parts: Iterable[str], room: int) -> Iterator[str]:
+    for part in parts:
+        room -= len(part.encode())
+        if room < ROOM_FOR_TAIL:
+            return
+        yield part
+
+
+def _details(report: Report, flags: Sequence[FlagRows]) -> Iterator[str]:
+    heads = "| effect | who | share | change | when | for example |\n|---|---|---|---|---|---|\n"
+    for flag in flags:
+        rows = [_detail_row(row) for row in flag.rows[:MAX_ROWS]]
+        more = _left_out(flag.rows[MAX_ROWS:])
+        note = f"{cell(flag.sample)}\n\n" if flag.sample else ""
+        summary = f"<code>{html(flag.flag)}</code>: {html(flag.verdict + report.changed(flag.flag))}"
+        table = heads + "".join(rows) + "\n" + more if rows else ""
+        yield f"<details><summary>{summary}</summary>\n\n{note}{table}</details>\n\n"
+
+
+def _detail_row(row: Row) -> str:
+    cells = (row.effect, cell(row.who), row.share, cell(row.change), _when(row), example(row.example))
+    return f"| {' | '.join(cells)} |\n"
 
 
 def _size(report: Report) -> str:
     old, new = report.sizes
     cost = f"${new.monthly:,.2f} a month to read, {new.monthly - old.monthly:+,.2f}"
-    return f"<sub>The release takes {old.json:,} → {new.json:,} bytes, {new.stored:,} stored; {cost}.</sub>\n\n"
+    size = f"{old.json:,} → {new.json:,} bytes, {new.stored:,} stored; {cost}."
+    return f"<details><summary>Size of the release</summary>\n\n{size}\n\n</details>\n\n"
 
 
 def html(text: str) -> str:
@@ -146,26 +241,29 @@ def html(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def cell(text: str) -> str:
+def cell(text: str, width: int = MAX_TEXT) -> str:
     """Text that stays in its table cell and is not read as markup."""
-    shown = text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
-    shown = html(shown)
+    shown = html(_cut(text, width))
     for mark in "\\`*_|[]~":
         shown = shown.replace(mark, "\\" + mark)
-    # Hosts look for `@name` and `#12` after the escapes are gone, and tell the people and threads so named.
+    # Hosts look for `@name` and `#12` after the escapes are gone, and notify the people and threads so named.
     for mark in "@#":
         shown = shown.replace(mark, mark + "\u200b")
     return shown.replace("\n", " ")
 
 
-def code(name: str) -> str:
+def code(name: str, width: int = MAX_TEXT) -> str:
     """Text as code, in a table cell too."""
-    shown = name if len(name) <= MAX_TEXT else name[: MAX_TEXT - 1] + "…"
+    shown = _cut(name, width)
     for mark, other in (("`", "'"), ("|", "\\|"), ("\n", " ")):
         shown = shown.replace(mark, other)
     return f"`{shown}`"
 
 
-def example(context: Mapping[str, Any] | None) -> str:
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def example(context: Mapping[str, Any] | None, width: int = MAX_TEXT) -> str:
     """A context as code, so that addresses in it become no links; nothing where there is none."""
-    return code(wording.such(context)) if context else ""
+    return code(wording.such(context), width) if context else ""

@@ -1,18 +1,20 @@
-"""All that `burgee diff` found out, as its formats take it."""
+"""All that `burgee diff` found out, by environment, as its formats take it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from burgee.cli.render import output
 from burgee.diff.records import flag_records
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from burgee.diff.effect import FlagEffect
     from burgee.diff.population import Population
+    from burgee.diff.renames import Rename
     from burgee.findings import Finding
     from burgee.review.file_findings import Size
 
@@ -21,23 +23,68 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Effects, findings, the sizes of both releases, and the contexts that were counted, if any were."""
+    """Effects, findings, the sizes of both releases, flags under new names, and the contexts counted, if any were.
+
+    `environments` are those in which all of it is alike; none for the flags without an environment.
+    """
 
     effects: Sequence[FlagEffect]
     findings: Sequence[Finding]
     sizes: tuple[Size, Size]
+    renames: Sequence[Rename] = ()
     population: Population | None = None
+    environments: Sequence[str] = ()
 
     def changed(self, flag: str) -> str:
         """How many of the counted contexts change, as a clause; empty where none were counted."""
         return "" if self.population is None else self.population.clause(flag)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody sees a change, and there is nothing to say."""
+        return not self.effects and not self.findings
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The reports of all environments that were compared, and notes on the two sides."""
+
+    reports: Sequence[Report]
+    notes: Sequence[str] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody sees a change anywhere."""
+        return all(report.is_empty for report in self.reports)
+
+
+def grouped(reports: Iterable[tuple[str | None, Report]]) -> list[Report]:
+    """One report for environments that are alike, those without any change last.
+
+    The flags without an environment have a report of their own only where they change as no environment does.
+    """
+    alike: dict[str, tuple[Report, list[str]]] = {}
+    for environment, report in reports:
+        key = json.dumps({**record(report), "sizes": None}, sort_keys=True)
+        names = alike.setdefault(key, (report, []))[1]
+        names += [] if environment is None else [environment]
+    found = [replace(report, environments=tuple(names)) for report, names in alike.values()]
+    shown = [report for report in found if report.environments or not report.is_empty]
+    return sorted(shown or found, key=lambda report: report.is_empty)
+
+
+def comparison_record(comparison: Comparison) -> dict[str, Any]:
+    """The comparison as JSON, as infra/diff.schema.json says; several environments are a list."""
+    if len(comparison.reports) == 1 and len(comparison.reports[0].environments) < 2:
+        return {"format": FORMAT, **record(comparison.reports[0])}
+    return {"format": FORMAT, "environments": [record(report) for report in comparison.reports]}
+
 
 def record(report: Report) -> dict[str, Any]:
-    """The report as JSON, as infra/diff.schema.json says; percentages are of a region's users."""
+    """A report as JSON; percentages are of a region's users."""
     counted = report.population
     return {
-        "format": FORMAT,
+        "environment_names": list(report.environments),
         "flags": flag_records(report.effects, None if counted is None else counted.percent_of),
         "findings": [output.finding_record(one) for one in report.findings],
         "sizes": {

@@ -6,47 +6,53 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from burgee.cli.render.rows import FlagRows, flag_rows, losses
 from burgee.diff import wording
 from burgee.model import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from burgee.cli.render.diff_report import Report
-    from burgee.diff.effect import FlagEffect, RegionEffect
+    from burgee.cli.render.diff_report import Comparison, Report
+    from burgee.cli.render.rows import Row
     from burgee.findings import Finding
 
 COLOURS = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
 
 
-def text(report: Report) -> Text:
-    """The whole report; styles show on a terminal only."""
-    lines = [line for effect in report.effects for line in _flag(effect, report)]
+def text(comparison: Comparison) -> Text:
+    """The whole comparison; styles show on a terminal only."""
+    lines = [Text(note) for note in comparison.notes]
+    for report in comparison.reports:
+        several = len(comparison.reports) > 1
+        if several or (report.environments and not comparison.is_empty):
+            where = f"In {', '.join(report.environments)}" if report.environments else "Without an environment"
+            lines.append(Text(f"{where}:", "bold"))
+        lines += _report(report)
+    return Text("\n").join(lines)
+
+
+def _report(report: Report) -> list[Text]:
+    lines = [line for flag in flag_rows(report) for line in _flag(flag, report)]
     if not report.effects:
         lines = [Text("nobody sees a change")]
     lines += findings(report.findings)
     if report.population is not None:
         lines += [Text(line) for line in report.population.lines()]
-    return Text("\n").join(lines)
+    return lines
 
 
-def _flag(effect: FlagEffect, report: Report) -> Iterator[Text]:
-    verdict = wording.verdict(effect)
-    colour = "red" if verdict == wording.LOSS else "yellow" if effect.sample else "green"
-    yield Text.assemble((effect.flag, "bold"), ": ", (verdict, colour), report.changed(effect.flag))
-    for region in effect.regions:
-        yield Text("  " + _region(region))
-    for later in effect.later:
-        for region in later.regions:
-            yield Text(f"  from {later.at}: {_region(region)}")
-        if not later.regions:
-            yield Text(f"  from {later.at}: as before")
-
-
-def _region(region: RegionEffect) -> str:
-    example = next((move.example for move in region.moves if move.example), None)
-    shown = "" if region.users or not example else f"  (such as {wording.such(example)})"
-    return f"{wording.who(region)}: {wording.moves(region)}{shown}"
+def _flag(flag: FlagRows, report: Report) -> Iterator[Text]:
+    colour = "red" if losses([flag]) else "yellow" if flag.sample else "green"
+    yield Text.assemble((flag.flag, "bold"), ": ", (flag.verdict, colour), report.changed(flag.flag))
+    together: dict[tuple[str, str], list[Row]] = {}
+    for row in flag.rows:
+        together.setdefault((row.at, row.who), []).append(row)
+    for (at, who), rows in together.items():
+        changes = "; ".join(f"{row.share} {row.change}".strip() for row in rows).replace(" → ", " -> ")
+        example = next((row.example for row in rows if row.example), None)
+        such = f"  (such as {wording.such(example)})" if example else ""
+        yield Text(f"  {f'from {at}: ' if at else ''}{who}: {changes}{such}")
 
 
 def findings(found: Sequence[Finding]) -> list[Text]:

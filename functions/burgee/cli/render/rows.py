@@ -1,0 +1,139 @@
+"""The effect of a change as rows, the gravest first: losses, changes between variants, gains, later, the rest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from burgee.diff import wording
+from burgee.diff.losses import MoveKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from burgee.cli.render.diff_report import Report
+    from burgee.diff.effect import FlagEffect, RegionEffect
+    from burgee.diff.renames import Rename
+
+EFFECTS = {
+    MoveKind.LOSS: "loses",
+    MoveKind.SWITCH: "changes",
+    MoveKind.GAIN: "gains",
+    MoveKind.NEITHER: "neither",
+}
+"""What a move does to the users who see it, as the first column says."""
+KINDS = list(EFFECTS)
+LATER = KINDS.index(MoveKind.NEITHER)
+REST = LATER + len(KINDS)
+
+
+class Row(NamedTuple):
+    """One move of one flag. `rank` orders rows; `at` is empty for a change that shows at once."""
+
+    rank: int
+    size: float
+    flag: str
+    effect: str
+    who: str
+    share: str
+    change: str
+    at: str
+    example: Mapping[str, Any] | None
+
+    @property
+    def loses(self) -> bool:
+        """Whether somebody loses something, now or later."""
+        return self.effect == EFFECTS[MoveKind.LOSS]
+
+
+class FlagRows(NamedTuple):
+    """A flag's rows, the gravest first, and its verdict in words."""
+
+    flag: str
+    verdict: str
+    rows: Sequence[Row]
+    sample: str | None
+
+
+def flag_rows(report: Report) -> list[FlagRows]:
+    """Every flag that changes, the gravest first; else in the order of the files."""
+    old = {rename.old: rename for rename in report.renames}
+    new = {rename.new: rename for rename in report.renames}
+    found = []
+    for effect in report.effects:
+        if effect.flag in old:
+            rows, verdict = _former(effect, old[effect.flag])
+        elif effect.flag in new:
+            rows, verdict = _renamed(effect, new[effect.flag])
+        else:
+            rows, verdict = _rows(effect), wording.verdict(effect)
+        found.append(FlagRows(effect.flag, verdict, sorted(rows, key=_weight), effect.sample))
+    return sorted(found, key=lambda flag: flag.rows[0].rank if flag.rows else REST)
+
+
+def _weight(row: Row) -> tuple[int, str, float]:
+    return row.rank, row.at, -row.size
+
+
+def _rows(effect: FlagEffect) -> list[Row]:
+    rows = [row for region in effect.regions for row in _moves(effect.flag, region, "")]
+    for later in effect.later:
+        at = wording.day(later.at)
+        rows += [row for region in later.regions for row in _moves(effect.flag, region, at)]
+        if not later.regions:
+            everyone = MoveKind.NEITHER
+            rows.append(
+                Row(_rank(everyone, at), 0, effect.flag, EFFECTS[everyone], "everyone", "", "as before", at, None)
+            )
+    return rows
+
+
+def _moves(flag: str, region: RegionEffect, at: str) -> Iterator[Row]:
+    who = wording.who(region)
+    for move in region.moves:
+        shown = "" if region.users and move.share == 1 else wording.share_of(move)
+        change = wording.arrow(move).replace(" -> ", " → ")
+        size = float(move.share)
+        yield Row(_rank(move.kind, at), size, flag, EFFECTS[move.kind], who, shown, change, at, move.example)
+
+
+def _rank(kind: MoveKind, at: str) -> int:
+    if at:
+        return LATER + KINDS.index(kind)
+    return REST if kind is MoveKind.NEITHER else KINDS.index(kind)
+
+
+def _former(effect: FlagEffect, rename: Rename) -> tuple[list[Row], str]:
+    """The old name: whoever had something loses it where code still asks for that name."""
+    losing = effect.losing()
+    kind = MoveKind.LOSS if losing else MoveKind.NEITHER
+    example = next((move.example for _, move in losing if move.example), None)
+    who, change = f"code that still asks for {rename.old}", f"renamed to {rename.new}"
+    verdict = f"{change}; {wording.LOSS if losing else 'nobody loses it'} where code still asks for {rename.old}"
+    return [Row(_rank(kind, ""), 1, effect.flag, EFFECTS[kind], who, "", change, "", example)], verdict
+
+
+def _renamed(effect: FlagEffect, rename: Rename) -> tuple[list[Row], str]:
+    """The new name: compared with the flag that it was."""
+    rows = [row for region in rename.regions for row in _moves(effect.flag, region, "")]
+    verdict = f"{rename.old} under a new name; "
+    if not rows:
+        everyone = MoveKind.NEITHER
+        change = f"{rename.old} under a new name: everybody keeps what they have"
+        rows = [Row(REST, 1, effect.flag, EFFECTS[everyone], "everyone", "", change, "", None)]
+        return rows, f"{verdict}everybody keeps what they have"
+    return rows, verdict + ("its users are drawn anew" if rows else "")
+
+
+def losses(flags: Sequence[FlagRows]) -> list[tuple[str, str]]:
+    """The flags that somebody loses something in, each with when it begins; empty for at once."""
+    first: dict[str, str] = {}
+    for flag in flags:
+        for row in flag.rows:
+            if row.loses:
+                first[flag.flag] = min(first.get(flag.flag, row.at), row.at)
+    return list(first.items())
+
+
+def switches(flags: Sequence[FlagRows]) -> list[str]:
+    """The flags in which somebody changes between variants without losing."""
+    return [flag.flag for flag in flags if any(row.effect == EFFECTS[MoveKind.SWITCH] for row in flag.rows)]

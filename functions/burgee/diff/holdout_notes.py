@@ -1,0 +1,52 @@
+"""Which moves concern those in a holdout, and which those outside of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from burgee.diff.symbolic import cells
+from burgee.evaluation.bucketing import holdout_salt, threshold
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from burgee.diff.symbolic import Node, Pair, Side, Stretch
+
+POSITIONS = {
+    (True, True): "in holdout {}",
+    (False, True): "newly in holdout {}",
+    (True, False): "no longer in holdout {}",
+    (False, False): "outside holdout {}",
+}
+
+
+class Holdouts:
+    """The holdouts of all flags in a decision, with the bucket where each ends on both sides: 0 where it has none."""
+
+    def __init__(self, families: Iterable[tuple[int, Side, str]]) -> None:
+        self._ends: dict[str, list[int]] = {}
+        for index, side, name in families:
+            holdout = (side.state(name) or {}).get("holdout")
+            if holdout in side.holdouts:
+                end = threshold(side.holdouts[holdout]["percentage"])
+                self._ends.setdefault(holdout, [0, 0])[index] = end
+
+    def note(self, node: Node, pair: Pair) -> str:
+        """Where the users of one move stand to the holdouts, as far as all of them stand alike."""
+        if not self._ends:
+            return ""
+        found: dict[str, set[str]] = {name: set() for name in self._ends}
+        for cell, reached in cells(node):
+            if reached != pair:
+                continue
+            at = {line.salt: stretch for line, stretch in cell.items()}
+            for name in self._ends:
+                found[name].update(self._position(name, at.get(holdout_salt(name))))
+        return ", ".join(phrase for phrases in found.values() if len(phrases) == 1 for phrase in phrases if phrase)
+
+    def _position(self, name: str, stretch: Stretch | None) -> Iterator[str]:
+        if stretch is None:
+            yield ""
+            return
+        old, new = (stretch[1] <= end for end in self._ends[name])
+        yield POSITIONS[old, new].format(name)
