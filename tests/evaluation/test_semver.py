@@ -1,16 +1,27 @@
-"""Semantic versions against the specification's own lists."""
+"""Semantic versions against the specification's own lists, and ranges against npm's own answers."""
 
 from __future__ import annotations
 
-from itertools import combinations, product
+import json
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import pytest
 import yaml
 
-from burgee.evaluation.semver import Version, caret, parse_version, tilde
+from burgee.evaluation.semver import (
+    MAX_LENGTH,
+    Version,
+    in_caret,
+    in_tilde,
+    parse_version,
+    parse_whole_version,
+)
 
-CASES = yaml.safe_load((Path(__file__).parents[1] / "cases/semver.yaml").read_text(encoding="utf-8"))
+FOLDER = Path(__file__).parents[1] / "cases"
+CASES = yaml.safe_load((FOLDER / "semver.yaml").read_text(encoding="utf-8"))
+NPM = json.loads((FOLDER / "semver-npm.json").read_text(encoding="utf-8"))
+"""What tests/clients/semver.mjs wrote: versions in order, each one's order to the next, and those in each range."""
 
 
 def test_versions_are_ordered_as_the_specification_says() -> None:
@@ -28,24 +39,26 @@ def version(text: str) -> Version:
     return parsed
 
 
-def neighbours(text: str) -> list[str]:
-    """Versions on both sides of a bound."""
-    major, minor, patch = (int(part) for part in text.partition("-")[0].split("."))
-    numbers = [
-        (major + a, minor + b, patch + c)
-        for a, b, c in product((-1, 0, 1), repeat=3)
-        if min(major + a, minor + b, patch + c) >= 0
+def test_versions_are_ordered_as_npm_orders_them() -> None:
+    steps = [
+        (version(lower) > version(higher)) - (version(lower) < version(higher))
+        for lower, higher in pairwise(NPM["ascending"])
     ]
-    return [f"{a}.{b}.{c}{pre}" for a, b, c in numbers for pre in ("", "-0", "-beta", "-beta.2", "-beta.11", "-rc.1")]
+    assert steps == NPM["steps"]
+    assert {*steps} == {-1, 0}
 
 
-@pytest.mark.parametrize(("written", "low", "below"), CASES["ranges"])
-def test_tilde_and_caret_reach_as_far_as_npm_says(written: str, low: str, below: str) -> None:
-    first, end = {"~": tilde, "^": caret}[written[0]](version(written[1:]))
-    tried = [version(text) for text in {*neighbours(low), *neighbours(below), *CASES["ascending"]}]
-    inside = [one for one in tried if version(low) <= one < version(below)]
-    assert inside
-    assert [one for one in tried if first <= one < end] == inside
+@pytest.mark.parametrize("written", NPM["ranges"])
+def test_tilde_and_caret_hold_what_npm_says(written: str) -> None:
+    check = {"~": in_tilde, "^": in_caret}[written[0]]
+    base = version(written[1:])
+    assert {one for one in NPM["ascending"] if check(version(one), base)} == set(NPM["ranges"][written])
+
+
+@pytest.mark.parametrize(("partial", "whole"), CASES["partial"])
+def test_missing_numbers_are_zero_in_what_is_compared_and_no_bound_lacks_them(partial: str, whole: str) -> None:
+    assert parse_version(partial) == parse_whole_version(whole) == parse_version(whole) is not None
+    assert parse_whole_version(partial) is None
 
 
 @pytest.mark.parametrize("text", CASES["valid"])
@@ -59,4 +72,12 @@ def test_invalid(text: str) -> None:
 
 
 def test_build_metadata_does_not_count() -> None:
-    assert parse_version("1.0.0+a") == parse_version("1.0.0+b") == parse_version("v1.0.0")
+    assert parse_version("1.0.0+a") == parse_version("1.0.0+b") == parse_version("v1.0.0") == parse_version("V1.0.0")
+
+
+def test_numbers_have_any_number_of_digits_within_the_length_of_a_version() -> None:
+    digits = "9" * 240
+    assert parse_version(f"1.{digits}.0") == (1, int(digits), 0, version("1.0.0")[3])
+    assert version(f"{digits}.0.0") < version(f"1{digits}.0.0-rc") < version(f"1{digits}.0.0")
+    assert parse_version("1" * MAX_LENGTH) is not None
+    assert parse_version("1" * (MAX_LENGTH + 1)) is None

@@ -13,11 +13,12 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from burgee.evaluation.semver import Verdicts, Version, in_caret, in_tilde, parse_version
+from burgee.evaluation.semver import Verdicts, Version, in_caret, in_tilde, parse_whole_version
 from burgee.times import parse_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+    from ipaddress import IPv4Network, IPv6Network
 
     from burgee.times import Instant
 
@@ -220,7 +221,7 @@ def _time_test(compare: Callable[[Instant, Instant], bool]) -> Callable[[Any, bo
 
 
 def _version(operand: Any) -> Version:
-    version = parse_version(operand) if isinstance(operand, str) else None
+    version = parse_whole_version(operand) if isinstance(operand, str) else None
     if version is None:
         raise OperandError('a semantic version in quotes, such as "2.3.0"')
     return version
@@ -238,10 +239,10 @@ def _version_operator(check: Callable[[Version, Version], bool]) -> Operator:
 
 
 def _cidr(operand: Any, _ignore_case: bool) -> Test:
-    from ipaddress import ip_address, ip_network
+    from ipaddress import ip_address
 
     try:
-        networks = [ip_network(text) for text in _texts(operand, ignore_case=False)]
+        networks = parse_networks(_texts(operand, ignore_case=False))
     except ValueError as error:
         raise OperandError(f"a network such as 10.0.0.0/8: {error}") from error
 
@@ -255,6 +256,25 @@ def _cidr(operand: Any, _ignore_case: bool) -> Test:
         return any(address in network for network in networks)
 
     return test
+
+
+def parse_networks(texts: Iterable[str]) -> list[IPv4Network | IPv6Network]:
+    """The networks that `cidr` names; ValueError for what is none.
+
+    RFC 4291, section 2.5.5.2: `::ffff:10.0.0.1` is the host 10.0.0.1, as a server on both protocols writes it. So an
+    IPv4 network is in IPv6 too, and the other way round.
+    """
+    from ipaddress import IPv4Network, IPv6Network, ip_network
+
+    networks = [ip_network(text) for text in texts]
+    mapped = 0xFFFF << 32
+    for network in list(networks):
+        first, length = int(network.network_address), network.prefixlen
+        if isinstance(network, IPv4Network):
+            networks.append(IPv6Network((mapped | first, 96 + length)))
+        elif length >= 96 and first >> 32 == 0xFFFF:
+            networks.append(IPv4Network((first ^ mapped, length - 96)))
+    return networks
 
 
 def _text_alone(operand: Any) -> str | None:

@@ -1,4 +1,4 @@
-"""Semantic Versioning 2.0.0 as sort keys, npm's tilde and caret ranges, and what operators make of both."""
+"""Semantic Versioning 2.0.0 as sort keys, npm's tilde and caret ranges, and what was found out about versions."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_NUMBER = r"(0|[1-9]\d*)"
+_PRE = r"(?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)"
+_BUILD = r"[0-9a-zA-Z-]+"
 GRAMMAR = re.compile(
-    r"v?(0|[1-9]\d{0,17})\.(0|[1-9]\d{0,17})\.(0|[1-9]\d{0,17})"
-    r"(?:-((?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)(?:\.(?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*))*))?"
-    r"(?:\+[0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*)?",
+    rf"[vV]?{_NUMBER}(?:\.{_NUMBER}(?:\.{_NUMBER}(?:-({_PRE}(?:\.{_PRE})*))?(?:\+{_BUILD}(?:\.{_BUILD})*)?)?)?",
     re.ASCII,
 )
 MAX_LENGTH = 256
@@ -25,22 +26,37 @@ _RELEASED = ((2, 0, ""),)  # sorts after every pre-release identifier
 
 
 def parse_version(text: str) -> Version | None:
-    """The sort key of a version, a leading `v` allowed; None if it is none. Build metadata does not count."""
+    """The sort key of a version; None if it is none.
+
+    A leading `v` is allowed, and minor or patch may be missing: `2` and `2.3` are 2.0.0 and 2.3.0. Build metadata
+    does not count. At most `MAX_LENGTH` characters.
+    """
     return known_version(text) if len(text) <= MAX_LENGTH else None
+
+
+def parse_whole_version(text: str) -> Version | None:
+    """The same, but all three numbers are there: what a bound must say, as `~2` means other things elsewhere."""
+    version = parse_version(text)
+    return version if version is not None and text.partition("-")[0].partition("+")[0].count(".") == 2 else None
 
 
 @lru_cache(maxsize=1024)  # an application has few versions, and parsing one costs more than all else in a rule
 def known_version(text: str) -> Version | None:
-    """The same for a text of at most `MAX_LENGTH`, remembered."""
+    """`parse_version` of at most `MAX_LENGTH` characters, remembered."""
     match = GRAMMAR.fullmatch(text)
     if match is None:
         return None
-    major, minor, patch, pre = match.groups()
-    return int(major), int(minor), int(patch), _RELEASED if pre is None else _identifiers(pre)
+    major, minor, patch, pre = match.groups("")
+    return int(major), int(minor or 0), int(patch or 0), _identifiers(pre) if pre else _RELEASED
 
 
 def _identifiers(text: str) -> tuple[tuple[int, int, str], ...]:
     return tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in text.split("."))
+
+
+def release_of(version: Version) -> Version:
+    """The release that a pre-release leads to."""
+    return (*version[:3], _RELEASED)
 
 
 def tilde(base: Version) -> tuple[Version, Version]:
@@ -60,19 +76,22 @@ def caret(base: Version) -> tuple[Version, Version]:
 
 
 def in_tilde(version: Version, base: Version) -> bool:
-    """Whether a version is in `~base`."""
-    low, high = tilde(base)
-    return low <= version < high
+    """Whether a version is in `~base`, as npm says."""
+    return _in_range(version, *tilde(base))
 
 
 def in_caret(version: Version, base: Version) -> bool:
-    """Whether a version is in `^base`."""
-    low, high = caret(base)
-    return low <= version < high
+    """Whether a version is in `^base`, as npm says."""
+    return _in_range(version, *caret(base))
+
+
+def _in_range(version: Version, low: Version, high: Version) -> bool:
+    """Of pre-releases, a range holds those of its own lower bound's numbers alone."""
+    return low <= version < high and (version[3] == _RELEASED or version[:3] == low[:3])
 
 
 class Verdicts(dict[str, bool]):
-    """Whether versions pass: of those that were asked about, a bounded number; others are found out when asked."""
+    """Whether versions pass, by their text: a bounded number of those that were asked about is kept."""
 
     def __init__(self, check: Callable[[Version, Version], bool], operand: Version) -> None:
         super().__init__()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, NamedTuple
 
 from burgee.diff.satisfiability.machines import DEAD, Outcome, Some, State
+from burgee.evaluation.operators import parse_networks
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable, Sequence
@@ -21,7 +22,7 @@ _EMBEDDED = 6
 
 def networks(names: Iterable[str]) -> Machine:
     """True for addresses in one of several networks."""
-    machines = [_network(ip_network(name)) for name in names]
+    machines = [_network(network) for network in parse_networks(names)]
     return machines[0] if len(machines) == 1 else Some(machines)
 
 

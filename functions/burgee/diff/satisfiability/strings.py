@@ -11,9 +11,9 @@ from burgee.diff.satisfiability.networks import networks
 from burgee.diff.satisfiability.orders import Comparison, Interval, intervals
 from burgee.diff.satisfiability.patterns import Patterns
 from burgee.diff.satisfiability.times import time_interval
-from burgee.diff.satisfiability.versions import longer_than_versions, version_interval
+from burgee.diff.satisfiability.versions import longer_than_versions, pre_releases, version_interval
 from burgee.diff.satisfiability.words import Words
-from burgee.evaluation.semver import caret, parse_version, tilde
+from burgee.evaluation.semver import caret, parse_version, release_of, tilde
 from burgee.times import parse_instant
 
 if TYPE_CHECKING:
@@ -87,11 +87,11 @@ class Way(NamedTuple):
 def string_question(literals: Literals, tests: Mapping[Atom, Callable[[Any], bool]]) -> Strings | None:
     """What literals ask of a string; None where an operator that looks at no string stands in the way."""
     words: Wanted = []
-    versions: list[tuple[Comparison[Any], bool]] = []
+    versions: list[tuple[Atom, bool]] = []
     times: list[tuple[Comparison[Any], bool]] = []
     for atom, want in literals.items():
         if atom.operator in _VERSIONS or atom.operator in _RANGES:
-            versions.append((_version_comparison(atom), want))
+            versions.append((atom, want))
         elif atom.operator in _TIMES:
             check = _TIMES[atom.operator]
             bound = parse_instant(atom.items.strings[0])
@@ -120,18 +120,32 @@ def _machine(atom: Atom) -> tuple[Recipe, bool] | None:
     return (Recipe(networks, (strings,)), True) if name == "cidr" else None
 
 
-def _version_comparison(atom: Atom) -> Comparison[Any]:
+def _version_comparison(atom: Atom, *, pre_release: bool) -> Comparison[Any]:
+    """What an atom asks of releases, or of pre-releases, of which a range holds those of its first version alone."""
     base = parse_version(atom.items.strings[0])
     if base is None:
         raise ValueError(f"{atom.operand} is not a semantic version")
     if atom.operator in _RANGES:
-        return Comparison(_RANGES[atom.operator](base), lambda low, high: low >= 0 > high)
+        low, high = _RANGES[atom.operator](base)
+        return Comparison((low, release_of(base) if pre_release else high), lambda low, high: low >= 0 > high)
     check = _VERSIONS[atom.operator]
     return Comparison((base,), lambda order: check(order, 0))
 
 
-def _version_ways(literals: list[tuple[Comparison[Any], bool]]) -> list[Way]:
-    ways = _ways(literals, version_interval)
+def _version_ways(literals: list[tuple[Atom, bool]]) -> list[Way]:
+    def compared(*, pre_release: bool) -> list[tuple[Comparison[Any], bool]]:
+        return [(_version_comparison(atom, pre_release=pre_release), want) for atom, want in literals]
+
+    ways = _ways(compared(pre_release=False), version_interval)
+    if any(atom.operator in _RANGES for atom, _ in literals):
+        kinds = (ways, False), (_ways(compared(pre_release=True), version_interval), True)
+        inside = [
+            Way(True, [*way.wanted, (Recipe(pre_releases, ()), pre)])
+            for found, pre in kinds
+            for way in found
+            if way.member
+        ]
+        ways = [way for way in ways if not way.member] + inside
     if literals and not any(want for _, want in literals):  # what is too long is no version, whatever it looks like
         too_long = [(Recipe(version_interval, (_ANY,)), True), (Recipe(longer_than_versions, ()), True)]
         ways.append(Way(True, too_long))

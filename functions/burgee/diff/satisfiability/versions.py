@@ -106,7 +106,8 @@ class VersionOrder:
 
     def outcomes(self, state: State) -> Collection[Outcome]:
         if isinstance(state, Core):
-            return (self._release(self._number(state)),)
+            missing = -1 if any(number != "0" for number in self._core[state.part + 1 :]) else 0
+            return (self._release(self._number(state) or missing),)
         return (self._pre_release(state) if isinstance(state, PreRelease) else state,)
 
     def kind(self, char: str) -> Hashable:
@@ -125,6 +126,11 @@ def _compare(left: _Ordered, right: _Ordered) -> int:
 def version_interval(interval: Interval[Version]) -> Machine:
     """True for versions in an interval. One that is too long to be read as a version may count as either."""
     return Every([(whole(GRAMMAR.pattern), bool), *interval.parts(VersionOrder)])
+
+
+def pre_releases() -> Machine:
+    """True for those versions that are pre-releases. Its answer for what is no version means nothing."""
+    return whole("[^+-]*-.*")
 
 
 def longer_than_versions() -> Machine:
