@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import statistics
 import time
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from burgee.access import key_cache as keyring
+from burgee.access import key_cache
 from burgee.access.key_cache import KeyRing
 from burgee.access.keys import Key, Kind, create, listed, revoke
-from burgee.errors import StoreUnavailable
-from burgee.stores import Shelf
+from burgee.access.questions import Queue
+from burgee.errors import Corrupt, StoreUnavailable
+from burgee.stores import Put, Shelf
 from burgee.stores.sqlite import SqliteStore
 from support.keys import HOME, act
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from burgee.stores import Tenant
 
@@ -55,15 +58,27 @@ class Clock:
         return self.now
 
 
+class Inline(Queue):
+    """Runs each job at once, where it is put."""
+
+    def put(self, job: Callable[[], None]) -> bool:
+        job()
+        return True
+
+
+def ring_over(store: SqliteStore, clock: Callable[[], float] = time.monotonic) -> KeyRing:
+    return KeyRing(store, clock=clock, queue=Inline)
+
+
 def check(ring: KeyRing, token: str) -> Key | None:
     name, key, ask = ring.held(token)
-    return ring.ask(name, token) if ask and name else key
+    return asyncio.run(ring.ask(name, token)) if ask and name else key
 
 
 def test_a_known_key_is_read_about_once_a_minute(store: Counted) -> None:
     clock = Clock()
-    ring, made = KeyRing(store, clock=clock), create(store, Kind.SERVER, "app", act())
-    for second in range(165):
+    ring, made = ring_over(store, clock), create(store, Kind.SERVER, "app", act())
+    for second in range(150):
         clock.now = 1000.0 + second
         assert check(ring, made.token) == made.key
     assert store.reads == 3
@@ -71,7 +86,7 @@ def test_a_known_key_is_read_about_once_a_minute(store: Counted) -> None:
 
 def test_an_unknown_key_is_read_once_in_ten_seconds_and_then_may_be_known(store: Counted) -> None:
     clock = Clock()
-    ring, made = KeyRing(store, clock=clock), create(store, Kind.SERVER, "app", act())
+    ring, made = ring_over(store, clock), create(store, Kind.SERVER, "app", act())
     other = made.token.replace(made.key.id, "f" * 16)
     for second in range(30):
         clock.now = 1000.0 + second
@@ -80,7 +95,7 @@ def test_an_unknown_key_is_read_once_in_ten_seconds_and_then_may_be_known(store:
 
 
 def test_what_is_no_token_and_what_is_guessed_reads_nothing_more(store: Counted) -> None:
-    ring, made = KeyRing(store), create(store, Kind.SERVER, "app", act())
+    ring, made = ring_over(store), create(store, Kind.SERVER, "app", act())
     assert check(ring, made.token)
     reads = store.reads
     for guess in ("", "x", "burgee_", made.token + "0", made.token[:-1] + "g", made.token[:-2] + "00", "é" * 300):
@@ -90,7 +105,7 @@ def test_what_is_no_token_and_what_is_guessed_reads_nothing_more(store: Counted)
 
 def test_a_revoked_key_is_known_for_a_minute_at_most(store: Counted) -> None:
     clock = Clock()
-    ring, made = KeyRing(store, clock=clock), create(store, Kind.SERVER, "app", act())
+    ring, made = ring_over(store, clock), create(store, Kind.SERVER, "app", act())
     assert check(ring, made.token)
     revoke(store, made.key.id, act("key.revoke"))
     clock.now += 60
@@ -101,7 +116,7 @@ def test_a_revoked_key_is_known_for_a_minute_at_most(store: Counted) -> None:
 
 def test_a_known_key_works_on_while_the_store_is_down_and_a_new_one_does_not(store: Counted) -> None:
     clock = Clock()
-    ring, made = KeyRing(store, clock=clock), create(store, Kind.SERVER, "app", act())
+    ring, made = ring_over(store, clock), create(store, Kind.SERVER, "app", act())
     new = create(store, Kind.SERVER, "app", act())
     assert check(ring, made.token)
     store.down = True
@@ -119,9 +134,143 @@ def test_a_known_key_works_on_while_the_store_is_down_and_a_new_one_does_not(sto
     assert found.fault(0)
 
 
+class Hanging(Counted):
+    """Lets a read of a key wait for a gate, and notes how many wait."""
+
+    def __init__(self) -> None:
+        super().__init__(":memory:", HOME)
+        self.gate = Event()
+        self.gate.set()
+        self.revoked = False
+
+    def find(self, shelf: Shelf, key: str) -> Any:
+        found = super().find(shelf, key)
+        assert self.gate.wait(30)
+        return {**found, "revoked_at": "2027-01-01T00:00:00Z"} if self.revoked else found
+
+
+async def ask_many(ring: KeyRing, tokens: list[str]) -> list[Key | Exception | None]:
+    """Each token checked at once, as requests would; what came of each."""
+
+    async def one(token: str) -> Key | None:
+        name, key, ask = ring.held(token)
+        return await ring.ask(name, token) if ask and name else key
+
+    return await asyncio.gather(*(one(token) for token in tokens), return_exceptions=True)  # type: ignore[return-value]
+
+
+@pytest.fixture
+def hanging() -> Iterator[Hanging]:
+    store = Hanging()
+    yield store
+    store.gate.set()
+    store.close()
+
+
+def test_a_hanging_store_delays_known_keys_once_and_by_a_quarter_second(hanging: Hanging) -> None:
+    """However many ask, and however many keys: each is read once, and only its first callers wait."""
+    clock = Clock()
+    ring = KeyRing(hanging, clock=clock)
+    made = [create(hanging, Kind.SERVER, f"app {number}", act()) for number in range(20)]
+    tokens = [one.token for one in made] * 10
+    keys = [one.key for one in made] * 10
+    assert asyncio.run(ask_many(ring, tokens)) == keys
+    hanging.gate.clear()
+    reads = hanging.reads
+    for _ in range(3):
+        clock.now += 60
+        started = time.monotonic()
+        assert asyncio.run(ask_many(ring, tokens)) == keys
+        first = time.monotonic() - started
+    assert hanging.reads - reads <= Queue()._threads
+    started = time.monotonic()
+    assert asyncio.run(ask_many(ring, tokens)) == keys
+    assert time.monotonic() - started < first + key_cache.KNOWN_PATIENCE
+    hanging.gate.set()
+
+
+def test_unknown_keys_in_a_hanging_store_are_answered_in_time_and_hold_up_no_known_one(hanging: Hanging) -> None:
+    clock = Clock()
+    ring, made = KeyRing(hanging, clock=clock), create(hanging, Kind.SERVER, "app", act())
+    assert asyncio.run(ask_many(ring, [made.token])) == [made.key]
+    strangers = [made.token.replace(made.key.id, f"{number:016x}") for number in range(50)]
+    hanging.gate.clear()
+
+    async def crowd() -> tuple[list[Key | Exception | None], list[Key | Exception | None]]:
+        waiting = asyncio.ensure_future(ask_many(ring, strangers))
+        await asyncio.sleep(0.05)
+        clock.now += 60
+        known = await asyncio.wait_for(ask_many(ring, [made.token]), key_cache.UNKNOWN_PATIENCE)
+        return known, await waiting
+
+    known, refused = asyncio.run(crowd())
+    assert known == [made.key]
+    assert {type(one) for one in refused} == {StoreUnavailable}
+    clock.now += key_cache.UNKNOWN_PATIENCE
+    started = time.monotonic()
+    assert {type(one) for one in asyncio.run(ask_many(ring, strangers[:4]))} == {StoreUnavailable}
+    assert time.monotonic() - started < key_cache.UNKNOWN_PATIENCE
+    hanging.gate.set()
+
+
+def test_a_key_that_was_revoked_while_the_process_was_frozen_is_not_let_in(hanging: Hanging) -> None:
+    """Also where a question from before was frozen too: whoever comes first waits for it, however old it is."""
+    clock = Clock()
+    ring, made = KeyRing(hanging, clock=clock), create(hanging, Kind.SERVER, "app", act())
+    assert asyncio.run(ask_many(ring, [made.token])) == [made.key]
+    hanging.revoked = True
+    hanging.gate.clear()
+    clock.now += key_cache.READ_SECONDS
+    assert asyncio.run(ask_many(ring, [made.token])) == [made.key], "read again behind"
+    clock.now += 3600
+
+    async def thaw() -> list[Key | Exception | None]:
+        asking = asyncio.ensure_future(ask_many(ring, [made.token]))
+        await asyncio.sleep(0.01)
+        hanging.gate.set()
+        return await asking
+
+    (found,) = asyncio.run(thaw())
+    assert isinstance(found, Key)
+    assert found.fault(0) == "revoked"
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {},
+        {"kind": "server"},
+        {"scopes": 5},
+        {"kind": "queen", "scopes": []},
+        {"kind": "server", "scopes": [], "digest": 5},
+        {"kind": "server", "scopes": [], "expires_at": "soon"},
+        {"kind": "server", "scopes": [], "expires_at": {}},
+        {"kind": [], "scopes": []},
+    ],
+)
+def test_a_malformed_record_is_a_fault_of_the_store(store: Counted, record: dict[str, Any]) -> None:
+    clock = Clock()
+    ring, made = ring_over(store, clock), create(store, Kind.SERVER, "app", act())
+    assert check(ring, made.token) == made.key
+    whole = dict(store.find(Shelf.KEYS, made.key.id))
+    damaged = record if record in ({}, {"kind": "server"}, {"scopes": 5}) else {**whole, **record}
+    store.keep([Put(Shelf.KEYS, made.key.id, damaged, blind=True)])
+    clock.now += 60
+    assert check(ring, made.token) == made.key
+    with pytest.raises(Corrupt):
+        check(ring_over(store, clock), made.token)
+
+
+def test_a_record_of_a_newer_version_is_read_as_far_as_it_is_known(store: Counted) -> None:
+    made = create(store, Kind.ADMIN, "app", act())
+    whole = dict(store.find(Shelf.KEYS, made.key.id))
+    store.keep([Put(Shelf.KEYS, made.key.id, {**whole, "scopes": ["read", "fly"], "colour": "red"}, blind=True)])
+    assert check(ring_over(store), made.token) == made.key
+
+
 def test_memory_is_bounded_and_strangers_push_no_key_out(store: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keyring, "LIMIT", 50)
-    ring, made = KeyRing(store), create(store, Kind.SERVER, "app", act())
+    monkeypatch.setattr(key_cache, "LIMIT", 50)
+    ring, made = ring_over(store), create(store, Kind.SERVER, "app", act())
     assert check(ring, made.token)
     for number in range(500):
         assert check(ring, made.token.replace(made.key.id, f"{number:016x}")) is None
@@ -134,7 +283,7 @@ def test_memory_is_bounded_and_strangers_push_no_key_out(store: Counted, monkeyp
 
 def test_it_is_noted_when_a_key_was_last_seen_now_and_then(store: Counted) -> None:
     clock = Clock()
-    ring, made = KeyRing(store, clock=clock), create(store, Kind.SERVER, "app", act())
+    ring, made = ring_over(store, clock), create(store, Kind.SERVER, "app", act())
     assert listed(store) == [(made.key, None)]
     writes = 0
     keep = store.keep

@@ -15,6 +15,7 @@ show that the method sees one.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import sys
@@ -139,7 +140,7 @@ def timing() -> None:
         token = create(store, Kind.SERVER, "app", act("key.create")).token
         name, _, _ = ring.held(token)
         assert name is not None
-        ring.ask(name, token)
+        asyncio.run(ring.ask(name, token))
         head, secret = token[:-64], token[-64:]
         checks: dict[str, Callable[[str], object]] = {
             "the key ring": ring.held,

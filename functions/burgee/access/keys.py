@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from hashlib import sha256
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from burgee.errors import Refused
+from burgee.errors import Corrupt, Refused
 from burgee.stores import Put, Shelf, Tenant
 from burgee.times import format_time, parse_time
 
@@ -80,6 +80,9 @@ class Key:
     def opens(self, token: str) -> bool:
         """Whether this is the key that the token names, in a time that tells nothing of how nearly it is."""
         return compare_digest(digest(token).encode(), self.digest.encode())
+
+
+_FIELDS = tuple(one.name for one in fields(Key))
 
 
 class Named(NamedTuple):
@@ -193,5 +196,13 @@ def _put(before: Key | None, after: Key) -> Put:
 
 
 def _load(record: Mapping[str, Any]) -> Key:
-    scopes = tuple(Scope(scope) for scope in record["scopes"])
-    return Key(**{**record, "kind": Kind(record["kind"]), "scopes": scopes})
+    """A key by its record, without what a newer version wrote into that; Corrupt if it is none."""
+    try:
+        known = {name: record[name] for name in _FIELDS if name in record}
+        scopes = tuple(scope for scope in Scope if scope in record["scopes"])
+        key = Key(**{**known, "kind": Kind(record["kind"]), "scopes": scopes})
+        key.fault(0.0)
+        key.opens("")
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Corrupt(f"the record of a key does not parse: {type(error).__name__}") from error
+    return key

@@ -6,7 +6,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from burgee.errors import Refused
+from burgee.errors import Corrupt, Refused
 from burgee.stores import Put, Shelf
 
 if TYPE_CHECKING:
@@ -30,7 +30,12 @@ class Settings:
 def settings(store: Store) -> Settings:
     """The settings of the store's tenant."""
     record = store.find(Shelf.SETTINGS, _ID)
-    return Settings() if record is None else Settings(tuple(record["cors_origins"]))
+    if record is None:
+        return Settings()
+    origins = record.get("cors_origins")
+    if not isinstance(origins, (list, tuple)) or not all(isinstance(origin, str) for origin in origins):
+        raise Corrupt("the record of the settings does not parse")
+    return Settings(tuple(origins))
 
 
 def wanted(cors_origins: Sequence[str]) -> Settings:

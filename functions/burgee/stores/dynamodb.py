@@ -302,7 +302,17 @@ def _client(endpoint_url: str | None, config: Mapping[str, Any]) -> Any:
     from botocore.session import get_session
 
     with _translated():
-        return get_session().create_client("dynamodb", endpoint_url=endpoint_url, config=Config(**config))
+        client = get_session().create_client("dynamodb", endpoint_url=endpoint_url, config=Config(**config))
+    client.meta.events.register("before-parse.dynamodb", _refuse_malformed)
+    return client
+
+
+def _refuse_malformed(response_dict: Mapping[str, Any], **_more: Any) -> None:
+    """Raises Corrupt for an answer that is no JSON object: botocore takes that for one without items."""
+    if response_dict["status_code"] == 200:
+        answer = json.loads(response_dict["body"])
+        if not isinstance(answer, dict) or not isinstance(answer.get("Item", {}), dict):
+            raise Corrupt("DynamoDB: the answer is not what was asked for")
 
 
 def _botocores() -> tuple[type[Exception], ...]:
@@ -323,5 +333,5 @@ def _translated() -> Iterator[None]:
         told = (getattr(error, "response", None) or {}).get("Error")
         why = f"{told.get('Code')}: {told.get('Message')}" if told else error
         raise StoreUnavailable(f"DynamoDB: {why}") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise Corrupt(f"an item of the table does not parse: {error!r}") from error

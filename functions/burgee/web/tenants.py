@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from burgee.access.questions import Questions
 from burgee.access.settings import settings
 from burgee.errors import StoreError
-from burgee.serving.serving import Serving
+from burgee.serving.serving import PATIENCE_SECONDS, Serving
 from burgee.stores import Tenant
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ class Tenants:
         self._others: dict[Tenant, Serving] = {}
         self._origins: dict[Tenant, tuple[float, frozenset[str]]] = {}
         self._lock = Lock()
+        self._questions: Questions[Tenant] = Questions()
 
     def serving(self, tenant: Tenant) -> Serving:
         """The flags of a tenant, followed from now on."""
@@ -52,8 +55,14 @@ class Tenants:
         until, origins = self._origins.get(tenant, (0.0, frozenset()))
         return origins if self._store is None or time.monotonic() < until else None
 
-    def ask_origins(self, tenant: Tenant) -> frozenset[str]:
-        """The same from the store; what was known before while that does not answer."""
+    async def ask_origins(self, tenant: Tenant) -> frozenset[str]:
+        """The same from the store; what was known before if that does not answer in time."""
+        question = self._questions.ask(tenant, partial(self._read_origins, tenant))
+        if question is not None:
+            await question.wait(PATIENCE_SECONDS, time.monotonic())
+        return self._origins.get(tenant, (0.0, frozenset()))[1]
+
+    def _read_origins(self, tenant: Tenant) -> None:
         try:
             origins = frozenset(settings(self.store(tenant)).cors_origins)
         except StoreError:
@@ -61,7 +70,6 @@ class Tenants:
         if len(self._origins) >= LIMIT:
             self._origins.clear()
         self._origins[tenant] = (time.monotonic() + SETTINGS_SECONDS, origins)
-        return origins
 
     def forget_origins(self, tenant: Tenant) -> None:
         """They were changed here."""

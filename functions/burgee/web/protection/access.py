@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -83,14 +82,14 @@ class Access:
 
     async def asked(self, scope: AsgiScope, stranger: Stranger) -> Caller | Response:
         """Who a stranger is, by the store's word."""
-        through, level = self._strangers.take("")
-        if not through:
-            wait = {"Retry-After": str(self._strangers.wait(level))}
-            return refusal(scope, 429, "too-many-requests", "too many keys that are not known here", wait)
         ring, name, token = stranger
+        if not ring.knows(name):
+            through, level = self._strangers.take("")
+            if not through:
+                wait = {"Retry-After": str(self._strangers.wait(level))}
+                return refusal(scope, 429, "too-many-requests", "too many keys that are not known here", wait)
         try:
-            # Starlette's run_in_threadpool would import most of anyio now, while the first caller waits.
-            key = await asyncio.to_thread(ring.ask, name, token)
+            key = await ring.ask(name, token)
         except StoreError:
             return refusal(scope, 503, "store-unavailable", "the key cannot be checked now", {"Retry-After": "5"})
         return _working(scope, name, key)

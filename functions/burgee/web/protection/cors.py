@@ -7,7 +7,6 @@ none are asked for, the home tenant's settings answer both.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
@@ -66,5 +65,5 @@ class Cors:
             return True
         origins = self.tenants.origins(tenant)
         if origins is None:
-            origins = await asyncio.to_thread(self.tenants.ask_origins, tenant)
+            origins = await self.tenants.ask_origins(tenant)
         return bool(origins & {text, "*"})
