@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 FILE = """\
 version: 1
-environments: [staging, production]
 flags:
   # the first
   beta: {status: on, rollout_percentage: 25}
@@ -42,6 +41,54 @@ def on(request: pytest.FixtureRequest, burgee: Burgee, monkeypatch: pytest.Monke
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     return ["--table", f"flags-{tmp_path.name}", "--endpoint-url", request.getfixturevalue("wire")]
+
+
+def test_a_write_to_a_table_names_one_of_the_files_environments(burgee: Burgee, wire: str, on: list[str]) -> None:
+    burgee.write(FILE.replace("flags:", "environments: [staging, production]\nflags:"))
+    table = ["--table", "flags-environments", "--endpoint-url", wire]
+    if on:
+        for command in (
+            ["apply"],
+            ["kill", "beta", "--reason", "why"],
+            ["rollback"],
+            ["promote"],
+            ["unkill", "beta"],
+        ):
+            refused = burgee(*command, *table)
+            assert refused.code == 2, command
+            assert "staging, production" in refused.err
+        applied = burgee("apply", *table, "--env", "staging")
+        assert (applied.code, "(default/staging in table flags-environments)" in applied.out) == (0, True)
+    else:
+        assert burgee("apply").code == 0, "the store beside the file is this machine's alone"
+
+
+def test_a_kill_needs_a_reason_and_a_flag_that_is_there(burgee: Burgee, on: list[str]) -> None:
+    burgee("apply", *on)
+    assert burgee("kill", "beta", *on).code == 2
+    unknown = burgee("kill", "betta", "--reason", "it blinks", *on)
+    assert (unknown.code, "did you mean 'beta'?" in unknown.err) == (1, True)
+    assert burgee("kill", "beta", "--reason", "it blinks", *on).code == 0
+    (laid,) = burgee("override", "list", *on, "--json").json
+    assert (laid["flag"], laid["definition"]["status"], laid["reason"]) == ("beta", False, "it blinks")
+    assert burgee("unkill", "beta", *on).code == 0
+    assert burgee("override", "list", *on, "--json").json == []
+    assert burgee("override", "set", "brand_new", "status=on", "--reason", "x", *on).code == 1
+    assert burgee("override", "set", "brand_new", "status=on", "--reason", "x", "--new", *on).code == 0
+
+
+def test_a_table_needs_no_flag_file(burgee: Burgee, on: list[str]) -> None:
+    assert burgee("apply", *on).code == 0
+    (burgee.folder / "flags.yaml").unlink()
+    for command in (
+        ["history"],
+        ["override", "list"],
+        ["kill", "beta", "--reason", "why"],
+        ["audit"],
+        ["keys", "list"],
+    ):
+        assert burgee(*command, *on).code == (0 if on else 2), command
+    assert not on or burgee("plan", *on).code == 2, "a plan compares with the file"
 
 
 def test_from_a_plan_to_a_rollback(burgee: Burgee, on: list[str]) -> None:
@@ -132,6 +179,7 @@ def test_an_override_may_end_by_itself_or_make_a_flag_absent(burgee: Burgee, on:
 
 
 def test_environments_are_tenants(burgee: Burgee, on: list[str]) -> None:
+    burgee.write(FILE.replace("flags:", "environments: [staging, production]\nflags:"))
     burgee("apply", *on, "--env", "staging")
     assert burgee("history", *on, "--env", "production", "--json").json["releases"] == []
     burgee("override", "set", "dark", "status=off", "--reason", "r", "--env", "staging", *on)

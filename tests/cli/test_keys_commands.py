@@ -62,7 +62,7 @@ def test_misuse_is_told(burgee: Burgee, arguments: tuple[str, ...], told: str) -
 
 def test_the_log_is_searched(burgee: Burgee) -> None:
     for number in range(5):
-        burgee("override", "set", f"f{number % 2}", "status=on", "--reason", f"number {number}")
+        burgee("override", "set", f"f{number % 2}", "status=on", "--new", "--reason", f"number {number}")
     told = json.loads(burgee("audit", "--flag", "f1", "--json").out)["entries"]
     assert [entry["reason"] for entry in told] == ["number 3", "number 1"]
     first = json.loads(burgee("audit", "--limit", "2", "--json").out)

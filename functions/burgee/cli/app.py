@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
 import typer
 
-from burgee.cli.commands import deploy, diff, experiment, importing, keys, lint, local, upkeep
+from burgee.cli.commands import deploy, diff, experiment, importing, keys, lint, local, project, upkeep
 from burgee.cli.render import output
 from burgee.errors import BurgeeError, FlagFileError
 from burgee.version import __version__
@@ -20,6 +21,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 yes, 1 no (a problem, a failed test, a refusal), 2 misuse of the command line.",
 )
+project.register(app)
 local.register(app)
 diff.register(app)
 lint.register(app)
@@ -32,6 +34,9 @@ importing.register(app)
 
 def run() -> None:
     """Runs the command line; what Burgee raises on purpose is told without a traceback."""
+    # boto3 reads AWS_DEFAULT_REGION alone, AWS's other tools AWS_REGION first.
+    if "AWS_REGION" in os.environ:
+        os.environ["AWS_DEFAULT_REGION"] = os.environ["AWS_REGION"]
     try:
         app()
     except FlagFileError as error:

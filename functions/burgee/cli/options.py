@@ -14,6 +14,10 @@ FLAGS = "flags.yaml"
 File: TypeAlias = Annotated[
     Path, typer.Option("--flags", metavar="PATH", exists=True, dir_okay=False, help="The flag file.")
 ]
+StoreFile: TypeAlias = Annotated[
+    Path,
+    typer.Option("--flags", metavar="PATH", dir_okay=False, help="The flag file; a command on a --table needs none."),
+]
 Environment: TypeAlias = Annotated[
     str | None,
     typer.Option("--env", metavar="NAME", help="The environment to lay over; default none.", envvar="BURGEE_ENV"),
@@ -52,6 +56,15 @@ FailOn: TypeAlias = Annotated[
     str | None,
     typer.Option("--fail-on", metavar="CODE,...", help="Exit with 1 on these findings; `all` for all but notes."),
 ]
+
+
+def require_file(path: Path) -> Path:
+    """The flag file, or a usage error that names it."""
+    if not path.is_file():
+        raise typer.BadParameter(
+            f"there is no {path}; name the flag file, or run `burgee init`", param_hint="--flags"
+        )
+    return path
 
 
 def default_file() -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from burgee.cli.options import require_file
 from burgee.errors import FlagFileError
 from burgee.flagfile.checks import check
 from burgee.flagfile.compile import compile_source, require_environment
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def examine(path: Path) -> tuple[Source, int, list[Problem]]:
     """The source, how many of its tests ran, and all its problems. Tests run only where nothing else is wrong."""
-    source = Source(path)
+    source = Source(require_file(path))
     return source, *examine_source(source)
 
 
@@ -34,7 +35,7 @@ def examine_source(source: Source) -> tuple[int, list[Problem]]:
 
 def releasable(path: Path, environment: str | None) -> tuple[Source, Snapshot]:
     """A file that may be released, compiled; FlagFileError with everything that speaks against it."""
-    source = Source(path)
+    source = Source(require_file(path))
     return source, compile_releasable(source, environment)
 
 

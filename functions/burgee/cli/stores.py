@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
-from burgee.cli.options import FLAGS, Endpoint, Environment, File, Project, State, Table
+from burgee.cli.options import FLAGS, Endpoint, Environment, Project, State, StoreFile, Table, require_file
 from burgee.stores import Tenant
 
 if TYPE_CHECKING:
@@ -50,13 +50,31 @@ def on_store(command: Callable[..., None]) -> Callable[..., None]:
 
 
 _OPTIONS: dict[str, tuple[Any, Any]] = {
-    "flags": (File, Path(FLAGS)),
+    "flags": (StoreFile, Path(FLAGS)),
     "environment": (Environment, None),
     "state": (State, None),
     "table": (Table, None),
     "endpoint_url": (Endpoint, None),
     "project": (Project, "default"),
 }
+
+
+def described(where: Where) -> str:
+    """The project, environment and store that a command works on, for its answer."""
+    store = f"table {where.table}" if where.table else str(where.state or "the store beside the flag file")
+    return f"{where.project}/{where.environment or 'default'} in {store}"
+
+
+def require_environment_named(where: Where) -> None:
+    """A usage error where a write to a table leaves open which of the file's environments it is for."""
+    if where.table is None or where.environment is not None or not where.flags.is_file():
+        return
+    from burgee.flagfile.source import Source
+
+    names = Source(where.flags).model.environments
+    if names:
+        said = f"{where.flags} has environments; name the one to change: {', '.join(names)}"
+        raise typer.BadParameter(said, param_hint="--env")
 
 
 @contextmanager
@@ -77,7 +95,7 @@ def store_of(where: Where) -> Store:
             raise typer.BadParameter("it needs a --table", param_hint="--endpoint-url")
         from burgee.stores.sqlite import SqliteStore
 
-        return SqliteStore(where.state or default_state(where.flags), tenant)
+        return SqliteStore(where.state or default_state(require_file(where.flags)), tenant)
     if where.state is not None:
         raise typer.BadParameter("one store at a time: --state or --table", param_hint="--table")
     from burgee.stores.dynamodb import DynamoDbStore

@@ -11,10 +11,12 @@ import typer
 
 from burgee.cli.options import Json, duration
 from burgee.cli.render import output
-from burgee.cli.stores import Where, on_store, opened
+from burgee.cli.stores import Where, described, on_store, opened, require_environment_named
 from burgee.errors import Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from burgee.stores import Store
 
 override_app = typer.Typer(no_args_is_help=True, help="What operators say over the release.")
@@ -34,7 +36,7 @@ Reason = Annotated[str, typer.Option("--reason", help="Why; told in the audit lo
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
-    for command in (plan, apply, promote, rollback, history, status, pull):
+    for command in (plan, apply, promote, rollback, history, status, pull, kill, unkill):
         app.command()(command)
     app.add_typer(override_app, name="override")
 
@@ -90,6 +92,7 @@ def apply(
     from burgee.releases.deploy import apply as release
     from burgee.stores.audit import AuditContext
 
+    require_environment_named(where)
     trial = None if canary is None else CanaryRequest(canary, duration(bake, "--bake"))
     _, snapshot = releasable(where.flags, where.environment)
     consent = Consent(overrides.value, allow_empty, allow_shrink, reuse, plan_digest, trial)
@@ -104,7 +107,7 @@ def apply(
         return
     for line in output.plan_lines(made):
         output.say(line)
-    output.say(output.live_line(pointer, baking))
+    output.say(f"{output.live_line(pointer, baking)} ({described(where)})")
 
 
 @on_store
@@ -117,10 +120,11 @@ def promote(
     from burgee.releases.deploy import promote as end
     from burgee.stores.audit import AuditContext
 
+    require_environment_named(where)
     act = AuditContext("release.promote", whoami(where.flags.resolve().parent), reason, time.time())
     with opened(where) as store:
         version = end(store, act)
-    output.say(f"release {version} is live")
+    output.say(f"release {version} is live ({described(where)})")
 
 
 @on_store
@@ -136,6 +140,7 @@ def rollback(
     from burgee.releases.deploy import rollback as back
     from burgee.stores.audit import AuditContext
 
+    require_environment_named(where)
     act = AuditContext("release.rollback", whoami(where.flags.resolve().parent), reason, time.time())
     with opened(where) as store:
         if version is None:
@@ -143,7 +148,7 @@ def rollback(
         made = back(store, version, act, Consent(overrides.value))
     for line in output.plan_lines(made):
         output.say(line)
-    output.say(f"release {version} is live")
+    output.say(f"release {version} is live ({described(where)})")
 
 
 def _earlier(store: Store, now: float) -> int:
@@ -232,6 +237,7 @@ def set_override(
         str | None, typer.Option(metavar="TIME", help="When it ends by itself, such as 30m, 2h or 7d.")
     ] = None,
     absent: Annotated[bool, typer.Option("--absent", help="Serve the flag as if it were not there.")] = False,
+    new: Annotated[bool, typer.Option("--new", help="Make a flag that nothing defines yet.")] = False,
 ) -> None:
     """Say something over the release, at once: `burgee override set beta status=off --reason "it blinks"`."""
     from burgee.cli.git.origin import whoami
@@ -243,17 +249,20 @@ def set_override(
     changes = _keys(keys or [])
     if absent == bool(changes):
         raise typer.BadParameter("KEY=VALUE or --absent is needed, and not both")
+    require_environment_named(where)
     now = time.time()
     until = None if expires_in is None else format_time(now + duration(expires_in, "--expires-in"))
     act = AuditContext("override.set", whoami(where.flags.resolve().parent), reason, now, until)
 
     def decide(current: Any, snapshot: Any) -> Any:
         definition = served(current, snapshot, flag, now)
+        if definition is None and not new:
+            raise _unknown(flag, {**snapshot["flags"], **current.overrides}, "; --new makes it")
         return lay(current, snapshot, flag, None if absent else {**(definition or {}), **changes}, act)
 
     with opened(where) as store:
         _grammatically(lambda: write(store, decide))
-    output.say(f"{flag}: override set" + (f", until {until}" if until else ""))
+    output.say(f"{flag}: override set" + (f", until {until}" if until else "") + f" ({described(where)})")
 
 
 @override_app.command("clear")
@@ -269,10 +278,11 @@ def clear_override(
     from burgee.releases.overrides import lift
     from burgee.stores.audit import AuditContext
 
+    require_environment_named(where)
     act = AuditContext("override.clear", whoami(where.flags.resolve().parent), reason, time.time())
     with opened(where) as store:
         write(store, lambda current, snapshot: lift(current, snapshot, flag, act))
-    output.say(f"{flag}: the release decides again")
+    output.say(f"{flag}: the release decides again ({described(where)})")
 
 
 @override_app.command("list")
@@ -295,6 +305,38 @@ def list_overrides(
         )
     if not overrides:
         output.say("no overrides")
+
+
+@on_store
+def kill(
+    where: Where,
+    flag: Annotated[str, typer.Argument(help="The flag's name.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why, for the audit log.")] = ...,  # type: ignore[assignment]
+    expires_in: Annotated[
+        str | None, typer.Option(metavar="TIME", help="When it ends by itself, such as 30m, 2h or 7d.")
+    ] = None,
+) -> None:
+    """Switch a flag off at once, until `burgee unkill` or until Git agrees."""
+    set_override(**where._asdict(), flag=flag, keys=["status=off"], reason=reason, expires_in=expires_in)
+
+
+@on_store
+def unkill(
+    where: Where,
+    flag: Annotated[str, typer.Argument(help="The flag's name.")],
+    reason: Reason = "",
+) -> None:
+    """Take a kill back: the release decides again."""
+    clear_override(**where._asdict(), flag=flag, reason=reason)
+
+
+def _unknown(flag: str, known: Iterable[str], also: str) -> Refused:
+    """A flag that is not there, and the nearest name that is."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(flag, known, 1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    return Refused("unknown-flag", f"there is no flag {flag!r}{hint}{also}")
 
 
 def _keys(pairs: list[str]) -> dict[str, Any]:

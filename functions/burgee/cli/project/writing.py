@@ -1,0 +1,147 @@
+"""Writing generated files into a repository: nothing that stands is overwritten, edits are merged three ways."""
+
+from __future__ import annotations
+
+import difflib
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from burgee.cli.project.generated import MARKER, body, digest, marked
+from burgee.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from burgee.cli.project.generated import GeneratedFile
+
+BASES = "infra/.generated"
+"""What was generated, as it was, so that a later version can tell people's edits from its own."""
+OWN = frozenset({"flags.yaml", ".gitignore", ".github/CODEOWNERS", ".gitlab-ci.yml", "infra/samconfig.toml"})
+"""Files that belong to the team from the first day on: one that stands is kept, whatever it says."""
+
+
+class Fate(StrEnum):
+    """What became of a file."""
+
+    WRITTEN = "written"
+    KEPT = "kept"
+    DIFFERS = "differs"
+    MERGED = "merged"
+    CONFLICT = "conflict"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One file's fate; `diff` is the change that was made, or that was not made where it differs."""
+
+    file: GeneratedFile
+    fate: Fate
+    diff: str = ""
+
+
+def write_new(repository: Path, files: Sequence[GeneratedFile]) -> list[Written]:
+    """Writes the files that are not there yet; a file that stands and differs is reported and left."""
+    done = []
+    for file in files:
+        path = repository / file.path
+        if not path.exists():
+            _write(path, file.text)
+            if file.kept_current:
+                _write(repository / BASES / file.path, file.text)
+            done.append(Written(file, Fate.WRITTEN))
+            continue
+        stands = path.read_text(encoding="utf-8")
+        if file.path in OWN or body(stands) == body(file.text) or _is_edited_copy(repository, file, stands):
+            done.append(Written(file, Fate.KEPT))
+        else:
+            done.append(Written(file, Fate.DIFFERS, _diff(file.path, stands, file.text)))
+    return done
+
+
+def merge_newer(repository: Path, files: Sequence[GeneratedFile], *, check: bool = False) -> list[Written]:
+    """Brings generated files that stand to this version and keeps people's edits; with `check` nothing is written.
+
+    A file that both sides changed in the same lines is left as it is; the merge with its conflict marks is written
+    beside it, as `PATH.conflict`.
+    """
+    standing = [file for file in files if file.kept_current and (repository / file.path).exists()]
+    return [_merged(repository, file, check=check) for file in standing]
+
+
+def _merged(repository: Path, file: GeneratedFile, *, check: bool) -> Written:
+    path, base_path = repository / file.path, repository / BASES / file.path
+    stands = path.read_text(encoding="utf-8")
+    marker = MARKER.match(stands)
+    if marker is None:
+        return Written(file, Fate.DIFFERS, _diff(file.path, stands, file.text))
+    new = body(file.text)
+    if marker[2] == digest(new):
+        return Written(file, Fate.KEPT)
+    if marker[2] == digest(body(stands)):
+        return _put(repository, file, file.text, check=check)
+    base = body(base_path.read_text(encoding="utf-8")) if base_path.exists() else None
+    if base is None or digest(base) != marker[2]:
+        return Written(file, Fate.DIFFERS, _diff(file.path, stands, file.text))
+    merged, conflicts = three_way(body(stands), base, new)
+    if not conflicts:
+        return _put(repository, file, marked(merged, of=new), check=check)
+    if not check:
+        _write(repository / f"{file.path}.conflict", merged)
+    return Written(file, Fate.CONFLICT, _diff(file.path, stands, merged))
+
+
+def three_way(ours: str, base: str, theirs: str) -> tuple[str, bool]:
+    """The merge of two changes to one text, as Git merges them, and whether they conflict."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / name for name in ("yours", "generated-before", "generated-now")]
+        for path, text in zip(paths, (ours, base, theirs), strict=True):
+            path.write_text(text, encoding="utf-8")
+        command = [
+            "git",
+            "merge-file",
+            "-p",
+            "--diff3",
+            "-L",
+            "yours",
+            "-L",
+            "generated before",
+            "-L",
+            "generated now",
+        ]
+        try:
+            ran = subprocess.run([*command, *map(str, paths)], capture_output=True, check=False)  # noqa: S603
+        except OSError as error:
+            raise Refused("no-git", "merging needs git on the PATH") from error
+    if ran.returncode not in range(128):
+        raise Refused("merge-failed", ran.stderr.decode(errors="replace").strip())
+    return ran.stdout.decode(), ran.returncode != 0
+
+
+def _put(repository: Path, file: GeneratedFile, text: str, *, check: bool) -> Written:
+    path = repository / file.path
+    stands = path.read_text(encoding="utf-8")
+    if not check:
+        _write(path, text)
+        _write(repository / BASES / file.path, file.text)
+    return Written(file, Fate.MERGED, _diff(file.path, stands, text))
+
+
+def _is_edited_copy(repository: Path, file: GeneratedFile, stands: str) -> bool:
+    """Whether a file is what an earlier `init` wrote, edited since; those are for `burgee upgrade`."""
+    return file.kept_current and MARKER.match(stands) is not None and (repository / BASES / file.path).exists()
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _diff(path: str, stands: str, text: str) -> str:
+    lines = difflib.unified_diff(
+        stands.splitlines(keepends=True), text.splitlines(keepends=True), f"{path} (yours)", f"{path} (generated)"
+    )
+    return "".join(lines)
