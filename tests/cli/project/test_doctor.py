@@ -13,6 +13,7 @@ from botocore.stub import Stubber
 
 from burgee.cli.project import building, doctor
 from burgee.stores.dynamodb import DynamoDbStore
+from burgee.version import __version__
 from support.dynamodb import CREDENTIALS
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def test_no_template(burgee: Burgee, repository: Path) -> None:
 def test_requirements_that_are_missing_or_of_another_version(burgee: Burgee, repository: Path) -> None:
     path = repository / "functions/requirements.txt"
     text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace(f"burgee-core=={doctor.__version__}", "burgee-core==0.9"), encoding="utf-8")
+    path.write_text(text.replace(f"burgee-core=={__version__}", "burgee-core==0.9"), encoding="utf-8")
     assert "would run 0.9" in checks(burgee)["requirements"]["says"]
     path.write_text("", encoding="utf-8")
     assert checks(burgee)["requirements"]["level"] == "problem"
@@ -83,7 +84,7 @@ def test_requirements_that_are_missing_or_of_another_version(burgee: Burgee, rep
 
 @pytest.mark.usefixtures("repository")
 def test_files_of_an_older_version(burgee: Burgee, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "__version__", "9.0.0")
+    monkeypatch.setattr("burgee.cli.project.doctor.__version__", "9.0.0")
     assert checks(burgee)["template.yaml"]["cure"] == "run `burgee upgrade`"
 
 
@@ -160,7 +161,7 @@ def test_a_stack_of_another_version_with_an_alarm_that_rings(
     store.close()
     with stacks, watch:
         found = checks(burgee, "--table", table, "--env", "production")
-    assert found["stack"]["says"] == f"shop runs 0.9, this is {doctor.__version__}"
+    assert found["stack"]["says"] == f"shop runs 0.9, this is {__version__}"
     assert found["alarm"]["says"] == "errors: Evaluations fail"
 
 

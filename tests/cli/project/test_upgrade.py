@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from burgee.cli.project import generated
+from burgee.cli.project import generated, resources
 from burgee.cli.project.writing import three_way
 
 if TYPE_CHECKING:
@@ -19,10 +19,9 @@ TEMPLATE = "template.yaml"
 
 def newer(monkeypatch: pytest.MonkeyPatch, before: str, after: str) -> None:
     """From now on the shipped template says `after` where it said `before`."""
-    real = generated.resource
 
     def resource(path: str) -> str:
-        text = real(path)
+        text = resources.resource(path)
         if path == TEMPLATE:
             assert before in text
             return text.replace(before, after)
