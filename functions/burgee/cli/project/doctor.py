@@ -147,16 +147,16 @@ def _credentials(where: Where) -> Iterator[Check]:
     from botocore.exceptions import BotoCoreError, ClientError
 
     session = boto3.Session()
-    found = session.get_credentials() is not None
+    found, region = session.get_credentials() is not None, session.region_name or ""
     if not found:
         cure = "run `aws configure sso` or `aws configure`, or set AWS_PROFILE"
         yield Check("credentials", Level.PROBLEM, "AWS's tools find none", cure)
-    if session.region_name is None:
+    if not region:
         cure = "set AWS_REGION, or `region` in your AWS profile"
         yield Check("region", Level.PROBLEM, "AWS's tools find none", cure)
     else:
-        yield Check("region", Level.OK, session.region_name)
-    if not found or session.region_name is None or where.endpoint_url is not None:
+        yield Check("region", Level.OK, region)
+    if not found or not region or where.endpoint_url is not None:
         return
     try:
         caller = session.client("sts").get_caller_identity()["Arn"]
