@@ -11,17 +11,20 @@ import os
 import random
 from bisect import bisect_right
 from math import sqrt
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
 from burgee.diff.effect import FlagEffect, effects
-from burgee.diff.symbolic import USER, Outcome
 from burgee.evaluation.bucketing import BUCKETS, bucket, split_bounds
+from burgee.evaluation.context import TARGETING_KEY
 from burgee.evaluation.ruleset import Ruleset
 from burgee.findings import Code
 from burgee.review.change_findings import Change, proofs
 from support.effects import AB, NOW, ON, changed, generated, snapshot
+
+if TYPE_CHECKING:
+    from burgee.diff.symbolic import Outcome
 
 PAIRS, USERS = map(int, os.environ.get("BURGEE_ORACLE", "12x2000").split("x"))
 
@@ -49,7 +52,7 @@ def test_shares_agree_with_counted_users(seed: int) -> None:
             seen: dict[tuple[Answer, Answer], int] = {}
             context = dict(region.context)
             for user in users:
-                context[USER] = user
+                context[TARGETING_KEY] = user
                 one, other = old.evaluate(name, context, NOW), new.evaluate(name, context, NOW)
                 if one.variant != other.variant or one.value != other.value:
                     pair = (one.variant, one.value), (other.variant, other.value)
@@ -115,7 +118,7 @@ def test_withdrawn_agrees_with_a_search_through_all_buckets(seed: int) -> None:
     for finding in told:
         assert finding.example is not None
         salt = "f:split" if "variants" in before else "f"
-        number = bucket(finding.example[USER], salt)
+        number = bucket(finding.example[TARGETING_KEY], salt)
         assert pairs[number] == (variant(finding.message), off)
 
 

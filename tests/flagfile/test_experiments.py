@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import burgee
+from burgee.evaluation.definition import DEFAULT_RULE
 from burgee.flagfile.compile import compile_file
-from burgee.flagfile.experiments import DEFAULT_RULE, allocation
+from burgee.flagfile.experiments import allocation
 from burgee.model import Reason
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from burgee.access.key_cache import KeyRing
 from burgee.access.keys import Kind
-from burgee.evaluation.flag import BOOLEAN_VARIANTS
+from burgee.evaluation.definition import BOOLEAN_VARIANTS
 from burgee.flagfile.grammar import normalise
 from burgee.serving.serving import Serving
 from burgee.stores.sqlite import SqliteStore

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from burgee.diff.symbolic import USER
 from burgee.errors import Refused
+from burgee.evaluation.context import TARGETING_KEY
 from burgee.numeric import misfit, parse_json
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 BATCH_ROWS = 16_384
 MAX_LINE_BYTES = 1024 * 1024
-UNITS = (USER, "targeting_key", "unit", "user_id", "userId", "user")
+UNITS = (TARGETING_KEY, "targeting_key", "unit", "user_id", "userId", "user")
 NESTED = ("context", "attributes")
 
 
@@ -63,7 +63,7 @@ def _decoded(path: Path, start: int, lines: Sequence[bytes]) -> list[Mapping[str
         plain = False
     if not plain:
         rows = [_line(path, start + index, line) for index, line in enumerate(lines) if line.strip()]
-    return [row if USER in row and "context" not in row else context_of(row) for row in rows]
+    return [row if TARGETING_KEY in row and "context" not in row else context_of(row) for row in rows]
 
 
 def _line(path: Path, number: int, line: bytes) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def context_of(row: Mapping[str, Any]) -> Mapping[str, Any]:
             del context[name]
             context |= inner
     unit = next((context[name] for name in UNITS if context.get(name) is not None), None)
-    return context if unit is None else {**context, USER: unit}
+    return context if unit is None else {**context, TARGETING_KEY: unit}
 
 
 def _parquet(path: Path, population: Population, progress: Callable[[int], None]) -> None:
@@ -109,7 +109,7 @@ def _parquet(path: Path, population: Population, progress: Callable[[int], None]
         else:
             columns = {name: batch.column(name).to_pylist() for name in batch.schema.names}
             if unit is not None:
-                columns[USER] = columns[unit]
+                columns[TARGETING_KEY] = columns[unit]
             empty = [None] * batch.num_rows
             population.add({one: columns.get(one, empty) for one in paths}, batch.num_rows)
         progress(batch.num_rows)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from burgee.evaluation.definition import fragments, segments_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -25,7 +27,7 @@ def reached(before: Snapshot, after: Snapshot) -> list[str]:
             for needed in needs(definition):
                 users.setdefault(needed, []).append(("flag", name))
         for name, when in snapshot.get("segments", {}).items():
-            for other in segments_of(when):
+            for _, other in segments_of(when):
                 users.setdefault(("segment", other), []).append(("segment", name))
     waiting = sorted(changed)
     while waiting:
@@ -49,33 +51,13 @@ def _differing(before: Mapping[str, Any], after: Mapping[str, Any], view: Any = 
             yield name
 
 
-def states(definition: Definition) -> Iterator[Mapping[str, Any]]:
-    """All that a flag says at one time or another."""
-    yield definition
-    for entry in definition.get("schedule", ()):
-        yield entry["set"]
-
-
 def needs(definition: Definition) -> Iterator[tuple[str, str]]:
     """What a flag asks of others: ("flag", name), ("segment", name) or ("holdout", name)."""
-    for state in states(definition):
+    for state in fragments(definition):
         for entry in state.get("requires", ()):
             yield "flag", entry["flag"]
         if "holdout" in state:
             yield "holdout", state["holdout"]
         for rule in state.get("rules", ()):
-            for name in segments_of(rule["when"]):
+            for _, name in segments_of(rule["when"]):
                 yield "segment", name
-
-
-def segments_of(when: Any) -> Iterator[str]:
-    """Every segment that a condition names."""
-    if isinstance(when, list):
-        for part in when:
-            yield from segments_of(part)
-    elif isinstance(when, dict):
-        for key, value in when.items():
-            if key == "segment":
-                yield from [value] if isinstance(value, str) else value
-            elif key in {"any", "all", "not"}:
-                yield from segments_of(value)

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from burgee.diff.regions import Needed, Truths
 from burgee.diff.satisfiability.atoms import MISSING
 from burgee.diff.symbolic import (
-    USER,
     Budget,
     Leaf,
-    Place,
+    PartialContext,
     Straddled,
     cells,
     grouped,
@@ -21,6 +20,7 @@ from burgee.diff.symbolic import (
     require_independent,
     unit_of,
 )
+from burgee.evaluation.context import TARGETING_KEY
 
 if TYPE_CHECKING:
     import random
@@ -75,16 +75,16 @@ class Explorer:
     def cases(self, budget: Budget, known: Known | None = None) -> Iterator[Case]:
         """Every region; TooMany beyond the budget."""
         here = known or Known()
-        place = Place(Truths(here.truths), here.units)
+        partial = PartialContext(Truths(here.truths), here.units)
         try:
-            node = grow(self.decide, place, budget)
+            node = grow(self.decide, partial, budget)
         except Needed as need:
             for vector in self._vectors(need.path):
                 for narrower in self._narrowed(here, need.path, vector):
                     budget.take()
                     yield from self.cases(budget, narrower)
             return
-        yield Case(here, tuple(place.seen), place.hashed, node)
+        yield Case(here, tuple(partial.seen), partial.hashed, node)
 
     def fixed(self, path: str, value: Any) -> Known:
         """The contexts whose attribute has one value; MISSING for those without it."""
@@ -94,26 +94,28 @@ class Explorer:
 
     def draw(self, source: random.Random) -> tuple[Case, Pair]:
         """One case by chance: each attribute's vectors alike, each bucket alike."""
-        here, place = Known(), Place(Truths())
+        here, partial = Known(), PartialContext(Truths())
         while True:
             try:
-                pair = self.decide(place)
+                pair = self.decide(partial)
             except Needed as need:
                 vector = source.choice(self._vectors(need.path))
                 here = source.choice(list(self._narrowed(here, need.path, vector)) or [here])
-                place = Place(Truths({**here.truths, **vector.truths}), here.units, place.cell, place.seen)
+                partial = PartialContext(
+                    Truths({**here.truths, **vector.truths}), here.units, partial.cell, partial.seen
+                )
             except Straddled as cut:
                 chosen = source.randrange(cut.edges[0], cut.edges[-1])
                 low = max(edge for edge in cut.edges if edge <= chosen)
-                place = place.within(cut.line, (low, min(edge for edge in cut.edges if edge > chosen)))
+                partial = partial.within(cut.line, (low, min(edge for edge in cut.edges if edge > chosen)))
             else:
-                require_independent(place.cell)
-                return Case(here, tuple(place.seen), place.hashed, Leaf(pair)), pair
+                require_independent(partial.cell)
+                return Case(here, tuple(partial.seen), partial.hashed, Leaf(pair)), pair
 
     def example(self, known: Known, cell: Mapping[Line, Stretch]) -> dict[str, Any] | None:
         """A context of a region whose units fall into a cell; None where none is found soon."""
         context = dict(known.context)
-        for path in sorted({USER, *(line.unit for line in cell)}):
+        for path in sorted({TARGETING_KEY, *(line.unit for line in cell)}):
             if path in known.units:
                 continue
             lines = [(line, stretch) for line, stretch in cell.items() if line.unit == path]
@@ -121,7 +123,7 @@ class Explorer:
             if unit is None:
                 return None
             context[path] = unit
-        return dict(sorted(context.items(), key=lambda item: (item[0] != USER, item[0])))
+        return dict(sorted(context.items(), key=lambda item: (item[0] != TARGETING_KEY, item[0])))
 
     def _unit(self, path: str, known: Known, lines: Sequence[tuple[Line, Stretch]]) -> Any:
         make = self._maker(path, known)
@@ -131,7 +133,7 @@ class Explorer:
         for number in range(min(TRIES, int(20 / share) + 20)):
             value = make(number)
             unit = value if isinstance(value, str) else unit_of(path, value)
-            if unit in self.named and path == USER:
+            if unit in self.named and path == TARGETING_KEY:
                 continue
             if unit and all(low <= line.bucket(unit) < high for line, (low, high) in lines):
                 return value
@@ -139,7 +141,7 @@ class Explorer:
 
     def _maker(self, path: str, known: Known) -> Callable[[int], Any] | None:
         """Values of a unit's attribute by number, such as user-17, that meet what the region says of it."""
-        stem = "user" if path == USER else path
+        stem = "user" if path == TARGETING_KEY else path
         forms: list[Callable[[int], Any]] = [lambda number: f"{stem}-{number}"]
         found = known.context.get(path)
         if isinstance(found, str):
@@ -170,7 +172,7 @@ class Explorer:
         if path in self.units and vector.only:
             for value in vector.only:
                 unit = unit_of(path, value)
-                if not (path == USER and unit in self.named):
+                if not (path == TARGETING_KEY and unit in self.named):
                     yield Known(truths, {**known.context, path: value}, {**known.units, path: unit})
             return
         units = {**known.units, path: None} if path in self.units and vector.absent else known.units

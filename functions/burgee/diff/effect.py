@@ -14,21 +14,23 @@ from fractions import Fraction
 from math import sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from burgee.diff.affected import reached, states
+from burgee.diff.affected import reached
 from burgee.diff.cases import DRAWS, MAX_CASES, Explorer, Shares, shares
 from burgee.diff.holdout_notes import Holdouts
 from burgee.diff.losses import MoveKind, move_kind
 from burgee.diff.region_names import RegionNames
 from burgee.diff.satisfiability.atoms import MISSING
-from burgee.diff.symbolic import USER, Budget, Dependent, Outcome, Side, TooMany, World
+from burgee.diff.symbolic import Budget, Dependent, Outcome, Side, TooMany, World
 from burgee.diff.transitions import moments
+from burgee.evaluation.context import TARGETING_KEY
+from burgee.evaluation.definition import fragments
 from burgee.times import format_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from burgee.diff.cases import Case
-    from burgee.diff.symbolic import Pair, Place
+    from burgee.diff.symbolic import Pair, PartialContext
     from burgee.model import Snapshot
 
 MAX_NAMED = 2_000
@@ -144,8 +146,8 @@ def _asked_otherwise(before: Snapshot, after: Snapshot) -> Iterator[str]:
     """The flags on both sides that may be asked for with other keys than before."""
     for name, definition in before["flags"].items():
         other = after["flags"].get(name)
-        if other is not None and [s.get("client") for s in states(definition)] != [
-            s.get("client") for s in states(other)
+        if other is not None and [s.get("client") for s in fragments(definition)] != [
+            s.get("client") for s in fragments(other)
         ]:
             yield name
 
@@ -189,8 +191,8 @@ class _Comparison:
         self.holdouts = Holdouts((int(side is new), side, one) for side, one in families)
         self.sample: str | None = None
 
-    def _decide(self, place: Place) -> Pair:
-        return self.old.decide(self.name, place, 0), self.new.decide(self.other, place, 1)
+    def _decide(self, context: PartialContext) -> Pair:
+        return self.old.decide(self.name, context, 0), self.new.decide(self.other, context, 1)
 
     def run(self) -> Compared:
         try:
@@ -205,7 +207,7 @@ class _Comparison:
                 when, given = self._where(case), _given(case)
                 self.named.setdefault(when, set()).update(given)
                 self._add(case, when, given)
-            for path in sorted(self.explorer.units - {USER}):
+            for path in sorted(self.explorer.units - {TARGETING_KEY}):
                 for case in self.explorer.cases(budget, self.explorer.fixed(path, MISSING)):
                     self._add(case, self.names.without(path, case.seen))
             self._named(budget)
@@ -214,7 +216,7 @@ class _Comparison:
         if not self.explorer.complete:
             self.sample = "an attribute's clauses can meet in more ways than are tried: some regions may be missing"
         found = [self._finished(region) for region in self.regions.values()]
-        if len(found) == 1 and found[0].when == "all users" and self.explorer.units <= {USER}:
+        if len(found) == 1 and found[0].when == "all users" and self.explorer.units <= {TARGETING_KEY}:
             found = [replace(found[0], share=Fraction(1))]
         return Compared(found, self.sample)
 
@@ -252,7 +254,7 @@ class _Comparison:
             )
             for pair, share in moved
         ]
-        context = {path: value for path, value in case.known.context.items() if path != USER}
+        context = {path: value for path, value in case.known.context.items() if path != TARGETING_KEY}
         return RegionEffect(when, context, moves, None, users, None, _by_variant(found, 0), _by_variant(found, 1))
 
     def _named(self, budget: Budget) -> None:
@@ -261,15 +263,15 @@ class _Comparison:
         for user, signature in self.signatures.items():
             groups.setdefault(tuple(signature), []).append(user)
         for users in groups.values():
-            first = list(self.explorer.cases(budget, self.explorer.fixed(USER, users[0])))
-            if USER not in self.explorer.asked and not any(case.hashed for case in first):
+            first = list(self.explorer.cases(budget, self.explorer.fixed(TARGETING_KEY, users[0])))
+            if TARGETING_KEY not in self.explorer.asked and not any(case.hashed for case in first):
                 for case in first:
                     self._add(case, self.names.targeted(case.seen), tuple(users))
                 continue
             if len(users) > MAX_NAMED:
                 self.sample = f"of {len(users):,} users who are named alike, the first {MAX_NAMED:,} were looked up"
             for user in users[:MAX_NAMED]:
-                for case in self.explorer.cases(budget, self.explorer.fixed(USER, user)):
+                for case in self.explorer.cases(budget, self.explorer.fixed(TARGETING_KEY, user)):
                     self._add(case, self.names.targeted(case.seen), (user,))
 
     def _drawn(self) -> Compared:

@@ -27,7 +27,7 @@ class Holdouts:
         self._ends: dict[str, list[int]] = {}
         for index, side, name in families:
             holdout = (side.state(name) or {}).get("holdout")
-            if holdout in side.holdouts:
+            if holdout is not None and holdout in side.holdouts:
                 end = threshold(side.holdouts[holdout]["percentage"])
                 self._ends.setdefault(holdout, [0, 0])[index] = end
 

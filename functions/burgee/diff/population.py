@@ -16,9 +16,9 @@ from burgee.diff.cases import MAX_CASES
 from burgee.diff.region_names import RegionNames
 from burgee.diff.regions import Truths, meets, term
 from burgee.diff.satisfiability.atoms import MISSING
-from burgee.diff.symbolic import USER, Branch, Budget, Leaf, Place, Side, grouped, grow, unit_of
+from burgee.diff.symbolic import Branch, Budget, Leaf, PartialContext, Side, grouped, grow, unit_of
 from burgee.evaluation.bucketing import BUCKETS
-from burgee.evaluation.context import reader
+from burgee.evaluation.context import TARGETING_KEY, reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -136,7 +136,7 @@ class FlagCounter:
         self.attributes = {path: world.attribute(own) for path, own in asked.items()}
         self.named = frozenset(user for side, flag in families for user in side.targets(flag))
         self.names = RegionNames(old, new, name, name, self.named)
-        self.units = sorted(old.units(name) | new.units(name) | {USER}, key=lambda path: (path != USER, path))
+        self.units = [TARGETING_KEY, *sorted((old.units(name) | new.units(name)) - {TARGETING_KEY})]
         self.memos = {path: _Memo(attribute, {}) for path, attribute in self.attributes.items()}
         self.regions: dict[tuple[Any, ...], _Region] = {}
         self.counts = Counts(by_segment={segment: [0, 0] for segment in segments})
@@ -175,10 +175,11 @@ class FlagCounter:
 
     def _region(self, columns: Columns, row: int, own: tuple[str | None, ...]) -> _Region:
         truths = self._truths(columns, row)
-        place = Place(truths, {path: None for path, unit in zip(self.units, own, strict=True) if unit is None})
-        node = grow(self._decide, place, Budget(MAX_CASES))
+        absent = {path: None for path, unit in zip(self.units, own, strict=True) if unit is None}
+        context = PartialContext(truths, absent)
+        node = grow(self._decide, context, Budget(MAX_CASES))
         within = tuple(name for name, one in self.segments.items() if meets(one, truths))
-        when = self.names.everyone if self.plain else self.names.matching(tuple(place.seen))
+        when = self.names.everyone if self.plain else self.names.matching(tuple(context.seen))
         return _Region(node, {path: at for at, path in enumerate(self.units)}, when, within)
 
     def _truths(self, columns: Columns, row: int) -> Truths:
@@ -190,11 +191,11 @@ class FlagCounter:
 
     def _one(self, region: _Region, columns: Columns, row: int, own: tuple[str | None, ...]) -> None:
         """A named user: looked up alone."""
-        place = Place(self._truths(columns, row), dict(zip(self.units, own, strict=True)))
-        self._count(self._decide(place), 1, region)
+        context = PartialContext(self._truths(columns, row), dict(zip(self.units, own, strict=True)))
+        self._count(self._decide(context), 1, region)
 
-    def _decide(self, place: Place) -> Pair:
-        return self.old.decide(self.name, place, 0), self.new.decide(self.name, place, 1)
+    def _decide(self, context: PartialContext) -> Pair:
+        return self.old.decide(self.name, context, 0), self.new.decide(self.name, context, 1)
 
     def _count(self, pair: Pair, number: int, region: _Region) -> None:
         counts = self.counts
@@ -245,7 +246,7 @@ class Population:
 
     def paths(self) -> list[str]:
         """The attributes that any flag looks at."""
-        return sorted({USER, *(path for counter in self.counters.values() for path in counter.paths())})
+        return sorted({TARGETING_KEY, *(path for counter in self.counters.values() for path in counter.paths())})
 
     def add(self, columns: Columns, rows: int) -> None:
         """Counts a batch of contexts, given as a column for each of `paths`, None where an attribute is missing."""

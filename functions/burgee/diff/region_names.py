@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from burgee.diff.condition_wording import describe, describe_change
-from burgee.diff.symbolic import USER
+from burgee.evaluation.context import TARGETING_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -19,8 +19,8 @@ WORD = re.compile(r"[A-Za-z]+")
 
 def noun_of(units: Collection[str]) -> str:
     """What a flag that is bucketed on these attributes decides about, in the plural: `company` gives companies."""
-    path = next(iter(units), USER)
-    if len(units) != 1 or path == USER:
+    path = next(iter(units), TARGETING_KEY)
+    if len(units) != 1 or path == TARGETING_KEY:
         return "users"
     if not WORD.fullmatch(path):
         return f"values of {path}"

@@ -1,7 +1,10 @@
-"""A snapshot at one moment as decision lists that can be walked with parts of a context still open.
+"""A snapshot at one moment, whose flags can be walked with parts of a context still open.
 
-A walk that needs more asks for it: `Needed` for the truth of an attribute's atoms, `Straddled` for a narrower stretch
-of a hash line. So only those cases are told apart that some step of the walk tells apart.
+What is walked is the list of decisions that the engine compiles (`burgee.evaluation.decisions`): `Side.decide` goes
+through it as `burgee.evaluation.flag` does, but for a `PartialContext`. That says which of the atoms of conditions
+hold, which units are given, and in which stretch of a hash line the others fall. A walk that needs more raises the
+question: `Needed` for the truth of an attribute's atoms, `Straddled` for a narrower stretch of a hash line. Who walks
+answers it case by case and walks again, so that only cases are told apart that some decision tells apart.
 """
 
 from __future__ import annotations
@@ -9,25 +12,26 @@ from __future__ import annotations
 import json
 from bisect import bisect_right
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from burgee.diff.regions import Attribute, Term, Truths, atoms, meets, term
 from burgee.diff.satisfiability.atoms import MISSING, Atom
-from burgee.evaluation.bucketing import BUCKETS, holdout_salt, layer_salt, threshold
-from burgee.evaluation.context import unit_reader
-from burgee.evaluation.flag import BOOLEAN_VARIANTS, bound, ramp
+from burgee.evaluation.bucketing import BUCKETS
+from burgee.evaluation.context import TARGETING_KEY, unit_reader
+from burgee.evaluation.decisions import Default, Holdout, Requires, Rule, Status, Targets
+from burgee.evaluation.definition import state_at, unit_attribute
 from burgee.evaluation.hash_strategies import strategy
 from burgee.evaluation.ruleset import Ruleset
-from burgee.model import ErrorCode
-from burgee.times import parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from burgee.evaluation.decisions import Allocation, Decision, Decisions, Share
+    from burgee.evaluation.flag import Flag
+    from burgee.evaluation.hash_strategies import Strategy
     from burgee.model import Definition, Snapshot
-
-USER = "targetingKey"
 
 
 class Line(NamedTuple):
@@ -47,19 +51,30 @@ class Line(NamedTuple):
         return strategy(self.hash).share(low, high, self.size)
 
 
+def line(unit: str, salt: str, way: Strategy, size: int = BUCKETS) -> Line:
+    """The line on which a strategy places units, as finely as it tells them apart."""
+    return Line(unit, salt, way.name, way.resolution(size))
+
+
 class Outcome(NamedTuple):
-    """What is served: a variant and its value as JSON; no variant where the caller's default is used."""
+    """What is served: a variant and its value as JSON; no variant where the caller's default is used.
+
+    `is_error` where it is no answer of a flag, whatever its variants are called.
+    """
 
     variant: str | None
     value: str
+    is_error: bool = False
 
     def __str__(self) -> str:
         return "no value" if self.variant is None else self.variant
 
 
-ABSENT = Outcome("(absent)", "null")
-BROKEN = Outcome("(error)", "null")
-NO_UNIT = Outcome("(no unit)", "null")
+ABSENT = Outcome("(absent)", "null", is_error=True)
+BROKEN = Outcome("(error)", "null", is_error=True)
+NO_UNIT = Outcome("(no unit)", "null", is_error=True)
+OFF = Outcome("(off)", "null", is_error=True)
+"""Stands for the off variant within a walk."""
 NOTHING = frozenset({ABSENT, BROKEN, NO_UNIT, Outcome(None, "null")})
 
 Stretch: TypeAlias = tuple[int, int]
@@ -87,7 +102,7 @@ class RuleMatch(NamedTuple):
 
 
 @dataclass(slots=True)
-class Place:
+class PartialContext:
     """What is known of a context: truths, units by attribute (None where there is none), stretches of lines.
 
     `seen` gathers the rules that a walk found to match, by side; `hashed` whether it looked at a bucket.
@@ -99,55 +114,70 @@ class Place:
     seen: dict[RuleMatch, None] = field(default_factory=dict)
     hashed: bool = False
 
-    def within(self, line: Line, stretch: Stretch) -> Place:
+    def within(self, line: Line, stretch: Stretch) -> PartialContext:
         """The same, on a part of a line; notes go to the same lists."""
         return replace(self, cell={**self.cell, line: stretch})
+
+    def place(self, line: Line, bounds: Sequence[int]) -> int:
+        """How many of the bounds are not above where the unit falls on a line."""
+        self.hashed = True
+        if line.unit in self.units:
+            unit = self.units[line.unit]
+            if unit is None:
+                raise _NoUnit
+            return bisect_right(bounds, line.bucket(unit))
+        low, high = self.cell.get(line, (0, line.size))
+        inner = sorted({one for one in bounds if low < one < high})
+        if inner:
+            raise Straddled(line, [low, *inner, high])
+        return bisect_right(bounds, low)
 
 
 class Side:
     """One snapshot at one moment (epoch seconds)."""
 
-    def __init__(self, snapshot: Snapshot, now: float) -> None:
+    def __init__(self, snapshot: Snapshot, now: float, flag: Callable[[str], Flag | None] | None = None) -> None:
         self.snapshot = snapshot
         self.flags: Mapping[str, Definition] = snapshot["flags"]
         self.segments: Mapping[str, Any] = snapshot.get("segments", {})
         self.holdouts: Mapping[str, Any] = snapshot.get("holdouts", {})
         self.now = now
         self._states: dict[str, Definition | None] = {}
+        self._decisions: dict[str, Decisions | None] = {}
         self._terms: dict[str, list[Term]] = {}
-        self._broken: dict[str, bool] = {}
-        self._targets: dict[str, dict[str, str]] = {}
-        self._ruleset = Ruleset(snapshot)
+        self._flag = flag or cache(partial(Ruleset(snapshot).flag, now=now))
 
     def at(self, now: float) -> Side:
         """The same snapshot at another moment."""
-        return Side(self.snapshot, now)
+        return Side(self.snapshot, now, self._flag)
 
     def state(self, name: str) -> Definition | None:
         """A flag with its schedule laid over; None where there is none."""
         if name not in self._states:
             definition = self.flags.get(name)
-            laid = None if definition is None else {k: v for k, v in definition.items() if k != "schedule"}
-            for entry in (definition or {}).get("schedule", ()):
-                if laid is not None and parse_time(entry["at"]) <= self.now:
-                    laid |= entry["set"]
-            self._states[name] = laid
+            self._states[name] = None if definition is None else state_at(definition, self.now)
         return self._states[name]
 
+    def decisions(self, name: str) -> Decisions | None:
+        """What decides in a flag; None where there is none, or it is broken."""
+        if name not in self._decisions:
+            flag = self._flag(name)
+            self._decisions[name] = None if flag is None else flag.decisions(self.now)
+        return self._decisions[name]
+
     def broken(self, name: str) -> bool:
-        """Whether a flag cannot be served: it names something that is not there."""
-        if name not in self._broken:
-            answer = self._ruleset.evaluate(name, {}, self.now)
-            self._broken[name] = answer.error_code is ErrorCode.PARSE_ERROR
-        return self._broken[name]
+        """Whether a flag is there and cannot be served."""
+        return name in self.flags and self.decisions(name) is None
+
+    def rules(self, name: str) -> list[Rule]:
+        """The rules of a flag that is on."""
+        decided = self.decisions(name)
+        return [] if decided is None else [step for step in decided.steps if isinstance(step, Rule)]
 
     def terms(self, name: str) -> list[Term]:
-        """The conditions of a flag's rules."""
+        """The conditions of those rules."""
         if name not in self._terms:
-            state = self.state(name) or {}
-            decides = state.get("status", False) and not self.broken(name)
-            listed = state.get("rules", ()) if decides else ()
-            self._terms[name] = [term(rule["when"], self.segments) for rule in listed]
+            self._terms[name] = [term(rule.when, self.segments) for rule in self.rules(name)]
         return self._terms[name]
 
     def family(self, name: str) -> list[str]:
@@ -161,148 +191,104 @@ class Side:
                 waiting += [entry["flag"] for entry in (self.state(one) or {}).get("requires", ())]
         return list(found)
 
-    def targets(self, name: str) -> dict[str, str]:
-        """Who is named, and the variant that each gets."""
-        if name not in self._targets:
-            listed = (self.state(name) or {}).get("targets", {})
-            self._targets[name] = {str(user): variant for variant, users in listed.items() for user in users}
-        return self._targets[name]
+    def targets(self, name: str) -> Mapping[str, str]:
+        """The units that a flag names, and the variant that each gets; none while it is off."""
+        decided = self.decisions(name)
+        steps = () if decided is None else decided.steps
+        return next((step.variants for step in steps if isinstance(step, Targets)), {})
 
     def units(self, name: str) -> set[str]:
         """The attributes on which a flag and what it requires are bucketed."""
-        states = [self.state(one) or {} for one in self.family(name)]
-        return {state.get("bucket_by", USER) for state in states if state}
+        states = [self.state(one) for one in self.family(name)]
+        return {unit_attribute(state) for state in states if state is not None}
 
     def off(self, name: str) -> Outcome:
-        """What a flag gives to those whom it gives nothing."""
-        state = self.state(name)
-        return ABSENT if state is None else _Walk(self, name, state, Place()).off()
+        """What a flag gives to those who get nothing of it."""
+        decided = self.decisions(name)
+        if decided is None:
+            return BROKEN if name in self.flags else ABSENT
+        return _outcome(decided, decided.off)
 
-    def decide(self, name: str, place: Place, side: int = 0) -> Outcome:
-        """What contexts of a place get."""
-        state = self.state(name)
-        if state is None:
-            return ABSENT
-        if self.broken(name):
-            return BROKEN
+    def decide(self, name: str, context: PartialContext, side: int = 0) -> Outcome:
+        """What such contexts get. `side` says on which side of a comparison, for `context.seen`."""
+        decided = self.decisions(name)
+        if decided is None:
+            return BROKEN if name in self.flags else ABSENT
         try:
-            return self._decide(name, state, place, side)
+            return self._walk(name, decided, context, side)
         except _NoUnit:
             return NO_UNIT
 
-    def _decide(self, name: str, state: Definition, place: Place, side: int) -> Outcome:
-        walk = _Walk(self, name, state, place)
-        if not state.get("status", False):
-            return walk.off()
-        for entry in state.get("requires", ()):
-            given = self.decide(entry["flag"], place, side)
+    def _walk(self, name: str, decided: Decisions, context: PartialContext, side: int) -> Outcome:
+        off, rules = _outcome(decided, decided.off), enumerate(self.terms(name))
+        for step in decided.steps:
+            if isinstance(step, Rule):
+                index, when = next(rules)
+                if not meets(when, context.truths):
+                    continue
+                context.seen[RuleMatch(side, name, index)] = None
+            found = self._asked(step, decided, context, side)
+            if found is not None:
+                return off if found is OFF else found
+        return off
+
+    def _asked(self, step: Decision, decided: Decisions, context: PartialContext, side: int) -> Outcome | None:
+        """What one decision gives, OFF for the off variant; None where it passes on."""
+        if isinstance(step, Requires):
+            given = self.decide(step.flag, context, side)
             if given in {BROKEN, NO_UNIT}:
                 return given
-            if given.variant != entry["variant"]:
-                return walk.off()
-        if "holdout" in state:
-            held = threshold(self.holdouts[state["holdout"]]["percentage"])
-            if walk.inside(holdout_salt(state["holdout"]), 0, held):
-                return walk.off()
-        if "layer" in state:
-            low, high = map(threshold, state["layer"]["range"])
-            if not walk.inside(layer_salt(state["layer"]["name"]), low, high):
-                return walk.off()
-        user = place.units.get(USER)
-        named = self.targets(name).get(user) if user is not None and "targets" in state else None
-        return walk.serve(named) if named is not None else self._rules(walk, place, side)
+            return None if given.variant == step.variant and not given.is_error else OFF
+        if isinstance(step, Targets):
+            named = step.variants.get(context.units.get(TARGETING_KEY) or "")
+            return None if named is None else _outcome(decided, named)
+        if isinstance(step, Status):
+            return OFF
+        is_inside = self._inside(decided, step.share, context)
+        if isinstance(step, (Rule, Default)):
+            return _allocated(decided, step.serve, context) if is_inside else None
+        return OFF if is_inside is isinstance(step, Holdout) else None
 
-    def served_rule(self, name: str, place: Place) -> int | None:
+    def _inside(self, decided: Decisions, share: Share | None, context: PartialContext) -> bool:
+        """Whether a share holds the unit; one of all or nothing needs no unit."""
+        if share is None:
+            return True
+        low, high = share.at(self.now)
+        if low <= 0 and high >= BUCKETS:
+            return True
+        way = share.strategy
+        bounds = [way.cut(one, BUCKETS) for one in (low, high)]
+        return low < high and context.place(line(decided.unit, share.salt, way), bounds) == 1
+
+    def served_rule(self, name: str, context: PartialContext) -> int | None:
         """The index of the rule that would serve, whatever keeps people from a flag's rules; None for the default."""
-        walk = _Walk(self, name, self.state(name) or {}, place)
-        for index, met in enumerate(self.terms(name)):
+        decided = self.decisions(name)
+        for index, (rule, met) in enumerate(zip(self.rules(name), self.terms(name), strict=True)):
             try:
-                if meets(met, place.truths) and walk.rolled(walk.state["rules"][index]):
+                if decided and meets(met, context.truths) and self._inside(decided, rule.share, context):
                     return index
             except _NoUnit:
                 return None
         return None
 
-    def _rules(self, walk: _Walk, place: Place, side: int) -> Outcome:
-        for index, met in enumerate(self.terms(walk.name)):
-            rule = walk.state["rules"][index]
-            if meets(met, place.truths):
-                place.seen[RuleMatch(side, walk.name, index)] = None
-                if walk.rolled(rule):
-                    return walk.outcome(rule)
-        return walk.outcome(walk.state.get("default", {})) if walk.rolled(walk.state) else walk.off()
+
+def _allocated(decided: Decisions, serve: Allocation, context: PartialContext) -> Outcome:
+    arms = serve.arms
+    if arms is None:
+        return _outcome(decided, serve.variants[0])
+    bounds = [arms.strategy.cut(one, arms.size) for one in arms.bounds]
+    place = context.place(line(decided.unit, arms.salt, arms.strategy, arms.size), bounds)
+    return _outcome(decided, serve.variants[place])
 
 
-def called(rule: Mapping[str, Any], index: int) -> str:
-    """What answers and reports call a rule."""
-    name: str = rule.get("name", f"rule {index + 1}")
-    return name
-
-
-class _Walk(NamedTuple):
-    """One walk through one flag."""
-
-    side: Side
-    name: str
-    state: Definition
-    place: Place
-
-    def at(self, salt: str, bounds: Sequence[int], size: int = BUCKETS, pinned: str | None = None) -> int:
-        """How many of the bounds, among `size` places of a line, are not above where the place falls."""
-        way = strategy(pinned)
-        line = Line(self.state.get("bucket_by", USER), salt, pinned, way.resolution(size))
-        bounds = [way.cut(one, size) for one in bounds]
-        self.place.hashed = True
-        if line.unit in self.place.units:
-            unit = self.place.units[line.unit]
-            if unit is None:
-                raise _NoUnit
-            return bisect_right(bounds, line.bucket(unit))
-        low, high = self.place.cell.get(line, (0, line.size))
-        inner = sorted({one for one in bounds if low < one < high})
-        if inner:
-            raise Straddled(line, [low, *inner, high])
-        return bisect_right(bounds, low)
-
-    def inside(self, salt: str, low: int, high: int, pinned: str | None = None) -> bool:
-        if low <= 0 and high >= BUCKETS:
-            return True
-        return low < high and self.at(salt, (low, high), pinned=pinned) == 1
-
-    def rolled(self, owner: Mapping[str, Any]) -> bool:
-        percentage = owner.get("rollout_percentage")
-        if percentage is None:
-            return True
-        limit = ramp(percentage) if isinstance(percentage, dict) else threshold(percentage)
-        return self.inside(self.salt(owner), 0, bound(limit, self.side.now), self.state.get("hash"))
-
-    def salt(self, owner: Mapping[str, Any]) -> str:
-        salt: str = owner.get("salt", self.state.get("salt", self.name))
-        return salt
-
-    def outcome(self, owner: Mapping[str, Any]) -> Outcome:
-        if "split" not in owner:
-            return self.serve(owner.get("serve", "on"))
-        weights = {arm: weight for arm, weight in owner["split"].items() if weight > 0}
-        names = list(weights)
-        if len(names) == 1:
-            return self.serve(names[0])
-        pinned = self.state.get("hash")
-        arms = strategy(pinned).arms(self.salt(owner), weights.values())
-        return self.serve(names[self.at(arms.salt, arms.bounds, arms.size, pinned)])
-
-    def off(self) -> Outcome:
-        variant = self.state.get("off_variant", None if "variants" in self.state else "off")
-        return Outcome(None, "null") if variant is None else self.serve(variant)
-
-    def serve(self, variant: str) -> Outcome:
-        variants = self.state.get("variants", BOOLEAN_VARIANTS)
-        # Keys are sorted, because the order of a mapping's keys is not part of its value.
-        return Outcome(variant, json.dumps(variants[variant], sort_keys=True))
+def _outcome(decided: Decisions, variant: str | None) -> Outcome:
+    # Keys are sorted, because the order of a mapping's keys is not part of its value.
+    value = None if variant is None else decided.variants[variant]
+    return Outcome(variant, json.dumps(value, sort_keys=True))
 
 
 Pair: TypeAlias = tuple[Outcome, Outcome]
-Decide: TypeAlias = "Callable[[Place], Pair]"
+Decide: TypeAlias = "Callable[[PartialContext], Pair]"
 
 
 class Leaf(NamedTuple):
@@ -351,13 +337,13 @@ class Budget:
             raise TooMany
 
 
-def grow(decide: Decide, place: Place, budget: Budget) -> Node:
-    """The tree of all cells of a place's hash lines, as coarse as the decisions allow."""
+def grow(decide: Decide, context: PartialContext, budget: Budget) -> Node:
+    """The tree of all cells of a context's hash lines, as coarse as the decisions allow."""
     try:
-        return Leaf(decide(place))
+        return Leaf(decide(context))
     except Straddled as cut:
         budget.take()
-        children = [grow(decide, place.within(cut.line, piece), budget) for piece in pairwise(cut.edges)]
+        children = [grow(decide, context.within(cut.line, piece), budget) for piece in pairwise(cut.edges)]
         return Branch(cut.line, cut.edges, children)
 
 

@@ -10,6 +10,8 @@ from burgee.diff import wording
 from burgee.diff.effect import compare
 from burgee.diff.symbolic import Side, World
 from burgee.diff.transitions import moments
+from burgee.evaluation.definition import owners, schedule
+from burgee.evaluation.definition import states as definition_states
 from burgee.times import format_time, parse_time
 
 if TYPE_CHECKING:
@@ -85,30 +87,24 @@ def coming(snapshot: Snapshot, names: Iterable[str], since: float) -> list[Happe
 
 
 def _of_flag(name: str, definition: Definition) -> Iterator[Happening]:
-    laid = {key: value for key, value in definition.items() if key != "schedule"}
-    moments = [parse_time(entry["at"]) for entry in definition.get("schedule", ())]
-    begin = float("-inf")
-    for moment, entry in zip(moments, definition.get("schedule", ()), strict=True):
-        yield from _ramps(name, laid, begin, moment)
-        keys = [f"{key}: {_short(laid.get(key))} -> {_short(value)}" for key, value in entry["set"].items()]
-        yield Happening(moment, name, "; ".join(keys))
-        laid |= entry["set"]
-        begin = moment
-    yield from _ramps(name, laid, begin, float("inf"))
+    states = definition_states(definition)
+    ends = [*(state.since for state in states[1:]), float("inf")]
+    for state, end in zip(states, ends, strict=True):
+        yield from _ramps(name, state.definition, state.since, end)
+    for (_, before), (at, keys) in zip(states, schedule(definition), strict=False):
+        changes = [f"{key}: {_short(before.get(key))} -> {_short(value)}" for key, value in keys.items()]
+        yield Happening(at, name, "; ".join(changes))
     if "expires" in definition:
         yield Happening(parse_time(definition["expires"]), name, "expires")
 
 
 def _ramps(name: str, laid: Mapping[str, Any], begin: float, end: float) -> Iterator[Happening]:
     """The ramps of a state, as far as they run while it is in force."""
-    owners = [("", laid)]
-    owners += [
-        (f"{rule.get('name', f'rule {index}')}: ", rule) for index, rule in enumerate(laid.get("rules", ()), 1)
-    ]
     if not laid.get("status", False):
         return
-    for owner, part in owners:
-        ramp = part.get("rollout_percentage")
+    for one in owners(laid):
+        owner = "" if one.rule is None else f"{one.name}: "
+        ramp = one.settings.get("rollout_percentage")
         if not isinstance(ramp, dict):
             continue
         start, arrival = parse_time(ramp["start"]), parse_time(ramp["end"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from burgee.diff.affected import states
+from burgee.evaluation.definition import fragments, owners
 from burgee.times import parse_time
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def moments_of(definition: Definition) -> Iterator[float]:
 
 def ramps(definition: Definition) -> Iterator[dict[str, Any]]:
     """Every percentage that grows by itself."""
-    for state in states(definition):
-        for owner in (state, *state.get("rules", ())):
-            if isinstance(owner.get("rollout_percentage"), dict):
-                yield owner["rollout_percentage"]
+    for state in fragments(definition):
+        for owner in owners(state):
+            if isinstance(owner.settings.get("rollout_percentage"), dict):
+                yield owner.settings["rollout_percentage"]

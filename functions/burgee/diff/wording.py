@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from burgee.diff.losses import MoveKind
-from burgee.diff.symbolic import USER
+from burgee.evaluation.context import TARGETING_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -79,7 +79,9 @@ def names(users: Sequence[str]) -> str:
 def such(context: Mapping[str, Any] | None) -> str:
     """A context in words: the user, and the attributes that matter."""
     return ", ".join(
-        value if path == USER and isinstance(value, str) else f"{path} = {json.dumps(value, ensure_ascii=False)}"
+        value
+        if path == TARGETING_KEY and isinstance(value, str)
+        else f"{path} = {json.dumps(value, ensure_ascii=False)}"
         for path, value in (context or {}).items()
     )
 

@@ -18,7 +18,7 @@ from burgee.evaluation.operators import OPERATORS
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from burgee.evaluation.rules import Condition, Evaluate, Rule
+    from burgee.evaluation.rules import CompiledRule, Condition, Evaluate
 
 LONGEST = 16
 """Flags with more rules than this stay loops."""
@@ -27,7 +27,7 @@ _CALLED = "{operand}(value)"
 _CALLED_WHOLE = "{operand}(context)"
 
 
-def fuse(rules: Sequence[Rule], conditions: Sequence[Condition]) -> Evaluate:
+def fuse(rules: Sequence[CompiledRule], conditions: Sequence[Condition]) -> Evaluate:
     """The same answers as `chain.one` gives."""
     expressions, operands = zip(*map(_expressed, conditions), strict=True)
     attributes = [condition.attribute for condition in conditions]

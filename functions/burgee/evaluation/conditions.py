@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from burgee.evaluation.context import reader
+from burgee.evaluation.definition import fold
 from burgee.evaluation.operators import IGNORE_CASE, OPERATORS
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def compile_condition(when: Mapping[str, Any], segments: Segments) -> Matcher:
     `segments` gives the matcher of a segment by name. Raises OperandError for an operand that its operator cannot
     take, KeyError for an operator or segment that does not exist.
     """
-    return _all([_clause(key, value, segments) for key, value in when.items()])
+    return fold(when, _Matching(segments))
 
 
 def compile_rule(when: Mapping[str, Any], segments: Segments) -> tuple[str | None, Test]:
@@ -38,17 +39,23 @@ def compile_rule(when: Mapping[str, Any], segments: Segments) -> tuple[str | Non
     return None, compile_condition(when, segments)
 
 
-def _clause(key: str, value: Any, segments: Segments) -> Matcher:
-    if key == "any":
-        return _any([compile_condition(part, segments) for part in value])
-    if key == "all":
-        return _all([compile_condition(part, segments) for part in value])
-    if key == "not":
-        inner = compile_condition(value, segments)
-        return lambda context: not inner(context)
-    if key == "segment":
-        return _any([segments(name) for name in ([value] if isinstance(value, str) else value)])
-    return _attribute(key, value)
+class _Matching:
+    """The parts of a condition as matchers."""
+
+    def __init__(self, segments: Segments) -> None:
+        self.segment = segments
+
+    def attribute(self, path: str, value: Any) -> Matcher:
+        return _attribute(path, value)
+
+    def every(self, parts: Sequence[Matcher]) -> Matcher:
+        return _all(parts)
+
+    def some(self, parts: Sequence[Matcher]) -> Matcher:
+        return _any(parts)
+
+    def negated(self, part: Matcher) -> Matcher:
+        return lambda context: not part(context)
 
 
 def _all(matchers: Sequence[Matcher]) -> Matcher:

@@ -32,7 +32,9 @@ class Arms(NamedTuple):
 
 
 class Strategy(ABC):
-    """A named way to hash. A line of `size` places may be told finer, in `resolution` places."""
+    """A way to hash, `name` where it is pinned. A line of `size` places may be divided further, into `resolution`."""
+
+    name: str | None = None
 
     @abstractmethod
     def place(self, size: int) -> Callable[[str, str], int]:
@@ -77,7 +79,10 @@ class _Ours(Strategy):
 class _Pinned(Strategy):
     """A 32-bit hash of salt and unit, one for shares and arms; weights count to three decimals."""
 
-    def __init__(self, word: Callable[[bytes], int], message: Callable[[str, str], bytes], shown: str) -> None:
+    def __init__(
+        self, name: str, word: Callable[[bytes], int], message: Callable[[str, str], bytes], shown: str
+    ) -> None:
+        self.name: str = name
         self._word = word
         self._message = message
         self._shown = shown
@@ -173,10 +178,13 @@ def _cbor_text(text: str) -> bytes:
 
 OURS = _Ours()
 PINNED: dict[str, Strategy] = {
-    "flagd-cbor": _Scaled(murmur3, _cbor_pair, 'CBOR of ["{salt}", "{unit}"]'),
-    "flagd-cbor-text": _Scaled(murmur3, _cbor_joined, 'CBOR of "{salt}{unit}"'),
-    "flagd-text": _Scaled(murmur3, _text, "{salt}{unit}"),
-    "goff": _Remainder(fnv1a, _text, "{salt}{unit}"),
+    pinned.name: pinned
+    for pinned in (
+        _Scaled("flagd-cbor", murmur3, _cbor_pair, 'CBOR of ["{salt}", "{unit}"]'),
+        _Scaled("flagd-cbor-text", murmur3, _cbor_joined, 'CBOR of "{salt}{unit}"'),
+        _Scaled("flagd-text", murmur3, _text, "{salt}{unit}"),
+        _Remainder("goff", fnv1a, _text, "{salt}{unit}"),
+    )
 }
 
 

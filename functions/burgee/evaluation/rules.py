@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
     Evaluate: TypeAlias = Callable[[Context, float], Evaluation]
     Run: TypeAlias = Callable[[Context, float], Evaluation | None]
-    Outcome: TypeAlias = tuple[Run, bytes, Sequence[Any]]
-    Rule: TypeAlias = tuple[int, Outcome]
+    CompiledRule: TypeAlias = tuple[int, tuple[Run, bytes, Sequence[Any]]]
 
 _number = int.from_bytes
 
@@ -44,7 +43,7 @@ _UNDECIDED = Evaluation(None, None, Reason.ERROR)
 """Keeps a flag's place in a bulk answer until it is evaluated."""
 
 
-def as_rule(condition: Condition | None, run: Run, draw: Draw | None = None) -> Rule:
+def as_rule(condition: Condition | None, run: Run, draw: Draw | None = None) -> CompiledRule:
     """The number of a condition, and its outcome: `run` gives an answer, or None to pass on.
 
     Where it is a draw on the targeting key, that draw's suffix and table follow. Plain tuples, which Python takes
@@ -56,7 +55,7 @@ def as_rule(condition: Condition | None, run: Run, draw: Draw | None = None) -> 
     return number, (run, draw.suffix, draw.by_percent)
 
 
-def one(rules: Sequence[Rule], conditions: Sequence[Condition]) -> Evaluate:
+def one(rules: Sequence[CompiledRule], conditions: Sequence[Condition]) -> Evaluate:
     """Answers for one flag, from rules whose `conditions` these are; the last has none, and always answers."""
     *runs, last = [run for _, (run, _, _) in rules]
     default: Evaluate = last  # type: ignore[assignment]  # it always answers
@@ -82,10 +81,10 @@ class Plan(NamedTuple):
     answers: dict[str, Evaluation]
     draws: Sequence[tuple[str, Run, bytes, Sequence[Any]]]
     """The flags whose only rule is a draw."""
-    ruled: Sequence[tuple[str, Sequence[Rule]]]
+    ruled: Sequence[tuple[str, Sequence[CompiledRule]]]
 
 
-def plan(flags: Mapping[str, tuple[Sequence[Rule], Evaluation | None]]) -> Plan:
+def plan(flags: Mapping[str, tuple[Sequence[CompiledRule], Evaluation | None]]) -> Plan:
     """The plan of flags by name, from the rules of each, and what it answers everybody."""
     ruled = [(name, rules) for name, (rules, static) in flags.items() if static is None]
     return Plan(
@@ -95,7 +94,7 @@ def plan(flags: Mapping[str, tuple[Sequence[Rule], Evaluation | None]]) -> Plan:
     )
 
 
-def _is_draw(rules: Sequence[Rule]) -> bool:
+def _is_draw(rules: Sequence[CompiledRule]) -> bool:
     (_, (_, suffix, _)), *more = rules
     return not more and suffix != b""
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from burgee.evaluation.bucketing import BUCKETS, hash_line
 from burgee.evaluation.codegen import LONGEST, fuse
 from burgee.evaluation.conditions import compile_condition, compile_rule
-from burgee.evaluation.context import Bulk
-from burgee.evaluation.flag import Flag, bound
+from burgee.evaluation.context import Bulk, unit_reader
+from burgee.evaluation.definition import on_a_cycle, required
+from burgee.evaluation.flag import Flag
 from burgee.evaluation.rules import EVERYBODY, Condition, as_rule, every, plan
 from burgee.evaluation.snapshots import uncollected
 from burgee.model import ErrorCode, Evaluation, Override, Reason
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from burgee.evaluation.conditions import Matcher
-    from burgee.evaluation.rules import Evaluate, Plan, Rule
+    from burgee.evaluation.rules import CompiledRule, Evaluate, Plan
     from burgee.model import Context, Definition, Snapshot
 
 # What a definition can be broken by, once past the checks that every release passes: anything else is our bug.
 _BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
 
 
+CYCLE = "its prerequisites lead back to it"
 OFTEN = 100
 """A flag that has been asked by name so many times has its rules fused, which costs twice as much as those."""
 
@@ -38,7 +40,7 @@ class Served(NamedTuple):
     """How a flag answers: the same to everybody and always where it is `static`, by the clock where it is `timed`."""
 
     evaluate: Evaluate
-    rules: Sequence[Rule]
+    rules: Sequence[CompiledRule]
     """The same, for a bulk answer."""
     timed: bool = False
     static: Evaluation | None = None
@@ -70,7 +72,7 @@ class Ruleset:
         self._matchers: dict[str, Matcher] = {}
         self._conditions: dict[bytes, Condition] = {}
         self._numbered = [EVERYBODY]
-        self._compiling: list[str] = []
+        self._cyclic: dict[str, bool] = {}
         self._faults: dict[str, str] = {}
         self._lock = RLock()
         self.written: dict[tuple[str, int], tuple[Evaluation, Any]] = {}
@@ -120,8 +122,8 @@ class Ruleset:
         moment = _epoch(now)
         answer = self.evaluate(flag, context, moment)
         override = self.override(flag, moment)
-        definition = self.definition(flag, moment)
-        told: dict[str, Any] = {
+        compiled = self.flag(flag, moment)
+        explanation: dict[str, Any] = {
             "flag": flag,
             "value": answer.value,
             "variant": answer.variant,
@@ -132,9 +134,9 @@ class Ruleset:
             "override": override and {"author": override.author, "reason": override.reason},
             "steps": [],
         }
-        if definition is not None and answer.error_code is not ErrorCode.PARSE_ERROR:
-            told["steps"] = _trace(Flag(flag, definition, self), context, moment)
-        return told
+        if compiled is not None:
+            explanation["steps"] = _trace(compiled, context, moment)
+        return explanation
 
     def check(self) -> dict[str, str]:
         """Compiles every flag now; what is wrong with each that cannot be served."""
@@ -147,6 +149,16 @@ class Ruleset:
                     # Good also for the day when the override goes, and when the flag is turned on.
                     self._isolated(name, definition and {**definition, "status": True})
             return {name: self._faults[name] for name in every if name in self._faults}
+
+    def flag(self, name: str, now: float) -> Flag | None:
+        """The flag that answers at a time (epoch seconds), compiled anew; None if there is none, or it is broken."""
+        definition = self.definition(name, now)
+        if definition is None:
+            return None
+        try:
+            return self._flag(name, definition)
+        except _BROKEN:
+            return None
 
     def for_clients(self) -> ClientView:
         """What browsers and apps may see of it."""
@@ -250,19 +262,32 @@ class Ruleset:
         """One flag that cannot be compiled answers an error, alone."""
         if definition is None:
             return None
-        if name in self._compiling:
-            cycle = self._compiling[self._compiling.index(name) :]
-            self._faults.update(dict.fromkeys(cycle, "its prerequisites lead back to it"))
-            return _alone(_constant(_broken(name, self._faults[name])))
-        self._compiling.append(name)
         try:
-            flag = Flag(name, definition, self)
+            flag = self._flag(name, definition)
             return Served(flag.evaluate, flag.rules, flag.timed, flag.static)
         except _BROKEN as error:
             self._faults[name] = _describe(error)
             return _alone(_constant(_broken(name, self._faults[name])))
-        finally:
-            self._compiling.pop()
+
+    def _flag(self, name: str, definition: Definition) -> Flag:
+        """One of `_BROKEN` if it cannot be served."""
+        if on_a_cycle(name, self._requires, self._cyclic):
+            raise ValueError(CYCLE)
+        return Flag(name, definition, self)
+
+    def _requires(self, name: str) -> list[str]:
+        """The flags that a flag requires as it is served, at one time or another; none where it is broken itself."""
+        override = self.overrides.get(name)
+        served = [] if override is None else [override.definition]
+        if override is None or override.expires_at is not None:
+            served.append(self._flags.get(name))
+        found: list[str] = []
+        for definition in served:
+            try:
+                found += required(definition or {})
+            except _BROKEN:
+                continue
+        return found
 
 
 class ClientView:
@@ -299,25 +324,25 @@ class ClientView:
 
 
 def _trace(flag: Flag, context: Context, now: float) -> list[dict[str, Any]]:
-    """Runs the compiled steps one by one, as evaluation does, and tells of each."""
-    told = []
+    """Runs the compiled steps one by one, as evaluation does, and says what each did."""
+    trace = []
+    unit = unit_reader(flag.decisions(now).unit)(context)
     for step in flag.steps(now):
         answer = step.take(context, now)
-        line: dict[str, Any] = {"step": step.name, "variant": answer and answer.variant}
-        line["verdict"] = "passed on" if answer is None else "answered"
-        unit = flag.unit(context)
-        if step.line is not None and unit is not None:
-            salt, low, high, strategy = step.line
-            line["bucket"] = strategy.place(BUCKETS)(unit, salt)
-            line["from"], line["below"] = bound(low, now), bound(high, now)
-            line["hashed"] = strategy.hashed(unit, salt)
+        entry: dict[str, Any] = {"step": step.name, "variant": answer and answer.variant}
+        entry["verdict"] = "passed on" if answer is None else "answered"
+        if step.share is not None and unit is not None:
+            strategy, salt = step.share.strategy, step.share.salt
+            entry["bucket"] = strategy.place(BUCKETS)(unit, salt)
+            entry["from"], entry["below"] = step.share.at(now)
+            entry["hashed"] = strategy.hashed(unit, salt)
         if step.arms is not None and unit is not None:
-            line["arm"], line["arms"] = step.arms.place(unit), step.arms.size
-            line["arm_hashed"] = step.arms.strategy.hashed(unit, step.arms.salt)
-        told.append(line)
+            entry["arm"], entry["arms"] = step.arms.place(unit), step.arms.size
+            entry["arm_hashed"] = step.arms.strategy.hashed(unit, step.arms.salt)
+        trace.append(entry)
         if answer is not None:
             break
-    return told
+    return trace
 
 
 def _epoch(now: datetime | float | None) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from burgee.evaluation.flag import ONE_LINE
+from burgee.evaluation.decisions import ONE_LINE
 from burgee.flagfile.experiment_checks import check_experiment
 from burgee.flagfile.grammar import Flag, FlagTest, dump
 from burgee.flagfile.source import near

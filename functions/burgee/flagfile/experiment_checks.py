@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from burgee.flagfile.experiments import DEFAULT_RULE, Kind, Method, allocation
+from burgee.evaluation.definition import DEFAULT_RULE
+from burgee.flagfile.experiments import Kind, Method, allocation
 from burgee.flagfile.grammar import dump
 from burgee.flagfile.source import near
 from burgee.model import Problem

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
+from burgee.evaluation.definition import DEFAULT_RULE, off_variant, owners, weights
 from burgee.flagfile.fields import Name, Number, Part, Percentage, Switch, Text, Time
 from burgee.times import parse_duration, parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-DEFAULT_RULE = "default"
-"""The `rule` of answers that the flag's default decided by shares."""
 
 
 class Kind(StrEnum):
@@ -194,21 +192,15 @@ class Experiment(Part):
 
 def allocation(definition: Mapping[str, Any], rule: str) -> dict[str, float]:
     """The arms of an experiment and their shares, which sum to 1; empty where the flag has no such shares."""
-    owner = definition if rule == DEFAULT_RULE else _rule(definition, rule)
-    outcome = owner.get("default", {}) if rule == DEFAULT_RULE else owner
-    if "split" in outcome:
-        total = sum(outcome["split"].values())
-        return {arm: weight / total for arm, weight in outcome["split"].items() if weight > 0}
-    share = definition.get("rollout_percentage")
-    if rule != DEFAULT_RULE or not isinstance(share, (int, float)) or not 0 < share < 100:
+    owner = next((owner for owner in owners(definition) if owner.name == rule), None)
+    if owner is None:
         return {}
-    off = definition.get("off_variant", None if "variants" in definition else "off")
-    return {} if off is None else {off: 1 - share / 100, outcome.get("serve", "on"): share / 100}
-
-
-def _rule(definition: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    for index, rule in enumerate(definition.get("rules", ())):
-        if rule.get("name", f"rule {index + 1}") == name:
-            found: Mapping[str, Any] = rule
-            return found
-    return {}
+    arms = weights(owner.outcome)
+    if "split" in owner.outcome:
+        total = sum(arms.values())
+        return {arm: weight / total for arm, weight in arms.items()}
+    share = owner.settings.get("rollout_percentage")
+    if owner.rule is not None or not isinstance(share, (int, float)) or not 0 < share < 100:
+        return {}
+    off = off_variant(definition)
+    return {} if off is None else {off: 1 - share / 100, **dict.fromkeys(arms, share / 100)}

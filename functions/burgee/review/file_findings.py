@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from burgee.diff import wording
 from burgee.diff.cases import Explorer, shares
 from burgee.diff.regions import meets
-from burgee.diff.symbolic import USER, Budget, Line, Outcome, Place, Side, TooMany, World, called
+from burgee.diff.symbolic import Budget, Line, Outcome, PartialContext, Side, TooMany, World
 from burgee.evaluation.bucketing import BUCKETS, layer_salt, threshold
+from burgee.evaluation.context import TARGETING_KEY
+from burgee.evaluation.definition import owners, unit_attribute
 from burgee.evaluation.snapshots import payload
 from burgee.findings import Code, finding
 from burgee.model import Severity
-from burgee.review.hash_inputs import draws, owners
-from burgee.review.hash_inputs import told as line_told
+from burgee.review.hash_inputs import described, draws, line_in_words
 from burgee.review.stale import arrived, reasons
 
 if TYPE_CHECKING:
@@ -67,10 +68,10 @@ def faults(side: Side, flags: Iterable[str], world: World) -> list[Finding]:
 
 def starved(side: Side, name: str, world: World) -> Iterator[Finding]:
     """Rules that nobody can reach: no case's walk comes to serve them."""
-    state = side.state(name)
-    if state is None or not state.get("rules") or not state.get("status", False) or side.broken(name):
+    rules, state = side.rules(name), side.state(name)
+    if state is None or not rules:
         return
-    explorer = Explorer(_Reach(side, name), side.terms(name), {state.get("bucket_by", USER)}, world)
+    explorer = Explorer(_Reach(side, name), side.terms(name), {unit_attribute(state)}, world)
     reached: set[str] = set()
     try:
         for case in explorer.cases(Budget(MAX_CASES)):
@@ -79,11 +80,11 @@ def starved(side: Side, name: str, world: World) -> Iterator[Finding]:
         message = f"{name} makes more than {MAX_CASES:,} cases: whether each rule can be reached was not looked into"
         yield finding(Code.NOT_EXACT, name, message)
         return
-    for index, rule in enumerate(state["rules"]):
-        parked = rule.get("rollout_percentage") == 0
+    for index, rule in enumerate(rules):
+        parked = rule.share is not None and rule.share.high == 0
         if str(index) not in reached and not parked:
             why = _why(side, name, index, world)
-            yield finding(Code.STARVED, name, f'nobody can reach {name}\'s rule "{called(rule, index)}": {why}')
+            yield finding(Code.STARVED, name, f'nobody can reach {name}\'s rule "{rule.name}": {why}')
 
 
 class _Reach:
@@ -92,8 +93,8 @@ class _Reach:
     def __init__(self, side: Side, name: str) -> None:
         self.side, self.name = side, name
 
-    def __call__(self, place: Place) -> Pair:
-        index = self.side.served_rule(self.name, place)
+    def __call__(self, context: PartialContext) -> Pair:
+        index = self.side.served_rule(self.name, context)
         one = Outcome("default" if index is None else str(index), "null")
         return one, one
 
@@ -102,8 +103,8 @@ def _why(side: Side, name: str, index: int, world: World) -> str:
     """Whether its condition is impossible, or the rules before it take everyone."""
     term = side.terms(name)[index]
 
-    def decide(place: Place) -> Pair:
-        one = Outcome(str(meets(term, place.truths)), "null")
+    def decide(context: PartialContext) -> Pair:
+        one = Outcome(str(meets(term, context.truths)), "null")
         return one, one
 
     cases = Explorer(decide, [term], set(), world).cases(Budget(MAX_CASES))
@@ -112,12 +113,13 @@ def _why(side: Side, name: str, index: int, world: World) -> str:
 
 
 def _over_100(side: Side, name: str) -> Iterator[Finding]:
-    for owner, _, outcome in owners(side.state(name) or {}):
-        weights = outcome.get("split", {})
+    for owner in owners(side.state(name) or {}):
+        weights = owner.outcome.get("split", {})
         total = sum(weights.values())
         if total > 100 and all(weight <= 100 for weight in weights.values()):
             got = ", ".join(f"{arm} {100 * weight / total:.3f} %" for arm, weight in weights.items())
-            message = f"{name}: the split of {owner} adds up to {total:g}: weights are shares of their sum, so {got}"
+            sum_told = f"{name}: the split of {described(owner)} adds up to {total:g}"
+            message = f"{sum_told}: weights are shares of their sum, so {got}"
             yield finding(Code.OVER_100, name, message)
 
 
@@ -133,11 +135,11 @@ def _crowded(side: Side) -> Iterator[Finding]:
         total = sum(high - low for low, high, _ in taken)
         for (_, high, one), (low, _, other) in pairwise(sorted(taken)):
             if low < high:
-                line = Line(USER, layer_salt(layer))
+                line = Line(TARGETING_KEY, layer_salt(layer))
                 user = next(f"user-{n}" for n in range(1_000_000) if low <= line.bucket(f"user-{n}") < high)
                 sum_told = f"together its flags ask for {total / (BUCKETS // 100):g} % of it"
                 message = f"{one} and {other} share part of layer {layer}; {sum_told}"
-                yield finding(Code.OVER_100, other, message, {USER: user})
+                yield finding(Code.OVER_100, other, message, {TARGETING_KEY: user})
 
 
 def correlated(side: Side, wanted: Container[str], world: World) -> Iterator[Finding]:
@@ -170,8 +172,8 @@ def _dependent(side: Side, one: str, other: str, line: Line, world: World) -> It
     units = side.units(one) | side.units(other)
     named = frozenset(user for name in (one, other) for part in side.family(name) for user in side.targets(part))
 
-    def decide(place: Place) -> Pair:
-        return side.decide(one, place, 0), side.decide(other, place, 1)
+    def decide(context: PartialContext) -> Pair:
+        return side.decide(one, context, 0), side.decide(other, context, 1)
 
     explorer = Explorer(decide, terms, units, world, named)
     try:
@@ -182,8 +184,8 @@ def _dependent(side: Side, one: str, other: str, line: Line, world: World) -> It
                 alone = first[mine] * second[theirs]
                 if share > alone and mine != side.off(one) and theirs != side.off(other):
                     message = (
-                        f"{one} and {other} both hash {line_told(line)}: {wording.percent(share)} get {mine} of one "
-                        f"and {theirs} of the other, where independent flags would give {wording.percent(alone)}"
+                        f"{one} and {other} both hash {line_in_words(line)}: {wording.percent(share)} get {mine} of "
+                        f"one and {theirs} of the other, where independent flags would give {wording.percent(alone)}"
                     )
                     example = explorer.example(case.known, found.widest[mine, theirs])
                     yield finding(

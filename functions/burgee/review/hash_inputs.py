@@ -1,17 +1,20 @@
-"""What flags hash, and where they cut it: which of their decisions are drawn from which line."""
+"""What flags hash, and where they cut it: which of their decisions are drawn from which hash line."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from burgee.diff.symbolic import USER, Line, called
+from burgee.diff.symbolic import Line, line
 from burgee.evaluation.bucketing import BUCKETS, layer_salt, threshold
-from burgee.evaluation.hash_strategies import strategy
+from burgee.evaluation.context import TARGETING_KEY
+from burgee.evaluation.definition import owners, salt, unit_attribute, weights
+from burgee.evaluation.hash_strategies import OURS, strategy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from burgee.diff.symbolic import Side
+    from burgee.evaluation.definition import Owner
 
 
 class Draw(NamedTuple):
@@ -22,27 +25,24 @@ class Draw(NamedTuple):
 
 
 def draws(side: Side, flag: str) -> Iterator[Draw]:
-    """Every rollout and split of a flag that tells users apart; layers and holdouts left out."""
+    """Every rollout and split of a flag that tells users apart, be it on or off; layers and holdouts left out."""
     state = side.state(flag)
     if state is None:
         return
-    unit, pinned = state.get("bucket_by", USER), state.get("hash")
-    way = strategy(pinned)
-    for owner, holder, outcome in owners(state):
-        salt = holder.get("salt", state.get("salt", flag))
-        if _partial(holder.get("rollout_percentage")):
-            yield Draw(f"{owner}'s rollout", Line(unit, salt, pinned, way.resolution(BUCKETS)))
-        weights = [weight for weight in outcome.get("split", {}).values() if weight > 0]
-        if len(weights) > 1:
-            arms = way.arms(salt, weights)
-            yield Draw(f"{owner}'s split", Line(unit, arms.salt, pinned, way.resolution(arms.size)))
+    unit, way = unit_attribute(state), strategy(state.get("hash"))
+    for owner in owners(state):
+        own_salt = salt(flag, state, owner.settings)
+        if _partial(owner.settings.get("rollout_percentage")):
+            yield Draw(f"{described(owner)}'s rollout", line(unit, own_salt, way))
+        shares = weights(owner.outcome)
+        if len(shares) > 1:
+            arms = way.arms(own_salt, shares.values())
+            yield Draw(f"{described(owner)}'s split", line(unit, arms.salt, way, arms.size))
 
 
-def owners(state: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
-    """Who decides in a flag: its name in reports, what holds its rollout, and what it serves."""
-    yield "the default", state, state.get("default", {})
-    for index, rule in enumerate(state.get("rules", ())):
-        yield f'rule "{called(rule, index)}"', rule, rule
+def described(owner: Owner) -> str:
+    """An owner in words."""
+    return "the default" if owner.rule is None else f'rule "{owner.name}"'
 
 
 def _partial(percentage: Any) -> bool:
@@ -53,15 +53,15 @@ def _partial(percentage: Any) -> bool:
 
 def hash_inputs(side: Side, flag: str) -> dict[str, str]:
     """What each decision of a flag hashes, as `unit:salt`."""
-    found = {draw.owner: told(draw.line) for draw in draws(side, flag)}
+    found = {draw.owner: line_in_words(draw.line) for draw in draws(side, flag)}
     state = side.state(flag) or {}
     if "layer" in state:
-        found["its layer"] = told(Line(state.get("bucket_by", USER), layer_salt(state["layer"]["name"])))
+        found["its layer"] = line_in_words(line(unit_attribute(state), layer_salt(state["layer"]["name"]), OURS))
     return found
 
 
-def told(line: Line) -> str:
+def line_in_words(line: Line) -> str:
     """A line in words."""
-    unit = "user" if line.unit == USER else line.unit
+    unit = "user" if line.unit == TARGETING_KEY else line.unit
     hashed = strategy(line.hash).hashed(unit, line.salt)
     return f"`{hashed}`" if line.hash is None else f"`{hashed}` by {line.hash}"

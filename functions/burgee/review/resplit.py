@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from itertools import pairwise, permutations
 from typing import TYPE_CHECKING, TypeAlias
 
-from burgee.diff.symbolic import USER
-from burgee.evaluation.bucketing import split_bounds, split_salt
-from burgee.review.hash_inputs import owners
+from burgee.evaluation.bucketing import split_bounds
+from burgee.evaluation.definition import owners, salt, unit_attribute, weights
+from burgee.review.hash_inputs import described
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -37,17 +37,17 @@ class SplitChange:
 def split_changes(old: Side, new: Side, flag: str) -> Iterator[SplitChange]:
     """Every split of a flag that both sides draw from the same line, which is not a pinned one."""
     before, after = old.state(flag), new.state(flag)
-    if before is None or after is None or before.get("bucket_by", USER) != after.get("bucket_by", USER):
+    if before is None or after is None or unit_attribute(before) != unit_attribute(after):
         return
     if "hash" in before or "hash" in after:
         return
-    former = {owner: (holder, outcome) for owner, holder, outcome in owners(before)}
-    for owner, holder, outcome in owners(after):
-        if owner not in former or "split" not in outcome or "split" not in former[owner][1]:
+    former = {described(owner): owner for owner in owners(before)}
+    for owner in owners(after):
+        known = former.get(described(owner))
+        if known is None or not ("split" in owner.outcome and "split" in known.outcome):
             continue
-        salts = [h.get("salt", s.get("salt", flag)) for h, s in ((former[owner][0], before), (holder, after))]
-        if split_salt(salts[0]) == split_salt(salts[1]):
-            yield _change(owner, former[owner][1]["split"], outcome["split"])
+        if salt(flag, before, known.settings) == salt(flag, after, owner.settings):
+            yield _change(described(owner), known.outcome["split"], owner.outcome["split"])
 
 
 def _change(owner: str, old: Mapping[str, float], new: Mapping[str, float]) -> SplitChange:
@@ -64,9 +64,9 @@ def _change(owner: str, old: Mapping[str, float], new: Mapping[str, float]) -> S
 
 def stretches(split: Mapping[str, float]) -> Stretches:
     """The buckets of each arm, as the engine cuts them."""
-    weights = {arm: weight for arm, weight in split.items() if weight > 0}
-    edges = [0, *split_bounds(weights.values())]
-    return [(arm, low, high) for arm, (low, high) in zip(weights, pairwise(edges), strict=True)]
+    arms = weights({"split": split})
+    edges = [0, *split_bounds(arms.values())]
+    return [(arm, low, high) for arm, (low, high) in zip(arms, pairwise(edges), strict=True)]
 
 
 def _sizes(cut: Stretches) -> dict[str, int]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from burgee.diff.regions import Needed
-from burgee.diff.symbolic import NO_UNIT, USER, Place, Side, Straddled
+from burgee.diff.symbolic import NO_UNIT, PartialContext, Side, Straddled
 from burgee.diff.transitions import moments, moments_of
+from burgee.evaluation.context import TARGETING_KEY
 from burgee.times import format_time, parse_time
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def everyone(side: Side, name: str) -> str | None:
     if any(side.targets(one) for one in side.family(name) if (side.state(one) or {}).get("status")):
         return None
     try:
-        outcome = side.decide(name, Place(units=dict.fromkeys({USER, *side.units(name)})))
+        outcome = side.decide(name, PartialContext(units=dict.fromkeys({TARGETING_KEY, *side.units(name)})))
     except (Needed, Straddled):
         return None
     return None if outcome == NO_UNIT else str(outcome)

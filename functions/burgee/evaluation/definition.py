@@ -1,0 +1,214 @@
+"""What a definition says once its defaults are filled in: the one home of every default.
+
+A *definition* is one flag in the grammar of flags.yaml. A *state* is a definition as it stands at one time, without
+`schedule`. What serves is an *owner*: the flag itself with its `default`, or one of its rules.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar
+
+from burgee.evaluation.context import TARGETING_KEY
+from burgee.times import parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from burgee.model import Definition
+
+    Route: TypeAlias = tuple[str | int, ...]
+
+BOOLEAN_VARIANTS: Mapping[str, Any] = {"on": True, "off": False}
+DEFAULT_RULE = "default"
+"""What answers call the flag itself where it serves, as `rule`."""
+
+
+def variants(state: Definition) -> Mapping[str, Any]:
+    """The values that a flag can give, by variant."""
+    found: Mapping[str, Any] = state.get("variants", BOOLEAN_VARIANTS)
+    return found
+
+
+def off_variant(state: Definition) -> str | None:
+    """What a flag serves while it is off; None for the caller's own default."""
+    variant: str | None = state.get("off_variant", None if "variants" in state else "off")
+    return variant
+
+
+def unit_attribute(state: Definition) -> str:
+    """The attribute whose value is bucketed."""
+    attribute: str = state.get("bucket_by", TARGETING_KEY)
+    return attribute
+
+
+def salt(name: str, state: Definition, owner: Mapping[str, Any] | None = None) -> str:
+    """The salt of a flag's rollout and split, or of those of one of its rules."""
+    found: str = state.get("salt", name)
+    return found if owner is None else owner.get("salt", found)
+
+
+def weights(outcome: Mapping[str, Any]) -> dict[str, float]:
+    """The variants that a `default` or a rule serves, each with a weight above zero, in declared order."""
+    if "split" in outcome:
+        return {variant: weight for variant, weight in outcome["split"].items() if weight > 0}
+    return {outcome.get("serve", "on"): 1}
+
+
+def rule_name(rule: Mapping[str, Any], index: int) -> str:
+    """What answers and reports call the rule at an index."""
+    name: str = rule.get("name", f"rule {index + 1}")
+    return name
+
+
+class Owner(NamedTuple):
+    """What serves: a rule, or the flag itself where `rule` is None.
+
+    `settings` hold `rollout_percentage` and `salt`, `outcome` holds `serve` or `split`.
+    """
+
+    name: str
+    rule: int | None
+    settings: Mapping[str, Any]
+    outcome: Mapping[str, Any]
+
+
+def owners(state: Definition) -> Iterator[Owner]:
+    """The flag itself, then its rules in order."""
+    yield Owner(DEFAULT_RULE, None, state, state.get("default", {}))
+    for index, rule in enumerate(state.get("rules", ())):
+        yield Owner(rule_name(rule, index), index, rule, rule)
+
+
+class Entry(NamedTuple):
+    """What changes at a moment (epoch seconds): the keys that are set then."""
+
+    at: float
+    keys: Mapping[str, Any]
+
+
+def schedule(definition: Definition) -> list[Entry]:
+    """The entries of a schedule, earliest first; entries of one moment keep their order."""
+    entries = [Entry(parse_time(entry["at"]), entry["set"]) for entry in definition.get("schedule", ())]
+    return sorted(entries, key=lambda entry: entry.at) if len(entries) > 1 else entries
+
+
+class State(NamedTuple):
+    """A definition from a moment on (epoch seconds), until the next state."""
+
+    since: float
+    definition: Definition
+
+
+def states(definition: Definition) -> list[State]:
+    """A definition as it stands over time, earliest first; the first is in force since minus infinity."""
+    if "schedule" not in definition:
+        return [State(float("-inf"), definition)]
+    found = [State(float("-inf"), {key: value for key, value in definition.items() if key != "schedule"})]
+    for at, keys in schedule(definition):
+        found.append(State(at, {**found[-1].definition, **keys}))
+    return found
+
+
+def state_at(definition: Definition, now: float) -> Definition:
+    """A definition as it stands at a time in epoch seconds."""
+    return [state.definition for state in states(definition) if state.since <= now][-1]
+
+
+def fragments(definition: Definition) -> Iterator[Mapping[str, Any]]:
+    """Everything that a definition says at one time or another: its own keys, then those of its schedule."""
+    yield definition
+    for entry in definition.get("schedule", ()):
+        yield entry["set"]
+
+
+def required(definition: Definition) -> list[str]:
+    """The flags that a definition requires at one time or another while it is on."""
+    if not any("requires" in part for part in fragments(definition)):
+        return []
+    on = [state for _, state in states(definition) if state.get("status", False)]
+    return [entry["flag"] for state in on for entry in state.get("requires", ())]
+
+
+def on_a_cycle(flag: str, requires: Callable[[str], Iterable[str]], known: dict[str, bool]) -> bool:
+    """Whether the flags that a flag requires, directly or not, include itself: then nobody can evaluate it.
+
+    `requires` gives the flags that a flag requires directly. `known` is filled for all that `flag` leads to, by
+    Tarjan's strongly connected components: a large file takes one pass, in whatever order flags are asked for.
+    """
+    if flag in known:
+        return known[flag]
+    order, low, component = {flag: 0}, {flag: 0}, [flag]
+    path = [(flag, iter(requires(flag)))]
+    while path:
+        name, rest = path[-1]
+        other = next((one for one in rest if one not in known), None)
+        if other is None:
+            path.pop()
+            if path:
+                low[path[-1][0]] = min(low[path[-1][0]], low[name])
+            if low[name] == order[name]:
+                members = [component.pop()]
+                while members[-1] != name:
+                    members.append(component.pop())
+                known.update(dict.fromkeys(members, len(members) > 1 or name in requires(name)))
+        elif other in order:
+            low[name] = min(low[name], order[other])
+        else:
+            order[other] = low[other] = len(order)
+            component.append(other)
+            path.append((other, iter(requires(other))))
+    return known[flag]
+
+
+T = TypeVar("T")
+
+
+class Algebra(Protocol[T]):
+    """What the parts of a condition mean to one who reads it."""
+
+    def attribute(self, path: str, value: Any) -> T:
+        """What `when` says of one attribute: a value, a list or a mapping of operators."""
+
+    def segment(self, name: str) -> T:
+        """Being in a segment."""
+
+    def every(self, parts: Sequence[T]) -> T:
+        """All of these hold."""
+
+    def some(self, parts: Sequence[T]) -> T:
+        """At least one of these holds."""
+
+    def negated(self, part: T) -> T:
+        """This does not hold."""
+
+
+def fold(when: Mapping[str, Any], algebra: Algebra[T]) -> T:
+    """A condition, read from its leaves upwards."""
+    return algebra.every([_folded(key, value, algebra) for key, value in when.items()])
+
+
+def _folded(key: str, value: Any, algebra: Algebra[T]) -> T:
+    if key == "any":
+        return algebra.some([fold(part, algebra) for part in value])
+    if key == "all":
+        return algebra.every([fold(part, algebra) for part in value])
+    if key == "not":
+        return algebra.negated(fold(value, algebra))
+    if key == "segment":
+        return algebra.some([algebra.segment(name) for name in ([value] if isinstance(value, str) else value)])
+    return algebra.attribute(key, value)
+
+
+def segments_of(when: Any) -> Iterator[tuple[Route, str]]:
+    """Every segment that a condition names, with the keys and indexes that lead to the name."""
+    for key, value in when.items():
+        if key == "segment":
+            names = (
+                [((), value)] if isinstance(value, str) else [((index,), name) for index, name in enumerate(value)]
+            )
+            yield from (((key, *route), name) for route, name in names)
+        elif key == "not":
+            yield from (((key, *route), name) for route, name in segments_of(value))
+        elif key in {"any", "all"}:
+            for index, part in enumerate(value):
+                yield from (((key, index, *route), name) for route, name in segments_of(part))
