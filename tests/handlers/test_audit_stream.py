@@ -65,7 +65,7 @@ def records(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def test_audit_entries_become_events_and_nothing_else_does(stream: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert stream.handler({"Records": records(monkeypatch)}, None) == {"batchItemFailures": []}
     told = [json.loads(one["Detail"]) for one in stream._events.told]
-    assert [one["reason"] for one in told] == ["because", "because"]
+    assert [one["reason"] for one in told] == ["because 1", "because 2"]
     assert {(one["project"], one["environment"], one["flag"]) for one in told} == {("shop", "production", "beta")}
     assert (told[1]["before"], told[1]["after"]) == ({"status": True}, None)
     first = stream._events.told[0]

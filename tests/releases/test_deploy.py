@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from moto import mock_aws
 
 from burgee.errors import Conflict, NotFound, Refused
 from burgee.evaluation.ruleset import Ruleset
+from burgee.evaluation.snapshots import definition_digest
+from burgee.model import Override
 from burgee.releases.deploy import Consent, apply, live, rollback
 from burgee.releases.overrides import lay
 from burgee.releases.plan import Verdict, plan
 from burgee.stores import Change, Origin
 from burgee.stores.audit import AuditContext
+from burgee.stores.dynamodb import DynamoDbStore
 from burgee.stores.sqlite import SqliteStore
+from support.dynamodb import CREDENTIALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from burgee.stores import Store
 
 NOW = 1_795_500_000.0
 ORIGIN = Origin(commit="abc123", author="ada", message="change flags")
@@ -30,6 +38,20 @@ def store() -> Iterator[SqliteStore]:
     store.close()
 
 
+@pytest.fixture(params=["sqlite", "dynamodb"])
+def any_store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    with ExitStack() as stack:
+        if request.param == "dynamodb":
+            stack.enter_context(mock_aws())
+            table = DynamoDbStore("flags")
+            table.create_table()
+            yield stack.enter_context(closing(table))
+        else:
+            yield stack.enter_context(closing(SqliteStore(":memory:")))
+
+
 def snapshot(**flags: Mapping[str, Any]) -> dict[str, Any]:
     return {"format": 1, "environment": None, "flags": flags, "segments": {}, "holdouts": {}}
 
@@ -38,7 +60,7 @@ def act(action: str = "release.activate", now: float = NOW) -> AuditContext:
     return AuditContext(action, "ada", "because", now)
 
 
-def release(store: SqliteStore, consent: Consent | None = None, /, **flags: Mapping[str, Any]) -> Any:
+def release(store: Store, consent: Consent | None = None, /, **flags: Mapping[str, Any]) -> Any:
     return apply(store, snapshot(**flags), ORIGIN, act(), consent)
 
 
@@ -228,6 +250,59 @@ def test_rollback_serves_the_former_release_and_keeps_the_override(store: Sqlite
     assert store.pointer().version == 1
     assert store.state().retired == {}
     assert store.audit(limit=1)[0].action == "release.rollback"
+
+
+def test_a_rollback_absorbs_no_kill(store: SqliteStore) -> None:
+    """The kill is an operator's, not Git's: it outlives the release that happens to say the same."""
+    release(store, a=OFF)
+    release(store, a=ON)
+    override(store, "a", OFF)
+    made = rollback(store, 1, act("release.rollback", NOW + 1))
+    assert [standing.verdict for standing in made.standings] == [Verdict.KEPT]
+    release(store, a=ON, b=ON)
+    assert (served(store, "a"), served(store, "b")) == (False, True)
+    with pytest.raises(Refused, match="override"):
+        release(store, a={"status": True, "rollout_percentage": 100}, b=ON)
+    release(store, a=OFF, b=ON)
+    assert store.state().overrides == {}
+
+
+HALF: dict[str, Any] = {"status": True, "rollout_percentage": 50}
+OVERRIDES = {
+    "expired": (OFF, "2020-01-01T00:00:00Z"),
+    "absorbed": (OFF, None),
+    "discarded": (HALF, None),
+}
+
+
+@pytest.mark.parametrize("kind", OVERRIDES)
+def test_any_number_of_overrides_goes_with_a_release(any_store: Store, kind: str) -> None:
+    """Each is an item beside its audit entry, and DynamoDB takes 100 items in one transaction."""
+    names = [f"flag-{n:03}" for n in range(60)]
+    wanted, expires_at = OVERRIDES[kind]
+    release(any_store, **dict.fromkeys(names, ON))
+    laid = [Override(name, wanted, "ada", "b", "", "", expires_at, definition_digest(ON)) for name in names]
+    any_store.commit(Change(lay=laid), expected=any_store.state().pointer.revision)
+    assert len(any_store.state().overrides) == 60
+    release(any_store, DISCARD, **dict.fromkeys(names, OFF))
+    assert any_store.state().overrides == {}
+    assert len([one for one in any_store.audit(limit=100) if one.action.startswith("override.")]) == 60
+
+
+@pytest.mark.parametrize("kind", OVERRIDES)
+def test_any_number_of_overrides_meets_a_rollback_and_a_release_that_keeps_them(
+    store: SqliteStore, kind: str
+) -> None:
+    names = [f"flag-{n:03}" for n in range(500)]
+    wanted, expires_at = OVERRIDES[kind]
+    release(store, **dict.fromkeys(names, OFF))
+    release(store, **dict.fromkeys(names, ON))
+    laid = [Override(name, wanted, "ada", "b", "", "", expires_at, definition_digest(ON)) for name in names]
+    store.commit(Change(lay=laid), expected=store.state().pointer.revision)
+    rollback(store, 1, act("release.rollback", NOW + 1), KEEP)
+    assert len(store.state().overrides) == (0 if expires_at else 500)
+    release(store, KEEP, **{name: {**ON, "description": "newer"} for name in names})
+    assert len(store.state().overrides) == (0 if expires_at else 500)
 
 
 def test_rollback_to_a_release_that_is_not_there(store: SqliteStore) -> None:

@@ -59,13 +59,6 @@ def test_a_wish_becomes_an_override_that_tells_who_why_when_and_over_what() -> N
     assert (entry.flag, entry.before, entry.after, entry.release) == ("a", git, {"status": False}, 3)
 
 
-def test_audit_entries_sort_by_time_and_never_share_an_id() -> None:
-    moments = [NOW, NOW + 0.001, NOW + 1, NOW + 1e9]
-    ids = [ACT._replace(now=moment).entry().id for moment in moments]
-    assert ids == sorted(ids)
-    assert len({ACT.entry().id for _ in range(1000)}) == 1000
-
-
 def test_a_flag_that_git_does_not_know_is_laid_over_nothing() -> None:
     (laid,) = lay(state(), snapshot(), "new", {"status": True}, ACT).lay
     assert laid.base_digest is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from hashlib import sha256
 from threading import Barrier
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,9 @@ import pytest
 
 from burgee.errors import Conflict, NotFound
 from burgee.model import Override
-from burgee.stores import AuditEntry, Canary, Change, Origin, Pointer, State, Tenant
+from burgee.stores import AuditEntry, Canary, Change, Origin, Pointer, Put, Shelf, State, Tenant
+from burgee.stores.audit import Wanted, search
+from burgee.times import format_time
 from support.stores import AT, committed, entry, override, released, staged
 
 if TYPE_CHECKING:
@@ -177,7 +179,7 @@ def test_one_commit_does_all_of_its_parts(store: Store) -> None:
     assert (state.pointer, pointer.version, pointer.revision) == (pointer, release.version, 2)
     assert set(state.overrides) == {"stays", "laid"}
     assert set(state.retired) == {"retired"}
-    assert [one.id for one in store.audit()] == [entry(number).id for number in (3, 2, 1)]
+    assert [one.reason for one in store.audit()] == [entry(number).reason for number in (3, 2, 1)]
 
 
 @pytest.mark.parametrize("expected", [0, 2, -1], ids=["stale", "ahead", "absurd"])
@@ -214,33 +216,54 @@ def test_activating_what_was_never_staged_is_refused_and_writes_nothing(store: S
 
 
 def test_an_audit_entry_comes_back_as_it_was_written(store: Store) -> None:
-    whole = AuditEntry(
-        "0000000000001-x", AT, "Ada ☕", "override.lay", "Grüße", "a", {"n": 5, "x": 5.0}, None, 3, "request", "api"
-    )
+    whole = AuditEntry("", AT, "Ada ☕", "override.lay", "Grüße", "a", {"n": 5, "x": 5.0}, None, 3, "request", "api")
     committed(store, audit=[whole])
     (read,) = store.audit()
-    assert read == whole
-    assert json.dumps(asdict(read)) == json.dumps(asdict(whole))
+    assert json.dumps(asdict(read)) == json.dumps(asdict(replace(whole, id=read.id)))
 
 
 def test_the_audit_log_is_read_newest_first_in_pages(store: Store) -> None:
-    committed(store, audit=[entry(2), entry(1)])
-    committed(store, audit=[entry(number) for number in (5, 3, 4)])
+    committed(store, audit=[entry(1), entry(2)])
+    committed(store, audit=[entry(number) for number in (3, 4, 5)])
     seen: list[str] = []
     before = None
     while page := store.audit(limit=2, before=before):
         assert len(page) <= 2
-        seen += [one.id for one in page]
+        seen += [one.reason for one in page]
         before = page[-1].id
-    assert seen == [entry(number).id for number in (5, 4, 3, 2, 1)]
+    assert seen == [entry(number).reason for number in (5, 4, 3, 2, 1)]
+
+
+def at(moment: float, number: int) -> AuditEntry:
+    return replace(entry(number), at=format_time(moment))
+
+
+def test_the_order_of_the_audit_log_is_that_of_the_commits_whatever_the_clocks_say(open_store: Open) -> None:
+    """Within one millisecond, after a clock stepped back by a year, by writers of flags and of records in turn."""
+    moments = [0.0, 0.0, 0.0, -31_536_000.0, -31_536_000.0, 0.0, 1.0, 0.5, 5.0, 4.999]
+    stores = [open_store(), open_store()]
+    for number, moment in enumerate(moments):
+        entries = [at(1.8e9 + moment, 2 * number), at(1.8e9 + moment, 2 * number + 1)]
+        if number % 3:
+            committed(stores[number % 2], audit=entries)
+        else:
+            stores[number % 2].keep([Put(Shelf.SETTINGS, "a", {"n": number}, blind=True)], entries)
+    seen = stores[0].audit(limit=100)
+    assert [one.reason for one in seen] == [entry(number).reason for number in reversed(range(2 * len(moments)))]
+    assert [one.id for one in seen] == sorted({one.id for one in seen}, reverse=True)
+    found = search(stores[0], Wanted(since=1.8e9 + 1)).entries
+    assert [one.reason for one in found] == [entry(number).reason for number in (19, 18, 17, 16, 13, 12)]
+    found = search(stores[0], Wanted(until=1.8e9)).entries
+    assert [one.reason for one in found] == [entry(number).reason for number in (9, 8, 7, 6)]
 
 
 def test_the_audit_log_filters_by_flag_before_it_counts(store: Store) -> None:
     for first in (0, 6):
         committed(store, audit=[entry(n, "a" if n % 3 == 0 else "b") for n in range(first, first + 6)])
     committed(store, audit=[entry(12)])
-    assert [one.id for one in store.audit(flag="a", limit=3)] == [entry(number).id for number in (9, 6, 3)]
-    assert [one.id for one in store.audit(flag="a", limit=3, before=entry(3).id)] == [entry(0).id]
+    assert [one.reason for one in store.audit(flag="a", limit=3)] == [entry(n).reason for n in (9, 6, 3)]
+    last = store.audit(flag="a", limit=3)[-1].id
+    assert [one.reason for one in store.audit(flag="a", limit=3, before=last)] == [entry(0).reason]
     assert list(store.audit(flag="c")) == []
 
 
@@ -396,6 +419,79 @@ def test_a_reader_sees_a_commit_whole_or_not_at_all(open_store: Open) -> None:
     for state in seen:
         laid = state.overrides.get("a")
         assert state.pointer.version == (0 if laid is None else (laid.definition or {})["version"])
+
+
+@pytest.mark.parametrize("number", [49, 50, 120, 500])
+def test_one_commit_takes_any_number_of_overrides(open_store: Open, number: int) -> None:
+    """DynamoDB takes 100 items in a transaction; each override here is one, and so is its audit entry."""
+    store = open_store()
+    names = [f"flag-{n:04}" for n in range(number)]
+    entries = [entry(n, name) for n, name in enumerate(names)]
+    laid = committed(store, lay=[override(name, n=n) for n, name in enumerate(names)], audit=entries)
+    assert {name: (one.definition or {})["n"] for name, one in open_store().state().overrides.items()} == {
+        name: n for n, name in enumerate(names)
+    }
+    assert [one.flag for one in open_store().audit(limit=1000)] == names[::-1]
+    assert [one.flag for one in store.audit(limit=7, before=store.audit(limit=3)[-1].id)] == names[::-1][3:10]
+    version = staged(store).version
+    change = Change(activate=version, lift=names[1:], lay=[override("new")], retire=names, audit=entries)
+    after = store.commit(change, expected=laid.revision)
+    state = open_store().state()
+    assert (state.pointer, set(state.overrides), set(state.retired)) == (after, {names[0], "new"}, set(names))
+    assert len(open_store().audit(limit=2000)) == 2 * number
+    committed(store, lift=[names[0]], reuse=names)
+    assert (set(store.state().overrides), store.state().retired) == ({"new"}, {})
+
+
+def test_a_commit_of_any_number_that_lost_the_race_writes_nothing(store: Store) -> None:
+    committed(store, lay=[override("a")])
+    before = store.state()
+    names = [f"flag-{n}" for n in range(300)]
+    with pytest.raises(Conflict):
+        store.commit(Change(lay=[override(name) for name in names], audit=[entry(n) for n in range(300)]), expected=0)
+    assert (store.state(), list(store.audit())) == (before, [])
+
+
+@pytest.mark.parametrize("status", [True, False], ids=["a change", "a kill"])
+@pytest.mark.parametrize("targets", [7_000, 10_000, 100_000])
+def test_an_override_takes_any_number_of_targets(open_store: Open, targets: int, status: bool) -> None:
+    """An item takes 400 KB: 7,000 users in two arms are more as soon as they are written twice."""
+    users = [sha256(str(n).encode()).hexdigest()[:36] for n in range(targets)]
+    definition = {"status": status, "targets": {"on": users[::2], "off": users[1::2]}, "description": "large"}
+    committed(open_store(), lay=[override("a", **definition), override("b", status=True)], audit=[entry(1, "a")])
+    state = open_store().state()
+    assert json.dumps(state.overrides["a"].definition) == json.dumps(definition)
+    committed(open_store(), lay=[override("c")])
+    assert set(open_store().state().overrides) == {"a", "b", "c"}
+    committed(open_store(), lift=["a"])
+    assert set(open_store().state().overrides) == {"b", "c"}
+
+
+def test_as_many_names_are_retired_as_there_are(store: Store) -> None:
+    names = [f"{n:05}-{'x' * 100}" for n in range(6_000)]
+    committed(store, retire=names, audit=[entry(1)])
+    assert store.state().retired == dict.fromkeys(names, AT)
+    committed(store, reuse=names[1:])
+    assert store.state().retired == {names[0]: AT}
+
+
+def test_what_a_release_settled_counts_while_that_is_live(store: Store) -> None:
+    released(store, b"one")
+    committed(store, activate=staged(store, b"two").version, canary=TRIAL, settled={"a": "1"})
+    assert store.state().settled == {"a": "1"}
+    committed(store, lay=[override("b")], settled={"b": "2"})
+    assert store.state().settled == {"a": "1", "b": "2"}
+    committed(store, lay=[override("c")])
+    assert store.state().settled == {"a": "1", "b": "2"}
+    committed(store, activate=2, settled={"c": "3"})
+    assert store.state().settled == {"c": "3"}
+    committed(store, activate=2)
+    assert store.state().settled == {}
+    committed(store, settled={"b": "2"})
+    committed(store, activate=1)
+    assert store.state().settled == {}
+    committed(store, settled={"d": "4"})
+    assert store.state().settled == {"d": "4"}
 
 
 TRIAL = Canary(base=1, share=12.5, since=AT, until="2027-01-01T00:15:00Z")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,9 @@ from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
 
 from burgee.errors import Conflict, Corrupt, NotFound, StoreError, StoreUnavailable
-from burgee.stores import Change, Origin, Pointer, State
-from burgee.stores.dynamodb import CHUNK_BYTES, DynamoDbStore
+from burgee.stores import Change, Origin, Pointer, Put, Shelf, State
+from burgee.stores.dynamodb import DynamoDbStore
+from burgee.stores.dynamodb_writes import CHUNK_BYTES
 from support.dynamodb import CREDENTIALS
 from support.stores import entry, override, released, staged
 
@@ -298,9 +300,10 @@ def test_order_comes_from_counters_and_not_from_clocks(store: DynamoDbStore) -> 
     assert [release.version for release in store.releases()] == [2, 1]
 
 
-def test_a_commit_beyond_what_a_transaction_takes_is_told_and_not_done(store: DynamoDbStore) -> None:
+def test_records_beyond_what_a_transaction_takes_are_refused_whole(store: DynamoDbStore) -> None:
+    puts = [Put(Shelf.REQUESTS, str(number), {}) for number in range(100)]
     with pytest.raises(StoreError, match="100"):
-        store.commit(Change(lay=[override(f"f{number}") for number in range(100)]), expected=0)
+        store.commit(Change(puts=puts), expected=0)
     assert store.state() == State()
 
 
@@ -313,3 +316,98 @@ def test_polling_costs_one_eventually_consistent_read_of_a_small_item(store: Dyn
     assert request["ConsistentRead"] is False
     item = store.client.get_item(TableName=request["TableName"], Key=request["Key"])["Item"]
     assert len(json.dumps(item)) < 4096
+
+
+@pytest.mark.parametrize("left", [0, 1, 2, 4])
+def test_a_writer_that_dies_after_a_large_commit_has_lost_nothing(store: DynamoDbStore, left: int) -> None:
+    """The transaction is the commit; its remainder is read from the blob, and written by whoever commits next."""
+    store.commit(Change(lay=[override(f"{n:03}", n=0) for n in range(150)]), expected=0)
+    change = Change(
+        lay=[override(f"{n:03}", n=1) for n in range(50)],
+        lift=[f"{n:03}" for n in range(50, 150)],
+        audit=[entry(n, f"{n:03}") for n in range(150)],
+    )
+    dying = DynamoDbStore("burgee")
+    writes = [left]
+
+    def die(_request: Any) -> Any:
+        writes[0] -= 1
+        if writes[0] < 0:
+            raise KeyboardInterrupt
+        return None
+
+    def transacted(**_more: Any) -> None:
+        before(dying, "*", die)
+
+    dying.client.meta.events.register_last("after-call.dynamodb.TransactWriteItems", transacted)
+    with suppress(KeyboardInterrupt):
+        dying.commit(change, expected=1)
+    dying.close()
+    laid = {f"{n:03}": {"n": 1} for n in range(50)}
+
+    def assert_done() -> None:
+        state = store.state()
+        assert state.pointer.revision >= 2
+        assert {name: one.definition for name, one in state.overrides.items()} == laid
+        assert [one.flag for one in store.audit(limit=500)][-150:] == [f"{n:03}" for n in range(149, -1, -1)]
+        assert [one.flag for one in store.audit(limit=5, flag="007")] == ["007"]
+
+    assert_done()
+    store.keep([Put(Shelf.SETTINGS, "a", {})], [entry(200, "later")])
+    assert_done()
+    assert store.audit(limit=1)[0].flag == "later"
+    store.commit(Change(lift=["000"], audit=[entry(201, "latest")]), expected=2)
+    del laid["000"]
+    assert_done()
+    assert [one.flag for one in store.audit(limit=2)] == ["latest", "later"]
+    assert "remainder" not in (store._get("STATE", "COMMIT", consistent=True) or {})
+
+
+def test_a_slow_writer_of_a_remainder_spares_what_was_committed_since(store: DynamoDbStore) -> None:
+    raced = [False]
+
+    def race(request: Any) -> Any:
+        if b"COMMIT" not in request.body and not raced[0]:  # the first write after the transaction of the commit
+            raced[0] = True
+            other = DynamoDbStore("burgee")
+            other.commit(Change(lift=["001"], lay=[override("002", n=2)]), expected=1)
+            other.close()
+        return None
+
+    before(store, "TransactWriteItems", race)
+    store.commit(Change(lay=[override(f"{n:03}", n=1) for n in range(150)]), expected=0)
+    assert raced == [True]
+    overrides = store.state().overrides
+    assert len(overrides) == 149
+    assert overrides["002"].definition == {"n": 2}
+
+
+def test_two_who_write_to_the_audit_log_at_once_both_do(store: DynamoDbStore) -> None:
+    """One of them reads the head of the log before the other moves it."""
+    raced = [3]
+
+    def race(_request: Any) -> Any:
+        if raced[0]:
+            raced[0] -= 1
+            other = DynamoDbStore("burgee")
+            other.client.meta.events.unregister("before-send.dynamodb.TransactWriteItems", race)
+            other.keep([Put(Shelf.SETTINGS, f"{raced[0]}", {})], [entry(raced[0])])
+            other.close()
+        return None
+
+    store.commit(Change(audit=[entry(9)]), expected=0)
+    before(store, "TransactWriteItems", race)
+    store.commit(Change(audit=[entry(10)]), expected=1)
+    assert [one.reason for one in store.audit()] == [entry(n).reason for n in (10, 0, 1, 2, 9)]
+
+
+def test_a_large_definition_is_read_once(store: DynamoDbStore) -> None:
+    definition = {"status": True, "targets": {"on": [f"user-{n}" for n in range(50_000)]}}
+    store.commit(Change(lay=[override("a", **definition)]), expected=0)
+    reader = DynamoDbStore("burgee")
+    seen = before(reader, "GetItem", lambda _: None)
+    for revision in range(1, 4):
+        assert reader.state().overrides["a"].definition == definition
+        store.commit(Change(lay=[override("b")]), expected=revision)
+    assert len(seen) == 1
+    reader.close()

@@ -43,7 +43,7 @@ def test_a_record_is_written_only_over_what_its_writer_has_seen(store: Store) ->
     store.keep([Put(Shelf.KEYS, "a", {"n": 2}, {"n": 1})], [entry(1)])
     store.keep([Put(Shelf.KEYS, "a", {"n": 3}, blind=True)])
     assert store.find(Shelf.KEYS, "a") == {"n": 3}
-    assert [one.id for one in store.audit()] == [entry(1).id]
+    assert [one.reason for one in store.audit()] == [entry(1).reason]
 
 
 def test_a_record_that_may_be_forgotten_is_there_until_then(store: Store) -> None:
@@ -84,7 +84,7 @@ def test_of_those_who_write_one_record_exactly_one_wins(open_store: Open) -> Non
         won = list(pool.map(race, range(racers)))
     assert won.count(True) == 1
     assert stores[0].find(Shelf.REQUESTS, "a") == {"n": won.index(True)}
-    assert [one.id for one in stores[0].audit()] == [entry(won.index(True)).id]
+    assert [one.reason for one in stores[0].audit()] == [entry(won.index(True)).reason]
 
 
 def test_a_commit_writes_its_records_or_nothing_at_all(store: Store) -> None:
@@ -106,4 +106,4 @@ def test_a_commit_writes_its_records_or_nothing_at_all(store: Store) -> None:
         committed(store, activate=7, puts=[Put(Shelf.REQUESTS, "b", {})])
     assert store.state() == before
     assert store.shelf(Shelf.REQUESTS) == {"a": done}
-    assert [one.id for one in store.audit()] == [entry(1).id]
+    assert [one.reason for one in store.audit()] == [entry(1).reason]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from burgee.errors import Conflict, Refused
 from burgee.evaluation.snapshots import EMPTY, load_snapshot, payload
-from burgee.releases.plan import Plan, Standing, Verdict, plan, rebased
+from burgee.releases.plan import Plan, Standing, Verdict, plan, rebased, settled_digest
 from burgee.stores import Canary, Change
 from burgee.times import format_time, parse_time
 
@@ -101,19 +101,26 @@ def apply(store: Store, wanted: Snapshot, origin: Origin, act: AuditContext, con
     return made
 
 
-def rollback(store: Store, version: int, act: AuditContext, consent: Consent | None = None) -> Plan:
-    """Makes an earlier release live again, under the same rules for overrides; names come back without asking."""
-    made, change = returning(store, version, act, consent)
+def rollback(
+    store: Store, version: int, act: AuditContext, consent: Consent | None = None, *, absorb: bool = False
+) -> Plan:
+    """Makes a stored release live again; retired names come back without asking.
+
+    Overrides meet the rules of a deploy, but none is absorbed unless `absorb`: it is not Git that says the same.
+    """
+    made, change = returning(store, version, act, consent, absorb=absorb)
     store.commit(change, expected=made.revision)
     return made
 
 
-def returning(store: Store, version: int, act: AuditContext, consent: Consent | None = None) -> tuple[Plan, Change]:
+def returning(
+    store: Store, version: int, act: AuditContext, consent: Consent | None = None, *, absorb: bool = False
+) -> tuple[Plan, Change]:
     """What `rollback` would commit over the revision of its plan; writes nothing."""
     consent = consent or Consent()
     state, current = live(store)
     wanted = load_snapshot(store.payload(version))
-    made = plan(state, current, wanted, act.now)
+    made = plan(state, current, wanted, act.now, rollback=not absorb)
     canary = None if version == made.version else _canary(made, act, consent)
     _conflicts(made, consent)
     return made, _change(made, version, act, consent, canary)
@@ -140,7 +147,7 @@ def withdraw(store: Store, act: AuditContext, rang: float) -> int | None:
         canary = state.pointer.canary_at(act.now)
         if canary is None or rang < parse_time(canary.since):
             return None
-        made = plan(state, current, load_snapshot(store.payload(canary.base)), act.now)
+        made = plan(state, current, load_snapshot(store.payload(canary.base)), act.now, rollback=True)
         try:
             store.commit(_change(made, canary.base, act, Consent("keep")), expected=made.revision)
         except Conflict:
@@ -217,6 +224,7 @@ def _change(
 ) -> Change:
     canaried = canary is not None or (version is None and made.canary is not None)
     gone = _gone(made, consent, canary=canaried)
+    settled = made.having(Verdict.ABSORBED) if canaried else []
     kept = made.having(Verdict.CONFLICT) if consent.overrides == "keep" else []
     started = None if canary is None else {"canary": canary.share, "base": canary.base, "until": canary.until}
     released = act.entry(release=version or made.version, after=started)
@@ -227,6 +235,7 @@ def _change(
         lift=[standing.override.flag for standing in gone],
         retire=made.removed,
         reuse=made.reused,
+        settled={one.override.flag: settled_digest(one.override.definition) for one in settled},
         audit=[released, *(_lifted(standing, act) for standing in gone)],
     )
 

@@ -9,6 +9,7 @@ from burgee.evaluation.ruleset import Ruleset
 from burgee.evaluation.snapshots import definition_digest
 from burgee.flagfile.grammar import normalise
 from burgee.model import Override
+from burgee.releases.plan import settled_digest
 from burgee.stores import Change
 from burgee.times import format_time, parse_time
 
@@ -95,11 +96,13 @@ def lay(state: State, snapshot: Snapshot, flag: str, wanted: Mapping[str, Any] |
     laid = dict(state.overrides)
     previous = laid.pop(flag, None)
     change = Change(lift=[flag], audit=[entry])
-    if definition_digest(after) != definition_digest(git) or state.pointer.canary_at(act.now):
+    same = definition_digest(after) == definition_digest(git)
+    if not same or state.pointer.canary_at(act.now):
         moment = format_time(act.now)
         created = previous.created_at if previous and previous.definition is not None else moment
         laid[flag] = Override(flag, after, act.author, act.reason, created, moment, act.until, definition_digest(git))
-        change = Change(lay=[laid[flag]], audit=[entry])
+        settled = {flag: settled_digest(after)} if same else {}
+        change = Change(lay=[laid[flag]], settled=settled, audit=[entry])
     broken = Ruleset(snapshot, laid.values()).check().get(flag)
     if broken is not None:
         raise Refused("invalid-flag", f"{flag} cannot be served: {broken}")

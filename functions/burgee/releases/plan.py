@@ -74,14 +74,18 @@ class Plan:
         return [standing for standing in self.standings if standing.verdict is verdict]
 
 
-def plan(state: State, current: Snapshot, wanted: Snapshot, now: float) -> Plan:
-    """Compares the live state with a wanted snapshot; `now` (epoch seconds) tells which overrides have expired."""
+def plan(state: State, current: Snapshot, wanted: Snapshot, now: float, *, rollback: bool = False) -> Plan:
+    """Compares the live state with a wanted snapshot; `now` (epoch seconds) says which overrides have expired.
+
+    With `rollback` the snapshot is an earlier release: Git has not caught up with an override that says the same.
+    """
     before, after = current["flags"], wanted["flags"]
     canary = state.pointer.canary_at(now)
     # An override that a canary caught up with stays for the users of its base; after the canary it says nothing new.
-    settled = {} if canary else before
+    settled = {} if canary or rollback else state.settled
     standings = [
-        _standing(override, after.get(name), settled.get(name), now) for name, override in state.overrides.items()
+        _standing(override, after.get(name), settled.get(name), now, rollback=rollback)
+        for name, override in state.overrides.items()
     ]
     stay = [s.override for s in standings if s.verdict in {Verdict.KEPT, Verdict.CONFLICT}]
     wanted_bytes = payload(wanted)
@@ -112,12 +116,21 @@ def rebased(standing: Standing) -> Override:
     return replace(standing.override, base_digest=definition_digest(standing.git))
 
 
-def _standing(override: Override, git: Definition | None, settled: Definition | None, now: float) -> Standing:
+def settled_digest(definition: Definition | None) -> str:
+    """What `State.settled` holds of an override's definition, that of a flag that is absent too."""
+    return str(definition_digest(definition))
+
+
+def _standing(
+    override: Override, git: Definition | None, settled: str | None, now: float, *, rollback: bool
+) -> Standing:
     if override.expires_at is not None and parse_time(override.expires_at) <= now:
         return Standing(override, Verdict.EXPIRED, git)
     digest = definition_digest(git)
     said = definition_digest(override.definition)
-    if said == digest or (settled is not None and said == definition_digest(settled)):
+    if said == digest:
+        return Standing(override, Verdict.KEPT if rollback else Verdict.ABSORBED, git)
+    if settled == settled_digest(override.definition):
         return Standing(override, Verdict.ABSORBED, git)
     return Standing(override, Verdict.KEPT if digest == override.base_digest else Verdict.CONFLICT, git)
 

@@ -41,9 +41,10 @@ def load(
     former = next((one for one in store.releases(limit=100) if one.digest == digest), None)
     if former is not None and current.version and current.digest != digest:
         # The way back is for everybody at once; a withdrawn release that is deployed again is a canary again.
-        canary = consent.canary if former.version > current.version else None
+        again = former.version > current.version
         act = AuditContext("release.rollback", author, "", now, source=token)
-        rollback(store, former.version, act, Consent(overrides="keep", canary=canary))
+        agreed = Consent(overrides="keep", canary=consent.canary if again else None)
+        rollback(store, former.version, act, agreed, absorb=again)
         return f"release {former.version} is live again"
     act = AuditContext("release.activate", author, "", now, source=token)
     made = apply(store, bundle.snapshot, bundle.origin, act, consent)

@@ -89,7 +89,10 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One change: who did what to which flag, why, and what it was before and after. `id` sorts by time."""
+    """One change: who did what to which flag, why, and what it was before and after.
+
+    `id` sorts by the order of the commits, whatever the clocks of the writers; the store gives it when it writes.
+    """
 
     id: str
     at: str
@@ -106,11 +109,16 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Everything mutable, read at one moment. `retired` maps a name that Git gave up to when it did."""
+    """Everything mutable, read at one moment. `retired` maps a name that Git gave up to when it did.
+
+    `settled` maps a flag to the digest of its override's definition where the live release says the same, and the
+    override stays only for the users of a canary's base. A rollback forgets it: it is not Git that says so then.
+    """
 
     pointer: Pointer = field(default_factory=Pointer)
     overrides: Mapping[str, Override] = field(default_factory=dict)
     retired: Mapping[str, str] = field(default_factory=dict)
+    settled: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +126,7 @@ class Change:
     """What one commit does, whole or not at all: flip the pointer, lay or lift overrides, retire names, put records.
 
     Activating a release ends the canary before it, and makes it a canary itself if `canary` is given.
+    `settled` replaces `State.settled` where a release is activated, and is added to it otherwise.
     """
 
     activate: int | None = None
@@ -126,6 +135,7 @@ class Change:
     lift: Sequence[str] = ()
     retire: Sequence[str] = ()
     reuse: Sequence[str] = ()
+    settled: Mapping[str, str] = field(default_factory=dict)
     audit: Sequence[AuditEntry] = ()
     puts: Sequence[Put] = ()
 
@@ -186,8 +196,8 @@ class Store(Protocol):
         """Newest first, versions below `before`."""
 
     def commit(self, change: Change, *, expected: int) -> Pointer:
-        """Apply `change` if the pointer's revision is still `expected` and the record under each of its puts is what
-        that says, else `Conflict` and nothing written.
+        """Apply `change`, however large, if the pointer's revision is still `expected` and the record under each of
+        its puts is what that says, else `Conflict` and nothing written.
         Activating a version that is not fully staged is `NotFound`."""
 
     def audit(self, *, limit: int = 50, before: str | None = None, flag: str | None = None) -> Sequence[AuditEntry]:

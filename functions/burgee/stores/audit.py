@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
-from uuid import uuid4
 
 from burgee.stores import AuditEntry
 from burgee.times import format_time, parse_time
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from burgee.stores import Put, Store
 
 PAGE = 200
 MOST_READ = 5000
 """A search reads no more entries than this before it answers with where to go on."""
+LONG_RECORD, LONG_VALUE = 32_768, 1_000
+"""Of a record beyond the first number of bytes, an entry has no value beyond the second."""
+COUNT_DIGITS = 12
 
 
 class AuditContext(NamedTuple):
@@ -35,10 +40,48 @@ class AuditContext(NamedTuple):
     puts: Sequence[Put] = ()
 
     def entry(self, **more: Any) -> AuditEntry:
-        """The audit entry of the change; its id sorts by time."""
-        key = f"{int(self.now * 1000):013d}-{uuid4().hex[:12]}"
+        """The audit entry of the change; the store gives it an id. Long values stand in it as their digest."""
         more |= {"request_id": self.request_id, "source": self.source}
-        return AuditEntry(key, format_time(self.now), self.author, self.action, self.reason, **more)
+        more |= {key: _abridged(more[key]) for key in ("before", "after") if more.get(key) is not None}
+        return AuditEntry("", format_time(self.now), self.author, self.action, self.reason, **more)
+
+
+def _abridged(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A record that a log can hold: in a large one, each long value is told by its SHA-256 and its size as JSON."""
+    if len(json.dumps(record)) <= LONG_RECORD:
+        return record
+    dumped = {key: json.dumps(value, separators=(",", ":")).encode() for key, value in record.items()}
+    return {
+        key: {"sha256": sha256(dumped[key]).hexdigest(), "bytes": len(dumped[key])}
+        if len(dumped[key]) > LONG_VALUE
+        else value
+        for key, value in record.items()
+    }
+
+
+def numbered(entries: Sequence[AuditEntry], newest: str | None) -> list[AuditEntry]:
+    """Entries with ids in their order, after `newest`, the last id in the log.
+
+    An id is the entry's time in milliseconds and a counter, as text that sorts; where a clock has stepped back, or
+    several entries share a millisecond, the time of the one before stays and the counter goes on.
+    """
+    millisecond, count = _position(newest)
+    given = []
+    for entry in entries:
+        moment = int(parse_time(entry.at) * 1000)
+        millisecond, count = (moment, 0) if moment > millisecond else (millisecond, count + 1)
+        given.append(replace(entry, id=f"{millisecond:013d}-{count:012d}"))
+    return given
+
+
+def _position(newest: str | None) -> tuple[int, int]:
+    """The millisecond and the count of an id; an id of former versions ends its millisecond."""
+    if newest is None:
+        return -1, 0
+    moment, _, rest = newest.partition("-")
+    if len(rest) == COUNT_DIGITS and rest.isdecimal() and not rest.startswith("9"):
+        return int(moment), int(rest)
+    return int(moment) + 1, 0
 
 
 class Wanted(NamedTuple):
@@ -72,10 +115,9 @@ class Found(NamedTuple):
 def search(store: Store, wanted: Wanted, *, limit: int = 50, cursor: str | None = None) -> Found:
     """The next entries before `cursor` that are wanted."""
     found: list[AuditEntry] = []
-    # An id has the millisecond that its moment is in, and the entry the one that it is nearest to.
-    earliest = "" if wanted.since is None else _id(wanted.since - 0.001)
-    if wanted.until is not None:
-        cursor = min(cursor or "~", _id(wanted.until + 0.001))
+    # The time in an id is never before that of its entry, but later where a clock has stepped back: so `since` ends
+    # the search, and `until` does not begin it. Entries tell the nearest millisecond, ids the one they are in.
+    earliest = "" if wanted.since is None else f"{round((wanted.since - 0.001) * 1000):013d}"
     for _ in range(MOST_READ // PAGE):
         page = store.audit(limit=PAGE, before=cursor, flag=wanted.flag)
         for entry in page:
@@ -89,8 +131,3 @@ def search(store: Store, wanted: Wanted, *, limit: int = 50, cursor: str | None 
         if len(page) < PAGE:
             return Found(found, None)
     return Found(found, cursor)
-
-
-def _id(moment: float) -> str:
-    """Sorts before every entry of that moment, and after all before it."""
-    return f"{round(moment * 1000):013d}"

@@ -9,7 +9,7 @@ from burgee.model import Override
 from burgee.stores import Canary, Origin, Pointer, Release, State, Tenant
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 Item: TypeAlias = "dict[str, Any]"
 
@@ -56,13 +56,34 @@ def is_whole(items: Mapping[str, Item]) -> bool:
     return all(item is not None and int(item["revision"]["N"]) == revision for item in written)
 
 
-def as_state(items: Mapping[str, Item]) -> State:
-    """All items of a state as one value."""
-    laid = [item for sort, item in items.items() if sort.startswith("OVERRIDE#") and "gone" not in item]
-    overrides = [loaded(Override, item["record"]["B"]) for item in laid]
-    retired = items.get("RETIRED")
-    names = json.loads(retired["record"]["B"]) if retired else {}
-    return State(as_pointer(items.get("POINTER")), {override.flag: override for override in overrides}, names)
+def as_state(items: Mapping[str, Item], definition: Callable[[str, int], Any]) -> State:
+    """All items of a state as one value; `definition` finds one that is apart, by its digest and number of chunks."""
+    pointer = as_pointer(items.get("POINTER"))
+    laid = [items[sort] for sort in sorted(items) if sort.startswith("OVERRIDE#") and "gone" not in items[sort]]
+    overrides = [_override(item, definition) for item in laid]
+    settled: Item = json.loads(items["SETTLED"]["record"]["B"]) if "SETTLED" in items else {"version": None}
+    return State(
+        pointer,
+        {override.flag: override for override in overrides},
+        retired(items),
+        settled["flags"] if settled["version"] == pointer.version else {},
+    )
+
+
+def retired(items: Mapping[str, Item]) -> dict[str, str]:
+    """The names given up: more than an item takes are in several."""
+    names: dict[str, str] = {}
+    for sort, item in items.items():
+        if sort == "RETIRED" or sort.startswith("RETIRED#"):
+            names |= json.loads(item["record"]["B"])
+    return names
+
+
+def _override(item: Item, definition: Callable[[str, int], Any]) -> Override:
+    record = json.loads(item["record"]["B"])
+    if "definition" in item:
+        record["definition"] = definition(item["definition"]["S"], int(item["chunks"]["N"]))
+    return Override(**record)
 
 
 def as_pointer(item: Item | None) -> Pointer:

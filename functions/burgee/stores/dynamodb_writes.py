@@ -1,71 +1,249 @@
-"""What one DynamoDB transaction writes, and what its refusal means: values alone, nothing is sent from here."""
+"""What one DynamoDB transaction writes, and what its refusal means: values alone, nothing is sent from here.
+
+A commit is one transaction, and DynamoDB takes 100 items and 4 MB in one. What does not fit goes into a blob, written
+beforehand, that the transaction names: overrides and audit entries are served and listed from there until each is an
+item of its own. A definition too large for an item is written beforehand too, under its digest.
+"""
 
 from __future__ import annotations
 
+import json
 import time
+import zlib
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from burgee.errors import Conflict, NotFound, StoreError, StoreUnavailable
+from burgee.stores import AuditEntry
 from burgee.stores.dynamodb_items import dumped, numeric
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from burgee.stores import AuditEntry, Change, Pointer, Put
+    from burgee.model import Definition, Override
+    from burgee.stores import Change, Pointer, Put
     from burgee.stores.dynamodb_items import Item, Place
 
 MAX_WRITES = 100
 """DynamoDB's limit for one transaction."""
-TOMBSTONE_SECONDS = 86_400
+OTHER_WRITES = 10
+"""As many items of a commit are neither overrides, entries nor records."""
+MAX_BYTES = 2_500_000
+"""DynamoDB takes 4 MB in one transaction, keys and names included."""
+CHUNK_BYTES = 350_000
+"""An item takes 400 KB."""
+INLINE_BYTES = 300_000
+"""A definition up to this size is kept in its override's item, where older versions look for it too."""
+INLINE_KILL_BYTES = 16_384
+"""That of a flag that is off leaves it earlier: a few keys answer for it, so older versions can serve those."""
+SWEEP_SECONDS = 86_400
+"""What is only there for readers of a moment ago goes after a day."""
 
 
-def committing(place: Place, change: Change, after: Pointer, retired: Mapping[str, str] | None) -> list[Item]:
-    """The items of a commit, `retired` the names given up after it if they change; StoreError if they are too many.
+class Head(NamedTuple):
+    """The newest id in the item that counts them, None where there is no such item; and the id that follows."""
 
-    The pointer comes first, then the release that it activates: `refused` reads the reasons in this order.
+    id: str | None = None
+    moved_to: str | None = None
+
+
+class Stored(NamedTuple):
+    """An override as its item has it: the record, and the digest and chunks of a definition that is apart from it."""
+
+    record: Mapping[str, Any]
+    digest: str | None = None
+    chunks: int = 0
+
+
+class Overrides(NamedTuple):
+    """What a commit does beside moving the pointer: overrides to lay and to lift, entries to log."""
+
+    lay: Sequence[Stored] = ()
+    lift: Sequence[str] = ()
+    audit: Sequence[AuditEntry] = ()
+
+    def packed(self) -> bytes:
+        """As the bytes of a blob."""
+        audit = [asdict(entry) for entry in self.audit]
+        return dumped({"lay": [list(one) for one in self.lay], "lift": list(self.lift), "audit": audit})
+
+    @classmethod
+    def unpacked(cls, data: bytes) -> Overrides:
+        """From the bytes of a blob."""
+        record = json.loads(data)
+        return cls(
+            [Stored(*one) for one in record["lay"]], record["lift"], [AuditEntry(**one) for one in record["audit"]]
+        )
+
+    def fit(self, puts: Sequence[Put]) -> bool:
+        """Whether all of it fits into one transaction with the records beside it."""
+        writes = len(self.lay) + len(self.lift) + len(self.audit) + len(puts)
+        size = sum(len(dumped(one.record)) for one in self.lay)
+        size += sum(len(dumped(asdict(entry))) for entry in self.audit) + sum(len(dumped(put.value)) for put in puts)
+        # Beside these: pointer, release, commit, head of the log, and the few items of names.
+        return writes + OTHER_WRITES <= MAX_WRITES and size <= MAX_BYTES
+
+
+class Blob(NamedTuple):
+    """Where the bytes of a remainder lie: an id, a number of chunks, a digest."""
+
+    id: str
+    chunks: int
+    digest: str
+
+
+def committing(  # noqa: PLR0913, PLR0917 - each is a part of the transaction
+    place: Place,
+    change: Change,
+    after: Pointer,
+    overrides: Overrides,
+    names: Mapping[str, Any],
+    head: Head,
+    remainder: Blob | None = None,
+) -> list[Item]:
+    """The items of a commit, `names` the records of names that change by sort key; StoreError if they are too many.
+
+    The pointer comes first, then the release that it activates, the log's head last: `refused` reads the reasons in
+    this order. What `remainder` holds is not among `overrides`.
     """
     revision = numeric(after.revision)
     writes = [_pointer(place, after)]
     if change.activate is not None:
         staged = place.key("RELEASES", f"{change.activate:012}")
         writes.append({"ConditionCheck": {**staged, "ConditionExpression": "attribute_exists(pk)"}})
-    touched: dict[str, Item] = {}
-    for flag in change.lift:
-        until = numeric(int(time.time()) + TOMBSTONE_SECONDS)
-        touched[flag] = place.item("STATE", f"OVERRIDE#{flag}", gone={"BOOL": True}, revision=revision, ttl=until)
-    for override in change.lay:
-        record = {"B": dumped(asdict(override))}
-        touched[override.flag] = place.item("STATE", f"OVERRIDE#{override.flag}", record=record, revision=revision)
-    writes += [{"Put": item} for item in touched.values()]
-    told = {"laid": [override.flag for override in change.lay], "lifted": list(change.lift)}
-    writes.append({"Put": place.item("STATE", "COMMIT", touched={"B": dumped(told)}, revision=revision)})
-    if retired is not None:
-        writes.append({"Put": place.item("STATE", "RETIRED", record={"B": dumped(retired)}, revision=revision)})
-    writes += keeping(place, change.puts, change.audit)
+    writes += [{"Put": item} for item in touched(place, overrides, after.revision)]
+    writes.append({"Put": committed(place, after.revision, overrides, remainder)})
+    for name, record in names.items():
+        writes.append({"Put": place.item("STATE", name, record={"B": dumped(record)}, revision=revision)})
+    writes += keeping(place, change.puts, overrides.audit)
+    if head.moved_to is not None:
+        writes.append(heading(place, head))
     if len(writes) > MAX_WRITES:
         raise StoreError(f"{len(writes)} items in one commit, where DynamoDB takes {MAX_WRITES}; do it in parts")
     return writes
 
 
+def touched(place: Place, overrides: Overrides, revision: int) -> list[Item]:
+    """The items of the overrides that a commit lays and lifts, one for each flag."""
+    items = {flag: _lifted(place, flag, revision) for flag in overrides.lift}
+    items |= {stored.record["flag"]: _laid(place, stored, revision) for stored in overrides.lay}
+    return list(items.values())
+
+
+def committed(place: Place, revision: int, overrides: Overrides, blob: Blob | None = None) -> Item:
+    """The item that says which overrides a commit touched, and where its remainder lies until it is written."""
+    flags = {"laid": [stored.record["flag"] for stored in overrides.lay], "lifted": list(overrides.lift)}
+    fields: Item = {"touched": {"B": dumped(flags)}, "revision": numeric(revision)}
+    if blob is not None:
+        fields["remainder"] = {"B": dumped(blob._asdict())}
+    return place.item("STATE", "COMMIT", **fields)
+
+
+def spread(names: Mapping[str, str], items: int) -> dict[str, dict[str, str]]:
+    """Retired names by the sort keys of the items that hold them, of which there have been as many as `items`."""
+    parts: list[dict[str, str]] = [{}]
+    size = 0
+    for name, at in names.items():
+        size += len(name) + len(at) + 6
+        if size > INLINE_BYTES:
+            parts.append({})
+            size = 0
+        parts[-1][name] = at
+    parts += [{}] * (items - len(parts))
+    return {f"RETIRED#{number}" if number else "RETIRED": part for number, part in enumerate(parts)}
+
+
+def newer(item: Item, revision: int) -> Item:
+    """A write of an override's item that spares what a later commit made of it."""
+    condition = "attribute_not_exists(pk) OR revision < :revision"
+    return {
+        **item,
+        "ConditionExpression": condition,
+        "ExpressionAttributeValues": {":revision": numeric(revision)},
+    }
+
+
+def _laid(place: Place, stored: Stored, revision: int) -> Item:
+    fields: Item = {"revision": numeric(revision)}
+    if stored.digest is not None:
+        fields |= {"definition": {"S": stored.digest}, "chunks": numeric(stored.chunks)}
+    return place.item("STATE", f"OVERRIDE#{stored.record['flag']}", record={"B": dumped(stored.record)}, **fields)
+
+
+def _lifted(place: Place, flag: str, revision: int) -> Item:
+    until = numeric(int(time.time()) + SWEEP_SECONDS)
+    return place.item("STATE", f"OVERRIDE#{flag}", gone={"BOOL": True}, revision=numeric(revision), ttl=until)
+
+
+def stored(override: Override) -> tuple[Stored, list[bytes]]:
+    """An override as it is stored, and the chunks to write before it if its definition does not fit into its item."""
+    record = asdict(override)
+    data = dumped(override.definition)
+    short = _stand_in(override.definition or {})
+    if len(data) <= (INLINE_BYTES if short is None else INLINE_KILL_BYTES):
+        return Stored(record), []
+    if short is None:
+        # An older version finds no definition, and goes on with what it has: better than a flag without its lists.
+        del record["definition"]
+    else:
+        record["definition"] = short
+    chunks = packed(data)
+    return Stored(record, sha256(data).hexdigest(), len(chunks)), chunks
+
+
+def packed(data: bytes) -> list[bytes]:
+    """Bytes compressed, in pieces that fit into items."""
+    whole = zlib.compress(data, 9)
+    return [whole[start : start + CHUNK_BYTES] for start in range(0, len(whole), CHUNK_BYTES)]
+
+
+def _stand_in(definition: Definition) -> Definition | None:
+    """The keys of a flag that stays off which answer for it, for readers that know of no definitions apart."""
+    if definition.get("status") is not False or definition.get("schedule"):
+        return None
+    return {key: value for key, value in definition.items() if len(dumped(value)) <= 1000}
+
+
 def keeping(place: Place, puts: Sequence[Put], audit: Sequence[AuditEntry]) -> list[Item]:
     """The items of records and of their audit entries."""
-    return [{"Put": _shelved(place, put)} for put in puts] + [{"Put": _logged(place, entry)} for entry in audit]
+    return [{"Put": _shelved(place, put)} for put in puts] + [{"Put": logged(place, entry)} for entry in audit]
 
 
-def refused(reasons: Sequence[str | None], change: Change) -> StoreError:
-    """Why a commit was cancelled, by the reason of each of its items."""
-    failed = [number for number, reason in enumerate(reasons) if reason == "ConditionalCheckFailed"]
-    if failed == [1] and change.activate is not None:
-        return NotFound(f"there is no release {change.activate}")
-    if failed or "TransactionConflict" in reasons:
-        return Conflict("somebody else committed first; read the state again")
+def heading(place: Place, head: Head) -> Item:
+    """What moves the head of the audit log on, if nobody else has; its revision is lower than any pointer's."""
+    item = place.item("STATE", "AUDIT", head={"S": head.moved_to}, revision=numeric(0))
+    if head.id is None:
+        return {"Put": {**item, "ConditionExpression": "attribute_not_exists(pk)"}}
+    condition: Item = {
+        "ConditionExpression": "head = :head",
+        "ExpressionAttributeValues": {":head": {"S": head.id}},
+    }
+    return {"Put": {**item, **condition}}
+
+
+class Outrun(Conflict):
+    """Another writer added to the audit log first: nothing else stands in the way of trying again."""
+
+
+def refused(reasons: Sequence[str | None], *, activates: int | None = None, heads: bool = False) -> StoreError:
+    """Why a transaction was cancelled, by the reason of each of its items."""
+    failed = [number for number, reason in enumerate(reasons) if reason in {"ConditionalCheckFailed", _MET}]
+    if heads and failed == [len(reasons) - 1]:
+        return Outrun("somebody else wrote to the audit log first")
+    if failed == [1] and activates is not None and reasons[1] != _MET:
+        return NotFound(f"there is no release {activates}")
+    if failed:
+        return Conflict("somebody else wrote first; read it again")
     return StoreUnavailable(f"DynamoDB: the transaction was cancelled: {reasons}")
+
+
+_MET = "TransactionConflict"
 
 
 def _pointer(place: Place, after: Pointer) -> Item:
     fields: Item = {"version": numeric(after.version), "revision": numeric(after.revision)}
-    if after.digest:  # before the first release there is none, and older DynamoDBs take no empty text
+    if after.digest:  # before the first release there is none, and older DynamoDBs take no empty string
         fields["digest"] = {"S": after.digest}
     if after.canary is not None:
         fields |= {"trial_base": numeric(after.canary.base), "bake": {"B": dumped(asdict(after.canary))}}
@@ -96,7 +274,8 @@ def _shelved(place: Place, put: Put) -> Item:
     }
 
 
-def _logged(place: Place, entry: AuditEntry) -> Item:
+def logged(place: Place, entry: AuditEntry) -> Item:
+    """An audit entry's item."""
     fields: Item = {"record": {"B": dumped(asdict(entry))}}
     if entry.flag is not None:
         fields["flag"] = {"S": entry.flag}

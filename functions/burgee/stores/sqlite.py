@@ -32,6 +32,7 @@ CREATE TABLE IF NOT EXISTS bake (tenant TEXT PRIMARY KEY, base INTEGER NOT NULL,
 CREATE TABLE IF NOT EXISTS release (
     tenant TEXT, version INTEGER, digest TEXT NOT NULL, origin TEXT NOT NULL, created_at TEXT NOT NULL,
     flags INTEGER NOT NULL, size INTEGER NOT NULL, payload BLOB NOT NULL, PRIMARY KEY (tenant, version));
+CREATE TABLE IF NOT EXISTS settled (tenant TEXT PRIMARY KEY, version INTEGER NOT NULL, flags TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS override (tenant TEXT, flag TEXT, record TEXT NOT NULL, PRIMARY KEY (tenant, flag));
 CREATE TABLE IF NOT EXISTS retired (tenant TEXT, flag TEXT, at TEXT NOT NULL, PRIMARY KEY (tenant, flag));
 CREATE TABLE IF NOT EXISTS audit (
@@ -114,8 +115,13 @@ class SqliteStore:
             laid = db.execute("SELECT record FROM override WHERE tenant = ? ORDER BY flag", (self._key,)).fetchall()
             gone = db.execute("SELECT flag, at FROM retired WHERE tenant = ?", (self._key,)).fetchall()
             pointer = self._pointer(db)
+            settled = self._settled(db, pointer.version)
         overrides = [_load(Override, record) for (record,) in laid]
-        return State(pointer, {override.flag: override for override in overrides}, dict(gone))
+        return State(pointer, {override.flag: override for override in overrides}, dict(gone), settled)
+
+    def _settled(self, db: sqlite3.Connection, version: int) -> dict[str, str]:
+        row = db.execute("SELECT version, flags FROM settled WHERE tenant = ?", (self._key,)).fetchone()
+        return _load(dict, row[1]) if row and row[0] == version else {}
 
     def stage(self, payload: bytes, origin: Origin, *, flags: int, at: str) -> Release:
         """Writes a release that nobody serves yet, and reads it back."""
@@ -176,8 +182,17 @@ class SqliteStore:
                 base = (self._key, after.canary.base, _dump(asdict(after.canary)))
                 db.execute("INSERT INTO bake VALUES (?, ?, ?)", base)
             self._write(db, change)
+            self._settle(db, change, after)
             self._put(db, change.puts)
         return after
+
+    def _settle(self, db: sqlite3.Connection, change: Change, after: Pointer) -> None:
+        flags = dict(change.settled) if change.activate is not None else {}
+        if change.activate is None:
+            if not change.settled:
+                return
+            flags = {**self._settled(db, after.version), **change.settled}
+        db.execute("REPLACE INTO settled VALUES (?, ?, ?)", (self._key, after.version, _dump(flags)))
 
     def _staged_digest(self, db: sqlite3.Connection, version: int) -> str:
         query = "SELECT digest FROM release WHERE tenant = ? AND version = ?"
@@ -196,7 +211,11 @@ class SqliteStore:
         db.executemany("REPLACE INTO retired VALUES (?, ?, ?)", [(self._key, flag, at) for flag in change.retire])
         self._log(db, change.audit)
 
-    def _log(self, db: sqlite3.Connection, entries: Sequence[AuditEntry]) -> None:
+    def _log(self, db: sqlite3.Connection, audit: Sequence[AuditEntry]) -> None:
+        from burgee.stores.audit import numbered
+
+        (newest,) = db.execute("SELECT MAX(id) FROM audit WHERE tenant = ?", (self._key,)).fetchone()
+        entries = numbered(audit, newest)
         rows = [(self._key, entry.id, entry.flag, _dump(asdict(entry))) for entry in entries]
         db.executemany("INSERT INTO audit VALUES (?, ?, ?, ?)", rows)
 
