@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from burgee.numeric import is_number
@@ -52,6 +61,9 @@ def _time(value: Any) -> Any:
     return value
 
 
+NO_VALUE = "this key has no value"
+ALL = frozenset({"*"})
+
 Switch = Annotated[bool, Field(strict=True)]
 Number = Annotated[float | int, BeforeValidator(_number)]
 Percentage = Annotated[
@@ -63,6 +75,17 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=255)]
 
 
 class Part(BaseModel):
-    """Refuses keys that it does not know."""
+    """Refuses keys that it does not know, and keys without a value: a key that is left out is the way to say nothing.
+
+    `NULLS` are the keys that may be null, `ALL` where all may.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    NULLS: ClassVar[frozenset[str]] = frozenset()
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _has_value(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is None and cls.NULLS is not ALL and info.field_name not in cls.NULLS:
+            raise PydanticCustomError("no-value", NO_VALUE, {})
+        return value

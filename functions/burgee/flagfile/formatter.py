@@ -221,7 +221,7 @@ def _inline(node: Node, kind: Kind, *, flow: bool) -> str:
         return _text(node.text, flow=flow)
     if isinstance(meant, bool):
         return ("on" if meant else "off") if kind.status else ("true" if meant else "false")
-    return node.text if meant is not None else ("null" if flow or node.text else "")
+    return node.text if meant is not None else "null"
 
 
 def _text(text: str, *, flow: bool) -> str:

@@ -312,6 +312,8 @@ class Overlay(Settings):
 class FlagTest(Part):
     """What somebody must get; run by `burgee test`, lint and every deploy."""
 
+    NULLS = frozenset({"expect"})
+
     user: str | None = Field(None, description="The targeting key.")
     context: dict[str, Any] = Field(default_factory=dict, description="Attributes.")
     at: Time | None = Field(None, description="The time to evaluate at; default now.")
@@ -399,10 +401,24 @@ def dump(part: Part) -> dict[str, Any]:
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of flags.yaml, draft 2020-12."""
-    schema = FlagFile.model_json_schema(by_alias=True)
+    schema = _without_nulls(FlagFile.model_json_schema(by_alias=True))
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "flags.yaml",
         "description": "Feature flags and A/B tests as Burgee reads them.",
         **{key: value for key, value in schema.items() if key not in {"title", "description"}},
     }
+
+
+def _without_nulls(schema: Any) -> Any:
+    """A schema that lets no key be null whose absence says nothing."""
+    if isinstance(schema, list):
+        return [_without_nulls(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {key: _without_nulls(item) for key, item in schema.items()}
+    if "default" in made and made["default"] is None:
+        del made["default"]
+        kinds = [kind for kind in made.pop("anyOf", []) if kind != {"type": "null"}]
+        made = {**(kinds[0] if len(kinds) == 1 else {"anyOf": kinds}), **made} if kinds else made
+    return made

@@ -72,6 +72,7 @@ class Source:
             self.problems.extend(error.problems)
             return None
         self.problems.extend(document.problems)
+        self.problems += [_without_value(document, path) for path in document.blanks if path]
         self.documents.append(document)
         return document
 
@@ -99,7 +100,10 @@ class Source:
             self._section(document, section, value.get(section))
 
     def _section(self, document: Document, section: str, entries: Any) -> None:
+        if section not in document.value or (section,) in document.blanks:
+            return
         if entries is None:
+            self.problems.append(_without_value(document, (section,)))
             return
         if not isinstance(entries, dict):
             self.problems.append(Problem(document.place((section,)), "wrong-type", f"{section} is a mapping by name"))
@@ -129,11 +133,20 @@ class Source:
 
 
 def problems_of(document: Document, detail: ErrorDetails, base: tuple[str | int, ...]) -> list[Problem]:
-    """Located problems in our words for one of pydantic's; a condition may have several."""
-    if detail["type"] != "condition":
-        return [_problem_of(document, detail, base)]
+    """Located problems in our words for one of pydantic's; a condition may have several, and a blank has its own."""
     start = (*base, *_real(detail["loc"]))
-    return [_fault_of(document, fault, start) for fault in detail["ctx"]["faults"]]
+    if detail["type"] == "condition":
+        faults = [fault for fault in detail["ctx"]["faults"] if (*start, *fault.path) not in document.blanks]
+        return [_fault_of(document, fault, start) for fault in faults]
+    path = (*start, *detail.get("ctx", {}).get("path", ()))
+    if path in document.blanks:
+        return []
+    return [_without_value(document, path) if detail["type"] == "no-value" else _problem_of(document, detail, base)]
+
+
+def _without_value(document: Document, path: tuple[str | int, ...]) -> Problem:
+    message = "this item has no value" if isinstance(path[-1], int) else f"{path[-1]!r} has no value"
+    return Problem(document.place(path, key=True), "no-value", message, "give it one, or leave it out")
 
 
 def _fault_of(document: Document, fault: Fault, start: tuple[str | int, ...]) -> Problem:

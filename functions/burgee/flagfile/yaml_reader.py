@@ -51,6 +51,8 @@ class Document:
         self.places: dict[Path, Place] = {}
         self.keys: dict[Path, Place] = {}
         self.problems: list[Problem] = []
+        self.blanks: set[Path] = set()
+        """What has no value at all, which YAML reads as null."""
         self.value = self._read(data)
 
     def place(self, path: Path, *, key: bool = False) -> Place:
@@ -114,6 +116,8 @@ class Document:
             raise self._fail("too-deep", f"nesting is deeper than {MAX_DEPTH} levels", mark=mark)
         self.places[path] = self._at(mark)
         if isinstance(event, yaml.ScalarEvent):
+            if not event.value and event.implicit[0]:
+                self.blanks.add(path)
             return self._scalar(event)
         if isinstance(event, yaml.SequenceStartEvent):
             return self._sequence(events, path)

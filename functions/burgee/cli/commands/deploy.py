@@ -258,7 +258,8 @@ def set_override(
         definition = served(current, snapshot, flag, now)
         if definition is None and not new:
             raise _unknown(flag, {**snapshot["flags"], **current.overrides}, "; --new makes it")
-        return lay(current, snapshot, flag, None if absent else {**(definition or {}), **changes}, act)
+        wanted = {key: value for key, value in {**(definition or {}), **changes}.items() if value is not None}
+        return lay(current, snapshot, flag, None if absent else wanted, act)
 
     with opened(where) as store:
         _grammatically(lambda: write(store, decide))
@@ -351,6 +352,8 @@ def _keys(pairs: list[str]) -> dict[str, Any]:
         document = Document(key, value.encode())
         if document.problems:
             raise FlagFileError(document.problems)
+        if document.blanks or not document.places:
+            raise typer.BadParameter(f"{pair!r} leaves a value out; {key}=null takes the key away")
         changes[key] = document.value
     return changes
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from burgee.errors import Refused
-from burgee.flagfile.fields import Name
+from burgee.flagfile.fields import ALL, Name
 from burgee.flagfile.grammar import Served, Status
 from burgee.releases.overrides import killed, lay, revived, served
 from burgee.web.problems import answer
@@ -36,7 +36,12 @@ if TYPE_CHECKING:
 
 
 class Written(Served):
-    """What any body may say beside the flag's own keys; it goes before the headers of the same meaning."""
+    """What any body may say beside the flag's own keys; it goes before the headers of the same meaning.
+
+    Its own keys may be null, which a change takes away and a new flag does not have; keys inside them may not.
+    """
+
+    NULLS = ALL
 
     author: str | None = Field(None, max_length=200, description="Who writes this.")
     reason: str | None = Field(None, max_length=500, description="Why.")
