@@ -14,7 +14,7 @@ ARCH ?= arm64
 # A Python like Lambda's, where `burgee build` does not find one by itself.
 PYTHON_3_13 ?=
 
-.PHONY: help setup run test lint types unit conformance stack build bench bench-check schema site dist lock clean
+.PHONY: help setup run test lint types unit conformance stack build bench bench-check schema site dist sbom lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -73,6 +73,10 @@ dist: $(READY) ## build the distributions burgee-core and burgee into dist/, the
 	$(BIN)/uv build -q --no-build-isolation --python $(BIN)/python -o dist . && \
 	$(BIN)/uv build -q --no-build-isolation --python $(BIN)/python --wheel -o dist infra/distribution
 	@$(BIN)/twine check --strict dist/*
+
+sbom: $(READY) ## write dist/sbom.json: what the functions' package installs, in CycloneDX
+	@mkdir -p dist
+	@$(BIN)/cyclonedx-py requirements functions/requirements.txt --pyproject pyproject.toml --output-reproducible -o dist/sbom.json
 
 lock: $(READY) ## resolve every dependency anew into infra/requirements.lock
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --all-extras --no-header --no-annotate --upgrade pyproject.toml -o $(LOCK)
