@@ -234,7 +234,7 @@ def test_a_shutdown_while_it_reads_leaves_no_thread(path: Path) -> None:
     released = Event()
 
     class Slow:
-        def look(self) -> Served:
+        def poll(self) -> Served:
             assert released.wait(SOON)
             return Served(Ruleset(compile_file(path)), 0, "file")
 

@@ -76,7 +76,7 @@ class Source:
         self.state = state
         self.released = Event()
 
-    def look(self) -> Served | None:
+    def poll(self) -> Served | None:
         """The flags, late or not at all."""
         if self.state == "not ready":
             self.released.wait(10)

@@ -46,7 +46,7 @@ DRAIN_SECONDS = 5.0
 
 
 class Refresh(StrEnum):
-    """When the source is looked at: by a thread, or by whoever evaluates once it is due, where threads freeze."""
+    """When the source is polled: by a thread, or, where threads freeze, by the caller that finds a poll due."""
 
     BACKGROUND = "background"
     INVOCATION = "invocation"
@@ -135,7 +135,7 @@ class BurgeeProvider(AbstractProvider):
 
     def initialize(self, evaluation_context: EvaluationContext) -> None:  # noqa: ARG002 - the SDK's signature
         """Reads the flags; where there are none to serve, the provider is in error until there are."""
-        # Before the look, so that a shutdown while it takes its time is one.
+        # Before the reading, so that a shutdown while it takes its time is one.
         self._stop = stop = Event()
         self._serving.refresh()
         self._seen = self._serving.served().ruleset
@@ -231,7 +231,7 @@ class BurgeeProvider(AbstractProvider):
         return FlagResolutionDetails(value, None, None, Reason(answer.reason), answer.variant, metadata)
 
     def _ruleset(self, context: Context, now: float) -> Ruleset:
-        # A fork takes no thread along: there, too, whoever evaluates looks.
+        # A fork takes no thread along: there, too, the caller polls.
         if self._thread is not None and self._thread.is_alive():
             return self._serving.served().choose(context, now)
         ruleset = self._serving.ruleset(context, now)
@@ -240,11 +240,11 @@ class BurgeeProvider(AbstractProvider):
 
     def _follow(self, stop: Event) -> None:
         while not stop.wait(self._period * self._chance.uniform(0.8, 1.2)):
-            self._serving.refresh()
+            self._serving.poll()
             self._notice()
 
     def _notice(self) -> None:
-        """Tells the SDK what a look found: flags that changed, a source that fails, or works again."""
+        """Tells the SDK what a poll found: flags that changed, a source that fails, or works again."""
         current, failure = self._serving.served().ruleset, self._serving.failure()
         if current is self._seen and (failure is not None) is self._failing:
             return

@@ -60,20 +60,17 @@ class Inputs:
         """The option that names findings which fail; what the file names fails anyhow."""
         return ["--fail-on", self.fail_on] if self.fail_on else []
 
-    def file(self, environment: str | None) -> list[str]:
-        """Options that name the flag file and its environment."""
-        return ["--flags", self.flags, *(["--env", environment] if environment else [])]
-
-    def store(self, environment: str | None) -> list[str]:
-        """Options that name what is live, too."""
-        return [*self.file(environment), "--table", self.table, "--project", self.project]
+    def store(self, flags: str, environment: str | None) -> list[str]:
+        """Options that name a flag file, its environment and what is live."""
+        chosen = ["--env", environment] if environment else []
+        return ["--flags", flags, *chosen, "--table", self.table, "--project", self.project]
 
 
-def burgee(*arguments: str) -> subprocess.CompletedProcess[str]:
+def burgee(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Runs the command beside this Python; it has no use for the token."""
     withheld = {"INPUT_TOKEN", "BURGEE_ENV", "BURGEE_TABLE"}
     environment = {name: value for name, value in os.environ.items() if name not in withheld}
     program = Path(sys.executable).parent / "burgee"
     return subprocess.run(  # noqa: S603 - a list, no shell
-        [str(program), *arguments], capture_output=True, text=True, check=False, env=environment
+        [str(program), *arguments], capture_output=True, text=True, check=False, env=environment, cwd=folder
     )

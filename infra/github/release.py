@@ -40,7 +40,7 @@ def release(host: Host, inputs: Inputs) -> int:
 def _release(host: Host, inputs: Inputs, environment: str | None) -> int | None:
     """The version that is live now; None where the release was refused."""
     where = f"`{environment}`" if environment else "flags"
-    planned = burgee("plan", "--json", *inputs.store(environment))
+    planned = burgee("plan", "--json", *inputs.store(inputs.flags, environment))
     if not planned.stdout:
         _refused(host, where, planned.stderr)
         return None
@@ -49,10 +49,10 @@ def _release(host: Host, inputs: Inputs, environment: str | None) -> int | None:
         host.summarise(f"### {where}: nothing to release\n\nRelease {plan['release']} is this file already.\n")
         return int(plan["release"])
     options = ["--plan-digest", plan["digest"], *inputs.insist]
-    applied = burgee("apply", *options, *inputs.store(environment))
+    applied = burgee("apply", *options, *inputs.store(inputs.flags, environment))
     live = LIVE.search(applied.stdout)
     if applied.returncode or live is None:
-        told = burgee("plan", *inputs.store(environment)).stdout
+        told = burgee("plan", *inputs.store(inputs.flags, environment)).stdout
         _refused(host, where, told + applied.stderr)
         return None
     host.summarise(f"### {where}: release {live[1]} is live\n\n{fenced(cut(applied.stdout, 50_000))}")

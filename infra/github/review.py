@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from host import ActionError, cut, fenced
 from inputs import burgee
+from merge import check_out, clear, earlier_versions, files_of, is_checked_out, merge_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from subprocess import CompletedProcess
+
     from host import Change, Host
     from inputs import Inputs
+    from merge import Files, Merge
 
-NOBODY = "**Nobody sees a change.**"
 COMMENT_LIMIT = 65_000
 """GitHub takes comments of 65,536 characters."""
+CONFLICT = (
+    "⚠️ The branch conflicts with its base, so there is no merge to review: this compares the branch with the commit "
+    "where it left the base.\n"
+)
 
 
 class Part(NamedTuple):
@@ -29,13 +37,26 @@ class Part(NamedTuple):
 
 
 def review(host: Host, inputs: Inputs) -> int:
-    """Tells it beside the code, in the job's summary and in one comment; 1 where the check fails."""
+    """Shows it beside the code, in the job's summary and in one comment; 1 where the check fails."""
     change = host.change()
-    parts = [_lint(host, inputs)]
-    if not parts[0].fails:
-        effects = _effects(inputs, change)
-        parts += _grouped(effects)
-        parts += _live(inputs, change, effects)
+    merge = merge_of(change, host.commit)
+    files = files_of(merge, inputs.flags)
+    with _files_of(merge) as folder:
+        parts = [Part(CONFLICT, changes=False)] if merge.conflict else []
+        parts += _moved(inputs, files)
+        if files.head is None:
+            parts += [_deleted(files), _effect(inputs, merge, files, folder)]
+        else:
+            lint = _lint(host, inputs, files.head, folder)
+            parts.append(lint)
+            if not lint.fails:
+                parts.append(_effect(inputs, merge, files, folder))
+                parts += _live(inputs, change, merge, files, folder)
+    _publish(host, inputs, change, parts)
+    return int(any(part.fails for part in parts))
+
+
+def _publish(host: Host, inputs: Inputs, change: Change, parts: list[Part]) -> None:
     body = "\n".join(part.text for part in parts if part.text)
     changes = any(part.changes for part in parts)
     host.summarise(body if changes else "Nothing about flags changes.")
@@ -43,12 +64,26 @@ def review(host: Host, inputs: Inputs) -> int:
         host.annotate("notice", "a fork's pull request may not be commented on; what changes is in the job's summary")
     elif change.number is not None and host.token:
         try:
-            told = _within(parts) if changes else None
-            host.comment(change.number, f"<!-- burgee: {_name(inputs.flags)} -->", told)
+            comment = _within(parts) if changes else None
+            host.comment(change.number, f"<!-- burgee: {_name(inputs.flags)} -->", comment)
         except ActionError as error:
             host.annotate("warning", f"the comment is not up to date: {error}")
     host.put_out("changes", "true" if changes else "false")
-    return int(any(part.fails for part in parts))
+
+
+@contextmanager
+def _files_of(merge: Merge) -> Iterator[Path]:
+    """A folder with the files that are reviewed: this one where it has them, as after actions/checkout."""
+    if is_checked_out(merge.head):
+        yield Path()
+        return
+    with tempfile.TemporaryDirectory(prefix="burgee-") as scratch:
+        folder = Path(scratch) / "merge"
+        check_out(merge.head, folder)
+        try:
+            yield folder
+        finally:
+            clear(folder)
 
 
 def _name(flags: str) -> str:
@@ -58,22 +93,60 @@ def _name(flags: str) -> str:
 
 def _within(parts: list[Part]) -> str:
     """The comment: whole sections as long as they fit, the one that does not fit cut, the rest named."""
-    told, room = [], COMMENT_LIMIT - 200
+    kept, room = [], COMMENT_LIMIT - 200
     for part in parts:
         if not part.text:
             continue
         if len(part.text) > room:
-            told.append(cut(part.text, max(room, 200)))
-            told.append("\nThe rest is in the job's summary.")
+            kept.append(cut(part.text, max(room, 200)))
+            kept.append("\nThe rest is in the job's summary.")
             break
-        told.append(part.text)
+        kept.append(part.text)
         room -= len(part.text) + 1
-    return "\n".join(told)
+    return "\n".join(kept)
 
 
-def _lint(host: Host, inputs: Inputs) -> Part:
+def _moved(inputs: Inputs, files: Files) -> list[Part]:
+    """That the file is elsewhere; a failure where the workflow still names its old path."""
+    if not files.moved:
+        return []
+    if files.head == inputs.flags:
+        return [Part(f"{_path(files.base)} moved to {_path(files.head)}; the flags are compared across the move.\n")]
+    text = (
+        f"### ❌ {_path(files.base)} moved to {_path(files.head)}, and the workflow names the old path\n\n"
+        f"Write `flags: {_plain(files.head or '')}` in the workflow of this branch, or nothing is released after the "
+        "merge. The flags are compared across the move.\n"
+    )
+    return [Part(text, fails=True)]
+
+
+def _deleted(files: Files) -> Part:
+    if files.base is None:
+        raise ActionError("the flag file is neither in the base nor in the merge: `flags` names another path")
+    text = (
+        f"### ❌ {_path(files.base)} is deleted\n\nAfter the merge there is nothing to release, and what is live "
+        "stays live. This is what users would see without it.\n"
+    )
+    return Part(text, fails=True)
+
+
+def _path(path: str | None) -> str:
+    return f"`{_plain(path or '')}`"
+
+
+def _plain(path: str) -> str:
+    """A path as code: nothing in it ends the code."""
+    return path.replace("`", "'").replace("\n", " ")
+
+
+def _argument(path: str) -> str:
+    """A path that is no option, whatever it begins with."""
+    return f"./{path}" if path.startswith("-") else path
+
+
+def _lint(host: Host, inputs: Inputs, flags: str, folder: Path) -> Part:
     """Problems, each beside its line; a failed test of a flag is one."""
-    ran = burgee("lint", inputs.flags, "--json", *inputs.failing())
+    ran = burgee("lint", _argument(flags), "--json", *inputs.failing(), folder=folder)
     try:
         found = json.loads(ran.stdout)
     except ValueError as error:
@@ -82,11 +155,11 @@ def _lint(host: Host, inputs: Inputs) -> Part:
     lines = []
     for problem in found["problems"]:
         hint = f" ({problem['hint']})" if problem["hint"] else ""
-        told = f"{problem['message']}{hint}"
+        message = f"{problem['message']}{hint}"
         where = {"file": problem["file"], "line": problem["line"], "col": problem["column"]}
         level = problem["severity"] if problem["severity"] in {"error", "warning"} else "notice"
-        host.annotate(level, told, **where, title=f"burgee {problem['code']}")
-        lines.append(f"{problem['file']}:{problem['line']}: {problem['severity']} {problem['code']}: {told}")
+        host.annotate(level, message, **where, title=f"burgee {problem['code']}")
+        lines.append(f"{problem['file']}:{problem['line']}: {problem['severity']} {problem['code']}: {message}")
     if not ran.returncode:
         return Part("", changes=False)
     number = sum(problem["severity"] == "error" for problem in found["problems"])
@@ -94,87 +167,73 @@ def _lint(host: Host, inputs: Inputs) -> Part:
     return Part(head + fenced(cut("\n".join(lines), 20_000)), fails=True)
 
 
-def _effects(inputs: Inputs, change: Change) -> dict[str | None, Part]:
-    """Who will see what change, against the merge base, by environment."""
-    base = _merge_base(change)
-    return {environment: _effect(inputs, base, change.head, environment) for environment in inputs.environments}
+def _effect(inputs: Inputs, merge: Merge, files: Files, folder: Path) -> Part:
+    """Who will see what change; where the base is broken, since its last version that was not."""
+    options = [*inputs.failing(), *(["--fail-on-loss"] if inputs.fail_on_loss else [])]
+    environments = [environment for environment in inputs.environments if environment]
+    ran = _diff(merge.base, merge, files, folder, environments, *options)
+    if ran.stdout:
+        return Part(ran.stdout, changes="### " in ran.stdout, fails=bool(ran.returncode))
+    for commit in earlier_versions(merge.base, files.base or inputs.flags):
+        earlier = _diff(commit, merge, files, folder, environments, *options)
+        if earlier.stdout:
+            note = (
+                f"⚠️ {_path(files.base)} is broken in the base, and cannot be released from there. The flags are "
+                f"compared with `{commit[:10]}`, the last commit in which it could be read.\n\n"
+            )
+            return Part(note + earlier.stdout, fails=bool(earlier.returncode))
+    reason = fenced(cut(ran.stderr, 5_000))
+    if files.head is None:
+        return Part(f"⚠️ The effect cannot be shown:\n\n{reason}", fails=True)
+    return Part(f"⚠️ The base cannot be compared with, because its flag file is broken:\n\n{reason}")
 
 
-def _grouped(effects: dict[str | None, Part]) -> list[Part]:
-    """Environments in which it is the same are told once."""
-    told: dict[str, list[str]] = {}
-    for environment, part in effects.items():
-        told.setdefault(_substance(part.text), []).append(environment or "")
-    parts = []
-    for environments in told.values():
-        part = effects[environments[0] or None]
-        names = ", ".join(f"`{name}`" for name in environments if name)
-        parts.append(part._replace(text=f"## {names}\n\n{part.text}") if names else part)
-    return parts
+def _diff(
+    base: str, merge: Merge, files: Files, folder: Path, environments: list[str], *options: str
+) -> CompletedProcess[str]:
+    chosen = [option for environment in environments for option in ("--env", environment)]
+    form = [] if "--format" in options else ["--format", "markdown"]
+    if not files.moved:
+        flags = files.head or files.base or ""
+        return burgee("diff", base, merge.head, "--flags", flags, *chosen, *form, *options, folder=folder)
+    with tempfile.TemporaryDirectory(prefix="burgee-") as scratch:
+        before = Path(scratch) / "base"
+        check_out(base, before)
+        try:
+            sides = [str(before / (files.base or "")), _argument(files.head or "")]
+            return burgee("diff", *sides, *chosen, *form, *options, folder=folder)
+        finally:
+            clear(before)
 
 
-def _substance(text: str) -> str:
-    """What is told without the sizes of the releases, which differ by the environment's name alone."""
-    return "\n".join(line for line in text.splitlines() if not line.startswith("<sub>"))
-
-
-def _effect(inputs: Inputs, base: str, head: str, environment: str | None) -> Part:
-    options = [*inputs.file(environment), "--format", "markdown", *inputs.failing()]
-    if inputs.fail_on_loss:
-        options.append("--fail-on-loss")
-    with tempfile.TemporaryDirectory(prefix="burgee-") as folder:
-        if not _is_in(base, inputs.flags):
-            base = str(_empty(Path(folder), environment))
-        ran = burgee("diff", base, head, *options)
-    if not ran.stdout:
-        told = f"⚠️ The effect could not be told:\n\n{fenced(cut(ran.stderr, 5_000))}"
-        return Part(told, changes=True, fails=True)
-    return Part(ran.stdout, changes=NOBODY not in ran.stdout, fails=bool(ran.returncode))
-
-
-def _merge_base(change: Change) -> str:
-    ran = _git("merge-base", change.base, change.head)
-    if ran.returncode:
-        raise ActionError("the history is not here: give actions/checkout `fetch-depth: 0`")
-    return ran.stdout.strip()
-
-
-def _is_in(commit: str, path: str) -> bool:
-    return _git("cat-file", "-e", f"{commit}:./{path}").returncode == 0
-
-
-def _empty(folder: Path, environment: str | None) -> Path:
-    """The file before there was one."""
-    path = folder / "flags.yaml"
-    names = f"environments: [{json.dumps(environment)}]\n" if environment else ""
-    path.write_text(f"version: 1\n{names}", encoding="utf-8")
-    return path
-
-
-def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = ["git", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - a list, no shell
-
-
-def _live(inputs: Inputs, change: Change, effects: dict[str | None, Part]) -> list[Part]:
+def _live(inputs: Inputs, change: Change, merge: Merge, files: Files, folder: Path) -> list[Part]:
     """What a release of the merged file would change on what is live, overrides included."""
     if not inputs.table:
         return []
     if change.fork:
         return [Part("What is live is not compared with: a fork gets no credentials.", changes=False)]
-    return [_against_live(inputs, environment, effects[environment]) for environment in inputs.environments]
+    return [_against_live(inputs, environment, merge, files, folder) for environment in inputs.environments]
 
 
-def _against_live(inputs: Inputs, environment: str | None, effect: Part) -> Part:
-    ran = burgee("plan", *inputs.store(environment))
+def _against_live(inputs: Inputs, environment: str | None, merge: Merge, files: Files, folder: Path) -> Part:
+    store = inputs.store(files.head or inputs.flags, environment)
+    ran = burgee("plan", *store, folder=folder)
     mark = ""
     if ran.returncode:
         mark = ": ⚠️ a release would be refused" if ran.stdout else ": ⚠️ it could not be read"
-    told = fenced(cut(ran.stdout + ran.stderr, 10_000))
+    text = fenced(cut(ran.stdout + ran.stderr, 10_000))
     if ran.stdout:
-        live = burgee("diff", f"live:{environment or ''}", *inputs.store(environment), "--format", "markdown")
-        text = live.stdout
-        same = _substance(text) == _substance(effect.text)
-        told += "\nUsers see what is told above, and nothing else.\n" if same else f"\n{cut(text, 30_000)}"
+        live = ["diff", f"live:{environment or ''}", *store]
+        environments = [environment] if environment else []
+        reviewed = _diff(merge.base, merge, files, folder, environments, "--format", "json").stdout
+        if _flags_of(burgee(*live, "--format", "json", folder=folder).stdout) == _flags_of(reviewed):
+            text += "\nUsers see what is shown above, and nothing else.\n"
+        else:
+            text += f"\n{cut(burgee(*live, '--format', 'markdown', folder=folder).stdout, 30_000)}"
     where = f"Against what is live{f' in {environment}' if environment else ''}"
-    return Part(f"<details><summary>{where}{mark}</summary>\n\n{told}\n</details>\n", changes=bool(mark))
+    return Part(f"<details><summary>{where}{mark}</summary>\n\n{text}\n</details>\n", changes=bool(mark))
+
+
+def _flags_of(report: str) -> object:
+    """The effects in a report; a report of several environments equals no other."""
+    return json.loads(report).get("flags", report) if report else None

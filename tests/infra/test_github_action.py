@@ -76,11 +76,13 @@ class Repository:
         return self.push(name)
 
     def review(self, head: str, source: str | None = REPOSITORY, **inputs: str) -> Step:
-        """What the action does on a pull request of a branch into main, on GitHub's merge of the two."""
+        """What the action does on a pull request of a branch into main, on GitHub's merge or on the branch alone."""
+        merged = inputs.pop("checkout", "merge") == "merge"
         self.git("fetch", "-q", "origin")
         base = self.git("rev-parse", "origin/main")
-        self.git("checkout", "-q", "--detach", base)
-        self.git("merge", "-q", "--no-ff", "-m", "merge", head)
+        self.git("checkout", "-q", "--detach", base if merged else head)
+        if merged:
+            self.git("merge", "-q", "--no-ff", "-m", "merge", head)
         pull = {
             "number": 7,
             "title": '"; touch /tmp/pwned; echo "$(id)',
@@ -120,13 +122,13 @@ def test_a_pull_request_gets_one_comment_that_is_kept_up_to_date(repository: Rep
     assert (ran.code, ran.outputs) == (0, {"changes": "true"}), ran.log
     (body,) = api.bodies()
     assert body.startswith(MARKER)
-    assert "5 % | off -" in body.replace("\\", "")
+    assert "| 5 % | off → on |" in body
     assert body.removeprefix(MARKER).strip() == ran.summary.strip()
 
     head = repository.branch("raise", FILE.replace("age: 5", "age: 25"), start="raise")
     assert repository.review(head).code == 0
     (body,) = api.bodies()
-    assert "20 % | off -" in body.replace("\\", "")
+    assert "| 20 % | off → on |" in body
 
     writes = len(api.writes())
     assert repository.review(head).code == 0
@@ -228,12 +230,23 @@ def test_a_merge_queue_is_reviewed_without_a_comment(repository: Repository, api
 
 
 def test_the_first_flag_file_is_all_new(repository: Repository, api: Api) -> None:
-    repository.git("rm", "-q", "flags.yaml")
-    repository.git("commit", "-qm", "None")
+    repository.git("checkout", "-q", "--orphan", "empty")
+    repository.git("rm", "-qrf", ".")
+    repository.git("commit", "-qm", "Nothing", "--allow-empty")
     repository.push("main")
+    repository.git("fetch", "-q", "origin")
     head = repository.branch("new", FILE)
     assert repository.review(head, environments="production").code == 0
-    assert "beta" in api.bodies()[0]
+    (body,) = api.bodies()
+    assert "every flag is new" in body
+    assert "| gains | `beta` | all users | 1 % | (absent) → on | now |" in body
+    repository.git("checkout", "-q", "-B", "folder", "origin/main")
+    (repository.clone / "new").mkdir()
+    (repository.clone / "new/flags.yaml").write_text(FILE, encoding="utf-8")
+    repository.git("add", ".")
+    repository.git("commit", "-qm", "A folder")
+    ran = repository.review(repository.push("folder"), environments="production", flags="new/flags.yaml")
+    assert (ran.code, "every flag is new" in ran.summary) == (0, True), ran.log
 
 
 def test_a_shallow_checkout_says_what_it_needs(repository: Repository) -> None:
@@ -261,7 +274,7 @@ def test_a_comment_that_may_not_be_written_is_a_warning(repository: Repository, 
 
 
 def test_a_huge_change_stays_under_the_limit_of_a_comment(repository: Repository, api: Api) -> None:
-    """Each environment is under the limit by itself; both together are not."""
+    """Each environment has its first screen, however long both are."""
     flags = "".join(f"  flag-{number}: {{status: on, owner: o}}\n" for number in range(180))
     laid = "".join(
         f"  own-{number}: {{status: off, environments: {{staging: {{status: on}}}}}}\n" for number in range(90)
@@ -269,11 +282,102 @@ def test_a_huge_change_stays_under_the_limit_of_a_comment(repository: Repository
     head = repository.branch("huge", FILE + flags + laid)
     ran = repository.review(head, environments="staging production")
     assert ran.code == 0
-    assert len(ran.summary) > 65_536
     (body,) = api.bodies()
     assert len(body) <= 65_536
-    assert "in the job's summary" in body
+    assert "## `staging`\n\n### 270 flags change what users see" in body
+    assert "## `production`\n\n### 270 flags change what users see" in body
     assert body.count("<details>") == body.count("</details>")
+
+
+NIGHT = "  night_maps: {status: on, requires: [{flag: dark_mode, variant: on}]}\n"
+DARK = "version: 1\nflags:\n  dark_mode: {status: on}\n" + "".join(f"  f{n}: {{status: off}}\n" for n in range(4))
+
+
+@pytest.mark.parametrize("checkout", ["merge", "branch"])
+def test_the_merge_is_reviewed_not_the_branch(repository: Repository, api: Api, checkout: str) -> None:
+    """The branch turns a flag off; since it left main, main gained a flag that requires it."""
+    old = repository.branch("main", DARK)
+    repository.branch("main", DARK + NIGHT, start="main")
+    head = repository.branch("off", DARK.replace("status: on", "status: off"), start=old)
+    ran = repository.review(head, checkout=checkout)
+    assert ran.code == 0, ran.log
+    (body,) = api.bodies()
+    assert "loses** something in `dark_mode`, `night_maps`" in body
+    assert "no merge to review" not in body
+    assert repository.git("worktree", "list").count("\n") == 0, "nothing is left behind"
+
+
+def test_a_conflict_is_said_and_the_branch_reviewed(repository: Repository, api: Api) -> None:
+    old = repository.branch("main", FILE)
+    repository.branch("main", FILE.replace("age: 5", "age: 50"))
+    head = repository.branch("conflict", FILE.replace("age: 5", "age: 7"), start=old)
+    assert repository.review(head, checkout="branch").code == 0
+    (body,) = api.bodies()
+    assert "conflicts with its base, so there is no merge to review" in body
+    assert "| 2 % | off → on |" in body
+
+
+def moved(repository: Repository, text: str = FILE) -> str:
+    repository.git("checkout", "-q", "-B", "move", "origin/main")
+    (repository.clone / "config").mkdir()
+    repository.git("mv", "flags.yaml", "config/flags.yaml")
+    (repository.clone / "config/flags.yaml").write_text(text, encoding="utf-8")
+    repository.git("commit", "-qam", "Move")
+    return repository.push("move")
+
+
+def test_a_move_is_compared_across(repository: Repository, api: Api) -> None:
+    head = moved(repository, FILE.replace("age: 5", "age: 7"))
+    ran = repository.review(head, flags="config/flags.yaml", environments="staging")
+    assert ran.code == 0, ran.log
+    (body,) = api.bodies()
+    assert "`flags.yaml` moved to `config/flags.yaml`" in body
+    assert "| 2 % | off → on |" in body
+    assert "absent" not in body
+
+
+def test_a_move_that_the_workflow_does_not_follow_fails(repository: Repository, api: Api) -> None:
+    ran = repository.review(moved(repository))
+    assert ran.code == 1
+    (body,) = api.bodies()
+    assert "moved to `config/flags.yaml`, and the workflow names the old path" in body
+    assert "Write `flags: config/flags.yaml`" in body
+    assert "**Nobody sees a change.**" in body
+
+
+def test_a_deleted_file_fails_with_a_comment(repository: Repository, api: Api) -> None:
+    head = repository.branch("raise", FILE.replace("age: 5", "age: 10"))
+    repository.review(head)
+    repository.git("checkout", "-q", "raise")
+    repository.git("rm", "-q", "flags.yaml")
+    repository.git("commit", "-qm", "Delete")
+    ran = repository.review(repository.push("raise"))
+    assert ran.code == 1
+    (body,) = api.bodies()
+    assert "`flags.yaml` is deleted" in body
+    assert "loses** something in `beta`" in body
+    assert "10 %" not in body, "the old comment is gone"
+
+
+def test_a_repair_of_a_broken_main_passes(repository: Repository, api: Api) -> None:
+    repository.branch("main", FILE.replace("age: 5", "age: 500"))
+    repository.branch("main", FILE.replace("age: 5", "age: 600"), start="main")
+    head = repository.branch("repair", FILE.replace("age: 5", "age: 8"), start="main")
+    ran = repository.review(head, environments="staging")
+    assert ran.code == 0, ran.log
+    (body,) = api.bodies()
+    assert "`flags.yaml` is broken in the base" in body
+    assert "| 3 % | off → on |" in body
+
+
+def test_a_repair_without_a_sound_version_before_passes(repository: Repository, api: Api) -> None:
+    repository.git("checkout", "-q", "--orphan", "root")
+    repository.commit("version: 2\n", "Broken from the start")
+    repository.push("main")
+    repository.git("fetch", "-q", "origin")
+    ran = repository.review(repository.branch("repair", FILE))
+    assert ran.code == 0, ran.log
+    assert "The base cannot be compared with, because its flag file is broken" in api.bodies()[0]
 
 
 @pytest.fixture(scope="module")
@@ -307,7 +411,7 @@ def test_from_pull_request_to_release(repository: Repository, api: Api, endpoint
     assert repository.review(head, **live).code == 0
     assert "Against what is live in production" in api.bodies()[0]
     assert "rollout_percentage: 1 -> 2" in api.bodies()[0]
-    assert "Users see what is told above, and nothing else." in api.bodies()[0]
+    assert "Users see what is shown above, and nothing else." in api.bodies()[0]
 
     old = repository.git("rev-parse", "origin/main")
     repository.git("checkout", "-q", "main")

@@ -46,9 +46,9 @@ def test_a_save_during_a_reading_is_read_next(tmp_path: Path, monkeypatch: pytes
     path.write_text(OFF, encoding="utf-8")
     source = FileSource(path)
     save_while_reading(monkeypatch, path, ON)
-    assert enabled(source.look()) is False
-    assert enabled(source.look()) is True
-    assert source.look() is None
+    assert enabled(source.poll()) is False
+    assert enabled(source.poll()) is True
+    assert source.poll() is None
 
 
 def test_a_save_of_an_include_that_was_just_named_is_read_next(
@@ -57,7 +57,7 @@ def test_a_save_of_an_include_that_was_just_named_is_read_next(
     path, team = tmp_path / "flags.yaml", tmp_path / "team.yaml"
     path.write_text("version: 1\n", encoding="utf-8")
     source = FileSource(path)
-    source.look()
+    source.poll()
     team.write_text(OFF, encoding="utf-8")
     path.write_text("version: 1\ninclude: [team.yaml]\n", encoding="utf-8")
 
@@ -68,8 +68,8 @@ def test_a_save_of_an_include_that_was_just_named_is_read_next(
         return Document(file, data)
 
     monkeypatch.setattr(source_module, "Document", parse)
-    assert enabled(source.look()) is False
-    assert enabled(source.look()) is True
+    assert enabled(source.poll()) is False
+    assert enabled(source.poll()) is True
 
 
 @pytest.mark.parametrize("broken", ["version: 1\nflags: {g: {status: perhaps}}\n", "version: 1\nflags: {g: {", None])
@@ -77,16 +77,16 @@ def test_an_include_that_was_broken_when_first_named_is_followed(tmp_path: Path,
     path, team = tmp_path / "flags.yaml", tmp_path / "team.yaml"
     path.write_text(ON, encoding="utf-8")
     source = FileSource(path)
-    source.look()
+    source.poll()
     if broken is not None:
         team.write_text(broken, encoding="utf-8")
     path.write_text("version: 1\ninclude: [team.yaml]\nflags: {f: {status: on}}\n", encoding="utf-8")
     for _ in range(2):
         with pytest.raises(Corrupt, match=r"(team|flags)\.yaml:"):
-            source.look()
+            source.poll()
     team.write_text("version: 1\nflags: {g: {status: on}}\n", encoding="utf-8")
-    assert enabled(source.look(), "g") is True
-    assert source.look() is None
+    assert enabled(source.poll(), "g") is True
+    assert source.poll() is None
 
 
 def test_a_file_of_the_same_size_and_times_is_seen_to_differ(tmp_path: Path) -> None:
@@ -96,17 +96,17 @@ def test_a_file_of_the_same_size_and_times_is_seen_to_differ(tmp_path: Path) -> 
     for file in (path, other):
         os.utime(file, ns=(10**18, 10**18))
     source = FileSource(path)
-    assert enabled(source.look()) is True
+    assert enabled(source.poll()) is True
     shutil.copy2(other, path)
     assert path.stat().st_size == len(ON)
     assert path.stat().st_mtime_ns == 10**18
-    assert enabled(source.look()) is False
+    assert enabled(source.poll()) is False
     replaced = path.read_text(encoding="utf-8").replace("off", "on ")
     descriptor = os.open(path, os.O_WRONLY)
     os.write(descriptor, replaced.encode())
     os.close(descriptor)
     os.utime(path, ns=(10**18, 10**18))
-    assert enabled(source.look()) is True
+    assert enabled(source.poll()) is True
 
 
 @pytest.mark.parametrize("keep_times", [False, True])
@@ -122,14 +122,14 @@ def test_a_bundled_release_that_is_replaced_is_read_again(tmp_path: Path, keep_t
     flags.write_text(ON, encoding="utf-8")
     source = FileSource(path)
     with pytest.raises(StoreUnavailable):
-        source.look()
+        source.poll()
     bundle("abc")
-    served = source.look()
+    served = source.poll()
     assert served is not None
     assert served.ruleset.release["commit"] == "abc"
-    assert source.look() is None
+    assert source.poll() is None
     bundle("xyz")
-    served = source.look()
+    served = source.poll()
     assert served is not None
     assert served.ruleset.release["commit"] == "xyz"
 

@@ -12,6 +12,7 @@ import pytest
 from burgee.errors import Corrupt, StoreUnavailable
 from burgee.evaluation.snapshots import payload
 from burgee.model import Override
+from burgee.serving import serving as serving_module
 from burgee.serving.serving import Serving
 from burgee.stores import Change, Origin
 from burgee.stores.sqlite import SqliteStore
@@ -141,6 +142,83 @@ def test_an_override_is_noticed(store: Faulty, clock: Clock) -> None:
     store.commit(Change(lay=[Override("a", OFF, "ada", "", "t", "t")]), expected=1)
     clock.now += 13
     assert value(serving) is False
+
+
+def test_what_this_process_committed_is_served_at_once_however_late_the_pointer_is(
+    store: Faulty, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.put(a=ON)
+    old = store.pointer()
+    serving = Serving(store, refresh_seconds=10, clock=clock)
+    assert value(serving) is True
+    monkeypatch.setattr(store, "pointer", lambda: old)
+    store.commit(Change(lay=[Override("a", OFF, "ada", "", "t", "t")]), expected=old.revision)
+    serving.refresh()
+    assert value(serving) is False
+    for _ in range(5):
+        clock.now += 13
+        assert value(serving) is False
+    assert serving.status().error is None
+
+
+def test_a_commit_that_could_not_be_read_at_once_is_read_within_a_second(store: Faulty, clock: Clock) -> None:
+    store.put(a=ON)
+    serving = Serving(store, refresh_seconds=10, clock=clock)
+    assert value(serving) is True
+    store.put(a=OFF)
+    store.fault = StoreUnavailable("throttled")
+    serving.refresh()
+    assert value(serving) is True
+    store.fault = None
+    clock.now += 1
+    assert value(serving) is False
+
+
+def test_a_store_that_went_back_takes_nobody_back_and_is_reported(
+    store: Faulty, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that was replaced, or a table that was restored, while it is served."""
+    store.put(a=ON)
+    old = store.state()
+    store.put(a=OFF)
+    serving = Serving(store, refresh_seconds=10, clock=clock)
+    assert value(serving) is False
+    monkeypatch.setattr(store, "state", lambda: old)
+    monkeypatch.setattr(store, "pointer", lambda: old.pointer)
+    clock.now += 13
+    assert value(serving) is False
+    assert "went back from revision 2 to 1" in str(serving.status().error)
+    serving.refresh()
+    assert value(serving) is True, "what this process has committed since is what the store has now"
+
+
+@pytest.mark.parametrize("fault", [RecursionError("deep"), RuntimeError("a bug"), MemoryError()])
+def test_whatever_a_source_raises_the_last_good_ruleset_serves(store: Faulty, clock: Clock, fault: Exception) -> None:
+    store.put(a=ON)
+    serving = Serving(store, refresh_seconds=10, patience=10, clock=clock)
+    assert value(serving) is True
+    store.fault = fault
+    clock.now += 13
+    before = store.polls
+    assert [value(serving) for _ in range(5)] == [True] * 5
+    assert store.polls == before + 1
+    assert type(fault).__name__ in str(serving.status().error)
+
+
+def test_a_store_that_hangs_at_the_first_answer_holds_up_its_caller_alone(
+    store: Faulty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving_module, "FIRST_PATIENCE_SECONDS", 0.05)
+    store.put(a=ON)
+    store.gate = Event()
+    serving = Serving(store, {"format": 1, "flags": {"b": ON}}, refresh_seconds=0, patience=0.05)
+    started = time.monotonic()
+    assert [value(serving, "b") for _ in range(50)] == [True] * 50
+    assert time.monotonic() - started < 2
+    assert store.states == 1
+    store.gate.set()
+    serving.refresh()
+    assert value(serving) is True
 
 
 def test_a_pointer_that_lags_takes_nobody_back(store: Faulty, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:

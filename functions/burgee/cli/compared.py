@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -100,10 +101,15 @@ def compared(base: str, head: str | None, where: Where) -> Pair:
         raise Refused("no-such-file", f"{where.flags} is in neither side")
     notes = []
     if before is None:
-        notes.append(f"{where.flags} is not in {base}: every flag is new.")
+        notes.append(f"{where.flags} is not in {_short(base)}: every flag is new.")
     if after is None:
-        notes.append(f"{where.flags} is not in {head or 'the working tree'}: every flag goes.")
+        notes.append(f"{where.flags} is not in {_short(head) if head else 'the working tree'}: every flag goes.")
     return Pair(before or Given(revision=base), after or Given(), notes)
+
+
+def _short(revision: str) -> str:
+    """A revision as people write it: a whole commit's digest by its first digits."""
+    return revision[:10] if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", revision) else revision
 
 
 def _given(named: str, where: Where, *, is_file: bool = False) -> Given | None:

@@ -55,7 +55,7 @@ class FileSource:
         self._bundle_digest = b""
         self._fault: str | None = None
 
-    def look(self) -> Served | None:
+    def poll(self) -> Served | None:
         """What the file says now, None where it has not changed; Corrupt, with every problem, where it is broken."""
         try:
             served = self._bundled() if self._path.suffix == ".json" else self._compiled()

@@ -13,7 +13,7 @@ from burgee.errors import Corrupt, Denied, StoreUnavailable
 from burgee.evaluation.ruleset import Ruleset
 from burgee.evaluation.snapshots import load_snapshot, payload
 from burgee.model import Override
-from burgee.serving.serving import Served, Trial
+from burgee.serving.serving import CanaryRollout, Served
 from burgee.stores import Canary
 
 MAX_BYTES = 32 * 1024 * 1024
@@ -30,7 +30,7 @@ class HttpSource:
         self._timeout = timeout
         self._etag: str | None = None
 
-    def look(self) -> Served | None:
+    def poll(self) -> Served | None:
         """What the service serves, None where it has not changed."""
         held = {"If-None-Match": self._etag} if self._etag else {}
         request = Request(self._url, headers={**self._headers, **held})  # noqa: S310 - checked above
@@ -64,7 +64,7 @@ def read(data: bytes) -> Served:
         current, version = _ruleset(told, overrides), int(told["version"])
         trial = told.get("trial")
         if trial is not None:
-            trial = Trial(current, _ruleset(trial, overrides), version, Canary(**trial["bake"]))
+            trial = CanaryRollout(current, _ruleset(trial, overrides), version, Canary(**trial["bake"]))
         return Served(current, version, str(told["source"]), trial)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise Corrupt(f"this is not a ruleset: {error!r}") from error

@@ -1,4 +1,4 @@
-"""The ruleset that is served: follows a source, and keeps the last good one whatever happens to it."""
+"""The ruleset that is served: follows a source, and keeps the last good one whatever happens to that."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from burgee.errors import StoreError
+from burgee.errors import StoreUnavailable
 from burgee.evaluation.bucketing import bucket, canary_salt, threshold
 from burgee.evaluation.context import TARGETING_KEY, unit_reader
 from burgee.evaluation.ruleset import Ruleset
@@ -24,24 +24,28 @@ if TYPE_CHECKING:
 NOBODY: Context = {}
 NEVER = float("-inf")
 PATIENCE_SECONDS = 0.25
-"""How long whoever asks waits for a source that is slow to say whether something changed."""
+"""How long a caller waits for a source that is slow to say whether something changed."""
+FIRST_PATIENCE_SECONDS = 2.0
+"""The same for the first answer, before which nothing was read."""
+RETRY_SECONDS = 1.0
+"""When the source is polled again if what was committed could not be read at once."""
 _unit = unit_reader(TARGETING_KEY)
 _chance = random.Random()  # noqa: S311 - of our own, so that the application's sequence stays its own
 
 
-class Trial:
-    """Two rulesets while a release bakes, and who gets which: a share of users by hash, and all once it is over."""
+class CanaryRollout:
+    """Two rulesets while a release is a canary: a share of users, by hash, gets it, and everybody after that."""
 
-    def __init__(self, current: Ruleset, base: Ruleset, version: int, bake: Canary) -> None:
-        self.canary = bake
+    def __init__(self, current: Ruleset, base: Ruleset, version: int, canary: Canary) -> None:
+        self.canary = canary
         self.current = current
         self.base = base
         self._salt = canary_salt(version)
-        self._below = threshold(bake.share)
-        self._until = parse_time(bake.until)
+        self._below = threshold(canary.share)
+        self._until = parse_time(canary.until)
 
     def choose(self, context: Context, now: float | None = None) -> Ruleset:
-        """The ruleset of a context; who has no targeting key waits with the majority."""
+        """The ruleset of a context; one without a targeting key gets the release before."""
         if self.over(now):
             return self.current
         unit = _unit(context)
@@ -64,23 +68,23 @@ class Status:
 
 
 class Served(NamedTuple):
-    """A ruleset, the version of its release (0 for none), where it came from, and its trial, if it is on one."""
+    """A ruleset, the version of its release (0 for none), where it came from, and its rollout if it is a canary."""
 
     ruleset: Ruleset
     version: int
     source: str
-    trial: Trial | None = None
+    rollout: CanaryRollout | None = None
 
     def choose(self, context: Context, now: float | None = None) -> Ruleset:
         """The ruleset of a context."""
-        return self.ruleset if self.trial is None else self.trial.choose(context, now)
+        return self.ruleset if self.rollout is None else self.rollout.choose(context, now)
 
 
 class Source(Protocol):
-    """Where flags are looked for."""
+    """Where flags come from."""
 
-    def look(self) -> Served | None:
-        """What is there, or None where that is what the last look found; StoreError if it cannot be read."""
+    def poll(self) -> Served | None:
+        """What is there, or None if that has not changed since the last poll; StoreError if it cannot be read."""
 
 
 class StoreSource:
@@ -92,22 +96,38 @@ class StoreSource:
         self._pointer: Pointer | None = None
         self._loaded: dict[int, tuple[Snapshot, Mapping[str, Any]]] = {}
 
-    def look(self) -> Served | None:
-        """Reads the pointer, and the rest where that moved."""
-        store = self._store
-        if self._pointer is not None and store.pointer().revision == self._pointer.revision:
+    def poll(self) -> Served | None:
+        """Reads the pointer, and the rest if that moved; StoreUnavailable if the store went back."""
+        if self._pointer is None:
+            return self.read()
+        known = self._pointer.revision
+        if self._store.pointer().revision == known:
             return None
-        state = store.state()
-        version, bake = state.pointer.version, state.pointer.canary_at(time.time())
-        # All is read and compiled as far as it goes before anything of it is served.
-        needed = {version, bake.base if bake else version} - {0}
-        loaded = {one: self._loaded.get(one) or _load(store, one) for one in needed}
-        current = self._built(loaded, version, state)
-        trial = None if bake is None else Trial(current, self._built(loaded, bake.base, state), version, bake)
-        self._loaded, self._pointer = loaded, state.pointer
-        return Served(current, version, "store" if version else self._before.source, trial)
+        # The pointer may be a moment old, and then tells of a revision before this one; the state is current.
+        state = self._store.state()
+        if state.pointer.revision < known:
+            went = f"from revision {known} to {state.pointer.revision}"
+            raise StoreUnavailable(f"the store went back {went}; a restart serves what it has now")
+        return None if state.pointer.revision == known else self._build(state)
 
-    def _built(self, loaded: Mapping[int, Any], version: int, state: State) -> Ruleset:
+    def read(self) -> Served | None:
+        """Reads the current state: with all that was committed before this call, whatever the pointer still says."""
+        state = self._store.state()
+        return None if state.pointer == self._pointer else self._build(state)
+
+    def _build(self, state: State) -> Served:
+        version, canary = state.pointer.version, state.pointer.canary_at(time.time())
+        # All is read and compiled as far as it goes before anything of it is served.
+        needed = {version, canary.base if canary else version} - {0}
+        loaded = {one: self._loaded.get(one) or _load(self._store, one) for one in needed}
+        current = self._ruleset(loaded, version, state)
+        rollout = None
+        if canary is not None:
+            rollout = CanaryRollout(current, self._ruleset(loaded, canary.base, state), version, canary)
+        self._loaded, self._pointer = loaded, state.pointer
+        return Served(current, version, "store" if version else self._before.source, rollout)
+
+    def _ruleset(self, loaded: Mapping[int, Any], version: int, state: State) -> Ruleset:
         snapshot, release = loaded.get(version, (self._before.ruleset.snapshot, {"version": 0}))
         return Ruleset(snapshot, state.overrides.values(), release)
 
@@ -121,11 +141,11 @@ def _load(store: Store, version: int) -> tuple[Snapshot, Mapping[str, Any]]:
 
 
 class Serving:
-    """Looks at a source at most every `refresh_seconds`, jittered by a fifth; one refresh at a time.
+    """Polls a source at most every `refresh_seconds`, jittered by a fifth; one poll at a time.
 
-    The source is a store unless another is given; without any, the bundled snapshot is served. Whoever asks refreshes
-    when it is due, and the others go on with the old ruleset meanwhile; so does whoever asks, where the source takes
-    longer than `patience` seconds. The look then goes on in a thread of its own, which may be frozen with its process
+    The source is a store unless another is given; without any, the bundled snapshot is served. The caller that finds
+    a poll due makes it, and the others go on with the old ruleset meanwhile; so does that caller if the source takes
+    longer than `patience` seconds. The poll then goes on in a thread of its own, which may be frozen with its process
     and go on when that does.
     """
 
@@ -141,7 +161,13 @@ class Serving:
     ) -> None:
         snapshot, name = (EMPTY, "none") if bundled is None else (bundled, "bundled")
         self._served = Served(Ruleset(snapshot, release={"version": 0}), 0, name)
-        self._source = source if store is None else StoreSource(store, self._served)
+        self._poll: Callable[[], Served | None] | None = None
+        self._read: Callable[[], Served | None] | None = None
+        if store is not None:
+            followed = StoreSource(store, self._served)
+            self._poll, self._read = followed.poll, followed.read
+        elif source is not None:
+            self._poll = self._read = source.poll
         self.refresh_seconds = refresh_seconds
         self.patience = patience
         self._clock = clock
@@ -151,65 +177,77 @@ class Serving:
         self._due = NEVER
 
     def ruleset(self, context: Context = NOBODY, now: float | None = None) -> Ruleset:
-        """The ruleset that answers a context, refreshed first if that is due. Ask once for one answer."""
-        if self._source is not None and self._clock() >= self._due:
-            self._refresh_once(self._source, self._due)
+        """The ruleset that answers a context, polled for first if that is due. Ask once for one answer."""
+        if self._poll is not None and self._clock() >= self._due:
+            self._poll_once(self._poll, self._due)
         served = self._served
-        return served.ruleset if served.trial is None else served.trial.choose(context, now)
+        return served.ruleset if served.rollout is None else served.rollout.choose(context, now)
 
-    def _refresh_once(self, source: Source, due: float) -> None:
-        """Looks, unless somebody does already. The first answer waits for it; a later one no longer than it must."""
+    def _poll_once(self, poll: Callable[[], Served | None], due: float) -> None:
+        """Polls unless that is under way. The first answer waits for it; a later one no longer than it must."""
         first = due == NEVER
-        if not self._lock.acquire(blocking=first):
+        patience = FIRST_PATIENCE_SECONDS if first and self.patience is not None else self.patience
+        longest = 0.0 if not first else -1 if patience is None else patience
+        if not self._lock.acquire(timeout=longest):
             return
         # Whoever waited here for the first answer takes it instead of asking again.
         if self._due != due:
             self._lock.release()
-        elif first or self.patience is None:
-            self._look_and_release(source)
+        elif patience is None:
+            self._update_and_release(poll)
         else:
-            looking = Thread(target=self._look_and_release, args=(source,), daemon=True)
+            if first:
+                self._due = self._clock()  # if this one hangs, those who come meanwhile wait for nothing
+            polling = Thread(target=self._update_and_release, args=(poll,), daemon=True)
             try:
-                looking.start()
+                polling.start()
             except RuntimeError:  # no thread to be had
-                self._look_and_release(source)
+                self._update_and_release(poll)
             else:
-                looking.join(self.patience)
+                polling.join(patience)
 
-    def _look_and_release(self, source: Source) -> None:
+    def _update_and_release(self, poll: Callable[[], Served | None]) -> None:
         try:
-            self._look(source)
+            self._update(poll)
         finally:
             self._lock.release()
 
     def served(self) -> Served:
-        """What is served, with no look at the source."""
+        """What is served, without a poll."""
         return self._served
 
     def refresh(self) -> None:
-        """Looks at the source now; what was committed before this call is served after it, if it answers."""
-        if self._source is not None:
+        """Reads the source now; what was committed before this call is served after it, if the source answers."""
+        if self._read is not None:
             with self._lock:
-                self._look(self._source)
+                self._update(self._read)
+                if self._failure is not None:
+                    self._due = min(self._due, self._clock() + RETRY_SECONDS)
 
-    def _look(self, source: Source) -> None:
-        """Never raises for what the source does."""
+    def poll(self) -> None:
+        """Polls the source now, as cheaply as it goes: what was committed a moment ago may come with the next."""
+        if self._poll is not None:
+            with self._lock:
+                self._update(self._poll)
+
+    def _update(self, poll: Callable[[], Served | None]) -> None:
+        """Serves what a source has now. Never raises for what the source does."""
         try:
-            self._served = source.look() or self._served
+            self._served = poll() or self._served
             self._failure = None
             self._confirmed = self._clock()
-        except (StoreError, KeyError, TypeError, ValueError, AttributeError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the last good ruleset serves, and the status has it
             self._failure = error
         # Jitter only spreads load; it guards nothing.
         self._due = self._clock() + self.refresh_seconds * _chance.uniform(0.8, 1.2)
 
     def failure(self) -> Exception | None:
-        """What the last look met; None where it went well."""
+        """What the last poll raised; None if it went well."""
         return self._failure
 
     def status(self) -> Status:
         """What is served now."""
         served, failure = self._served, self._failure
         error = None if failure is None else f"{type(failure).__name__}: {failure}"
-        bake = served.trial.canary if served.trial is not None and not served.trial.over() else None
-        return Status(served.version, served.source, max(self._clock() - self._confirmed, 0.0), error, bake)
+        canary = served.rollout.canary if served.rollout is not None and not served.rollout.over() else None
+        return Status(served.version, served.source, max(self._clock() - self._confirmed, 0.0), error, canary)

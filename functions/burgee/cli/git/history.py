@@ -32,22 +32,27 @@ def checkout(revision: str, flags: Path) -> Iterator[Path]:
 
 
 def _unpack(revision: str, flags: Path, into: Path) -> None:
-    folder = flags.resolve().parent
+    path = flags.resolve()
+    folder = next(parent for parent in path.parents if parent.is_dir())  # the file's own may be gone since
     top = git_output(folder, "rev-parse", "--show-toplevel")
     # `--end-of-options`: a revision is never more than a name.
     tree = top and _resolved(folder, f"{revision}^{{tree}}")
     if not tree:
         raise Refused("no-such-revision", f"{revision} is neither a file nor a Git revision here")
-    inside = git_output(folder, "rev-parse", "--show-prefix").rstrip("/")
-    if not _resolved(folder, f"{tree}:{f'{inside}/' if inside else ''}{flags.name}"):
+    inside = path.relative_to(Path(top).resolve())
+    if not _resolved(folder, f"{tree}:{inside.as_posix()}"):
         raise NotInRevision("no-such-file", f"{flags.name} is not in {revision}")
     # The folder's own tree, from the top: Git looks for the current folder inside the tree that it is given.
-    ran = git(Path(top), "archive", "--format=tar", _resolved(folder, f"{tree}:{inside}"))
+    ran = git(Path(top), "archive", "--format=tar", _resolved(folder, f"{tree}:{_folder_of(inside)}"))
     if ran.returncode != 0:
         why = ran.stderr.decode(errors="replace").strip()
         raise Refused("no-such-revision", f"{revision} cannot be read: {why}")
     with tarfile.open(fileobj=io.BytesIO(ran.stdout)) as archive:
         archive.extractall(into, filter="data")
+
+
+def _folder_of(path: Path) -> str:
+    return "" if path.parent == Path() else path.parent.as_posix()
 
 
 def _resolved(folder: Path, name: str) -> str:

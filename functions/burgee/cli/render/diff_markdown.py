@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from burgee.cli.render.diff_report import Comparison, Report
     from burgee.findings import Finding
 
-COMMENT_LIMIT = 65_000
-"""GitHub takes comments of 65,536 characters; this counts bytes, and leaves room for a marker."""
+COMMENT_LIMIT = 62_000
+"""GitHub takes comments of 65,536 characters; this counts bytes, and leaves room for what an action adds."""
 ROOM_FOR_TAIL = 200
 LEAST_ROOM = 1_000
 """What an environment needs for the shortest of its first screens."""
