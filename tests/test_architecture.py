@@ -119,7 +119,7 @@ def loaded(statement: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "module", ["evaluation.flag", "evaluation.ruleset", "serving.serving", "web.routes.evaluation", "web.gateway"]
+    "module", ["evaluation.flag", "evaluation.ruleset", "serving.serving", "web.evaluation_app", "web.gateway"]
 )
 def test_evaluating_loads_nothing_heavy(module: str) -> None:
     assert {name.partition(".")[0] for name in loaded(f"import burgee.{module}")} & HEAVY == set()
@@ -150,7 +150,7 @@ from burgee.handlers import wiring
 from burgee.access.keys import Kind, create
 from burgee.stores.audit import AuditContext
 from burgee.stores.sqlite import SqliteStore
-from burgee.web.routes.evaluation import evaluation_app
+from burgee.web.evaluation_app import evaluation_app
 from burgee.web.gateway import gateway
 store = SqliteStore(":memory:")
 key = create(store, Kind.SERVER, "test", AuditContext("key.create", "ada", "", 0.0)).token

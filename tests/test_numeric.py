@@ -28,7 +28,7 @@ from burgee.stores import Origin
 from burgee.stores.audit import AuditContext
 from burgee.stores.sqlite import SqliteStore
 from burgee.web.app import create_app
-from burgee.web.routes.experiments import attach
+from burgee.web.front import Setup
 from support.migrate import document
 
 if TYPE_CHECKING:
@@ -113,8 +113,7 @@ def client(file: Path) -> Iterator[TestClient]:
     store = SqliteStore(":memory:")
     act = AuditContext("release.activate", "ci", "", time.time())
     apply(store, compile_file(file), Origin(commit="abc123"), act)
-    app = create_app(store, Serving(store, refresh_seconds=0))
-    attach(app, Recorder(MemorySink()))
+    app = create_app(store, Serving(store, refresh_seconds=0), Setup(recorder=Recorder(MemorySink())))
     yield TestClient(app)
     store.close()
 

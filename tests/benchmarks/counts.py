@@ -42,8 +42,8 @@ data = burgee.document(work.many(50))
 def requested(document):
     import json
     from burgee.serving.serving import Serving
-    from burgee.web.routes.evaluation import evaluation_app
-    front = evaluation_app(Serving(bundled=json.loads(document))).front
+    from burgee.web.evaluation_app import evaluation_app
+    front = evaluation_app(Serving(bundled=json.loads(document)))
     async def send(message):
         pass
     def ask(person):

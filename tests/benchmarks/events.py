@@ -22,9 +22,8 @@ from burgee.events.jsonl_sink import JsonlSink
 from burgee.events.recorder import Recorder
 from burgee.events.records import MAX_RECORDS, Pseudonyms, Scope
 from burgee.serving.serving import Serving
+from burgee.web.evaluation_app import evaluation_app
 from burgee.web.front import Setup
-from burgee.web.routes.evaluation import evaluation_app
-from burgee.web.routes.experiments import attach
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -49,8 +48,8 @@ def secret() -> Scope:
 
 
 async def measure(named: str, scope: Scope, folder: Path, seconds: float) -> None:
-    app = evaluation_app(Serving(None, SNAPSHOT), setup=Setup(limits=None))
-    attach(app, Recorder(JsonlSink(folder), scope))
+    setup = Setup(limits=None, recorder=Recorder(JsonlSink(folder), scope))
+    app = evaluation_app(Serving(None, SNAPSHOT), setup=setup)
     bodies = [body(number) for number in range(20)]
     for one in bodies[:3]:
         await post(app, one)

@@ -32,7 +32,7 @@ from burgee.stores import Origin
 from burgee.stores.audit import AuditContext
 from burgee.stores.dynamodb import DynamoDbStore
 from burgee.stores.dynamodb_http import Wire
-from burgee.web.routes.evaluation import evaluation_app
+from burgee.web.evaluation_app import evaluation_app
 from support.dynamodb import CREDENTIALS, ministack, table_at
 from support.lambda_runtime import free_port
 

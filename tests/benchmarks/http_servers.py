@@ -106,7 +106,6 @@ def service(*, keyed: bool) -> tuple[ASGIApp, str]:
     from burgee.web.front import Setup
     from burgee.web.protection.rate_limits import Limits
     from burgee.web.protection.token_buckets import Rate
-    from burgee.web.routes.experiments import attach
     from support.keys import token
 
     folder = Path(tempfile.mkdtemp(prefix="burgee-bench-"))
@@ -116,8 +115,8 @@ def service(*, keyed: bool) -> tuple[ASGIApp, str]:
     # Limits that are kept and never reached: what is measured is the keeping.
     limits = Limits(evaluate=Rate("evaluate", 1e6, 10_000_000))
     setup = Setup(ring=KeyRing(store), limits=limits) if keyed else Setup(hosts=LOOPBACK)
-    app = create_app(store, Serving(store, refresh_seconds=1), setup)
-    attach(app, Recorder(JsonlSink(folder / "events"), Recorded("default", "default")))
+    recorder = Recorder(JsonlSink(folder / "events"), Recorded("default", "default"))
+    app = create_app(store, Serving(store, refresh_seconds=1), setup._replace(recorder=recorder))
     return app.front, token(store, Kind.CLIENT)
 
 

@@ -21,7 +21,6 @@ from burgee.stores.dynamodb import DynamoDbStore
 from burgee.stores.sqlite import SqliteStore
 from burgee.web.app import create_app
 from burgee.web.front import Setup
-from burgee.web.routes.experiments import attach
 from burgee.web.telemetry import Metrics, RequestLog, together
 from support.dynamodb import CREDENTIALS, wire_url
 from support.keys import ALL, HOME, release, token
@@ -45,9 +44,9 @@ def store() -> Iterator[SqliteStore]:
 
 def app(store: SqliteStore) -> Any:
     watch = together(RequestLog(sys.stderr.write, every=True), Metrics(sys.stderr.write, flush_seconds=0))
-    made = create_app(store, Serving(store, refresh_seconds=0), Setup(KeyRing(store), watch=watch, limits=None))
-    attach(made, Recorder(MemorySink(), Scope(HOME.project, HOME.environment)))
-    return made
+    recorder = Recorder(MemorySink(), Scope(HOME.project, HOME.environment))
+    setup = Setup(KeyRing(store), watch=watch, limits=None, recorder=recorder)
+    return create_app(store, Serving(store, refresh_seconds=0), setup)
 
 
 def test_in_process_nothing_planted_is_logged(

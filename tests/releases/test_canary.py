@@ -21,7 +21,7 @@ from burgee.stores.audit import AuditContext
 from burgee.stores.dynamodb import DynamoDbStore
 from burgee.stores.sqlite import SqliteStore
 from burgee.times import format_time
-from burgee.web.routes.evaluation import evaluation_app
+from burgee.web.evaluation_app import evaluation_app
 from support.dynamodb import CREDENTIALS
 
 if TYPE_CHECKING:

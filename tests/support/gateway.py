@@ -43,15 +43,16 @@ class Guard:
         status, _, first = key.partition(":")[0].partition("@")
         first, _, pause = first.partition("+")
         seconds = float(pause or PAUSE) if status == "429" else float("inf")
-        app: ASGIApp = self.app
         if (
             key
             and self.asked[key] >= int(first)
             and time.monotonic() < self._until.setdefault(key, time.monotonic() + seconds)
         ):
-            headers = {"Retry-After": f"{seconds:g}"} if status == "429" else {}
-            app = refusal(scope, int(status), "refused", "not with this key, not now", headers)
-        await app(scope, receive, send)
+            headers = [(b"retry-after", f"{seconds:g}".encode())] if status == "429" else []
+            refused = refusal(scope["path"], int(status), "refused", "not with this key, not now", *headers)
+            await refused(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
 
 
 @contextmanager

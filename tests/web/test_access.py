@@ -18,9 +18,8 @@ from burgee.serving.serving import Serving
 from burgee.stores import Shelf
 from burgee.stores.sqlite import SqliteStore
 from burgee.web.app import create_app
+from burgee.web.evaluation_app import evaluation_app
 from burgee.web.front import Setup
-from burgee.web.routes.evaluation import evaluation_app
-from burgee.web.routes.experiments import attach
 from support.keys import ALL, FAR, HOME, OTHER, act, bearer, expired, release, revoked, service, token
 
 if TYPE_CHECKING:
@@ -42,6 +41,7 @@ NEEDS = {
     "POST /ofrep/v1/evaluate/flags": EVALUATES,
     "POST /ofrep/v1/evaluate/flags/{key}": EVALUATES,
     "GET /ruleset": RULES,
+    "POST /v1/events": EVALUATES,
     "GET /flags": READS,
     "POST /flags": WRITES,
     "GET /flags/{flag_name}": READS,
@@ -372,6 +372,8 @@ class Kept:
 class NoReports:
     """Experiments that say so."""
 
+    project, environment = HOME.project, HOME.environment
+
     def every(self) -> list[dict[str, Any]]:
         return [{"flag": "open"}]
 
@@ -380,9 +382,10 @@ class NoReports:
 
 
 def test_records_are_taken_from_keys_that_evaluate_and_of_their_own_tenant_alone(store: SqliteStore) -> None:
-    client, sink = service(store), Kept()
+    sink = Kept()
     recorder = Recorder(sink, Scope_(HOME.project, HOME.environment))
-    attach(client.app, recorder, NoReports())  # type: ignore[arg-type]
+    setup = Setup(ring=KeyRing(store), recorder=recorder)
+    client = TestClient(create_app(store, Serving(store, refresh_seconds=0), setup, NoReports()))
     body = {"events": [{"type": "event", "name": "bought", "unit": "u", "event_id": "e1"}]}
     for who in callers(store):
         told = client.post("/v1/events", json=body, headers=who.headers).status_code

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from burgee.stores import Shelf
-from burgee.web.protection.body import _fault
+from burgee.web.protection.body import json_fault
 from support.keys import admin, service, shop
 
 if TYPE_CHECKING:
@@ -95,4 +95,4 @@ def test_a_body_in_another_encoding_hides_no_depth(store: SqliteStore, encoding:
     ],
 )
 def test_depth_counts_brackets_outside_of_strings(body: bytes, *, deep: bool) -> None:
-    assert ("nested deeper" in (_fault(body) or "")) is deep
+    assert ("nested deeper" in (json_fault(body) or "")) is deep

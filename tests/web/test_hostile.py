@@ -15,10 +15,8 @@ from starlette.testclient import TestClient
 
 from burgee.access.keys import Kind
 from burgee.evaluation.ruleset import Ruleset
-from burgee.serving.serving import Serving
 from burgee.stores.sqlite import SqliteStore
-from burgee.web.exchange import EXCHANGE, Exchange, Need
-from burgee.web.protection.body import BodyGuard
+from burgee.web.protection.body import Bodies
 from burgee.web.telemetry import Metrics, RequestLog, together
 from burgee.web.tenants import Tenants
 from support.hostile import BODIES
@@ -77,33 +75,29 @@ def test_a_body_is_bounded_before_it_is_parsed(client: TestClient, size: int, st
         assert client.post("/flags", content=content).status_code == status
 
 
-def test_a_claimed_length_is_refused_without_reading() -> None:
-    told = asyncio.run(guarded([(b"content-length", b"99999999999")], never=True))
-    assert told == 413
+def test_a_claimed_length_is_refused_without_reading(client: TestClient) -> None:
+    assert asyncio.run(status(client, [(b"content-length", b"99999999999")])) == 413
 
 
-def test_a_body_that_trickles_is_given_up_on() -> None:
-    assert asyncio.run(guarded([], never=True)) == 408
+def test_a_body_that_trickles_is_given_up_on(client: TestClient) -> None:
+    assert asyncio.run(status(client, [])) == 408
 
 
-async def guarded(headers: list[tuple[bytes, bytes]], *, never: bool) -> int:
-    """The status that a body guard answers where the body never comes."""
+async def status(client: TestClient, headers: list[tuple[bytes, bytes]]) -> int:
+    """What is answered to a write whose body never comes."""
     statuses: list[int] = []
 
     async def receive() -> Any:
-        await asyncio.sleep(60 if never else 0)
+        await asyncio.sleep(60)
 
     async def send(message: Any) -> None:
         if message["type"] == "http.response.start":
             statuses.append(message["status"])
 
-    async def app(_scope: Any, _receive: Any, _send: Any) -> None:
-        pytest.fail("it was let through")
-
-    exchange = Exchange(dict(headers), b"", Tenants(Serving()), Need.WRITE)
-    exchange.writes = True
-    scope = {"type": "http", "method": "POST", "path": "/flags", "headers": headers, EXCHANGE: exchange}
-    await BodyGuard(app, seconds=0.05)(scope, receive, send)
+    given = [(name.lower().encode(), value.encode()) for name, value in client.headers.items()]
+    scope = {"type": "http", "method": "POST", "path": "/flags", "query_string": b"", "headers": [*given, *headers]}
+    client.app.front.bodies = Bodies(seconds=0.05)  # type: ignore[attr-defined]
+    await client.app(scope, receive, send)
     return statuses[0]
 
 

@@ -17,10 +17,9 @@ from burgee.stores import Origin
 from burgee.stores.audit import AuditContext
 from burgee.stores.sqlite import SqliteStore
 from burgee.web.app import create_app
-from burgee.web.front import Front, Setup
+from burgee.web.evaluation_app import evaluation_app
 from burgee.web.problems import refusal
-from burgee.web.routes.evaluation import evaluation_app
-from burgee.web.tenants import Tenants
+from burgee.web.protection.body import Bodies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -172,12 +171,11 @@ async def answered(sender: Any, url: str, seconds: float) -> list[dict[str, Any]
     async def send(message: Any) -> None:
         sent.append(message)
 
-    async def routed(_scope: Any, _receive: Any, _send: Any) -> None:
-        pytest.fail("it was let through")
-
     serving = Serving(bundled={"format": 1, "flags": FLAGS})
     scope: dict[str, Any] = {"type": "http", "method": "POST", "path": url, "query_string": b"", "headers": []}
-    await Front(evaluation_app(serving), routed, Tenants(serving), Setup(), seconds)(scope, sender, send)
+    app = evaluation_app(serving)
+    app.bodies = Bodies(seconds)
+    await app(scope, sender, send)
     return sent
 
 
@@ -299,9 +297,10 @@ def test_a_refusal_is_told_in_the_protocols_words(status: int) -> None:
         (f"{URL}/on", "application/json"),
         ("/flags", "application/problem+json"),
     ):
-        refused = refusal({"type": "http", "path": path}, status, "refused", "why", {"Retry-After": "7"})
+        refused = refusal(path, status, "refused", "why", (b"retry-after", b"7"))
         told = json.loads(bytes(refused.body))
-        assert (refused.status_code, refused.media_type, refused.headers["retry-after"]) == (status, kind, "7")
+        headers = {name.decode(): value.decode() for name, value in refused.raw_headers}
+        assert (refused.status_code, headers["content-type"], headers["retry-after"]) == (status, kind, "7")
         assert told.get("errorDetails", told.get("detail")) == "why"
         assert (told.get("errorCode") == "GENERAL") is path.startswith("/ofrep")
 

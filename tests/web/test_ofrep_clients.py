@@ -17,7 +17,7 @@ from openfeature.exception import ErrorCode
 
 from burgee.flagfile.compile import compile_file
 from burgee.serving.serving import Serving
-from burgee.web.routes.evaluation import evaluation_app
+from burgee.web.evaluation_app import evaluation_app
 from support.gateway import PAUSE, Guard, behind_gateway
 from support.http import served
 

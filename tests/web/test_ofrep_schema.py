@@ -11,7 +11,7 @@ import yaml
 from hypothesis import HealthCheck, settings
 
 from burgee.serving.serving import Serving
-from burgee.web.routes.evaluation import evaluation_app
+from burgee.web.evaluation_app import evaluation_app
 
 if TYPE_CHECKING:
     from schemathesis import Case

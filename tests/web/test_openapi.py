@@ -20,7 +20,6 @@ from burgee.serving.serving import Serving
 from burgee.stores.sqlite import SqliteStore
 from burgee.web.app import create_app
 from burgee.web.front import Setup
-from burgee.web.routes.experiments import attach
 from support.keys import ALL, HOME, bearer, release, token
 
 if TYPE_CHECKING:
@@ -49,6 +48,8 @@ EXAMPLES = int(os.environ.get("BURGEE_EXAMPLES", "5"))
 class NoReports:
     """A service with an analysis, and no experiment."""
 
+    project, environment = HOME.project, HOME.environment
+
     def every(self) -> list[dict[str, Any]]:
         return []
 
@@ -60,9 +61,9 @@ KEY = bearer(token(STORE, Kind.ADMIN, *ALL))
 FLAGS: dict[str, Any] = {"beta": {"status": True, "rollout_percentage": 50}}
 release(STORE, FLAGS)
 SEEN: Counter[int] = Counter()
-SETUP = Setup(ring=KeyRing(STORE), limits=None, watch=lambda seen: SEEN.update([seen.status]))
-APP = create_app(STORE, Serving(STORE, refresh_seconds=0), SETUP)
-attach(APP, Recorder(MemorySink(), Scope(HOME.project, HOME.environment)), NoReports())
+RECORDER = Recorder(MemorySink(), Scope(HOME.project, HOME.environment))
+SETUP = Setup(KeyRing(STORE), limits=None, watch=lambda seen: SEEN.update([seen.status]), recorder=RECORDER)
+APP = create_app(STORE, Serving(STORE, refresh_seconds=0), SETUP, NoReports())
 NUMBERS = count()
 schema = schemathesis.openapi.from_asgi("/openapi.json", APP, config=CONFIG)
 

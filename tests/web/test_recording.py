@@ -17,8 +17,9 @@ from burgee.events.sinks import MemorySink
 from burgee.serving.serving import Serving
 from burgee.stores.sqlite import SqliteStore
 from burgee.web.app import create_app
-from burgee.web.routes.evaluation import evaluation_app
-from burgee.web.routes.experiments import Draining, attach
+from burgee.web.evaluation_app import evaluation_app
+from burgee.web.exposures import Draining
+from burgee.web.front import Setup
 from support.experiments import FILE, crowd, written
 
 if TYPE_CHECKING:
@@ -49,9 +50,7 @@ def recorder(sink: MemorySink) -> Recorder:
 
 @pytest.fixture
 def client(recorder: Recorder) -> TestClient:
-    app = evaluation_app(Serving(None, SNAPSHOT))
-    attach(app, recorder)
-    return TestClient(app)
+    return TestClient(evaluation_app(Serving(None, SNAPSHOT), setup=Setup(recorder=recorder)))
 
 
 @pytest.mark.parametrize(
@@ -87,8 +86,8 @@ def test_openfeature_clients_are_noted_too(client: TestClient, recorder: Recorde
 
 @pytest.mark.parametrize("path", ["/ofrep/v1/evaluate/flags", "/ofrep/v1/evaluate/flags/"])
 def test_who_fetches_the_only_flag_has_not_seen_it(recorder: Recorder, sink: MemorySink, path: str) -> None:
-    app = evaluation_app(Serving(None, {**SNAPSHOT, "flags": {"logged": {"status": True, "rollout_percentage": 50}}}))
-    attach(app, recorder)
+    snapshot = {**SNAPSHOT, "flags": {"logged": {"status": True, "rollout_percentage": 50}}}
+    app = evaluation_app(Serving(None, snapshot), setup=Setup(recorder=recorder))
     assert TestClient(app).post(path, json={"context": {"targetingKey": "ada"}}).status_code == 200
     assert recorder.drain(5)
     assert sink.records == []
@@ -145,9 +144,7 @@ def test_events_that_cannot_be_kept_are_not_acknowledged() -> None:
         def write(self, _records: Sequence[Any]) -> None:
             raise SinkUnavailable("full")
 
-    app = evaluation_app(Serving(None, SNAPSHOT))
-    attach(app, Recorder(Full()))
-    client = TestClient(app)
+    client = TestClient(evaluation_app(Serving(None, SNAPSHOT), setup=Setup(recorder=Recorder(Full()))))
     assert client.post("/v1/events", json={"events": [TRACK]}).status_code == 503
     assert client.get("/users/ada/flags/logged").status_code == 200
 
@@ -155,8 +152,7 @@ def test_events_that_cannot_be_kept_are_not_acknowledged() -> None:
 def test_exposures_are_written_before_a_machine_that_stops_between_requests(
     recorder: Recorder, sink: MemorySink
 ) -> None:
-    app = evaluation_app(Serving(None, SNAPSHOT))
-    attach(app, recorder)
+    app = evaluation_app(Serving(None, SNAPSHOT), setup=Setup(recorder=recorder))
     TestClient(Draining(app, recorder)).get("/users/ada/flags/logged")
     assert len(sink.records) == 1
 
@@ -165,9 +161,8 @@ def test_exposures_are_written_before_a_machine_that_stops_between_requests(
 def service(tmp_path: Path, recorder: Recorder) -> Iterator[TestClient]:
     (tmp_path / "flags.yaml").write_text(FILE, encoding="utf-8")
     store = SqliteStore(":memory:")
-    app = create_app(store, Serving(store))
-    attach(app, recorder, LocalReports(tmp_path / "flags.yaml"))
-    yield TestClient(app)
+    reports = LocalReports(tmp_path / "flags.yaml", "p", "e")
+    yield TestClient(create_app(store, Serving(store), Setup(recorder=recorder), reports))
     store.close()
 
 

@@ -29,7 +29,7 @@ from burgee.stores import Origin
 from burgee.stores.audit import AuditContext
 from burgee.stores.sqlite import SqliteStore
 from burgee.web.app import create_app
-from burgee.web.routes.experiments import attach
+from burgee.web.front import Setup
 from support.experiments import FILE, planned
 from support.http import served
 
@@ -61,8 +61,8 @@ def recorded(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[B
         return
     store = SqliteStore(":memory:")
     apply(store, compile_file(flags), Origin(commit="abc"), AuditContext("release.activate", "ci", "", time.time()))
-    app = create_app(store, Serving(store))
-    attach(app, Recorder(JsonlSink(folder), Scope("shop", "production")))
+    recorder = Recorder(JsonlSink(folder), Scope("shop", "production"))
+    app = create_app(store, Serving(store), Setup(recorder=recorder))
     with served(app) as url:
         yield BurgeeProvider.from_url(url, recorder=Recorder(HttpSink(url))), folder
     store.close()

@@ -12,31 +12,29 @@ from burgee.cli.commands.experiment import analysing, events_folder, plans_of, r
 from burgee.events.jsonl_sink import JsonlSink
 from burgee.events.recorder import Recorder
 from burgee.events.records import Pseudonyms, Scope
-from burgee.web.routes.experiments import attach
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from starlette.applications import Starlette
-
     from burgee.cli.stores import Where
 
 
-def record(app: Starlette, where: Where) -> None:
-    """Exposures and events to files; BURGEE_UNIT_SECRET says how units are named in them."""
+def recorder(where: Where) -> Recorder:
+    """Writes exposures and events to files; BURGEE_UNIT_SECRET says how units are named in them."""
     secret = os.environ.get("BURGEE_UNIT_SECRET", "")
     try:
         pseudonyms = Pseudonyms.parse(secret) if secret else None
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="BURGEE_UNIT_SECRET") from error
     scope = Scope(where.project, where.environment or "default", pseudonyms)
-    attach(app, Recorder(JsonlSink(events_folder(where.flags)), scope), LocalReports(where.flags))
+    return Recorder(JsonlSink(events_folder(where.flags)), scope)
 
 
 class LocalReports:
     """Reports from the records beside a flag file."""
 
-    def __init__(self, flags: Path) -> None:
+    def __init__(self, flags: Path, project: str, environment: str) -> None:
+        self.project, self.environment = project, environment
         self._flags = flags
 
     def every(self) -> list[dict[str, Any]]:

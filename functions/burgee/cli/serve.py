@@ -111,16 +111,16 @@ def _worker(where: Where, manner: Manner) -> Front:
 def _application(where: Where, manner: Manner, store: Store, serving: Serving) -> Front:
     from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-    from burgee.cli.recording import record
+    from burgee.cli.recording import LocalReports, recorder
     from burgee.web.app import create_app
     from burgee.web.front import Setup
 
     # An open service is for this machine: a page whose name was rebound to it gets nothing.
     setup = Setup(ring=KeyRing(store)) if manner.keyed else Setup(hosts=LOOPBACK | {manner.host})
-    app = create_app(store, serving, setup)
+    reports = LocalReports(where.flags, where.project, where.environment or "default")
+    app = create_app(store, serving, setup._replace(recorder=recorder(where)), reports)
     # The audit names who wrote, and not the proxy before this service.
     app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1,::1"))
-    record(app, where)
     return app.front
 
 

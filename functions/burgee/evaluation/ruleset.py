@@ -75,7 +75,7 @@ class Ruleset:
         self._cyclic: dict[str, bool] = {}
         self._faults: dict[str, str] = {}
         self._lock = RLock()
-        self.written: dict[tuple[str, int], tuple[Evaluation, Any]] = {}
+        self.written: dict[tuple[str, str, int], tuple[Evaluation, Any]] = {}
         """Answers as somebody writes them out, for as long as the ruleset gives them."""
 
     def evaluate(self, flag: str, context: Context, now: datetime | float | None = None) -> Evaluation:

@@ -17,7 +17,7 @@ from burgee.model import Reason
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from burgee.evaluation.ruleset import Ruleset
+    from burgee.evaluation.ruleset import ClientView, Ruleset
     from burgee.events.records import Record
     from burgee.events.sinks import Sink
     from burgee.model import Context, Evaluation
@@ -45,7 +45,9 @@ class Recorder:
         self._busy = False
         self._thread: Thread | None = None
 
-    def answered(self, ruleset: Ruleset, flag: str, answer: Evaluation, context: Context, *, asked: bool) -> None:
+    def answered(
+        self, ruleset: Ruleset | ClientView, flag: str, answer: Evaluation, context: Context, *, asked: bool
+    ) -> None:
         """Notes an answer, if the caller asked for it or the flag's experiment does and a split decided."""
         logged = ruleset.exposed.get(flag)
         arm = answer.reason is Reason.SPLIT and "rule" in answer.metadata

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from burgee.handlers import wiring
+from burgee.web.evaluation_app import evaluation_app
 from burgee.web.gateway import gateway
-from burgee.web.routes.evaluation import evaluation_app
 
 _store = wiring.polled_table() if wiring.TABLE else None
 _serving = wiring.serving(_store)
@@ -12,4 +12,4 @@ _serving = wiring.serving(_store)
 _serving.refresh()
 wiring.snapshots(_serving, _store)
 
-handler = gateway(wiring.recorded(evaluation_app(_serving, _store, wiring.setup(_store, wiring.ACCESS))))
+handler = gateway(wiring.draining(evaluation_app(_serving, _store, wiring.setup(_store, wiring.ACCESS))))

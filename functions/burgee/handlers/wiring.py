@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
+    from burgee.events.recorder import Recorder
     from burgee.stores import Store
-    from burgee.web.front import Guarded
-    from burgee.web.headers import Seen
+    from burgee.web.front import Front
+    from burgee.web.telemetry import Summary
 
 TABLE = os.environ.get("BURGEE_TABLE", "")
 TENANT = Tenant(os.environ.get("BURGEE_PROJECT", "default"), os.environ.get("BURGEE_ENVIRONMENT") or "default")
@@ -80,13 +81,13 @@ def setup(store: Store | None, access: str) -> Setup:
     if access not in {"keys", "iam", "jwt", "open"}:
         raise ValueError(f"BURGEE_ACCESS is {access!r}; it may be keys, iam, jwt or open")
     ring = KeyRing(store, project=TENANT.project) if store is not None and access == "keys" else None
-    watchers: list[Callable[[Seen], None]] = [
+    watchers: list[Callable[[Summary], None]] = [
         RequestLog(sys.stdout.write, every=LOG_LEVEL == "DEBUG"),
         Metrics(sys.stdout.write, function=os.environ.get("AWS_LAMBDA_FUNCTION_NAME")),
     ]
     if os.environ.get("BURGEE_OTEL") == "true":
         watchers.append(spans())
-    return Setup(ring=ring, vouched=vouching(access, TENANT), watch=together(*watchers))
+    return Setup(ring=ring, vouched=vouching(access, TENANT), watch=together(*watchers), recorder=recorder())
 
 
 def serving(store: Store | None) -> Serving:
@@ -96,17 +97,23 @@ def serving(store: Store | None) -> Serving:
     return Serving(store, snapshot, refresh_seconds=REFRESH_SECONDS, patience=PATIENCE_SECONDS)
 
 
-def recorded(app: Guarded) -> ASGIApp:
-    """The application, writing exposures and events to Firehose where there is a stream."""
+def recorder() -> Recorder | None:
+    """What writes exposures and events to Firehose; None if there is no stream."""
     if not STREAM:
-        return app.front
+        return None
     from burgee.events.firehose_sink import DeadLetters, FirehoseSink
     from burgee.events.recorder import Recorder
     from burgee.events.records import Pseudonyms, Scope
-    from burgee.web.routes.experiments import Draining, attach
 
     pseudonyms = Pseudonyms.parse(UNIT_SECRET) if UNIT_SECRET else None
     sink = FirehoseSink(STREAM, dead_letters=DeadLetters(DEAD_LETTERS))
-    recorder = Recorder(sink, Scope(TENANT.project, TENANT.environment, pseudonyms))
-    attach(app, recorder)
-    return Draining(app.front, recorder)
+    return Recorder(sink, Scope(TENANT.project, TENANT.environment, pseudonyms))
+
+
+def draining(app: Front) -> ASGIApp:
+    """The application, which writes what it records before Lambda freezes it."""
+    if app.recorder is None:
+        return app
+    from burgee.web.exposures import Draining
+
+    return Draining(app, app.recorder)

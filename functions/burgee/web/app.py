@@ -1,87 +1,86 @@
-"""The documented service: evaluation and management in one application."""
+"""The whole service: evaluation, and management by FastAPI, behind one front."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
-from starlette.middleware import Middleware
+from fastapi.routing import APIRoute
 
 from burgee.version import __version__
-from burgee.web.exchange import Need, need
-from burgee.web.front import Guarded, Setup
-from burgee.web.openapi import EVALUATION_PATHS, SECURITY
-from burgee.web.problems import HANDLERS, problem
-from burgee.web.protection.body import BodyGuard
-from burgee.web.protection.idempotency import Idempotency
+from burgee.web.evaluation_app import EVALUATION_ROUTES
+from burgee.web.exchange import Need
+from burgee.web.front import Front, Setup
+from burgee.web.openapi import describe
+from burgee.web.responses import HANDLERS
 from burgee.web.routes import flags, keys, releases
-from burgee.web.routes.evaluation import evaluation_routes
+from burgee.web.routes.experiments import report_routes
+from burgee.web.routing import Route, Routes
 from burgee.web.tenants import Tenants
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
+    from collections.abc import Iterator
+
+    from fastapi import APIRouter
+    from starlette.types import Receive, Scope, Send
 
     from burgee.serving.serving import Serving
     from burgee.stores import Store
+    from burgee.web.routes.experiments import Reports
 
 
-class Service(Guarded, FastAPI):
-    """FastAPI behind a front."""
+class Service(FastAPI):
+    """FastAPI behind a front, which every request passes first."""
+
+    front: Front
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI application."""
+        await self.front(scope, receive, send)
 
 
-def create_app(store: Store, serving: Serving, setup: Setup | None = None) -> Service:
+def create_app(store: Store, serving: Serving, setup: Setup | None = None, reports: Reports | None = None) -> Service:
     """The service over a store; `serving` answers evaluations and follows the store."""
     app = Service(
         title="Burgee",
         version=__version__,
         summary="Feature flags and A/B tests as reviewed code",
-        exception_handlers={**HANDLERS, RequestValidationError: _invalid, ValidationError: _invalid},
-        telemetry={"tracing": False, "metrics": False, "logs": False},  # it would tell paths, which name users
-        middleware=[Middleware(BodyGuard), Middleware(Idempotency)],
+        exception_handlers=HANDLERS,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # it would record paths, which name users
     )
-    app.stand_behind(Tenants(serving, store), setup or Setup())
-    serving.refresh()  # so that the first answer, whichever it is, can name its release
-    app.router.routes.extend(evaluation_routes())
-    for router in (flags.router, releases.router, keys.router):
+    routers = (flags.router, releases.router, keys.router)
+    for router in routers:
         app.include_router(router)
-    describe = app.openapi
+    own = (*EVALUATION_ROUTES, *(report_routes(reports) if reports is not None else ()))
+    managed = (route for router in routers for route in _managed(router))
+    routes = Routes((*own, *managed, *_documentation(app)))
+    framework = partial(FastAPI.__call__, app)
+    app.front = Front(routes, Tenants(serving, store), setup or Setup(), framework)
+    serving.refresh()  # so that the first answer, whichever it is, can name its release
+    documented = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            _describe(describe())
-        return describe()
+            describe(documented(), own)
+        return documented()
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the schema
     return app
 
 
-def _describe(document: dict[str, Any]) -> None:
-    """Adds the routes that FastAPI does not know, and what a key must be for each."""
-    document["paths"].update(EVALUATION_PATHS)
-    document.setdefault("components", {})["securitySchemes"] = SECURITY
-    for path, operations_ in document["paths"].items():
-        for method, operation in operations_.items():
-            needed = need(method.upper(), path)
-            if needed is not Need.NOTHING:
-                operation["security"] = [{"bearer": []}, {"header": []}]
-                operation["x-burgee-needs"] = str(needed)
+def _managed(router: APIRouter) -> Iterator[Route]:
+    """FastAPI's routes; one that does not say what it needs, needs everything."""
+    for route in router.routes:
+        assert isinstance(route, APIRoute)  # noqa: S101 - these routers have no others
+        need = Need((route.openapi_extra or {}).get("x-burgee-needs", Need.KEYS))
+        for method in route.methods or ():
+            yield Route(method, route.path, need, route.endpoint.__name__)
 
 
-async def _invalid(_request: Request, error: Exception) -> Response:
-    """A body or parameter that does not fit; each fault with its JSON pointer."""
-    assert isinstance(error, (RequestValidationError, ValidationError))  # noqa: S101 - registered for these alone
-    details = error.errors()
-    errors = [{"pointer": _pointer(detail["loc"]), "detail": str(detail["msg"])} for detail in details]
-    if any(detail["type"] == "json_invalid" for detail in details):
-        return problem(422, "invalid-json", "the body is not JSON", errors)
-    return problem(422, "invalid-request", "; ".join(f"{e['pointer']}: {e['detail']}" for e in errors)[:2000], errors)
-
-
-def _pointer(location: tuple[int | str, ...]) -> str:
-    steps = [str(step) for step in location if not str(step).startswith("(")]
-    if steps[:1] == ["body"]:
-        steps = steps[1:]
-    return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
+def _documentation(app: FastAPI) -> Iterator[Route]:
+    """The pages about this API, which are for everybody."""
+    paths = (app.openapi_url, app.docs_url, app.swagger_ui_oauth2_redirect_url, app.redoc_url)
+    for path in filter(None, paths):
+        for method in ("GET", "HEAD"):
+            yield Route(method, path, Need.NOTHING, path.strip("/").partition(".")[0])

@@ -1,4 +1,4 @@
-"""One exchange with a client: what its request asks leave for, who asks, and what else its answer depends on."""
+"""A request on its way to its answer: what it needs, who sent it, and whose flags answer."""
 
 from __future__ import annotations
 
@@ -9,21 +9,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from starlette.requests import Request
+    from starlette.types import Receive, Scope
 
     from burgee.evaluation.ruleset import ClientView, Ruleset
+    from burgee.events.recorder import Recorder
     from burgee.model import Context, Evaluation
     from burgee.serving.serving import Serving
     from burgee.stores import Store, Tenant
+    from burgee.web.protection.body import Bodies
+    from burgee.web.routing import Route
     from burgee.web.tenants import Tenants
 
 EXCHANGE = "burgee"
-"""Where an ASGI scope has its exchange."""
+"""The key of the exchange in an ASGI scope."""
 GONE = 499
-"""What nginx counts as the status where the client hung up, which is no fault of ours."""
+"""The status that nginx counts where the client hung up."""
 
 
 class Need(StrEnum):
-    """What a request asks leave for."""
+    """What the sender of a request must be allowed to do."""
 
     NOTHING = "nothing"
     EVALUATE = "evaluate"
@@ -35,33 +39,10 @@ class Need(StrEnum):
 
 
 EVERYTHING = frozenset(Need)
-_FIRST = {
-    "health": Need.NOTHING,
-    "docs": Need.NOTHING,
-    "redoc": Need.NOTHING,
-    "openapi.json": Need.NOTHING,
-    "users": Need.EVALUATE,
-    "ofrep": Need.EVALUATE,
-    "v1": Need.EVALUATE,
-    "ruleset": Need.RULES,
-    "keys": Need.KEYS,
-    "settings": Need.KEYS,
-}
-
-
-def need(method: str, path: str) -> Need:
-    """What a request needs, by its path's first part; a route that nobody thought of is for admin keys alone."""
-    first = path[1:].partition("/")[0]
-    found = _FIRST.get(first)
-    if found is not None:
-        return found
-    if method in {"GET", "HEAD"}:
-        return Need.READ
-    return Need.RELEASE if first == "releases" else Need.WRITE
 
 
 class Caller(NamedTuple):
-    """Who asks. `name` is None on the open service; `may` is nothing for who has shown no key."""
+    """Who sent a request. `name` is None on the open service; `may` is empty without a key."""
 
     tenant: Tenant
     may: frozenset[Need] = frozenset()
@@ -71,55 +52,78 @@ class Caller(NamedTuple):
 
 
 class Exchange:
-    """What is known of a request and for its answer, beside what ASGI says of both."""
+    """A request, and what its answer will have beside a status and a body."""
 
     caller: Caller
     serving: Serving
-    """Who asks, and the flags that answer. Both are there once the request was let in, as `tenant` is."""
+    """Who sent it, and the flags that answer. Both are set once the request is let in, as `tenant` is."""
     tenant: Tenant | None = None
+    route: Route | None = None
+    arguments: tuple[str, ...] = ()
+    """What the path says at the parameters of the route."""
+    need: Need = Need.KEYS
     version: int | None = None
-    """The release that has answered."""
-    operation: str | None = None
-    """What was done, where no route tells."""
+    """The release that answered."""
     status: int | None = None
     """Of the answer, once it has begun."""
     headers: tuple[tuple[bytes, bytes], ...] = ()
-    """What the answer has beside its own header fields and those of every answer."""
+    """Header fields of the answer beside its own and those of every answer."""
     reasons: dict[str, int] | None = None
-    """How many evaluations ended for which reason, where somebody counts."""
-    writes = False
-    """Whether it has a route that changes something; until that is known no body is read and nothing is kept."""
+    """How many evaluations ended for which reason; None if nobody counts."""
 
-    def __init__(self, fields: dict[bytes, bytes], request_id: bytes, tenants: Tenants, need: Need) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - each is a part of the request or of the service
+        self,
+        scope: Scope,
+        receive: Receive,
+        path: str,
+        fields: dict[bytes, bytes],
+        tenants: Tenants,
+        bodies: Bodies,
+        recorder: Recorder | None = None,
+    ) -> None:
+        self.scope = scope
+        self.receive = receive
+        self.path = path
+        """Without the root path."""
         self.fields = fields
-        """The request's header fields; of several of one name the first."""
-        self.request_id = request_id
+        """The request's header fields; the first of several of one name."""
         self.tenants = tenants
-        self.need = need
+        self.bodies = bodies
+        self.recorder = recorder
+        self.request_id = b""
 
     def flags(self, context: Context, now: float) -> Ruleset | ClientView:
-        """The flags that may be evaluated: all of the tenant's, or those that clients may see.
+        """The flags that the caller may evaluate: all of the tenant's, or those that clients may see.
 
-        While a release is on trial, which one answers depends on the user.
+        While a release is a canary, the user decides which release answers.
         """
         ruleset = self.serving.ruleset(context, now)
         self.version = int(ruleset.release["version"])
         return ruleset.for_clients() if self.caller.client else ruleset
 
-    def note(self, answers: Iterable[Evaluation]) -> None:
-        """Counts evaluations by their reason, where somebody counts."""
+    def count(self, answers: Iterable[Evaluation]) -> None:
+        """Counts evaluations by their reason, if somebody counts."""
         if self.reasons is not None:
             for answer in answers:
                 self.reasons[answer.reason] = self.reasons.get(answer.reason, 0) + 1
 
-    def of(self, project: str, environment: str) -> bool:
-        """Whether the caller is of this tenant, whose records lie here; whoever has shown no key is at home."""
+    def belongs_to(self, project: str, environment: str) -> bool:
+        """Whether the caller is of this tenant; a caller without a key is of the home tenant."""
         caller = self.caller
         return caller.key is None or (caller.tenant.project, caller.tenant.environment) == (project, environment)
 
+    async def body(self, limit: int) -> bytes:
+        """The request's body, of at most so many bytes; TooLarge, TooSlow, Overloaded or Gone."""
+        return await self.bodies.read(self.receive, limit, self.caller.key or self.caller.name or "")
+
+    @property
+    def if_none_match(self) -> str:
+        """The ETags that the client has; empty if it names none."""
+        return str(self.fields.get(b"if-none-match", b""), "latin-1")
+
 
 def exchange_of(request: Request) -> Exchange:
-    """What the front knows of a request."""
+    """The exchange of a request that the framework routes."""
     exchange: Exchange = request.scope[EXCHANGE]
     return exchange
 

@@ -1,163 +1,221 @@
-"""What stands before an application: each step that a request passes, in order, and OFREP, which needs no router.
-
-One layer, because a flag is evaluated in less time than a few of them take to hand a request on.
-"""
+"""What every request passes, in order, before it is answered: by a route of ours, or by the framework behind."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from starlette.applications import Starlette
-from starlette.routing import Match
-
-from burgee.web.exchange import EXCHANGE, GONE, Exchange, Need, need
-from burgee.web.headers import headers, request_id, seen
-from burgee.web.problems import broken, refusal
-from burgee.web.protection.access import Access, Stranger
-from burgee.web.protection.body import MAX_SECONDS, Gone
+from burgee.errors import Refused, StoreError
+from burgee.web.exchange import EXCHANGE, GONE, Exchange
+from burgee.web.headers import headers, request_id
+from burgee.web.problems import internal, problem, problem_of, refusal
+from burgee.web.protection import body as bodies
+from burgee.web.protection.access import Access, Unknown
 from burgee.web.protection.cors import Cors
 from burgee.web.protection.rate_limits import DEFAULT, Limiter, Limits
-from burgee.web.routes import ofrep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from burgee.access.key_cache import KeyRing
+    from burgee.events.recorder import Recorder
     from burgee.web.exchange import Caller
-    from burgee.web.headers import Seen
+    from burgee.web.replies import Reply
+    from burgee.web.routing import Routes
+    from burgee.web.telemetry import Summary
     from burgee.web.tenants import Tenants
 
 
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """How a service is guarded. Without `ring` and `vouched` it is open, which is for loopback addresses alone.
-
-    `vouched` tells who a request comes from where something before us has made sure of that.
-    """
+class Setup(NamedTuple):
+    """How a service is protected. Without `ring` and `vouched` it is open, which is for loopback addresses alone."""
 
     ring: KeyRing | None = None
     vouched: Callable[[Scope], Caller | None] | None = None
-    watch: Callable[[Seen], None] | None = None
+    """The caller of a request that something before us has authenticated."""
+    watch: Callable[[Summary], None] | None = None
     limits: Limits | None = DEFAULT
     hosts: frozenset[str] = frozenset()
     """The only names it answers to, against pages that rebind a name to this machine; any if empty."""
     origins: frozenset[str] = frozenset()
-    """Web origins that may ask whatever the settings of a project say."""
-
-
-class Guarded(Starlette):
-    """An application that a request reaches through its front alone, which stands before all its own layers."""
-
-    front: Front
-
-    def stand_behind(self, tenants: Tenants, setup: Setup) -> None:
-        """Gives it its front, without which it answers nobody."""
-        self.front = Front(self, super().__call__, tenants, setup)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI application."""
-        await self.front(scope, receive, send)
+    """Web origins that may evaluate whatever the settings of a project say."""
+    address: Callable[[Scope], str] | None = None
+    """The address of a request's sender, where it is not the one that the connection comes from."""
+    recorder: Recorder | None = None
+    """Where exposures and events are recorded."""
 
 
 class Front:
-    """What every request passes, in order, before the layers and routes of its application; answers OFREP itself.
+    """An ASGI application: answers the routes of its own, and hands on to the framework what that answers."""
 
-    It is an ASGI application too: a server that is given it saves the call of the other.
-    """
-
-    def __init__(
-        self, app: Starlette, routed: ASGIApp, tenants: Tenants, setup: Setup, seconds: float = MAX_SECONDS
-    ) -> None:
-        self.app = app
-        self.routed = routed
+    def __init__(self, routes: Routes, tenants: Tenants, setup: Setup, framework: ASGIApp | None = None) -> None:
+        self.routes = routes
         self.tenants = tenants
-        self.watch = setup.watch
+        self.recorder = setup.recorder
         self.hosts = {host.encode() for host in setup.hosts}
         keyed = setup.ring is not None or setup.vouched is not None
         self.cors = Cors(tenants, setup.origins, keyed=keyed)
-        self.access = Access(tenants.home, setup.ring, setup.vouched)
+        self.access = Access(tenants.home, setup.ring, setup.vouched, setup.address)
         self.limiter = None if setup.limits is None else Limiter(setup.limits)
-        self.seconds = seconds
+        self.bodies = bodies.Bodies()
+        self.framework = framework
+        self.watch = setup.watch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application."""
         if scope["type"] != "http":
-            await self.routed(scope, receive, send)
+            await self._no_request(scope, receive, send)
             return
-        scope["app"] = self.app
         started = time.perf_counter()
-        fields, flag = dict(reversed([*scope["headers"]])), ofrep.asked(scope["path"])
-        needed = need(scope["method"], scope["path"]) if flag is None else Need.EVALUATE
-        scope[EXCHANGE] = exchange = Exchange(fields, request_id(scope, fields), self.tenants, needed)
-        if self.watch is not None:
-            exchange.reasons = {}
-        answer: Response | ofrep.Reply | None
+        exchange = self._exchange(scope, receive)
         try:
-            page = self.cors.page(exchange)
-            answer = None if page is None else await self.cors.preflight(scope, exchange, page)
-            if answer is None:
-                answer = self._misdirected(scope, exchange)
-                if answer is None:
-                    known = self.access.known(scope, exchange)
-                    caller = await self.access.asked(scope, known) if isinstance(known, Stranger) else known
-                    answer = self._refusal(scope, exchange, caller)
-                if page is not None:
-                    exchange.headers += await self.cors.headers(exchange, page)
-            if answer is None and flag is not None:
-                answer = await ofrep.answer(scope, exchange, receive, flag, self.seconds)
-            if answer is None:
-                await self._hand_on(scope, exchange, receive, send)
-            else:
-                await send(_start(answer, scope, exchange))
-                await send({"type": "http.response.body", "body": answer.body})
-        except Gone:
+            reply = await self._refusal(exchange)
+            if reply is None:
+                reply = await self._answer(exchange, send)
+            if reply is not None:
+                await _send(reply, exchange, send)
+        except bodies.Gone:
             exchange.status = GONE
         except Exception:  # whatever it is: it is answered here and raised to the server, which logs it
-            await self._tell_of_fault(scope, exchange, send)
+            if exchange.status is None:
+                await _send(internal(exchange.path), exchange, send)
             raise
         finally:
             if self.watch is not None:
-                self.watch(seen(scope, exchange, time.perf_counter() - started))
+                from burgee.web.telemetry import summary
 
-    @staticmethod
-    async def _tell_of_fault(scope: Scope, exchange: Exchange, send: Send) -> None:
-        """Answers where nothing has: the application tells of its own faults, and raises them too, to be logged."""
-        if exchange.status is None:
-            fault = broken(scope)
-            await send(_start(fault, scope, exchange))
-            await send({"type": "http.response.body", "body": fault.body})
+                self.watch(summary(exchange, time.perf_counter() - started))
 
-    def _misdirected(self, scope: Scope, exchange: Exchange) -> Response | None:
+    async def _no_request(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A server's lifespan, or a WebSocket."""
+        if self.framework is not None:
+            await self.framework(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close"})
+        else:
+            raise NotImplementedError(scope["type"])  # as ASGI has it for what an application does not take
+
+    def _exchange(self, scope: Scope, receive: Receive) -> Exchange:
+        path, raw, root = scope["path"], scope.get("raw_path"), scope.get("root_path")
+        if root and path.startswith(f"{root}/"):
+            path = path[len(root) :]
+            raw = raw and raw.removeprefix(root.encode())
+        fields = dict(reversed([*scope["headers"]]))
+        exchange = Exchange(scope, receive, path, fields, self.tenants, self.bodies, self.recorder)
+        exchange.request_id = request_id(scope, fields)
+        exchange.route, exchange.arguments, exchange.need = self.routes.find(scope["method"], path, raw)
+        if self.watch is not None:
+            exchange.reasons = {}
+        scope[EXCHANGE] = exchange
+        return exchange
+
+    async def _refusal(self, exchange: Exchange) -> Reply | None:
+        """Why the request goes no further, or what a browser asks before it sends one."""
+        page = self.cors.page(exchange)
+        if page is not None:
+            answer = await self.cors.preflight(exchange, page)
+            if answer is not None:
+                return answer
+        refused = self._misdirected(exchange)
+        if refused is None:
+            known = self.access.known(exchange)
+            caller = await self.access.ask(exchange, known) if isinstance(known, Unknown) else known
+            refused = self.access.refusal(exchange, caller)
+            if refused is None and self.limiter is not None:
+                refused = self.limiter.refusal(exchange)
+        if page is not None:
+            exchange.headers += await self.cors.headers(exchange, page)
+        return refused
+
+    def _misdirected(self, exchange: Exchange) -> Reply | None:
         host = exchange.fields.get(b"host", b"")
         name, _, port = host.rpartition(b":")
         if not self.hosts or host in self.hosts or (port.isdigit() and name in self.hosts):
             return None
-        return refusal(scope, 421, "misdirected", "this service goes by another name")
+        return refusal(exchange.path, 421, "misdirected", "unknown Host header")
 
-    def _refusal(self, scope: Scope, exchange: Exchange, caller: Caller | Response) -> Response | None:
-        refused = self.access.refuses(scope, exchange, caller)
-        if refused is None and self.limiter is not None:
-            return self.limiter.refuses(scope, exchange)
-        return refused
+    async def _answer(self, exchange: Exchange, send: Send) -> Reply | None:
+        """What a route of ours answers; None if the framework has answered."""
+        route = exchange.route
+        try:
+            if route is None:
+                return self._unrouted(exchange)
+            if route.answer is not None:
+                return await route.answer(exchange)
+            return await self._managed(exchange, send)
+        except bodies.TooSlow:
+            return bodies.too_slow(exchange.path)
+        except bodies.Overloaded:
+            return bodies.overloaded(exchange.path)
+        except (Refused, StoreError) as error:
+            return problem_of(error)
 
-    async def _hand_on(self, scope: Scope, exchange: Exchange, receive: Receive, send: Send) -> None:
-        async def tell(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                exchange.status = message["status"]
-                message["headers"] = headers(scope, exchange, message.get("headers", ()))
-            await send(message)
+    def _unrouted(self, exchange: Exchange) -> Reply:
+        """The answer where no route is: 405 if the path has other methods, a redirect if it has a slash too many."""
+        methods = self.routes.methods(exchange.path, exchange.scope.get("raw_path"))
+        if methods:
+            allow = (b"allow", ", ".join(methods).encode())
+            return problem(405, "method-not-allowed", "Method Not Allowed", allow)
+        bare = exchange.path.rstrip("/")
+        if bare != exchange.path and self.routes.methods(bare):
+            from burgee.web.redirects import redirect
 
-        if scope["method"] not in {"GET", "HEAD"}:
-            exchange.writes = any(route.matches(scope)[0] is Match.FULL for route in self.app.routes)
-        await self.routed(scope, receive, tell)
+            return redirect(exchange.scope)
+        return problem(404, "not-found", "Not Found")
+
+    async def _managed(self, exchange: Exchange, send: Send) -> Reply | None:
+        """Hands a request on to the framework; the body of a write is read, checked and remembered before."""
+        assert self.framework is not None  # noqa: S101 - only a service with a framework has such routes
+        receive = exchange.receive
+        if exchange.scope["method"] not in {"GET", "HEAD"}:
+            if bodies.claimed(exchange.fields) > bodies.MAX_BYTES:
+                return bodies.too_large(exchange.path, bodies.MAX_BYTES)
+            try:
+                body = await exchange.body(bodies.MAX_BYTES)
+            except bodies.TooLarge:
+                return bodies.too_large(exchange.path, bodies.MAX_BYTES)
+            fault = bodies.json_fault(body)
+            if fault is not None:
+                return problem(422, "invalid-json", fault)
+            from burgee.web.protection import idempotency
+
+            key = idempotency.key_of(exchange)
+            if key is not None:
+                return await idempotency.once(exchange, key, body, self.framework)
+            receive = _given(body, receive)
+        await self.framework(exchange.scope, receive, _finishing(exchange, send))
+        return None
 
 
-def _start(answer: Response | ofrep.Reply, scope: Scope, exchange: Exchange) -> Message:
-    exchange.status = answer.status_code
-    told = headers(scope, exchange, answer.raw_headers)
-    return {"type": "http.response.start", "status": answer.status_code, "headers": told}
+def _given(body: bytes, receive: Receive) -> Receive:
+    """A body that was read already, then what the server says after it."""
+    first = True
+
+    async def again() -> Message:
+        nonlocal first
+        if not first:
+            return await receive()
+        first = False
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+def _finishing(exchange: Exchange, send: Send) -> Send:
+    """Sends the framework's answer with the header fields of every answer."""
+
+    async def finish(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            exchange.status = message["status"]
+            message["headers"] = headers(exchange, message.get("headers", ()))
+        await send(message)
+
+    return finish
+
+
+async def _send(reply: Reply, exchange: Exchange, send: Send) -> None:
+    exchange.status = reply.status_code
+    fields = headers(exchange, reply.raw_headers)
+    await send({"type": "http.response.start", "status": reply.status_code, "headers": fields})
+    await send({"type": "http.response.body", "body": reply.body})

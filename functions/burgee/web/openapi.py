@@ -1,130 +1,65 @@
-"""The evaluation routes as OpenAPI describes them: they are plain Starlette, which FastAPI cannot describe."""
+"""OpenAPI operations of the routes that FastAPI does not document, and what every route of a service needs."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-_LATE = "The body did not arrive in time"
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from burgee.web.exchange import Need
+    from burgee.web.routing import Route
+
+PROBLEM = {"application/problem+json": {"schema": {"type": "object"}}}
 REFUSED = {"401": "No key that works", "403": "The key may not do that", "429": "Too many requests"}
+METADATA = {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}
 SECURITY = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key."},
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same key."},
 }
 
 
-def _operation(summary: str, path: list[str], schema: dict[str, Any], *, missing: bool = False) -> dict[str, Any]:
-    parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in path]
-    responses: dict[str, Any] = {
-        "200": {"description": "The answer", "content": {"application/json": {"schema": schema}}},
-        "304": {"description": "Not changed since `If-None-Match`"},
-    }
-    body = {"application/problem+json": {"schema": {"type": "object"}}}
-    responses |= {status: {"description": description, "content": body} for status, description in REFUSED.items()}
-    if missing:
-        responses["404"] = {"description": "No such flag", "content": body}
-    return {"get": {"summary": summary, "tags": ["evaluation"], "parameters": parameters, "responses": responses}}
+def answered(description: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The response 200."""
+    return {"200": {"description": description, "content": {"application/json": {"schema": schema}}}}
 
 
-_ENTRY = {
-    "type": "object",
-    "required": ["flag_name", "enabled", "description", "variant", "value", "reason"],
-    "properties": {
-        "flag_name": {"type": "string"},
-        "enabled": {"type": "boolean"},
-        "description": {"type": ["string", "null"]},
-        "variant": {"type": ["string", "null"]},
-        "value": {},
-        "reason": {"enum": ["STATIC", "DEFAULT", "TARGETING_MATCH", "SPLIT", "DISABLED", "ERROR"]},
-    },
-}
-_USER = {
-    "type": "object",
-    "required": ["user_id", "flags"],
-    "properties": {"user_id": {"type": "string"}, "flags": {"type": "array", "items": _ENTRY}},
-}
-_HEALTH = {"type": "object", "required": ["status", "timestamp", "version"]}
-_METADATA = {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}
-_ANSWER = {
-    "type": "object",
-    "required": ["key", "reason", "variant", "metadata"],
-    "properties": {
-        "key": {"type": "string"},
-        "reason": {"enum": ["STATIC", "DEFAULT", "TARGETING_MATCH", "SPLIT", "DISABLED"]},
-        "variant": {"type": "string"},
-        "value": {"type": ["boolean", "string", "number", "object", "array"]},
-        "metadata": _METADATA,
-    },
-}
-_FAILURE = {
-    "type": "object",
-    "required": ["errorCode", "errorDetails"],
-    "properties": {
-        "key": {"type": "string"},
-        "errorCode": {
-            "enum": ["FLAG_NOT_FOUND", "PARSE_ERROR", "TARGETING_KEY_MISSING", "INVALID_CONTEXT", "GENERAL"]
-        },
-        "errorDetails": {"type": "string"},
-    },
-}
-_BULK = {
-    "type": "object",
-    "required": ["flags", "metadata"],
-    "properties": {"flags": {"type": "array", "items": {"anyOf": [_ANSWER, _FAILURE]}}, "metadata": _METADATA},
-}
+def problems(statuses: Mapping[str, str]) -> dict[str, Any]:
+    """Responses with a problem document, from status to description."""
+    return {status: {"description": description, "content": PROBLEM} for status, description in statuses.items()}
 
 
-def _ofrep(summary: str, path: list[str], schema: dict[str, Any], **statuses: str) -> dict[str, Any]:
-    context = {"type": "object", "properties": {"context": {"type": "object"}}}
-    responses = {"200": {"description": "The answer", "content": {"application/json": {"schema": schema}}}}
-    for status, description in {**statuses, **REFUSED}.items():
-        failure = {"content": {"application/json": {"schema": _FAILURE}}} if status != "_304" else {}
-        responses[status.removeprefix("_")] = {"description": description, **failure}
+def read(
+    summary: str,
+    schema: Mapping[str, Any],
+    parameters: Sequence[Mapping[str, Any]] = (),
+    errors: Mapping[str, str] | None = None,
+    group: str = "evaluation",
+) -> dict[str, Any]:
+    """The operation of a read, which carries an ETag."""
     return {
-        "post": {
-            "summary": summary,
-            "tags": ["OFREP"],
-            "parameters": [
-                {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in path
-            ],
-            "requestBody": {"required": True, "content": {"application/json": {"schema": context}}},
-            "responses": responses,
-        }
+        "summary": summary,
+        "tags": [group],
+        "parameters": list(parameters),
+        "responses": {
+            **answered("The answer", schema),
+            "304": {"description": "Not changed since `If-None-Match`"},
+            **problems({**REFUSED, **(errors or {})}),
+        },
     }
 
 
-_RULES = {
-    "type": "object",
-    "required": ["version", "source", "release", "snapshot", "overrides"],
-    "properties": {
-        "version": {"type": "integer"},
-        "source": {"enum": ["store", "bundled", "none"]},
-        "release": _METADATA,
-        "snapshot": {"type": "object", "required": ["flags"]},
-        "overrides": {"type": "array", "items": {"type": "object", "required": ["flag", "definition"]}},
-        "trial": {"type": ["object", "null"], "required": ["bake", "release", "snapshot"]},
-    },
-}
-EVALUATION_PATHS = {
-    "/ruleset": _operation("The release with its overrides, for evaluating elsewhere", [], _RULES),
-    "/ofrep/v1/evaluate/flags": _ofrep(
-        "What a context gets of every flag",
-        [],
-        _BULK,
-        _304="Not changed since `If-None-Match`",
-        _400="No context",
-        _408=_LATE,
-    ),
-    "/ofrep/v1/evaluate/flags/{key}": _ofrep(
-        "What a context gets of one flag",
-        ["key"],
-        _ANSWER,
-        _400="No context, or no answer",
-        _404="No such flag",
-        _408=_LATE,
-    ),
-    "/health": _operation("Whether it is up, and on which release", [], _HEALTH),
-    "/users/{user_id}/flags": _operation("What a user gets of every flag", ["user_id"], _USER),
-    "/users/{user_id}/flags/{flag_name}": _operation(
-        "What a user gets of one flag", ["user_id", "flag_name"], _ENTRY, missing=True
-    ),
-}
+def needing(need: Need) -> dict[str, Any]:
+    """The members of an operation that say what a caller must be allowed to do."""
+    return {"security": [{"bearer": []}, {"header": []}], "x-burgee-needs": str(need)}
+
+
+def describe(document: dict[str, Any], routes: Iterable[Route]) -> None:
+    """Adds the routes that FastAPI does not know, and how keys are sent."""
+    document.setdefault("components", {})["securitySchemes"] = SECURITY
+    for route in routes:
+        if route.document is not None:
+            operation = route.document()
+            if route.need != "nothing":
+                operation |= needing(route.need)
+            document["paths"].setdefault(route.path, {})[route.method.lower()] = operation

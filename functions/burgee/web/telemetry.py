@@ -1,52 +1,89 @@
-"""What is told of requests as lines of JSON: one log record each, and metrics in CloudWatch's embedded format.
+"""Requests as lines of JSON: one log record each, and metrics in CloudWatch's embedded format.
 
-A record has the operation, the outcome and whose key it was; never a path, a user, an attribute or a body.
+A record has the operation, the outcome and the id of the key; never a path, a user, an attribute or a body.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from burgee.times import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from burgee.web.headers import Seen
+    from burgee.serving.serving import Status
+    from burgee.web.exchange import Exchange
 
 NAMESPACE = "Burgee"
 FLUSH_SECONDS = 5.0
 MAX_VALUES = 100
 """CloudWatch takes no more values of one metric in a line."""
-EVALUATIONS = {"user_flag", "user_flags", "one", "bulk"}
+_METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"}
+_ALWAYS_LOGGED = {401, 403, 429}
+
+
+class Summary(NamedTuple):
+    """How a request went. `reasons` counts evaluations; nothing here comes from a context or a body."""
+
+    request_id: str
+    operation: str
+    method: str
+    status: int
+    seconds: float
+    project: str | None
+    environment: str | None
+    key: str | None
+    serving: Status | None
+    reasons: Mapping[str, int]
+    logged: bool = True
+    """Whether its route asks for a log record of each request."""
+
+
+def summary(exchange: Exchange, seconds: float) -> Summary:
+    """How a request went."""
+    tenant, route, method = exchange.tenant, exchange.route, exchange.scope["method"]
+    return Summary(
+        exchange.request_id.decode(),
+        "none" if route is None else route.operation,
+        method if method in _METHODS else "other",
+        exchange.status or 500,
+        seconds,
+        tenant.project if tenant else None,
+        tenant.environment if tenant else None,
+        exchange.caller.key if tenant else None,
+        exchange.serving.status() if tenant else None,
+        exchange.reasons or {},
+        route is None or route.logged,
+    )
 
 
 class RequestLog:
-    """A line for each request; of evaluations, which are many, only those that failed unless `every`."""
+    """A line for each request; of evaluations, which are many, only for those refused or failed unless `every`."""
 
     def __init__(self, write: Callable[[str], object], *, every: bool = False) -> None:
         self._write = write
         self._every = every
 
-    def __call__(self, seen: Seen) -> None:
-        """Tells of one request."""
-        if seen.operation in EVALUATIONS and seen.status < 500 and not self._every:
+    def __call__(self, request: Summary) -> None:
+        """Logs one request."""
+        if not (request.logged or self._every or request.status >= 500 or request.status in _ALWAYS_LOGGED):
             return
         record = {
             "timestamp": format_time(time.time()),
-            "level": "ERROR" if seen.status >= 500 else "WARN" if seen.status in {401, 403, 429} else "INFO",
+            "level": "ERROR" if request.status >= 500 else "WARN" if request.status in _ALWAYS_LOGGED else "INFO",
             "message": "request",
-            "request_id": seen.request_id,
-            "operation": seen.operation,
-            "method": seen.method,
-            "status": seen.status,
-            "milliseconds": round(seen.seconds * 1000, 3),
-            "project": seen.project,
-            "environment": seen.environment,
-            "key": seen.key,
-            "release": None if seen.serving is None else seen.serving.version,
+            "request_id": request.request_id,
+            "operation": request.operation,
+            "method": request.method,
+            "status": request.status,
+            "milliseconds": round(request.seconds * 1000, 3),
+            "project": request.project,
+            "environment": request.environment,
+            "key": request.key,
+            "release": None if request.serving is None else request.serving.version,
         }
         self._write(json.dumps({name: value for name, value in record.items() if value is not None}) + "\n")
 
@@ -74,13 +111,13 @@ class Metrics:
         self._due = clock()
         self._tenants: dict[tuple[str, str], _Counts] = {}
 
-    def __call__(self, seen: Seen) -> None:
+    def __call__(self, request: Summary) -> None:
         """Counts one request."""
-        failed, full = seen.status >= 500, False
+        failed, full = request.status >= 500, False
         self._failures += failed
-        if seen.project is not None and seen.environment is not None:
-            counts = self._tenants.setdefault((seen.project, seen.environment), _Counts())
-            counts.add(seen)
+        if request.project is not None and request.environment is not None:
+            counts = self._tenants.setdefault((request.project, request.environment), _Counts())
+            counts.add(request)
             full = len(counts.latency) >= MAX_VALUES
         if failed or full or self._clock() >= self._due:
             self.flush()
@@ -93,25 +130,25 @@ class Metrics:
             self._line({"Function": self._function}, {"Failures": (self._failures, "Count")})
         self._failures = 0
         for (project, environment), counts in self._tenants.items():
-            whose = {"Project": project, "Environment": environment}
-            self._line(whose, counts.values())
+            dimensions = {"Project": project, "Environment": environment}
+            self._line(dimensions, counts.values())
             for reason, number in counts.reasons.items():
-                self._line({**whose, "Reason": reason}, {"Evaluations": (number, "Count")})
+                self._line({**dimensions, "Reason": reason}, {"Evaluations": (number, "Count")})
         self._tenants = {}
 
-    def _line(self, whose: dict[str, str], values: dict[str, tuple[Any, str]]) -> None:
+    def _line(self, dimensions: dict[str, str], values: dict[str, tuple[Any, str]]) -> None:
         directive = {
             "Namespace": NAMESPACE,
-            "Dimensions": [list(whose)],
+            "Dimensions": [list(dimensions)],
             "Metrics": [{"Name": name, "Unit": unit} for name, (_, unit) in values.items()],
         }
         head = {"Timestamp": int(self._clock() * 1000), "CloudWatchMetrics": [directive]}
-        told = {name: value for name, (value, _) in values.items()}
-        self._write(json.dumps({"_aws": head, **whose, **told}) + "\n")
+        plain = {name: value for name, (value, _) in values.items()}
+        self._write(json.dumps({"_aws": head, **dimensions, **plain}) + "\n")
 
 
 class _Counts:
-    """What a tenant's requests came to."""
+    """The counts of one tenant's requests."""
 
     def __init__(self) -> None:
         self.requests = 0
@@ -122,15 +159,15 @@ class _Counts:
         self.latency: list[float] = []
         self.reasons: dict[str, int] = {}
 
-    def add(self, seen: Seen) -> None:
+    def add(self, request: Summary) -> None:
         self.requests += 1
-        self.failures += seen.status >= 500
-        self.refused += seen.status == 429
-        self.latency.append(round(seen.seconds * 1000, 3))
-        if seen.serving is not None:
-            self.age = max(self.age, seen.serving.age_seconds)
-            self.failing += seen.serving.error is not None
-        for reason, number in seen.reasons.items():
+        self.failures += request.status >= 500
+        self.refused += request.status == 429
+        self.latency.append(round(request.seconds * 1000, 3))
+        if request.serving is not None:
+            self.age = max(self.age, request.serving.age_seconds)
+            self.failing += request.serving.error is not None
+        for reason, number in request.reasons.items():
             self.reasons[reason] = self.reasons.get(reason, 0) + number
 
     def values(self) -> dict[str, tuple[Any, str]]:
@@ -144,34 +181,34 @@ class _Counts:
         }
 
 
-def together(*watchers: Callable[[Seen], None]) -> Callable[[Seen], None]:
-    """Tells each of them."""
+def together(*watchers: Callable[[Summary], None]) -> Callable[[Summary], None]:
+    """One watcher of several."""
 
-    def watch(seen: Seen) -> None:
+    def watch(request: Summary) -> None:
         for watcher in watchers:
-            watcher(seen)
+            watcher(request)
 
     return watch
 
 
-def spans() -> Callable[[Seen], None]:
-    """A span for each request by OpenTelemetry, which has to be installed; where it goes is its SDK's affair."""
+def spans() -> Callable[[Summary], None]:
+    """A span for each request by OpenTelemetry, which has to be installed; its SDK decides where it goes."""
     from opentelemetry import trace
 
     tracer = trace.get_tracer("burgee")
 
-    def watch(seen: Seen) -> None:
+    def watch(request: Summary) -> None:
         end = time.time_ns()
         attributes: dict[str, str | int] = {
-            "http.request.method": seen.method,
-            "http.response.status_code": seen.status,
-            "burgee.request_id": seen.request_id,
-            "burgee.project": seen.project or "",
-            "burgee.environment": seen.environment or "",
-            "burgee.release": seen.serving.version if seen.serving else 0,
+            "http.request.method": request.method,
+            "http.response.status_code": request.status,
+            "burgee.request_id": request.request_id,
+            "burgee.project": request.project or "",
+            "burgee.environment": request.environment or "",
+            "burgee.release": request.serving.version if request.serving else 0,
         }
-        start = end - int(seen.seconds * 1e9)
-        span = tracer.start_span(f"burgee.{seen.operation}", start_time=start, attributes=attributes)
+        start = end - int(request.seconds * 1e9)
+        span = tracer.start_span(f"burgee.{request.operation}", start_time=start, attributes=attributes)
         span.end(end)
 
     return watch

@@ -1,4 +1,4 @@
-"""Who may ask for what: the one seam that every request passes, before it is routed. Loads no framework."""
+"""Who sent a request, and whether they may: every request passes here before anything answers it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from burgee.web.protection.token_buckets import Buckets, Rate
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from starlette.responses import Response
     from starlette.types import Scope as AsgiScope
 
     from burgee.access.key_cache import KeyRing
     from burgee.access.keys import Key, Named
     from burgee.stores import Tenant
     from burgee.web.exchange import Exchange
+    from burgee.web.replies import Reply
 
 _CLIENT = frozenset({Need.EVALUATE})
 _SERVER = frozenset({Need.EVALUATE, Need.RULES})
@@ -29,11 +29,15 @@ _SCOPES = {
     Scope.WRITE: frozenset({Need.WRITE}),
     Scope.RELEASE: frozenset({Need.RELEASE}),
 }
-_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="burgee"'}
+_CHALLENGE = (b"www-authenticate", b'Bearer realm="burgee"')
+UNKNOWN = Rate("unknown", 200, 400)
+"""How many keys that this process does not know are looked up, for all addresses together."""
+UNKNOWN_EACH = Rate("unknown of one address", 10, 50)
+"""The same for one address: an IPv4 address, or a /64 network of IPv6."""
 
 
 def key_caller(tenant: Tenant, key: Key) -> Caller:
-    """Who a working key stands for."""
+    """The caller that a working key stands for."""
     if key.kind is Kind.CLIENT:
         return Caller(tenant, _CLIENT, key.name, key.id, client=True)
     if key.kind is Kind.SERVER:
@@ -42,13 +46,13 @@ def key_caller(tenant: Tenant, key: Key) -> Caller:
 
 
 def scoped(scopes: tuple[Scope, ...]) -> frozenset[Need]:
-    """What scopes allow; all of them also the keeping of keys."""
+    """What scopes allow; all of them together also to manage keys."""
     may = frozenset().union(*(_SCOPES[scope] for scope in scopes))
     return may | {Need.KEYS} if set(scopes) == set(Scope) else may
 
 
-class Stranger(NamedTuple):
-    """Who has shown a token that memory does not know, and the ring to ask for it."""
+class Unknown(NamedTuple):
+    """A token whose key memory does not have as of now, and the ring to look it up in."""
 
     ring: KeyRing
     name: Named
@@ -56,20 +60,28 @@ class Stranger(NamedTuple):
 
 
 class Access:
-    """Tells who a request comes from: by its key, by what already vouched for it, or, without a ring, anybody."""
+    """Finds the caller of a request: by its key, by what vouched for it already, or anybody if there is no ring."""
 
     def __init__(
-        self, home: Tenant, ring: KeyRing | None = None, vouched: Callable[[AsgiScope], Caller | None] | None = None
+        self,
+        home: Tenant,
+        ring: KeyRing | None = None,
+        vouched: Callable[[AsgiScope], Caller | None] | None = None,
+        address: Callable[[AsgiScope], str] | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ring = ring
         self._vouched = vouched
-        # Only keys that memory does not hold cost a read, and a flood of those is a guesser's.
-        self._strangers = Buckets(Rate("unknown", 50, 200))
+        self._address = address or peer
+        # A key that this process has never read costs a read, and most of those are guesses.
+        self._each = Buckets(UNKNOWN_EACH, clock)
+        self._all = Buckets(UNKNOWN, clock)
         self.nobody = Caller(home, EVERYTHING if ring is None and vouched is None else frozenset())
 
-    def known(self, scope: AsgiScope, exchange: Exchange) -> Caller | Response | Stranger:
-        """Who asks, or the refusal of what they showed; a stranger where the store has to be asked for it."""
-        vouched = self._vouched(scope) if self._vouched is not None else None
+    def known(self, exchange: Exchange) -> Caller | Reply | Unknown:
+        """The caller, or the refusal of their key; Unknown if the store has to be asked."""
+        vouched = self._vouched(exchange.scope) if self._vouched is not None else None
         if vouched is not None or self._ring is None:
             return vouched or self.nobody
         token = shown(exchange.fields)
@@ -77,35 +89,62 @@ class Access:
             return self.nobody
         name, key, ask = self._ring.held(token)
         if ask and name is not None:
-            return Stranger(self._ring, name, token)
-        return _working(scope, name, key)
+            return Unknown(self._ring, name, token)
+        return _working(exchange.path, name, key)
 
-    async def asked(self, scope: AsgiScope, stranger: Stranger) -> Caller | Response:
-        """Who a stranger is, by the store's word."""
-        ring, name, token = stranger
-        if not ring.knows(name):
-            through, level = self._strangers.take("")
-            if not through:
-                wait = {"Retry-After": str(self._strangers.wait(level))}
-                return refusal(scope, 429, "too-many-requests", "too many keys that are not known here", wait)
+    async def ask(self, exchange: Exchange, unknown: Unknown) -> Caller | Reply:
+        """The caller by what the store says of their key; keys never read before are bounded by sender."""
+        ring, name, token = unknown
+        wait = None if ring.knows(name) else self._wait(exchange.scope)
+        if wait is not None:
+            headers = (b"retry-after", b"%d" % wait)
+            return refusal(exchange.path, 429, "too-many-requests", "too many keys that are not known here", headers)
         try:
             key = await ring.ask(name, token)
         except StoreError:
-            return refusal(scope, 503, "store-unavailable", "the key cannot be checked now", {"Retry-After": "5"})
-        return _working(scope, name, key)
+            detail = "the key cannot be checked now"
+            return refusal(exchange.path, 503, "store-unavailable", detail, (b"retry-after", b"5"))
+        return _working(exchange.path, name, key)
 
-    def refuses(self, scope: AsgiScope, exchange: Exchange, caller: Caller | Response) -> Response | None:
-        """Lets a request in, so that its exchange says who asks and whose flags answer; else the refusal."""
+    def _wait(self, scope: AsgiScope) -> int | None:
+        """Seconds until one more unknown key may be looked up; None if this one may."""
+        for buckets, holder in ((self._each, network(self._address(scope))), (self._all, "")):
+            through, level = buckets.take(holder)
+            if not through:
+                return buckets.wait(level)
+        return None
+
+    def refusal(self, exchange: Exchange, caller: Caller | Reply) -> Reply | None:
+        """Why a request is not let in; else its exchange says who sent it and whose flags answer."""
         if exchange.need is Need.NOTHING:
             if not isinstance(caller, Caller):
-                caller = self.nobody  # whether the service is up does not depend on the key that somebody shows
+                caller = self.nobody  # whether the service is up does not depend on a key
         elif not isinstance(caller, Caller):
             return caller
         elif exchange.need not in caller.may:
-            return _forbidden(scope, caller, exchange.need)
+            return _forbidden(exchange.path, caller, exchange.need)
         exchange.caller, exchange.serving = caller, exchange.tenants.serving(caller.tenant)
         exchange.tenant = caller.tenant
         return None
+
+
+def peer(scope: AsgiScope) -> str:
+    """The address that the connection comes from, or that API Gateway saw."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+def network(address: str) -> str:
+    """What one sender can choose freely among: an IPv4 address is one, of IPv6 a provider gives away a /64."""
+    if ":" not in address:
+        return address
+    from ipaddress import IPv6Address
+
+    try:
+        parsed = IPv6Address(address.partition("%")[0])
+    except ValueError:
+        return address
+    return str(parsed.ipv4_mapped or parsed.packed[:8].hex())
 
 
 def shown(fields: Mapping[bytes, bytes]) -> str | None:
@@ -117,20 +156,20 @@ def shown(fields: Mapping[bytes, bytes]) -> str | None:
     return None if other is None else str(other.strip(), "latin-1")
 
 
-def _working(scope: AsgiScope, name: Named | None, key: Key | None) -> Caller | Response:
+def _working(path: str, name: Named | None, key: Key | None) -> Caller | Reply:
     if key is None or name is None:
-        return refusal(scope, 401, "unauthorized", "the key is not known here", _CHALLENGE)
+        return refusal(path, 401, "unauthorized", "the key is not known here", _CHALLENGE)
     fault = key.fault(time.time())
     if fault is not None:
-        return refusal(scope, 401, "unauthorized", f"the key is {fault}", _CHALLENGE)
+        return refusal(path, 401, "unauthorized", f"the key is {fault}", _CHALLENGE)
     return key_caller(name.tenant, key)
 
 
-def _forbidden(scope: AsgiScope, caller: Caller, needed: Need) -> Response:
+def _forbidden(path: str, caller: Caller, needed: Need) -> Reply:
     if caller.key is None and caller.name is None:
-        detail = "a key is needed: `Authorization: Bearer KEY`, or `X-API-Key: KEY`"
-        return refusal(scope, 401, "unauthorized", detail, _CHALLENGE)
-    return refusal(scope, 403, "forbidden", f"this key may not do that: it takes one that may {_WORDS[needed]}")
+        detail = "an API key is needed: `Authorization: Bearer KEY`, or `X-API-Key: KEY`"
+        return refusal(path, 401, "unauthorized", detail, _CHALLENGE)
+    return refusal(path, 403, "forbidden", f"this key may not do that: it takes one that may {_WORDS[needed]}")
 
 
 _WORDS = {

@@ -1,4 +1,4 @@
-"""Bounds a request's body before anybody parses it: its size, the time it may take, and what parsers stumble over."""
+"""Bounds a request's body before anybody parses it: its size, its time, its memory, and what parsers stumble over."""
 
 from __future__ import annotations
 
@@ -9,20 +9,24 @@ from types import coroutine
 from typing import TYPE_CHECKING, Any
 
 from burgee.numeric import misfit, parse_json
-from burgee.web.exchange import EXCHANGE, GONE
 from burgee.web.problems import refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Generator
+    from collections.abc import Coroutine, Generator, Mapping
 
-    from starlette.responses import Response
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import Message, Receive
+
+    from burgee.web.replies import Reply
 
 MAX_BYTES = 128 * 1024
-"""An audit entry holds what was before and after, and an item of DynamoDB 400 KB."""
+"""An audit entry holds the flag before and after, and an item of DynamoDB 400 KB."""
 MAX_DEPTH = 40
 MAX_SECONDS = 10.0
-_OWN = "/v1/"
+MAX_HELD = 32 * 1024 * 1024
+"""Bytes of all bodies together that have begun and not arrived whole."""
+MAX_HELD_EACH = MAX_HELD // 4
+"""The same of one caller's bodies, so that no key keeps the others' out."""
+_CLOSE = (b"connection", b"close")
 _OPENING, _CLOSING = b"[{", b"]}"
 # A string matches from its first quote whether it ends or not, and gives nothing back, so no byte is read twice.
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
@@ -36,112 +40,107 @@ class TooSlow(Exception):  # noqa: N818 - as above
     """Not whole in time."""
 
 
+class Overloaded(Exception):  # noqa: N818 - as above
+    """Too many bytes of bodies that have begun are held already."""
+
+
 class Gone(Exception):  # noqa: N818 - as above
-    """Its sender hung up; nobody reads an answer."""
+    """The client hung up; nobody reads an answer."""
 
 
-async def whole(receive: Receive, most: int, seconds: float) -> bytes:
-    """A request's body of at most so many bytes; TooLarge, TooSlow, or Gone.
+class Bodies:
+    """Reads bodies whole, and bounds what those hold together that have begun and not ended."""
 
-    Only what does not end at once is bound in time: to set a timer takes longer than to evaluate a flag.
-    """
-    reading = _read(receive, most)
-    try:
-        first = reading.send(None)
-    except StopIteration as ended:
-        body: bytes = ended.value
-        return body
-    try:
-        async with asyncio.timeout(seconds):
-            return await _rest(first, reading)
-    except TimeoutError as error:
-        raise TooSlow from error
-    finally:
-        reading.close()
+    def __init__(self, seconds: float = MAX_SECONDS, limit: int = MAX_HELD, limit_each: int = MAX_HELD_EACH) -> None:
+        self.seconds = seconds
+        self._limit = limit
+        self._limit_each = limit_each
+        self._held: dict[str, int] = {}
+
+    async def read(self, receive: Receive, limit: int, holder: str) -> bytes:
+        """A body of at most so many bytes, held for a caller; TooLarge, TooSlow, Overloaded or Gone.
+
+        A body that has arrived whole sets no timer, which would cost more than to evaluate a flag.
+        """
+        reading = self._read(receive, limit, holder)
+        try:
+            first = reading.send(None)
+        except StopIteration as ended:
+            body: bytes = ended.value
+            return body
+        try:
+            async with asyncio.timeout(self.seconds):
+                return await _rest(first, reading)
+        except TimeoutError as error:
+            raise TooSlow from error
+        finally:
+            reading.close()
+
+    async def _read(self, receive: Receive, limit: int, holder: str) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        try:
+            while True:
+                part, more = _part(await receive())
+                if size + len(part) > limit:
+                    raise TooLarge
+                if not more:
+                    return b"".join((*parts, part))
+                size += len(part)
+                parts.append(part)
+                self._hold(holder, len(part))
+        finally:
+            self._hold(holder, -size)
+
+    def _hold(self, holder: str, size: int) -> None:
+        """Counts bytes, or what is freed of them."""
+        if size == 0:
+            return
+        held = self._held[holder] = self._held.get(holder, 0) + size
+        if held <= 0:
+            del self._held[holder]
+        if size > 0 and (held > self._limit_each or sum(self._held.values()) > self._limit):
+            raise Overloaded
 
 
-async def _read(receive: Receive, most: int) -> bytes:
-    parts, size, more = [], 0, True
-    while more:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise Gone
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > most:
-            raise TooLarge
-        more = message.get("more_body", False)
-    return b"".join(parts)
+def _part(message: Message) -> tuple[bytes, bool]:
+    if message["type"] != "http.request":
+        raise Gone
+    return message.get("body", b""), message.get("more_body", False)
 
 
 @coroutine
 def _rest(first: Any, begun: Coroutine[Any, None, bytes]) -> Generator[Any, None, bytes]:
-    """Waits for what a coroutine that has begun waits for, then goes on with it."""
+    """Waits for what a coroutine that has begun waits for, then continues it."""
     yield first
     body: bytes = yield from begun
     return body
 
 
-class BodyGuard:
-    """Reads the whole body of a write that has a route, or refuses it. Events bound their own."""
-
-    def __init__(self, app: ASGIApp, seconds: float = MAX_SECONDS) -> None:
-        self.app = app
-        self.seconds = seconds
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI application."""
-        if scope["type"] != "http" or not scope[EXCHANGE].writes or scope["path"].startswith(_OWN):
-            await self.app(scope, receive, send)
-            return
-        if _claimed(scope) > MAX_BYTES:
-            await _too_large(scope)(scope, receive, send)
-            return
-        try:
-            body = await whole(receive, MAX_BYTES, self.seconds)
-        except Gone:
-            scope[EXCHANGE].status = GONE
-            return
-        except TooSlow:
-            await too_slow(scope)(scope, receive, send)
-            return
-        except TooLarge:
-            await _too_large(scope)(scope, receive, send)
-            return
-        wrong = _fault(body)
-        if wrong is not None:
-            await refusal(scope, 422, "invalid-json", wrong)(scope, receive, send)
-            return
-        given = False
-
-        async def again() -> Message:
-            nonlocal given
-            if given:
-                return await receive()
-            given = True
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        await self.app(scope, again, send)
+def claimed(fields: Mapping[bytes, bytes]) -> int:
+    """The bytes that `Content-Length` announces; 0 if nothing is announced."""
+    length = fields.get(b"content-length", b"")
+    return int(length[:20]) if length.isdigit() else 0
 
 
-def _claimed(scope: Scope) -> int:
-    """The bytes that a body is said to have; 0 where nothing is said."""
-    lengths = (value for name, value in scope["headers"] if name == b"content-length" and value.isdigit())
-    return max((int(value[:20]) for value in lengths), default=0)
+def too_large(path: str, limit: int) -> Reply:
+    """The answer to a body of more bytes; the connection is of no more use."""
+    return refusal(path, 413, "too-large", f"the body has more than {limit:,} bytes", _CLOSE)
 
 
-def _too_large(scope: Scope) -> Response:
-    detail = f"the body has more than {MAX_BYTES:,} bytes"
-    return refusal(scope, 413, "too-large", detail, {"Connection": "close"})
+def too_slow(path: str) -> Reply:
+    """The answer to a client that does not send what it announced."""
+    return refusal(path, 408, "too-slow", "the body did not arrive in time", _CLOSE)
 
 
-def too_slow(scope: Scope) -> Response:
-    """The answer to who does not send what was announced; the connection is of no more use."""
-    return refusal(scope, 408, "too-slow", "the body did not arrive in time", {"Connection": "close"})
+def overloaded(path: str) -> Reply:
+    """The answer while too many bodies wait for their end."""
+    detail = "too many requests are waiting for the rest of their bodies; send it again"
+    return refusal(path, 503, "overloaded", detail, (b"retry-after", b"1"), _CLOSE)
 
 
-def _fault(body: bytes) -> str | None:
-    """What a JSON parser would fail at in its own way; what is no JSON at all is told by whoever reads it."""
+def json_fault(body: bytes) -> str | None:
+    """Why no JSON parser should be given this body; None also for what is no JSON, which its reader says."""
     depth = 0
     for token in _TOKEN.finditer(body):
         first = body[token.start()]
@@ -163,5 +162,5 @@ def _fault(body: bytes) -> str | None:
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        return "the body holds half of a surrogate pair, which is no text"
+        return "the body holds half of a surrogate pair, which is no character"
     return None

@@ -1,11 +1,10 @@
-"""Token buckets: how many requests a second from whom."""
+"""Token buckets: how many requests a second each holder may send."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,8 +12,7 @@ if TYPE_CHECKING:
 LIMIT = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
+class Rate(NamedTuple):
     """So many requests a second in the long run, and `burst` at once."""
 
     name: str
@@ -23,7 +21,7 @@ class Rate:
 
 
 class Buckets:
-    """A bucket per holder, the least recently asked forgotten first, which is full again by then."""
+    """A bucket per holder. The least recently used is forgotten first; it is full again by then."""
 
     def __init__(self, rate: Rate, clock: Callable[[], float] = time.monotonic) -> None:
         self.rate = rate
@@ -31,7 +29,7 @@ class Buckets:
         self._levels: dict[str, tuple[float, float]] = {}
 
     def take(self, holder: str) -> tuple[bool, float]:
-        """Whether one more request is let through, and how many are left; a negative number is a debt."""
+        """Whether one more request is let through, and how many are left."""
         rate, now = self.rate, self._clock()
         level, at = self._levels.pop(holder, (float(rate.burst), now))
         level = min(rate.burst, level + (now - at) * rate.per_second)

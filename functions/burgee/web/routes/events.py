@@ -1,60 +1,59 @@
-"""`POST /v1/events`: exposures and tracked events from clients, each judged alone; plain Starlette."""
+"""`POST /v1/events`: exposures and tracked events from clients, each judged alone."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from starlette.concurrency import run_in_threadpool
-from starlette.responses import Response
-from starlette.routing import Route
-
 from burgee.errors import SinkUnavailable
-from burgee.events.records import MAX_BYTES, MAX_RECORDS, Unacceptable, accept
 from burgee.numeric import parse_json
 from burgee.serving.serving import NOBODY
-from burgee.web.exchange import exchange_of
+from burgee.web.exchange import Need
+from burgee.web.openapi import answered, problems
 from burgee.web.problems import problem
+from burgee.web.protection.body import TooLarge, claimed, too_large
+from burgee.web.replies import json_reply
+from burgee.web.routing import Route
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from starlette.requests import Request
-
     from burgee.events.records import Record, Scope
-    from burgee.events.sinks import Sink
+    from burgee.web.exchange import Exchange
+    from burgee.web.replies import Reply
 
 
-def events_route(sink: Sink, scope: Scope) -> Route:
-    """The route, for an application that has others."""
+async def events(exchange: Exchange) -> Reply:
+    """Keeps what is acceptable, and says what is wrong with the rest."""
+    from burgee.events.records import MAX_BYTES, MAX_RECORDS
 
-    async def events(request: Request) -> Response:
-        exchange = exchange_of(request)
-        if not exchange.of(scope.project, scope.environment):
-            return problem(404, "not-found", "no events are kept here for the project of this key")
-        data = await _body(request)
-        if data is None:
-            return problem(413, "too-large", f"a body has at most {MAX_BYTES:,} bytes")
+    recorder = exchange.recorder
+    if recorder is None:
+        return problem(404, "not-found", "Not Found")
+    if not exchange.belongs_to(recorder.scope.project, recorder.scope.environment):
+        return problem(404, "not-found", "no events are kept here for the project of this key")
+    if claimed(exchange.fields) > MAX_BYTES:
+        return too_large(exchange.path, MAX_BYTES)
+    try:
+        body = parse_json(await exchange.body(MAX_BYTES))
+    except TooLarge:
+        return too_large(exchange.path, MAX_BYTES)
+    except (ValueError, RecursionError):
+        return problem(422, "invalid-json", "the body is not JSON")
+    raw = body.get("events") if isinstance(body, dict) and len(body) == 1 else None
+    if not isinstance(raw, list) or not 1 <= len(raw) <= MAX_RECORDS:
+        return problem(422, "invalid-request", f"the body is an object with `events`, 1 to {MAX_RECORDS} of them")
+    now = time.time()
+    flags = exchange.flags(NOBODY, now)
+    accepted, rejected = judge(raw, recorder.scope, now, lambda flag: flags.definition(flag, now) is not None)
+    if accepted:
         try:
-            body = parse_json(data)
-        except (ValueError, RecursionError):
-            return problem(422, "invalid-json", "the body is not JSON")
-        raw = body.get("events") if isinstance(body, dict) and len(body) == 1 else None
-        if not isinstance(raw, list) or not 1 <= len(raw) <= MAX_RECORDS:
-            return problem(422, "invalid-request", f"the body is an object with `events`, 1 to {MAX_RECORDS} of them")
-        now = time.time()
-        flags = exchange.flags(NOBODY, now)
-        accepted, rejected = judge(raw, scope, now, lambda flag: flags.definition(flag, now) is not None)
-        if accepted:
-            try:
-                await run_in_threadpool(sink.write, accepted)
-            except SinkUnavailable:
-                return problem(503, "sink-unavailable", "the events cannot be kept now; send them again")
-        told = {"accepted": len(accepted), "rejected": rejected}
-        return Response(json.dumps(told).encode(), 200, media_type="application/json")
-
-    return Route("/v1/events", events, methods=["POST"])
+            await asyncio.to_thread(recorder.sink.write, accepted)
+        except SinkUnavailable:
+            return problem(503, "sink-unavailable", "the events cannot be kept now; send them again")
+    return json_reply(json.dumps({"accepted": len(accepted), "rejected": rejected}).encode())
 
 
 def judge(
@@ -62,31 +61,58 @@ def judge(
 ) -> tuple[list[Record], list[dict[str, Any]]]:
     """The records that can be kept, and what is wrong with each of the others.
 
-    Storage is partitioned by flag, so nobody may make up flags: `known` tells those that the caller may see.
+    Storage is partitioned by flag, so a client must not make flags up: `known` says which the caller may see.
     """
+    from burgee.events.records import Unacceptable, accept
+
     accepted, rejected = [], []
     for index, one in enumerate(raw):
         try:
             record = accept(one, scope, now)
-            _known(record["flag"], known)
-            accepted.append(record)
         except Unacceptable as error:
+            fault: str | None = str(error)
+        else:
+            flag = record["flag"]
+            fault = None if flag is None or known(flag) else f"there is no flag {flag!r}"
+        if fault is None:
+            accepted.append(record)
+        else:
             event_id = one.get("event_id") if isinstance(one, dict) else None
             named = {"event_id": event_id} if isinstance(event_id, str) else {}
-            rejected.append({"index": index, **named, "error": str(error)})
+            rejected.append({"index": index, **named, "error": fault})
     return accepted, rejected
 
 
-def _known(flag: str | None, known: Callable[[str], bool]) -> None:
-    if flag is not None and not known(flag):
-        raise Unacceptable(f"there is no flag {flag!r}")
+def _document() -> dict[str, Any]:
+    from burgee.events.records import SCHEMA
+
+    rejected = {
+        "type": "object",
+        "required": ["index", "error"],
+        "properties": {
+            "index": {"type": "integer"},
+            "event_id": {"type": "string"},
+            "error": {"type": "string"},
+        },
+    }
+    schema = {
+        "type": "object",
+        "required": ["accepted", "rejected"],
+        "properties": {"accepted": {"type": "integer"}, "rejected": {"type": "array", "items": rejected}},
+    }
+    errors = {
+        "404": "Nothing is recorded here",
+        "408": "The body did not arrive in time",
+        "413": "Over 1 MB",
+        "422": "Not 1 to 500 records",
+        "503": "Not kept; send them again",
+    }
+    return {
+        "summary": "Record exposures and tracked events",
+        "tags": ["experiments"],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": SCHEMA}}},
+        "responses": {**answered("What was kept, and what is wrong with the rest", schema), **problems(errors)},
+    }
 
 
-async def _body(request: Request) -> bytes | None:
-    parts, size = [], 0
-    async for part in request.stream():
-        parts.append(part)
-        size += len(part)
-        if size > MAX_BYTES:
-            return None
-    return b"".join(parts)
+ROUTES = [Route("POST", "/v1/events", Need.EVALUATE, "events", events, _document)]

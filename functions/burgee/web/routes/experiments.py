@@ -1,176 +1,64 @@
-"""What an application gets when it records: exposures beside its answers, `POST /v1/events`, and reports to read."""
+"""`GET /experiments[/{flag}]`: reports on experiments, by the analysis of this machine."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
-from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import QueryParams
-from starlette.routing import Route
-
-from burgee.events.records import SCHEMA
-from burgee.model import Reason
-from burgee.web.exchange import EXCHANGE, exchange_of
-from burgee.web.problems import answer, problem
-from burgee.web.routes.events import events_route
+from burgee.web.exchange import Need
+from burgee.web.openapi import read
+from burgee.web.problems import problem
+from burgee.web.replies import tagged, unless_held, written
+from burgee.web.routing import Route
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from starlette.applications import Starlette
-    from starlette.requests import Request
-    from starlette.responses import Response
-    from starlette.types import ASGIApp, Receive, Send
-    from starlette.types import Scope as AsgiScope
-
-    from burgee.evaluation.ruleset import ClientView, Ruleset
-    from burgee.events.recorder import Recorder
-    from burgee.model import Context, Evaluation
-
-DRAIN_SECONDS = 0.1
+    from burgee.web.exchange import Exchange
+    from burgee.web.replies import Reply
 
 
 class Reports(Protocol):
-    """Experiments as JSON values; whoever has the analysis gives them."""
+    """Experiments of one tenant as JSON values."""
+
+    project: str
+    environment: str
 
     def every(self) -> list[dict[str, Any]]:
         """How each stands, in short."""
         ...
 
     def one(self, flag: str) -> dict[str, Any] | None:
-        """The whole report of one, None where there is no such experiment."""
+        """The whole report of one, None if there is no such experiment."""
         ...
 
 
-def attach(app: Starlette, recorder: Recorder, reports: Reports | None = None) -> None:
-    """Makes an application record, and tell of experiments if it can."""
-    app.state.recorder = recorder
-    app.router.routes.append(events_route(recorder.sink, recorder.scope))
-    if reports is not None:
-        app.router.routes.extend(_report_routes(reports, recorder))
-    describe = getattr(app, "openapi", None)
-    if describe is not None:
-        # FastAPI documents this way to extend its schema.
-        paths = {"/v1/events": _EVENTS, **(_REPORTS if reports is not None else {})}
-        app.openapi = lambda: _described(describe(), paths)  # type: ignore[attr-defined]
+def report_routes(reports: Reports) -> list[Route]:
+    """The routes over some reports, which take seconds and so are made in a thread."""
 
+    async def every(exchange: Exchange) -> Reply:
+        mine = exchange.belongs_to(reports.project, reports.environment)
+        found = await asyncio.to_thread(reports.every) if mine else []
+        return unless_held(tagged(written({"experiments": found})), exchange.if_none_match)
 
-def exposed(
-    scope: AsgiScope,
-    ruleset: Ruleset | ClientView,
-    answers: Mapping[str, Evaluation],
-    context: Context,
-    *,
-    fetched: bool = False,
-) -> None:
-    """Notes answers where that is asked for: one flag's by `?expose=true` or its experiment.
-
-    Of all that are `fetched` those that a split decided, if asked: who fetches every flag has not seen them yet.
-    """
-    recorder = getattr(scope["app"].state, "recorder", None)
-    if recorder is None or not scope[EXCHANGE].of(recorder.scope.project, recorder.scope.environment):
-        return
-    asked = wants(scope, "expose")
-    for flag, one in answers.items():
-        if not fetched or (asked and one.reason is Reason.SPLIT and "rule" in one.metadata):
-            recorder.answered(ruleset, flag, one, context, asked=asked)
-
-
-def wants(scope: AsgiScope, name: str) -> bool:
-    """Whether a request says `?name=true`."""
-    query = scope["query_string"]
-    return bool(query) and QueryParams(query).get(name) == "true"
-
-
-class Draining:
-    """Lets exposures be written before a machine stops between requests, as Lambda's does; it waits little."""
-
-    def __init__(self, app: ASGIApp, recorder: Recorder) -> None:
-        self.app = app
-        self.recorder = recorder
-
-    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
-        """The ASGI application."""
-        await self.app(scope, receive, send)
-        if not self.recorder.drain(0):
-            await run_in_threadpool(self.recorder.drain, DRAIN_SECONDS)
-
-
-def _report_routes(reports: Reports, recorder: Recorder) -> list[Route]:
-    project, environment = recorder.scope.project, recorder.scope.environment
-
-    async def every(request: Request) -> Response:
-        if not exchange_of(request).of(project, environment):
-            return answer(request, {"experiments": []})
-        return answer(request, {"experiments": await run_in_threadpool(reports.every)})
-
-    async def one(request: Request) -> Response:
-        flag = request.path_params["flag"]
-        mine = exchange_of(request).of(project, environment)
-        found = await run_in_threadpool(reports.one, flag) if mine else None
+    async def one(exchange: Exchange) -> Reply:
+        (flag,) = exchange.arguments
+        mine = exchange.belongs_to(reports.project, reports.environment)
+        found = await asyncio.to_thread(reports.one, flag) if mine else None
         if found is None:
             return problem(404, "not-found", f"there is no experiment on {flag!r}")
-        return answer(request, found)
+        return unless_held(tagged(written(found)), exchange.if_none_match)
 
-    return [Route("/experiments", every), Route("/experiments/{flag}", one)]
-
-
-def _described(document: dict[str, Any], paths: dict[str, Any]) -> dict[str, Any]:
-    document["paths"].update(paths)
-    return document
+    return [
+        Route("GET", "/experiments", Need.READ, "every", every, _document_all),
+        Route("GET", "/experiments/{flag}", Need.READ, "one", one, _document_one),
+    ]
 
 
-def _problems(**told: str) -> dict[str, Any]:
-    body = {"application/problem+json": {"schema": {"type": "object"}}}
-    return {status.removeprefix("_"): {"description": text, "content": body} for status, text in told.items()}
+def _document_all() -> dict[str, Any]:
+    errors = {"422": "No report can be made"}
+    return read("How each experiment stands", {"type": "object"}, (), errors, "experiments")
 
 
-def _ok(text: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"200": {"description": text, "content": {"application/json": {"schema": schema}}}}
-
-
-_REJECTED = {
-    "type": "object",
-    "required": ["index", "error"],
-    "properties": {
-        "index": {"type": "integer"},
-        "event_id": {"type": "string"},
-        "error": {"type": "string"},
-    },
-}
-_ACCEPTED = {
-    "type": "object",
-    "required": ["accepted", "rejected"],
-    "properties": {"accepted": {"type": "integer"}, "rejected": {"type": "array", "items": _REJECTED}},
-}
-_EVENTS: dict[str, Any] = {
-    "post": {
-        "summary": "Record exposures and tracked events",
-        "tags": ["experiments"],
-        "requestBody": {"required": True, "content": {"application/json": {"schema": SCHEMA}}},
-        "responses": {
-            **_ok("What was kept, and what is wrong with the rest", _ACCEPTED),
-            **_problems(_413="Over 1 MB", _422="Not 1 to 500 records", _503="Not kept; send them again"),
-        },
-    }
-}
-_REPORTS: dict[str, Any] = {
-    "/experiments": {
-        "get": {
-            "summary": "How each experiment stands",
-            "tags": ["experiments"],
-            "responses": {**_ok("Experiments", {"type": "object"}), **_problems(_422="No report can be made")},
-        }
-    },
-    "/experiments/{flag}": {
-        "get": {
-            "summary": "What an experiment has shown",
-            "tags": ["experiments"],
-            "parameters": [{"name": "flag", "in": "path", "required": True, "schema": {"type": "string"}}],
-            "responses": {
-                **_ok("The report", {"type": "object"}),
-                **_problems(_404="No such experiment", _422="No report can be made"),
-            },
-        }
-    },
-}
+def _document_one() -> dict[str, Any]:
+    flag = {"name": "flag", "in": "path", "required": True, "schema": {"type": "string"}}
+    errors = {"404": "No such experiment", "422": "No report can be made"}
+    return read("What an experiment has shown", {"type": "object"}, [flag], errors, "experiments")

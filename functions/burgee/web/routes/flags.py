@@ -1,4 +1,4 @@
-"""Flags as resources: each write becomes an override over the release, with its author and its reason."""
+"""`/flags`: each write becomes an override over the release, with its author and its reason."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ from burgee.errors import Refused
 from burgee.flagfile.fields import ALL, Name
 from burgee.flagfile.grammar import Served, Status
 from burgee.releases.overrides import killed, lay, revived, served
-from burgee.web.problems import answer
-from burgee.web.resources import resource
+from burgee.web.exchange import Need
+from burgee.web.responses import answer
 from burgee.web.routes.writes import (
     COMMON,
+    DRY_RUN,
     EXISTS,
     MISSING,
     STALE,
-    TRIED,
     UNCHANGED,
+    CallerFlags,
     Expiry,
-    Here,
-    Meant,
-    Said,
+    Reasoned,
+    Write,
+    needs,
+    resource,
 )
 
 if TYPE_CHECKING:
@@ -36,9 +38,9 @@ if TYPE_CHECKING:
 
 
 class Written(Served):
-    """What any body may say beside the flag's own keys; it goes before the headers of the same meaning.
+    """What any body may say beside the flag's own keys; it takes precedence over the headers of the same meaning.
 
-    Its own keys may be null, which a change takes away and a new flag does not have; keys inside them may not.
+    Its own keys may be null, which a change removes and a new flag does not have; keys inside them may not.
     """
 
     NULLS = ALL
@@ -49,7 +51,7 @@ class Written(Served):
 
 
 class FlagChange(Written):
-    """The keys to change; `null` takes one away."""
+    """The keys to change; `null` removes one."""
 
 
 class NewFlag(Written):
@@ -59,7 +61,7 @@ class NewFlag(Written):
     status: Status = Field(False, description="On or off.")
 
 
-class Kill(Said):
+class Kill(Reasoned):
     """Why, and until when."""
 
     expires_in: Expiry = None
@@ -68,29 +70,29 @@ class Kill(Said):
 router = APIRouter(tags=["management"], responses=COMMON)
 
 
-@router.post("/flags", status_code=201, responses=EXISTS | TRIED | STALE)
-def create_flag(flags: Here, meant: Meant, body: NewFlag) -> Response:
+@router.post("/flags", status_code=201, responses=EXISTS | DRY_RUN | STALE, **needs(Need.WRITE))
+def create_flag(flags: CallerFlags, write: Write, body: NewFlag) -> Response:
     """Make a flag that Git does not know yet."""
-    act, wanted = meant.act("flag.create", body.author, body.reason, body.expires_in), _sent(body)
+    act, wanted = write.act("flag.create", body.author, body.reason, body.expires_in), _sent(body)
 
     def new(state: State, snapshot: Snapshot) -> Change:
         if served(state, snapshot, body.flag_name, act.now) is not None:
             raise Refused("exists", f"Feature flag '{body.flag_name}' already exists")
         return lay(state, snapshot, body.flag_name, {"status": body.status, **wanted}, act)
 
-    return flags.write(meant, body.flag_name, new, 201)
+    return flags.write(write, body.flag_name, new, 201)
 
 
-@router.get("/flags", responses=UNCHANGED)
+@router.get("/flags", responses=UNCHANGED, **needs(Need.READ))
 def list_flags(  # noqa: PLR0913, PLR0917 - a list's parameters are its filters
     request: Request,
-    flags: Here,
+    flags: CallerFlags,
     limit: Annotated[int | None, Query(ge=1, le=1000)] = None,
     cursor: Annotated[str, Query(max_length=255, description="Names after this one.")] = "",
     tag: Annotated[str | None, Query(max_length=255, description="Those that carry it.")] = None,
     owner: Annotated[str | None, Query(max_length=255)] = None,
     status: Annotated[Literal["on", "off", "true", "false"] | None, Query()] = None,
-    q: Annotated[str | None, Query(max_length=255, description="A text in the name or the description.")] = None,
+    q: Annotated[str | None, Query(max_length=255, description="A string in the name or the description.")] = None,
 ) -> Response:
     """Flags by name, all or a page of those that fit; the next page is in `Link`."""
     state, snapshot, released = flags.read()
@@ -98,71 +100,71 @@ def list_flags(  # noqa: PLR0913, PLR0917 - a list's parameters are its filters
     names = sorted(name for name in {**snapshot["flags"], **state.overrides} if name > cursor)
     found = [(name, served(state, snapshot, name, now)) for name in names]
     fits = _filter(tag, owner, None if status is None else status in {"on", "true"}, q)
-    told = [
+    resources = [
         resource(name, definition, state, released)
         for name, definition in found
         if definition is not None and fits(name, definition)
     ]
     headers = {}
-    if limit is not None and len(told) > limit:
-        told = told[:limit]
-        after = request.url.include_query_params(cursor=told[-1]["flag_name"]).query
+    if limit is not None and len(resources) > limit:
+        resources = resources[:limit]
+        after = request.url.include_query_params(cursor=resources[-1]["flag_name"]).query
         headers["Link"] = f'<?{after}>; rel="next"'
-    return answer(request, told, headers=headers)
+    return answer(request, resources, headers=headers)
 
 
-@router.get("/flags/{flag_name}", responses=MISSING | UNCHANGED)
-def get_flag(request: Request, flags: Here, flag_name: str) -> Response:
+@router.get("/flags/{flag_name}", responses=MISSING | UNCHANGED, **needs(Need.READ))
+def get_flag(request: Request, flags: CallerFlags, flag_name: str) -> Response:
     """One flag as it is served."""
-    return answer(request, flags.tell(flag_name))
+    return answer(request, flags.one(flag_name))
 
 
-@router.put("/flags/{flag_name}", responses=MISSING | EXISTS | STALE)
-def update_flag(flags: Here, meant: Meant, flag_name: str, body: FlagChange) -> Response:
+@router.put("/flags/{flag_name}", responses=MISSING | EXISTS | STALE, **needs(Need.WRITE))
+def update_flag(flags: CallerFlags, write: Write, flag_name: str, body: FlagChange) -> Response:
     """Change the keys sent, and only those."""
-    act, sent = meant.act("flag.update", body.author, body.reason, body.expires_in), _sent(body)
+    act, sent = write.act("flag.update", body.author, body.reason, body.expires_in), _sent(body)
 
     def change(state: State, snapshot: Snapshot) -> Change:
         current = _current(state, snapshot, flag_name, act)
         wanted = {key: value for key, value in {**current, **sent}.items() if value is not None}
         return lay(state, snapshot, flag_name, wanted, act)
 
-    return flags.write(meant, flag_name, change)
+    return flags.write(write, flag_name, change)
 
 
-@router.delete("/flags/{flag_name}", status_code=204, responses=MISSING | TRIED | STALE)
-def delete_flag(flags: Here, meant: Meant, flag_name: str) -> Response:
+@router.delete("/flags/{flag_name}", status_code=204, responses=MISSING | DRY_RUN | STALE, **needs(Need.WRITE))
+def delete_flag(flags: CallerFlags, write: Write, flag_name: str) -> Response:
     """Serve a flag as absent; one that Git never had is gone."""
-    act = meant.act("flag.delete")
+    act = write.act("flag.delete")
 
     def absent(state: State, snapshot: Snapshot) -> Change:
         _current(state, snapshot, flag_name, act)
         return lay(state, snapshot, flag_name, None, act)
 
-    return flags.write(meant, flag_name, absent, 204)
+    return flags.write(write, flag_name, absent, 204)
 
 
-@router.post("/flags/{flag_name}/kill", responses=MISSING | STALE)
-def kill_flag(flags: Here, meant: Meant, flag_name: str, body: Kill) -> Response:
+@router.post("/flags/{flag_name}/kill", responses=MISSING | STALE, **needs(Need.WRITE))
+def kill_flag(flags: CallerFlags, write: Write, flag_name: str, body: Kill) -> Response:
     """Switch a flag off, now, whatever its schedule says."""
-    act = meant.act("flag.kill", body.author, body.reason, body.expires_in)
+    act = write.act("flag.kill", body.author, body.reason, body.expires_in)
 
     def kill(state: State, snapshot: Snapshot) -> Change:
         return lay(state, snapshot, flag_name, killed(_current(state, snapshot, flag_name, act)), act)
 
-    return flags.write(meant, flag_name, kill)
+    return flags.write(write, flag_name, kill)
 
 
-@router.post("/flags/{flag_name}/unkill", responses=MISSING | STALE)
-def unkill_flag(flags: Here, meant: Meant, flag_name: str, body: Said) -> Response:
+@router.post("/flags/{flag_name}/unkill", responses=MISSING | STALE, **needs(Need.WRITE))
+def unkill_flag(flags: CallerFlags, write: Write, flag_name: str, body: Reasoned) -> Response:
     """Let a killed flag go on as it was."""
-    act = meant.act("flag.unkill", body.author, body.reason)
+    act = write.act("flag.unkill", body.author, body.reason)
 
     def revive(state: State, snapshot: Snapshot) -> Change:
         _current(state, snapshot, flag_name, act)
         return lay(state, snapshot, flag_name, revived(state, snapshot, flag_name, act.now), act)
 
-    return flags.write(meant, flag_name, revive)
+    return flags.write(write, flag_name, revive)
 
 
 def _current(state: State, snapshot: Snapshot, flag: str, act: AuditContext) -> Definition:

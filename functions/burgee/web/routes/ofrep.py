@@ -1,153 +1,116 @@
-"""The OpenFeature Remote Evaluation Protocol 0.3: what every OpenFeature SDK speaks.
+"""The OpenFeature Remote Evaluation Protocol 0.3, which every OpenFeature SDK speaks.
 
-Stricter than the protocol's schema where stock clients are: a variant and a standard reason stand in every answer,
-every error tells its details, and one broken flag spoils no bulk.
+Stricter than the protocol's schema where stock clients are: every answer has a variant and a standard reason, every
+error has details, and one broken flag spoils no bulk answer.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from hashlib import sha256
 from math import isfinite
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from burgee.model import ErrorCode
 from burgee.numeric import parse_json, whole_number
-from burgee.web.problems import holds, problem
-from burgee.web.protection.body import TooLarge, TooSlow, too_slow, whole
-from burgee.web.routes.experiments import exposed, wants
+from burgee.web.exchange import Need
+from burgee.web.exposures import expose, wants
+from burgee.web.openapi import METADATA, REFUSED, answered
+from burgee.web.protection.body import TooLarge
+from burgee.web.replies import json_reply, keep, tagged, unless_held, written
+from burgee.web.routing import Route
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from starlette.responses import Response
-    from starlette.types import Receive, Scope
-
     from burgee.evaluation.ruleset import ClientView, Ruleset
     from burgee.model import Evaluation
     from burgee.web.exchange import Exchange
+    from burgee.web.replies import Reply
 
-PREFIX = "/ofrep/v1/evaluate/flags"
-_ONE = f"{PREFIX}/"
+_PATH = "/ofrep/v1/evaluate/flags"
+_BEFORE = f"{_PATH}/"
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 4
 MAX_ATTRIBUTES = 200
-MAX_WRITTEN = 100_000
-"""Answers kept as JSON with a ruleset."""
 
 _parse = json.JSONDecoder(parse_int=whole_number).raw_decode
-"""`parse_json` for a string with no space around it, in half of the time."""
-_JSON = (b"content-type", b"application/json")
+"""`parse_json` of a string without space around it, in half of the time."""
 _STATUS = {ErrorCode.FLAG_NOT_FOUND: 404, ErrorCode.GENERAL: 500}
 
 
 class Unusable(Exception):  # noqa: N818 - says what the request is
-    """A request that cannot be evaluated, as OFREP tells it."""
+    """A request that cannot be evaluated, with OFREP's error code."""
 
     def __init__(self, code: ErrorCode, details: str) -> None:
         super().__init__(details)
         self.code = code
 
 
-class Reply(NamedTuple):
-    """A response, whole; its fields have Starlette's names."""
-
-    status_code: int
-    body: bytes
-    raw_headers: list[tuple[bytes, bytes]]
-
-
-def asked(path: str) -> str | None:
-    """The flag that a path asks for, "" where it asks for every flag, None where it is none of the protocol's."""
-    if path.startswith(_ONE):
-        rest = path[len(_ONE) :]
-        return rest.removesuffix("/") or rest
-    return "" if path == PREFIX else None
-
-
-async def answer(scope: Scope, exchange: Exchange, receive: Receive, flag: str, seconds: float) -> Reply | Response:
-    """The answer to a request for a flag, or for every flag; Gone where nobody waits for it."""
-    exchange.operation = "one" if flag else "bulk"
-    if scope["method"] != "POST":
-        refused = problem(405, "method-not-allowed", "Method Not Allowed")
-        refused.headers["Allow"] = "POST"
-        return refused
-    try:
-        context = _context(await whole(receive, MAX_BYTES, seconds))
-    except TooSlow:
-        return too_slow(scope)
-    except TooLarge:
-        return _unusable(flag, ErrorCode.INVALID_CONTEXT, f"the body has more than {MAX_BYTES:,} bytes")
-    except Unusable as error:
-        return _unusable(flag, error.code, str(error))
-    return _one(scope, exchange, context, flag) if flag else _bulk(scope, exchange, context)
-
-
-def _one(scope: Scope, exchange: Exchange, context: dict[str, Any], key: str) -> Reply:
+async def one(exchange: Exchange) -> Reply:
     """What a context gets of one flag."""
+    (key,) = exchange.arguments
+    try:
+        context = _context(await exchange.body(MAX_BYTES))
+    except (TooLarge, Unusable) as error:
+        return _unusable(error, key)
     now = time.time()
     ruleset = exchange.flags(context, now)
     answer = ruleset.evaluate(key, context, now)
-    exchange.note((answer,))
+    exchange.count((answer,))
     if answer.error_code is not None:
-        return _reply(_json(_told(key, answer)), _STATUS.get(answer.error_code, 400))
-    if scope["query_string"] or ruleset.exposed:
-        exposed(scope, ruleset, {key: answer}, context)
-        if wants(scope, "explain"):
-            told = _told(key, answer)
-            return _reply(_json({**told, "metadata": {**told["metadata"], **_bucket(ruleset, key, context, now)}}))
-    return _written(ruleset, key, answer)
+        return json_reply(written(_fields(key, answer)), _STATUS.get(answer.error_code, 400))
+    if exchange.scope["query_string"] or ruleset.exposed:
+        expose(exchange, ruleset, {key: answer}, context)
+        if wants(exchange, "explain"):
+            fields = _fields(key, answer)
+            fields["metadata"] |= _bucket(ruleset, key, context, now)
+            return json_reply(written(fields))
+    return _reply(ruleset, key, answer)
 
 
-def _bulk(scope: Scope, exchange: Exchange, context: dict[str, Any]) -> Reply:
+async def bulk(exchange: Exchange) -> Reply:
     """What a context gets of every flag.
 
-    The tag is over the whole answer: release, overrides, context and time all change it when they change that.
+    The ETag is over the whole answer: release, overrides, context and time all change it when they change that.
     """
+    try:
+        context = _context(await exchange.body(MAX_BYTES))
+    except (TooLarge, Unusable) as error:
+        return _unusable(error)
     now = time.time()
     ruleset = exchange.flags(context, now)
     answers = ruleset.evaluate_all(context, now)
-    exposed(scope, ruleset, answers, context, fetched=True)
-    exchange.note(answers.values())
-    flags = b",".join([_written(ruleset, key, answer).body for key, answer in answers.items()])
-    body = b'{"flags":[%b],"metadata":%b}' % (flags, _json(dict(ruleset.release)))
-    etag = f'"{sha256(body).hexdigest()[:32]}"'
-    tag = (b"etag", etag.encode())
-    held = b",".join([value for name, value in scope["headers"] if name == b"if-none-match"])
-    if held and holds(str(held, "latin-1"), etag):
-        return Reply(304, b"", [tag])
-    return _reply(body, 200, tag)
+    expose(exchange, ruleset, answers, context, fetched=True)
+    exchange.count(answers.values())
+    flags = b",".join([_reply(ruleset, key, answer).body for key, answer in answers.items()])
+    body = b'{"flags":[%b],"metadata":%b}' % (flags, written(dict(ruleset.release)))
+    held = [value for name, value in exchange.scope["headers"] if name == b"if-none-match"]
+    return unless_held(tagged(body), str(b",".join(held), "latin-1"))
 
 
-def _reply(body: bytes, status: int = 200, *more: tuple[bytes, bytes]) -> Reply:
-    return Reply(status, body, [*more, (b"content-length", b"%d" % len(body)), _JSON])
-
-
-def _written(ruleset: Ruleset | ClientView, key: str, answer: Evaluation) -> Reply:
-    """The reply that tells an answer. A ruleset has few answers, which it gives again and again, so they are kept."""
-    kept = ruleset.written.get((key, id(answer)))
+def _reply(ruleset: Ruleset | ClientView, key: str, answer: Evaluation) -> Reply:
+    """The reply for an answer, kept with the ruleset unless it is an error, which any string may ask for."""
+    place = "ofrep", key, id(answer)
+    kept = ruleset.written.get(place)
     if kept is not None:
         reply: Reply = kept[1]
         return reply
-    reply = _reply(_json(_told(key, answer)))
+    reply = json_reply(written(_fields(key, answer)))
     if answer.error_code is None:
-        if len(ruleset.written) >= MAX_WRITTEN:
-            ruleset.written.clear()
-        # The answer is kept too, so that no other can come to have its id.
-        ruleset.written[key, id(answer)] = answer, reply
+        keep(ruleset, place, answer, reply)
     return reply
 
 
-def _told(key: str, answer: Evaluation) -> dict[str, Any]:
+def _fields(key: str, answer: Evaluation) -> dict[str, Any]:
     if answer.error_code is not None:
         return {"key": key, "errorCode": answer.error_code, "errorDetails": answer.error_message or answer.error_code}
-    told: dict[str, Any] = {"key": key, "reason": answer.reason, "variant": answer.variant or ""}
+    fields: dict[str, Any] = {"key": key, "reason": answer.reason, "variant": answer.variant or ""}
     # No value means the caller's own default; a null would be a value of the wrong type to every client.
     if answer.value is not None:
-        told["value"] = answer.value
-    told["metadata"] = dict(answer.metadata)
-    return told
+        fields["value"] = answer.value
+    fields["metadata"] = dict(answer.metadata)
+    return fields
 
 
 def _bucket(ruleset: Ruleset | ClientView, key: str, context: Mapping[str, Any], now: float) -> dict[str, Any]:
@@ -156,13 +119,12 @@ def _bucket(ruleset: Ruleset | ClientView, key: str, context: Mapping[str, Any],
     return {name: steps[-1][name] for name in ("bucket", "below", "hashed")} if steps else {}
 
 
-def _json(body: dict[str, Any]) -> bytes:
-    return json.dumps(body, separators=(",", ":")).encode()
-
-
-def _unusable(flag: str, code: ErrorCode, details: str) -> Reply:
-    named = {"key": flag} if flag else {}
-    return _reply(_json({**named, "errorCode": code, "errorDetails": details}), 400)
+def _unusable(error: TooLarge | Unusable, key: str = "") -> Reply:
+    code, details = ErrorCode.INVALID_CONTEXT, f"the body has more than {MAX_BYTES:,} bytes"
+    if isinstance(error, Unusable):
+        code, details = error.code, str(error)
+    named = {"key": key} if key else {}
+    return json_reply(written({**named, "errorCode": code, "errorDetails": details}), 400)
 
 
 def _context(data: bytes) -> dict[str, Any]:
@@ -180,18 +142,18 @@ def _context(data: bytes) -> dict[str, Any]:
     if context.__class__ is not dict:
         raise Unusable(ErrorCode.INVALID_CONTEXT, "`context` is not an object")
     if context.get("targetingKey", "").__class__ not in _TEXT:
-        raise Unusable(ErrorCode.INVALID_CONTEXT, "`targetingKey` is not a text")
+        raise Unusable(ErrorCode.INVALID_CONTEXT, "`targetingKey` is not a string")
     _check(context)
     return context
 
 
 _TEXT = frozenset({str, type(None)})
 _PLAIN = frozenset({str, int, bool, type(None)})
-"""What hides nothing, and what nearly all contexts are made of."""
+"""What nearly all contexts are made of, and what needs no look inside."""
 
 
 def _check(context: dict[str, Any]) -> None:
-    """Bounds what conditions may have to look at: attributes in all, depth, and numbers that are numbers."""
+    """Bounds what conditions may have to read: all attributes together, depth, and numbers to finite ones."""
     for value in context.values():
         if value.__class__ not in _PLAIN:
             break
@@ -213,3 +175,84 @@ def _check(context: dict[str, Any]) -> None:
                 waiting.append((value, depth + 1))
             elif kind is float and not isfinite(value):
                 raise Unusable(ErrorCode.INVALID_CONTEXT, "the context has a number that is out of range")
+
+
+def _one(path: str, _raw: bytes | None) -> tuple[str, ...] | None:
+    if not path.startswith(_BEFORE):
+        return None
+    rest = path[len(_BEFORE) :]
+    key = rest.removesuffix("/") or rest
+    return (key,) if key else None
+
+
+def _all(path: str, _raw: bytes | None) -> tuple[str, ...] | None:
+    return () if path in {_PATH, _BEFORE} else None
+
+
+_FAILURE = {
+    "type": "object",
+    "required": ["errorCode", "errorDetails"],
+    "properties": {
+        "key": {"type": "string"},
+        "errorCode": {
+            "enum": ["FLAG_NOT_FOUND", "PARSE_ERROR", "TARGETING_KEY_MISSING", "INVALID_CONTEXT", "GENERAL"]
+        },
+        "errorDetails": {"type": "string"},
+    },
+}
+_LATE = {"408": "The body did not arrive in time", "503": "Too many bodies wait for their end"}
+
+
+def _answer_schema() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": ["key", "reason", "variant", "metadata"],
+        "properties": {
+            "key": {"type": "string"},
+            "reason": {"enum": ["STATIC", "DEFAULT", "TARGETING_MATCH", "SPLIT", "DISABLED"]},
+            "variant": {"type": "string"},
+            "value": {"type": ["boolean", "string", "number", "object", "array"]},
+            "metadata": METADATA,
+        },
+    }
+
+
+def _operation(summary: str, schema: dict[str, Any], statuses: dict[str, str], path: list[str]) -> dict[str, Any]:
+    context = {"type": "object", "properties": {"context": {"type": "object"}}}
+    failure = {"content": {"application/json": {"schema": _FAILURE}}}
+    errors = {**statuses, **_LATE, **REFUSED}
+    return {
+        "summary": summary,
+        "tags": ["OFREP"],
+        "parameters": [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in path],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": context}}},
+        "responses": {
+            **answered("The answer", schema),
+            **{status: {"description": description, **failure} for status, description in errors.items()},
+        },
+    }
+
+
+def _document_one() -> dict[str, Any]:
+    statuses = {"400": "No context, or no answer", "404": "No such flag"}
+    return _operation("What a context gets of one flag", _answer_schema(), statuses, ["key"])
+
+
+def _document_all() -> dict[str, Any]:
+    schema = {
+        "type": "object",
+        "required": ["flags", "metadata"],
+        "properties": {
+            "flags": {"type": "array", "items": {"anyOf": [_answer_schema(), _FAILURE]}},
+            "metadata": METADATA,
+        },
+    }
+    operation = _operation("What a context gets of every flag", schema, {"400": "No context"}, [])
+    operation["responses"]["304"] = {"description": "Not changed since `If-None-Match`"}
+    return operation
+
+
+ROUTES = [
+    Route("POST", f"{_BEFORE}{{key}}", Need.EVALUATE, "one", one, _document_one, _one, logged=False),
+    Route("POST", _PATH, Need.EVALUATE, "bulk", bulk, _document_all, _all, logged=False),
+]

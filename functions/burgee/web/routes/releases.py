@@ -1,4 +1,4 @@
-"""What has been decided, by whom, and the way back: overrides, releases, the audit log."""
+"""`/overrides`, `/releases` and `/audit`: what was decided, who decided it, and the way back."""
 
 from __future__ import annotations
 
@@ -17,8 +17,21 @@ from burgee.releases.overrides import laid_over, lift
 from burgee.releases.plan import Verdict, plan
 from burgee.stores.audit import Wanted, search
 from burgee.times import parse_time
-from burgee.web.problems import answer, etag_of, matches
-from burgee.web.routes.writes import COMMON, MISSING, STALE, TRIED, UNCHANGED, Here, Intent, Meant, Said
+from burgee.web.exchange import Need
+from burgee.web.replies import etag_of, matches
+from burgee.web.responses import answer
+from burgee.web.routes.writes import (
+    COMMON,
+    DRY_RUN,
+    MISSING,
+    STALE,
+    UNCHANGED,
+    CallerFlags,
+    Reasoned,
+    Write,
+    WriteRequest,
+    needs,
+)
 
 if TYPE_CHECKING:
     from burgee.model import Snapshot
@@ -26,33 +39,33 @@ if TYPE_CHECKING:
 
 router = APIRouter(tags=["operations"], responses=COMMON)
 PAGE = 20
-Moment = Annotated[str | None, Query(max_length=40, description="In RFC 3339.")]
+Time = Annotated[str | None, Query(max_length=40, description="In RFC 3339.")]
 
 
-class Activation(Said):
+class Activation(Reasoned):
     """Why, and what becomes of overrides that the release contradicts."""
 
     overrides: Literal["refuse", "keep", "discard"] = Field("refuse", description="Those that Git contradicts.")
 
 
-@router.get("/overrides", responses=UNCHANGED)
-def list_overrides(request: Request, flags: Here) -> Response:
-    """What operators said over the release."""
+@router.get("/overrides", responses=UNCHANGED, **needs(Need.READ))
+def list_overrides(request: Request, flags: CallerFlags) -> Response:
+    """The overrides that operators laid over the release."""
     overrides = flags.store.state().overrides
     return answer(request, {"overrides": [asdict(override) for override in overrides.values()]})
 
 
-@router.delete("/overrides/{flag_name}", status_code=204, responses=MISSING | TRIED | STALE)
-def clear_override(flags: Here, meant: Meant, flag_name: str) -> Response:
-    """Take an override away: the release decides again."""
-    act = meant.act("override.clear")
-    return flags.write(meant, flag_name, lambda state, snapshot: lift(state, snapshot, flag_name, act), 204)
+@router.delete("/overrides/{flag_name}", status_code=204, responses=MISSING | DRY_RUN | STALE, **needs(Need.WRITE))
+def clear_override(flags: CallerFlags, write: Write, flag_name: str) -> Response:
+    """Remove an override: the release decides again."""
+    act = write.act("override.clear")
+    return flags.write(write, flag_name, lambda state, snapshot: lift(state, snapshot, flag_name, act), 204)
 
 
-@router.get("/releases", responses=UNCHANGED)
+@router.get("/releases", responses=UNCHANGED, **needs(Need.READ))
 def list_releases(
     request: Request,
-    flags: Here,
+    flags: CallerFlags,
     limit: Annotated[int, Query(ge=1, le=100)] = PAGE,
     cursor: Annotated[int | None, Query(ge=1, le=2**53)] = None,
 ) -> Response:
@@ -60,30 +73,36 @@ def list_releases(
     return answer(request, _listed(flags.store, flags.store.state().pointer.version, limit, cursor))
 
 
-@router.post("/releases/{version}/activate", responses=MISSING | STALE)
+@router.post("/releases/{version}/activate", responses=MISSING | STALE, **needs(Need.RELEASE))
 def activate_release(
-    request: Request, flags: Here, meant: Meant, version: Annotated[int, Path(ge=1, le=2**53)], body: Activation
+    request: Request,
+    flags: CallerFlags,
+    write: Write,
+    version: Annotated[int, Path(ge=1, le=2**53)],
+    body: Activation,
 ) -> Response:
     """Make an earlier release the live one, overrides by the rules of a deploy."""
-    act, store = meant.act("release.activate", body.author, body.reason), flags.store
-    if meant.dry_run:
+    act, store = write.act("release.activate", body.author, body.reason), flags.store
+    if write.dry_run:
         state, current = live(store)
-        _unmoved(meant, _listed(store, state.pointer.version))
-        return answer(request, _tried(store, version, state, current, act.now))
+        _unmoved(write, _listed(store, state.pointer.version))
+        return answer(request, _effect(store, version, state, current, act.now))
     made, change = returning(store, version, act, Consent(body.overrides))
     before = _listed(store, made.version)
-    _unmoved(meant, before)
+    _unmoved(write, before)
     etag = etag_of({**before, "current": version})
-    told = answer(request, {"current": version, "release": asdict(store.release(version))}, headers={"ETag": etag})
-    store.commit(replace(change, puts=meant.puts(told)), expected=made.revision)
+    response = answer(
+        request, {"current": version, "release": asdict(store.release(version))}, headers={"ETag": etag}
+    )
+    store.commit(replace(change, puts=write.puts(response)), expected=made.revision)
     flags.serving.refresh()
-    return told
+    return response
 
 
-@router.get("/audit", responses=UNCHANGED)
+@router.get("/audit", responses=UNCHANGED, **needs(Need.READ))
 def list_audit(  # noqa: PLR0913, PLR0917 - a list's parameters are its filters
     request: Request,
-    flags: Here,
+    flags: CallerFlags,
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
     cursor: Annotated[str | None, Query(max_length=64)] = None,
     flag: Annotated[str | None, Query(max_length=255)] = None,
@@ -92,8 +111,8 @@ def list_audit(  # noqa: PLR0913, PLR0917 - a list's parameters are its filters
         str | None, Query(max_length=64, description="Such as flag.kill, or flag for all of them.")
     ] = None,
     release: Annotated[int | None, Query(ge=0, le=2**53)] = None,
-    since: Moment = None,
-    until: Moment = None,
+    since: Time = None,
+    until: Time = None,
 ) -> Response:
     """Who changed what, newest first, entries before `cursor`."""
     wanted = Wanted(flag, actor, action, release, _moment("since", since), _moment("until", until))
@@ -105,13 +124,13 @@ def _listed(store: Store, current: int, limit: int = PAGE, before: int | None = 
     return {"current": current, "releases": [asdict(one) for one in store.releases(limit=limit, before=before)]}
 
 
-def _unmoved(meant: Intent, releases: dict[str, Any]) -> None:
-    """Refuses where these are no longer the releases that the writer has read."""
-    if meant.if_match is not None and not matches(meant.if_match, etag_of(releases)):
+def _unmoved(write: WriteRequest, releases: dict[str, Any]) -> None:
+    """Refuses where these are no longer the releases that the writer read."""
+    if write.if_match is not None and not matches(write.if_match, etag_of(releases)):
         raise Refused("stale", "the releases are no longer what `If-Match` says; read them again")
 
 
-def _tried(store: Store, version: int, state: State, current: Snapshot, now: float) -> dict[str, Any]:
+def _effect(store: Store, version: int, state: State, current: Snapshot, now: float) -> dict[str, Any]:
     wanted = load_snapshot(store.payload(version))
     made = plan(state, current, wanted, now)
     staying = [standing.override for standing in made.standings if standing.verdict is not Verdict.EXPIRED]

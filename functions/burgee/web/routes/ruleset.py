@@ -1,52 +1,44 @@
-"""The rules themselves over HTTP, for evaluators elsewhere: `burgee.serving.http_source` reads what this writes.
+"""`GET /ruleset`: the rules themselves, for evaluators elsewhere; `burgee.serving.http_source` reads them.
 
-They name users and tell every flag, so they are for servers, never for browsers.
+They name users and say every flag, so they are for servers, never for browsers.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
-from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from starlette.responses import Response
-from starlette.routing import Route
-
-from burgee.web.exchange import exchange_of
-from burgee.web.problems import holds
+from burgee.web.exchange import Need
+from burgee.web.openapi import METADATA, read
+from burgee.web.replies import tagged, unless_held, written
+from burgee.web.routing import Route
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-
     from burgee.evaluation.ruleset import Ruleset
     from burgee.serving.serving import Served
+    from burgee.web.exchange import Exchange
+    from burgee.web.replies import Reply
+
+_replies: WeakKeyDictionary[Ruleset, Reply] = WeakKeyDictionary()
+_CACHE = (b"cache-control", b"private, no-cache")
 
 
-def rules_route() -> Route:
-    """`GET /ruleset`: written out once for each ruleset, and 304 for who has it."""
-    written: WeakKeyDictionary[Ruleset, tuple[bytes, str]] = WeakKeyDictionary()
-
-    async def rules(request: Request) -> Response:
-        serving = exchange_of(request).serving
-        serving.ruleset()
-        served = serving.served()
-        if served.ruleset not in written:
-            data = _written(served)
-            written[served.ruleset] = data, f'"{sha256(data).hexdigest()[:32]}"'
-        data, etag = written[served.ruleset]
-        headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
-        if holds(",".join(request.headers.getlist("if-none-match")), etag):
-            return Response(status_code=304, headers=headers)
-        return Response(data, headers=headers, media_type="application/json")
-
-    return Route("/ruleset", rules)
+async def ruleset(exchange: Exchange) -> Reply:
+    """The release with its overrides, written out once for each ruleset."""
+    serving = exchange.serving
+    serving.ruleset()
+    served = serving.served()
+    reply = _replies.get(served.ruleset)
+    if reply is None:
+        reply = _replies[served.ruleset] = tagged(written(_body(served)), _CACHE)
+    held = [value for name, value in exchange.scope["headers"] if name == b"if-none-match"]
+    return unless_held(reply, str(b",".join(held), "latin-1"))
 
 
-def _written(served: Served) -> bytes:
+def _body(served: Served) -> dict[str, Any]:
     ruleset, version, source, trial = served
-    body = {
+    return {
         "version": version,
         "source": source,
         "release": dict(ruleset.release),
@@ -55,4 +47,22 @@ def _written(served: Served) -> bytes:
         "trial": trial
         and {"bake": asdict(trial.canary), "release": dict(trial.base.release), "snapshot": trial.base.snapshot},
     }
-    return json.dumps(body, separators=(",", ":")).encode()
+
+
+def _document() -> dict[str, Any]:
+    schema = {
+        "type": "object",
+        "required": ["version", "source", "release", "snapshot", "overrides"],
+        "properties": {
+            "version": {"type": "integer"},
+            "source": {"enum": ["store", "bundled", "none"]},
+            "release": METADATA,
+            "snapshot": {"type": "object", "required": ["flags"]},
+            "overrides": {"type": "array", "items": {"type": "object", "required": ["flag", "definition"]}},
+            "trial": {"type": ["object", "null"], "required": ["bake", "release", "snapshot"]},
+        },
+    }
+    return read("The release with its overrides, for evaluating elsewhere", schema)
+
+
+ROUTES = [Route("GET", "/ruleset", Need.RULES, "rules", ruleset, _document)]

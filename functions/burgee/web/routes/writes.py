@@ -1,9 +1,10 @@
-"""How a write is meant: by whom, why, over which state, and whether at all; and what it answers."""
+"""What every write has: its author, its reason, the state it expects, a dry run; and what it answers."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import replace
+from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from fastapi import Depends, Header, Query, Request, Response
@@ -17,46 +18,59 @@ from burgee.releases.overrides import changed, laid_over, served
 from burgee.stores.audit import AuditContext
 from burgee.times import format_time, parse_duration
 from burgee.web.exchange import Caller, exchange_of, store_of
-from burgee.web.problems import answer, etag_of, matches
+from burgee.web.openapi import PROBLEM, needing
 from burgee.web.protection.idempotency import written_with
-from burgee.web.resources import resource
+from burgee.web.replies import etag_of, matches
+from burgee.web.responses import answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from burgee.model import Snapshot
+    from burgee.model import Definition, Snapshot
     from burgee.serving.serving import Serving
     from burgee.stores import Change, Put, State, Store
+    from burgee.web.exchange import Need
 
-Author = Annotated[str | None, Header(alias="X-Burgee-Author", max_length=200)]
-Reason = Annotated[str | None, Header(alias="X-Burgee-Reason", max_length=500)]
-IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=1000)]
-IdempotencyKey = Annotated[
+AuthorHeader = Annotated[str | None, Header(alias="X-Burgee-Author", max_length=200)]
+ReasonHeader = Annotated[str | None, Header(alias="X-Burgee-Reason", max_length=500)]
+IfMatchHeader = Annotated[str | None, Header(alias="If-Match", max_length=1000)]
+IdempotencyKeyHeader = Annotated[
     str | None, Header(alias="Idempotency-Key", max_length=255, description="The same again answers the same.")
 ]
-DryRun = Annotated[bool, Query(description="Tell the effect, and change nothing.")]
+DryRunParameter = Annotated[bool, Query(description="Answer the effect, and change nothing.")]
 
-PROBLEM: dict[str, Any] = {"content": {"application/problem+json": {"schema": {"type": "object"}}}}
 Responses = dict[int | str, dict[str, Any]]
-MISSING: Responses = {404: {"description": "No such thing", **PROBLEM}}
-EXISTS: Responses = {400: {"description": "The name is taken, or the body is no JSON", **PROBLEM}}
-STALE: Responses = {412: {"description": "It is no longer what `If-Match` says", **PROBLEM}}
+
+
+def _problem(description: str) -> dict[str, Any]:
+    return {"description": description, "content": PROBLEM}
+
+
+MISSING: Responses = {404: _problem("No such thing")}
+EXISTS: Responses = {400: _problem("The name is taken, or the body is not JSON")}
+STALE: Responses = {412: _problem("It is no longer what `If-Match` says")}
 UNCHANGED: Responses = {304: {"description": "Not changed since `If-None-Match`"}}
-TRIED: Responses = {200: {"description": "What a dry run would change"}}
+DRY_RUN: Responses = {200: {"description": "What a dry run would change"}}
 COMMON: Responses = {
-    400: {"description": "The body is no JSON", **PROBLEM},
-    401: {"description": "No key, or one that does not work", **PROBLEM},
-    403: {"description": "The key may not do that", **PROBLEM},
-    409: {"description": "Somebody else wrote at the same moment", **PROBLEM},
-    413: {"description": "The body is too large", **PROBLEM},
-    422: {"description": "The request does not fit", **PROBLEM},
-    429: {"description": "Too many requests", **PROBLEM},
-    503: {"description": "The store does not answer", **PROBLEM},
+    400: _problem("The body is not JSON"),
+    401: _problem("No key, or one that does not work"),
+    403: _problem("The key may not do that"),
+    408: _problem("The body did not arrive in time"),
+    409: _problem("Another writer changed the same thing at the same moment"),
+    413: _problem("The body is too large"),
+    422: _problem("The request does not fit"),
+    429: _problem("Too many requests"),
+    503: _problem("The store does not answer"),
 }
 
 
-class Said(BaseModel):
-    """What any body may say beside its own keys; it goes before the headers of the same meaning."""
+def needs(need: Need) -> dict[str, Any]:
+    """What a caller must be allowed, as FastAPI's decorator takes it; the front reads it there."""
+    return {"openapi_extra": needing(need)}
+
+
+class Reasoned(BaseModel):
+    """What any body may say beside its own keys; it takes precedence over the headers of the same meaning."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -70,8 +84,8 @@ Expiry = Annotated[
 ]
 
 
-class Intent(NamedTuple):
-    """A write as its request means it."""
+class WriteRequest(NamedTuple):
+    """A write beside its body: who sent it, why, over which state, and whether it is a dry run."""
 
     request: Request
     caller: Caller
@@ -100,26 +114,27 @@ class Intent(NamedTuple):
                 raise Refused("invalid-request", f"expires_in: {error}") from error
         return AuditContext(action, author or "unknown", reason, now, until, self.request_id, self.source)
 
-    def puts(self, told: Response) -> list[Put]:
-        """The records to write with the change that `told` answers."""
-        return written_with(self.request.scope, told)
+    def puts(self, response: Response) -> list[Put]:
+        """The records to write with the change that a response answers."""
+        return written_with(self.request.scope, response)
 
 
-async def intent(  # noqa: PLR0913, PLR0917 - each is a header of its own
+async def write_request(  # noqa: PLR0913, PLR0917 - each is a header of its own
     request: Request,
-    author: Author = None,
-    reason: Reason = None,
-    if_match: IfMatch = None,
-    dry_run: DryRun = False,
-    idempotency_key: IdempotencyKey = None,  # noqa: ARG001 - honoured before routing; here it is documented
-) -> Intent:
-    """What the headers and the query say of a write."""
+    author: AuthorHeader = None,
+    reason: ReasonHeader = None,
+    if_match: IfMatchHeader = None,
+    dry_run: DryRunParameter = False,
+    idempotency_key: IdempotencyKeyHeader = None,  # noqa: ARG001 - the front takes it; here it is documented
+) -> WriteRequest:
+    """The headers and the query of a write."""
     source = request.client.host if request.client else None
     exchange = exchange_of(request)
-    return Intent(request, exchange.caller, exchange.request_id.decode(), source, author, reason, if_match, dry_run)
+    request_id = exchange.request_id.decode()
+    return WriteRequest(request, exchange.caller, request_id, source, author, reason, if_match, dry_run)
 
 
-Meant = Annotated[Intent, Depends(intent)]
+Write = Annotated[WriteRequest, Depends(write_request)]
 
 
 class Flags:
@@ -135,39 +150,39 @@ class Flags:
         return state, snapshot, self._released(state)
 
     def write(
-        self, meant: Intent, flag: str, decide: Callable[[State, Snapshot], Change], status: int = 200
+        self, request: WriteRequest, flag: str, decide: Callable[[State, Snapshot], Change], status: int = 200
     ) -> Response:
         """Commits a change to a flag and serves it here at once; a dry run changes nothing.
 
         The answer is the flag as this change made it, nothing for 204, or the effect of a dry run.
         """
-        told = Response()
+        response = Response()
 
         def checked(state: State, snapshot: Snapshot) -> Change:
-            nonlocal told
+            nonlocal response
             now, released = time.time(), self._released(state)
-            if meant.if_match is not None:
+            if request.if_match is not None:
                 found = _found(flag, state, snapshot, released, now)
-                if not matches(meant.if_match, None if found is None else etag_of(found)):
+                if not matches(request.if_match, None if found is None else etag_of(found)):
                     raise Refused("stale", f"'{flag}' is no longer what `If-Match` says; read it again")
             change = decide(state, snapshot)
             after = replace(state, overrides={one.flag: one for one in changed(state, change)})
-            told = _wrote(meant.request, _found(flag, after, snapshot, released, now), status)
-            return replace(change, puts=meant.puts(told))
+            response = _wrote(request.request, _found(flag, after, snapshot, released, now), status)
+            return replace(change, puts=request.puts(response))
 
-        if meant.dry_run:
+        if request.dry_run:
             state, snapshot = live(self.store)
             now = time.time()
             before = laid_over(snapshot, state.overrides.values(), now)
             after = laid_over(snapshot, changed(state, checked(state, snapshot)), now)
             effect = {"flags": flag_records(effects(before, after, now))}
-            return answer(meant.request, {"dry_run": True, "effect": effect})
+            return answer(request.request, {"dry_run": True, "effect": effect})
         write(self.store, checked)
         self.serving.refresh()
-        return told
+        return response
 
-    def tell(self, flag: str) -> dict[str, Any]:
-        """A flag as the management routes answer it."""
+    def one(self, flag: str) -> dict[str, Any]:
+        """A flag as the management routes answer it; Refused if there is none."""
         found = _found(flag, *self.read(), time.time())
         if found is None:
             raise Refused("not-found", f"Feature flag '{flag}' not found")
@@ -178,12 +193,29 @@ class Flags:
         return self.store.release(version).created_at if version else ""
 
 
-async def here(request: Request) -> Flags:
-    """The flags of whoever asks."""
+async def _caller_flags(request: Request) -> Flags:
     return Flags(store_of(request), exchange_of(request).serving)
 
 
-Here = Annotated[Flags, Depends(here)]
+CallerFlags = Annotated[Flags, Depends(_caller_flags)]
+"""The flags of the caller's tenant."""
+
+
+def resource(flag: str, definition: Definition, state: State, released: str) -> dict[str, Any]:
+    """The body of one flag; `id` is made of the name, so that it never changes."""
+    override = state.overrides.get(flag)
+    return {
+        "id": int.from_bytes(sha256(flag.encode()).digest()[:7]) >> 4,
+        "flag_name": flag,
+        "status": False,
+        "rollout_percentage": None,
+        "description": None,
+        **definition,
+        "created_at": override.created_at if override and override.base_digest is None else released,
+        "updated_at": override.updated_at if override else released,
+        "source": "override" if override else "release",
+        **({"expires_at": override.expires_at} if override and override.expires_at else {}),
+    }
 
 
 def _found(flag: str, state: State, snapshot: Snapshot, released: str, now: float) -> dict[str, Any] | None:

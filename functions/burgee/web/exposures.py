@@ -1,0 +1,62 @@
+"""Exposures beside answers: which answers are recorded, and how a machine that stops between requests writes them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+from burgee.model import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from burgee.evaluation.ruleset import ClientView, Ruleset
+    from burgee.events.recorder import Recorder
+    from burgee.model import Context, Evaluation
+    from burgee.web.exchange import Exchange
+
+DRAIN_SECONDS = 0.1
+
+
+def expose(
+    exchange: Exchange,
+    ruleset: Ruleset | ClientView,
+    answers: Mapping[str, Evaluation],
+    context: Context,
+    *,
+    fetched: bool = False,
+) -> None:
+    """Records answers if that is asked for: one flag's by `?expose=true` or by its experiment.
+
+    Of all flags, which are `fetched`, those that a split decided, if asked: the user has not seen them yet.
+    """
+    recorder = exchange.recorder
+    if recorder is None or not exchange.belongs_to(recorder.scope.project, recorder.scope.environment):
+        return
+    asked = wants(exchange, "expose")
+    for flag, one in answers.items():
+        if not fetched or (asked and one.reason is Reason.SPLIT and "rule" in one.metadata):
+            recorder.answered(ruleset, flag, one, context, asked=asked)
+
+
+def wants(exchange: Exchange, name: str) -> bool:
+    """Whether a request says `?name=true`."""
+    query = exchange.scope["query_string"]
+    return bool(query) and dict(parse_qsl(str(query, "latin-1"), keep_blank_values=True)).get(name) == "true"
+
+
+class Draining:
+    """Writes exposures before a machine stops between requests, as Lambda's does; it waits little."""
+
+    def __init__(self, app: ASGIApp, recorder: Recorder) -> None:
+        self.app = app
+        self.recorder = recorder
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI application."""
+        await self.app(scope, receive, send)
+        if not self.recorder.drain(0):
+            await asyncio.to_thread(self.recorder.drain, DRAIN_SECONDS)

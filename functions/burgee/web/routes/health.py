@@ -1,0 +1,43 @@
+"""`GET /health`: whether the service is up, and for callers with a key what it serves."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from burgee.serving.serving import NOBODY
+from burgee.times import format_time
+from burgee.version import __version__
+from burgee.web.exchange import Need
+from burgee.web.openapi import read
+from burgee.web.replies import tagged, unless_held, written
+from burgee.web.routing import Route
+
+if TYPE_CHECKING:
+    from burgee.web.exchange import Exchange
+    from burgee.web.replies import Reply
+
+
+async def health(exchange: Exchange) -> Reply:
+    """The release, its age and its source; without a key the version of this program alone."""
+    body: dict[str, Any] = {"status": "healthy", "timestamp": format_time(time.time()), "version": __version__}
+    if exchange.caller.may:
+        release = exchange.flags(NOBODY, time.time()).release
+        status = exchange.serving.status()
+        body |= {
+            "release": release,
+            "baking": status.canary and {"version": status.version, **asdict(status.canary)},
+            "age_seconds": round(status.age_seconds, 3),
+            "source": status.source,
+            "error": status.error,
+        }
+    return unless_held(tagged(written(body)), exchange.if_none_match)
+
+
+def _document() -> dict[str, Any]:
+    schema = {"type": "object", "required": ["status", "timestamp", "version"]}
+    return read("Whether it is up, and on which release", schema)
+
+
+ROUTES = [Route("GET", "/health", Need.NOTHING, "health", health, _document)]

@@ -1,0 +1,173 @@
+"""`GET /users/{user_id}/flags[/{flag_name}]`: what a user gets, query parameters being attributes.
+
+An id may have slashes, as they are or as `%2F`: it is all that stands between `/users/` and the last `/flags`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, unquote
+
+from burgee.errors import Refused
+from burgee.evaluation.context import TARGETING_KEY, literal
+from burgee.model import ErrorCode
+from burgee.web.exchange import Need
+from burgee.web.exposures import expose
+from burgee.web.openapi import read
+from burgee.web.problems import problem
+from burgee.web.replies import keep, tagged, unless_held, written
+from burgee.web.routing import Route
+
+if TYPE_CHECKING:
+    from burgee.evaluation.ruleset import ClientView, Ruleset
+    from burgee.model import Evaluation
+    from burgee.web.exchange import Exchange
+    from burgee.web.replies import Reply
+
+_BEFORE, _AFTER = len("/users/"), -len("/flags")
+
+
+async def user_flag(exchange: Exchange) -> Reply:
+    """What the user gets of one flag."""
+    (user, name), now = exchange.arguments, time.time()
+    context = context_of(exchange, user)
+    ruleset = exchange.flags(context, now)
+    answer = ruleset.evaluate(name, context, now)
+    exchange.count((answer,))
+    if answer.error_code is ErrorCode.FLAG_NOT_FOUND:
+        return problem(404, "not-found", f"Feature flag '{name}' not found")
+    expose(exchange, ruleset, {name: answer}, context)
+    return unless_held(_entry(ruleset, name, answer, now), exchange.if_none_match)
+
+
+async def user_flags(exchange: Exchange) -> Reply:
+    """What the user gets of every flag."""
+    (user,), now = exchange.arguments, time.time()
+    context = context_of(exchange, user)
+    ruleset = exchange.flags(context, now)
+    answers = ruleset.evaluate_all(context, now)
+    expose(exchange, ruleset, answers, context, fetched=True)
+    exchange.count(answers.values())
+    entries = b",".join([_entry(ruleset, name, answer, now).body for name, answer in answers.items()])
+    return unless_held(tagged(b'{"user_id":%b,"flags":[%b]}' % (written(user), entries)), exchange.if_none_match)
+
+
+def context_of(exchange: Exchange, user: str) -> dict[str, Any]:
+    """The evaluation context of a request. A parameter that is repeated is a list of its values."""
+    context: dict[str, Any] = {}
+    query = exchange.scope["query_string"]
+    if query:
+        for name, text in parse_qsl(str(query, "latin-1"), keep_blank_values=True):
+            value = _attribute(name, text)
+            if name not in context:
+                context[name] = value
+            elif isinstance(context[name], list):
+                context[name].append(value)
+            else:
+                context[name] = [context[name], value]
+    context[TARGETING_KEY] = user
+    return context
+
+
+def _attribute(name: str, text: str) -> Any:
+    try:
+        return literal(text)
+    except ValueError as error:
+        raise Refused("invalid-request", f"{name}: {error}") from error
+
+
+def _entry(ruleset: Ruleset | ClientView, name: str, answer: Evaluation, now: float) -> Reply:
+    """The entry of one flag as a reply. A ruleset gives few answers, again and again, so their entries are kept."""
+    key = "entry", name, id(answer)
+    kept = ruleset.written.get(key)
+    if kept is not None:
+        reply: Reply = kept[1]
+        return reply
+    reply = tagged(written(_fields(ruleset, name, answer, now)))
+    if answer.error_code is None:
+        keep(ruleset, key, answer, reply)
+    return reply
+
+
+def _fields(ruleset: Ruleset | ClientView, name: str, answer: Evaluation, now: float) -> dict[str, Any]:
+    definition = ruleset.definition(name, now) or {}
+    if "variants" in definition:
+        enabled = answer.variant is not None and answer.variant != definition.get("off_variant")
+    else:
+        enabled = answer.value is True
+    fields = {
+        "flag_name": name,
+        "enabled": enabled,
+        "description": definition.get("description"),
+        "variant": answer.variant,
+        "value": answer.value,
+        "reason": answer.reason,
+    }
+    if answer.error_code is not None:
+        fields["error_code"] = answer.error_code
+    return fields
+
+
+def _one(path: str, raw: bytes | None) -> tuple[str, ...] | None:
+    encoded = _encoded(raw)
+    head, _, flag = (encoded or path).rpartition("/")
+    user = head[_BEFORE:_AFTER] if head.endswith("/flags") else ""
+    if not user or not flag:
+        return None
+    return (unquote(user), unquote(flag)) if encoded else (user, flag)
+
+
+def _all(path: str, raw: bytes | None) -> tuple[str, ...] | None:
+    encoded = _encoded(raw)
+    whole = encoded or path
+    user = whole[_BEFORE:_AFTER] if whole.endswith("/flags") else ""
+    if not user:
+        return None
+    return (unquote(user),) if encoded else (user,)
+
+
+def _encoded(raw: bytes | None) -> str | None:
+    """The path as it was sent, if that has slashes which are no separators."""
+    return str(raw, "latin-1") if raw and b"%2f" in raw.lower() else None
+
+
+_USER = {"name": "user_id", "in": "path", "required": True, "schema": {"type": "string"}}
+_FLAG = {"name": "flag_name", "in": "path", "required": True, "schema": {"type": "string"}}
+_REASONS = ["STATIC", "DEFAULT", "TARGETING_MATCH", "SPLIT", "DISABLED", "ERROR"]
+
+
+def _entry_schema() -> dict[str, Any]:
+    text = {"type": ["string", "null"]}
+    return {
+        "type": "object",
+        "required": ["flag_name", "enabled", "description", "variant", "value", "reason"],
+        "properties": {
+            "flag_name": {"type": "string"},
+            "enabled": {"type": "boolean"},
+            "description": text,
+            "variant": text,
+            "value": {},
+            "reason": {"enum": _REASONS},
+        },
+    }
+
+
+def _document_one() -> dict[str, Any]:
+    return read("What a user gets of one flag", _entry_schema(), [_USER, _FLAG], {"404": "No such flag"})
+
+
+def _document_all() -> dict[str, Any]:
+    schema = {
+        "type": "object",
+        "required": ["user_id", "flags"],
+        "properties": {"user_id": {"type": "string"}, "flags": {"type": "array", "items": _entry_schema()}},
+    }
+    return read("What a user gets of every flag", schema, [_USER])
+
+
+_PATH = "/users/{user_id}/flags"
+ROUTES = [
+    Route("GET", f"{_PATH}/{{flag_name}}", Need.EVALUATE, "user_flag", user_flag, _document_one, _one, logged=False),
+    Route("GET", _PATH, Need.EVALUATE, "user_flags", user_flags, _document_all, _all, logged=False),
+]

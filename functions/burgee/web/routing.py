@@ -1,0 +1,125 @@
+"""The table of routes: by path and method, what answers, what a caller must be allowed, and how it is documented.
+
+A route is declared once, in the module that answers it: here for routes of our own, in FastAPI's decorator for those
+that FastAPI answers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from burgee.web.exchange import Need
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from burgee.web.exchange import Exchange
+    from burgee.web.replies import Reply
+
+    Handler: TypeAlias = Callable[[Exchange], Awaitable[Reply]]
+    Match: TypeAlias = Callable[[str, bytes | None], tuple[str, ...] | None]
+
+METHODS = ("DELETE", "GET", "HEAD", "POST", "PUT")
+
+
+class Route(NamedTuple):
+    """One method at one path. Without `answer` the framework behind the front answers."""
+
+    method: str
+    path: str
+    """As OpenAPI writes it, parameters in braces."""
+    need: Need
+    operation: str
+    """Its name in logs and metrics."""
+    answer: Handler | None = None
+    document: Callable[[], dict[str, Any]] | None = None
+    """Makes the OpenAPI operation, of a route that the framework does not document."""
+    match: Match | None = None
+    """The arguments in a path, given decoded and as it was sent (None where unknown); None if it is another path.
+
+    By default a parameter is one segment.
+    """
+    logged: bool = True
+    """Whether each request has a log record. Evaluations are many: they are counted, and logged where they fail."""
+
+
+class _Path(NamedTuple):
+    template: str
+    match: Match
+    routes: dict[str, Route]
+
+
+class Found(NamedTuple):
+    """What is at a path for a method: a route with its arguments, or no route and what looking there needs."""
+
+    route: Route | None
+    arguments: tuple[str, ...]
+    need: Need
+
+
+class Routes:
+    """The routes of a service."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self.all = tuple(routes)
+        self._families: dict[str, list[_Path]] = {}
+        self._needs: dict[str, Need] = {}
+        for route in self.all:
+            first = _first(route.path)
+            family = self._families.setdefault(first, [])
+            for known in family:
+                if known.template == route.path:
+                    break
+            else:
+                known = _Path(route.path, route.match or _by_segments(route.path), {})
+                family.append(known)
+            known.routes[route.method] = route
+            if route.method == "GET" and route.answer is not None:
+                known.routes["HEAD"] = route
+        for first, family in self._families.items():
+            needs = {route.need for path in family for route in path.routes.values()}
+            if len(needs) == 1:
+                (self._needs[first],) = needs
+
+    def find(self, method: str, path: str, raw: bytes | None = None) -> Found:
+        """What is there; of a path or a method that has no route, what its neighbours need, or to read or write."""
+        first = _first(path)
+        for known in self._families.get(first, ()):
+            arguments = known.match(path, raw)
+            if arguments is not None:
+                route = known.routes.get(method)
+                if route is not None:
+                    return Found(route, arguments, route.need)
+        need = self._needs.get(first) or (Need.READ if method in {"GET", "HEAD"} else Need.WRITE)
+        return Found(None, (), need)
+
+    def methods(self, path: str, raw: bytes | None = None) -> list[str]:
+        """The methods that a path has; none where there is no such path."""
+        paths = [known for known in self._families.get(_first(path), ()) if known.match(path, raw) is not None]
+        return [method for method in METHODS if any(method in known.routes for known in paths)]
+
+
+def _first(path: str) -> str:
+    return path[1:].partition("/")[0]
+
+
+def _by_segments(template: str) -> Match:
+    wanted = template.split("/")
+    if "{" not in template:
+        return lambda path, _raw: () if path == template else None
+
+    def match(path: str, _raw: bytes | None) -> tuple[str, ...] | None:
+        segments = path.split("/")
+        if len(segments) != len(wanted):
+            return None
+        arguments = []
+        for segment, pattern in zip(segments, wanted, strict=True):
+            if pattern[:1] == "{":
+                if not segment:
+                    return None
+                arguments.append(segment)
+            elif segment != pattern:
+                return None
+        return tuple(arguments)
+
+    return match

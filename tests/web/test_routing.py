@@ -1,0 +1,93 @@
+"""The table of routes: one declaration serves the front, the documentation and the gateway's template."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from burgee.serving.serving import Serving
+from burgee.web.app import create_app
+from burgee.web.evaluation_app import EVALUATION_ROUTES
+from burgee.web.exchange import Need
+from burgee.web.replies import Reply
+from burgee.web.routing import Route, Routes
+from support.keys import shop
+from support.template import template
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from burgee.stores.sqlite import SqliteStore
+    from burgee.web.app import Service
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    store: SqliteStore
+    for store in shop({}):
+        yield create_app(store, Serving(store))
+
+
+async def nothing(_exchange: Any) -> Reply:
+    return Reply(204, b"", [])
+
+
+def test_a_route_that_does_not_say_what_it_needs_is_for_nobody_but_owners(service: Service) -> None:
+    for route in service.front.routes.all:
+        assert route.need is not Need.KEYS or route.path.startswith(("/keys", "/settings")), route
+    assert service.front.routes.find("GET", "/keys").need is Need.KEYS
+
+
+def test_every_documented_operation_is_a_route_and_every_route_is_documented(service: Service) -> None:
+    pages = {"/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"}
+    documented = {
+        (method.upper(), path, operation.get("x-burgee-needs", "nothing"))
+        for path, operations in service.openapi()["paths"].items()
+        for method, operation in operations.items()
+    }
+    routes = {(one.method, one.path, str(one.need)) for one in service.front.routes.all if one.path not in pages}
+    assert documented == routes
+
+
+def test_a_path_or_method_without_a_route_needs_what_is_beside_it_or_to_read_or_write() -> None:
+    routes = Routes(
+        [
+            Route("GET", "/open", Need.NOTHING, "a", nothing),
+            Route("GET", "/keys/{id}", Need.KEYS, "b"),
+            Route("GET", "/mixed", Need.READ, "c"),
+            Route("POST", "/mixed/{id}/go", Need.RELEASE, "d"),
+        ]
+    )
+    for method, path, need in [
+        ("GET", "/open/other", Need.NOTHING),
+        ("POST", "/open", Need.NOTHING),
+        ("DELETE", "/keys/1/2", Need.KEYS),
+        ("GET", "/mixed/1/2", Need.READ),
+        ("PUT", "/mixed", Need.WRITE),
+        ("POST", "/mixed//go", Need.WRITE),
+        ("GET", "/else", Need.READ),
+        ("PATCH", "*", Need.WRITE),
+    ]:
+        assert routes.find(method, path) == (None, (), need), (method, path)
+    assert routes.find("POST", "/mixed/7/go").arguments == ("7",)
+    assert routes.methods("/open") == ["GET", "HEAD"]  # a route of ours answers HEAD as GET; the server sends no body
+    assert routes.methods("/mixed") == ["GET"]
+    assert routes.methods("/mixed/1/go") == ["POST"]
+    assert routes.methods("/nowhere") == []
+
+
+def test_the_gateway_has_an_event_for_every_public_evaluation_route() -> None:
+    """The one place beside a route's own declaration, because API Gateway lets nothing else through."""
+    events = template()["Resources"]["EvaluateFunction"]["Properties"]["Events"].values()
+    public = {(event["Properties"]["Method"], event["Properties"]["Path"]) for event in events}
+    for route in EVALUATION_ROUTES:
+        if route.need is Need.RULES:
+            continue  # the rules are for servers inside, never at the public address
+        greedy = {(method, f"{prefix}/{{proxy+}}") for method in ("ANY", route.method) for prefix in _prefixes(route)}
+        assert public & ({(route.method, route.path)} | greedy), f"template.yaml has no event for {route.path}"
+
+
+def _prefixes(route: Route) -> list[str]:
+    steps = route.path.split("/")
+    return ["/".join(steps[:length]) for length in range(1, len(steps))]
