@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def burgee(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Burgee:
     """The command line in a folder of its own, with nothing from the environment."""
-    for name in ("BURGEE_ENV", "GITHUB_ACTIONS", "FORCE_COLOR"):
+    for name in ("BURGEE_ENV", "CI", "GITHUB_ACTIONS", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     return Burgee(tmp_path, monkeypatch, capsys)

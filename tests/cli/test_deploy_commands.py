@@ -205,7 +205,13 @@ def test_a_release_tells_its_commit(burgee: Burgee, monkeypatch: pytest.MonkeyPa
     burgee.write(FILE.replace("25", "26"))
     burgee("apply", *on)
     origin = burgee("history", *on, "--json").json["releases"][0]["origin"]
-    assert (origin["commit"], origin["author"]) == ("f" * 40, "octocat")
+    assert (origin["commit"], origin["author"]) == ("f" * 40 + "-dirty", "octocat")
+    monkeypatch.setenv("CI", "true")
+    burgee.write(FILE.replace("25", "27"))
+    refused = burgee("apply", *on)
+    assert (refused.code, "commit it" in refused.err) == (1, True)
+    git("commit", "-qam", "More")
+    assert burgee("apply", *on).code == 0
 
 
 def test_one_store_at_a_time(burgee: Burgee) -> None:

@@ -127,6 +127,23 @@ def test_a_save_that_the_store_did_not_take_is_offered_again_and_reported_once(
     store.close()
 
 
+def test_a_restart_does_not_undo_a_rollback_and_an_edit_is_served(folder: Path, burgee: Burgee) -> None:
+    path, state = folder / "flags.yaml", folder / "s.sqlite"
+    where = ("--flags", str(path), "--state", str(state))
+    assert burgee("apply", *where).code == 0
+    path.write_text(FILE.replace("off", "on"), encoding="utf-8")
+    assert burgee("apply", *where).code == 0
+    assert burgee("rollback", *where).code == 0
+    store = SqliteStore(state)
+    follower = Follower(path, None, store, lambda: None)
+    follower.begin()
+    assert store.pointer().version == 1
+    path.write_text(FILE.replace("off", "on") + "  more: {status: on}\n", encoding="utf-8")
+    follower.look()
+    assert store.pointer().version == 3
+    store.close()
+
+
 def test_a_write_is_an_override_that_survives_a_restart(folder: Path) -> None:
     with serving(folder) as server:
         author = {"X-Burgee-Author": "ada", "X-Burgee-Reason": "search is down"}

@@ -11,6 +11,7 @@ import socket
 import time
 from contextlib import ExitStack
 from functools import partial
+from hashlib import sha256
 from ipaddress import ip_address
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,6 +24,7 @@ from burgee.cli.render import output
 from burgee.cli.source import compile_releasable
 from burgee.cli.stores import Where, opened, store_of
 from burgee.errors import BurgeeError, FlagFileError, StoreError, StoreUnavailable
+from burgee.evaluation.snapshots import payload
 from burgee.releases.deploy import Consent, apply
 from burgee.releases.plan import Verdict
 from burgee.serving.file_source import FileWatch
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 
     from burgee.flagfile.source import Source
     from burgee.releases.plan import Plan
-    from burgee.stores import Store
+    from burgee.stores import AuditEntry, Store
     from burgee.web.front import Front
 
 POLL_SECONDS = 0.5
@@ -137,7 +139,7 @@ def _insist_on_a_key(store: Store, host: str) -> None:
 def _from_file(url: str, where: Where, store: Store, whom: str, stop: Event) -> Serving:
     serving = Serving(store, refresh_seconds=REFRESH_SECONDS)
     follower = Follower(where.flags, where.environment, store, serving.refresh)
-    source = follower.release()
+    source = follower.begin()
     _greet(url, where.flags, source, whom)
     Thread(target=follower.follow, args=(stop,), daemon=True).start()
     return serving
@@ -175,7 +177,24 @@ class Follower:
 
     def release(self) -> Source:
         """Releases the file as it is now; FlagFileError or another BurgeeError where that cannot be done."""
+        return self._release(self._watch.read())
+
+    def begin(self) -> Source:
+        """Releases the file, unless somebody rolled back from just that file: a restart does not undo it."""
         source = self._watch.read()
+        wanted = sha256(payload(compile_releasable(source, self._environment))).hexdigest()
+        live, left = self._store.pointer(), _rolled_back(self._store)
+        known = {one.digest for one in self._store.releases(limit=100)}
+        if left is None or wanted == live.digest or wanted not in known:
+            return self._release(source)
+        output.tell(
+            f"{source.path} and what is live differ: {left.actor} went back to release {live.version}. "
+            "`burgee apply` releases the file.",
+            typer.colors.YELLOW,
+        )
+        return source
+
+    def _release(self, source: Source) -> Source:
         snapshot = compile_releasable(source, self._environment)
         act = AuditContext("release.activate", "burgee serve", "the file changed", time.time())
         # Whoever edits the file here also lays the overrides here: both stay, and it is said aloud.
@@ -208,6 +227,14 @@ class Follower:
             output.tell(f"The change is not served: {error}", typer.colors.RED)
         else:
             output.tell(f"{source.path} changed: {len(source.model.flags)} flags served.")
+
+
+def _rolled_back(store: Store) -> AuditEntry | None:
+    """The entry of the rollback that made the live release live; None where it came otherwise."""
+    for entry in store.audit(limit=200):
+        if entry.action.startswith("release."):
+            return entry if entry.action in {"release.rollback", "release.withdraw"} else None
+    return None
 
 
 def _report(made: Plan) -> None:

@@ -86,7 +86,7 @@ def apply(
     json: Json = False,
 ) -> None:
     """Make the file the live release, for everybody or for a share of users first."""
-    from burgee.cli.git.origin import origin, whoami
+    from burgee.cli.git.origin import origin, require_committed, whoami
     from burgee.cli.source import releasable
     from burgee.releases.deploy import CanaryRequest, Consent
     from burgee.releases.deploy import apply as release
@@ -94,12 +94,14 @@ def apply(
 
     require_environment_named(where)
     trial = None if canary is None else CanaryRequest(canary, duration(bake, "--bake"))
-    _, snapshot = releasable(where.flags, where.environment)
+    source, snapshot = releasable(where.flags, where.environment)
     consent = Consent(overrides.value, allow_empty, allow_shrink, reuse, plan_digest, trial)
     folder = where.flags.resolve().parent
+    came = origin(folder, source.digests)
+    require_committed(came)
     act = AuditContext("release.activate", whoami(folder), reason, time.time())
     with opened(where) as store:
-        made = release(store, snapshot, origin(folder), act, consent)
+        made = release(store, snapshot, came, act, consent)
         pointer = store.state().pointer
     baking = pointer.canary_at(act.now)
     if json:

@@ -102,9 +102,9 @@ def bundle(
     from burgee.cli.source import releasable
     from burgee.serving.bundle import Bundle, dump_bundle
 
-    _, snapshot = releasable(flags, env)
+    source, snapshot = releasable(flags, env)
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_bytes(dump_bundle(Bundle(snapshot, origin(flags.resolve().parent))))
+    out.write_bytes(dump_bundle(Bundle(snapshot, origin(flags.resolve().parent, source.digests))))
     output.say(f"{out}: {output.counted(len(snapshot['flags']), 'flag')}")
 
 

@@ -110,10 +110,10 @@ def build(
 
     repository = flags.resolve().parent
     layout = Layout.of(repository)
-    _, snapshot = releasable(flags, env)
+    source, snapshot = releasable(flags, env)
     release = repository / layout.code / "release.json"
     release.parent.mkdir(parents=True, exist_ok=True)
-    release.write_bytes(dump_bundle(Bundle(snapshot, origin(repository))))
+    release.write_bytes(dump_bundle(Bundle(snapshot, origin(repository, source.digests))))
     build_packages(repository, layout, out, arch.value, python)
     named = f" for {env}" if env else ""
     output.say(f"Built {out}: {output.counted(len(snapshot['flags']), 'flag')}{named}, {arch.value}")

@@ -7,18 +7,34 @@ import os
 from typing import TYPE_CHECKING
 
 from burgee.cli.git.run import git_output
+from burgee.errors import Refused
 from burgee.stores import Origin
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 
-def origin(folder: Path) -> Origin:
-    """The commit of a folder, its author and its subject; GitHub's variables go before Git's."""
+DIRTY = "-dirty"
+
+
+def origin(folder: Path, files: Iterable[Path] = ()) -> Origin:
+    """The commit of a folder, its author and its subject; GitHub's variables go before Git's.
+
+    Where one of `files` is not as it was committed, the commit's name ends in `-dirty`.
+    """
     commit = os.environ.get("GITHUB_SHA") or git_output(folder, "rev-parse", "HEAD") or None
     author = os.environ.get("GITHUB_ACTOR") or git_output(folder, "log", "-1", "--format=%an") or None
     subject = git_output(folder, "log", "-1", "--format=%s", *([commit] if commit else []))
-    return Origin(commit, author, subject or None)
+    names = [str(path.resolve()) for path in files]
+    dirty = commit is not None and names and git_output(folder, "status", "--porcelain", "--", *names)
+    return Origin(f"{commit}{DIRTY}" if dirty else commit, author, subject or None)
+
+
+def require_committed(made: Origin) -> None:
+    """In CI, where nobody edits, a release of files that differ from their commit is a mistake: Refused."""
+    if os.environ.get("CI") and made.commit is not None and made.commit.endswith(DIRTY):
+        raise Refused("uncommitted", "the flag file differs from its commit: commit it, CI releases commits alone")
 
 
 def whoami(folder: Path) -> str:
