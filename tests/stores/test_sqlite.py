@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from burgee.errors import Corrupt, StoreError
-from burgee.stores import Tenant
-from burgee.stores.sqlite import SCHEMA_VERSION, SqliteStore
+from burgee.errors import Corrupt, StoreError, StoreUnavailable
+from burgee.stores import Put, Shelf, Tenant
+from burgee.stores.sqlite import _FORGET, SCHEMA_VERSION, SqliteStore
 from support.stores import assert_whole, committed, entry, marked, override, released
 
 if TYPE_CHECKING:
@@ -55,12 +57,119 @@ def test_a_full_disk_changes_nothing_and_the_store_goes_on_when_there_is_room(tm
     run("run_out_of_space", tmp_path / "burgee.db")
 
 
-def test_what_a_shelf_forgets_is_found_by_an_index_and_not_by_reading_it_all(tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "burgee.db")
-    statement = "EXPLAIN QUERY PLAN DELETE FROM shelf WHERE until < 1"
-    steps = [row[3] for row in store._db.execute(statement)]
+def test_what_a_shelf_forgets_is_found_by_an_index_and_a_few_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "burgee.db"
+    with closing(SqliteStore(path)) as store:
+        for start in range(0, 1000, 250):
+            store.keep([Put(Shelf.REQUESTS, str(n), {}, until=10.0**10) for n in range(start, start + 250)])
+        edit(path, "UPDATE shelf SET until = 1")
+        for left in range(900, -1, -100):
+            store.keep([Put(Shelf.SETTINGS, "a", {}, blind=True)])
+            assert len(store.shelf(Shelf.REQUESTS)) == left
+    with closing(sqlite3.connect(path)) as raw:
+        steps = [row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {_FORGET}", (1, 2))]
+    assert any("INDEX shelf_until (until<?)" in step for step in steps)
+    assert not any(step.startswith("SCAN shelf") for step in steps)
+
+
+def test_reading_waits_for_no_writer(tmp_path: Path) -> None:
+    """Another process holds the lock to write, and a writer here waits for it."""
+    path = tmp_path / "burgee.db"
+    with closing(SqliteStore(path)) as store, closing(sqlite3.connect(path, isolation_level=None)) as other:
+        released(store, b"one")
+        other.execute("BEGIN IMMEDIATE")
+        with ThreadPoolExecutor(2) as pool:
+            writing = pool.submit(committed, store, lay=[override("a")])
+            for _ in range(50):
+                assert store.state().pointer.revision == 1
+                assert store.pointer().version == 1
+                assert store.payload(1) == b"one"
+            assert not writing.done()
+            other.execute("ROLLBACK")
+            assert writing.result(20).revision == 2
+        assert set(store.state().overrides) == {"a"}
+
+
+def beside(path: Path) -> list[Path]:
+    return [path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")]
+
+
+def test_a_deleted_file_takes_no_change_and_is_not_begun_anew(tmp_path: Path) -> None:
+    """Or a kill would be acknowledged, and gone after a restart."""
+    path = tmp_path / "burgee.db"
+    with closing(SqliteStore(path)) as store:
+        released(store, b"one")
+        for one in beside(path):
+            one.rename(one.with_suffix(f"{one.suffix}.gone"))
+        for act in (lambda: committed(store, lay=[override("a")]), store.pointer, store.state):
+            with pytest.raises(StoreUnavailable, match="is gone"):
+                act()
+        assert not path.exists()
+        for one in beside(path):
+            one.with_suffix(f"{one.suffix}.gone").rename(one)
+        assert committed(store, lay=[override("a")]).revision == 2
+
+
+@pytest.mark.parametrize("tidy", [True, False], ids=["its log too", "its log left beside"])
+def test_a_replaced_file_is_the_one_that_counts(tmp_path: Path, tidy: bool) -> None:
+    path, backup = tmp_path / "burgee.db", tmp_path / "backup.db"
+    with closing(SqliteStore(backup)) as other:
+        released(other, b"restored")
+    with closing(SqliteStore(path)) as store:
+        released(store, b"one")
+        released(store, b"two")
+        if tidy:
+            for one in beside(path)[1:]:
+                one.unlink()
+        backup.replace(path)
+        assert store.pointer().version == 1
+        assert store.payload(1) == b"restored"
+        assert committed(store, lay=[override("a")]).revision == 2
+    with closing(SqliteStore(path)) as store:
+        assert (store.pointer().revision, set(store.state().overrides)) == (2, {"a"})
+
+
+def test_a_file_deleted_while_it_is_written_acknowledges_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "burgee.db"
+    with closing(SqliteStore(path)) as store:
+        released(store)
+        writing = store._file.writing()
+        writing.__enter__().execute("DELETE FROM override")
+        for one in beside(path):
+            one.unlink()
+        with pytest.raises(StoreUnavailable, match="deleted or replaced"):
+            writing.__exit__(None, None, None)
+
+
+def test_a_log_deleted_beside_the_file_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "burgee.db"
+    with closing(SqliteStore(path)) as store:
+        released(store, b"one")
+        beside(path)[1].unlink()
+        assert committed(store, lay=[override("a")]).revision == 2
+    with closing(SqliteStore(path)) as store:
+        assert (store.payload(1), set(store.state().overrides)) == (b"one", {"a"})
+
+
+@pytest.mark.parametrize("function", ["read_on_a_full_disk", "read_what_is_read_only"])
+@pytest.mark.parametrize("killed", [False, True], ids=["closed", "killed"])
+def test_a_store_that_cannot_be_written_starts_and_is_read(tmp_path: Path, function: str, killed: bool) -> None:
+    tmp_path.chmod(0o755)
+    path = tmp_path / "folder" / "burgee.db"
+    path.parent.mkdir(mode=0o777)
+    store = SqliteStore(path)
+    released(store, b"one")
+    committed(store, lay=[override("a")])
+    if killed:
+        for one in beside(path):
+            shutil.copy(one, tmp_path / one.name)
     store.close()
-    assert steps == ["SEARCH shelf USING INDEX shelf_until (until<?)"]
+    if killed:
+        for one in beside(path):
+            shutil.copy(tmp_path / one.name, one)
+    run(function, path)
+    with closing(SqliteStore(path)) as store:
+        assert committed(store, lay=[override("b")]).revision >= 3
 
 
 def test_a_store_survives_closing_and_opening(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import sqlite3
 import sys
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from burgee.errors import StoreUnavailable
@@ -97,6 +98,51 @@ def run_out_of_space(path: str) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert store.state() == before
     assert released(store, b"two").version == 2
+
+
+def read_on_a_full_disk(path: str) -> None:
+    """No file may grow while the store is opened and read; then files may again."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    store = SqliteStore(path)
+    _read_and_refused(store)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    committed(store, lay=[override("c")])
+    store.close()
+
+
+def read_what_is_read_only(path: str) -> None:
+    """Neither the files nor their folder may be written, by a user who is not root."""
+    with TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        folder = Path(place) / "folder"
+        shutil.copytree(Path(path).parent, folder)
+        for one in folder.iterdir():
+            one.chmod(0o444)
+        folder.chmod(0o555)
+        child = os.fork()
+        if child == 0:
+            if os.getuid() == 0:
+                os.setuid(65534)
+            store = SqliteStore(folder / Path(path).name)
+            _read_and_refused(store)
+            store.close()
+            os._exit(0)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        folder.chmod(0o755)
+    sys.exit(status)
+
+
+def _read_and_refused(store: SqliteStore) -> None:
+    state = store.state()
+    assert (state.pointer.revision, set(state.overrides), store.payload(1)) == (2, {"a"}, b"one")
+    for _ in range(2):
+        try:
+            committed(store, lay=[override("b")])
+        except StoreUnavailable:
+            continue
+        sys.exit("it was written")
+    assert store.pointer().revision == 2
 
 
 def die_in_a_request(folder: str, token: str) -> None:

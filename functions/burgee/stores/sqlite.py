@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import copy
 import json
-import sqlite3
 import time
 import zlib
-from contextlib import contextmanager
 from dataclasses import asdict
 from hashlib import sha256
-from threading import RLock
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from burgee.errors import Conflict, Corrupt, NotFound, StoreError, StoreUnavailable
+from burgee.errors import Conflict, Corrupt, NotFound
 from burgee.model import Override
 from burgee.stores import AuditEntry, Canary, Change, Origin, Pointer, Release, State, Tenant
+from burgee.stores.sqlite_file import DatabaseFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    import sqlite3
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from burgee.stores import Put, Shelf
@@ -42,6 +41,10 @@ CREATE TABLE IF NOT EXISTS shelf (
 CREATE INDEX IF NOT EXISTS shelf_until ON shelf (until) WHERE until IS NOT NULL;
 """
 
+_FORGET = "DELETE FROM shelf WHERE rowid IN (SELECT rowid FROM shelf WHERE until < ? LIMIT ?)"
+FORGOTTEN_AT_ONCE = 100
+"""A write forgets as many records whose time is over: more than it makes, and few enough to wait for."""
+
 
 class SqliteStore:
     """`burgee.stores.Store` over SQLite; safe between threads and between processes."""
@@ -49,19 +52,7 @@ class SqliteStore:
     def __init__(self, path: str | Path, tenant: Tenant | None = None) -> None:
         self.tenant = tenant or Tenant()
         self._key = _tenant_key(self.tenant)
-        self._lock = RLock()
-        try:
-            self._db = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
-        except sqlite3.Error as error:
-            raise StoreError(f"{path} cannot be used as a store: {error}") from error
-        try:
-            self._prepare(str(path))
-        except sqlite3.Error as error:
-            self._db.close()
-            raise StoreError(f"{path} cannot be used as a store: {error}") from error
-        except StoreError:
-            self._db.close()
-            raise
+        self._file = DatabaseFile(path, _SCHEMA, SCHEMA_VERSION)
 
     def at(self, tenant: Tenant) -> Self:
         """The same file for another tenant."""
@@ -69,36 +60,9 @@ class SqliteStore:
         other.tenant, other._key = tenant, _tenant_key(tenant)
         return other
 
-    def _prepare(self, path: str) -> None:
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        (found,) = self._db.execute("PRAGMA user_version").fetchone()
-        if found > SCHEMA_VERSION:
-            raise StoreError(
-                f"{path} was written by a newer Burgee (schema {found}, this one reads {SCHEMA_VERSION})"
-            )
-        self._db.executescript(_SCHEMA)
-        self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-
-    @contextmanager
-    def _transaction(self, *, write: bool) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            try:
-                self._db.execute("BEGIN IMMEDIATE" if write else "BEGIN")
-                try:
-                    yield self._db
-                    self._db.commit()
-                except BaseException:
-                    self._db.rollback()
-                    raise
-            except sqlite3.OperationalError as error:
-                raise StoreUnavailable(f"the store is busy or gone: {error}") from error
-            except sqlite3.Error as error:
-                raise Corrupt(f"the store cannot be read: {error}") from error
-
     def pointer(self) -> Pointer:
         """The current pointer."""
-        with self._transaction(write=False) as db:
+        with self._file.reading() as db:
             return self._pointer(db)
 
     def _pointer(self, db: sqlite3.Connection) -> Pointer:
@@ -111,7 +75,7 @@ class SqliteStore:
 
     def state(self) -> State:
         """Pointer, overrides and retired names in one read transaction."""
-        with self._transaction(write=False) as db:
+        with self._file.reading() as db:
             laid = db.execute("SELECT record FROM override WHERE tenant = ? ORDER BY flag", (self._key,)).fetchall()
             gone = db.execute("SELECT flag, at FROM retired WHERE tenant = ?", (self._key,)).fetchall()
             pointer = self._pointer(db)
@@ -126,7 +90,7 @@ class SqliteStore:
     def stage(self, payload: bytes, origin: Origin, *, flags: int, at: str) -> Release:
         """Writes a release that nobody serves yet, and reads it back."""
         digest = sha256(payload).hexdigest()
-        with self._transaction(write=True) as db:
+        with self._file.writing() as db:
             query = "SELECT COALESCE(MAX(version), 0) + 1 FROM release WHERE tenant = ?"
             (version,) = db.execute(query, (self._key,)).fetchone()
             release = Release(version, digest, origin, at, flags, len(payload))
@@ -143,7 +107,7 @@ class SqliteStore:
 
     def payload(self, version: int) -> bytes:
         """A release's bytes, checked against its digest."""
-        with self._transaction(write=False) as db:
+        with self._file.reading() as db:
             query = "SELECT payload, digest FROM release WHERE tenant = ? AND version = ?"
             row = db.execute(query, (self._key, version)).fetchone()
         if row is None:
@@ -163,13 +127,13 @@ class SqliteStore:
     def _releases(self, where: str, values: tuple[int, ...], limit: int) -> Sequence[Release]:
         columns = "version, digest, origin, created_at, flags, size"
         query = f"SELECT {columns} FROM release WHERE tenant = ? AND {where} ORDER BY version DESC LIMIT ?"  # noqa: S608 - no input
-        with self._transaction(write=False) as db:
+        with self._file.reading() as db:
             rows = db.execute(query, (self._key, *values, limit)).fetchall()
         return [Release(row[0], row[1], _load(Origin, row[2]), *row[3:]) for row in rows]
 
     def commit(self, change: Change, *, expected: int) -> Pointer:
         """Applies a change if nobody else has committed since revision `expected`."""
-        with self._transaction(write=True) as db:
+        with self._file.writing() as db:
             pointer = self._pointer(db)
             if pointer.revision != expected:
                 raise Conflict(f"the state moved on to revision {pointer.revision} from {expected}; read it again")
@@ -223,29 +187,29 @@ class SqliteStore:
         """Newest first, ids below `before`."""
         where = "tenant = ? AND id < ? AND (? IS NULL OR flag = ?)"
         query = f"SELECT record FROM audit WHERE {where} ORDER BY id DESC LIMIT ?"  # noqa: S608 - no input
-        with self._transaction(write=False) as db:
+        with self._file.reading() as db:
             rows = db.execute(query, (self._key, before or "~", flag, flag, limit)).fetchall()
         return [_load(AuditEntry, record) for (record,) in rows]
 
     def find(self, shelf: Shelf, key: str) -> Mapping[str, Any] | None:
         """One record."""
         query = "SELECT record FROM shelf WHERE tenant = ? AND shelf = ? AND id = ?"
-        with self._transaction(write=False) as db:
+        with self._file.reading() as db:
             row = db.execute(query, (self._key, shelf, key)).fetchone()
         return _load(dict, row[0]) if row else None
 
     def shelf(self, shelf: Shelf) -> Mapping[str, Mapping[str, Any]]:
         """All records of a shelf by id."""
         query = "SELECT id, record FROM shelf WHERE tenant = ? AND shelf = ? ORDER BY id"
-        with self._transaction(write=False) as db:
+        with self._file.reading() as db:
             rows = db.execute(query, (self._key, shelf)).fetchall()
         return {key: _load(dict, record) for key, record in rows}
 
     def keep(self, puts: Sequence[Put], audit: Sequence[AuditEntry] = ()) -> None:
         """Writes records if each is still what it was."""
-        with self._transaction(write=True) as db:
+        with self._file.writing() as db:
             self._put(db, puts)
-            db.execute("DELETE FROM shelf WHERE until < ?", (time.time(),))
+            db.execute(_FORGET, (time.time(), FORGOTTEN_AT_ONCE))
             self._log(db, audit)
 
     def _put(self, db: sqlite3.Connection, puts: Sequence[Put]) -> None:
@@ -265,13 +229,12 @@ class SqliteStore:
             "AND version NOT IN (SELECT version FROM pointer WHERE tenant = ?1 "
             "UNION SELECT base FROM bake WHERE tenant = ?1)"
         )
-        with self._transaction(write=True) as db:
+        with self._file.writing() as db:
             return db.execute(query, (self._key, keep)).rowcount
 
     def close(self) -> None:
         """Closes the file."""
-        with self._lock:
-            self._db.close()
+        self._file.close()
 
 
 def _load(kind: Callable[..., _Record], record: str) -> _Record:
