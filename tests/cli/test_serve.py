@@ -127,6 +127,33 @@ def test_a_save_that_the_store_did_not_take_is_offered_again_and_reported_once(
     store.close()
 
 
+def test_a_start_that_cannot_write_serves_what_the_store_has_and_offers_the_file_again(folder: Path) -> None:
+    class Full(SqliteStore):
+        """A store on a disk that may be full."""
+
+        full = True
+
+        def stage(self, *arguments: Any, **more: Any) -> Any:
+            if self.full:
+                raise StoreUnavailable("no space left")
+            return super().stage(*arguments, **more)
+
+    store = Full(":memory:")
+    with pytest.raises(StoreUnavailable):
+        Follower(folder / "flags.yaml", None, store, lambda: None).begin()
+    store.full = False
+    _, value = following(folder, store)
+    store.full = True
+    (folder / "flags.yaml").write_text(FILE.replace("off", "on"), encoding="utf-8")
+    follower = Follower(folder / "flags.yaml", None, store, lambda: None)
+    follower.begin()
+    assert value("beta") is False
+    store.full = False
+    follower.look()
+    assert value("beta") is True
+    store.close()
+
+
 def test_a_restart_does_not_undo_a_rollback_and_an_edit_is_served(folder: Path, burgee: Burgee) -> None:
     path, state = folder / "flags.yaml", folder / "s.sqlite"
     where = ("--flags", str(path), "--state", str(state))

@@ -186,7 +186,14 @@ class Follower:
         live, left = self._store.pointer(), _rolled_back(self._store)
         known = {one.digest for one in self._store.releases(limit=100)}
         if left is None or wanted == live.digest or wanted not in known:
-            return self._release(source)
+            try:
+                return self._release(source)
+            except StoreUnavailable as error:
+                if not live.version:
+                    raise
+                self._waiting = str(error)
+                output.tell(f"Serving release {live.version}: the file cannot be released: {error}", typer.colors.RED)
+                return source
         output.tell(
             f"{source.path} and what is live differ: {left.actor} went back to release {live.version}. "
             "`burgee apply` releases the file.",
