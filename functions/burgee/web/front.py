@@ -117,7 +117,7 @@ class Front:
             answer = await self.cors.preflight(exchange, page)
             if answer is not None:
                 return answer
-        refused = self._misdirected(exchange)
+        refused = self._misdirected(exchange) or await self.cors.refusal(exchange)
         if refused is None:
             known = self.access.known(exchange)
             caller = await self.access.ask(exchange, known) if isinstance(known, Unknown) else known

@@ -11,9 +11,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from burgee.web.exchange import Need
+from burgee.web.problems import refusal
 from burgee.web.replies import Header, Reply
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from burgee.stores import Tenant
     from burgee.web.exchange import Exchange
     from burgee.web.tenants import Tenants
@@ -52,6 +55,20 @@ class Cors:
             return Reply(403, b"", [_VARY, (b"content-length", b"0")])
         return Reply(204, b"", [*_PREFLIGHT, (b"access-control-allow-origin", origin)])
 
+    async def refusal(self, exchange: Exchange) -> Reply | None:
+        """The refusal of a request that a page of another site sent, if it may not send it.
+
+        Where keys are needed a page may ask for evaluations: without a key it gets none.
+        """
+        if not foreign(exchange.fields) or exchange.need is Need.NOTHING:
+            return None
+        if exchange.need is Need.EVALUATE:
+            origin = exchange.fields.get(b"origin")
+            if self.keyed or (origin is not None and await self._allows(self.tenants.home, origin)):
+                return None
+        detail = "a web page of another site sent this, and may not; the settings name those that may evaluate"
+        return refusal(exchange.path, 403, "foreign-origin", detail)
+
     async def headers(self, exchange: Exchange, origin: bytes) -> tuple[Header, ...]:
         """What lets the page read the answer, if its caller's project allows that."""
         if not await self._allows(exchange.tenant or self.tenants.home, origin):
@@ -66,3 +83,15 @@ class Cors:
         if origins is None:
             origins = await self.tenants.ask_origins(tenant)
         return bool(origins & {text, "*"})
+
+
+def foreign(fields: Mapping[bytes, bytes]) -> bool:
+    """Whether a browser says that a page of another origin sent a request: by `Sec-Fetch-Site`, else by `Origin`.
+
+    No script can set either. Browsers that send no `Sec-Fetch-Site` send `Origin` with all that is not GET or HEAD.
+    """
+    site = fields.get(b"sec-fetch-site")
+    if site is not None:
+        return site not in {b"same-origin", b"none"}
+    origin = fields.get(b"origin")
+    return origin is not None and origin.partition(b"://")[2] != fields.get(b"host")
