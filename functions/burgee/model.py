@@ -8,6 +8,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
+from burgee.times import parse_time
+
 Context: TypeAlias = Mapping[str, Any]
 """OpenFeature's evaluation context: attributes by name, the unit under `targetingKey`."""
 
@@ -104,3 +106,12 @@ class Override:
     updated_at: str
     expires_at: str | None = None
     base_digest: str | None = None
+
+    @property
+    def until(self) -> float:
+        """When it ends, in epoch seconds; infinity where it has no end."""
+        return float("inf") if self.expires_at is None else parse_time(self.expires_at)
+
+    def in_force(self, now: float) -> bool:
+        """Whether it decides at a time in epoch seconds."""
+        return now < self.until

@@ -113,7 +113,7 @@ LATE_FIRST = {
     "variants": {"a": 1, "b": 2},
     "default": {"serve": "a"},
     "status": True,
-    "schedule": [{"at": TIMES[5], "set": {"default": {"serve": "b"}}}, {"at": TIMES[1], "set": {"status": False}}],
+    "schedule": [{"at": TIMES[5], "set": {"default": {"serve": "b"}}}, {"at": TIMES[1], "set": {"targets": {}}}],
 }
 ON = {"variants": {"a": 1, "b": 2}, "default": {"serve": "a"}, "status": True}
 GERMANS = {**ON, "default": {"serve": "b"}, "rules": [{"when": {"country": "DE"}, "serve": "a"}]}

@@ -18,7 +18,6 @@ from burgee.evaluation.flag import Flag
 from burgee.evaluation.rules import EVERYBODY, Condition, as_rule, every, plan
 from burgee.evaluation.snapshots import uncollected
 from burgee.model import ErrorCode, Evaluation, Override, Reason
-from burgee.times import parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -65,9 +64,7 @@ class Ruleset:
         self._compiled: dict[str, Served | None] = {}
         self._ready: dict[str, Callable[[Context, Any], Evaluation]] = {}
         self._plans: dict[tuple[int, bool], Plan] = {}
-        self._expiries = sorted(
-            parse_time(override.expires_at) for override in self.overrides.values() if override.expires_at
-        )
+        self._expiries = sorted({override.until for override in self.overrides.values()})
         self._lines: dict[str, Callable[[str], int]] = {}
         self._matchers: dict[str, Matcher] = {}
         self._conditions: dict[bytes, Condition] = {}
@@ -113,9 +110,7 @@ class Ruleset:
     def override(self, flag: str, now: datetime | float | None = None) -> Override | None:
         """The override in force on a flag."""
         override = self.overrides.get(flag)
-        if override is None or (override.expires_at and parse_time(override.expires_at) <= _epoch(now)):
-            return None
-        return override
+        return override if override is not None and override.in_force(_epoch(now)) else None
 
     def explain(self, flag: str, context: Context, now: datetime | float | None = None) -> dict[str, Any]:
         """The answer with the way to it: each step taken, its bucket and threshold; JSON values only."""
@@ -250,7 +245,7 @@ class Ruleset:
         if override.expires_at is None:
             return over
         base = self._isolated(name, self._flags.get(name))
-        until = parse_time(override.expires_at)
+        until = override.until
         absent = _alone(_constant(_not_found(name)))
 
         def expiring(context: Context, now: float) -> Evaluation:

@@ -11,7 +11,7 @@ from burgee.flagfile.grammar import normalise
 from burgee.model import Override
 from burgee.releases.plan import settled_digest
 from burgee.stores import Change
-from burgee.times import format_time, parse_time
+from burgee.times import format_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def served(state: State, snapshot: Snapshot, flag: str, now: float) -> Definition | None:
     """A flag as it stands, override laid over."""
     override = state.overrides.get(flag)
-    if override is not None and (override.expires_at is None or parse_time(override.expires_at) > now):
+    if override is not None and override.in_force(now):
         return override.definition
     definition: Definition | None = snapshot["flags"].get(flag)
     return definition
@@ -34,7 +34,7 @@ def laid_over(snapshot: Snapshot, overrides: Iterable[Override], now: float) -> 
     """A release's snapshot with the overrides in force written into it."""
     flags = dict(snapshot["flags"])
     for override in overrides:
-        if override.expires_at is not None and parse_time(override.expires_at) <= now:
+        if not override.in_force(now):
             continue
         if override.definition is None:
             flags.pop(override.flag, None)
@@ -63,14 +63,13 @@ def killed(definition: Definition) -> Definition:
 def revived(state: State, snapshot: Snapshot, flag: str, now: float) -> Definition:
     """A killed flag as it was: Git's definition where the kill lies on that; Refused where nobody killed it."""
     override = state.overrides.get(flag)
-    if override is None or override.definition is None or override.definition.get("status") is not False:
-        raise Refused("not-killed", f"Nobody has killed '{flag}'")
-    if override.expires_at is not None and parse_time(override.expires_at) <= now:
+    laid = override.definition if override is not None and override.in_force(now) else None
+    if laid is None or laid.get("status") is not False:
         raise Refused("not-killed", f"Nobody has killed '{flag}'")
     git: Definition | None = snapshot["flags"].get(flag)
-    if git is not None and definition_digest(killed(git)) == definition_digest(override.definition):
+    if git is not None and definition_digest(killed(git)) == definition_digest(laid):
         return git
-    return {**override.definition, "status": True}
+    return {**laid, "status": True}
 
 
 def lift(state: State, snapshot: Snapshot, flag: str, act: AuditContext) -> Change:

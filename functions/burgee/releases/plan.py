@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from burgee.evaluation.ruleset import Ruleset
 from burgee.evaluation.snapshots import definition_digest, payload
-from burgee.times import parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -124,7 +123,7 @@ def settled_digest(definition: Definition | None) -> str:
 def _standing(
     override: Override, git: Definition | None, settled: str | None, now: float, *, rollback: bool
 ) -> Standing:
-    if override.expires_at is not None and parse_time(override.expires_at) <= now:
+    if not override.in_force(now):
         return Standing(override, Verdict.EXPIRED, git)
     digest = definition_digest(git)
     said = definition_digest(override.definition)
