@@ -317,7 +317,7 @@ def test_all_environments_are_compared_and_alike_ones_shown_together(environment
 def test_an_environment_that_only_one_side_has_is_all_new_or_all_gone(environments: Burgee) -> None:
     environments.write(ENVIRONMENTS.replace("[development, ", "[preview, development, "))
     assert environments("diff", "main").out == (
-        "In preview:\na: nobody loses it\n  all users: 100 % (absent) -> on  (such as user-0)\n"
+        "In preview:\na: nobody loses it\n  all users: 100 % flag not found -> on  (such as user-0)\n"
         "In development, staging, production:\nnobody sees a change\n"
     )
     environments.write(ENVIRONMENTS.replace("[development, ", "["))
@@ -336,7 +336,7 @@ def test_where_main_has_no_flag_file_every_flag_is_new(burgee: Burgee, place: st
     ran = burgee("diff", "main", "--flags", place)
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.startswith(f"{place} is not in main: every flag is new.\na: nobody loses it\n")
-    assert "100 % (absent) -> on" in ran.out
+    assert "100 % flag not found -> on" in ran.out
     assert burgee("diff", "nonsense", "--flags", place).code == 1
     assert burgee("diff", "main", "main", "--flags", place).code == 1
 

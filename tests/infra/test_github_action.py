@@ -239,7 +239,7 @@ def test_the_first_flag_file_is_all_new(repository: Repository, api: Api) -> Non
     assert repository.review(head, environments="production").code == 0
     (body,) = api.bodies()
     assert "every flag is new" in body
-    assert "| gains | `beta` | all users | 1 % | (absent) → on | now |" in body
+    assert "| gains | `beta` | all users | 1 % | flag not found → on | now |" in body
     repository.git("checkout", "-q", "-B", "folder", "origin/main")
     (repository.clone / "new").mkdir()
     (repository.clone / "new/flags.yaml").write_text(FILE, encoding="utf-8")

@@ -50,8 +50,8 @@ def describe(when: Mapping[str, Any], segments: Mapping[str, str] | None = None)
     return " and ".join(_clauses(when, segments or {})) or "everyone"
 
 
-def describe_change(old: Mapping[str, Any], new: Mapping[str, Any], segments: Mapping[str, str] | None = None) -> str:
-    """The new condition, and what was different before: items of a list by name, other clauses whole."""
+def difference(old: Mapping[str, Any], new: Mapping[str, Any], segments: Mapping[str, str] | None = None) -> str:
+    """What was different before a condition changed: items of a list by name, other clauses whole."""
     notes: list[str] = []
     gone: dict[str, Any] = {}
     for key, value in old.items():
@@ -68,7 +68,7 @@ def describe_change(old: Mapping[str, Any], new: Mapping[str, Any], segments: Ma
         notes.insert(0, f"before: {describe(gone, segments)}")
     elif narrower:
         notes.append(f"before without {describe(narrower, segments)}")
-    return "; ".join([describe(new, segments), *notes])
+    return "; ".join(notes) or "in another order"
 
 
 def _items(key: str, value: Any) -> list[Any] | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from burgee.diff.condition_wording import describe, describe_change
+from burgee.diff.affected import segments_of
+from burgee.diff.condition_wording import describe, difference
 from burgee.evaluation.context import TARGETING_KEY
 
 if TYPE_CHECKING:
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
     from burgee.diff.symbolic import RuleMatch, Side
 
 WORD = re.compile(r"[A-Za-z]+")
+
+
+class Label(NamedTuple):
+    """A rule in words; whether it stands on both sides with the same condition."""
+
+    text: str
+    stays: bool
 
 
 def noun_of(units: Collection[str]) -> str:
@@ -38,7 +46,7 @@ class RegionNames:
         self.noun = noun_of(old.units(name) | new.units(other))
         self.everyone = f"all {self.noun} not named in targets" if named else f"all {self.noun}"
         self.named = "users named in targets"
-        self._labels: dict[str, tuple[Mapping[int, str], Mapping[int, str]]] = {}
+        self._labels: dict[str, tuple[Mapping[int, Label], Mapping[int, Label]]] = {}
         self._segments: dict[str, str] | None = None
 
     def matching(self, seen: Sequence[RuleMatch]) -> str:
@@ -57,55 +65,72 @@ class RegionNames:
     def suffix(self, seen: Sequence[RuleMatch]) -> str:
         """The rules that match, as a clause that starts with a comma; empty where none does."""
         old, new = ([self._label(*match) for match in seen if match.side == side] for side in (0, 1))
-        told = [f"matching {label}" for label in new if label in old]
-        told += [f"newly matching {label}" for label in new if label not in old]
-        told += [f"no longer matching {label}" for label in old if label not in new]
-        return f", {', '.join(told)}" if told else ""
+        # A rule that stands as it did is matched as before: only the rules before it decide otherwise.
+        phrases = [f"matching {label.text}" for label in new if label in old]
+        phrases += [f"newly {'reaching' if one.stays else 'matching'} {one.text}" for one in new if one not in old]
+        phrases += [
+            f"no longer {'reaching' if one.stays else 'matching'} {one.text}" for one in old if one not in new
+        ]
+        return f", {', '.join(phrases)}" if phrases else ""
 
-    def _label(self, side: int, flag: str, index: int) -> str:
+    def _label(self, side: int, flag: str, index: int) -> Label:
         own = flag == self.own[side]
         key = "" if own else flag
         if key not in self._labels:
             self._labels[key] = self._labelled(self.own if own else (flag, flag), "" if own else f"{flag}'s rule ")
         return self._labels[key][side][index]
 
-    def _labelled(self, flags: tuple[str, str], prefix: str) -> tuple[dict[int, str], dict[int, str]]:
+    def _labelled(self, flags: tuple[str, str], prefix: str) -> tuple[dict[int, Label], dict[int, Label]]:
         """Labels of a flag's rules on both sides; a rule that stands on both, perhaps changed, has one label."""
         old, new = (
             list((side.state(flag) or {}).get("rules", ())) for side, flag in zip(self.sides, flags, strict=True)
         )
         partner = _paired(old, new)
         segments = self._changed_segments()
-        labels: tuple[dict[int, str], dict[int, str]] = ({}, {})
+        labels: tuple[dict[int, Label], dict[int, Label]] = ({}, {})
         for index, rule in enumerate(new):
-            former = partner.get(index)
-            changed = former is not None and old[former]["when"] != rule["when"]
-            condition = (
-                describe_change(old[former]["when"], rule["when"], segments)
-                if former is not None and changed
-                else describe(rule["when"], segments)
-            )
-            labels[1][index] = prefix + _called(rule, condition)
+            former = old[partner[index]] if index in partner else None
+            changed = former is not None and former["when"] != rule["when"]
+            note = difference(former["when"], rule["when"], segments) if former is not None and changed else ""
+            text = _called(prefix, rule, describe(rule["when"], segments), note)
+            labels[1][index] = Label(text, former is not None and not changed and not _redefined(rule, segments))
             if former is not None:
-                labels[0][former] = labels[1][index]
+                labels[0][partner[index]] = labels[1][index]
         for index, rule in enumerate(old):
-            labels[0].setdefault(index, prefix + _called(rule, describe(rule["when"], segments)))
+            labels[0].setdefault(
+                index, Label(_called(prefix, rule, describe(rule["when"], segments), ""), stays=False)
+            )
         return labels
 
     def _changed_segments(self) -> Mapping[str, str]:
         """What to say of segments that the change defines otherwise."""
         if self._segments is None:
             old, new = self.sides[0].segments, self.sides[1].segments
-            self._segments = {
-                name: f" ({describe_change(old[name], new[name])})"
-                for name in new
-                if name in old and old[name] != new[name]
-            }
+            found = {name: " (which goes)" for name in old if name not in new}
+            for name in new:
+                if name in old and old[name] != new[name]:
+                    found[name] = f" ({describe(new[name])}; {difference(old[name], new[name])})"
+            waiting = list(found)
+            while waiting:
+                inner = waiting.pop()
+                for name in new:
+                    if name not in found and inner in segments_of(new[name]):
+                        found[name] = f" (with segment {inner}{found[inner]})"
+                        waiting.append(name)
+            self._segments = found
         return self._segments
 
 
-def _called(rule: Mapping[str, Any], condition: str) -> str:
-    return f'"{rule["name"]}" ({condition})' if "name" in rule else condition
+def _called(prefix: str, rule: Mapping[str, Any], condition: str, note: str) -> str:
+    whole = f"{condition}; {note}" if note else condition
+    if "name" in rule:
+        return f'{prefix}"{rule["name"]}" ({whole})'
+    return f"{prefix}({whole})" if prefix else f"{condition} ({note})" if note else condition
+
+
+def _redefined(rule: Mapping[str, Any], segments: Collection[str]) -> bool:
+    """Whether a rule uses a segment that the change defines otherwise."""
+    return not set(segments).isdisjoint(segments_of(rule["when"]))
 
 
 def _paired(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> dict[int, int]:

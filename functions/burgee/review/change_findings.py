@@ -203,8 +203,9 @@ def _time_bombs(change: Change) -> Iterator[Finding]:
             continue
         entries = timeline(change.after, name, change.now, change.world)
         if entries:
-            first = format_time(ahead[0])
-            message = f"{name} will change by itself, first at {first}; {len(entries)} changes are foreseen"
+            first = wording.day(format_time(ahead[0]))
+            number = "one change is" if len(entries) == 1 else f"{len(entries)} changes are"
+            message = f"{name} will change by itself, first on {first}; {number} foreseen"
             example = next((m.example for e in entries for r in e.regions for m in r.moves if m.example), None)
             lines = [str(entry) for entry in entries[:MAX_TIMELINE]]
             if len(entries) > MAX_TIMELINE:

@@ -91,6 +91,7 @@ def diff(
 def _report(pair: Pair, environment: str | None, where: Where, now: float, contexts: Path | None) -> Report:
     from burgee.cli.compared import retired_names
     from burgee.cli.render.diff_report import Report
+    from burgee.diff.causes import causes
     from burgee.diff.effect import effects
     from burgee.review.change_findings import Change, proofs
     from burgee.review.file_findings import size
@@ -101,7 +102,9 @@ def _report(pair: Pair, environment: str | None, where: Where, now: float, conte
     retired = retired_names(pair, before, after, where.flags)
     findings = [*pair.base.findings, *pair.head.findings, *proofs(change, retired)]
     counted = None if contexts is None else _counted(change, contexts)
-    return Report(found, findings, (size(before), size(after)), change.renames, counted)
+    through = {flag: causes(before, after, flag, change.effects) for flag in change.effects}
+    sizes = size(before), size(after)
+    return Report(found, findings, sizes, change.renames, counted, causes=through)
 
 
 def _counted(change: Change, contexts: Path) -> Population:

@@ -22,7 +22,7 @@ LEAST_ROOM = 1_000
 """What an environment needs for the shortest of its first screens."""
 MAX_ROWS = 50
 MAX_TEXT = 400
-COUNTED = {"loses": "that lose", "changes": "that change", "gains": "that gain", "neither": "that do neither"}
+COUNTED = {"loses": "that lose", "changes": "that change", "gains": "that gain"}
 GRAVE = (Severity.ERROR, Severity.WARNING)
 
 
@@ -109,8 +109,9 @@ def _first_screen(report: Report, flags: Sequence[FlagRows], layout: Layout) -> 
     parts = [f"### {title}\n\n", *_headlines(flags, layout)]
     rows, left_out = _chosen(flags, layout.rows)
     if rows:
-        heads = "| effect | flag | who | share | change | when |\n|---|---|---|---|---|---|\n"
-        shown = "".join(_row(row, report, layout) for row in rows)
+        heads = "| effect | flag | who | share of them | change | when |\n|---|---|---|---|---|---|\n"
+        notes = {flag.flag: _through(flag, layout.width) + report.changed(flag.flag) for flag in flags}
+        shown = "".join(_row(row, notes[row.flag], layout) for row in rows)
         parts.append(f"{heads}{shown}\n{_left_out(left_out)}")
     grave = [one for severity in GRAVE for one in report.findings if one.severity is severity]
     if grave and layout.rows:
@@ -156,9 +157,13 @@ def _names(names: Sequence[str], limit: int) -> str:
     return ", ".join(names[:limit]) + (f" and {more:,} more" if more > 0 else "")
 
 
-def _row(row: Row, report: Report, layout: Layout) -> str:
+def _through(flag: FlagRows, width: int) -> str:
+    return f", through {_cut(flag.cause, width)}" if flag.cause else ""
+
+
+def _row(row: Row, note: str, layout: Layout) -> str:
     effect = f"**{row.effect}**" if row.loses else row.effect
-    flag = code(row.flag, layout.width) + cell(report.changed(row.flag))
+    flag = code(row.flag, layout.width) + cell(note)
     width = layout.width
     return (
         f"| {effect} | {flag} | {cell(row.who, width)} | {row.share} | {cell(row.change, width)} | {_when(row)} |\n"
@@ -175,7 +180,7 @@ def _left_out(rows: Sequence[Row]) -> str:
         return ""
     counts: dict[str, int] = {}
     for row in rows:
-        phrase = f"{COUNTED[row.effect]}{' later' if row.at else ''}"
+        phrase = f"{COUNTED.get(row.effect, row.effect)}{' later' if row.at else ''}"
         counts[phrase] = counts.get(phrase, 0) + 1
     phrases = ", ".join(f"{number:,} {phrase}" for phrase, number in counts.items())
     return f"and {output.counted(len(rows), 'more row')}: {phrases}\n\n"
@@ -214,12 +219,13 @@ def _within(parts: Iterable[str], room: int) -> Iterator[str]:
 
 
 def _details(report: Report, flags: Sequence[FlagRows]) -> Iterator[str]:
-    heads = "| effect | who | share | change | when | for example |\n|---|---|---|---|---|---|\n"
+    heads = "| effect | who | share of them | change | when | for example |\n|---|---|---|---|---|---|\n"
     for flag in flags:
         rows = [_detail_row(row) for row in flag.rows[:MAX_ROWS]]
         more = _left_out(flag.rows[MAX_ROWS:])
         note = f"{cell(flag.sample)}\n\n" if flag.sample else ""
-        summary = f"<code>{html(flag.flag)}</code>: {html(flag.verdict + report.changed(flag.flag))}"
+        verdict = flag.verdict + _through(flag, MAX_TEXT) + report.changed(flag.flag)
+        summary = f"<code>{html(flag.flag)}</code>: {html(verdict)}"
         table = heads + "".join(rows) + "\n" + more if rows else ""
         yield f"<details><summary>{summary}</summary>\n\n{note}{table}</details>\n\n"
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from burgee.cli.render import output
 from burgee.diff.records import flag_records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from burgee.diff.effect import FlagEffect
     from burgee.diff.population import Population
@@ -26,6 +26,7 @@ class Report:
     """Effects, findings, the sizes of both releases, flags under new names, and the contexts counted, if any were.
 
     `environments` are those in which all of it is alike; none for the flags without an environment.
+    `causes` are those of flags that change through others.
     """
 
     effects: Sequence[FlagEffect]
@@ -34,6 +35,7 @@ class Report:
     renames: Sequence[Rename] = ()
     population: Population | None = None
     environments: Sequence[str] = ()
+    causes: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def changed(self, flag: str) -> str:
         """How many of the counted contexts change, as a clause; empty where none were counted."""

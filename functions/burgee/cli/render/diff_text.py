@@ -44,7 +44,13 @@ def _report(report: Report) -> list[Text]:
 
 def _flag(flag: FlagRows, report: Report) -> Iterator[Text]:
     colour = "red" if losses([flag]) else "yellow" if flag.sample else "green"
-    yield Text.assemble((flag.flag, "bold"), ": ", (flag.verdict, colour), report.changed(flag.flag))
+    yield Text.assemble(
+        (flag.flag, "bold"),
+        f" (through {flag.cause})" if flag.cause else "",
+        ": ",
+        (flag.verdict, colour),
+        report.changed(flag.flag),
+    )
     together: dict[tuple[str, str], list[Row]] = {}
     for row in flag.rows:
         together.setdefault((row.at, row.who), []).append(row)

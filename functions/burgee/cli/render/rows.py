@@ -18,9 +18,10 @@ EFFECTS = {
     MoveKind.LOSS: "loses",
     MoveKind.SWITCH: "changes",
     MoveKind.GAIN: "gains",
-    MoveKind.NEITHER: "neither",
+    MoveKind.NEITHER: "no gain, no loss",
 }
 """What a move does to the users who see it, as the first column says."""
+SAME = "as without this change"
 KINDS = list(EFFECTS)
 LATER = KINDS.index(MoveKind.NEITHER)
 REST = LATER + len(KINDS)
@@ -46,12 +47,13 @@ class Row(NamedTuple):
 
 
 class FlagRows(NamedTuple):
-    """A flag's rows, the gravest first, and its verdict in words."""
+    """A flag's rows, the gravest first, and its verdict in words; `cause` is what else it changes through."""
 
     flag: str
     verdict: str
     rows: Sequence[Row]
     sample: str | None
+    cause: str
 
 
 def flag_rows(report: Report) -> list[FlagRows]:
@@ -66,7 +68,8 @@ def flag_rows(report: Report) -> list[FlagRows]:
             rows, verdict = _renamed(effect, new[effect.flag])
         else:
             rows, verdict = _rows(effect), wording.verdict(effect)
-        found.append(FlagRows(effect.flag, verdict, sorted(rows, key=_weight), effect.sample))
+        cause = " and ".join(report.causes.get(effect.flag, ()))
+        found.append(FlagRows(effect.flag, verdict, sorted(rows, key=_weight), effect.sample, cause))
     return sorted(found, key=lambda flag: flag.rows[0].rank if flag.rows else REST)
 
 
@@ -81,9 +84,7 @@ def _rows(effect: FlagEffect) -> list[Row]:
         rows += [row for region in later.regions for row in _moves(effect.flag, region, at)]
         if not later.regions:
             everyone = MoveKind.NEITHER
-            rows.append(
-                Row(_rank(everyone, at), 0, effect.flag, EFFECTS[everyone], "everyone", "", "as before", at, None)
-            )
+            rows.append(Row(_rank(everyone, at), 0, effect.flag, EFFECTS[everyone], "everyone", "", SAME, at, None))
     return rows
 
 
@@ -91,7 +92,7 @@ def _moves(flag: str, region: RegionEffect, at: str) -> Iterator[Row]:
     who = wording.who(region)
     for move in region.moves:
         shown = "" if region.users and move.share == 1 else wording.share_of(move)
-        change = wording.arrow(move).replace(" -> ", " → ")
+        change = wording.arrow(move).replace(" -> ", " → ").replace("(absent)", "flag not found")
         size = float(move.share)
         yield Row(_rank(move.kind, at), size, flag, EFFECTS[move.kind], who, shown, change, at, move.example)
 
