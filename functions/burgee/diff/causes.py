@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from burgee.diff.affected import deciding, needs, segments_of
+from burgee.diff.affected import deciding, needs
+from burgee.evaluation.definition import segments_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -40,6 +41,6 @@ def _segments(snapshot: Snapshot, name: str) -> Iterator[str]:
     while waiting:
         one = waiting.pop()
         yield one
-        inner = set(segments_of(snapshot.get("segments", {}).get(one))) - seen
+        inner = {used for _, used in segments_of(snapshot.get("segments", {}).get(one, {}))} - seen
         seen |= inner
         waiting += sorted(inner)

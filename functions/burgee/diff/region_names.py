@@ -6,9 +6,9 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from burgee.diff.affected import segments_of
 from burgee.diff.condition_wording import describe, difference
 from burgee.evaluation.context import TARGETING_KEY
+from burgee.evaluation.definition import segments_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -114,7 +114,7 @@ class RegionNames:
             while waiting:
                 inner = waiting.pop()
                 for name in new:
-                    if name not in found and inner in segments_of(new[name]):
+                    if name not in found and inner in _used(new[name]):
                         found[name] = f" (with segment {inner}{found[inner]})"
                         waiting.append(name)
             self._segments = found
@@ -130,7 +130,12 @@ def _called(prefix: str, rule: Mapping[str, Any], condition: str, note: str) -> 
 
 def _redefined(rule: Mapping[str, Any], segments: Collection[str]) -> bool:
     """Whether a rule uses a segment that the change defines otherwise."""
-    return not set(segments).isdisjoint(segments_of(rule["when"]))
+    return not set(segments).isdisjoint(_used(rule["when"]))
+
+
+def _used(when: Mapping[str, Any]) -> set[str]:
+    """The segments that a condition names."""
+    return {name for _, name in segments_of(when)}
 
 
 def _paired(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> dict[int, int]:
