@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from inputs import Inputs
 
 
-LIVE = re.compile(r"^release (\d+) is live$", re.MULTILINE)
+LIVE = re.compile(r"^release (\d+) is live(?: \(|$)", re.MULTILINE)
 
 
 def release(host: Host, inputs: Inputs) -> int:
