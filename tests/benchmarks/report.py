@@ -36,14 +36,14 @@ flags:
     rollout_percentage: 50
     experiment:
       hypothesis: made up
-      start: 2027-01-01
-      end: 2027-01-29
+      start: 2026-01-01
+      end: 2026-01-29
       primary: bought
       secondary: [revenue, basket]
       guardrails: {slow: {margin: 10}}
       segments: [country]
 """
-START = 1_798_761_600_000
+START = 1_767_225_600_000
 SPAN = 20 * 86_400_000
 EXPOSURES = """
 SELECT 'exposure' AS type, 'x' || i AS event_id, {start} + hash(i, 1) % {span} AS time,
@@ -97,7 +97,7 @@ def make(folder: Path, size: int, form: str) -> None:
 
 def measure(flags: Path, folder: Path, size: int) -> None:
     burgee = Path(sys.executable).with_name("burgee")
-    at = ("--at", "2027-02-01T00:00:00Z", "--format", "json", "--flags", str(flags))
+    at = ("--at", "2026-02-01T00:00:00Z", "--format", "json", "--flags", str(flags))
     command = [str(burgee), "experiment", "report", "button", "--events", str(folder), *at]
     started = time.perf_counter()
     ran = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "200"})

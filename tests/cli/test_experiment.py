@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from support.cli import Burgee
 
-AT = ("--at", "2027-02-01T00:00:00Z")
+AT = ("--at", "2026-02-01T00:00:00Z")
 
 
 @pytest.fixture
@@ -61,19 +61,19 @@ def git(folder: Path, day: str, *arguments: str) -> None:
 
 def test_every_deviation_from_the_registered_plan_is_told(experiment: Burgee) -> None:
     folder = experiment.folder
-    git(folder, "2026-12-20", "init", "-q")
+    git(folder, "2025-12-20", "init", "-q")
     (folder / ".gitignore").write_text(".burgee\n")
     for day, text in (
-        ("2026-12-20", FILE.replace("end: 2027-01-29", "end: 2027-01-20")),
-        ("2026-12-28", FILE),
-        ("2027-01-10", FILE.replace("rollout_percentage: 50", "rollout_percentage: 60")),
-        ("2027-01-12", "version: 1\nflags: [broken"),
-        ("2027-01-15", FILE.replace("secondary: [revenue, basket]", "secondary: [revenue]")),
+        ("2025-12-20", FILE.replace("end: 2026-01-29", "end: 2026-01-20")),
+        ("2025-12-28", FILE),
+        ("2026-01-10", FILE.replace("rollout_percentage: 50", "rollout_percentage: 60")),
+        ("2026-01-12", "version: 1\nflags: [broken"),
+        ("2026-01-15", FILE.replace("secondary: [revenue, basket]", "secondary: [revenue]")),
     ):
         experiment.write(text)
         git(folder, day, "add", "-A")
         git(folder, day, "commit", "-q", "-m", day)
-    experiment.write(FILE.replace("end: 2027-01-29", "end: 2027-02-20"))
+    experiment.write(FILE.replace("end: 2026-01-29", "end: 2026-02-20"))
     told = experiment("experiment", "report", "button", *AT, "--format", "json").json
     assert len(told["registered"]) == 9
     deviations = [one.partition(": ")[2] for one in told["deviations"]]
@@ -82,20 +82,20 @@ def test_every_deviation_from_the_registered_plan_is_told(experiment: Burgee) ->
         "secondary was changed from revenue, basket to revenue",
         "allocation was changed from off 0.4, on 0.6 to off 0.5, on 0.5",
         "metric basket was taken out",
-        "end was changed from 2027-01-29 to 2027-02-20",
+        "end was changed from 2026-01-29 to 2026-02-20",
         "secondary was changed from revenue to revenue, basket",
         "metric basket was added: event order, kind ratio, value amount, per event visit",
     ]
-    assert told["deviations"][0].startswith("2027-01-10 (")
+    assert told["deviations"][0].startswith("2026-01-10 (")
     assert told["deviations"][-1].startswith("not committed yet")
 
 
 def test_a_plan_that_came_after_the_start_is_a_deviation(experiment: Burgee) -> None:
-    git(experiment.folder, "2027-01-05", "init", "-q")
-    git(experiment.folder, "2027-01-05", "add", "flags.yaml")
-    git(experiment.folder, "2027-01-05", "commit", "-q", "-m", "late")
+    git(experiment.folder, "2026-01-05", "init", "-q")
+    git(experiment.folder, "2026-01-05", "add", "flags.yaml")
+    git(experiment.folder, "2026-01-05", "commit", "-q", "-m", "late")
     told = experiment("experiment", "report", "button", *AT, "--format", "json").json
-    assert told["deviations"] == ["registered on 2027-01-05, after its start"]
+    assert told["deviations"] == ["registered on 2026-01-05, after its start"]
 
 
 def test_power_from_numbers_and_from_a_plan(experiment: Burgee) -> None:
@@ -140,11 +140,11 @@ def test_lint_warns_of_a_plan_that_is_too_small(burgee: Burgee) -> None:
 @pytest.mark.parametrize(
     ("at", "change", "warned"),
     [
-        ("2027-01-28T23:59:59Z", "", False),
-        ("2027-01-29T00:00:00Z", "", True),
-        ("2027-03-01T00:00:00Z", "    schedule: [{at: 2027-01-29, set: {rollout_percentage: 100}}]\n", False),
-        ("2027-03-01T00:00:00Z", "    schedule: [{at: 2027-01-29, set: {status: off}}]\n", False),
-        ("2027-03-01T00:00:00Z", "    schedule: [{at: 2027-04-01, set: {rollout_percentage: 100}}]\n", True),
+        ("2026-01-28T23:59:59Z", "", False),
+        ("2026-01-29T00:00:00Z", "", True),
+        ("2026-03-01T00:00:00Z", "    schedule: [{at: 2026-01-29, set: {rollout_percentage: 100}}]\n", False),
+        ("2026-03-01T00:00:00Z", "    schedule: [{at: 2026-01-29, set: {status: off}}]\n", False),
+        ("2026-03-01T00:00:00Z", "    schedule: [{at: 2026-04-01, set: {rollout_percentage: 100}}]\n", True),
     ],
 )
 def test_lint_warns_of_an_experiment_that_is_over_and_still_splits(
@@ -154,8 +154,8 @@ def test_lint_warns_of_an_experiment_that_is_over_and_still_splits(
     path = burgee.write(text)
     told = burgee("lint", str(path), "--at", at)
     assert told.code == 0
-    line = text.splitlines().index("      end: 2027-01-29") + 1
-    expected = f":{line}:12: warning experiment-over: the experiment on button ended on 2027-01-29, and off and on"
+    line = text.splitlines().index("      end: 2026-01-29") + 1
+    expected = f":{line}:12: warning experiment-over: the experiment on button ended on 2026-01-29, and off and on"
     assert (expected in told.err) is warned, told.err
 
 

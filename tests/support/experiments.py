@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from burgee.analysis.plans import Plan
 
 DAY = 86_400
-START = 1_798_761_600  # 2027-01-01
+START = 1_767_225_600  # 2026-01-01
 FILE = """\
 version: 1
 metrics:
@@ -32,8 +32,8 @@ flags:
     rollout_percentage: 50
     experiment:
       hypothesis: A green button is found sooner
-      start: 2027-01-01
-      end: 2027-01-29
+      start: 2026-01-01
+      end: 2026-01-29
       primary: bought
       secondary: [revenue, basket]
       guardrails: {slow: {margin: 10}}
@@ -90,6 +90,6 @@ def track(event_id: str, unit: str, event: str, time: float, **properties: float
 def written(folder: Path, records: Sequence[dict[str, Any]], name: str = "a.jsonl") -> Path:
     """The records as the sink writes them."""
     folder.mkdir(exist_ok=True, parents=True)
-    lines = [json.dumps(accept(record, Scope(), START + 400 * DAY)) for record in records]
+    lines = [json.dumps(accept(record, Scope(), record["time"])) for record in records]
     (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder

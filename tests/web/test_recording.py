@@ -99,11 +99,13 @@ def test_events_are_judged_one_by_one(client: TestClient, sink: MemorySink) -> N
     assert answered.json() == {
         "accepted": 2,
         "rejected": [
-            {"index": 1, "error": "`type` is `exposure` or `track`"},
-            {"index": 2, "event_id": "1", "error": "`unit` is a text, and needed"},
+            {"index": 1, "error": "`type` must be `exposure`, `track` or `identify`"},
+            {"index": 2, "event_id": "1", "error": "`unit` must be a string that is not empty"},
         ],
     }
-    assert [record["event_id"] for record in sink.records] == ["1", "1"]  # counted once by whoever reads
+    assert [record["event_id"] for record in sink.records[:2]] == ["1", "1"]  # counted once in a report
+    assert sink.records[2]["type"] == "refused"
+    assert sink.records[2]["properties"]["count"] == "2"
 
 
 def test_nobody_makes_up_flags(client: TestClient, sink: MemorySink) -> None:
@@ -114,10 +116,10 @@ def test_nobody_makes_up_flags(client: TestClient, sink: MemorySink) -> None:
     assert answered["accepted"] == 1
     assert [one["error"] for one in answered["rejected"]] == [
         "there is no flag 'unheard-of'",
-        "`flag` is no name of a flag",
-        "`flag` is no name of a flag",
+        "`flag` is not a flag's name",
+        "`flag` is not a flag's name",
     ]
-    assert [record["topic"] for record in sink.records] == ["logged"]
+    assert [record["topic"] for record in sink.records] == ["logged", "_refused"]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import ibis
 
 from burgee.analysis import queries
+from burgee.analysis.queries import Inputs, inputs
 from burgee.analysis.stats.estimates import COLUMNS, VALUE
 from burgee.analysis.tables import SCHEMA
 from burgee.flagfile.experiments import Kind
@@ -28,15 +29,20 @@ def athena_table(plan: Plan, name: str = "burgee_events") -> ibis.Table:
 
 def athena_sql(plan: Plan) -> dict[str, str]:
     """What Athena would be asked for a report, by what is asked for."""
+    return compiled(inputs(athena_table(plan), plan), plan, "athena")
 
-    events = athena_table(plan)
-    seen = queries.units(events, plan, plan.end)
-    counted = queries.tracked(events, seen, plan, plan.end)
-    measured = queries.measures(seen, counted, plan)
+
+def compiled(given: Inputs, plan: Plan, dialect: str) -> dict[str, str]:
+    """The SQL of a report's questions in a dialect, by what is asked for."""
+    seen = queries.units(given.exposures, plan, plan.end)
+    joined = queries.joined(given.events, seen, plan, plan.end)
+    tracked = queries.tracked(joined)
+    measured = queries.measures(seen, tracked, plan, plan.end)
     asked = {
-        "units in two arms": queries.crossed(seen),
-        "exposures before the start": queries.early(events, plan),
-        "when events last came": queries.stopped(counted),
+        "units in two arms": queries.totals(seen),
+        "exposures before the start": queries.early(given.exposures, plan),
+        "units by day": queries.by_day(seen, plan),
+        "events by arm": queries.arrivals(joined),
         "aggregates by arm": queries.aggregates(measured, plan, {}),
     }
     for index, (name, metric) in enumerate(plan.metrics.items()):
@@ -44,9 +50,10 @@ def athena_sql(plan: Plan) -> dict[str, str]:
             asked[f"cap of {name}"] = queries.cap(measured, index, float(metric.winsorise))
         if metric.kind is Kind.QUANTILE:
             asked[f"units of {name}"] = queries.counted(measured, plan, name)
-            asked[f"ranked values of {name}"] = queries.ranked(measured, plan, name, dict.fromkeys(plan.arms, (1,)))
+            shares = dict.fromkeys(plan.arms, (float(metric.quantile or 0.5),))
+            asked[f"quantile of {name}"] = queries.mid_quantiles(measured, plan, name, shares)
     for name in plan.experiment.primaries:
         if plan.metrics[name].kind is not Kind.QUANTILE:
-            centre = dict.fromkeys([VALUE, *COLUMNS], 0.0)
-            asked[f"{name} over time"] = queries.series(seen, counted, plan, name, queries.Grain(86_400_000, centre))
-    return {name: str(ibis.to_sql(table, dialect="athena")) for name, table in asked.items()}
+            grain = queries.Grain(86_400_000, dict.fromkeys([VALUE, *COLUMNS], 0.0))
+            asked[f"{name} over time"] = queries.series(seen, tracked, plan, name, grain)
+    return {name: str(ibis.to_sql(table, dialect=dialect)) for name, table in asked.items()}

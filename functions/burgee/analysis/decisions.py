@@ -1,190 +1,287 @@
-"""What a method of looking has found of the primary metrics so far, and the curve over time with its bounds."""
+"""What a plan's method has found of each metric so far: estimates at its looks, with the bounds that hold there."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from scipy.special import ndtr, ndtri, stdtr
-
-from burgee.analysis.stats.estimates import compare, compare_quantiles, contrast
-from burgee.analysis.stats.multiplicity import holm
+from burgee.analysis.stats.estimates import (
+    Estimate,
+    compare,
+    compare_quantiles,
+    contrast,
+    critical_t,
+    gradient,
+    margin_factor,
+    margin_gap,
+    non_inferiority,
+    normal_z,
+    pooled,
+    quadratic,
+    theta,
+    with_interval,
+)
+from burgee.analysis.stats.multiplicity import benjamini_hochberg
 from burgee.analysis.stats.sequential import FAR, sequence_bound, sequence_p_value, spending_bounds
-from burgee.flagfile.experiments import Kind, Method
+from burgee.flagfile.experiments import Direction, Kind, Method
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from burgee.analysis.evidence import Evidence, Moment
+    from burgee.analysis.evidence import Arm, Evidence, Moment
     from burgee.analysis.plans import Plan
-    from burgee.analysis.stats.estimates import Estimate
 
 TUNING = 10_000
 """Units at which a confidence sequence is tightest, where no size is planned."""
+ENOUGH = 30
+"""Units of each arm from which on a confidence sequence is used: it holds for averages of many."""
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
-    """The difference at a time, with the interval that may be looked at then, if there is any."""
+class Look:
+    """An estimate at a time in milliseconds, with the interval that may be read then, if there is any."""
 
     at: int
-    n: int
-    difference: float
-    low: float | None
-    high: float | None
-    z: float = 0.0
-    se: float = 0.0
+    estimate: Estimate
+    crossed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Whether a difference is found, when, how large it was then, and the interval that stands now.
+    """What may be said of a metric of one arm now.
 
-    `level` is the alpha at which a plain interval is as wide as the bounds of a sequential method are now.
+    `look` is the look that counts: the one that decided, or the last; None before the first. `latest` is the last
+    one. `p_value` is adjusted for the comparisons that share alpha, None where the method has none.
     """
 
-    found: bool
-    at: int | None
-    difference: float
-    low: float | None
-    high: float | None
-    adjusted_p: float | None
-    curve: Sequence[Point] = field(default=())
-    level: float | None = None
+    look: Look | None
+    latest: Look | None
+    found: bool = False
+    p_value: float | None = None
+    curve: Sequence[Look] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """Whether a guardrail is shown to hold, shown to be broken, or neither, with its own one-sided p-value."""
+
+    holds: bool | None
+    p_value: float | None
 
 
 def decide(plan: Plan, evidence: Evidence, *, over: bool) -> dict[tuple[str, str], Finding]:
-    """The findings of each primary metric and treatment; those of one experiment share its alpha."""
-    method = plan.experiment.method
+    """The findings of every metric and treatment.
+
+    Primaries share the plan's alpha equally; so an interval excludes zero exactly where a difference is found.
+    Secondaries err by Benjamini and Hochberg's rate, and their intervals by its false coverage rate.
+    """
+    primaries, alpha = plan.experiment.primaries, plan.experiment.alpha
     found = {
-        (metric, arm): _METHODS[method](plan, evidence, metric, arm)
-        for metric in plan.experiment.primaries
+        (metric, arm): _finding(plan, evidence, (metric, arm), alpha / plan.comparisons, over=over)
+        for metric in plan.metrics
         for arm in plan.treatments
+        if metric in primaries or metric in plan.experiment.guardrails
     }
-    if method is not Method.GROUP_SEQUENTIAL:
-        _share(found, plan.experiment.alpha, decided=over or method is Method.ALWAYS_VALID)
-    return found
+    found = {
+        key: replace(one, p_value=min(one.p_value * plan.comparisons, 1.0))
+        if key[0] in primaries and one.p_value is not None
+        else one
+        for key, one in found.items()
+    }
+    others = [(metric, arm) for metric in plan.metrics for arm in plan.treatments if (metric, arm) not in found]
+    return found | _secondaries(plan, evidence, others, over=over)
 
 
-def _share(found: dict[tuple[str, str], Finding], alpha: float, *, decided: bool) -> None:
-    """Holm's procedure over all comparisons."""
-    asked = [key for key, one in found.items() if one.adjusted_p is not None]
-    adjusted = holm([found[key].adjusted_p or 0.0 for key in asked])
-    for key, p_value in zip(asked, adjusted, strict=True):
-        found[key] = replace(found[key], adjusted_p=p_value, found=decided and p_value < alpha)
+def guarded(plan: Plan, evidence: Evidence, metric: str, arm: str, *, over: bool) -> Guarded:
+    """Whether a guardrail holds at alpha/2, by the plan's method; quantiles are judged at the end only."""
+    increase = plan.metrics[metric].direction is Direction.INCREASE
+    margin, alpha = float(plan.experiment.guardrails[metric].margin) / 100, plan.experiment.alpha
+    if plan.experiment.method is Method.FIXED or plan.metrics[metric].kind is Kind.QUANTILE:
+        whole = estimate_at_end(plan, evidence, metric, arm, alpha) if over else None
+        tested = whole is not None and whole.p_value is not None
+        p_value = non_inferiority(whole, margin, increase=increase) if whole is not None and tested else None
+        if p_value is None:
+            return Guarded(None, None)
+        return Guarded(True if p_value < alpha / 2 else False if p_value > 1 - alpha / 2 else None, p_value)
+    steps = _steps(plan, evidence, metric, arm, margin)
+    smallest: float | None = None
+    holds: bool | None = None
+    for step, bound in zip(steps, _bounds(plan, steps, metric, alpha), strict=True):
+        z = normal_z(step.gap)
+        if holds is None and abs(z) > bound:
+            holds = z > 0
+        if plan.experiment.method is Method.ALWAYS_VALID and z > 0 and math.isfinite(bound):
+            p_value = sequence_p_value(z, step.information, alpha, _planned(plan) or TUNING) / 2
+            smallest = min(smallest or 1.0, p_value)
+    return Guarded(holds, smallest)
 
 
-def _fixed(plan: Plan, evidence: Evidence, metric: str, arm: str) -> Finding:
-    """One look, at the end; what is seen before decides nothing."""
-    estimate = _estimate(plan, evidence, metric, arm)
-    curve = []
-    for moment, at_it in _curve(plan, evidence, metric, arm):
-        curve.append(Point(moment.at, _n(at_it), at_it.difference, at_it.low, at_it.high, at_it.z))
+def estimate_at_end(plan: Plan, evidence: Evidence, metric: str, arm: str, alpha: float) -> Estimate | None:
+    """The plain test of all that is in; None where a quantile has too few values."""
+    return estimate_of(plan, evidence.arms, metric, arm, alpha)
+
+
+def estimate_of(plan: Plan, arms: Mapping[str, Arm], metric: str, arm: str, alpha: float) -> Estimate | None:
+    """A treatment against the control in one metric, by the plain test."""
+    if plan.control not in arms or arm not in arms:
+        return None
+    control, treatment = arms[plan.control], arms[arm]
+    if plan.metrics[metric].kind is not Kind.QUANTILE:
+        return compare(control.moments[metric], treatment.moments[metric], alpha)
+    if metric not in control.points or metric not in treatment.points:
+        return None
+    return compare_quantiles(control.points[metric], treatment.points[metric], alpha)
+
+
+def _secondaries(
+    plan: Plan, evidence: Evidence, keys: list[tuple[str, str]], *, over: bool
+) -> dict[tuple[str, str], Finding]:
+    """Of m questions the most, R, that are found at the level alpha R/m (Benjamini and Hochberg 1995).
+
+    At that level every interval is read (Benjamini and Yekutieli 2005): those found exclude zero, and no other does.
+    """
+    alpha = plan.experiment.alpha
+    for count in range(len(keys), 0, -1):
+        level = alpha * count / len(keys)
+        found = {key: _finding(plan, evidence, key, level, over=over) for key in keys}
+        if sum(one.found for one in found.values()) >= count or count == 1:
+            return _adjusted(found)
+    return {}
+
+
+def _adjusted(found: dict[tuple[str, str], Finding]) -> dict[tuple[str, str], Finding]:
+    known = [key for key, one in found.items() if one.p_value is not None]
+    adjusted = benjamini_hochberg([found[key].p_value or 0.0 for key in known])
+    return found | {key: replace(found[key], p_value=p) for key, p in zip(known, adjusted, strict=True)}
+
+
+def _finding(plan: Plan, evidence: Evidence, key: tuple[str, str], alpha: float, *, over: bool) -> Finding:
+    metric, arm = key
+    if plan.experiment.method is Method.FIXED or plan.metrics[metric].kind is Kind.QUANTILE:
+        return _at_end(plan, evidence, metric, arm, alpha) if over else Finding(None, None)
+    steps = _steps(plan, evidence, metric, arm, None)
+    bounds = _bounds(plan, steps, metric, alpha)
+    looks = [_look(step, bound) for step, bound in zip(steps, bounds, strict=True)]
+    if not looks:
+        return Finding(None, None)
+    p_value = None
+    if plan.experiment.method is Method.ALWAYS_VALID:
+        tuning = _planned(plan) or TUNING
+        usable = [step for step, bound in zip(steps, bounds, strict=True) if math.isfinite(bound)]
+        values = [sequence_p_value(normal_z(one.gap), one.information, alpha, tuning) for one in usable]
+        p_value = min(values, default=None)
+    deciding = next((look for look in looks if look.crossed), None)
+    return Finding(deciding or looks[-1], looks[-1], deciding is not None, p_value, looks)
+
+
+def _at_end(plan: Plan, evidence: Evidence, metric: str, arm: str, alpha: float) -> Finding:
+    estimate = estimate_at_end(plan, evidence, metric, arm, alpha)
     if estimate is None:
-        return Finding(False, None, 0.0, None, None, None, curve)
-    return Finding(False, evidence.until, estimate.difference, estimate.low, estimate.high, estimate.p_value, curve)
-
-
-def _group_sequential(plan: Plan, evidence: Evidence, metric: str, arm: str) -> Finding:
-    """The planned looks that are past; each may stop it."""
-    experiment = plan.experiment
-    alpha = experiment.alpha / plan.comparisons
-    length = (plan.end - plan.start) / experiment.looks
-    known = [
-        (look, estimate)
-        for moment, estimate in _curve(plan, evidence, metric, arm)
-        for look in [round((moment.at - plan.start) / length)]
-        if abs(moment.at - plan.start - look * length) < 1000 and estimate.se > 0
-    ]
-    sizes = [_n(estimate) for _look, estimate in known]
-    planned = _planned(plan)
-    fractions = tuple(
-        1.0 if look == experiment.looks else min(n / planned if planned else look / experiment.looks, 1.0)
-        for (look, _estimate), n in zip(known, sizes, strict=True)
-    )
-    information = tuple(n / sizes[-1] for n in sizes)
-    bounds = spending_bounds(fractions, alpha, experiment.spending, information)
+        return Finding(None, None)
+    found = estimate.p_value is not None and estimate.p_value < alpha
+    look = Look(evidence.until, estimate, found)
     curve = [
-        _point(plan.start + round(look * length), estimate, bound)
-        for (look, estimate), bound in zip(known, bounds, strict=True)
+        Look(moment.at, compare(moment.arms[plan.control], moment.arms[arm], alpha))
+        for moment in evidence.series.get(metric, ())
+        if min(moment.arms[plan.control].n, moment.arms[arm].n) >= 2
     ]
-    return _first(curve, [abs(point.z) > bound for point, bound in zip(curve, bounds, strict=True)], None)
+    return Finding(look, look, found, estimate.p_value, curve)
 
 
-def _always_valid(plan: Plan, evidence: Evidence, metric: str, arm: str) -> Finding:
-    """Any look at any time: a confidence sequence."""
-    alpha, tuning = plan.experiment.alpha, _planned(plan) or TUNING
-    curve, smallest, crossed = [], 1.0, []
-    for moment, estimate in _curve(plan, evidence, metric, arm):
-        n = _n(estimate)
-        usable = min(estimate.control.n, estimate.treatment.n) >= 30 and estimate.se > 0
-        bound = sequence_bound(n, alpha, tuning) if usable else math.inf
-        curve.append(_point(moment.at, estimate, bound))
-        if usable:
-            smallest = min(smallest, sequence_p_value(_normal(estimate), n, alpha, tuning))
-        crossed.append(usable and abs(_normal(estimate)) > bound)
-    return _first(curve, crossed, smallest if curve else None)
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What is tested at a look: a difference, or the gap to a margin, with the information that is in by then."""
+
+    at: int
+    gap: Estimate
+    information: float
 
 
-def _first(curve: list[Point], crossed: list[bool], p_value: float | None) -> Finding:
-    """The first crossing decides; without one, the last look tells where things stand."""
-    if not curve:
-        return Finding(False, None, 0.0, None, None, p_value, curve)
-    at = crossed.index(True) if True in crossed else None
-    point = curve[-1 if at is None else at]
-    last = curve[-1]
-    level = None if last.high is None or not last.se else 2 * float(ndtr(-(last.high - last.difference) / last.se))
-    return Finding(at is not None, point.at, point.difference, last.low, last.high, p_value, curve, level)
+def _steps(plan: Plan, evidence: Evidence, metric: str, arm: str, margin: float | None) -> list[_Step]:
+    """The looks that the method may use, oldest first.
+
+    Information is the units that are in where a unit's value is final once it counts, after the metric's window.
+    Values that still grow make looks less alike than that: then the covariance of each look with the one before says
+    how much information came between, in units at the first look.
+    """
+    final, steps = plan.metrics[metric].window is not None, list[_Step]()
+    increase = plan.metrics[metric].direction is Direction.INCREASE
+    moments = evidence.series.get(metric, ())
+    for index, moment in enumerate(moments):
+        sides = moment.arms[plan.control], moment.arms[arm]
+        if min(side.n for side in sides) < _least(plan):
+            continue
+        found = contrast(*sides)
+        gap = found if margin is None else margin_gap(found, margin, increase=increase)
+        if not gap.se > 0 or not _may_look(plan, moment.at):
+            continue
+        factor = 1.0 if margin is None else margin_factor(found.control.value, margin, increase=increase)
+        information = float(found.n)
+        if steps and not final:
+            covariance = _covariance(plan, arm, moments[index - 1], moment, factor)
+            likeness = covariance / (steps[-1].gap.se * gap.se)
+            information = steps[-1].information / min(max(likeness, 0.01), 1.0) ** 2
+        steps.append(_Step(moment.at, gap, information))
+    return steps
+
+
+def _least(plan: Plan) -> int:
+    return ENOUGH if plan.experiment.method is Method.ALWAYS_VALID else 2
+
+
+def _may_look(plan: Plan, at: int) -> bool:
+    if plan.experiment.method is Method.ALWAYS_VALID:
+        return True
+    return _number(plan, at) is not None
+
+
+def _number(plan: Plan, at: int) -> int | None:
+    """Which planned look it is, counted from 1; None between two."""
+    length = (plan.end - plan.start) / plan.experiment.looks
+    number = round((at - plan.start) / length)
+    return number if abs(at - plan.start - number * length) <= plan.experiment.looks else None
+
+
+def _covariance(plan: Plan, arm: str, before: Moment, now: Moment, factor: float) -> float:
+    """The estimated covariance of the gap at a look with the gap at the look before."""
+    assert now.lagged is not None  # noqa: S101 - only the first has none
+    coefficients = [theta(pooled(one.arms[plan.control], one.arms[arm])) for one in (before, now)]
+    covariance = 0.0
+    for name, weight in ((plan.control, factor), (arm, 1.0)):
+        left = gradient(before.arms[name], coefficients[0])
+        right = gradient(now.arms[name], coefficients[1])
+        covariance += weight**2 * quadratic(left, now.lagged[name], right) / now.arms[name].n
+    return covariance
+
+
+def _bounds(plan: Plan, steps: list[_Step], metric: str, alpha: float) -> list[float]:
+    """The z to cross, either way, at each look."""
+    if not steps:
+        return []
+    if plan.experiment.method is Method.ALWAYS_VALID:
+        return [sequence_bound(step.information, alpha, _planned(plan) or TUNING) for step in steps]
+    looks, planned = plan.experiment.looks, _planned(plan)
+    numbers = [_number(plan, step.at) or looks for step in steps]
+    final = plan.metrics[metric].window is not None
+    fractions = tuple(
+        1.0 if number == looks else min(step.gap.n / planned, 1.0) if final and planned else number / looks
+        for number, step in zip(numbers, steps, strict=True)
+    )
+    information = tuple(step.information for step in steps)
+    return list(spending_bounds(fractions, alpha, plan.experiment.spending, information))
+
+
+def _look(step: _Step, bound: float) -> Look:
+    if not math.isfinite(bound) or bound >= FAR:
+        return Look(step.at, step.gap)
+    critical = critical_t(step.gap, bound)
+    return Look(step.at, with_interval(step.gap, critical), abs(step.gap.z) > critical)
 
 
 def _planned(plan: Plan) -> float | None:
-    """Units of two arms of the plan."""
+    """Units of the plan in the control and the smallest other arm."""
     size = plan.experiment.sample_size
     if size is None:
         return None
-    return size * (plan.arms[plan.control] + min(plan.arms[arm] for arm in plan.treatments))
-
-
-def _point(at: int, estimate: Estimate, bound: float) -> Point:
-    n, difference = _n(estimate), estimate.difference
-    if not math.isfinite(bound) or bound >= FAR or estimate.se <= 0:
-        return Point(at, n, difference, None, None, estimate.z)
-    half = bound * estimate.se
-    return Point(at, n, difference, difference - half, difference + half, _normal(estimate), estimate.se)
-
-
-def _normal(estimate: Estimate) -> float:
-    """The normal z as extreme as Welch's t: with few units a t is wilder than bounds for z expect."""
-    if not math.isfinite(estimate.degrees) or estimate.degrees > 2000:
-        return estimate.z
-    return math.copysign(float(-ndtri(stdtr(estimate.degrees, -abs(estimate.z)))), estimate.z)
-
-
-def _curve(plan: Plan, evidence: Evidence, metric: str, arm: str) -> list[tuple[Moment, Estimate]]:
-    moments: Sequence[Moment] = evidence.series.get(metric, ())
-    return [
-        (moment, contrast(moment.arms[plan.control], moment.arms[arm], plan.experiment.alpha))
-        for moment in moments
-        if min(moment.arms[plan.control].n, moment.arms[arm].n) >= 2
-    ]
-
-
-def _estimate(plan: Plan, evidence: Evidence, metric: str, arm: str) -> Estimate | None:
-    control, treatment = evidence.arms[plan.control], evidence.arms[arm]
-    if plan.metrics[metric].kind is not Kind.QUANTILE:
-        return compare(control.moments[metric], treatment.moments[metric], plan.experiment.alpha)
-    if metric not in control.points or metric not in treatment.points:
-        return None
-    return compare_quantiles(control.points[metric], treatment.points[metric], plan.experiment.alpha)
-
-
-def _n(estimate: Estimate) -> int:
-    return estimate.control.n + estimate.treatment.n
-
-
-_METHODS = {
-    Method.FIXED: _fixed,
-    Method.GROUP_SEQUENTIAL: _group_sequential,
-    Method.ALWAYS_VALID: _always_valid,
-}
+    return size * plan.pair

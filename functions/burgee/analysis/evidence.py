@@ -1,4 +1,4 @@
-"""What the records say of an experiment, gathered by queries: aggregates by arm and period, and the health counts."""
+"""What the records say about an experiment, gathered by queries: aggregates by arm and by period."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ import tempfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import ibis
+import pyarrow as pa
+from ibis.common.exceptions import IbisError
 
 from burgee.analysis import queries
-from burgee.analysis.stats.estimates import COLUMNS, VALUE, Moments, Points, ranks
-from burgee.flagfile.experiments import Kind
+from burgee.analysis.quality import Kept, Quality, faults_of, quality_of
+from burgee.analysis.stats.estimates import COLUMNS, VALUE, Moments, Points, shares, uneven
+from burgee.analysis.tables import Records, records
+from burgee.errors import Refused
+from burgee.flagfile.experiments import Kind, Method
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,19 +34,28 @@ PERIODS = 100
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """An arm's aggregates: units, and by metric its moments, or the points of its quantile."""
+    """An arm's aggregates: units, and by metric its moments, or the points of its quantile.
+
+    `largest` is the share of a metric's total that one unit has.
+    """
 
     n: int
     moments: Mapping[str, Moments]
     points: Mapping[str, Points] = field(default_factory=dict)
+    largest: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """The state of a metric at a time in milliseconds: moments by arm."""
+    """The state of a metric at a time in milliseconds: moments by arm.
+
+    `lagged` has, by arm, the covariance of each column at the moment before with each column now, over the units that
+    were there before; None at the first.
+    """
 
     at: int
     arms: Mapping[str, Moments]
+    lagged: Mapping[str, Mapping[tuple[str, str], float]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,40 +70,55 @@ class Evidence:
     crossed: int
     early: int
     last_exposure: int | None
-    last_events: Mapping[str, int]
+    quality: Quality = field(default_factory=Quality)
+
+    def immature(self, metric: str) -> int:
+        """The units whose window of a metric is not over; 0 for a quantile, whose units may have no value."""
+        return sum(arm.n - arm.moments[metric].n for arm in self.arms.values() if metric in arm.moments)
 
 
 class Gatherer:
-    """Asks the questions of one table; `keep` puts a table where the next questions find it quickly."""
+    """Asks the questions of one table of records, or of the `inputs` of other sources."""
 
-    def __init__(self, connection: Any, events: Any) -> None:
+    def __init__(self, connection: Any, found: Records | queries.Inputs, *, project: str | None = None) -> None:
         self._connection = connection
-        self._events = events
+        self._found = found
+        self._project = project
 
     def gather(self, plan: Plan, until: int, *, period: int | None = None, segments: bool = True) -> Evidence:
-        """Everything that a report needs, of what came before `until`."""
+        """Everything that a report needs, of what had come by `until`."""
         until = min(until, plan.end)
-        seen = self._keep("burgee_units", queries.units(self._events, plan, until))
-        events = self._keep("burgee_tracked", queries.tracked(self._events, seen, plan, until))
-        measured = self._keep("burgee_measures", queries.measures(seen, events, plan))
+        faults = faults_of(self._rows, self._found) if isinstance(self._found, Records) else Quality()
+        given = self._inputs(plan, faults)
+        seen = self._keep("burgee_units", queries.units(given.exposures, plan, until))
+        found = self._keep("burgee_joined", queries.joined(given.events, seen, plan, until))
+        events = self._keep("burgee_tracked", queries.tracked(found))
+        measured = self._keep("burgee_measures", queries.measures(seen, events, plan, until))
         capped = self._caps(measured, plan)
         arms = self._arms(measured, plan, capped)
-        told = self._one(queries.crossed(seen))
-        stopped = self._rows(queries.stopped(events))
+        total = self._one(queries.totals(seen))
+        grain = period or _period(plan)
         return Evidence(
             until=until,
             arms=arms,
             series={
-                metric: self._series((seen, events), plan, metric, grain, until)
-                for metric, grain in _grains(plan, arms, capped, period).items()
+                metric: self._series((seen, events), plan, metric, one, until)
+                for metric, one in _grains(plan, arms, capped, grain).items()
             },
             segments=self._segments(measured, plan, capped) if segments else {},
-            units=int(told["units"]),
-            crossed=int(told["crossed"] or 0),
-            early=int(self._one(queries.early(self._events, plan))["exposures"]),
-            last_exposure=None if told["last"] is None else int(told["last"]),
-            last_events={row["event"]: int(row["last"]) for row in stopped},
+            units=int(total["units"]),
+            crossed=int(total["crossed"] or 0),
+            early=int(self._one(queries.early(given.exposures, plan))["exposures"]),
+            last_exposure=None if total["last"] is None else int(total["last"]),
+            quality=quality_of(self._rows, Kept(given, seen, found), plan, until, faults),
         )
+
+    def _inputs(self, plan: Plan, faults: Quality) -> queries.Inputs:
+        if isinstance(self._found, queries.Inputs):
+            return self._found
+        whole = self._found.table.filter(self._found.table.fault.isnull())
+        found = queries.inputs(whole, plan, self._project)
+        return queries.identified(found) if faults.identified else queries.Inputs(found.exposures, found.events)
 
     def _keep(self, name: str, table: Any) -> Any:
         sql = ibis.to_sql(table, dialect="duckdb")
@@ -108,7 +138,7 @@ class Gatherer:
             rows = metric.winsorise and self._rows(queries.cap(measured, index, float(metric.winsorise)))
             # A cap of nothing would make everybody nothing.
             if rows and rows[0]["value"] > 0:
-                found[f"m{index}_{VALUE}"] = float(rows[0]["value"])
+                found[queries.measure(index, VALUE)] = float(rows[0]["value"])
         return found
 
     def _arms(self, measured: Any, plan: Plan, capped: Mapping[str, float]) -> dict[str, Arm]:
@@ -123,6 +153,7 @@ class Gatherer:
                 int(rows[arm]["n"]) if arm in rows else 0,
                 _moments_of(rows.get(arm), plan),
                 {metric: found[arm] for metric, found in points.items() if arm in found},
+                _largest(rows.get(arm), plan),
             )
             for arm in plan.arms
         }
@@ -131,21 +162,19 @@ class Gatherer:
         quantile = plan.metrics[metric].quantile
         assert quantile is not None  # noqa: S101 - the grammar asks for it
         sizes = {row["arm"]: int(row["n"]) for row in self._rows(queries.counted(measured, plan, metric))}
-        wanted = {arm: ranks(n, quantile) for arm, n in sizes.items() if n >= 20}
+        wanted = {arm: (quantile, *shares(n, quantile)) for arm, n in sizes.items() if n >= 20}
         if not wanted:
             return {}
-        asked = {arm: ranked[:3] for arm, ranked in wanted.items()}
-        rows = self._rows(queries.ranked(measured, plan, metric, asked))
-        values = {(row["arm"], int(row["rank"])): float(row["value"]) for row in rows}
-        return {
-            arm: Points(sizes[arm], values[arm, at], values[arm, low], values[arm, high], z)
-            for arm, (at, low, high, z) in wanted.items()
-        }
+        asked = {arm: found[:3] for arm, found in wanted.items()}
+        rows: dict[str, list[dict[str, Any]]] = {arm: [] for arm in wanted}
+        for row in self._rows(queries.mid_quantiles(measured, plan, metric, asked)):
+            rows[row["arm"]].append(row)
+        return {arm: _points_of(rows[arm], sizes[arm], found) for arm, found in wanted.items()}
 
     def _segments(self, measured: Any, plan: Plan, capped: Mapping[str, float]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for index, name in enumerate(plan.experiment.segments):
-            column = f"segment{index}"
+            column = queries.segment(index)
             known = measured.filter(measured[column].notnull())
             by_value: dict[str, dict[str, Arm]] = {}
             for row in self._rows(queries.aggregates(known, plan, capped, ("arm", column))):
@@ -161,43 +190,51 @@ class Gatherer:
         return _running(rows, plan, grain, until)
 
 
-def _grains(
-    plan: Plan, arms: Mapping[str, Arm], capped: Mapping[str, float], period: int | None
-) -> dict[str, queries.Grain]:
-    """The metrics that have a curve, and how it is cut."""
-    length = period or max(DAY, -(-(plan.end - plan.start) // PERIODS))
-    if not any(arm.n for arm in arms.values()):
-        return {}
-    return {
-        metric: queries.Grain(
-            length, _centre(arms.values(), metric), capped.get(f"m{list(plan.metrics).index(metric)}_{VALUE}")
-        )
-        for metric in plan.experiment.primaries
-        if plan.metrics[metric].kind is not Kind.QUANTILE
-    }
-
-
-def gather_from(place: Path | str, plan: Plan, until: int, **more: Any) -> Evidence:
-    """The evidence in a folder of files, or in a bucket."""
-    from burgee.analysis.tables import records
-
+def gather_from(place: Path | str, plan: Plan, until: int, *, project: str | None = None, **more: Any) -> Evidence:
+    """The evidence in a folder of files, or in a bucket; Refused, with the reason, where it cannot be had."""
     connection = ibis.duckdb.connect()
     try:
-        with tempfile.TemporaryDirectory(prefix="burgee-") as aside:
+        with tempfile.TemporaryDirectory(prefix="burgee-") as scratch:
             for name, value in (
-                ("temp_directory", aside),
+                ("temp_directory", scratch),
                 ("memory_limit", MEMORY),
                 ("preserve_insertion_order", "false"),
             ):
                 connection.raw_sql(f"SET {name} = '{value}'")
-            return Gatherer(connection, records(connection, place)).gather(plan, until, **more)
+            found = records(connection, place, (plan.flag,))
+            return Gatherer(connection, found, project=project).gather(plan, until, **more)
+    except (duckdb.Error, IbisError, pa.ArrowException, OSError) as error:
+        reason = str(error).partition("\n")[0][:300]
+        raise Refused("unreadable-records", f"{place} cannot be read: {reason}") from error
     finally:
         connection.disconnect()
 
 
+def _period(plan: Plan) -> int:
+    """The time between two points of a curve: planned looks, or days."""
+    length = plan.end - plan.start
+    if plan.experiment.method is Method.GROUP_SEQUENTIAL:
+        return length // plan.experiment.looks
+    return max(DAY, -(-length // PERIODS))
+
+
+def _grains(
+    plan: Plan, arms: Mapping[str, Arm], capped: Mapping[str, float], period: int
+) -> dict[str, queries.Grain]:
+    """The metrics that have a curve, and how it is cut: those that decide, and all where every look counts."""
+    if not any(arm.n for arm in arms.values()):
+        return {}
+    fixed = plan.experiment.method is Method.FIXED
+    return {
+        metric: queries.Grain(period, _centre(arms.values(), metric), capped.get(queries.measure(index, VALUE)))
+        for index, (metric, one) in enumerate(plan.metrics.items())
+        if one.kind is not Kind.QUANTILE and (not fixed or metric in plan.experiment.primaries)
+    }
+
+
 def _moments_of(row: Mapping[str, Any] | None, plan: Plan) -> dict[str, Moments]:
     """The moments in a row of aggregates; none is a zero where there are too few units for it."""
-    told = {}
+    found = {}
     for index, (name, metric) in enumerate(plan.metrics.items()):
         if metric.kind is Kind.QUANTILE:
             continue
@@ -209,11 +246,20 @@ def _moments_of(row: Mapping[str, Any] | None, plan: Plan) -> dict[str, Moments]
             for other in columns:
                 cell = (row or {}).get(f"{prefix}_{one}_{other}", (row or {}).get(f"{prefix}_{other}_{one}"))
                 both[one, other] = float(cell or 0.0)
-        n = int(row["n"]) if row else 0
+        n = int(row[f"{prefix}_n"]) if row else 0
         cubed = (row or {}).get(f"{prefix}_{VALUE}_cubed")
-        third = None if cubed is None else _third(n, values[VALUE], both[VALUE, VALUE], float(cubed))
-        told[name] = Moments(n, values, both, third)
-    return told
+        third = None if cubed is None or not n else _third(n, values[VALUE], both[VALUE, VALUE], float(cubed))
+        found[name] = Moments(n, values, both, third)
+    return found
+
+
+def _largest(row: Mapping[str, Any] | None, plan: Plan) -> dict[str, float]:
+    found = {}
+    for index, name in enumerate(plan.metrics):
+        total = (row or {}).get(f"m{index}_{VALUE}_total")
+        if total:
+            found[name] = float((row or {})[f"m{index}_{VALUE}_largest"]) / float(total)
+    return found
 
 
 def _third(n: int, mean: float, variance: float, cubed: float) -> float:
@@ -222,10 +268,28 @@ def _third(n: int, mean: float, variance: float, cubed: float) -> float:
     return cubed - 3 * mean * squared + 2 * mean**3
 
 
+def _points_of(rows: Sequence[Mapping[str, Any]], n: int, wanted: tuple[float, float, float, float]) -> Points:
+    """The quantile and its bounds on the mid-distribution function (Ma, Genton and Parzen 2011)."""
+    quantile, low, high, z = wanted
+    counts = [int(count) for row in rows for count in (row["n"], row["n_high"]) if count is not None]
+    value, lower, upper = (_at(rows, share) for share in (quantile, low, high))
+    return Points(n, value, lower, upper, z, uneven(counts, n, quantile))
+
+
+def _at(rows: Sequence[Mapping[str, Any]], share: float) -> float:
+    row = max((one for one in rows if one["below"] <= share), key=lambda one: float(one["below"]), default=None)
+    if row is None:
+        return float(min(float(one["low"]) for one in rows))
+    if row["above"] is None:
+        return float(row["low"])
+    part = (share - row["below"]) / (row["above"] - row["below"])
+    return float(row["low"] + part * (row["high"] - row["low"]))
+
+
 def _centre(arms: Iterable[Arm], metric: str) -> dict[str, float]:
     """A value near the mean of each column: sums of squares lose nothing around it."""
     known = [arm.moments[metric] for arm in arms if arm.n]
-    total = sum(one.n for one in known)
+    total = sum(one.n for one in known) or 1
     return {column: sum(one.n * one.means[column] for one in known) / total for column in known[0].means}
 
 
@@ -235,15 +299,36 @@ def _running(rows: Iterable[Mapping[str, Any]], plan: Plan, grain: queries.Grain
     for row in rows:
         by_bucket.setdefault(int(row["bucket"]), []).append(row)
     sums: dict[str, dict[str, float]] = {arm: {} for arm in plan.arms}
-    told = []
+    found: list[Moment] = []
     for bucket in range(max((until - plan.start - 1) // grain.period, -1) + 1):
-        for row in by_bucket.get(bucket, ()):
-            totals = sums[row["arm"]]
+        added = {row["arm"]: row for row in by_bucket.get(bucket, ())}
+        lagged = {arm: _lagged(totals, added.get(arm), grain.centre) for arm, totals in sums.items()}
+        for arm, row in added.items():
+            totals = sums[arm]
             for name, value in row.items():
-                if name not in {"arm", "bucket"}:
+                if name == "n" or name.startswith(("sum_", "both_")):
                     totals[name] = totals.get(name, 0.0) + float(value or 0.0)
         at = min(plan.start + (bucket + 1) * grain.period, until)
-        told.append(Moment(at, {arm: _of_sums(totals, grain.centre) for arm, totals in sums.items()}))
+        moments = {arm: _of_sums(totals, grain.centre) for arm, totals in sums.items()}
+        found.append(Moment(at, moments, lagged if found else None))
+    return found
+
+
+def _lagged(
+    before: Mapping[str, float], added: Mapping[str, Any] | None, centre: Mapping[str, float]
+) -> dict[tuple[str, str], float]:
+    """The covariances of the columns as they were with the columns as they are, over the units that were there."""
+    n = round(before.get("n", 0.0))
+    if n < 2:
+        return {(one, other): 0.0 for one in centre for other in centre}
+    grown = added or {}
+    told = {}
+    for one in centre:
+        for other in centre:
+            products = before.get(f"both_{one}_{other}", before.get(f"both_{other}_{one}", math.nan))
+            products += float(grown.get(f"cross_{one}_{other}") or 0.0)
+            now = before[f"sum_{other}"] + float(grown.get(f"grown_{other}") or 0.0)
+            told[one, other] = (products - before[f"sum_{one}"] * now / n) / (n - 1)
     return told
 
 

@@ -1,4 +1,4 @@
-"""Whether an experiment can be believed at all: asked before anything else is."""
+"""Whether an experiment can be believed: what is bad withholds the verdict, what is odd warns, both in words."""
 
 from __future__ import annotations
 
@@ -6,21 +6,27 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from burgee.analysis.stats.estimates import lopsided
+from burgee.analysis.queries import sources_of
+from burgee.analysis.stats.estimates import BEFORE, lopsided, pooled, theta
 from burgee.analysis.stats.multiplicity import SRM_ALPHA, sample_ratio
 from burgee.flagfile.experiments import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from burgee.analysis.evidence import Evidence
     from burgee.analysis.plans import Plan
+    from burgee.analysis.quality import Arrival, Quality
 
 TOLERATED = 0.01
-"""The share of units seen in two arms, or of early exposures, beyond which nothing is concluded."""
+"""The share of units, or of records, beyond which a fault stops the verdict."""
 DAY = 86_400_000
 UNITS_PER_SKEW = 355
 """Units for a normal interval, times the squared skewness (Kohavi, Deng, Longbotham and Xu 2014, rule 7)."""
+DOMINANT = 0.1
+"""The share of a metric that one unit may have before a report warns."""
+LIKELY = 0.001
+"""A silent arm this improbable, where the others have events, is a fault and no chance."""
 
 
 class Light(StrEnum):
@@ -44,9 +50,18 @@ def check(plan: Plan, evidence: Evidence) -> list[Check]:
     """All of them, in the order in which they matter."""
     return [
         _sizes(plan, evidence),
+        *_uneven_sizes(plan, evidence),
         _crossed(evidence),
         _early(evidence),
-        *_missing(plan, evidence),
+        *_arrives(plan, evidence),
+        *_values(plan, evidence),
+        *_records(evidence),
+        *_scopes(evidence),
+        *_identities(evidence),
+        *_maturity(plan, evidence),
+        *_past(plan, evidence),
+        *_quantiles(plan, evidence),
+        *_dominant(plan, evidence),
         *_tails(plan, evidence),
     ]
 
@@ -55,7 +70,7 @@ def _sizes(plan: Plan, evidence: Evidence) -> Check:
     name, counts = "sample ratio", {arm: found.n for arm, found in evidence.arms.items()}
     empty = [arm for arm, n in counts.items() if n == 0]
     if empty:
-        return Check(name, Light.BAD, f"nobody was exposed to {', '.join(empty)}")
+        return Check(name, Light.BAD, f"no unit was exposed to {', '.join(empty)}")
     p_value = sample_ratio(counts, plan.arms)
     shares = ", ".join(
         f"{arm} {n:,} ({n / sum(counts.values()):.2%}, planned {plan.arms[arm]:.2%})" for arm, n in counts.items()
@@ -65,38 +80,209 @@ def _sizes(plan: Plan, evidence: Evidence) -> Check:
     return Check(name, Light.OK, f"the arms have the planned sizes (p = {p_value or 1:.2g}): {shares}")
 
 
+def _uneven_sizes(plan: Plan, evidence: Evidence) -> Iterator[Check]:
+    """Days and segments whose arms have other sizes than planned, as a split that failed at times leaves them."""
+    groups = {f"day {day + 1}": counts for day, counts in evidence.quality.days.items()}
+    for attribute, values in evidence.segments.items():
+        groups |= {f"{attribute} = {value}": {a: arm.n for a, arm in arms.items()} for value, arms in values.items()}
+    tested = {
+        name: sample_ratio({arm: counts.get(arm, 0) for arm in plan.arms}, plan.arms)
+        for name, counts in groups.items()
+        if sum(counts.values()) * min(plan.arms.values()) >= 5
+    }
+    odd = [name for name, p in tested.items() if p is not None and p * len(tested) < SRM_ALPHA]
+    if odd:
+        shown = ", ".join(odd[:5]) + (f" and {len(odd) - 5} more" if len(odd) > 5 else "")
+        yield Check("sample ratio within", Light.WARN, f"the arms have other sizes than planned on {shown}")
+    elif tested:
+        yield Check("sample ratio within", Light.OK, f"the same holds in each of {len(tested)} days and segments")
+
+
 def _crossed(evidence: Evidence) -> Check:
     name, share = "one arm each", evidence.crossed / max(evidence.units, 1)
     if not evidence.crossed:
         return Check(name, Light.OK, "no unit was seen in two arms")
-    told = f"{evidence.crossed:,} units ({share:.2%}) were seen in two arms and are left out"
-    return Check(name, Light.BAD if share > TOLERATED else Light.WARN, told)
+    message = f"{evidence.crossed:,} units ({share:.2%}) were seen in two arms and are left out"
+    if evidence.quality.crossed_aliases:
+        message += f", {evidence.quality.crossed_aliases:,} of them because two names turned out to be one unit"
+    return Check(name, Light.BAD if share > TOLERATED else Light.WARN, message)
 
 
 def _early(evidence: Evidence) -> Check:
     name = "no early exposures"
     if not evidence.early:
-        return Check(name, Light.OK, "nobody was exposed before the start")
-    told = f"{evidence.early:,} exposures came before the start: those units may have been changed already"
-    return Check(name, Light.BAD if evidence.early > TOLERATED * evidence.units else Light.WARN, told)
+        return Check(name, Light.OK, "no unit was exposed before the start")
+    message = f"{evidence.early:,} exposures came before the start: those units may have been changed already"
+    return Check(name, Light.BAD if evidence.early > TOLERATED * evidence.units else Light.WARN, message)
 
 
-def _missing(plan: Plan, evidence: Evidence) -> Iterator[Check]:
-    """A metric that never came, or that came until something broke."""
+def _arrives(plan: Plan, evidence: Evidence) -> Iterator[Check]:
+    """A metric's events that never came, that stopped, or that come for some arms only."""
     patience = max(DAY, (evidence.until - plan.start) // 10)
     for name, metric in plan.metrics.items():
-        events = [metric.event, *([metric.per.event] if metric.per else [])]
         bad = Light.BAD if name in plan.experiment.primaries else Light.WARN
-        for event in dict.fromkeys(events):
-            last = evidence.last_events.get(event)
-            told = f"data of {name}"
+        for event in dict.fromkeys(source for source, _value in sources_of(metric)):
+            arms, title = evidence.quality.arrivals.get(event, {}), f"data of {name}"
+            last = max((arm.last for arm in arms.values() if arm.last is not None), default=None)
+            silent = _silent(evidence, arms)
+            elsewhere = sum(arm.elsewhere for arm in arms.values())
             if last is None:
-                yield Check(told, bad, f"no {event!r} was ever tracked by an exposed unit")
+                where = f"; {elsewhere:,} came from another project or environment" if elsewhere else ""
+                yield Check(title, bad, f"no {event!r} was ever tracked by an exposed unit{where}")
             elif evidence.until - last > patience:
                 days = (evidence.until - last) / DAY
-                yield Check(told, bad, f"{event!r} stopped arriving {days:.1f} days before this report")
+                yield Check(title, bad, f"{event!r} stopped arriving {days:.1f} days before this report")
+            elif silent:
+                counts = ", ".join(f"{arm} {arms[arm].units if arm in arms else 0:,}" for arm in evidence.arms)
+                message = f"{event!r} does not arrive for {', '.join(silent)} (units with one: {counts})"
+                yield Check(title, bad, f"{message}; are its events tracked under another unit?")
             else:
-                yield Check(told, Light.OK, f"{event!r} arrives")
+                yield Check(title, Light.OK, f"{event!r} arrives in every arm")
+
+
+def _silent(evidence: Evidence, arms: Mapping[str, Arrival]) -> list[str]:
+    """The arms without any event, where as many units as there are would have some at the rate of the others."""
+    with_one = {arm: arms[arm].units if arm in arms else 0 for arm in evidence.arms}
+    n = sum(evidence.arms[arm].n for arm, units in with_one.items() if units)
+    rate = sum(with_one.values()) / n if n else 0.0
+    return [arm for arm, units in with_one.items() if not units and (1 - rate) ** evidence.arms[arm].n < LIKELY]
+
+
+def _values(plan: Plan, evidence: Evidence) -> Iterator[Check]:
+    """Properties that a metric sums and that events do not carry, or not as numbers."""
+    used: dict[tuple[str, str], list[str]] = {}
+    for name, metric in plan.metrics.items():
+        for event, value in sources_of(metric):
+            if value is not None:
+                used.setdefault((event, value), []).append(name)
+    for one in evidence.quality.values:
+        names = used.get((one.event, one.name), [])
+        bad = Light.BAD if set(names) & set(plan.experiment.primaries) else Light.WARN
+        title = f"values of {', '.join(names)}"
+        lost = one.no_number + one.too_large
+        if one.records and one.present == lost:
+            message = f"no {one.event!r} ever carried a number under {one.name!r}"
+            yield Check(title, bad, message + (f"; one has {one.example[:80]!r}" if one.example else ""))
+        elif lost:
+            counts = [f"{one.no_number:,} are no numbers"] * bool(one.no_number)
+            counts += [f"{one.too_large:,} are beyond 1e15"] * bool(one.too_large)
+            message = f"of {one.present:,} values {' and '.join(counts)}, such as {(one.example or '')[:80]!r}"
+            yield Check(title, bad if lost > TOLERATED * one.present else Light.WARN, f"{message}; they are left out")
+        else:
+            absent = one.records - one.present
+            without = f"; {absent:,} of {one.records:,} carry none and count as nothing" if absent else ""
+            light = Light.WARN if absent > one.records / 2 else Light.OK
+            yield Check(title, light, f"{one.name!r} of {one.event!r} is a number wherever it is{without}")
+
+
+def _records(evidence: Evidence) -> Iterator[Check]:
+    """What was read, and what could not be."""
+    found = evidence.quality
+    yield Check("records", Light.OK, _read(found))
+    if found.clashes:
+        message = f"{found.clashes:,} event ids came again with another content; the first record counts"
+        light = Light.BAD if found.clashes > TOLERATED * found.events else Light.WARN
+        yield Check("event ids", light, message)
+    if found.refused:
+        message = f"{found.refused:,} records were refused when they were sent, such as: {found.refused_example}"
+        yield Check("refused records", Light.WARN, message)
+    lost = sum(found.faults.values())
+    if lost or found.broken:
+        kinds = [f"{n:,} with {kind}" for kind, n in found.faults.items()]
+        kinds += [f"file {name}: {reason}" for name, reason in found.broken.items()]
+        known = found.read if found.read is not None else found.exposures + found.events
+        light = Light.BAD if found.broken or lost > TOLERATED * (known + lost) else Light.WARN
+        message = f"{lost:,} records cannot be read: {'; '.join(kinds)}"
+        yield Check("unreadable records", light, message)
+    late = sum(arm.late for arms in found.arrivals.values() for arm in arms.values())
+    if late:
+        message = f"{late:,} events of the time before this report arrived after it and do not count in it"
+        yield Check("late events", Light.WARN, message)
+    counts = {
+        event: tuple(sum(getattr(arm, name) for arm in arms.values()) for name in ("before", "n"))
+        for event, arms in found.arrivals.items()
+    }
+    if any(before for before, _n in counts.values()):
+        named = ", ".join(f"{before:,} of {n:,} {event!r}" for event, (before, n) in counts.items() if before)
+        most = any(before > 0.9 * n and n >= 20 for before, n in counts.values())
+        message = f"{named} came before their unit's exposure" + ("; are exposures logged late?" if most else "")
+        yield Check("events before exposure", Light.WARN if most else Light.OK, message)
+
+
+def _read(found: Quality) -> str:
+    lost = sum(found.faults.values())
+    every = "" if found.read is None else f"{found.read:,} read, "
+    seen = f"{found.exposures:,} exposures and {found.events:,} events count here"
+    scopes = [f"environment {_counts(found.environments)}"] * bool(found.environments)
+    scopes += [f"release {_counts(found.releases)}"] * bool({*found.releases} - {""})
+    again = f", {found.replays:,} came twice" * bool(found.replays)
+    told = f"{every}{found.refused:,} refused, {lost:,} unreadable; {seen}{again}"
+    return "; ".join([told, *scopes])
+
+
+def _scopes(evidence: Evidence) -> Iterator[Check]:
+    """Records of several projects or environments in one report."""
+    found = evidence.quality
+    if len(found.projects) > 1:
+        message = f"exposures are of the projects {_counts(found.projects)}; choose one with --project"
+        yield Check("one project", Light.BAD, message)
+    if len(found.environments) > 1:
+        message = f"exposures are of {_counts(found.environments)}; write `environment` into the plan to choose"
+        yield Check("one environment", Light.WARN, message)
+    if found.scattered:
+        message = f"{found.scattered:,} units were exposed in several projects or environments"
+        yield Check("one environment each", Light.WARN, message)
+    elsewhere = sum(arm.elsewhere for arms in found.arrivals.values() for arm in arms.values())
+    if elsewhere:
+        message = f"{elsewhere:,} events of another project or environment than their unit's exposure do not count"
+        yield Check("events from elsewhere", Light.WARN, message)
+
+
+def _identities(evidence: Evidence) -> Iterator[Check]:
+    found = evidence.quality
+    if found.identified:
+        message = f"{found.identified:,} identities were sent, by which {found.aliased:,} units have several names"
+        yield Check("identities", Light.OK, message)
+
+
+def _maturity(plan: Plan, evidence: Evidence) -> Iterator[Check]:
+    for name, metric in plan.metrics.items():
+        waiting = evidence.immature(name)
+        if waiting:
+            message = f"{waiting:,} units were exposed less than {metric.window} ago and do not count in it yet"
+            yield Check(f"window of {name}", Light.OK, message)
+
+
+def _past(plan: Plan, evidence: Evidence) -> Iterator[Check]:
+    """CUPED needs a past: without one the metric is what it is."""
+    if plan.before is None:
+        return
+    bare = []
+    for name in plan.metrics:
+        arms = [arm.moments[name] for arm in evidence.arms.values() if name in arm.moments and arm.n]
+        if len(arms) > 1 and BEFORE in arms[0].means and not any(theta(pooled(arms[0], one)) for one in arms[1:]):
+            bare.append(name)
+    if bare:
+        message = f"no unit has events before its exposure, so {', '.join(bare)} is not adjusted by the past"
+        yield Check("cuped", Light.WARN, message)
+
+
+def _quantiles(plan: Plan, evidence: Evidence) -> Iterator[Check]:
+    for name in plan.metrics:
+        points = [arm.points[name] for arm in evidence.arms.values() if name in arm.points]
+        if any(one.uneven for one in points):
+            message = f"so many units share one value of {name} at its quantile that no interval would hold"
+            yield Check(f"ties of {name}", Light.WARN, f"{message}: use the share of units above a threshold")
+
+
+def _dominant(plan: Plan, evidence: Evidence) -> Iterator[Check]:
+    """One unit, such as a bot, that has much of a metric."""
+    for name, metric in plan.metrics.items():
+        found = {arm: one.largest.get(name, 0.0) for arm, one in evidence.arms.items() if one.n >= 100}
+        arm = max(found, key=lambda one: found[one], default=None)
+        if arm is not None and found[arm] > DOMINANT and metric.winsorise is None:
+            message = f"one unit has {found[arm]:.0%} of {name} in {arm}: a bot, or a reason for `winsorise`"
+            yield Check(f"largest unit of {name}", Light.WARN, message)
 
 
 def _tails(plan: Plan, evidence: Evidence) -> Iterator[Check]:
@@ -110,8 +296,13 @@ def _tails(plan: Plan, evidence: Evidence) -> Iterator[Check]:
         times = UNITS_PER_SKEW * skews[arm] ** 2
         if times > 1:
             lower = "a lower" if metric.winsorise is not None else "a"
-            told = (
+            message = (
                 f"few units make much of {name}, so the interval of {arm} misses the truth more often than it says, "
                 f"and on one side: give it {lower} `winsorise`, or about {times:.1f} times as many units"
             )
-            yield Check(f"tail of {name}", Light.WARN, told)
+            yield Check(f"tail of {name}", Light.WARN, message)
+
+
+def _counts(found: Mapping[str, int]) -> str:
+    named = [f"{name or 'none'} ({n:,})" for name, n in found.items()]
+    return ", ".join(named[:5]) + (f" and {len(named) - 5} more" if len(named) > 5 else "")

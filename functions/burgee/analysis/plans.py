@@ -58,6 +58,11 @@ class Plan:
         return len(self.experiment.primaries) * len(self.treatments)
 
     @property
+    def pair(self) -> float:
+        """The share of all units that are in the control and the smallest other arm."""
+        return self.arms[self.control] + min(self.arms[arm] for arm in self.treatments)
+
+    @property
     def design(self) -> Design:
         """For planning: the control against the smallest other arm; alpha shared among the comparisons."""
         one = self.experiment

@@ -15,10 +15,11 @@ import ibis
 import numpy as np
 from scipy import stats
 
+from burgee.analysis.decisions import estimate_of
 from burgee.analysis.evidence import Gatherer
 from burgee.analysis.plans import Plan
 from burgee.analysis.reports import report
-from burgee.analysis.tables import local_table
+from burgee.analysis.tables import records as stored
 from burgee.analysis.verdicts import Decision
 from burgee.evaluation.ruleset import Ruleset
 from burgee.events.jsonl_sink import JsonlSink
@@ -98,7 +99,7 @@ def _run(run: int, setting: Setting, folder: Path, connection: Any, tally: Tally
     sink.write(list(records(name, run, setting)))
     sink.close()
     plan = plan_for(name, setting, Method.FIXED)
-    gatherer = Gatherer(connection, local_table(connection, folder))
+    gatherer = Gatherer(connection, stored(connection, folder, (name,)))
     period = (plan.end - plan.start) // setting.looks
     evidence = gatherer.gather(plan, plan.end, period=period, segments=False)
     _count(plan, evidence, setting, tally)
@@ -160,12 +161,12 @@ def _count(plan: Plan, evidence: Evidence, setting: Setting, tally: Tally) -> No
             tally.unhealthy += not told.healthy
             tally.mismatched += "other sizes" in told.checks[0].message
             # What happens to those who look at a fixed experiment each day and stop at the first star.
-            late = [point for point in primary.curve if point.n >= 100]
-            tally.peeked += any(abs(point.z) > stats.norm.isf(setting.alpha / 2) for point in late)
-            for one in told.results:
-                low, high = one.estimate.low, one.estimate.high
-                told_all = low is not None and high is not None
-                tally.covered[one.metric] += told_all and low <= truth(setting)[one.metric] <= high  # type: ignore[operator]
+            late = [look.estimate for look in primary.curve if look.estimate.n >= 100]
+            tally.peeked += any(abs(one.z) > stats.norm.isf(setting.alpha / 2) for one in late)
+            for metric, true in truth(setting).items():
+                estimate = estimate_of(plan, evidence.arms, metric, "on", setting.alpha)
+                if estimate is not None and estimate.low is not None and estimate.high is not None:
+                    tally.covered[metric] += estimate.low <= true <= estimate.high
 
 
 def _tracked(event_id: str, unit: str, event: str, now: float, **properties: float) -> Record:

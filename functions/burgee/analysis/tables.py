@@ -1,14 +1,22 @@
-"""Records as one Ibis table: JSON lines and Parquet files in DuckDB."""
+"""Records in files as one table in DuckDB, whatever is wrong with some of them.
+
+Each record that a report cannot use carries a `fault`, so that it is counted and never fatal. JSON lines are parsed
+once into a table; Parquet files are read where they lie, in groups of equal schemas.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import ibis
 
 from burgee.errors import Refused
+from burgee.events.records import IDENTIFIED, REFUSED, TRACKED
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 SCHEMA = ibis.schema(
@@ -27,63 +35,186 @@ SCHEMA = ibis.schema(
         "event": "string",
         "properties": "map<string, string>",
         "topic": "string",
+        "received": "int64",
+        "known": "string",
     }
 )
 _TYPES = {"int64": "BIGINT", "string": "VARCHAR", "map<string, string>": "MAP(VARCHAR, VARCHAR)"}
-
-
 PARTITIONS = ("topic", "day")
-"""What template.yaml tells by a file's path, as `topic=checkout/day=2027-01-01/`; `topic` is then in no file."""
+"""What template.yaml puts into a file's path, as `topic=checkout/day=2027-01-01/`; `topic` is then in no file."""
+UNION = " UNION ALL BY NAME "
+LONGEST_LINE = 32_000_000
+_STRUCTURE = ", ".join(f'"{name}": "{_TYPES[str(kind)]}"' for name, kind in SCHEMA.items())
 
 
-def records(connection: Any, place: Path | str) -> ibis.Table:
-    """The records of a folder, or of a bucket's `s3://bucket/prefix`."""
-    return bucket_table(connection, place) if isinstance(place, str) else local_table(connection, place)
+@dataclass(frozen=True, slots=True)
+class Records:
+    """A table of records with a column `fault`, of the topics that were asked for.
+
+    `read` counts all records of the files, those of other topics included; None where that takes reading them.
+    `broken` are files that cannot be read at all, with the reason.
+    """
+
+    table: ibis.Table
+    read: int | None = None
+    broken: dict[str, str] = field(default_factory=dict)
 
 
-def bucket_table(connection: Any, url: str) -> ibis.Table:
+def records(connection: Any, place: Path | str, topics: Iterable[str] = ()) -> Records:
+    """The records of a folder, or of a bucket's `s3://bucket/prefix`; Refused if there are none."""
+    wanted = {*topics, TRACKED, IDENTIFIED, REFUSED} if topics else set()
+    return _bucket(connection, place, wanted) if isinstance(place, str) else _folder(connection, place, wanted)
+
+
+def files_in(folder: Path) -> list[Path]:
+    """The files of records in a folder and below."""
+    return sorted(path for path in folder.rglob("*") if path.suffix in {".jsonl", ".parquet"} and path.is_file())
+
+
+def _folder(connection: Any, folder: Path, topics: set[str]) -> Records:
+    found = files_in(folder)
+    if not found:
+        raise Refused("no-records", f"there are no .jsonl or .parquet files in {folder}")
+    lines = [str(path) for path in found if path.suffix == ".jsonl"]
+    groups, broken = _grouped(path for path in found if path.suffix == ".parquet" and _asked(path, topics))
+    selects = [
+        _parquet(
+            f"read_parquet({_list(paths)}, hive_partitioning={keyed}, hive_types_autocast=false)", columns, keyed
+        )
+        for (keyed, columns), paths in groups.items()
+    ]
+    files = UNION.join(selects) or _nothing()
+    if not lines:
+        connection.raw_sql(f"CREATE OR REPLACE TEMP VIEW burgee_lines AS {_judged(files, topics)}")
+        return Records(connection.table("burgee_lines"), _count(connection, files), broken)
+    objects = f"read_ndjson_objects({_list(lines)}, ignore_errors=true, maximum_object_size={LONGEST_LINE})"
+    parsed = f"SELECT json, from_json(json, '{{{_STRUCTURE}}}') AS r FROM {objects}"  # noqa: S608
+    named = ", ".join(f"r.{name}" for name in SCHEMA.names)
+    strange = "CASE WHEN r.properties IS NULL THEN coalesce(json ->> '$.properties', '') <> '' END"
+    rows = f"SELECT {named}, json IS NULL AS torn, {strange} AS strange FROM ({parsed})"  # noqa: S608
+    # Parsing is what takes long, so it is done once; what other flags recorded is counted and left behind.
+    every = _judged(UNION.join([*selects, rows]), topics)
+    connection.raw_sql(f"CREATE OR REPLACE TEMP TABLE burgee_lines AS {every}")
+    read = _count(connection, f"SELECT json FROM {objects}") + _count(connection, files)  # noqa: S608
+    return Records(connection.table("burgee_lines"), read, broken)
+
+
+def _bucket(connection: Any, url: str, topics: set[str]) -> Records:
     """The Parquet files that template.yaml's stream writes, read with AWS's usual environment."""
     import pyarrow as pa
     from pyarrow import dataset, fs
 
     keys = dataset.partitioning(pa.schema([(name, pa.string()) for name in PARTITIONS]), flavor="hive")
-    schema = SCHEMA.to_pyarrow().append(pa.field("day", pa.string()))
     try:
-        found, path = fs.FileSystem.from_uri(url)
-        stored = dataset.dataset(path, schema, format="parquet", filesystem=found, partitioning=keys)
-    except (OSError, pa.ArrowInvalid) as error:
+        system, path = fs.FileSystem.from_uri(url)
+        chosen = fs.FileSelector(path, recursive=True)
+        stored = [one.path for one in system.get_file_info(chosen) if one.path.endswith(".parquet")]
+        form = dataset.ParquetFileFormat()
+        made = dataset.FileSystemDatasetFactory(
+            system, stored, form, dataset.FileSystemFactoryOptions(path, partitioning=keys)
+        ).finish(pa.schema([(name, pa.string()) for name in PARTITIONS]))
+        asked = dataset.field("topic").isin(sorted(topics)) if topics else None
+        fragments = list(made.get_fragments(filter=asked))
+    except (OSError, pa.ArrowException) as error:
         raise Refused("no-records", f"{url} cannot be read: {error}") from error
-    if not stored.files:
+    if not stored:
         raise Refused("no-records", f"there are no Parquet files in {url}")
-    connection.con.register("burgee_stored", stored)
-    return connection.table("burgee_stored").select(*SCHEMA.names)
-
-
-def local_table(connection: Any, folder: Path) -> ibis.Table:
-    """The records of a folder: every .jsonl and .parquet file in it and below. Torn lines are passed over."""
-    lines = sorted(str(path) for path in folder.rglob("*.jsonl"))
-    columnar = sorted(folder.rglob("*.parquet"))
-    if not lines and not columnar:
-        raise Refused("no-records", f"there are no .jsonl or .parquet files in {folder}")
-    parts = []
-    if lines:
-        columns = ", ".join(f"{name}: '{_TYPES[_type(name)]}'" for name in SCHEMA.names)
-        parts.append(
-            f"SELECT * FROM read_json({_list(lines)}, format='newline_delimited', ignore_errors=true, "  # noqa: S608
-            f"columns={{{columns}}})"
+    groups: dict[Any, list[Any]] = defaultdict(list)
+    broken: dict[str, str] = {}
+    for fragment in fragments:
+        try:
+            groups[tuple((one.name, str(one.type)) for one in fragment.physical_schema)].append(fragment)
+        except (OSError, pa.ArrowException) as error:
+            broken[fragment.path.rpartition("/")[2]] = _first_line(error)
+    selects = []
+    for index, (columns, some) in enumerate(groups.items()):
+        names = {name for name, _kind in columns}
+        schema = some[0].physical_schema
+        for name in PARTITIONS:
+            schema = schema if name in names else schema.append(pa.field(name, pa.string()))
+        connection.con.register(
+            f"burgee_stored{index}", dataset.FileSystemDataset(some, schema, form, filesystem=system)
         )
+        selects.append(_parquet(f"burgee_stored{index}", columns, keyed=True))
+    every = UNION.join(selects) or _nothing()
+    connection.raw_sql(f"CREATE OR REPLACE TEMP VIEW burgee_lines AS {_judged(every, topics)}")
+    return Records(connection.table("burgee_lines"), None, broken)
+
+
+def _asked(path: Path, topics: set[str]) -> bool:
+    """Whether a file may hold records of the topics, as far as its path says."""
+    keys = [part.removeprefix("topic=") for part in path.parts if part.startswith("topic=")]
+    return not keys or not topics or keys[-1] in topics
+
+
+def _grouped(paths: Iterable[Path]) -> tuple[dict[tuple[bool, Any], list[str]], dict[str, str]]:
+    """Parquet files of equal schemas together, and those that are none."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    groups: dict[tuple[bool, Any], list[str]] = defaultdict(list)
+    broken = {}
+    for path in paths:
+        try:
+            columns = tuple((one.name, str(one.type)) for one in parquet.read_schema(path))
+        except (OSError, pa.ArrowException) as error:
+            broken[path.name] = _first_line(error)
+            continue
+        groups[any(part.startswith("topic=") for part in path.parts), columns].append(str(path))
+    return groups, broken
+
+
+def _parquet(source: str, columns: Sequence[tuple[str, str]], keyed: bool) -> str:
+    """Files of one schema in the columns of a record: what is absent or of another type becomes null."""
+    known = dict(columns) | (dict.fromkeys(("topic",), "string") if keyed else {})
+    told = []
+    for name, kind in SCHEMA.items():
+        wanted, there = _TYPES[str(kind)], known.get(name)
+        if there is None:
+            told.append(f"CAST(NULL AS {wanted}) AS {name}")
+        elif there.startswith("timestamp") and wanted == "BIGINT":
+            told.append(f"epoch_ms({name}) AS {name}")
+        elif wanted.startswith("MAP") and not there.startswith("map<string, string"):
+            told.append(f"from_json(to_json({name}), '\"{wanted}\"') AS {name}")
+        else:
+            told.append(f"TRY_CAST({name} AS {wanted}) AS {name}")
+    strange = "NULL" if "properties" not in known else "false"
+    return f"SELECT {', '.join(told)}, false AS torn, {strange} AS strange FROM {source}"  # noqa: S608
+
+
+def _judged(every: str, topics: set[str]) -> str:
+    """All records of the topics, each with what is wrong with it; broken ones may be of any topic."""
+    fault = """CASE WHEN torn THEN 'not JSON'
+        WHEN type IS NULL OR type NOT IN ('exposure', 'track', 'identify', 'refused') THEN 'no type that is known'
+        WHEN type = 'refused' THEN NULL
+        WHEN coalesce(unit, '') = '' THEN 'no unit'
+        WHEN coalesce(event_id, '') = '' THEN 'no event_id'
+        WHEN time IS NULL OR time < 0 THEN 'no time in milliseconds'
+        WHEN received < 0 THEN 'no time in milliseconds'
+        WHEN type = 'exposure' AND coalesce(variant, '') = '' THEN 'an exposure without a variant'
+        WHEN type = 'track' AND coalesce(event, '') = '' THEN 'an event without a name'
+        WHEN type = 'identify' AND coalesce(known, '') = '' THEN 'an identity without `known`'
+        WHEN strange THEN 'properties that are not an object'
+        WHEN topic IS NULL THEN 'no topic' END"""
     named = ", ".join(SCHEMA.names)
-    for keyed in (True, False):
-        files = [str(path) for path in columnar if any(part.startswith("topic=") for part in path.parts) is keyed]
-        if files:
-            read = f"{_list(files)}, union_by_name=true, hive_partitioning={keyed}, hive_types_autocast=false"
-            parts.append(f"SELECT {named} FROM read_parquet({read})")  # noqa: S608
-    connection.raw_sql(f"CREATE OR REPLACE TEMP VIEW events AS {' UNION ALL '.join(parts)}")
-    return connection.table("events")
+    judged = f"SELECT {named}, {fault} AS fault FROM ({every})"  # noqa: S608
+    if not topics:
+        return judged
+    wanted = ", ".join("'" + topic.replace("'", "''") + "'" for topic in sorted(topics))
+    return f"SELECT * FROM ({judged}) WHERE fault IS NOT NULL OR topic IN ({wanted})"  # noqa: S608
 
 
-def _type(name: str) -> str:
-    return str(SCHEMA[name]).replace("!", "")
+def _nothing() -> str:
+    columns = ", ".join(f"CAST(NULL AS {_TYPES[str(kind)]}) AS {name}" for name, kind in SCHEMA.items())
+    return f"SELECT {columns}, false AS torn, false AS strange WHERE false"
+
+
+def _count(connection: Any, sql: str) -> int:
+    return int(connection.con.execute(f"SELECT count(*) FROM ({sql})").fetchall()[0][0])  # noqa: S608
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:200]
 
 
 def _list(paths: list[str]) -> str:

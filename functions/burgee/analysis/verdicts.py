@@ -1,4 +1,4 @@
-"""The verdict: one sentence that a product manager understands and a statistician signs."""
+"""The verdict: one sentence or a few that a product manager understands and a statistician signs."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from burgee.analysis.stats.planning import power
 from burgee.flagfile.experiments import Method
+from burgee.times import format_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from burgee.analysis.decisions import Finding, Guarded
     from burgee.analysis.health import Check
     from burgee.analysis.plans import Plan
     from burgee.analysis.stats.estimates import Estimate
@@ -25,13 +28,14 @@ class Decision(StrEnum):
     WAIT = "wait"
     BETTER = "better"
     GUARDRAIL = "better, but a guardrail is open"
+    BROKEN = "a guardrail is broken"
     WORSE = "worse"
     NOTHING = "no difference found"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is decided, and the sentence that says it with its risk."""
+    """What is decided, and the sentences that say it with its risk. `arm` is the best one."""
 
     decision: Decision
     sentence: str
@@ -40,48 +44,109 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A primary metric of one treatment. `unmet` are the guardrails not shown to hold."""
+    """A metric of one treatment: a primary that decides, a guardrail, or both."""
 
     arm: str
     metric: str
-    estimate: Estimate
-    found: bool
+    primary: bool
+    finding: Finding
     good: bool | None
-    unmet: Sequence[str]
+    guarded: Guarded | None
 
 
-def judge(
-    plan: Plan, outcomes: Sequence[Outcome], units: Mapping[str, int], until: int, bad: Sequence[Check]
-) -> Verdict:
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an experiment is. `future` says that the report is of a time that has not come."""
+
+    units: Mapping[str, int]
+    until: int
+    over: bool
+    future: bool = False
+
+
+def judge(plan: Plan, outcomes: Sequence[Outcome], progress: Progress, bad: Sequence[Check]) -> Verdict:
     """The verdict of all treatments together."""
     if bad:
         reasons = "; ".join(one.message for one in bad)
         return Verdict(Decision.WITHHELD, f"No verdict: {reasons}. Find out why before reading any number below.")
-    worse = [one for one in outcomes if one.good is False]
-    better = [one for one in outcomes if one.good and one.arm not in {other.arm for other in worse}]
-    if better:
-        best = max(better, key=lambda one: abs(one.estimate.z))
-        return _better(plan, best)
-    if worse:
-        worst = worse[0]
-        sentence = f"{worst.arm} is worse than {plan.control} in {worst.metric}: {_size(worst)}. {_risk(plan)}"
-        return Verdict(Decision.WORSE, sentence, worst.arm)
-    if until < plan.end:
-        return Verdict(Decision.WAIT, _waiting(plan, units, until))
-    return Verdict(Decision.NOTHING, _nothing(plan, outcomes))
+    if progress.future:
+        when = format_time(progress.until / 1000)
+        return Verdict(Decision.WAIT, f"Not decided: {when} has not come yet, and what is to come decides nothing.")
+    primaries = [one for one in outcomes if one.primary]
+    found = [one for one in primaries if one.good is not None]
+    losing = {one.arm for one in found if not one.good}
+    winning = [one for one in found if one.good and one.arm not in losing]
+    broken = [one for one in outcomes if one.guarded is not None and one.guarded.holds is False]
+    rails = _broken(broken)
+    if winning:
+        return _better(plan, outcomes, winning, [one for one in found if not one.good], rails)
+    if losing:
+        losses = [one for one in found if not one.good]
+        sentence = f"{_found(plan, losses)} {_risk(plan)}{rails}"
+        return Verdict(Decision.WORSE, sentence, losses[0].arm)
+    if broken:
+        rest = _nothing(plan, primaries) if progress.over else _waiting(plan, progress)
+        return Verdict(Decision.BROKEN, f"{rails.strip()} {rest}", broken[0].arm)
+    if not progress.over:
+        return Verdict(Decision.WAIT, _waiting(plan, progress))
+    return Verdict(Decision.NOTHING, _nothing(plan, primaries))
 
 
-def _better(plan: Plan, best: Outcome) -> Verdict:
-    sentence = f"{best.arm} is better than {plan.control} in {best.metric}: {_size(best)}. {_risk(plan)}"
-    if not best.unmet:
-        return Verdict(Decision.BETTER, sentence, best.arm)
-    named = ", ".join(best.unmet)
-    told = f" But {named} {'is' if len(best.unmet) == 1 else 'are'} not shown to stay within the margin."
-    return Verdict(Decision.GUARDRAIL, sentence + told, best.arm)
+def _better(
+    plan: Plan, outcomes: Sequence[Outcome], winning: Sequence[Outcome], losing: Sequence[Outcome], rails: str
+) -> Verdict:
+    best = max(winning, key=lambda one: abs(one.finding.look.estimate.z) if one.finding.look else 0.0)
+    sentence = f"{_found(plan, [*winning, *losing])} {_risk(plan)}"
+    arms = list(dict.fromkeys(one.arm for one in winning))
+    unmet = {
+        arm: [
+            one.metric
+            for one in outcomes
+            if one.arm == arm and one.guarded is not None and one.guarded.holds is not True
+        ]
+        for arm in arms
+    }
+    free = [arm for arm in arms if not unmet[arm]]
+    open_ = [
+        one.metric
+        for one in outcomes
+        if one.arm == best.arm and one.guarded is not None and one.guarded.holds is None
+    ]
+    if open_:
+        verb = "is" if len(open_) == 1 else "are"
+        rails = f" But {', '.join(open_)} {verb} not shown to stay within the margin.{rails}"
+    if free:
+        best_free = best.arm if best.arm in free else free[0]
+        return Verdict(Decision.BETTER, sentence + rails, best_free)
+    is_broken = any(one.guarded and one.guarded.holds is False and one.arm == best.arm for one in outcomes)
+    return Verdict(Decision.BROKEN if is_broken else Decision.GUARDRAIL, sentence + rails, best.arm)
 
 
-def _size(one: Outcome) -> str:
-    found = one.estimate
+def _broken(outcomes: Sequence[Outcome]) -> str:
+    if not outcomes:
+        return ""
+    named = ", ".join(f"{one.metric} in {one.arm}" for one in outcomes)
+    return f" Broken: {named} {'is' if len(outcomes) == 1 else 'are'} worse than the margin allows."
+
+
+def _found(plan: Plan, outcomes: Sequence[Outcome]) -> str:
+    """Every arm that is better or worse, by which metric, since when, and what it is now."""
+    parts = []
+    for one in outcomes:
+        look, latest = one.finding.look, one.finding.latest
+        assert look is not None  # noqa: S101 - what is found was looked at
+        how = "better" if one.good else "worse"
+        part = f"{one.arm} is {how} than {plan.control} in {one.metric}: {size(look.estimate)}"
+        if plan.experiment.method is not Method.FIXED:
+            part += f", decided on {format_time(look.at / 1000)[:10]}"
+            if latest is not None and latest.at != look.at:
+                part += f" (by {format_time(latest.at / 1000)[:10]} it is {size(latest.estimate)})"
+        parts.append(part)
+    return "; ".join(parts) + "."
+
+
+def size(found: Estimate) -> str:
+    """A difference with its interval: relative where that is sound, else absolute."""
     if found.relative is not None and found.relative_low is not None and found.relative_high is not None:
         return f"{found.relative:+.1%} ({found.relative_low:+.1%} to {found.relative_high:+.1%})"
     if found.low is None or found.high is None:
@@ -96,30 +161,52 @@ def _risk(plan: Plan) -> str:
         Method.GROUP_SEQUENTIAL: f"over all {plan.experiment.looks} planned looks",
         Method.ALWAYS_VALID: "however often one looks",
     }[plan.experiment.method]
-    claim = f"a claim like this would be made in at most {alpha:.0%} of experiments"
+    claim = f"a claim like this would be made in at most {alpha * 100:g} % of experiments"
     return f"If there were no difference, {claim}, {how}."
 
 
-def _waiting(plan: Plan, units: Mapping[str, int], until: int) -> str:
-    seen, planned = sum(units.values()), plan.experiment.sample_size
-    days = max((plan.end - until) / DAY, 0)
-    told = f"Not decided yet: {seen:,} units so far"
-    elapsed = (until - plan.start) / DAY
-    if planned is not None and seen < planned:
-        more = planned - seen
-        rate = seen / elapsed if elapsed > 0 else 0
-        pace = f", about {more / rate:.0f} more days at the present pace" if rate else ""
-        return f"{told} of {planned:,} planned, {more:,} to go{pace}; it ends in {days:.0f} days at the latest."
-    fixed = plan.experiment.method is Method.FIXED
-    before = "No earlier look may decide." if fixed else "It may be decided before."
-    return f"{told}; it ends in {days:.1f} days. {before}"
+def _waiting(plan: Plan, progress: Progress) -> str:
+    until, planned = progress.until, plan.experiment.sample_size
+    end, days = format_time(plan.end / 1000)[:10], max((plan.end - until) / DAY, 0)
+    of = "" if planned is None else f" of {planned:,} planned"
+    text = f"Not decided yet: {sum(progress.units.values()):,} units so far{of}; "
+    if plan.experiment.method is Method.FIXED:
+        return text + f"it is decided on {end}, in {days:.0f} days, and no earlier look may decide."
+    when = f"it ends on {end}, in {days:.0f} days, and may be decided before"
+    if plan.experiment.method is Method.GROUP_SEQUENTIAL:
+        length = (plan.end - plan.start) / plan.experiment.looks
+        number = int(max(until - plan.start, 0) // length) + 1
+        at = format_time((plan.start + number * length) / 1000)[:10]
+        return text + f"{when}: look {number} of {plan.experiment.looks} is on {at}."
+    return text + f"{when}."
 
 
 def _nothing(plan: Plan, outcomes: Sequence[Outcome]) -> str:
-    told = "; ".join(f"{one.arm} in {one.metric}: {_size(one)}" for one in outcomes) or "no metric could be compared"
-    mde = plan.experiment.minimum_detectable_effect
-    chance = f"{1 - plan.experiment.power:.0%}"
-    missed = (
-        "" if mde is None else f" A true effect of {mde:g} % would be missed with probability {chance}, as planned."
-    )
-    return f"No difference was found: {told}. The intervals say what can still be true.{missed}"
+    parts = [
+        f"{one.arm} in {one.metric}: {size(one.finding.look.estimate)}"
+        for one in outcomes
+        if one.finding.look is not None
+    ]
+    text = "; ".join(parts) or "no metric could be compared"
+    return f"No difference was found: {text}. The intervals say what can still be true.{_missed(plan, outcomes)}"
+
+
+def _missed(plan: Plan, outcomes: Sequence[Outcome]) -> str:
+    """How likely a true effect of the planned size would have been missed, with the units that really came."""
+    effect, planned = plan.experiment.minimum_detectable_effect, plan.experiment.sample_size
+    if effect is None:
+        return ""
+    counted = [
+        one.finding.look.estimate.n / (plan.arms[plan.control] + plan.arms[one.arm])
+        for one in outcomes
+        if one.finding.look is not None
+    ]
+    seen = round(min(counted, default=0.0))
+    true = f"A true effect of {effect:g} % would be missed with probability"
+    if planned is not None and 0.95 <= seen / planned <= 1.05:
+        return f" {true} {1 - plan.experiment.power:.0%}, as planned."
+    if plan.baseline is None or not seen:
+        return ""
+    chance = power(seen, plan.baseline, plan.baseline.mean * effect / 100, plan.design)
+    of = "" if planned is None else f", where {planned:,} were planned"
+    return f" {true} {1 - chance:.0%} with the {seen:,} units that count{of}."

@@ -1,14 +1,22 @@
-"""Where `burgee serve` records, and the reports that it tells: the folder beside the flag file."""
+"""Where `burgee serve` records, and its reports: the folder beside the flag file."""
 
 from __future__ import annotations
 
 import os
-import time
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from burgee.cli.commands.experiment import analysing, events_folder, plans_of, reported, short
+from burgee.cli.commands.experiment import (
+    Chosen,
+    analysing,
+    events_folder,
+    nothing_yet,
+    plans_of,
+    recorded,
+    reported,
+    short,
+)
 from burgee.events.jsonl_sink import JsonlSink
 from burgee.events.recorder import Recorder
 from burgee.events.records import Pseudonyms, Scope
@@ -20,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def recorder(where: Where) -> Recorder:
-    """Writes exposures and events to files; BURGEE_UNIT_SECRET says how units are named in them."""
+    """Writes exposures and events to files; with BURGEE_UNIT_SECRET their units are keyed hashes."""
     secret = os.environ.get("BURGEE_UNIT_SECRET", "")
     try:
         pseudonyms = Pseudonyms.parse(secret) if secret else None
@@ -39,14 +47,20 @@ class LocalReports:
 
     def every(self) -> list[dict[str, Any]]:
         """See Reports."""
+        found = plans_of(self._flags).values()
+        if not recorded(events_folder(self._flags)):
+            return [nothing_yet(plan) for plan in found]
         with analysing():
-            found = plans_of(self._flags).values()
-            return [short(reported(self._flags, plan, None, time.time(), segments=False)) for plan in found]
+            return [short(reported(self._flags, plan, Chosen(segments=False))) for plan in found]
 
     def one(self, flag: str) -> dict[str, Any] | None:
         """See Reports."""
+        plan = plans_of(self._flags).get(flag)
+        if plan is None:
+            return None
+        if not recorded(events_folder(self._flags)):
+            return nothing_yet(plan)
         with analysing():
             from burgee.analysis.render.json_report import as_json
 
-            plan = plans_of(self._flags).get(flag)
-            return None if plan is None else as_json(reported(self._flags, plan, None, time.time()))
+            return as_json(reported(self._flags, plan, Chosen()))

@@ -1,6 +1,6 @@
-"""Exposures and tracked events as records: what is accepted, and how it is written down. Plain and light.
+"""Exposures, tracked events and identities as records: what is accepted, and how it is written. Plain and light.
 
-A record is flat JSON: times in milliseconds, properties as a map of texts, so that files on a laptop and Parquet on
+A record is flat JSON: times in milliseconds, properties as a map of strings, so that files on a laptop and Parquet on
 S3 are one table to one set of queries.
 """
 
@@ -16,38 +16,54 @@ from burgee.numeric import is_number
 from burgee.times import parse_time
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 Record: TypeAlias = dict[str, Any]
 
 COLUMNS = (
     *("type", "event_id", "time", "project", "environment", "flag", "variant", "reason", "rule", "release"),
-    *("unit", "event", "properties", "topic"),
+    *("unit", "event", "properties", "topic", "received", "known"),
 )
-TRACKED = "_track"
-"""The topic of tracked events; that of an exposure is its flag. Storage is partitioned by it."""
+TRACKED, IDENTIFIED, REFUSED = "_track", "_identify", "_refused"
+"""Topics of tracked events, identities and counts of refused records; that of an exposure is its flag.
+
+Storage is partitioned by topic.
+"""
 
 MAX_RECORDS = 500
 MAX_BYTES = 1_000_000
 MAX_TEXT = 512
 MAX_PROPERTIES = 50
+MAX_NUMBER = 1e15
+"""Sums of squares and cubes of larger numbers lose the digits of everybody else's."""
 FLAG_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}", re.ASCII)
 AHEAD_SECONDS = 3600.0
 """How far a client's clock may be ahead."""
+_NO_NUMBER = re.compile(r"[+-]?(nan|inf(inity)?)", re.IGNORECASE | re.ASCII)
+_UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
+"""No file and no database keeps these in a string."""
 
 _COMMON = {"type", "event_id", "time", "unit", "properties"}
-KEYS = {"exposure": _COMMON | {"flag", "variant", "reason", "rule", "release"}, "track": _COMMON | {"event"}}
-"""What a client may tell, by the type of record."""
-_NEEDED = {"exposure": ("event_id", "unit", "flag", "variant"), "track": ("event_id", "unit", "event")}
+KEYS = {
+    "exposure": _COMMON | {"flag", "variant", "reason", "rule", "release"},
+    "track": _COMMON | {"event"},
+    "identify": {"type", "event_id", "time", "unit", "known"},
+}
+"""What a client may send, by the type of record."""
+_NEEDED = {
+    "exposure": ("event_id", "unit", "flag", "variant"),
+    "track": ("event_id", "unit", "event"),
+    "identify": ("event_id", "unit", "known"),
+}
 
 
 class Unacceptable(ValueError):  # noqa: N818 - says what the record is
-    """A record that is refused, and why."""
+    """The reason why a record is refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pseudonyms:
-    """Units as keyed hashes: who has the records and not the secret cannot tell who they are.
+    """Units as keyed hashes: without the secret, records do not say who their units are.
 
     `key_id` goes before the hash, so that records from before and after a change of the secret are not mixed up.
     """
@@ -57,21 +73,21 @@ class Pseudonyms:
 
     @classmethod
     def parse(cls, text: str) -> Pseudonyms:
-        """From `ID:SECRET`; ValueError where it is too weak to be one."""
+        """From `ID:SECRET`; ValueError if it is too weak."""
         key_id, colon, secret = text.partition(":")
         if not colon or not key_id.isalnum() or len(secret) < 16:
             raise ValueError("a unit secret is ID:SECRET, letters and digits, and at least 16 characters of secret")
         return cls(key_id, secret.encode())
 
     def of(self, unit: str) -> str:
-        """The name that is written down."""
+        """The pseudonym of a unit."""
         digest = hmac.digest(self.secret, unit.encode("utf-8", "surrogatepass"), "sha256")
         return f"{self.key_id}.{digest[:16].hex()}"
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Whose records these are, and how their units are named."""
+    """The project and environment of records, and how their units are named."""
 
     project: str = "default"
     environment: str = "default"
@@ -83,27 +99,27 @@ class Scope:
 
 
 def accept(raw: Any, scope: Scope, now: float) -> Record:
-    """A client's record as it is written down; Unacceptable tells what is wrong with it."""
+    """A client's record as it is written; Unacceptable says what is wrong with it. `now` is in epoch seconds."""
     if not isinstance(raw, dict):
-        raise Unacceptable("a record is an object")
+        raise Unacceptable("a record must be an object")
     kind = raw.get("type")
     if not isinstance(kind, str) or kind not in KEYS:
-        raise Unacceptable("`type` is `exposure` or `track`")
+        raise Unacceptable("`type` must be `exposure`, `track` or `identify`")
     keys = KEYS[kind]
     if not raw.keys() <= keys:
-        raise Unacceptable(f"there is no {min(raw.keys() - keys, key=str)!r} in a record of type {kind}")
+        unknown = str(min(raw.keys() - keys, key=str))
+        raise Unacceptable(f"unknown key {unknown!r:.80} in a record of type {kind}")
     for key in _NEEDED[kind]:
         value = raw.get(key)
         if type(value) is not str or not value:
-            raise Unacceptable(f"`{key}` is a text, and needed")
+            raise Unacceptable(f"`{key}` must be a string that is not empty")
     for key, value in raw.items():
         if type(value) is str:
-            if len(value) > MAX_TEXT:
-                raise Unacceptable(f"`{key}` has more than {MAX_TEXT} characters")
+            _text(value, f"`{key}`")
         elif key not in {"properties", "time"} and value is not None:
-            raise Unacceptable(f"`{key}` is a text")
+            raise Unacceptable(f"`{key}` must be a string")
     if kind == "exposure" and not FLAG_NAME.fullmatch(raw["flag"]):
-        raise Unacceptable("`flag` is no name of a flag")
+        raise Unacceptable("`flag` is not a flag's name")
     return {
         "type": kind,
         "event_id": raw["event_id"],
@@ -118,28 +134,39 @@ def accept(raw: Any, scope: Scope, now: float) -> Record:
         "unit": scope.unit(raw["unit"]),
         "event": raw.get("event"),
         "properties": _properties(raw.get("properties")),
-        "topic": TRACKED if kind == "track" else raw["flag"],
+        "topic": raw["flag"] if kind == "exposure" else f"_{kind}",
+        "received": int(now * 1000),
+        "known": scope.unit(raw["known"]) if kind == "identify" else None,
     }
 
 
 def exposure(flag: str, answer: Mapping[str, Any], unit: str, scope: Scope, now: float) -> Record:
     """The record of one answer; `answer` has variant, reason, rule, release and properties."""
     return {
+        **_empty(scope, now),
         "type": "exposure",
-        "event_id": os.urandom(12).hex(),
-        "time": int(now * 1000),
-        "project": scope.project,
-        "environment": scope.environment,
         "flag": flag,
         "variant": answer["variant"],
         "reason": answer["reason"],
         "rule": answer["rule"],
         "release": answer["release"],
-        "unit": scope.unit(unit),
-        "event": None,
+        "unit": scope.unit(_text(unit, "the unit")),
         "properties": _properties(answer["properties"]),
         "topic": flag,
     }
+
+
+def refusals(reasons: Sequence[str], scope: Scope, now: float) -> Record:
+    """A record that so many others were refused, with one reason as an example: reports count them."""
+    told = {"count": str(len(reasons)), "example": _UNWRITABLE.sub("?", reasons[0])[:MAX_TEXT]}
+    return {**_empty(scope, now), "type": "refused", "properties": told, "topic": REFUSED}
+
+
+def _empty(scope: Scope, now: float) -> Record:
+    at = int(now * 1000)
+    known = {"event_id": os.urandom(12).hex(), "time": at, "received": at}
+    scoped = {"project": scope.project, "environment": scope.environment, "properties": {}}
+    return {**dict.fromkeys(COLUMNS), **known, **scoped}
 
 
 def _time(value: Any, now: float) -> int:
@@ -152,7 +179,7 @@ def _time(value: Any, now: float) -> int:
         except ValueError as error:
             raise Unacceptable(f"`time`: {error}") from error
     if not is_number(value) or not 0 <= value <= now + AHEAD_SECONDS:
-        raise Unacceptable("`time` is an RFC 3339 time or epoch seconds, and not in the future")
+        raise Unacceptable("`time` must be an RFC 3339 time or epoch seconds, and not in the future")
     return int(value * 1000)
 
 
@@ -160,29 +187,37 @@ def _properties(value: Any) -> dict[str, str]:
     if value is None:
         return {}
     if not isinstance(value, dict) or len(value) > MAX_PROPERTIES:
-        raise Unacceptable(f"`properties` is an object of at most {MAX_PROPERTIES} members")
-    return {_text(name, "a property's name"): _scalar(name, item) for name, item in value.items() if item is not None}
+        raise Unacceptable(f"`properties` must be an object of at most {MAX_PROPERTIES} members")
+    return {
+        _text(name, "the name of a property"): _scalar(name, item) for name, item in value.items() if item is not None
+    }
 
 
 def _scalar(name: str, value: Any) -> str:
     if type(value) is str:
-        return _text(value, f"property {name!r}")
+        if _NO_NUMBER.fullmatch(value):
+            raise Unacceptable(f"property {name!r:.80} is not a finite number")
+        return _text(value, f"property {name!r:.80}")
     if isinstance(value, bool):
         return "true" if value else "false"
-    if not is_number(value):
-        raise Unacceptable(f"property {name!r:.80} is no string, number in range or boolean")
+    if not isinstance(value, (int, float)):
+        raise Unacceptable(f"property {name!r:.80} must be a string, a number or a boolean")
+    if not -MAX_NUMBER <= value <= MAX_NUMBER:
+        raise Unacceptable(f"property {name!r:.80} is not a number between -1e15 and 1e15")
     return repr(value)
 
 
 def _text(value: str, what: str) -> str:
     if len(value) > MAX_TEXT:
         raise Unacceptable(f"{what} has more than {MAX_TEXT} characters")
+    if _UNWRITABLE.search(value):
+        raise Unacceptable(f"{what} has a character that cannot be stored")
     return value
 
 
 _SHORT = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}
 _SHARED: dict[str, Any] = {
-    "event_id": {**_SHORT, "description": "Unique; the same record sent again counts once."},
+    "event_id": {**_SHORT, "description": "Unique for the unit; the same record sent again counts once."},
     "time": {"type": ["string", "number", "null"], "description": "RFC 3339, or epoch seconds; default now."},
     "unit": {**_SHORT, "description": "Who: the targeting key, or what the flag buckets on."},
     "properties": {
@@ -218,6 +253,16 @@ SCHEMA: dict[str, Any] = {
                         "type": "object",
                         "required": ["type", *_NEEDED["track"]],
                         "properties": {"type": {"const": "track"}, **_SHARED, "event": _SHORT},
+                        "additionalProperties": False,
+                    },
+                    {
+                        "type": "object",
+                        "required": ["type", *_NEEDED["identify"]],
+                        "properties": {
+                            "type": {"const": "identify"},
+                            **{key: _SHARED[key] for key in ("event_id", "time", "unit")},
+                            "known": {**_SHORT, "description": "The same person's unit, once it is known."},
+                        },
                         "additionalProperties": False,
                     },
                 ]

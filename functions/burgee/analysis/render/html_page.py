@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from burgee.analysis.reports import Report
 
 SIGNS = {"ok": ("✓", "fine"), "warn": ("!", "look at it"), "bad": ("✕", "stops the verdict")}
-MOODS = {"better": "good", "worse": "bad", "withheld": "bad", "better, but a guardrail is open": "warn"}
+MOODS = {
+    "better": "good",
+    "a guardrail is broken": "bad",
+    "worse": "bad",
+    "withheld": "bad",
+    "better, but a guardrail is open": "warn",
+}
 
 
 def as_html(report: Report) -> str:
@@ -103,7 +109,7 @@ def _folded(checks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     if len(fine) < 2:
         return list(checks)
     metrics = len({one["check"] for one in fine})
-    events = ", ".join(dict.fromkeys(one["message"].removesuffix(" arrives") for one in fine))
+    events = ", ".join(dict.fromkeys(one["message"].removesuffix(" arrives in every arm") for one in fine))
     told = f"what {metrics} metrics are made of arrives: {events}"
     return [*(one for one in checks if one not in fine), {"check": "data", "light": "ok", "message": told}]
 
@@ -111,7 +117,7 @@ def _folded(checks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 def _effects(told: Mapping[str, Any]) -> str:
     drawn = []
     for role in ("primary", "guardrail", "secondary"):
-        found = [one for one in told["results"] if one["role"] == role]
+        found = [one for one in told["results"] if one["role"] == role and one["difference"] is not None]
         if found:
             drawn.append(f"<h3>{role.capitalize()}</h3>{intervals(found)}")
     return "".join(drawn)
@@ -149,6 +155,8 @@ def _numbers(told: Mapping[str, Any]) -> str:
     head = "<tr>" + "".join(f"<th>{name}</th>" for name in columns) + "</tr>"
     rows = []
     for one in told["results"]:
+        if one["difference"] is None:
+            continue
         inside = "" if one["low"] is None else f"{one['low']:+.4g} to {one['high']:+.4g}"
         p_value = "" if one["adjusted_p"] is None else f"{one['adjusted_p']:.3g}"
         cells = [

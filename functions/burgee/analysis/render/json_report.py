@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from burgee.times import format_time
 
 if TYPE_CHECKING:
+    from burgee.analysis.decisions import Look
     from burgee.analysis.reports import Report, Result
     from burgee.analysis.stats.estimates import Estimate
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """The whole report. Times are RFC 3339; None stands where nothing can be said."""
+    """The whole report. Times are RFC 3339; None stands where nothing can be said, or may not be said yet."""
     experiment = report.plan.experiment
     return {
         "flag": report.plan.flag,
@@ -45,6 +47,7 @@ def as_json(report: Report) -> dict[str, Any]:
                 "value": one.value,
                 "metric": one.metric,
                 "arm": one.arm,
+                "direction": str(report.plan.metrics[one.metric].direction),
                 **_estimate(one.estimate),
             }
             for one in report.breakdowns
@@ -60,35 +63,42 @@ def _result(one: Result) -> dict[str, Any]:
         "kind": one.kind,
         "direction": one.direction,
         **_estimate(one.estimate),
-        "adjusted_p": one.adjusted_p,
+        "adjusted_p": one.p_value,
         "found": one.found,
         "good": one.good,
+        "immature": one.immature,
+        "decided": format_time(one.finding.look.at / 1000) if one.finding.look and one.found else None,
+        "bayes": None if one.belief is None else asdict(one.belief),
     }
-    if one.finding is not None:
-        told["sequence"] = {"low": one.finding.low, "high": one.finding.high}
-        told["curve"] = [
-            {"at": format_time(p.at / 1000), "n": p.n, "difference": p.difference, "low": p.low, "high": p.high}
-            for p in one.curve
-        ]
+    if one.role != "secondary":
+        told["curve"] = [_point(look) for look in one.curve]
     if one.margin is not None:
-        told |= {"margin": one.margin, "non_inferior_p": one.non_inferior_p, "holds": one.holds}
+        told |= {
+            "margin": one.margin,
+            "holds": one.holds,
+            "non_inferior_p": None if one.guarded is None else one.guarded.p_value,
+        }
     return told
 
 
-def _estimate(found: Estimate) -> dict[str, Any]:
-    n = found.control.n + found.treatment.n
-    return {
-        "control": found.control.value,
-        "treatment": found.treatment.value,
-        "difference": found.difference,
-        "low": found.low,
-        "high": found.high,
-        "relative": found.relative,
-        "relative_low": found.relative_low,
-        "relative_high": found.relative_high,
-        "p_value": found.p_value,
-        "standard_error": found.se,
-        "control_sd": found.control.se * math.sqrt(found.control.n),
-        "cuped": found.adjusted,
-        "n": n,
-    }
+def _point(look: Look) -> dict[str, Any]:
+    found = look.estimate
+    told = {"n": found.n, "difference": found.difference, "low": found.low, "high": found.high}
+    return {"at": format_time(look.at / 1000), **told}
+
+
+def _estimate(found: Estimate | None) -> dict[str, Any]:
+    if found is None:
+        return dict.fromkeys(_ESTIMATE)
+    values = (
+        *(found.control.value, found.treatment.value, found.difference, found.low, found.high),
+        *(found.relative, found.relative_low, found.relative_high, found.p_value, found.se),
+        *(found.control.se * math.sqrt(found.control.n), found.adjusted, found.n),
+    )
+    return dict(zip(_ESTIMATE, values, strict=True))
+
+
+_ESTIMATE = (
+    *("control", "treatment", "difference", "low", "high", "relative", "relative_low", "relative_high"),
+    *("p_value", "standard_error", "control_sd", "cuped", "n"),
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from burgee.analysis.health import Light
+from burgee.analysis.verdicts import size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,8 +43,7 @@ def as_text(report: Report) -> str:
     if report.breakdowns:
         lines += ["", "By segment (exploratory: among many, some differ by chance)"]
         lines += [
-            f"  {one.attribute}={one.value}  {one.metric}, {one.arm}: {_change(one.estimate.relative)}"
-            f" ({_change(one.estimate.relative_low)} to {_change(one.estimate.relative_high)})"
+            f"  {one.attribute}={one.value}  {one.metric}, {one.arm}: {size(one.estimate)}"
             for one in report.breakdowns
         ]
     return "\n".join(lines)
@@ -51,50 +51,53 @@ def as_text(report: Report) -> str:
 
 def _units(report: Report) -> list[str]:
     planned = report.plan.experiment.sample_size
-    told = []
+    lines = []
     for arm, share in report.plan.arms.items():
         units = report.units[arm]
         of = ""
         if planned:
             done = min(units / (planned * share), 1)
             of = f" of {planned * share:,.0f} planned  [{'#' * round(done * 20):<20}]"
-        told.append(f"  {arm}: {units:,}{of}")
-    return told
+        lines.append(f"  {arm}: {units:,}{of}")
+    return lines
 
 
 def _rows(found: Sequence[Result], healthy: bool) -> list[str]:
     reach = max((abs(edge) for one in found for edge in _edges(one) if edge is not None), default=0.0) or 1.0
-    told = []
+    lines = []
     for one in found:
         estimate = one.estimate
+        if estimate is None:
+            lines.append(f"  {one.metric}, {one.arm}: not shown before a look that may decide")
+            continue
         low, high = _edges(one)
-        told.append(
-            f"  {one.metric}, {one.arm}: {estimate.control.value:.5g} -> {estimate.treatment.value:.5g}"
-            f"  {_change(estimate.relative)} ({_change(low)} to {_change(high)})"
-            f"{_word(one) if healthy else '  no verdict'}"
+        adjusted = " (adjusted)" if estimate.adjusted else ""
+        lines.append(
+            f"  {one.metric}, {one.arm}: {estimate.control.value:.5g} -> {estimate.treatment.value:.5g}{adjusted}"
+            f"  {size(estimate)}{_word(one) if healthy else '  no verdict'}"
         )
         if low is not None and high is not None:
-            told.append(f"    {_drawn(low, high, estimate.relative or 0.0, reach)}")
-    return told
+            lines.append(f"    {_drawn(low, high, estimate.relative or 0.0, reach)}")
+        if one.belief is not None:
+            lines.append(
+                f"    Bayesian: {one.belief.chance:.1%} likely to be better, expected loss {one.belief.loss:.3g}"
+                f" (prior: normal about 0, sd {one.belief.prior:.3g}); decides nothing"
+            )
+    return lines
 
 
 def _edges(one: Result) -> tuple[float | None, float | None]:
-    return one.estimate.relative_low, one.estimate.relative_high
+    return (None, None) if one.estimate is None else (one.estimate.relative_low, one.estimate.relative_high)
 
 
 def _word(one: Result) -> str:
+    p_value = "" if one.p_value is None else f", p {one.p_value:.3g}"
     if one.role == "guardrail":
-        margin = f"margin {one.margin:.1%}" if one.margin is not None else ""
-        said = {True: "holds", False: "BROKEN", None: "not shown"}[one.holds]
-        return f"  {said} ({margin})"
-    p_value = "" if one.adjusted_p is None else f", p {one.adjusted_p:.3g}"
+        said = {True: "holds", False: "BROKEN", None: "not shown to hold"}[one.holds]
+        return f"  {said} (margin {one.margin or 0:.1%}{p_value})"
     if not one.found:
         return f"  no difference found{p_value}"
     return f"  {'BETTER' if one.good else 'WORSE'}{p_value}"
-
-
-def _change(value: float | None) -> str:
-    return "?" if value is None else f"{value:+.2%}"
 
 
 def _drawn(low: float, high: float, at: float, reach: float) -> str:

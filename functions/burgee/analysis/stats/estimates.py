@@ -1,23 +1,21 @@
 """Differences between two arms, from aggregates alone: means, proportions, ratios of means, and quantiles.
 
-tea-tasting computes; this layer refuses what makes it silently wrong (missing values), says nothing where nothing
-can be said (no variation, a relative difference to a control that is not above zero), and tells the standard error.
+One test gives the verdict and the interval. The relative interval is Fieller's: it excludes no change exactly where
+the absolute interval excludes zero, because both ask whether `treatment - ratio * control` can be zero.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import tea_tasting as tt
 from scipy import stats
-from scipy.special import stdtr, stdtrit
-from tea_tasting.aggr import Aggregates
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 VALUE, PER, BEFORE, PER_BEFORE = "value", "per", "before", "per_before"
 COLUMNS = (VALUE, PER, BEFORE, PER_BEFORE)
@@ -36,33 +34,20 @@ class Moments:
     covariances: Mapping[tuple[str, str], float]
     third: float | None = None
 
-    def column(self, name: str) -> str | None:
-        """The name, where the column is there."""
-        return name if name in self.means else None
-
-    def aggregates(self) -> Aggregates:
-        """The same for tea-tasting; ValueError where anything is not a finite number."""
-        numbers = [*self.means.values(), *self.covariances.values()]
-        if not all(math.isfinite(number) for number in numbers):
-            message = "an aggregate is missing or not finite: refusing to compute with it"
-            raise ValueError(message)
-        return Aggregates(
-            self.n,
-            dict(self.means),
-            {one: cov for (one, other), cov in self.covariances.items() if one == other},
-            {(one, other): cov for (one, other), cov in self.covariances.items() if one < other},
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """What is known of an arm for a quantile: its value, and those whose ranks bound it at `z` standard errors."""
+    """An arm's quantile: its value, and those at the shares that bound it at `z` standard errors.
+
+    `uneven` says that many units share one value beside values that few have: then no normal interval holds.
+    """
 
     n: int
     value: float
     low: float
     high: float
     z: float
+    uneven: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,122 +61,159 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A treatment against its control. What cannot be said is None."""
+    """A treatment against its control, with an interval of `critical` standard errors; None where there is none."""
 
     control: Side
     treatment: Side
     difference: float
     se: float
     degrees: float
-    low: float | None
-    high: float | None
-    p_value: float | None
+    critical: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p_value: float | None = None
     relative: float | None = None
     relative_low: float | None = None
     relative_high: float | None = None
-    adjusted: bool = field(default=False)
+    adjusted: bool = False
 
     @property
     def z(self) -> float:
         """The difference in standard errors."""
         return self.difference / self.se if self.se > 0 else 0.0
 
+    @property
+    def n(self) -> int:
+        """Units of both arms."""
+        return self.control.n + self.treatment.n
+
 
 def compare(control: Moments, treatment: Moments, alpha: float = 0.05) -> Estimate:
     """Welch's test of means; the delta method where there is `per`; CUPED where there is `before`."""
-    told = contrast(control, treatment, alpha)
-    if told.p_value is None or min(told.control.value, told.treatment.value) <= 0:
-        return told
-    try:
-        found = _metric(control, alpha).analyze_aggregates(control.aggregates(), treatment.aggregates())
-    except OverflowError:  # an interval of the ratio that reaches beyond what a number can hold
-        return told
-    return replace(
-        told,
-        low=found.effect_size_ci_lower,
-        high=found.effect_size_ci_upper,
-        p_value=found.pvalue,
-        relative=found.rel_effect_size,
-        relative_low=found.rel_effect_size_ci_lower,
-        relative_high=found.rel_effect_size_ci_upper,
-    )
+    return _tested(contrast(control, treatment), alpha)
 
 
-def contrast(control: Moments, treatment: Moments, alpha: float = 0.05) -> Estimate:
-    """The same without the relative difference, a hundred times as fast: for curves of many points."""
-    arms = [control.aggregates(), treatment.aggregates()]
+def contrast(control: Moments, treatment: Moments) -> Estimate:
+    """The difference with its standard error, without an interval; ValueError where an aggregate is not finite."""
+    for arm in (control, treatment):
+        if not all(map(math.isfinite, [*arm.means.values(), *arm.covariances.values()])):
+            message = "an aggregate is missing or not finite: refusing to compute with it"
+            raise ValueError(message)
     if min(control.n, treatment.n) < 2:
-        return _silent(control, treatment)
-    total = arms[0] + arms[1]
-    coefficient = _coefficient(total, control)
-    sides = [
-        Side(arm.count(), _adjusted(arm, total, control, coefficient), _error(arm, control, coefficient))
-        for arm in arms
-    ]
+        sides = [Side(arm.n, _ratio(arm, VALUE, PER) if arm.n else 0.0, 0.0) for arm in (control, treatment)]
+        return Estimate(sides[0], sides[1], sides[1].value - sides[0].value, 0.0, 1.0)
+    total = pooled(control, treatment)
+    coefficient = theta(total)
+    sides = []
+    for arm in (control, treatment):
+        value = _ratio(arm, VALUE, PER)
+        if coefficient:
+            value -= coefficient * (_ratio(arm, BEFORE, PER_BEFORE) - _ratio(total, BEFORE, PER_BEFORE))
+        variance = quadratic(gradient(arm, coefficient), arm.covariances, gradient(arm, coefficient))
+        sides.append(Side(arm.n, value, math.sqrt(max(variance, 0.0) / arm.n)))
     se = math.hypot(sides[0].se, sides[1].se)
-    if not se > 0:
-        return _silent(control, treatment)
-    difference, degrees = sides[1].value - sides[0].value, _welch(sides)
-    half = -float(stdtrit(degrees, alpha / 2)) * se
-    return Estimate(
-        sides[0],
-        sides[1],
-        difference=difference,
-        se=se,
-        degrees=degrees,
-        low=difference - half,
-        high=difference + half,
-        p_value=2 * float(stdtr(degrees, -abs(difference) / se)),
-        adjusted=coefficient != 0,
-    )
+    difference = sides[1].value - sides[0].value
+    degrees = _welch(sides) if se > 0 else 1.0
+    return Estimate(sides[0], sides[1], difference, se, degrees, adjusted=coefficient != 0)
 
 
 def compare_quantiles(control: Points, treatment: Points, alpha: float = 0.05) -> Estimate:
-    """A difference of quantiles, each with the standard error that its order statistics tell (Price and Bonett)."""
-    sides = [Side(arm.n, arm.value, (arm.high - arm.low) / (2 * arm.z)) for arm in (control, treatment)]
-    difference, se = treatment.value - control.value, math.hypot(sides[0].se, sides[1].se)
-    if se <= 0:
-        return Estimate(sides[0], sides[1], difference, 0.0, math.inf, None, None, None)
-    half = float(stats.norm.isf(alpha / 2)) * se
-    told = Estimate(
-        sides[0],
-        sides[1],
-        difference=difference,
-        se=se,
-        degrees=math.inf,
-        low=difference - half,
-        high=difference + half,
-        p_value=float(2 * stats.norm.sf(abs(difference) / se)),
-    )
-    if min(control.value, treatment.value) <= 0:
-        return told
-    ratio = treatment.value / control.value
-    spread = math.hypot(sides[0].se / control.value, sides[1].se / treatment.value)
-    times = math.exp(float(stats.norm.isf(alpha / 2)) * spread)
-    return _with_relative(told, ratio, times)
+    """A difference of quantiles, each with the standard error that its bounds give (Price and Bonett 2001).
 
-
-def ranks(n: int, quantile: float, alpha: float = 0.05) -> tuple[int, int, int, float]:
-    """1-based ranks of a quantile and of its order-statistic bounds, and the z that those bounds truly stand for.
-
-    The bounds leave about alpha/2 on each side of the binomial; `z` undoes their being whole ranks.
+    Without an interval where an arm is `uneven`.
     """
-    at = min(max(math.ceil(n * quantile), 1), n)
+    sides = [Side(arm.n, arm.value, (arm.high - arm.low) / (2 * arm.z)) for arm in (control, treatment)]
+    se = math.hypot(sides[0].se, sides[1].se)
+    found = Estimate(sides[0], sides[1], treatment.value - control.value, se, math.inf)
+    return found if control.uneven or treatment.uneven else _tested(found, alpha)
+
+
+def with_interval(found: Estimate, critical: float) -> Estimate:
+    """The estimate with the interval that excludes zero where |difference| exceeds `critical` standard errors."""
+    if not found.se > 0 or not math.isfinite(critical):
+        return found
+    half = critical * found.se
+    told = replace(found, critical=critical, low=found.difference - half, high=found.difference + half)
+    bounds = fieller(found.control, found.treatment, critical)
+    if bounds is None:
+        return told
+    ratio = found.treatment.value / found.control.value
+    return replace(told, relative=ratio - 1, relative_low=bounds[0] - 1, relative_high=bounds[1] - 1)
+
+
+def fieller(control: Side, treatment: Side, critical: float) -> tuple[float, float] | None:
+    """The interval of the ratio treatment / control (Fieller 1954).
+
+    None where the control is not above zero by more than `critical` standard errors: the interval is then unbounded.
+    """
+    room = control.value**2 - (critical * control.se) ** 2
+    if control.value <= 0 or room <= 0:
+        return None
+    middle = control.value * treatment.value
+    spread = math.sqrt(max(middle**2 - room * (treatment.value**2 - (critical * treatment.se) ** 2), 0.0))
+    return (middle - spread) / room, (middle + spread) / room
+
+
+def critical_t(found: Estimate, bound: float) -> float:
+    """The t that is as improbable as a normal `bound`: with few units a t varies more than bounds for z expect."""
+    if not math.isfinite(found.degrees) or found.degrees > _NORMAL_DEGREES or not math.isfinite(bound):
+        return bound
+    return -float(stdtrit(found.degrees, ndtr(-bound)))
+
+
+def normal_z(found: Estimate) -> float:
+    """The normal z that is as improbable as the estimate's t."""
+    if not math.isfinite(found.degrees) or found.degrees > _NORMAL_DEGREES:
+        return found.z
+    return math.copysign(float(-ndtri(stdtr(found.degrees, -abs(found.z)))), found.z)
+
+
+_NORMAL_DEGREES = 2000
+
+
+def shares(n: int, quantile: float, alpha: float = 0.05) -> tuple[float, float, float]:
+    """The shares of units below the bounds of a quantile, and the z that those bounds stand for.
+
+    Bounds are at whole ranks that leave about alpha/2 of the binomial on each side; `z` undoes their being whole.
+    """
     low = max(int(stats.binom.ppf(alpha / 2, n, quantile)), 1)
     high = min(int(stats.binom.isf(alpha / 2, n, quantile)) + 1, n)
     outside = 1 - float(stats.binom.cdf(high - 1, n, quantile) - stats.binom.cdf(low - 1, n, quantile))
-    return at, low, high, float(stats.norm.isf(min(max(outside, 1e-12), 0.999) / 2))
+    return (low - 0.5) / n, (high - 0.5) / n, float(stats.norm.isf(min(max(outside, 1e-12), 0.999) / 2))
 
 
-def non_inferiority(estimate: Estimate, margin: float, *, increase: bool) -> float | None:
-    """One-sided p that the treatment is worse than the control by more than `margin` (a share of the control)."""
-    factor = 1 - margin if increase else 1 + margin
-    gap = estimate.treatment.value - factor * estimate.control.value
-    se = math.hypot(estimate.treatment.se, factor * estimate.control.se)
-    if se <= 0:
+def uneven(counts: Sequence[int], n: int, quantile: float) -> bool:
+    """Whether one of neighbouring values is shared by many units and another by hardly any, as zeros among amounts.
+
+    Many are more than the standard deviation of the quantile's rank.
+    """
+    most = max(counts)
+    return most > math.sqrt(n * quantile * (1 - quantile)) and min(counts) < most / _UNEVEN
+
+
+_UNEVEN = 20
+
+
+def margin_factor(control: float, margin: float, *, increase: bool) -> float:
+    """What the control is multiplied by to be worse by `margin`, a share of its size, whatever its sign."""
+    worse = -margin if increase else margin
+    return 1 + math.copysign(worse, worse * control) if control else 1 + worse
+
+
+def margin_gap(found: Estimate, margin: float, *, increase: bool) -> Estimate:
+    """How far the treatment is better than the control made worse by `margin`; its z tests non-inferiority."""
+    factor = margin_factor(found.control.value, margin, increase=increase)
+    gap = found.treatment.value - factor * found.control.value
+    se = math.hypot(found.treatment.se, factor * found.control.se)
+    return replace(found, difference=gap if increase else -gap, se=se, low=None, high=None, p_value=None)
+
+
+def non_inferiority(found: Estimate, margin: float, *, increase: bool) -> float | None:
+    """The one-sided p-value that the treatment is worse than the control by more than `margin` of the control."""
+    gap = margin_gap(found, margin, increase=increase)
+    if not gap.se > 0:
         return None
-    z = gap / se if increase else -gap / se
-    return float(stats.t.sf(z, estimate.degrees)) if math.isfinite(estimate.degrees) else float(stats.norm.sf(z))
+    return float(stdtr(gap.degrees, -gap.z) if math.isfinite(gap.degrees) else ndtr(-gap.z))
 
 
 def lopsided(control: Moments, treatment: Moments) -> float | None:
@@ -229,51 +251,62 @@ def moments(columns: Mapping[str, np.ndarray[tuple[int], np.dtype[np.float64]]])
     )
 
 
-def _metric(arm: Moments, alpha: float) -> tt.RatioOfMeans:
-    return tt.RatioOfMeans(
-        VALUE,
-        arm.column(PER),
-        arm.column(BEFORE),
-        arm.column(PER_BEFORE),
-        confidence_level=1 - alpha,
-        alternative="two-sided",
-        equal_var=False,
-        use_t=True,
-    )
+def pooled(one: Moments, other: Moments) -> Moments:
+    """The moments of both arms together."""
+    n = one.n + other.n
+    means = {name: (one.n * one.means[name] + other.n * other.means[name]) / n for name in one.means}
+    apart = {name: other.means[name] - one.means[name] for name in means}
+    between = one.n * other.n / n
+    covariances = {
+        (a, b): (
+            (one.n - 1) * one.covariances[a, b]
+            + (other.n - 1) * other.covariances[a, b]
+            + between * apart[a] * apart[b]
+        )
+        / (n - 1)
+        for a, b in one.covariances
+    }
+    return Moments(n, means, covariances)
 
 
-def _coefficient(total: Aggregates, arm: Moments) -> float:
-    """How much of a unit's past goes into its value: CUPED's theta, over both arms."""
-    before, per_before = arm.column(BEFORE), arm.column(PER_BEFORE)
-    if before is None:
+def theta(total: Moments) -> float:
+    """How much of a unit's past goes into its value: CUPED's coefficient over both arms; 0 without a past."""
+    if BEFORE not in total.means:
         return 0.0
-    variance = total.with_zero_div().ratio_var(before, per_before)
+    past = _share(total, BEFORE, PER_BEFORE)
+    variance = quadratic(past, total.covariances, past)
     if not variance > 0:
         return 0.0
-    return float(total.with_zero_div().ratio_cov(VALUE, arm.column(PER), before, per_before) / variance)
+    return quadratic(_share(total, VALUE, PER), total.covariances, past) / variance
 
 
-def _error(arm: Aggregates, columns: Moments, coefficient: float) -> float:
-    per, before, per_before = (columns.column(name) for name in (PER, BEFORE, PER_BEFORE))
-    aggregates = arm.with_zero_div()
-    variance = float(aggregates.ratio_var(VALUE, per))
+def gradient(arm: Moments, coefficient: float) -> dict[str, float]:
+    """How an arm's value changes with the mean of each column: the delta method's weights."""
+    weights = _share(arm, VALUE, PER)
     if coefficient:
-        variance += coefficient**2 * float(aggregates.ratio_var(before, per_before))
-        variance -= 2 * coefficient * float(aggregates.ratio_cov(VALUE, per, before, per_before))
-    return math.sqrt(max(variance, 0.0) / arm.count()) if math.isfinite(variance) else 0.0
+        for name, weight in _share(arm, BEFORE, PER_BEFORE).items():
+            weights[name] = -coefficient * weight
+    return weights
 
 
-def _adjusted(arm: Aggregates, total: Aggregates, columns: Moments, coefficient: float) -> float:
-    per, before, per_before = (columns.column(name) for name in (PER, BEFORE, PER_BEFORE))
-    value = _ratio(arm, VALUE, per)
-    if not coefficient:
-        return value
-    return value - coefficient * (_ratio(arm, before, per_before) - _ratio(total, before, per_before))
+def quadratic(
+    left: Mapping[str, float], covariances: Mapping[tuple[str, str], float], right: Mapping[str, float]
+) -> float:
+    """The covariance of two weighted sums of columns."""
+    return math.fsum(a * covariances[one, other] * b for one, a in left.items() for other, b in right.items())
 
 
-def _ratio(aggregates: Aggregates, numerator: str | None, denominator: str | None) -> float:
-    below = float(aggregates.mean(denominator))
-    return float(aggregates.mean(numerator)) / below if below else 0.0
+def _share(arm: Moments, above: str, below: str) -> dict[str, float]:
+    if below not in arm.means:
+        return {above: 1.0}
+    mean = arm.means[below]
+    return {above: 1 / mean, below: -arm.means[above] / mean**2} if mean else {above: 0.0}
+
+
+def _ratio(arm: Moments, above: str, below: str) -> float:
+    if below not in arm.means:
+        return arm.means[above]
+    return arm.means[above] / arm.means[below] if arm.means[below] else 0.0
 
 
 def _welch(sides: list[Side]) -> float:
@@ -281,18 +314,11 @@ def _welch(sides: list[Side]) -> float:
     return sum(shares) ** 2 / sum(share**2 / (side.n - 1) for share, side in zip(shares, sides, strict=True))
 
 
-def _silent(control: Moments, treatment: Moments) -> Estimate:
-    """Without variation, or with fewer than two units, values can be told and nothing else."""
-    sides = [Side(arm.n, _value(arm), 0.0) for arm in (control, treatment)]
-    return Estimate(sides[0], sides[1], sides[1].value - sides[0].value, 0.0, 1.0, None, None, None)
-
-
-def _value(arm: Moments) -> float:
-    if arm.n == 0:
-        return 0.0
-    per = arm.means.get(PER, 1.0)
-    return arm.means[VALUE] / per if per else 0.0
-
-
-def _with_relative(told: Estimate, ratio: float, times: float) -> Estimate:
-    return replace(told, relative=ratio - 1, relative_low=ratio / times - 1, relative_high=ratio * times - 1)
+def _tested(found: Estimate, alpha: float) -> Estimate:
+    """Welch's t, or a normal where the degrees are infinite."""
+    if not found.se > 0:
+        return found
+    normal = not math.isfinite(found.degrees)
+    critical = -float(ndtri(alpha / 2) if normal else stdtrit(found.degrees, alpha / 2))
+    tail = float(ndtr(-abs(found.z)) if normal else stdtr(found.degrees, -abs(found.z)))
+    return with_interval(replace(found, p_value=2 * tail), critical)

@@ -13,16 +13,6 @@ SRM_ALPHA = 0.001
 """Below this an experiment's arms are not what was planned."""
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusted so that rejecting those below alpha errs anywhere with probability alpha at most (Holm 1979)."""
-    order = sorted(range(len(p_values)), key=p_values.__getitem__)
-    adjusted, highest = [0.0] * len(p_values), 0.0
-    for rank, index in enumerate(order):
-        highest = max(highest, min((len(p_values) - rank) * p_values[index], 1.0))
-        adjusted[index] = highest
-    return adjusted
-
-
 def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     """Adjusted so that of those below alpha, a share of alpha at most is false on average."""
     return [float(p) for p in stats.false_discovery_control(p_values, method="bh")] if p_values else []

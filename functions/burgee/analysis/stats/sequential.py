@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     Density: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(240)
+SAME = 1e-3
+"""The share of new information below which two looks are one: the integration cannot tell them apart."""
 FAR = 8.0
 """A bound that is crossed with probability 1e-15: as good as none."""
 
@@ -41,15 +43,21 @@ def spending_bounds(
 ) -> tuple[float, ...]:
     """Lan and DeMets: the z to cross, either way, at each look, for looks at any fractions of the plan.
 
-    `information` is what was truly there at each look, in any unit, where the fractions were only planned.
+    `information` is what was truly there at each look, in any unit, where fractions were only planned. A look that
+    adds next to none to the look before is the same look with more alpha to spend.
     """
     bounds: list[float] = []
     walk, before = _Walk(), 0.0
+    last: tuple[float, float, float] | None = None
     for fraction, there in zip(fractions, information or fractions, strict=True):
         now = spent(spending, min(fraction, 1.0), alpha)
-        bound = walk.bound(there, now - before)
-        before = now if bound < FAR else before
-        walk.step(there, bound)
+        if last is not None and there - last[0] > SAME * there:
+            walk.step(last[0], last[1])
+            before = last[2] if last[1] < FAR else before
+            last = None
+        at = there if last is None else last[0]
+        bound = walk.bound(at, now - before)
+        last = (at, bound, now)
         bounds.append(bound)
     return tuple(bounds)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -43,7 +44,13 @@ Events = Annotated[
     str | None,
     typer.Option(metavar="PLACE", help="Folder of records, or s3://BUCKET/PREFIX; default .burgee/events."),
 ]
-At = Annotated[str | None, typer.Option(metavar="TIME", help="Only records before this, in RFC 3339; default now.")]
+At = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME", help="What was known then, in RFC 3339; default now. A future time decides nothing."
+    ),
+]
+Project = Annotated[str | None, typer.Option(metavar="NAME", help="Only records of this project; default all.")]
 
 experiment_app = typer.Typer(no_args_is_help=True, help="A/B tests: how they stand and what they have shown.")
 
@@ -55,10 +62,23 @@ def register(app: typer.Typer) -> None:
 
 
 @experiment_app.command()
-def status(events: Events = None, at: At = None, json: Json = False, flags: File = Path(FLAGS)) -> None:
+def status(
+    events: Events = None,
+    at: At = None,
+    project: Project = None,
+    json: Json = False,
+    flags: File = Path(FLAGS),
+) -> None:
     """List the experiments of a file: units so far, health, and the decision."""
+    from burgee.cli.options import moment
+
+    until = moment(at)
+    if not recorded(_place(flags, events)):
+        _nothing_yet(plans_of(flags), json=json)
+        return
     with analysing():
-        reports = [_reported(flags, plan, events, at, segments=False) for plan in plans_of(flags).values()]
+        chosen = Chosen(events, until, project, segments=False)
+        reports = [reported(flags, plan, chosen) for plan in plans_of(flags).values()]
     if json:
         output.as_json([short(one) for one in reports])
         return
@@ -71,29 +91,48 @@ def status(events: Events = None, at: At = None, json: Json = False, flags: File
         output.say("there are no experiments")
 
 
+def _nothing_yet(found: dict[str, Plan], *, json: bool) -> None:
+    """Every experiment before its first record, which takes no analysis to say."""
+    if json:
+        output.as_json([nothing_yet(plan) for plan in found.values()])
+        return
+    for plan in found.values():
+        planned = plan.experiment.sample_size
+        output.say(f"{plan.flag}: wait  [0{f' of {planned:,}' if planned else ''} units, no records yet]")
+    if not found:
+        output.say("there are no experiments")
+
+
 @experiment_app.command("report")
 def report_(
     flag: Annotated[str, typer.Argument(help="The flag with the experiment.")],
     events: Events = None,
     at: At = None,
-    form: Annotated[Form, typer.Option("--format", help="How to tell it; sql is for Athena.")] = Form.TEXT,
+    project: Project = None,
+    form: Annotated[Form, typer.Option("--format", help="Output format; sql is for Athena.")] = Form.TEXT,
     out: Annotated[Path | None, typer.Option(dir_okay=False, help="Write it to this file.")] = None,
     flags: File = Path(FLAGS),
 ) -> None:
-    """Tell what an experiment has shown: health, effects, and a verdict in a sentence."""
+    """Say what an experiment has shown: health, effects, and a verdict in a sentence."""
     from burgee.cli.options import moment
 
-    moment(at)
+    until = moment(at)
+    found = plans_of(flags)
+    if flag not in found:
+        known = f"; there are experiments on {', '.join(found)}" if found else ""
+        raise Refused("no-experiment", f"there is no experiment on {flag}{known}")
+    place = _place(flags, events)
+    if form is not Form.SQL and not recorded(place):
+        raise Refused("no-records", f"there are no .jsonl or .parquet files in {place}")
     with analysing():
-        found = plans_of(flags)
-        if flag not in found:
-            known = f"; there are experiments on {', '.join(found)}" if found else ""
-            raise Refused("no-experiment", f"there is no experiment on {flag}{known}")
-        told = _sql(found[flag]) if form is Form.SQL else _rendered(_reported(flags, found[flag], events, at), form)
+        if form is Form.SQL:
+            text = _sql(found[flag])
+        else:
+            text = _rendered(reported(flags, found[flag], Chosen(events, until, project)), form)
     if out is None:
-        output.say(told.rstrip("\n"))
+        output.say(text.rstrip("\n"))
     else:
-        out.write_text(told, encoding="utf-8")
+        out.write_text(text, encoding="utf-8")
         output.tell(f"Written to {out}")
 
 
@@ -137,24 +176,24 @@ def power(
     looks: Annotated[int, typer.Option(min=1, max=100, help="Planned looks of a group-sequential design.")] = 5,
     split: Annotated[str, typer.Option(help="Weights of the arms, the control first.")] = "50,50",
     json: Json = False,
-    flags: File = Path(FLAGS),
+    flags: Annotated[Path, typer.Option("--flags", metavar="PATH", help="The flag file, for FLAG.")] = Path(FLAGS),
 ) -> None:
-    """Tell how many units an experiment takes, what a number of units can find, and how long it lasts."""
+    """Say how many units an experiment takes, what a number of units can find, and how long it lasts."""
     with analysing():
         from burgee.analysis.stats.planning import Baseline, Design
         from burgee.flagfile.experiments import Method
 
         if flag is not None:
+            if not flags.is_file():
+                raise typer.BadParameter(f"there is no file {flags}", param_hint="--flags")
             told = _planned(plans_of(flags), flag)
         else:
             if baseline is None:
                 raise typer.BadParameter("name a flag, or give --baseline", param_hint="--baseline")
             shares = _shares(split)
-            design = Design(alpha, wanted, Method(method), looks, control=shares[0], treatment=min(shares[1:]))
-            if sd is None and not 0 < baseline < 1:
-                raise typer.BadParameter(
-                    "a proportion is between 0 and 1; a mean needs --sd", param_hint="--baseline"
-                )
+            each = alpha / (len(shares) - 1)
+            design = Design(each, wanted, Method(method), looks, control=shares[0], treatment=min(shares[1:]))
+            _possible(baseline, sd, effect)
             told = _sized(Baseline(baseline, sd), design, effect, units)
     size = told["sample_size"]
     told["days"] = None if not per_day or size is None else size / per_day
@@ -187,6 +226,7 @@ def analysing() -> Iterator[None]:
 
 
 def plans_of(flags: Path) -> dict[str, Plan]:
+    """The plans of a flag file."""
     from burgee.analysis.plans import plans
     from burgee.cli.source import releasable
 
@@ -194,19 +234,46 @@ def plans_of(flags: Path) -> dict[str, Plan]:
     return plans(source.model)
 
 
-def reported(flags: Path, plan: Plan, events: str | None, until: float, *, segments: bool = True) -> Report:
-    """The report of a plan from a folder of records, those before `until` in epoch seconds."""
+def recorded(place: Path | str) -> bool:
+    """Whether there are records to read; a bucket is asked when it is read."""
+    if isinstance(place, str):
+        return True
+    return any(path.suffix in {".jsonl", ".parquet"} for path in place.rglob("*"))
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The records of a report: where they are, until when in epoch seconds (default now), of which project."""
+
+    events: str | None = None
+    until: float | None = None
+    project: str | None = None
+    segments: bool = True
+
+
+def reported(flags: Path, plan: Plan, chosen: Chosen) -> Report:
+    """The report of a plan."""
     from burgee.analysis.evidence import gather_from
     from burgee.analysis.reports import report
     from burgee.cli.git.registration import registration
-    from burgee.flagfile.experiments import Method
 
-    place = events_folder(flags) if events is None else events if events.startswith("s3://") else Path(events)
-    looks = plan.experiment.looks if plan.experiment.method is Method.GROUP_SEQUENTIAL else None
-    period = None if looks is None else (plan.end - plan.start) // looks
-    evidence = gather_from(place, plan, int(until * 1000), period=period, segments=segments)
+    now = time.time()
+    until = int((now if chosen.until is None else chosen.until) * 1000)
+    place = _place(flags, chosen.events)
+    evidence = gather_from(place, plan, until, project=chosen.project, segments=chosen.segments)
     known = registration(flags, plan)
-    return report(plan, evidence, deviations=known.deviations, registered=known.commit)
+    return report(plan, evidence, now=int(now * 1000), deviations=known.deviations, registered=known.commit)
+
+
+def nothing_yet(plan: Plan) -> dict[str, Any]:
+    """The short report of an experiment without records."""
+    arms = [
+        {"name": arm, "share": share, "units": 0, "control": arm == plan.control} for arm, share in plan.arms.items()
+    ]
+    one = plan.experiment
+    verdict = {"decision": "wait", "arm": None, "sentence": "Not decided yet: there are no records."}
+    kept = {"flag": plan.flag, "method": str(one.method), "start": one.start, "end": one.end, "until": None}
+    return {**kept, "arms": arms, "sample_size": one.sample_size, "health": [], "verdict": verdict}
 
 
 def short(report: Report) -> dict[str, Any]:
@@ -223,11 +290,10 @@ def events_folder(flags: Path) -> Path:
     return flags.parent / ".burgee" / "events"
 
 
-def _reported(flags: Path, plan: Plan, events: str | None, at: str | None, *, segments: bool = True) -> Report:
-    from burgee.cli.options import moment
-
-    now = moment(at)
-    return reported(flags, plan, events, time.time() if now is None else now, segments=segments)
+def _place(flags: Path, events: str | None) -> Path | str:
+    if events is None:
+        return events_folder(flags)
+    return events if events.startswith("s3://") else Path(events)
 
 
 def _rendered(report: Report, form: Form) -> str:
@@ -283,6 +349,23 @@ def _tally(tally: Tally, setting: Any) -> dict[str, Any]:
         "covered": {metric: share(hits) for metric, hits in tally.covered.items()},
         "sample_ratio_alarms": share(tally.mismatched),
     }
+
+
+def _possible(baseline: float, sd: float | None, effect: float | None) -> None:
+    """Raises BadParameter for a metric, or an effect, that there cannot be."""
+    if sd is not None and sd <= 0:
+        raise typer.BadParameter("a standard deviation is above zero", param_hint="--sd")
+    if sd is None and not 0 < baseline < 1:
+        raise typer.BadParameter("a proportion is between 0 and 1; a mean needs --sd", param_hint="--baseline")
+    if baseline == 0:
+        raise typer.BadParameter("an effect in percent needs a baseline that is not 0", param_hint="--baseline")
+    if effect is not None and effect == 0:
+        raise typer.BadParameter("an effect is not 0", param_hint="--effect")
+    if sd is None and effect is not None and not 0 < baseline * (1 + effect / 100) < 1:
+        changed = baseline * (1 + effect / 100)
+        raise typer.BadParameter(
+            f"{baseline:g} changed by {effect:g} % is {changed:g}, which is no proportion", param_hint="--effect"
+        )
 
 
 def _shares(split: str) -> list[float]:

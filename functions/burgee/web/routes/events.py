@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 async def events(exchange: Exchange) -> Reply:
     """Keeps what is acceptable, and says what is wrong with the rest."""
-    from burgee.events.records import MAX_BYTES, MAX_RECORDS
+    from burgee.events.records import MAX_BYTES, MAX_RECORDS, refusals
 
     recorder = exchange.recorder
     if recorder is None:
@@ -48,10 +48,11 @@ async def events(exchange: Exchange) -> Reply:
     now = time.time()
     flags = exchange.flags(NOBODY, now)
     accepted, rejected = judge(raw, recorder.scope, now, lambda flag: flags.definition(flag, now) is not None)
-    if accepted:
-        try:
-            await asyncio.to_thread(recorder.sink.write, accepted)
-        except SinkUnavailable:
+    refused = [refusals([one["error"] for one in rejected], recorder.scope, now)] if rejected else []
+    try:
+        await asyncio.to_thread(recorder.sink.write, [*accepted, *refused])
+    except SinkUnavailable:
+        if accepted:
             return problem(503, "sink-unavailable", "the events cannot be kept now; send them again")
     return json_reply(json.dumps({"accepted": len(accepted), "rejected": rejected}).encode())
 

@@ -1,0 +1,165 @@
+"""Counts of everything that could spoil a result: what was read, refused, unreadable, doubled, late or odd."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from burgee.analysis import queries
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import TypeAlias
+
+    from burgee.analysis.plans import Plan
+    from burgee.analysis.tables import Records
+
+    Rows: TypeAlias = Callable[[Any], list[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """The records of one event in one arm. `units` have one after their exposure; `last` is in milliseconds."""
+
+    n: int
+    units: int
+    before: int
+    late: int
+    elsewhere: int
+    last: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PropertyValues:
+    """What the records of an event carry under the name of a property that a metric sums."""
+
+    event: str
+    name: str
+    records: int
+    present: int
+    no_number: int
+    too_large: int
+    example: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Counts of everything that could spoil a result.
+
+    `faults` are unreadable records by kind; `broken` files that cannot be read, each with the reason.
+    """
+
+    read: int | None = None
+    exposures: int = 0
+    events: int = 0
+    refused: int = 0
+    refused_example: str | None = None
+    faults: Mapping[str, int] = field(default_factory=dict)
+    broken: Mapping[str, str] = field(default_factory=dict)
+    replays: int = 0
+    clashes: int = 0
+    arrivals: Mapping[str, Mapping[str, Arrival]] = field(default_factory=dict)
+    values: Sequence[PropertyValues] = ()
+    days: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
+    projects: Mapping[str, int] = field(default_factory=dict)
+    environments: Mapping[str, int] = field(default_factory=dict)
+    releases: Mapping[str, int] = field(default_factory=dict)
+    scattered: int = 0
+    identified: int = 0
+    aliased: int = 0
+    crossed_aliases: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The tables of a report: what it was given, its units, and their events before any is left out."""
+
+    inputs: queries.Inputs
+    units: Any
+    joined: Any
+
+
+def faults_of(rows: Rows, found: Records) -> Quality:
+    """Records that cannot be used, those that were refused before they came here, and identities."""
+    table = found.table
+    kinds = rows(
+        table.group_by("type", "fault").aggregate(
+            n=table.count(),
+            refused=table.properties["count"].try_cast("int64").sum(),
+            example=table.properties["example"].min(),
+        )
+    )
+    refused = [row for row in kinds if row["type"] == "refused" and row["fault"] is None]
+    faults: dict[str, int] = {}
+    for row in kinds:
+        if row["fault"] is not None:
+            faults[row["fault"]] = faults.get(row["fault"], 0) + int(row["n"])
+    notices = sum(int(row["n"]) for row in refused)
+    return Quality(
+        read=None if found.read is None else found.read - sum(faults.values()) - notices,
+        refused=sum(int(row["refused"] or 0) for row in refused),
+        refused_example=next((row["example"] for row in refused), None),
+        faults=dict(sorted(faults.items())),
+        broken=found.broken,
+        identified=sum(int(row["n"]) for row in kinds if row["type"] == "identify" and row["fault"] is None),
+    )
+
+
+def quality_of(rows: Rows, kept: Kept, plan: Plan, until: int, faults: Quality) -> Quality:
+    """All counts; `faults` has those that were made before the inputs."""
+    arrivals = _arrivals(rows, kept.joined)
+    ids = rows(queries.replays(kept.joined))[0] if "event_id" in kept.joined.columns else {}
+    total = rows(queries.totals(kept.units))[0]
+    days: dict[int, dict[str, int]] = {}
+    for row in rows(queries.by_day(kept.units, plan)):
+        days.setdefault(int(row["day"]), {})[row["arm"]] = int(row["n"])
+    shown = kept.inputs.exposures
+    seen = rows(queries.scopes(shown, plan, until)) if "project" in shown.columns else []
+    return replace(
+        faults,
+        exposures=sum(int(row["n"]) for row in seen) or int(total["units"]),
+        events=sum(one.n for arms in arrivals.values() for one in arms.values()),
+        replays=int(ids.get("again") or 0),
+        clashes=int(ids.get("clashes") or 0),
+        arrivals=arrivals,
+        values=_values(rows, kept.joined, plan),
+        days=days,
+        projects=_counted(seen, "project"),
+        environments=_counted(seen, "environment"),
+        releases=_counted(seen, "release"),
+        scattered=int(total.get("scattered") or 0),
+        aliased=int(total.get("aliased") or 0),
+        crossed_aliases=int(total.get("crossed_aliases") or 0),
+    )
+
+
+def _arrivals(rows: Rows, joined: Any) -> dict[str, dict[str, Arrival]]:
+    found: dict[str, dict[str, Arrival]] = {}
+    for row in rows(queries.arrivals(joined)):
+        last = None if row["last"] is None else int(row["last"])
+        counts = {name: int(row[name] or 0) for name in ("n", "units", "before", "late", "elsewhere")}
+        found.setdefault(row["event"], {})[row["arm"]] = Arrival(**counts, last=last)
+    return found
+
+
+def _values(rows: Rows, joined: Any, plan: Plan) -> list[PropertyValues]:
+    names = queries.properties_of(plan)
+    if not names or not queries.raw_is_text(joined["p0"]):
+        return []
+    asked = {source for metric in plan.metrics.values() for source in queries.sources_of(metric) if source[1]}
+    known = {row["event"]: row for row in rows(queries.values(joined))}
+    found = []
+    for event, name in sorted(asked, key=str):
+        at, row = f"p{names.index(str(name))}", known.get(event)
+        if row is not None:
+            present, odd, large = (int(row[f"{at}_{kind}"] or 0) for kind in ("present", "odd", "large"))
+            n, example = int(row["n"]), row[f"{at}_example"]
+            found.append(PropertyValues(event, str(name), n, present, odd, large, example))
+    return found
+
+
+def _counted(rows: Sequence[Mapping[str, Any]], name: str) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for row in rows:
+        found[row[name] or ""] = found.get(row[name] or "", 0) + int(row["n"])
+    return found
