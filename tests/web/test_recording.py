@@ -178,10 +178,10 @@ def test_experiments_are_told(service: TestClient, tmp_path: Path) -> None:
     assert service.get("/experiments/nope").status_code == 404
 
 
-def test_without_records_there_is_no_report(service: TestClient) -> None:
-    answered = service.get("/experiments/button")
-    assert answered.status_code == 422
-    assert "there are no .jsonl" in answered.json()["detail"]
+def test_without_records_an_experiment_waits(service: TestClient) -> None:
+    found = service.get("/experiments/button").json()
+    assert found["verdict"] == {"decision": "wait", "arm": None, "sentence": "Not decided yet: there are no records."}
+    assert service.get("/experiments").json()["experiments"] == [found]
 
 
 def test_the_routes_are_documented(service: TestClient) -> None:
