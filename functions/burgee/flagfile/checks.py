@@ -105,12 +105,9 @@ def _definition(source: Source, name: str, flag: Mapping[str, Any], homes: Mappi
             hint = near(variant, known) or f"the flag has {', '.join(known)}"
             message = f"{name} has no variant {variant!r}"
             yield Problem(place(route[0], *route[1:], at_key=at_key), "unknown-variant", message, hint)  # type: ignore[arg-type]
+    yield from _missing_default(name, flag, place)
     if "variants" in flag:
         yield from _values(flag["variants"], place)
-        if "default" not in flag:
-            yield Problem(place("variants", at_key=True), "default-missing", f"{name} has variants but no default")
-        elif not flag["default"]:
-            yield Problem(place("default"), "default-missing", "the default needs `serve` or `split`")
         for index, rule in enumerate(flag.get("rules", ())):
             if "serve" not in rule and "split" not in rule:
                 yield Problem(place("rules", index), "serve-missing", "the rule needs `serve` or `split`")
@@ -129,6 +126,21 @@ def _definition(source: Source, name: str, flag: Mapping[str, Any], homes: Mappi
             f"there is no holdout {holdout!r}",
             near(holdout, source.model.holdouts),
         )
+
+
+def _missing_default(name: str, flag: Mapping[str, Any], place: Callable[..., Any]) -> Found:
+    """What everybody gets whom no rule serves has to be said: 10 % of Germany must not mean all others as well."""
+    if flag.get("default"):
+        return
+    others = flag.get("off_variant") or (next(iter(flag["variants"])) if "variants" in flag else "off")
+    hint = f"add `default: {{serve: {others}}}` to the flag, or another of its variants"
+    if "variants" in flag:
+        at = place("default") if "default" in flag else place("variants", at_key=True)
+        message = f"{name} has variants, and does not say which of them is served when no rule decides"
+        yield Problem(at, "missing-default", message, hint)
+    elif flag.get("rules") and "rollout_percentage" not in flag:
+        message = f"{name} has rules, and does not say what everybody else gets"
+        yield Problem(place("rules", at_key=True), "missing-default", message, hint)
 
 
 def _variants(flag: Mapping[str, Any]) -> list[str]:
