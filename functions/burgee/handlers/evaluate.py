@@ -12,4 +12,6 @@ _serving = wiring.serving(_store)
 _serving.refresh()
 wiring.snapshots(_serving, _store)
 
-handler = gateway(wiring.draining(evaluation_app(_serving, _store, wiring.setup(_store, wiring.ACCESS))))
+_app = evaluation_app(_serving, _store, wiring.setup(_store, wiring.ACCESS))
+
+handler = gateway(wiring.draining(_app), wiring.BASE_PATHS)

@@ -8,4 +8,6 @@ from burgee.web.gateway import gateway
 
 _store = wiring.table()
 
-handler = gateway(create_app(_store, wiring.serving(_store), wiring.setup(_store, wiring.ACCESS)))
+_app = create_app(_store, wiring.serving(_store), wiring.setup(_store, wiring.ACCESS))
+
+handler = gateway(_app, wiring.BASE_PATHS)

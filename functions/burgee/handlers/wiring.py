@@ -14,7 +14,7 @@ from burgee.serving.bundle import Bundle, load_bundle
 from burgee.serving.serving import PATIENCE_SECONDS, Serving
 from burgee.stores import Tenant
 from burgee.web.front import Setup
-from burgee.web.gateway import vouching
+from burgee.web.gateway import parse_base_paths, vouching
 from burgee.web.telemetry import Metrics, RequestLog, spans, together
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ DEAD_LETTERS = os.environ.get("BURGEE_DEAD_LETTERS", "")
 UNIT_SECRET = os.environ.get("BURGEE_UNIT_SECRET", "")
 LOG_LEVEL = os.environ.get("BURGEE_LOG_LEVEL", "INFO")
 ACCESS = os.environ.get("BURGEE_ACCESS", "keys")
+BASE_PATHS = parse_base_paths(os.environ.get("BURGEE_BASE_PATH", ""))
 RELEASE = Path(__file__).parents[2] / "release.json"
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from mangum import Mangum
 
@@ -12,26 +14,36 @@ from burgee.web.exchange import EVERYTHING, Caller
 from burgee.web.protection.access import scoped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from burgee.stores import Tenant
 
 
+_BASE_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+", re.ASCII)
 # Anything else goes out in base64, which a REST API hands to the client as it is.
 TEXT = ["text/", "application/json", "application/problem+json"]
 
 
-def gateway(app: ASGIApp) -> Mangum:
-    """A Lambda handler for HTTP APIs (payload 2.0), REST APIs and function URLs."""
+def gateway(app: ASGIApp, base_paths: Sequence[str] = ()) -> Mangum:
+    """A Lambda handler for HTTP APIs, REST APIs and function URLs; custom domains may map base paths to it."""
     # Mangum logs the path of every request, and a path names a user.
     logging.getLogger("mangum.http").setLevel(logging.WARNING)
-    return Mangum(StagePath(app), lifespan="off", text_mime_types=TEXT)
+    return Mangum(EventPath(app, base_paths), lifespan="off", text_mime_types=TEXT)
+
+
+def parse_base_paths(text: str) -> tuple[str, ...]:
+    """Base paths that a setting names, separated by commas; ValueError if one is no path."""
+    paths = tuple(f"/{path.strip().strip('/')}" for path in text.split(",") if path.strip().strip("/"))
+    for path in paths:
+        if not _BASE_PATH.fullmatch(path):
+            raise ValueError(f"BURGEE_BASE_PATH: {path!r} is no path such as /flags")
+    return paths
 
 
 def vouching(access: str, tenant: Tenant) -> Callable[[Scope], Caller | None] | None:
-    """Who API Gateway has made sure of: an AWS principal by signature, or the subject of a JWT by its issuer.
+    """The caller that API Gateway has authenticated: an AWS principal, or the subject of a JWT.
 
     An AWS principal that may call the API may do everything, because IAM has decided that. A JWT says what its
     bearer may do: `burgee:read`, `burgee:write`, `burgee:release` in its `scope`.
@@ -53,16 +65,38 @@ def vouching(access: str, tenant: Tenant) -> Callable[[Scope], Caller | None] | 
     return caller
 
 
-class StagePath:
-    """Takes the stage off the path: HTTP APIs leave a named stage in it, REST APIs and `$default` do not."""
+class EventPath:
+    """Gives an application the path of an event as the client asked for it, decoded once.
 
-    def __init__(self, app: ASGIApp) -> None:
+    A named stage of an HTTP API and a base path of a custom domain become the root path. HTTP APIs decode the path
+    before they make the event; REST APIs, function URLs and load balancers leave it as it was sent.
+    """
+
+    def __init__(self, app: ASGIApp, base_paths: Sequence[str] = ()) -> None:
         self.app = app
+        self.base_paths = tuple(base_paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application."""
-        request = scope["aws.event"].get("requestContext", {})
-        prefix = f"/{request.get('stage')}"
-        if "http" in request and scope["path"].startswith(f"{prefix}/"):
-            scope = {**scope, "path": scope["path"].removeprefix(prefix)}
+        event = scope["aws.event"]
+        context = event["requestContext"]
+        http = context.get("http")
+        path = (http["path"] if http else event["path"]) or "/"
+        decoded = "version" in event and ".lambda-url." not in context.get("domainName", "")
+        root = self._root(path, f"/{context.get('stage')}" if "version" in event else "")
+        scope = {**scope, "path": path if decoded else unquote(path), "root_path": root}
+        scope["raw_path"] = None if decoded else path.encode()
+        if path == root:
+            scope["path"] = f"{root}/"
         await self.app(scope, receive, send)
+
+    def _root(self, path: str, stage: str) -> str:
+        """What stands before the path of a route: stage and base path, each at most once, in either order."""
+        root, prefixes = "", {stage, *self.base_paths} - {""}
+        while True:
+            rest = path[len(root) :]
+            found = next((prefix for prefix in prefixes if f"{rest}/".startswith(f"{prefix}/")), None)
+            if found is None:
+                return root
+            root += found
+            prefixes -= {stage} if found == stage else set(self.base_paths)
