@@ -98,8 +98,13 @@ class FlagEffect:
     sample: str | None = None
 
     def losing(self) -> list[tuple[RegionEffect, Move]]:
-        """The moves that take something away."""
-        return [(region, move) for region in self.regions for move in region.moves if move.loses]
+        """The moves that take something away, now or later."""
+        return [(region, move) for _, region in self.all_regions() for move in region.moves if move.loses]
+
+    def all_regions(self) -> list[tuple[str, RegionEffect]]:
+        """Every region with the moment (RFC 3339) from which it holds; empty for now."""
+        later = [(one.at, region) for one in self.later for region in one.regions]
+        return [*(("", region) for region in self.regions), *later]
 
 
 def effects(before: Snapshot, after: Snapshot, now: float) -> list[FlagEffect]:

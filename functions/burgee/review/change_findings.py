@@ -74,22 +74,23 @@ def _brought(change: Change) -> list[Finding]:
 
 
 def _lost(effect: FlagEffect) -> Iterator[Finding]:
-    """Variants that somebody has and loses: withdrawn where their share does not fall, else lowered."""
-    worst: dict[tuple[Code, str | None], tuple[Fraction, RegionEffect]] = {}
-    for region in effect.regions:
+    """Variants that somebody loses, now or else later: withdrawn where their share does not fall, else lowered."""
+    worst: dict[tuple[Code, str | None], tuple[bool, Fraction, str, RegionEffect]] = {}
+    for at, region in effect.all_regions():
         lost: dict[str | None, Fraction] = {}
         for move in region.moves:
             if move.loses:
                 lost[move.before.variant] = lost.get(move.before.variant, Fraction(0)) + move.share
         for variant, share in lost.items():
             kept = region.after.get(variant, Fraction(0)) >= region.before.get(variant, Fraction(1))
-            code = Code.WITHDRAWN if kept else Code.LOWERED
-            if (code, variant) not in worst or worst[code, variant][0] < share:
-                worst[code, variant] = share, region
-    for (code, variant), (share, region) in worst.items():
+            key = Code.WITHDRAWN if kept else Code.LOWERED, variant
+            if key not in worst or worst[key][:2] < (not at, share):
+                worst[key] = not at, share, at, region
+    for (code, variant), (_, share, at, region) in worst.items():
         taken = [move for move in region.moves if move.loses and move.before.variant == variant]
         example = next((move.example for move in taken if move.example), None)
-        yield finding(code, effect.flag, _loss_message(region, variant, share, taken[0]), example)
+        message = _loss_message(region, variant, share, taken[0])
+        yield finding(code, effect.flag, f"from {wording.day(at)}: {message}" if at else message, example)
 
 
 def _loss_message(region: RegionEffect, variant: str | None, lost: Fraction, move: Move) -> str:
