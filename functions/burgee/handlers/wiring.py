@@ -88,7 +88,13 @@ def setup(store: Store | None, access: str) -> Setup:
     ]
     if os.environ.get("BURGEE_OTEL") == "true":
         watchers.append(spans())
-    return Setup(ring=ring, vouched=vouching(access, TENANT), watch=together(*watchers), recorder=recorder())
+    return Setup(
+        ring=ring,
+        vouched=vouching(access, TENANT),
+        watch=together(*watchers),
+        recorder=recorder(),
+        origin_secret=os.environ.get("BURGEE_ORIGIN_SECRET", ""),
+    )
 
 
 def serving(store: Store | None) -> Serving:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from hmac import compare_digest
 from typing import TYPE_CHECKING, NamedTuple
 
 from burgee.errors import Refused, StoreError
@@ -44,6 +45,8 @@ class Setup(NamedTuple):
     """The address of a request's sender, where it is not the one that the connection comes from."""
     recorder: Recorder | None = None
     """Where exposures and events are recorded."""
+    origin_secret: str = ""
+    """What the firewall in front sends in `X-Burgee-Origin`: who comes by another way is refused. None if empty."""
 
 
 class Front:
@@ -61,6 +64,7 @@ class Front:
         self.bodies = bodies.Bodies()
         self.framework = framework
         self.watch = setup.watch
+        self.origin_secret = setup.origin_secret.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application."""
@@ -129,6 +133,10 @@ class Front:
         return refused
 
     def _misdirected(self, exchange: Exchange) -> Reply | None:
+        if self.origin_secret and not compare_digest(
+            exchange.fields.get(b"x-burgee-origin", b""), self.origin_secret
+        ):
+            return refusal(exchange.path, 403, "forbidden", "ask at the service's own address")
         host = exchange.fields.get(b"host", b"")
         name, _, port = host.rpartition(b":")
         if not self.hosts or host in self.hosts or (port.isdigit() and name in self.hosts):

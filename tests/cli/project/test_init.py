@@ -100,5 +100,12 @@ def test_gitlab_gets_its_pipeline_by_its_remote_or_when_asked(burgee: Burgee) ->
     assert burgee("init").code == 0
     pipeline = yaml.safe_load((burgee.folder / "infra/flags.gitlab-ci.yml").read_text(encoding="utf-8"))
     assert "flags:review" in pipeline
+    # What is installed in a job with the role that releases is pinned, other packages too.
+    lock = burgee.folder / pipeline["variables"]["BURGEE_LOCK"]
+    lines = [line for line in lock.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+    assert lines
+    assert all("==" in line for line in lines), lines
+    (install,) = [line for line in pipeline[".flags"]["before_script"] if "pip install" in line]
+    assert '--constraint "$BURGEE_LOCK"' in install
     assert not (burgee.folder / ".github").exists()
     assert burgee("init", "--github", "--gitlab").code == 2

@@ -82,7 +82,9 @@ def generated_files(layout: Layout, ci: Ci) -> list[GeneratedFile]:
         ]
     if ci is Ci.GITLAB:
         files += [
-            _current("infra/flags.gitlab-ci.yml", _pipeline(), "reviews merge requests, releases after the merge"),
+            _current(
+                "infra/flags.gitlab-ci.yml", _pipeline(layout), "reviews merge requests, releases after the merge"
+            ),
             GeneratedFile(".gitlab-ci.yml", "include:\n  - local: infra/flags.gitlab-ci.yml\n", "includes it"),
         ]
     return files
@@ -128,8 +130,9 @@ def _samconfig() -> str:
     return "\n".join(kept)
 
 
-def _pipeline() -> str:
+def _pipeline(layout: Layout) -> str:
     text = resource("infra/gitlab/flags.gitlab-ci.yml")
     lines = text.split("\n")
     start = next(index for index, line in enumerate(lines) if line == "variables:")
-    return re.sub(r'BURGEE: ".*"', f'BURGEE: "burgee=={__version__}"', "\n".join(lines[start:]))
+    named = re.sub(r'BURGEE: ".*"', f'BURGEE: "burgee=={__version__}"', "\n".join(lines[start:]))
+    return re.sub(r'BURGEE_LOCK: ".*"', f'BURGEE_LOCK: "{layout.code}/requirements.txt"', named)

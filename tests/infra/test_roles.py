@@ -1,0 +1,198 @@
+"""The roles that pipelines take: what each statement allows, judged by a small evaluator of IAM's own rules."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from typing import Any
+
+import pytest
+import yaml
+
+from support.build import ROOT
+
+PARAMETERS = {
+    "AWS::Partition": "aws",
+    "AWS::Region": "eu-west-1",
+    "AWS::AccountId": "111111111111",
+    "AWS::StackName": "burgee-production",
+    "StackName": "burgee-production",
+    "EvaluationApi": "abc",
+    "ManagementApi": "def",
+    "Boundary": "arn:aws:iam::111111111111:policy/boundary",
+    "TableArn": "arn:aws:dynamodb:eu-west-1:111111111111:table/burgee-production-FlagsTable-1",
+    "Project": "shop",
+    "Repository": "acme/flags",
+    "GitHubEnvironment": "production",
+}
+ROLE = "arn:aws:iam::111111111111:role/burgee-production-EvaluateFunctionRole-1"
+BOUNDED = {"iam:PermissionsBoundary": PARAMETERS["Boundary"]}
+API = "arn:aws:apigateway:eu-west-1::/apis"
+
+
+class Template(yaml.SafeLoader):
+    """CloudFormation's short forms: `!Sub` and `!Ref` with the parameters above, others as their operands."""
+
+
+def _short_form(loader: Template, suffix: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.ScalarNode):
+        text = str(loader.construct_scalar(node))
+        if suffix == "Ref":
+            return PARAMETERS.get(text, text)
+        return re.sub(r"\$\{([\w:]+)\}", lambda found: PARAMETERS.get(found[1], found[0]), text)
+    if isinstance(node, yaml.SequenceNode):
+        return {suffix: loader.construct_sequence(node, deep=True)}
+    assert isinstance(node, yaml.MappingNode)
+    return {suffix: loader.construct_mapping(node, deep=True)}
+
+
+Template.add_multi_constructor("!", _short_form)
+
+
+def resources(name: str) -> dict[str, Any]:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    found: dict[str, Any] = yaml.load(text, Template)["Resources"]
+    return found
+
+
+def several(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def statements(resource: dict[str, Any]) -> list[dict[str, Any]]:
+    properties = resource["Properties"]
+    documents = [one["PolicyDocument"] for one in properties.get("Policies", [properties])]
+    return [statement for document in documents for statement in document["Statement"]]
+
+
+def holds(conditions: dict[str, Any], context: dict[str, Any]) -> bool:
+    for operator, keys in conditions.items():
+        for key, wanted in keys.items():
+            patterns = [str(pattern) for pattern in several(wanted)]
+            values = [str(value) for value in several(context[key])] if key in context else []
+            if not values and not operator.startswith("ForAllValues"):
+                return False
+            like = operator.endswith("Like")
+            if not all(any(fnmatchcase(v, p) if like else v == p for p in patterns) for v in values):
+                return False
+    return True
+
+
+def allows(granted: list[dict[str, Any]], action: str, resource: str, context: dict[str, Any] | None = None) -> bool:
+    assert all(statement["Effect"] == "Allow" for statement in granted)
+    return any(
+        any(fnmatchcase(action, pattern) for pattern in several(statement["Action"]))
+        and any(fnmatchcase(resource, pattern) for pattern in several(statement["Resource"]))
+        and holds(statement.get("Condition", {}), context or {})
+        for statement in granted
+    )
+
+
+DEPLOY = resources("infra/deploy-role.yaml")
+GRANTED, BOUNDARY = statements(DEPLOY["Role"]), statements(DEPLOY["Boundary"])
+EVERYWHERE = {
+    "lambda:CreateEventSourceMapping",
+    "lambda:UpdateEventSourceMapping",
+    "lambda:DeleteEventSourceMapping",
+    "lambda:GetEventSourceMapping",
+    "logs:DescribeLogGroups",
+    "dynamodb:ListStreams",
+}
+"""What AWS has no resource for, or is bound by a condition instead."""
+
+
+@pytest.mark.parametrize("statement", [*GRANTED, *BOUNDARY], ids=lambda one: str(several(one["Action"])[0]))
+def test_each_statement_names_its_actions_and_its_resources(statement: dict[str, Any]) -> None:
+    actions = several(statement["Action"])
+    assert statement["Effect"] == "Allow"
+    assert not any("*" in action for action in actions)
+    resources = several(statement["Resource"])
+    if "*" in resources:
+        assert set(actions) <= EVERYWHERE
+        writes = [one for one in actions if not one.partition(":")[2].startswith(("Get", "List", "Describe"))]
+        assert not writes or "Condition" in statement
+    for resource in set(resources) - {"*"}:
+        assert "${" not in resource, "every parameter is known here"
+        service = resource.split(":")[2]
+        if service not in {"cloudformation", "s3", "glue", "events"}:
+            assert re.search(r"burgee-production|/apis|/tags/", resource)
+
+
+@pytest.mark.parametrize(
+    "action",
+    ["CreateRole", "PutRolePolicy", "AttachRolePolicy", "DetachRolePolicy", "DeleteRolePolicy",
+     "PutRolePermissionsBoundary"],
+)  # fmt: skip
+def test_a_role_is_made_and_changed_only_within_the_boundary(action: str) -> None:
+    assert allows(GRANTED, f"iam:{action}", ROLE, BOUNDED)
+    assert not allows(GRANTED, f"iam:{action}", ROLE)
+    administrator = {"iam:PermissionsBoundary": "arn:aws:iam::aws:policy/AdministratorAccess"}
+    assert not allows(GRANTED, f"iam:{action}", ROLE, administrator)
+    assert not allows(GRANTED, f"iam:{action}", "arn:aws:iam::111111111111:role/another", BOUNDED)
+
+
+def test_neither_the_boundary_nor_its_hold_can_be_changed() -> None:
+    for action in ("CreatePolicyVersion", "SetDefaultPolicyVersion", "DeletePolicy", "CreatePolicy"):
+        assert not allows(GRANTED, f"iam:{action}", PARAMETERS["Boundary"])
+    for action in ("DeleteRolePermissionsBoundary", "UpdateAssumeRolePolicy", "CreateUser", "CreateAccessKey"):
+        assert not allows(GRANTED, f"iam:{action}", ROLE, BOUNDED)
+    assert not allows(GRANTED, "sts:AssumeRole", ROLE)
+
+
+def test_within_the_boundary_nobody_becomes_more() -> None:
+    actions = {action for statement in BOUNDARY for action in several(statement["Action"])}
+    assert {action.partition(":")[0] for action in actions} == {
+        "dynamodb", "logs", "events", "firehose", "s3", "sqs", "glue",
+    }  # fmt: skip
+
+
+def test_a_role_is_handed_to_two_services_alone() -> None:
+    for service in ("lambda.amazonaws.com", "firehose.amazonaws.com"):
+        assert allows(GRANTED, "iam:PassRole", ROLE, {"iam:PassedToService": service})
+    for context in ({}, {"iam:PassedToService": "ec2.amazonaws.com"}):
+        assert not allows(GRANTED, "iam:PassRole", ROLE, context)
+
+
+def test_apis_of_others_are_left_alone_and_none_is_deleted() -> None:
+    for verb in ("POST", "PATCH", "DELETE"):
+        assert allows(GRANTED, f"apigateway:{verb}", f"{API}/abc/routes/1")
+        assert not allows(GRANTED, f"apigateway:{verb}", f"{API}/other/routes/1")
+    for other in (
+        f"{API}/other",
+        "arn:aws:apigateway:eu-west-1::/restapis/x",
+        "arn:aws:apigateway:eu-west-1::/account",
+    ):
+        assert not allows(GRANTED, "apigateway:PATCH", other)
+    for api in ("abc", "def", "other"):
+        assert not allows(GRANTED, "apigateway:DELETE", f"{API}/{api}")
+    assert allows(GRANTED, "apigateway:POST", API)
+
+
+def test_no_function_is_opened_to_another_account() -> None:
+    function = "arn:aws:lambda:eu-west-1:111111111111:function:burgee-production-EvaluateFunction-1"
+    assert allows(GRANTED, "lambda:AddPermission", function, {"lambda:Principal": "apigateway.amazonaws.com"})
+    assert not allows(GRANTED, "lambda:AddPermission", function, {"lambda:Principal": "*"})
+    assert not allows(GRANTED, "lambda:CreateFunctionUrlConfig", function)
+    assert not allows(GRANTED, "lambda:InvokeFunction", function.replace("production", "staging"))
+
+
+def test_every_role_of_the_stack_takes_the_boundary() -> None:
+    text = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    template = yaml.load(text, Template)
+    bounded = {"If": ["HasBoundary", "PermissionsBoundary", "AWS::NoValue"]}
+    assert template["Globals"]["Function"]["PermissionsBoundary"] == bounded
+    for name, resource in template["Resources"].items():
+        if resource["Type"] == "AWS::IAM::Role":
+            assert resource["Properties"]["PermissionsBoundary"] == bounded, name
+        assert resource["Type"] != "AWS::Serverless::Function" or "Role" not in resource["Properties"], name
+
+
+@pytest.mark.parametrize("name", ["ReviewRole", "ReleaseRole"])
+def test_the_flags_own_roles_reach_one_project(name: str) -> None:
+    granted, table = statements(resources("infra/github/roles.yaml")[name]), PARAMETERS["TableArn"]
+    assert allows(granted, "dynamodb:GetItem", table, {"dynamodb:LeadingKeys": ["shop#production#STATE"]})
+    assert not allows(granted, "dynamodb:GetItem", table, {"dynamodb:LeadingKeys": ["other#production#STATE"]})
+    own = {"dynamodb:LeadingKeys": ["shop#production#STATE"]}
+    assert allows(granted, "dynamodb:PutItem", table, own) == (name == "ReleaseRole")
+    for action in ("dynamodb:Scan", "dynamodb:DeleteTable", "dynamodb:PartiQLSelect"):
+        assert not allows(granted, action, table, own)
