@@ -14,6 +14,7 @@ from burgee.analysis.stats.multiplicity import benjamini_hochberg, sample_ratio
 from burgee.analysis.stats.numeric import rising_root
 from burgee.analysis.stats.planning import power_of_means, power_of_proportions
 from burgee.analysis.stats.sequential import (
+    Walk,
     constant_bounds,
     crossing,
     sequence_bound,
@@ -105,6 +106,44 @@ def test_lan_demets_bounds() -> None:
     bounds = spending_bounds(FIFTHS, 0.05, Spending.OBRIEN_FLEMING)
     assert [round(z, 4) for z in bounds[:1] + bounds[2:]] == [4.8769, 2.6803, 2.2898, 2.0310]
     assert bounds[1] == pytest.approx(3.3569, abs=0.00015)
+
+
+def test_rpacts_bounds_of_obrien_fleming_spending() -> None:
+    """rpact's own test of `typeOfDesign = "asOF", kMax = 3, alpha = 0.03`, which is one-sided."""
+    bounds = spending_bounds((1 / 3, 2 / 3, 1.0), 0.06, Spending.OBRIEN_FLEMING)
+    assert bounds == pytest.approx((3.5815302, 2.417863, 1.9175839), abs=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("information", "spent", "printed"),
+    [
+        ((0.2, 0.4, 1.0), (0.006, 0.012, 0.03), (2.5121443, 2.4228747, 2.0280392)),
+        ((0.3, 0.7, 1.0), (0.0021222083, 0.013687904, 0.03), (2.8594012, 2.2435708, 1.9735737)),
+    ],
+    ids=["Hwang, Shih, DeCani", "Kim, DeMets"],
+)
+def test_rpacts_bounds_with_unequal_information(
+    information: tuple[float, ...], spent: tuple[float, ...], printed: tuple[float, ...]
+) -> None:
+    """rpact's own tests of other spending functions: what is spent is theirs, the integration is ours."""
+    walk, before = Walk(), 0.0
+    for there, now, expected in zip(information, spent, printed, strict=True):
+        bound = walk.bound(there, 2 * (now - before))
+        assert bound == pytest.approx(expected, abs=2e-5)
+        walk.step(there, bound)
+        before = now
+
+
+def test_rpacts_inflation_factor() -> None:
+    """rpact's own test: information 0.2, 0.4, 1 and power 0.86 take 1.0788327 times a fixed design's 8.7681899.
+
+    Its design is one-sided; ours may cross on the other side too, in 5 of 100,000 experiments at the first look.
+    """
+    bounds, fractions = (2.5121443, 2.4228747, 2.0280392), (0.2, 0.4, 1.0)
+    drift = rising_root(lambda z: crossing(bounds, fractions, z) - 0.86, 0.1, 4.0)
+    fixed = (stats.norm.isf(0.03) + stats.norm.isf(0.14)) ** 2
+    assert fixed == pytest.approx(8.7681899, abs=1e-6)
+    assert drift**2 / fixed == pytest.approx(1.0788327, abs=2e-4)
 
 
 def test_the_second_bound_by_quadrature() -> None:

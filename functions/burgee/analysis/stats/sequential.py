@@ -47,7 +47,7 @@ def spending_bounds(
     adds next to none to the look before is the same look with more alpha to spend.
     """
     bounds: list[float] = []
-    walk, before = _Walk(), 0.0
+    walk, before = Walk(), 0.0
     last: tuple[float, float, float] | None = None
     for fraction, there in zip(fractions, information or fractions, strict=True):
         now = spent(spending, min(fraction, 1.0), alpha)
@@ -77,14 +77,14 @@ def constant_bounds(looks: int, alpha: float, spending: Spending) -> tuple[float
 
 def crossing(bounds: tuple[float, ...], fractions: tuple[float, ...], drift: float = 0.0) -> float:
     """The probability that |z| crosses a bound at some look; `drift` is the expected z at full information."""
-    walk, total = _Walk(drift), 0.0
+    walk, total = Walk(drift), 0.0
     for bound, fraction in zip(bounds, fractions, strict=True):
         total += walk.outside(fraction, bound)
         walk.step(fraction, bound)
     return total
 
 
-class _Walk:
+class Walk:
     """The density of the score process among the experiments that have not stopped yet."""
 
     def __init__(self, drift: float = 0.0) -> None:
