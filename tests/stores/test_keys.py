@@ -11,9 +11,11 @@ import pytest
 from burgee.access.keys import Kind, Scope, create, find, listed, named, revoke, rotate
 from burgee.errors import Refused
 from burgee.stores import Shelf, Tenant
+from burgee.times import format_time
 from support.keys import ALL, FAR, HOME, OTHER, act
 
 if TYPE_CHECKING:
+    from burgee.stores import Store
     from support.stores import Open
 
 
@@ -100,3 +102,19 @@ def test_what_cannot_be_is_refused(open_store: Open) -> None:
         create(open_store(Tenant("a/b", "c")), Kind.SERVER, "app", act())
     assert listed(store) == []
     assert create(store, Kind.ADMIN, "app", act()).key.scopes == (Scope.READ,)
+
+
+def test_as_many_keys_as_work_at_once_are_bounded_and_not_those_ever_made(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("burgee.access.keys.MAX_KEYS", 3)
+    made = [create(store, Kind.SERVER, "one", act("key.create")).key for _ in range(3)]
+    with pytest.raises(Refused, match="3 working keys"):
+        create(store, Kind.SERVER, "one", act("key.create"))
+    revoke(store, made[0].id, act("key.revoke"))
+    create(store, Kind.SERVER, "one", act("key.create")._replace(until=format_time(act("x").now + 60)))
+    later = act("key.create")._replace(now=act("x").now + 61)
+    create(store, Kind.SERVER, "one", later)
+    with pytest.raises(Refused, match="3 working keys"):
+        create(store, Kind.SERVER, "one", later)
+    assert len(listed(store)) == 5

@@ -36,6 +36,9 @@ _TOKEN = re.compile(
 LONGEST = 240
 """No token has more characters."""
 MAX_KEYS = 1000
+"""As many keys of a tenant work at once."""
+ENDED_SECONDS = 90 * 86_400
+"""A key that works no more is listed for as long."""
 
 
 class Kind(StrEnum):
@@ -130,8 +133,9 @@ def create(store: Store, kind: Kind, name: str, act: AuditContext, scopes: tuple
     """A new key of the store's tenant, until the act ends. Only admin keys have scopes; without any they read."""
     if kind is not Kind.ADMIN and scopes:
         raise Refused("invalid-key", f"a {kind} key evaluates; only admin keys have scopes")
-    if len(store.shelf(Shelf.KEYS)) >= MAX_KEYS:
-        raise Refused("too-many-keys", f"there are {MAX_KEYS:,} keys already")
+    working = [key for key in map(_load, store.shelf(Shelf.KEYS).values()) if key.fault(act.now) is None]
+    if len(working) >= MAX_KEYS:
+        raise Refused("too-many-keys", f"there are {MAX_KEYS:,} working keys already; revoke some")
     wanted = tuple(scope for scope in Scope if scope in (scopes or (Scope.READ,))) if kind is Kind.ADMIN else ()
     made = _make(store.tenant, Key("", kind, name, wanted, "", "", "", act.until), act)
     store.keep([_put(None, made.key), *act.puts], [act.entry(after=told(made.key))])
@@ -192,7 +196,9 @@ def _make(tenant: Tenant, like: Key, act: AuditContext) -> Made:
 
 
 def _put(before: Key | None, after: Key) -> Put:
-    return Put(Shelf.KEYS, after.id, asdict(after), None if before is None else asdict(before))
+    ends = [parse_time(end) for end in (after.revoked_at, after.expires_at) if end is not None]
+    until = min(ends) + ENDED_SECONDS if ends else None
+    return Put(Shelf.KEYS, after.id, asdict(after), None if before is None else asdict(before), until=until)
 
 
 def _load(record: Mapping[str, Any]) -> Key:

@@ -12,7 +12,7 @@ import typer
 from burgee.cli.options import Json, duration
 from burgee.cli.render import output
 from burgee.cli.stores import Where, described, on_store, opened, require_environment_named
-from burgee.errors import Refused
+from burgee.errors import FlagFileError, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -211,19 +211,40 @@ def status(
 @on_store
 def pull(
     where: Where,
+    temporary: Annotated[
+        bool, typer.Option("--temporary", help="Write also overrides that end by themselves.")
+    ] = False,
 ) -> None:
     """Write live overrides back into the flag file, comments and order kept: then open a pull request."""
+    from burgee.flagfile.compile import compile_file
     from burgee.flagfile.editor import write_back
+    from burgee.releases.pull import pulled, released_definition
 
+    flags = compile_file(where.flags, where.environment)["flags"]
     with opened(where) as store:
-        overrides = store.state().overrides
-    wanted = {name: override.definition for name, override in overrides.items()}
-    failures = write_back(where.flags, where.environment, wanted)
-    for name in wanted:
-        output.say(f"{name}: written")
-    if not wanted:
+        overrides = store.state().overrides.values()
+        found = pulled(overrides, flags, released_definition(store), time.time(), temporary=temporary)
+    refused, failures = dict(found.refused), []
+    try:
+        failures = write_back(where.flags, where.environment, found.wanted)
+    except (Refused, FlagFileError):  # one of them: the others are written all the same
+        for name, definition in found.wanted.items():
+            try:
+                failures = write_back(where.flags, where.environment, {name: definition})
+            except (Refused, FlagFileError) as error:
+                refused[name] = str(error)
+    for name in found.wanted:
+        if name not in refused:
+            output.say(f"{name}: written")
+    for name in found.temporary:
+        output.say(f"{name}: ends by itself, so it is not written; --temporary writes it")
+    for name, why in refused.items():
+        output.tell(f"{name}: not written: {why}", typer.colors.RED)
+    if not overrides:
         output.say("no overrides")
     output.problems(failures)
+    if refused:
+        raise typer.Exit(1)
 
 
 @override_app.command("set")

@@ -1,0 +1,102 @@
+"""What live overrides say of a flag file: the definitions to write into it, and why others cannot be written."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, NamedTuple
+
+from burgee.evaluation.snapshots import definition_digest, load_snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from burgee.model import Definition, Override
+    from burgee.stores import Store
+
+LOOKED_THROUGH = 20
+"""As many releases are searched for the definition that an override was laid over."""
+
+
+class Pulled(NamedTuple):
+    """Definitions to write by flag, None for a flag to take out; why others are not; those that end by themselves."""
+
+    wanted: dict[str, Definition | None]
+    refused: dict[str, str]
+    temporary: list[str]
+
+
+def pulled(
+    overrides: Iterable[Override],
+    flags: Mapping[str, Definition],
+    base: Callable[[str, str | None], Definition | None],
+    now: float,
+    *,
+    temporary: bool = False,
+) -> Pulled:
+    """What overrides in force at `now` say over the file's `flags`; those that end by themselves if `temporary`.
+
+    Where the file has changed since an override was laid, the keys that the override changed are laid over what the
+    file says now; `base` finds what it was laid over, by flag and digest. It is refused where that is not known, or
+    where both changed the same key.
+    """
+    found = Pulled({}, {}, [])
+    for override in overrides:
+        flag, said, git = override.flag, override.definition, flags.get(override.flag)
+        if not override.in_force(now) or definition_digest(said) == definition_digest(git):
+            continue
+        if override.expires_at is not None and not temporary:
+            found.temporary.append(flag)
+        elif definition_digest(git) == override.base_digest:
+            found.wanted[flag] = said
+        else:
+            before = base(flag, override.base_digest)
+            if before is None or said is None or git is None:
+                found.refused[flag] = "the file has changed since the override was laid; clear it, or lay it again"
+                continue
+            merged, clash = _merged(before, said, git)
+            if clash:
+                names = ", ".join(clash)
+                found.refused[flag] = (
+                    f"the file and the override have both changed {names}; say in the file what holds"
+                )
+            elif definition_digest(merged) != definition_digest(git):
+                found.wanted[flag] = merged
+    return found
+
+
+def released_definition(store: Store) -> Callable[[str, str | None], Definition | None]:
+    """Finds a definition by its digest in the live release and those before it."""
+    held: list[Mapping[str, Definition]] = []
+    versions = [store.pointer().version, *(release.version for release in store.releases(limit=LOOKED_THROUGH))]
+    left = iter(dict.fromkeys(version for version in versions if version))
+
+    def find(flag: str, digest: str | None) -> Definition | None:
+        for flags in _read(held, left, store):
+            definition = flags.get(flag)
+            if definition is not None and definition_digest(definition) == digest:
+                return definition
+        return None
+
+    return find
+
+
+def _read(
+    held: list[Mapping[str, Definition]], left: Iterable[int], store: Store
+) -> Iterable[Mapping[str, Definition]]:
+    yield from list(held)
+    for version in left:
+        held.append(load_snapshot(store.payload(version))["flags"])
+        yield held[-1]
+
+
+def _merged(before: Definition, said: Definition, git: Definition) -> tuple[Definition, list[str]]:
+    """The file's definition with the keys that an override changed, and the keys that both changed differently."""
+    keys = list(dict.fromkeys([*before, *said, *git]))
+    changed = [key for key in keys if not _same(key, before, said)]
+    clash = [key for key in changed if not _same(key, before, git) and not _same(key, said, git)]
+    merged = {key: value for key, value in git.items() if key not in changed or key in said}
+    return merged | {key: said[key] for key in changed if key in said}, clash
+
+
+def _same(key: str, one: Definition, other: Definition) -> bool:
+    return (key in one) == (key in other) and json.dumps(one.get(key)) == json.dumps(other.get(key))

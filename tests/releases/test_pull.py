@@ -1,0 +1,135 @@
+"""What overrides write into a flag file that has, or has not, changed since they were laid."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from burgee.evaluation.snapshots import definition_digest, payload
+from burgee.model import Override
+from burgee.releases.pull import pulled, released_definition
+from burgee.stores import Change, Origin
+from burgee.stores.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from burgee.model import Definition
+    from support.cli import Burgee
+
+NOW = 1_795_500_000.0
+ON, OFF = {"status": True}, {"status": False}
+RULE = {"rules": [{"when": {"plan": "pro"}}], "default": {"serve": "off"}}
+
+
+def laid(said: Definition | None, base: Definition | None, expires_at: str | None = None) -> Override:
+    return Override("a", said, "ada", "why", "", "", expires_at, definition_digest(base))
+
+
+def pulling(said: Definition | None, base: Definition | None, git: Definition | None, known: bool = True) -> Any:
+    flags = {} if git is None else {"a": git}
+    found = pulled([laid(said, base)], flags, lambda *_: base if known else None, NOW)
+    return found.wanted.get("a", "nothing") if not found.refused else "refused"
+
+
+@pytest.mark.parametrize(
+    ("said", "base", "git", "wanted"),
+    [
+        (OFF, ON, ON, OFF),
+        (OFF, ON, OFF, "nothing"),
+        (OFF, ON, {**ON, **RULE}, {**OFF, **RULE}),
+        (OFF, {**ON, **RULE}, {**ON, "owner": "b"}, {**OFF, "owner": "b"}),
+        ({**OFF, "owner": "c"}, ON, {**ON, "owner": "b"}, "refused"),
+        ({**OFF, "owner": "b"}, ON, {**ON, "owner": "b"}, {**OFF, "owner": "b"}),
+        ({"status": True, "rollout_percentage": 5}, ON, OFF, {"status": False, "rollout_percentage": 5}),
+        (None, ON, ON, None),
+        (None, ON, {**ON, "owner": "b"}, "refused"),
+        (OFF, ON, None, "refused"),
+        (ON, None, None, ON),
+        (OFF, None, ON, "refused"),
+    ],
+)
+def test_an_override_writes_the_keys_that_it_changed_and_no_others(
+    said: Any, base: Any, git: Any, wanted: Any
+) -> None:
+    assert pulling(said, base, git) == wanted
+
+
+def test_nothing_that_either_said_is_lost_untold() -> None:
+    """Every override over every base, with every file since: each key is what the one who changed it last said."""
+    keys = [{}, {"owner": "x"}, {"owner": "y"}]
+    definitions = [{**status, **key} for status, key in product([ON, OFF], keys)]
+    for said, base, git in product(definitions, repeat=3):
+        wanted = pulling(said, base, git)
+        if wanted == "refused":
+            continue
+        result = git if wanted == "nothing" else wanted
+        for key in ("status", "owner"):
+            if said.get(key) != base.get(key):
+                assert result.get(key) == said.get(key)
+            else:
+                assert result.get(key) == git.get(key)
+
+
+def test_what_an_override_was_laid_over_is_not_known() -> None:
+    assert pulling(OFF, ON, {**ON, **RULE}, known=False) == "refused"
+
+
+def test_what_ends_by_itself_is_written_only_when_asked_for() -> None:
+    later, before = laid(OFF, ON, "2099-01-01T00:00:00Z"), laid(OFF, ON, "2020-01-01T00:00:00Z")
+    none = pulled([later], {"a": ON}, lambda *_: None, NOW)
+    assert (none.wanted, none.temporary) == ({}, ["a"])
+    assert pulled([later], {"a": ON}, lambda *_: None, NOW, temporary=True).wanted == {"a": OFF}
+    assert pulled([before], {"a": ON}, lambda *_: None, NOW, temporary=True).wanted == {}
+
+
+def test_a_definition_is_found_in_releases_before_the_live_one() -> None:
+    store = SqliteStore(":memory:")
+    for number in range(5):
+        flags = {"a": {"status": True, "owner": str(number)}}
+        snapshot = {"format": 1, "environment": None, "flags": flags, "segments": {}, "holdouts": {}}
+        store.stage(payload(snapshot), Origin(), flags=1, at="2027-01-01T00:00:00Z")
+    store.commit(Change(activate=5), expected=0)
+    find = released_definition(store)
+    for number in (0, 4, 2):
+        wanted = {"status": True, "owner": str(number)}
+        assert find("a", definition_digest(wanted)) == wanted
+    assert find("a", definition_digest(OFF)) is None
+    assert find("b", definition_digest(ON)) is None
+    store.close()
+
+
+FILE = """\
+version: 1
+environments: [production]
+flags:
+  a: {description: first}  # of ada
+  b: {description: second}
+  c: {description: third}
+"""
+
+
+def test_pull_keeps_what_a_colleague_committed_and_one_that_cannot_be_written_blocks_no_other(burgee: Burgee) -> None:
+    burgee.write(FILE)
+    on = ("--env", "production")
+    assert burgee("apply", *on).code == 0
+    for flag in ("a", "b"):
+        assert burgee("override", "set", flag, "rollout_percentage=5", "--reason", "why", *on).code == 0
+    assert burgee("override", "set", "c", "--absent", "--reason", "why", *on).code == 0
+    assert (
+        burgee("override", "set", "d", "status=off", "--new", "--reason", "why", "--expires-in", "2h", *on).code == 0
+    )
+    colleague = FILE.replace("{description: first}", "{description: first, owner: bob}")
+    burgee.write(colleague.replace("{description: second}", "{description: second, rollout_percentage: 50}"))
+    ran = burgee("pull", *on)
+    assert ran.code == 1
+    assert "a: written" in ran.out
+    assert "b: not written: the file and the override have both changed rollout_percentage" in ran.err
+    assert "c: not written" in ran.err
+    assert "d: ends by itself" in ran.out
+    text = (burgee.folder / "flags.yaml").read_text(encoding="utf-8")
+    assert "owner: bob" in text
+    assert "# of ada" in text
+    assert "rollout_percentage: 5" in text
+    assert "rollout_percentage: 50" in text
+    assert "d:" not in text
