@@ -178,9 +178,28 @@ def made_version(source: random.Random) -> str:
     """What is, or nearly is, a semantic version."""
     numbers = ["0", "1", "2", "3", "7", "9", "10", "4", "01", "999999999999999999", "1000000000000000000", "٣"]
     core = ".".join(source.choices(numbers, k=source.choice([3, 3, 3, 3, 2, 1, 4])))
-    text = source.choice([core, core, "v" + core, "V" + core, "1.2.3", "1.2.4", "2.0.0"])
+    text = source.choice([core, core, "v" + core, "V" + core, "1.2.3", "1.2.3", "1.2.4", "2.0.0"])
     if source.random() < 0.5:
-        parts = ["rc", "a", "1", "0", "10", "01", "b", "rc-1", "-", "A", "9a", "00a", "ab", "é"]
+        parts = [
+            "rc",
+            "rc",
+            "a",
+            "1",
+            "0",
+            "9",
+            "10",
+            "11",
+            "100",
+            "01",
+            "b",
+            "rc-1",
+            "-",
+            "A",
+            "9a",
+            "00a",
+            "ab",
+            "é",
+        ]
         text += "-" + ".".join(source.choices(parts, k=source.choice([1, 2, 3])))
     if source.random() < 0.3:
         text += "+" + source.choice(["b", "01", "a.b", "", "-"])
@@ -215,7 +234,7 @@ def made_address(source: random.Random) -> str:
         text = source.choice(["::ffff:", "::ffff:", "::", "0:0:0:0:0:ffff:", "2001:db8::1:", text + ":"]) + _ipv4(
             source
         )
-    return text + source.choice(["", "", "", "", "%" + source.choice(["1", "", "a%", "eth0", "/", "::1", ".1"])])
+    return text + source.choice(["", "", "%" + source.choice(["1", "", "a%", "%", "eth0", "/", "::1", ".1"])])
 
 
 def _ipv4(source: random.Random) -> str:

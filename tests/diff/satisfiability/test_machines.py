@@ -118,11 +118,18 @@ def test_words_are_found_as_the_methods_of_strings_find_them(ignore_case: bool) 
         "end": str.endswith,
         "anywhere": str.__contains__,
     }
-    for _ in range(TRIES // 10):
-        words = source.choices(WORDS, k=source.choice([1, 1, 2, 3]))
+    for number in range(TRIES // 10):
+        if number % 2:  # words that are parts of each other
+            pool = ["".join(source.choices("abßS", k=source.choice([1, 2, 3, 4]))) for _ in range(3)]
+        else:
+            pool = WORDS
+        words = source.choices(pool, k=source.choice([1, 1, 2, 3]))
         machines = [(method, Words(where, words, ignore_case)) for where, method in methods.items()]  # type: ignore[arg-type]
         for _ in range(20):
-            text = made_string(source, [Atom("x", "in", f'["{source.choice(words).strip()}"]', False)])
+            pieces = source.choices(
+                [*words, source.choice("abßsS"), made_string(source, [])], k=source.choice([1, 2, 3])
+            )
+            text = "".join(piece[source.choice([0, 0, 1]) : source.choice([None, None, -1])] for piece in pieces)
             folded, parts = (text.casefold(), [word.casefold() for word in words]) if ignore_case else (text, words)
             for method, machine in machines:
                 assert outcomes(machine, text) == (any(method(folded, part) for part in parts),), (
