@@ -1,4 +1,4 @@
-"""What a reviewer is warned of: stable codes, how much each matters, and a user for whom it is true."""
+"""Findings, which warn a reviewer: stable codes, how much each matters, and an example user."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ RULES: dict[Code, Rule] = {
     Code.NOT_EXACT: Rule(
         Severity.WARNING, False, "too many cases to compute: the effect was sampled, with its error"
     ),
-    Code.ON_TRIAL: Rule(Severity.WARNING, True, "what is live is on trial: others have the release before"),
+    Code.ON_TRIAL: Rule(Severity.WARNING, True, "what is live is a canary: others have the release before"),
 }
 
 

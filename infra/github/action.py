@@ -1,6 +1,6 @@
 """What the composite action runs: `review` on a pull request, `release` after the merge.
 
-Everything comes in by environment variables and the event's file; commands are lists, never text for a shell.
+Everything comes in by environment variables and the event's file; commands are lists, never a line for a shell.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def main() -> int:
     try:
         return command(Host.of(os.environ), Inputs.of(os.environ))
     except ActionError as error:
-        told = str(error).replace("%", "%25").replace("\n", "%0A")
-        print(f"::error::{told}", flush=True)  # noqa: T201 - as above
+        message = str(error).replace("%", "%25").replace("\n", "%0A")
+        print(f"::error::{message}", flush=True)  # noqa: T201 - as above
         return 1
 
 

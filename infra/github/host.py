@@ -25,7 +25,7 @@ SUMMARY_LIMIT = 1_000_000
 
 
 class ActionError(Exception):
-    """What stops the action; told as one annotation."""
+    """What stops the action; shown as one annotation."""
 
 
 class Change(NamedTuple):
@@ -52,7 +52,7 @@ class Host:
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Host:
-        """Reads the variables; the event is data in a file, never text in a script."""
+        """Reads the variables; the event is data in a file, never part of a script."""
         if environ.get("GITHUB_EVENT_NAME") == "pull_request_target":
             raise ActionError("run this on pull_request: pull_request_target gives strangers' branches your secrets")
         event = environ.get("GITHUB_EVENT_PATH")
@@ -97,7 +97,7 @@ class Host:
         print(line, flush=True)  # noqa: T201 - the log is what a runner reads
 
     def log_text(self, text: str) -> None:
-        """Lines that others wrote: none of them is taken for a command."""
+        """Lines that others wrote: the runner takes none of them for a command."""
         token = uuid4().hex
         self.log(f"::stop-commands::{token}\n{text.rstrip()}\n::{token}::")
 
@@ -108,7 +108,7 @@ class Host:
                 file.write(cut(markdown, SUMMARY_LIMIT) + "\n")
 
     def put_out(self, name: str, value: str) -> None:
-        """An output of the action: one line, and not a contributor's text."""
+        """An output of the action: one line, never written by a contributor."""
         if self.output_file is not None:
             with self.output_file.open("a", encoding="utf-8") as file:
                 file.write(f"{name}={value.splitlines()[0] if value else ''}\n")
@@ -120,10 +120,10 @@ class Host:
         if mine is None and body is not None:
             self._call("POST", listed, {"body": f"{marker}\n{body}"})
         elif mine is not None:
-            told = f"{marker}\n{body or 'Nothing about flags changes any more.'}"
-            if mine["body"].replace("\r\n", "\n").rstrip() != told.rstrip():
+            wanted = f"{marker}\n{body or 'Nothing about flags changes any more.'}"
+            if mine["body"].replace("\r\n", "\n").rstrip() != wanted.rstrip():
                 place = f"{self.api}/repos/{self.repository}/issues/comments/{int(mine['id'])}"
-                self._call("PATCH", place, {"body": told})
+                self._call("PATCH", place, {"body": wanted})
 
     def _pages(self, url: str) -> Iterator[Any]:
         following: str | None = f"{url}?per_page=100"
@@ -189,8 +189,8 @@ def _wait(error: urllib.error.HTTPError, remaining: int) -> float | None:
     limited = error.code == 429 or (error.code == 403 and "Retry-After" in error.headers)
     if not remaining or not (limited or error.code in {500, 502, 503, 504}):
         return None
-    told = error.headers.get("Retry-After", "1")
-    return min(float(told) if told.isdigit() else 1.0, LONGEST_WAIT)
+    wait = error.headers.get("Retry-After", "1")
+    return min(float(wait) if wait.isdigit() else 1.0, LONGEST_WAIT)
 
 
 def _next(link: str) -> str | None:

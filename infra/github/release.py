@@ -52,15 +52,17 @@ def _release(host: Host, inputs: Inputs, environment: str | None) -> int | None:
     applied = burgee("apply", *options, *inputs.store(inputs.flags, environment))
     live = LIVE.search(applied.stdout)
     if applied.returncode or live is None:
-        told = burgee("plan", *inputs.store(inputs.flags, environment)).stdout
-        _refused(host, where, told + applied.stderr)
+        output = burgee("plan", *inputs.store(inputs.flags, environment)).stdout
+        _refused(host, where, output + applied.stderr)
         return None
     host.summarise(f"### {where}: release {live[1]} is live\n\n{fenced(cut(applied.stdout, 50_000))}")
     host.log_text(applied.stdout)
     return int(live[1])
 
 
-def _refused(host: Host, where: str, told: str) -> None:
-    host.summarise(f"### ❌ {where}: not released\n\n{fenced(cut(told, 50_000))}")
-    host.log_text(told)
-    host.annotate("error", f"{where}: not released; {told.strip().splitlines()[-1] if told.strip() else 'no answer'}")
+def _refused(host: Host, where: str, output: str) -> None:
+    host.summarise(f"### ❌ {where}: not released\n\n{fenced(cut(output, 50_000))}")
+    host.log_text(output)
+    host.annotate(
+        "error", f"{where}: not released; {output.strip().splitlines()[-1] if output.strip() else 'no answer'}"
+    )

@@ -158,7 +158,7 @@ def test_directories_releases_and_what_is_live_can_be_compared(repository: Burge
     assert repository("diff", "release.json", ".").out == "nobody sees a change\n"
 
 
-def test_a_trial_is_told_because_others_have_the_release_before(repository: Burgee) -> None:
+def test_a_canary_is_named_because_others_have_the_release_before(repository: Burgee) -> None:
     live = ("diff", "live:production", "--at", "2027-01-01T00:00:00Z")
     assert repository("apply", "--env", "production").code == 0
     repository.write(BASE.replace("percentage: 1}", "percentage: 3}"))
@@ -167,9 +167,9 @@ def test_a_trial_is_told_because_others_have_the_release_before(repository: Burg
     assert (ran.code, ran.json["flags"]) == (1, [])
     (found,) = ran.json["findings"]
     assert (found["code"], found["details"]) == ("on-trial", ["`release:1` compares with what they have"])
-    assert found["message"].startswith("release 2 is on trial for 10 % of users until ")
+    assert found["message"].startswith("release 2 is a canary for 10 % of users until ")
     for form in ("markdown", "text"):
-        assert "release 2 is on trial for 10 % of users" in repository(*live, "--format", form).out
+        assert "release 2 is a canary for 10 % of users" in repository(*live, "--format", form).out
     assert "2 % off -> on" in repository("diff", "release:1", "--env", "production").out
     assert repository("promote", "--env", "production").code == 0
     assert repository(*live).out == "nobody sees a change\n"

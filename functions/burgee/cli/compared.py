@@ -168,14 +168,14 @@ def _live(where: Where) -> Given:
         snapshot = _loaded(store, version) if version else _nothing(where.environment)
         now = time.time()
         canary = state.pointer.canary_at(now)
-        found = [] if canary is None else [_on_canary(version, canary)]
+        found = [] if canary is None else [_canary(version, canary)]
         served = laid_over(snapshot, state.overrides.values(), now)
         return Given(fixed=served, retired=_given_up(state), findings=found)
 
 
-def _on_canary(version: int, canary: Canary) -> Finding:
+def _canary(version: int, canary: Canary) -> Finding:
     message = (
-        f"release {version} is on trial for {canary.share:g} % of users until {canary.until}: "
+        f"release {version} is a canary for {canary.share:g} % of users until {canary.until}: "
         f"this compares with it, and the other users have release {canary.base}"
     )
     return finding(Code.ON_TRIAL, None, message, details=[f"`release:{canary.base}` compares with what they have"])

@@ -59,7 +59,7 @@ class RegionNames:
         return f"contexts without `{path}`{self.suffix(seen)}"
 
     def targeted(self, seen: Sequence[RuleMatch]) -> str:
-        """The region of users whom targets name."""
+        """The region of users named in targets."""
         return self.named + self.suffix(seen)
 
     def suffix(self, seen: Sequence[RuleMatch]) -> str:

@@ -74,7 +74,7 @@ def _in_python(file: str, tree: ast.Module, flags: Collection[str]) -> tuple[lis
 
 
 def _constants(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    """Names that a module gives a text, once."""
+    """Names that a module binds to a string, once."""
     given: dict[str, list[ast.expr | None]] = {}
     for node in ast.walk(tree):
         if isinstance(node, (ast.Assign, ast.AnnAssign)):

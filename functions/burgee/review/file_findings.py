@@ -37,7 +37,7 @@ READ_UNIT_BYTES = 4_096
 DOLLARS_PER_READ = 0.125e-6
 """A read request unit on demand, us-east-1, 2026; an eventually consistent read of 4 KB takes half of one."""
 READS_PER_MONTH = 100 * 1_000
-"""What the cost of a size is told for: a hundred releases a month, each read by a thousand Lambda environments."""
+"""The reads that a cost is for: a hundred releases a month, each read by a thousand Lambda environments."""
 
 
 class History(NamedTuple):
@@ -118,8 +118,8 @@ def _over_100(side: Side, name: str) -> Iterator[Finding]:
         total = sum(weights.values())
         if total > 100 and all(weight <= 100 for weight in weights.values()):
             got = ", ".join(f"{arm} {100 * weight / total:.3f} %" for arm, weight in weights.items())
-            sum_told = f"{name}: the split of {described(owner)} adds up to {total:g}"
-            message = f"{sum_told}: weights are shares of their sum, so {got}"
+            sum_words = f"{name}: the split of {described(owner)} adds up to {total:g}"
+            message = f"{sum_words}: weights are shares of their sum, so {got}"
             yield finding(Code.OVER_100, name, message)
 
 
@@ -137,13 +137,13 @@ def _crowded(side: Side) -> Iterator[Finding]:
             if low < high:
                 line = Line(TARGETING_KEY, layer_salt(layer))
                 user = next(f"user-{n}" for n in range(1_000_000) if low <= line.bucket(f"user-{n}") < high)
-                sum_told = f"together its flags ask for {total / (BUCKETS // 100):g} % of it"
-                message = f"{one} and {other} share part of layer {layer}; {sum_told}"
+                sum_words = f"together its flags ask for {total / (BUCKETS // 100):g} % of it"
+                message = f"{one} and {other} share part of layer {layer}; {sum_words}"
                 yield finding(Code.OVER_100, other, message, {TARGETING_KEY: user})
 
 
 def correlated(side: Side, wanted: Container[str], world: World) -> Iterator[Finding]:
-    """Pairs of flags that draw from one line, where getting one tells something about getting the other."""
+    """Pairs of flags that draw from one line, where who gets one depends on who gets the other."""
     lines: dict[Line, dict[str, None]] = {}
     for name in side.flags:
         if (side.state(name) or {}).get("status", False) and not side.broken(name):
@@ -211,11 +211,11 @@ def _stale(side: Side, history: History) -> Iterator[Finding]:
         known = [moment for moment in edited if moment is not None]
         since = arrived(side, name, max(known)) if known and len(known) == len(edited) else None
         for one in reasons(side, name, since, history.days):
-            told = finding(Code.STALE, name, f"{name}: {one.message}")
+            stale = finding(Code.STALE, name, f"{name}: {one.message}")
             if one.code != "no-owner":
-                yield told
+                yield stale
             elif owned:
-                yield replace(told, severity=Severity.NOTE)
+                yield replace(stale, severity=Severity.NOTE)
 
 
 class Size(NamedTuple):

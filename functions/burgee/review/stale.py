@@ -58,8 +58,8 @@ def reasons(side: Side, name: str, since: float | None, days: int) -> Iterator[S
     definition = side.flags[name]
     always = None if since is None or definition.get("permanent") else settled(side, name)
     if always is not None and since is not None and side.now - since >= days * DAY:
-        told = f"{always} for everyone, for {int((side.now - since) / DAY)} days (since {format_time(since)[:10]})"
-        yield Stale(name, "settled", f"{told}: put it into the code and remove the flag, or mark it permanent")
+        age = f"{always} for everyone, for {int((side.now - since) / DAY)} days (since {format_time(since)[:10]})"
+        yield Stale(name, "settled", f"{age}: put it into the code and remove the flag, or mark it permanent")
     expires = definition.get("expires")
     if expires is not None and parse_time(expires) <= side.now:
         yield Stale(name, "expired", f"expired on {expires[:10]}: remove it, or move the date")

@@ -141,6 +141,6 @@ def _show(comparison: Comparison, form: Format) -> None:
 
 def _unexplained(after: Given, found: Sequence[Finding]) -> Sequence[Problem]:
     """Faults of HEAD that no finding covers."""
-    told = {one.code for one in found}
-    explained = {"unknown-flag", "unknown-segment", "unknown-holdout"} if "orphaned" in told else set()
+    covered = {one.code for one in found}
+    explained = {"unknown-flag", "unknown-segment", "unknown-holdout"} if "orphaned" in covered else set()
     return [fault for fault in after.faults if fault.code not in explained]

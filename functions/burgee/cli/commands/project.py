@@ -151,13 +151,13 @@ def ci(
 
 def _ci_of(folder: Path) -> Ci:
     """What a repository's files and its remote say; GitHub where they say nothing."""
+    from burgee.cli.git.run import git_output
+
     if (folder / ".gitlab-ci.yml").exists():
         return Ci.GITLAB
     if (folder / ".github").exists() or not folder.exists():
         return Ci.GITHUB
-    command = ["git", "-C", str(folder), "remote", "get-url", "origin"]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed arguments
-    return Ci.GITLAB if "gitlab" in ran.stdout else Ci.GITHUB
+    return Ci.GITLAB if "gitlab" in git_output(folder, "remote", "get-url", "origin") else Ci.GITHUB
 
 
 def _say_differences(done: list[Written]) -> None:

@@ -1,4 +1,4 @@
-"""The text files below a path: what Git follows where it does, and else everything but what tools make."""
+"""The text files below a path: those that Git tracks, or else all but what tools generate."""
 
 from __future__ import annotations
 

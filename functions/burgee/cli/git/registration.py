@@ -38,23 +38,23 @@ def registration(flags: Path, plan: Plan) -> Registration:
     start = plan.start / 1000
     in_time = [version for version in versions if version.at <= start]
     first = in_time[-1] if in_time else versions[0]
-    told = []
+    deviations = []
     if not in_time:
-        told.append(f"registered on {format_time(first.at)[:10]}, after its start")
-    before = first.told
+        deviations.append(f"registered on {format_time(first.at)[:10]}, after its start")
+    before = first.facts
     for version in [one for one in versions if one.at > first.at] + [_Version("", 0.0, _facts(plan))]:
-        if version.told != before:
+        if version.facts != before:
             when = f"{format_time(version.at)[:10]} ({version.commit[:9]})" if version.commit else "not committed yet"
-            told += [f"{when}: {change}" for change in _changes(before, version.told)]
-            before = version.told
-    return Registration(first.commit[:9], tuple(told))
+            deviations += [f"{when}: {change}" for change in _changes(before, version.facts)]
+            before = version.facts
+    return Registration(first.commit[:9], tuple(deviations))
 
 
 @dataclass(frozen=True, slots=True)
 class _Version:
     commit: str
     at: float
-    told: dict[str, Any]
+    facts: dict[str, Any]
 
 
 def _versions(flags: Path, flag: str) -> Iterator[_Version]:
@@ -78,9 +78,9 @@ def _commits(folder: Path) -> list[tuple[str, float]]:
 
 def _facts(plan: Plan) -> dict[str, Any]:
     """What a plan says, in one level, so that a change can be named."""
-    told = {key: value for key, value in dump(plan.experiment).items() if key not in {"auto_expose", "owner"}}
+    facts = {key: value for key, value in dump(plan.experiment).items() if key not in {"auto_expose", "owner"}}
     metrics = {f"metric {name}": dump(metric) for name, metric in plan.metrics.items()}
-    return {**told, "allocation": {arm: round(share, 6) for arm, share in plan.arms.items()}, **metrics}
+    return {**facts, "allocation": {arm: round(share, 6) for arm, share in plan.arms.items()}, **metrics}
 
 
 def _changes(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:

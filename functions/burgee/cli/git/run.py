@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-NOT_RUN = 127
-"""The exit code where Git is not installed or the folder is missing, as a shell gives it."""
+NOT_RUN = 1_000
+"""The exit code where Git is not installed or the folder is missing: one that no process has."""
 
 
 def git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from burgee.cli.git.run import NOT_RUN, git
 from burgee.cli.project.generated import MARKER, body, digest, marked
 from burgee.errors import Refused
 
@@ -100,22 +100,10 @@ def three_way(ours: str, base: str, theirs: str) -> tuple[str, bool]:
         paths = [Path(folder) / name for name in ("yours", "generated-before", "generated-now")]
         for path, text in zip(paths, (ours, base, theirs), strict=True):
             path.write_text(text, encoding="utf-8")
-        command = [
-            "git",
-            "merge-file",
-            "-p",
-            "--diff3",
-            "-L",
-            "yours",
-            "-L",
-            "generated before",
-            "-L",
-            "generated now",
-        ]
-        try:
-            ran = subprocess.run([*command, *map(str, paths)], capture_output=True, check=False)  # noqa: S603
-        except OSError as error:
-            raise Refused("no-git", "merging needs git on the PATH") from error
+        labels = [part for name in ("yours", "generated before", "generated now") for part in ("-L", name)]
+        ran = git(Path(folder), "merge-file", "-p", "--diff3", *labels, *map(str, paths))
+    if ran.returncode == NOT_RUN:
+        raise Refused("no-git", "merging needs git on the PATH")
     if ran.returncode not in range(128):
         raise Refused("merge-failed", ran.stderr.decode(errors="replace").strip())
     return ran.stdout.decode(), ran.returncode != 0

@@ -112,8 +112,8 @@ def plan_lines(made: Plan) -> list[str]:
     """A plan as a reviewer reads it."""
     lines = [f"release {made.version or 'none'} -> the file"]
     if made.canary is not None:
-        told = f"{made.canary.share:g} % of users until {made.canary.until}"
-        lines.append(f"  ! release {made.version} is on trial: {told}; the others get release {made.canary.base}")
+        until = f"{made.canary.share:g} % of users until {made.canary.until}"
+        lines.append(f"  ! release {made.version} is a canary: {until}; the others get release {made.canary.base}")
     lines += [f"  + {name}" for name in made.added]
     for changed in made.changed:
         keys = "; ".join(f"{key}: {short(old)} -> {short(new)}" for key, (old, new) in changed.keys.items())
@@ -136,11 +136,11 @@ def plan_lines(made: Plan) -> list[str]:
 
 
 def live_line(pointer: Pointer, baking: Canary | None) -> str:
-    """What is live from now on, and for whom."""
+    """What is live from now on, and who gets it."""
     if baking is None:
         return f"release {pointer.version} is live"
-    told = f"{baking.share:g} % of users get release {pointer.version} until {baking.until}, then everybody does"
-    return f"{told}; the others get release {baking.base}"
+    canary = f"{baking.share:g} % of users get release {pointer.version} until {baking.until}, then everybody does"
+    return f"{canary}; the others get release {baking.base}"
 
 
 def short(value: Any) -> str:
