@@ -81,7 +81,10 @@ class Ruleset:
             evaluate = self._ready[flag]
         except KeyError:
             evaluate = self._prepare(flag)
-        return evaluate(context, now)
+        try:
+            return evaluate(context, now)
+        except RecursionError:  # of a release from before `lint` bounded this
+            return _broken(flag, "its segments or prerequisites lead too deep into each other")
 
     def evaluate_all(self, context: Context, now: datetime | float | None = None) -> dict[str, Evaluation]:
         """What a context gets of every flag, at one moment, in the file's order."""
@@ -92,7 +95,10 @@ class Ruleset:
         ready = self._plans.get((since, clients)) or self._plan(since, moment, clients=clients)
         if self._segments:
             context = Bulk(context)
-        return every(ready, self._numbered, context, moment)
+        try:
+            return every(ready, self._numbered, context, moment)
+        except RecursionError:
+            return {name: self.evaluate(name, context, moment) for name in ready.answers}
 
     def names(self, now: datetime | float | None = None) -> list[str]:
         """The flags that are served: the file's in its order, then those that only overrides know."""

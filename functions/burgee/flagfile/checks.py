@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from burgee.evaluation.decisions import ONE_LINE
 from burgee.flagfile.experiment_checks import check_experiment
 from burgee.flagfile.grammar import Flag, FlagTest, dump
+from burgee.flagfile.nesting import check_nesting
 from burgee.flagfile.source import near
 from burgee.model import Problem
 from burgee.times import parse_time
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     Layer: TypeAlias = tuple[dict[str, Any], Route]
 
 
+MAX_SHOWN = 20
+"""Names of a cycle that a message has."""
+
+
 def check(source: Source) -> list[Problem]:
     """Every problem of a file, those of reading it included, in the order of the file."""
     found = list(source.problems)
@@ -31,6 +36,7 @@ def check(source: Source) -> list[Problem]:
     for name, flag in source.model.flags.items():
         found += _flag(source, name, flag)
     found += _cycles(source, "flags", {n: _required(f) for n, f in source.model.flags.items()})
+    found += check_nesting(source)
     found += _layers(source)
     order = {document.file: index for index, document in enumerate(source.documents)}
     found.sort(key=lambda problem: (order.get(problem.place.file, -1), problem.place))
@@ -254,25 +260,26 @@ def _cycles(source: Source, section: str, uses: Mapping[str, list[tuple[Route, s
     """Each cycle once, placed where it closes."""
     done: set[str] = set()
     for start in uses:
-        trail: list[str] = []
+        trail: dict[str, int] = {}
         stack: list[tuple[str, Iterator[tuple[Route, str]]]] = []
         if start not in done:
-            stack, trail = [(start, iter(uses[start]))], [start]
+            stack, trail = [(start, iter(uses[start]))], {start: 0}
         while stack:
             name, rest = stack[-1]
             step = next(rest, None)
             if step is None:
                 stack.pop()
-                trail.pop()
+                del trail[name]
                 done.add(name)
             elif step[1] in trail:
-                cycle = [*trail[trail.index(step[1]) :], step[1]]
                 base = ("when",) if section == "segments" else ()
                 place = source.place(section, name, *base, *step[0])
-                yield Problem(place, "cycle", f"this leads back to itself: {' -> '.join(cycle)}")
+                cycle = [inner for inner, _ in stack[trail[step[1]] : trail[step[1]] + MAX_SHOWN]]
+                cycle += ["..."] * (len(stack) - trail[step[1]] > MAX_SHOWN)
+                yield Problem(place, "cycle", f"this leads back to itself: {' -> '.join([*cycle, step[1]])}")
             elif step[1] in uses and step[1] not in done:
+                trail[step[1]] = len(stack)
                 stack.append((step[1], iter(uses[step[1]])))
-                trail.append(step[1])
 
 
 def _layers(source: Source) -> Found:

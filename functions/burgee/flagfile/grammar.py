@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
     from burgee.model import Definition
 
-MAX_CONDITION_DEPTH = 16
+MAX_NESTING = 16
+"""Levels of a condition, those of the segments that it names included: each `any`, `all`, `not` and `segment` is one.
+Also flags in a row, each of which requires the next. Both at once take less than half of Python's stack.
+"""
 
 
 def _status(value: Any) -> Any:
@@ -75,7 +78,7 @@ class Fault(NamedTuple):
 
 def _condition(value: Any) -> Any:
     """All faults of a condition in one error, each with its own place."""
-    faults = list(_condition_faults(value, (), MAX_CONDITION_DEPTH))
+    faults = list(_condition_faults(value, (), MAX_NESTING))
     if faults:
         message = "; ".join(fault.message for fault in faults)
         raise PydanticCustomError("condition", "{message}", {"message": message, "faults": faults})
@@ -86,7 +89,7 @@ def _condition_faults(when: Any, path: tuple[str | int, ...], depth: int) -> Ite
     if not isinstance(when, dict):
         yield Fault(path, "condition-type", f"a condition is a mapping of attributes, not {when!r:.80}")
     elif depth == 0:
-        yield Fault(path, "too-deep", f"conditions nest deeper than {MAX_CONDITION_DEPTH} levels")
+        yield Fault(path, "too-deep", f"conditions nest deeper than {MAX_NESTING} levels")
     else:
         for key, value in when.items():
             yield from _clause_faults(key, value, (*path, key), depth)
