@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -120,6 +121,12 @@ def test_power_from_numbers_and_from_a_plan(experiment: Burgee) -> None:
         (("--baseline", "0.1"), "--effect, --units or both"),
         (("--baseline", "5", "--effect", "1"), "a mean needs --sd"),
         (("--baseline", "0.1", "--effect", "5", "--split", "50"), "two weights or more"),
+        (("--baseline", "0.9", "--effect", "20"), "is 1.08, which is no proportion"),
+        (("--baseline", "0.5", "--effect", "-100"), "is 0, which is no proportion"),
+        (("--baseline", "0.1", "--effect", "0"), "an effect is not 0"),
+        (("--baseline", "5", "--sd", "0", "--effect", "1"), "a standard deviation is above zero"),
+        (("--baseline", "0", "--sd", "2", "--effect", "1"), "a baseline that is not 0"),
+        (("button", "--flags", "nowhere.yaml"), "there is no file nowhere.yaml"),
         (("--baseline", "0.1", "--effect", "5", "--split", "a,b"), "is not weights"),
     ],
 )
@@ -128,6 +135,42 @@ def test_numbers_that_do_not_fit_are_told(burgee: Burgee, arguments: tuple[str, 
     ran = burgee("power", *arguments)
     assert ran.code == 2
     assert told in " ".join(ran.err.replace("│", " ").split())
+
+
+def test_power_needs_no_flag_file_and_arms_share_alpha(burgee: Burgee) -> None:
+    """R's `power.prop.test(p1=.1, p2=.12, power=.8, sig.level=.025)` says n = 4651.4 in each group."""
+    told = burgee("power", "--baseline", "0.1", "--effect", "20", "--split", "1,1,1", "--json").json
+    assert told["alpha"] == 0.025
+    two_of_three = told["sample_size"] * 2 / 3
+    assert two_of_three / 2 == pytest.approx(4651.4, abs=1)
+
+
+def test_before_the_first_record_everything_waits(burgee: Burgee) -> None:
+    burgee.write(FILE)
+    ran = burgee("experiment", "status")
+    assert (ran.code, ran.out) == (0, "button: wait  [0 of 4,000 units, no records yet]\n")
+    assert burgee("experiment", "status", "--json").json[0]["arms"][0]["units"] == 0
+
+
+def test_a_future_time_decides_nothing(burgee: Burgee) -> None:
+    burgee.write(FILE.replace("2026-01-01", "2098-01-01").replace("2026-01-29", "2098-01-29"))
+    written(burgee.folder / ".burgee/events", crowd(200, days=27))
+    ran = burgee("experiment", "report", "button", "--at", "2099-01-01T00:00:00Z", "--format", "json").json
+    assert ran["verdict"]["decision"] in {"wait", "withheld"}
+    assert not any(one["found"] for one in ran["results"])
+
+
+def test_files_are_looked_for_before_the_analysis_is_loaded(burgee: Burgee) -> None:
+    burgee.write(FILE)
+    code = (
+        "import sys; from burgee.cli import main\ntry: main()\nexcept SystemExit: pass\n"
+        "print(sorted({'numpy', 'scipy', 'ibis', 'duckdb', 'pyarrow'} & sys.modules.keys()))"
+    )
+    for arguments in (["experiment", "report", "button"], ["experiment", "status"], ["lint"]):
+        ran = subprocess.run(
+            [sys.executable, "-c", code, *arguments], cwd=burgee.folder, capture_output=True, text=True, check=True
+        )
+        assert ran.stdout.splitlines()[-1] == "[]"
 
 
 def test_lint_warns_of_a_plan_that_is_too_small(burgee: Burgee) -> None:

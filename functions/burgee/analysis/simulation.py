@@ -55,7 +55,7 @@ class Setting:
 
     units: int = 2000
     effect: float = 0.0
-    looks: int = 100
+    looks: int = 20
     alpha: float = 0.05
     seed: int = 1
 

@@ -9,6 +9,7 @@ from burgee.flagfile.experiments import Kind, Method, allocation
 from burgee.flagfile.grammar import dump
 from burgee.flagfile.source import near
 from burgee.model import Problem
+from burgee.times import parse_duration, parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +25,7 @@ def check_experiment(source: Source, name: str, flag: Flag) -> Iterator[Problem]
     if experiment is None:
         return
     yield from _metrics(source, name, experiment)
+    yield from _windows(source, name, experiment)
     yield from _arms(source, name, flag, experiment)
     if experiment.unit not in {None, flag.bucket_by or "user"}:
         place = source.place("flags", name, "experiment", "unit")
@@ -39,7 +41,7 @@ def _metrics(source: Source, name: str, experiment: Experiment) -> Iterator[Prob
     for route, metric in routes:
         place = source.place("flags", name, "experiment", *route)
         if metric in seen:
-            yield Problem(place, "metric-twice", f"{metric} is named already", "a metric has one part to play")
+            yield Problem(place, "metric-twice", f"{metric} is named already", "a metric has one role")
         seen.add(metric)
         if ("metrics", metric) not in source.homes:
             yield _unknown(source, place, metric)
@@ -47,8 +49,30 @@ def _metrics(source: Source, name: str, experiment: Experiment) -> Iterator[Prob
             yield from _undecidable(source, place, metric, experiment)
     for metric in experiment.guardrails:
         place = source.place("flags", name, "experiment", "guardrails", metric, key=True)
+        if metric in experiment.secondary:
+            yield Problem(place, "metric-twice", f"{metric} is named as secondary", "a metric has one role")
         if ("metrics", metric) not in source.homes:
             yield _unknown(source, place, metric)
+
+
+def _windows(source: Source, name: str, experiment: Experiment) -> Iterator[Problem]:
+    """A unit counts in a metric when its window is over, which must be before the look that counts it."""
+    length = parse_time(experiment.end) - parse_time(experiment.start)
+    sequential = experiment.method is Method.GROUP_SEQUENTIAL
+    first = length / experiment.looks if sequential else length
+    for metric in experiment.metrics:
+        known = source.model.metrics.get(metric)
+        if known is None or known.window is None or parse_duration(known.window) < first:
+            continue
+        place = source.place("flags", name, "experiment", "looks" if sequential else "end")
+        look = f"the first of {experiment.looks} looks is after" if sequential else "the experiment lasts"
+        message = f"{metric} counts units after {known.window}, and {look} {first / 86_400:g} days: there are none"
+        hint = (
+            "take fewer looks, a later `end` or a shorter `window`"
+            if sequential
+            else "a later `end`, or a shorter `window`"
+        )
+        yield Problem(place, "experiment-window", message, hint)
 
 
 def _undecidable(source: Source, place: Any, metric: str, experiment: Experiment) -> Iterator[Problem]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Kind(StrEnum):
-    """What a metric says of a unit."""
+    """What a metric says about a unit."""
 
     PROPORTION = "proportion"
     MEAN = "mean"
@@ -62,6 +62,13 @@ def _fraction(value: float) -> float:
     return value
 
 
+def _risk(value: float) -> float:
+    if not 0 < value <= MOST_ALPHA:
+        message = "{value} is not above 0 and at most {most}: that many false alarms decide nothing"
+        raise PydanticCustomError("alpha-range", message, {"value": value, "most": MOST_ALPHA})
+    return value
+
+
 def _positive(value: float) -> float:
     if not 0 < value < float("inf"):
         raise PydanticCustomError("not-positive", "{value} is not above zero", {"value": value})
@@ -74,11 +81,15 @@ def _whole(value: Any) -> Any:
     return value
 
 
+MOST_ALPHA = 0.2
+MOST_LOOKS = 20
+_RISK = {"type": "number", "exclusiveMinimum": 0, "maximum": MOST_ALPHA}
 _FRACTION = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}
 Duration = Annotated[
     str, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": r"^\d{1,6}[smhd]$"})
 ]
 Fraction = Annotated[Number, AfterValidator(_fraction), WithJsonSchema(_FRACTION)]
+Risk = Annotated[Number, AfterValidator(_risk), WithJsonSchema(_RISK)]
 Positive = Annotated[Number, AfterValidator(_positive), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
 Whole = Annotated[int, BeforeValidator(_whole), WithJsonSchema({"type": "integer", "minimum": 1})]
 Property = Annotated[str, Field(min_length=1, max_length=255)]
@@ -157,15 +168,17 @@ class Experiment(Part):
     )
     control: str | None = Field(None, description="The arm compared with; default the first.")
     primary: Name | list[Name] = Field(description="The metric that decides, or several.")
-    secondary: list[Name] = Field(default_factory=list, description="Metrics that are told, but decide nothing.")
+    secondary: list[Name] = Field(default_factory=list, description="Metrics that are reported and decide nothing.")
     guardrails: dict[Name, Guardrail] = Field(default_factory=dict, description="Metrics that must not get worse.")
-    alpha: Fraction = Field(0.05, description="Risk of a false alarm, both sides.")
+    alpha: Risk = Field(0.05, description="Risk of a false alarm, both sides.")
     power: Fraction = Field(0.8, description="Chance to find the minimum detectable effect.")
     minimum_detectable_effect: Positive | None = Field(None, description="In percent of the baseline.")
     baseline: Baseline | None = Field(None, description="What the primary metric is today.")
     sample_size: Whole | None = Field(None, description="Planned units in all arms together.")
     method: Method = Field(Method.FIXED, description="When it may be decided.")
-    looks: Annotated[Whole, Field(le=100)] = Field(5, description="Planned looks of a group-sequential design.")
+    looks: Annotated[Whole, Field(le=MOST_LOOKS)] = Field(
+        5, description="Planned looks of a group-sequential design."
+    )
     spending: Spending = Field(Spending.OBRIEN_FLEMING, description="How alpha is spent over the looks.")
     cuped: Duration | None = Field(None, description="How long before exposure a unit's events reduce the noise.")
     segments: list[Property] = Field(
