@@ -24,6 +24,7 @@ PARAMETERS = {
     "Project": "shop",
     "Repository": "acme/flags",
     "GitHubEnvironment": "production",
+    "Branch": "main",
 }
 ROLE = "arn:aws:iam::111111111111:role/burgee-production-EvaluateFunctionRole-1"
 BOUNDED = {"iam:PermissionsBoundary": PARAMETERS["Boundary"]}
@@ -185,6 +186,22 @@ def test_every_role_of_the_stack_takes_the_boundary() -> None:
         if resource["Type"] == "AWS::IAM::Role":
             assert resource["Properties"]["PermissionsBoundary"] == bounded, name
         assert resource["Type"] != "AWS::Serverless::Function" or "Role" not in resource["Properties"], name
+
+
+def test_who_opens_proposals_writes_nothing_else_and_comes_from_the_branch() -> None:
+    role, table = resources("infra/github/roles.yaml")["ReconcileRole"], PARAMETERS["TableArn"]
+    granted = statements(role)
+    for partition, writes in (("PROPOSALS", True), ("STATE", False), ("AUDIT", False), ("KEYS", False)):
+        keys = {"dynamodb:LeadingKeys": [f"shop#production#{partition}"]}
+        assert allows(granted, "dynamodb:Query", table, keys)
+        assert allows(granted, "dynamodb:PutItem", table, keys) == writes
+        assert not allows(granted, "dynamodb:DeleteItem", table, keys)
+    other = {"dynamodb:LeadingKeys": ["other#production#PROPOSALS"]}
+    assert not allows(granted, "dynamodb:PutItem", table, other)
+    (trusted,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    assert trusted["Condition"]["StringEquals"]["token.actions.githubusercontent.com:sub"] == (
+        "repo:acme/flags:ref:refs/heads/main"
+    )
 
 
 @pytest.mark.parametrize("name", ["ReviewRole", "ReleaseRole"])

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from moto import mock_aws
 
 from burgee.errors import Conflict, NotFound, Refused
 from burgee.evaluation.ruleset import Ruleset
@@ -17,9 +15,7 @@ from burgee.releases.overrides import lay
 from burgee.releases.plan import Verdict, plan
 from burgee.stores import Change, Origin
 from burgee.stores.audit import AuditContext
-from burgee.stores.dynamodb import DynamoDbStore
 from burgee.stores.sqlite import SqliteStore
-from support.dynamodb import CREDENTIALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,20 +32,6 @@ def store() -> Iterator[SqliteStore]:
     store = SqliteStore(":memory:")
     yield store
     store.close()
-
-
-@pytest.fixture(params=["sqlite", "dynamodb"])
-def any_store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    with ExitStack() as stack:
-        if request.param == "dynamodb":
-            stack.enter_context(mock_aws())
-            table = DynamoDbStore("flags")
-            table.create_table()
-            yield stack.enter_context(closing(table))
-        else:
-            yield stack.enter_context(closing(SqliteStore(":memory:")))
 
 
 def snapshot(**flags: Mapping[str, Any]) -> dict[str, Any]:

@@ -149,6 +149,8 @@ class Shelf(StrEnum):
     """When a key was last seen; apart from the keys, so that who evaluates can write these and nothing else."""
     REQUESTS = "requests"
     """Answers to writes that carried an idempotency key."""
+    PROPOSALS = "proposals"
+    """Edits of the flag file that wait for a pull request."""
     SETTINGS = "settings"
     """What the project asks of the service, such as the origins of its browsers."""
 
