@@ -60,7 +60,7 @@ def moves(region: RegionEffect) -> str:
 
 def who(region: RegionEffect) -> str:
     """The users of a region; named ones by their names, or by their number where a condition names them."""
-    keys = f", asked with a {region.keys} key" if region.keys else ""
+    keys = f", asking with a {region.keys} key" if region.keys else ""
     if not region.users:
         return region.when + keys
     if region.named is not None:

@@ -102,7 +102,7 @@ def _loss_message(region: RegionEffect, variant: str | None, lost: Fraction, mov
     if old is not None:
         moved = f"stays at {wording.percent(old)}" if old == new else f"goes from {wording.percent(old)} to "
         shares = f", whose share {moved}" + ("" if old == new else wording.percent(new))
-    return f"{wording.percent(lost)} of {region.when} lose {what}{shares}"
+    return f"{wording.percent(lost)} of {wording.who(region)}{',' if region.keys else ''} lose {what}{shares}"
 
 
 def _rebucketed(change: Change, effect: FlagEffect) -> Iterator[Finding]:
