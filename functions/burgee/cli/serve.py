@@ -91,8 +91,11 @@ def config(app: Any, **more: Any) -> uvicorn.Config:
     """How uvicorn serves it. Proxies are heard by the application, because an evaluation does not depend on them."""
     import uvicorn
 
+    from burgee.web.connections import BoundedProtocol
+
     return uvicorn.Config(
         app,
+        http=BoundedProtocol,
         log_level="warning",
         access_log=False,
         lifespan="off",
@@ -115,14 +118,17 @@ def _application(where: Where, manner: Manner, store: Store, serving: Serving) -
 
     from burgee.cli.recording import LocalReports, recorder
     from burgee.web.app import create_app
+    from burgee.web.connections import behind_proxies
     from burgee.web.front import Setup
 
     # An open service is for this machine: a page whose name was rebound to it gets nothing.
     setup = Setup(ring=KeyRing(store)) if manner.keyed else Setup(hosts=LOOPBACK | {manner.host})
+    proxies = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1,::1")
+    setup = setup._replace(address=behind_proxies(proxies), recorder=recorder(where))
     reports = LocalReports(where.flags, where.project, where.environment or "default")
-    app = create_app(store, serving, setup._replace(recorder=recorder(where)), reports)
+    app = create_app(store, serving, setup, reports)
     # The audit names who wrote, and not the proxy before this service.
-    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1,::1"))
+    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=proxies)
     return app.front
 
 

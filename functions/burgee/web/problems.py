@@ -16,6 +16,8 @@ _STATUSES = {
     "not-killed": 409,
     "override-conflict": 409,
     "stale": 412,
+    "dry-run-busy": 429,
+    "dry-run-too-large": 503,
 }
 """Of what `Refused` says by its code; all else is 422."""
 
@@ -43,7 +45,8 @@ def problem_of(error: Refused | StoreError) -> Reply:
     """What a caller reads of an error that we raise on purpose."""
     if isinstance(error, Refused):
         errors = [{"pointer": "/reason", "detail": str(error)}] if error.code == "reason-required" else None
-        return problem(_STATUSES.get(error.code, 422), error.code, str(error), errors=errors)
+        headers = [(b"retry-after", b"1")] if error.code == "dry-run-busy" else []
+        return problem(_STATUSES.get(error.code, 422), error.code, str(error), *headers, errors=errors)
     if isinstance(error, NotFound):
         return problem(404, "not-found", str(error))
     if isinstance(error, Conflict):

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field
 
-from burgee.diff.effect import effects
-from burgee.diff.records import flag_records
 from burgee.errors import Refused
 from burgee.evaluation.snapshots import load_snapshot
 from burgee.releases.deploy import Consent, live, returning
@@ -17,6 +15,7 @@ from burgee.releases.overrides import laid_over, lift
 from burgee.releases.plan import Verdict, plan
 from burgee.stores.audit import Wanted, search
 from burgee.times import parse_time
+from burgee.web.dry_run import effect
 from burgee.web.exchange import Need
 from burgee.web.replies import etag_of, matches
 from burgee.web.responses import answer
@@ -135,9 +134,9 @@ def _effect(store: Store, version: int, state: State, current: Snapshot, now: fl
     made = plan(state, current, wanted, now)
     staying = [standing.override for standing in made.standings if standing.verdict is not Verdict.EXPIRED]
     before = laid_over(current, state.overrides.values(), now)
-    effect = {"flags": flag_records(effects(before, laid_over(wanted, staying, now), now))}
+    flags = effect(before, laid_over(wanted, staying, now), now)
     overrides = {standing.override.flag: standing.verdict for standing in made.standings}
-    return {"dry_run": True, "effect": effect, "overrides": overrides}
+    return {"dry_run": True, "effect": {"flags": flags}, "overrides": overrides}
 
 
 def _moment(name: str, text: str | None) -> float | None:

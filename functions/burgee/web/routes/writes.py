@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from fastapi import Depends, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from burgee.diff.effect import effects
-from burgee.diff.records import flag_records
 from burgee.errors import Refused
 from burgee.releases.deploy import live, write
 from burgee.releases.overrides import changed, laid_over, served
 from burgee.stores.audit import AuditContext
 from burgee.times import format_time, parse_duration
+from burgee.web.dry_run import effect
 from burgee.web.exchange import Caller, exchange_of, store_of
 from burgee.web.openapi import PROBLEM, needing
 from burgee.web.protection.idempotency import written_with
@@ -175,8 +174,7 @@ class Flags:
             now = time.time()
             before = laid_over(snapshot, state.overrides.values(), now)
             after = laid_over(snapshot, changed(state, checked(state, snapshot)), now)
-            effect = {"flags": flag_records(effects(before, after, now))}
-            return answer(request.request, {"dry_run": True, "effect": effect})
+            return answer(request.request, {"dry_run": True, "effect": {"flags": effect(before, after, now)}})
         write(self.store, checked)
         self.serving.refresh()
         return response

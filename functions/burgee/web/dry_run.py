@@ -1,0 +1,83 @@
+"""The effect of a change for a dry run, within a budget, by a process of its own.
+
+The effect of a large flag can take minutes, all of it in Python, which slows every evaluation of this process. So
+one is computed at a time, by a process that gives way to all others and is ended when its time is over.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from burgee.errors import Refused
+
+if TYPE_CHECKING:
+    from burgee.model import Snapshot
+
+SECONDS = 8.0
+"""A Lambda function has 10 for the whole request."""
+MEMORY = 1024**3
+_OUT_OF_MEMORY = 3
+_CODE = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from burgee.web.dry_run import main; main()"
+_one = Lock()
+
+
+def effect(before: Snapshot, after: Snapshot, now: float) -> list[dict[str, Any]]:
+    """The records of flags that change at `now` (epoch seconds) or later, as `burgee diff --format json` has them.
+
+    Refused while another is computed, and if it takes longer or needs more memory than the budget.
+    """
+    if not _one.acquire(blocking=False):
+        raise Refused("dry-run-busy", "another dry run is being computed; send it again in a moment")
+    try:
+        return _computed(json.dumps({"before": before, "after": after, "now": now}).encode())
+    finally:
+        _one.release()
+
+
+def _computed(request: bytes) -> list[dict[str, Any]]:
+    command = [sys.executable, "-c", _CODE, json.dumps(sys.path)]
+    try:
+        ran = subprocess.run(command, input=request, capture_output=True, timeout=SECONDS, check=False)  # noqa: S603 - ours
+    except subprocess.TimeoutExpired as error:
+        raise _too_large() from error
+    if ran.returncode < 0 or ran.returncode == _OUT_OF_MEMORY:
+        raise _too_large()
+    if ran.returncode:
+        raise RuntimeError(f"the process that computes an effect failed: {ran.stderr.decode(errors='replace')}")
+    records: list[dict[str, Any]] = json.loads(ran.stdout)
+    return records
+
+
+def _too_large() -> Refused:
+    why = f"the effect takes more than {SECONDS:g} s or {MEMORY // 1024**2:,} MB; `burgee diff` has no such limit"
+    return Refused("dry-run-too-large", why)
+
+
+def main() -> None:
+    """The process: a request on its standard input, its records on its standard output."""
+    _give_way()
+    from burgee.diff.effect import effects
+    from burgee.diff.records import flag_records
+
+    request = json.loads(sys.stdin.buffer.read())
+    try:
+        records = flag_records(effects(request["before"], request["after"], request["now"]))
+    except MemoryError:
+        sys.exit(_OUT_OF_MEMORY)
+    json.dump(records, sys.stdout)
+
+
+def _give_way() -> None:
+    """Lets every other process go first, and bounds what this one takes if its parent cannot end it."""
+    try:
+        import os
+        import resource
+    except ImportError:  # not on Windows
+        return
+    os.nice(10)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (int(2 * SECONDS), int(2 * SECONDS)))
