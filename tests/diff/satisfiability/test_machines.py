@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import random
 import sys
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -57,8 +57,10 @@ def test_versions_are_ordered_as_the_parser_orders_them() -> None:
     machines = [(bound, VersionOrder(bound)) for bound in bounds]
     every = version_interval(Interval(None, False, None, False))
     valid = 0
-    for _ in range(TRIES):
-        text = made_version(source)
+    beside = [
+        f"1.2.3-{first}{second}" for first in ("rc", "a", "1", "10") for second in ("", ".0", ".9", ".11", ".1.b")
+    ]
+    for text in [*beside, *VERSIONS, *(made_version(source) for _ in range(TRIES))]:
         version = parse_version(text)
         valid += version is not None
         assert outcomes(every, text) == (version is not None,), text
@@ -153,8 +155,9 @@ def test_patterns_are_found_where_re2_finds_them() -> None:
         for ignore_case in (False, True):
             atom = Atom("x", "matches", f'"{pattern}"'.replace("\\", "\\\\"), ignore_case)
             machine, test = Patterns([pattern], ignore_case), atom.test()
-            for _ in range(TRIES // 50):
-                text = made_string(source, [atom, made_atom(source, "in")])
+            made = [made_string(source, [atom, made_atom(source, "in")]) for _ in range(TRIES // 50)]
+            short = ["".join(chars) for length in range(4) for chars in product("ab\n-B", repeat=length)]
+            for text in [*made, *short]:
                 assert outcomes(machine, text) == (test(text),), (pattern, ignore_case, text)
 
 

@@ -100,6 +100,7 @@ PROVED = [
     {atom("semver_gt", "1.2.3"): True, atom("semver_lt", "1.2.4-0"): True},
     {atom("gt", 2**53): True, atom("lt", 2**53 + 1): True},
     {atom("contains", "a"): True, atom("contains", "A", ignore_case=True): False},
+    {atom("contains", "a"): True, atom("not_contains", ["a"]): True},
     {atom("exists", True): False, atom("ne", "a"): True},
     {has_unit("x"): True, atom("gt", 0): True, atom("lt", 1): True},
     {has_unit("x"): False, atom("matches", "^a"): True},
@@ -158,6 +159,16 @@ def test_what_takes_too_many_states_is_left_open() -> None:
     hard = literals | {atom("matches", "^[^b]*b[^b]*$"): True, atom("contains", "bb"): True}
     assert Solver(max_states=50).solve(hard) in {UNKNOWN, IMPOSSIBLE}
     assert Solver(max_states=5).solve({atom("matches", f"x.{{{n}}}y"): True for n in range(12)}) == UNKNOWN
+
+
+def test_an_item_of_a_list_that_takes_too_many_states_is_left_open() -> None:
+    literals = {
+        atom("contains", "ab", ignore_case=True): True,
+        atom("contains", ["ab", "AB", "Ab"]): False,
+        atom("starts_with", ""): False,
+    }
+    assert Solver().solve(literals) == possible(["aB"])
+    assert Solver(max_states=0).solve(literals) == UNKNOWN
 
 
 def test_half_of_a_surrogate_pair_is_found_by_contains_and_not_by_patterns() -> None:
