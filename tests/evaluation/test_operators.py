@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from burgee.evaluation.conditions import compile_condition
+from burgee.evaluation.explanations import explain
 from burgee.evaluation.operators import IGNORE_CASE, OPERATORS, Inline, OperandError, Operator, check_operand
 from burgee.evaluation.ruleset import OFTEN, Ruleset
 from burgee.flagfile.grammar import json_schema, normalise
@@ -109,7 +110,9 @@ def test_an_operator_is_added_in_one_place(monkeypatch: pytest.MonkeyPatch) -> N
         return operand
 
     inline = Inline("isinstance(value, str) and len(value) == {operand}", bind)
-    monkeypatch.setitem(OPERATORS, "length", Operator(build, "a whole number", inline=inline))
+    monkeypatch.setitem(
+        OPERATORS, "length", Operator(build, "a whole number", "{} of length {}", "{} characters", inline=inline)
+    )
     with pytest.raises(OperandError, match="a whole number"):
         check_operand("length", "x")
     rule = {"when": {"plan": {"length": 3}}, "serve": "on"}
@@ -119,6 +122,7 @@ def test_an_operator_is_added_in_one_place(monkeypatch: pytest.MonkeyPatch) -> N
         assert ruleset.evaluate("f", {"plan": "pro"}).value is True
         assert ruleset.evaluate("f", {"plan": "free"}).value is False
     assert written == [3]
+    assert explain({"plan": {"length": 3}}, {"plan": "free"}, {}) == ["plan is free, the rule wants 3 characters"]
 
 
 def test_the_schema_names_every_operator() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -134,9 +135,7 @@ def test_at_the_bound_half_of_pythons_stack_is_enough(tmp_path: Path) -> None:
     path = tmp_path / "flags.yaml"
     path.write_text(f"version: 1\n{AT_THE_BOUND}", encoding="utf-8")
     snapshot = compile_file(path)
-    depth, frame = 0, sys._getframe()
-    while frame is not None:
-        depth, frame = depth + 1, frame.f_back  # type: ignore[assignment]
+    depth = len(inspect.stack())
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(depth + 500)
     try:

@@ -6,9 +6,10 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from burgee.diff.condition_wording import describe, difference
+from burgee.diff.condition_wording import difference
 from burgee.evaluation.context import TARGETING_KEY
 from burgee.evaluation.definition import segments_of
+from burgee.evaluation.explanations import describe
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

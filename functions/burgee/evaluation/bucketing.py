@@ -9,6 +9,7 @@ The hundreds are the assignment of the first version of this service, `H % 100`;
 from __future__ import annotations
 
 from bisect import bisect_right
+from functools import lru_cache
 from hashlib import sha256
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,13 +22,13 @@ if TYPE_CHECKING:
 BUCKETS = 100_000
 PER_PERCENT = BUCKETS // 100
 
-UNIT_MISSING = Evaluation(
-    None,
-    None,
-    Reason.ERROR,
-    ErrorCode.TARGETING_KEY_MISSING,
-    "bucketing needs a unit, and the context has none",
-)
+
+@lru_cache(maxsize=256)
+def unit_missing(attribute: str) -> Evaluation:
+    """The answer where users are divided by an attribute that a context does not have, one object per attribute."""
+    message = f"users are divided by {attribute!r}, which the context does not have"
+    return Evaluation(None, None, Reason.ERROR, ErrorCode.TARGETING_KEY_MISSING, message)
+
 
 _number = int.from_bytes
 
@@ -71,6 +72,7 @@ def draw(
     """
     suffix = f":{salt}".encode("utf-8", "surrogatepass")
     by_percent = _by_percent(bounds, answers)
+    missing = unit_missing(attribute)
 
     def run(context: Any, _now: float) -> Any:
         try:
@@ -80,7 +82,7 @@ def draw(
             answer = DIVIDED
         if answer is DIVIDED or not unit:
             unit = unit_of(context)
-            return UNIT_MISSING if unit is None else answers[bisect_right(bounds, bucket(unit, salt))]
+            return missing if unit is None else answers[bisect_right(bounds, bucket(unit, salt))]
         return answer
 
     return Draw(run, attribute, suffix, by_percent)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
-from burgee.evaluation.bucketing import BUCKETS, UNIT_MISSING, Draw, draw
+from burgee.evaluation.bucketing import BUCKETS, Draw, draw, unit_missing
 from burgee.evaluation.context import TARGETING_KEY, unit_reader
 from burgee.evaluation.decisions import Default, Holdout, Layer, Requires, Rule, Status, Targets, decisions
 from burgee.evaluation.definition import DEFAULT_RULE, states
@@ -209,11 +209,11 @@ class _Compiler:
             return answers[0]
         if arms.strategy is OURS:
             return draw(self.decided.unit, arms.salt, arms.bounds, answers, self.unit)
-        unit_of = self.unit
+        unit_of, missing = self.unit, unit_missing(self.decided.unit)
 
         def choose(context: Context, _now: float) -> Evaluation:
             unit = unit_of(context)
-            return UNIT_MISSING if unit is None else answers[bisect_right(arms.bounds, arms.place(unit))]
+            return missing if unit is None else answers[bisect_right(arms.bounds, arms.place(unit))]
 
         return choose
 
@@ -229,7 +229,7 @@ class _Compiler:
         if plain and low == 0 and isinstance(high, int):
             return draw(self.decided.unit, salt, (high, BUCKETS), (inside, outside), self.unit)
         unit_of, place = self.unit, self.world.line(salt) if way is OURS else _pinned(way, salt)
-        enter = _run(inside)
+        enter, missing = _run(inside), unit_missing(self.decided.unit)
 
         def general(context: Context, now: float) -> Evaluation | None:
             first, last = share.at(now)
@@ -238,7 +238,7 @@ class _Compiler:
             if first > 0 or last < BUCKETS:
                 unit = unit_of(context)
                 if unit is None:
-                    return UNIT_MISSING
+                    return missing
                 if not first <= place(unit) < last:
                     return outside
             return enter(context, now)

@@ -1,9 +1,9 @@
 """The operators of conditions: one table, `OPERATORS`, and everything that an operator is.
 
-A new operator is one entry of the table: what its operand may be, the test that it makes of it, and, where that is
-faster, the same test as an expression for rules that are asked often. The grammar, the JSON Schema and the generated
-rules read the table. A test asks for its cases in `tests/cases/operators.yaml`; its line in `docs/flag-file.md` is
-for people.
+A new operator is one entry of the table: what its operand may be, the test that it makes of it, its words, and, where
+that is faster, the same test as an expression for rules that are asked often. The grammar, the JSON Schema, the
+generated rules, reviews and explanations read the table. A test asks for its cases in `tests/cases/operators.yaml`;
+its line in `docs/flag-file.md` is for people.
 
 An attribute that is missing, null or of the wrong type does not match; it never errors: so no test passes None.
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from burgee.evaluation.semver import Verdicts, Version, in_caret, in_tilde, parse_whole_version
+from burgee.evaluation.semver import Verdicts, Version, in_caret, in_tilde, parse_version, parse_whole_version
 from burgee.times import parse_instant
 
 if TYPE_CHECKING:
@@ -39,10 +39,17 @@ class Inline(NamedTuple):
 
 
 class Operator(NamedTuple):
-    """`build(operand, ignore_case)` makes the test of an attribute's value. `takes` describes the operand."""
+    """`build(operand, ignore_case)` makes the test of an attribute's value. `takes` describes the operand.
+
+    For people: `clause` takes an attribute and its operand, `wants` takes the operand and says which values pass, and
+    `remark(value, operand)` says what is to be known of a value, "" for nothing.
+    """
 
     build: Callable[[Any, bool], Test]
     takes: str
+    clause: str
+    wants: str
+    remark: Callable[[Any, Any], str] = lambda _value, _operand: ""
     ignores_case: bool = False
     """Whether `ignore_case` may stand beside it."""
     inline: Inline | None = None
@@ -74,7 +81,7 @@ def _scalars(operand: Any, ignore_case: bool) -> dict[str, frozenset[Any]]:
     for item in items:
         kind = _kind(item)
         if kind is None:
-            raise OperandError("a text, number or boolean, or a list of them")
+            raise OperandError("a string, number or boolean, or a list of them")
         kinds.setdefault(kind, set()).add(item.casefold() if ignore_case and kind == "text" else item)
     if not kinds:
         raise OperandError("at least one value")
@@ -131,11 +138,11 @@ def _fold(ignore_case: bool) -> Callable[[Any], Any]:
 def _texts(operand: Any, ignore_case: bool) -> tuple[str, ...]:
     items = operand if isinstance(operand, list) else [operand]
     if not items or not all(isinstance(item, str) for item in items):
-        raise OperandError("a text or a list of texts")
+        raise OperandError("a string or a list of strings")
     return tuple(item.casefold() for item in items) if ignore_case else tuple(items)
 
 
-def _text_operator(method: str) -> Operator:
+def _text_operator(method: str, words: str) -> Operator:
     check: Callable[[str, tuple[str, ...]], bool] = getattr(str, method)
 
     def build(operand: Any, ignore_case: bool) -> Test:
@@ -145,7 +152,8 @@ def _text_operator(method: str) -> Operator:
         return lambda value: isinstance(value, str) and check(value, texts)
 
     inline = Inline(f"{_IS_TEXT}value.{method}({{operand}})", _only_texts)
-    return Operator(build, "a text or a list of texts", ignores_case=True, inline=inline)
+    clause, wants = f"{{}} {words} {{}}", f"a string that {words} {{}}"
+    return Operator(build, "a string or a list of strings", clause, wants, _string_remark, True, inline)
 
 
 def _contains(operand: Any, ignore_case: bool) -> Test:
@@ -191,7 +199,7 @@ def _matches(operand: Any, ignore_case: bool) -> Test:
     return test
 
 
-def _number_operator(compare: Callable[[float, float], bool], sign: str) -> Operator:
+def _number_operator(compare: Callable[[float, float], bool], sign: str, wants: str) -> Operator:
     def build(operand: Any, _ignore_case: bool) -> Test:
         if _kind(operand) != "number":
             raise OperandError("a number")
@@ -199,7 +207,46 @@ def _number_operator(compare: Callable[[float, float], bool], sign: str) -> Oper
             isinstance(value, (int, float)) and value.__class__ is not bool and compare(value, operand)
         )
 
-    return Operator(build, "a number", inline=Inline(f"{_IS_NUMBER}value {sign} {{operand}}"))
+    def remark(value: Any, _operand: Any) -> str:
+        return "" if _kind(value) == "number" else "no number"
+
+    inline = Inline(f"{_IS_NUMBER}value {sign} {{operand}}")
+    return Operator(build, "a number", f"{{}} {sign} {{}}", wants, remark, inline=inline)
+
+
+def _string_remark(value: Any, _operand: Any) -> str:
+    return "" if isinstance(value, str) else "no string"
+
+
+def _scalar_remark(value: Any, operand: Any) -> str:
+    """A value that is like none of the operand's."""
+    kinds = {_kind(item) for item in (operand if isinstance(operand, list) else [operand])}
+    kind = _kind(value)
+    if kind in kinds:
+        return ""
+    return f"a {'string' if kind == 'text' else kind}" if kind else "no string, number or boolean"
+
+
+def _list_remark(value: Any, _operand: Any) -> str:
+    return "" if isinstance(value, (str, list, tuple)) else "no string or list"
+
+
+def _time_remark(value: Any, _operand: Any) -> str:
+    try:
+        parse_instant(value)
+    except (TypeError, ValueError):
+        return "no RFC 3339 time"
+    return ""
+
+
+def _address_remark(value: Any, _operand: Any) -> str:
+    from ipaddress import ip_address
+
+    try:
+        ip_address(value if isinstance(value, str) else "")
+    except ValueError:
+        return "no IP address"
+    return ""
 
 
 def _time_test(compare: Callable[[Instant, Instant], bool]) -> Callable[[Any, bool], Test]:
@@ -227,7 +274,7 @@ def _version(operand: Any) -> Version:
     return version
 
 
-def _version_operator(check: Callable[[Version, Version], bool]) -> Operator:
+def _version_operator(check: Callable[[Version, Version], bool], clause: str, wants: str) -> Operator:
     def verdicts(operand: Any) -> Verdicts:
         return Verdicts(check, _version(operand))
 
@@ -235,7 +282,17 @@ def _version_operator(check: Callable[[Version, Version], bool]) -> Operator:
         known = verdicts(operand)
         return lambda value: (value.__class__ is str or isinstance(value, str)) and known[value]
 
-    return Operator(build, "a semantic version in quotes", inline=Inline(f"{_IS_TEXT}{{operand}}[value]", verdicts))
+    inline = Inline(f"{_IS_TEXT}{{operand}}[value]", verdicts)
+    return Operator(build, "a semantic version in quotes", clause, wants, _version_remark, inline=inline)
+
+
+def _version_remark(value: Any, _operand: Any) -> str:
+    if not isinstance(value, str):
+        return "no version: only a string is one"
+    version = parse_version(value)
+    if version is None:
+        return "no version"
+    return "" if parse_whole_version(value) else f"read as {'.'.join(map(str, version[:3]))}"
 
 
 def _cidr(operand: Any, _ignore_case: bool) -> Test:
@@ -294,35 +351,39 @@ def _text_set(operand: Any) -> frozenset[str] | None:
 _IS_TEXT = "(value.__class__ is str or isinstance(value, str)) and "
 _IS_NUMBER = "(value.__class__ is int or isinstance(value, (int, float)) and value.__class__ is not bool) and "
 
-_SCALAR = "a text, number or boolean"
-_SCALARS = "a list of texts, numbers or booleans"
-_MEMBERS = "a text or other scalar, or a list of them"
+_SCALAR = "a string, number or boolean"
+_SCALARS = "a list of strings, numbers or booleans"
+_MEMBERS = "a string or other scalar, or a list of them"
 _TIME = "an RFC 3339 time"
+_PATTERNS = "an RE2 pattern or a list of them"
+_NETWORKS = "a network such as 10.0.0.0/8, or a list of them"
+_EQUALS = Inline("value == {operand}", _text_alone)
+_AMONG = Inline(f"{_IS_TEXT}value in {{operand}}", _text_set)
 
 OPERATORS: dict[str, Operator] = {
-    "eq": Operator(_equal, _SCALAR, ignores_case=True, inline=Inline("value == {operand}", _text_alone)),
-    "ne": Operator(_unequal, _SCALAR, ignores_case=True),
-    "in": Operator(_one_of, _SCALARS, ignores_case=True, inline=Inline(f"{_IS_TEXT}value in {{operand}}", _text_set)),
-    "not_in": Operator(_none_of, _SCALARS, ignores_case=True),
-    "contains": Operator(_contains, _MEMBERS, ignores_case=True),
-    "not_contains": Operator(_not_contains, _MEMBERS, ignores_case=True),
-    "starts_with": _text_operator("startswith"),
-    "ends_with": _text_operator("endswith"),
-    "matches": Operator(_matches, "an RE2 pattern or a list of them", ignores_case=True),
-    "exists": Operator(_exists, "true or false"),
-    "gt": _number_operator(operator.gt, ">"),
-    "gte": _number_operator(operator.ge, ">="),
-    "lt": _number_operator(operator.lt, "<"),
-    "lte": _number_operator(operator.le, "<="),
-    "before": Operator(_time_test(operator.lt), _TIME),
-    "after": Operator(_time_test(operator.gt), _TIME),
-    "semver_eq": _version_operator(operator.eq),
-    "semver_ne": _version_operator(operator.ne),
-    "semver_gt": _version_operator(operator.gt),
-    "semver_gte": _version_operator(operator.ge),
-    "semver_lt": _version_operator(operator.lt),
-    "semver_lte": _version_operator(operator.le),
-    "semver_tilde": _version_operator(in_tilde),
-    "semver_caret": _version_operator(in_caret),
-    "cidr": Operator(_cidr, "a network such as 10.0.0.0/8, or a list of them"),
+    "eq": Operator(_equal, _SCALAR, "{} = {}", "{}", _scalar_remark, True, _EQUALS),
+    "ne": Operator(_unequal, _SCALAR, "{} is not {}", "anything but {}", _scalar_remark, True),
+    "in": Operator(_one_of, _SCALARS, "{} in {}", "one of {}", _scalar_remark, True, _AMONG),
+    "not_in": Operator(_none_of, _SCALARS, "{} not in {}", "none of {}", _scalar_remark, True),
+    "contains": Operator(_contains, _MEMBERS, "{} contains {}", "{} in it", _list_remark, True),
+    "not_contains": Operator(_not_contains, _MEMBERS, "{} does not contain {}", "no {} in it", _list_remark, True),
+    "starts_with": _text_operator("startswith", "starts with"),
+    "ends_with": _text_operator("endswith", "ends with"),
+    "matches": Operator(_matches, _PATTERNS, "{} matches {}", "a match of {}", _string_remark, True),
+    "exists": Operator(_exists, "true or false", "{} is set: {}", "it set: {}"),
+    "gt": _number_operator(operator.gt, ">", "more than {}"),
+    "gte": _number_operator(operator.ge, ">=", "at least {}"),
+    "lt": _number_operator(operator.lt, "<", "less than {}"),
+    "lte": _number_operator(operator.le, "<=", "at most {}"),
+    "before": Operator(_time_test(operator.lt), _TIME, "{} before {}", "a time before {}", _time_remark),
+    "after": Operator(_time_test(operator.gt), _TIME, "{} after {}", "a time after {}", _time_remark),
+    "semver_eq": _version_operator(operator.eq, "{} = {}", "version {}"),
+    "semver_ne": _version_operator(operator.ne, "{} is not {}", "a version other than {}"),
+    "semver_gt": _version_operator(operator.gt, "{} > {}", "a version above {}"),
+    "semver_gte": _version_operator(operator.ge, "{} >= {}", "version {} or above"),
+    "semver_lt": _version_operator(operator.lt, "{} < {}", "a version below {}"),
+    "semver_lte": _version_operator(operator.le, "{} <= {}", "version {} or below"),
+    "semver_tilde": _version_operator(in_tilde, "{} ~{}", "a version in ~{}"),
+    "semver_caret": _version_operator(in_caret, "{} ^{}", "a version in ^{}"),
+    "cidr": Operator(_cidr, _NETWORKS, "{} in network {}", "an address in {}", _address_remark),
 }

@@ -136,7 +136,7 @@ class Ruleset:
             "steps": [],
         }
         if compiled is not None:
-            explanation["steps"] = _trace(compiled, context, moment)
+            explanation["steps"] = _trace(compiled, context, moment, self._segments)
         return explanation
 
     def check(self) -> dict[str, str]:
@@ -324,14 +324,22 @@ class ClientView:
         return _for_clients(self._ruleset.definition(flag, now))
 
 
-def _trace(flag: Flag, context: Context, now: float) -> list[dict[str, Any]]:
-    """Runs the compiled steps one by one, as evaluation does, and says what each did."""
+def _trace(flag: Flag, context: Context, now: float, segments: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Runs the compiled steps one by one, as evaluation does, and says what each did, and why it passed on."""
+    from burgee.evaluation.explanations import explain
+
     trace = []
-    unit = unit_reader(flag.decisions(now).unit)(context)
+    attribute = flag.decisions(now).unit
+    unit = unit_reader(attribute)(context)
     for step in flag.steps(now):
         answer = step.take(context, now)
         entry: dict[str, Any] = {"step": step.name, "variant": answer and answer.variant}
         entry["verdict"] = "passed on" if answer is None else "answered"
+        why = explain(step.when.when, context, segments) if step.when is not None else []
+        if not why and unit is None and (step.share is not None or step.arms is not None):
+            why = [f"{attribute} is missing, by which users are divided"]
+        if why:
+            entry["why"] = why
         if step.share is not None and unit is not None:
             strategy, salt = step.share.strategy, step.share.salt
             entry["bucket"] = strategy.place(BUCKETS)(unit, salt)

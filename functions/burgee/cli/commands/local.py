@@ -76,10 +76,11 @@ def evaluate(
     steps = told["steps"] if explain else told.pop("steps")
     if json:
         output.as_json(told)
-    elif told["error_code"]:
-        output.tell(f"{told['error_code']}: {told['error_message']}", typer.colors.RED)
     else:
-        output.say(_sentence(told))
+        if told["error_code"]:
+            output.tell(f"{told['error_code']}: {told['error_message']}", typer.colors.RED)
+        else:
+            output.say(_sentence(told))
         for step in steps if explain else ():
             output.say(_step(step))
     raise typer.Exit(int(told["error_code"] is not None))
@@ -134,9 +135,12 @@ def _sentence(told: dict[str, Any]) -> str:
 
 def _step(step: dict[str, Any]) -> str:
     line = f"  {step['step']}: {step['verdict']}"
+    if "why" in step:
+        return "\n".join([line, *(f"    {reason}" for reason in step["why"])])
     if "bucket" in step:
-        low = f"{step['from']:,} <= " if step["from"] else ""
-        line += f"  [bucket of {step['hashed']!r} is {step['bucket']:,}; inside: {low}bucket < {step['below']:,}]"
+        share = f"from {step['from']:,} to below {step['below']:,}" if step["from"] else f"below {step['below']:,}"
+        inside = step["from"] <= step["bucket"] < step["below"]
+        line += f"  [bucket of {step['hashed']!r} is {step['bucket']:,}, {'' if inside else 'not '}{share}]"
     if "arm" in step:
         line += f"  [arm of {step['arm_hashed']!r} at {step['arm']:,} of {step['arms']:,}]"
     return line

@@ -1,0 +1,142 @@
+"""Conditions in words: what they ask (`country in DE, FR and app_version >= 2.3.0`), and why a context fails them.
+
+Nothing that evaluates imports this: answers are explained only to those who ask.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from burgee.evaluation.conditions import tests_of
+from burgee.evaluation.context import reader
+from burgee.evaluation.operators import IGNORE_CASE, OPERATORS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from burgee.model import Context
+
+MAX_ITEMS = 4
+MAX_TEXT = 60
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+
+
+def explain(when: Mapping[str, Any], context: Context, segments: Mapping[str, Any]) -> list[str]:
+    """Why a context does not meet a condition: a sentence for each clause that is false, none where it meets it.
+
+    `segments` are conditions by name. KeyError for a segment or an operator that does not exist.
+    """
+    return list(_reasons(when, context, segments, "the rule"))
+
+
+def _reasons(when: Mapping[str, Any], context: Context, segments: Mapping[str, Any], asker: str) -> Iterator[str]:
+    for key, value in when.items():
+        if key == "all":
+            for part in value:
+                yield from _reasons(part, context, segments, asker)
+        elif key == "any":
+            yield from _none_of([list(_reasons(part, context, segments, asker)) for part in value])
+        elif key == "not":
+            if not any(_reasons(value, context, segments, asker)):
+                yield f"{describe(value)} holds, {asker} wants that it does not"
+        elif key == "segment":
+            names = [value] if isinstance(value, str) else value
+            yield from _none_of(
+                [list(_reasons(segments[name], context, segments, f"segment {name}")) for name in names]
+            )
+        else:
+            yield from _attribute_reasons(key, value, context, asker)
+
+
+def _none_of(alternatives: Sequence[Sequence[str]]) -> Iterator[str]:
+    """The reasons against each of several, one of which would do; nothing where one has none."""
+    if not all(alternatives):
+        return
+    if len(alternatives) == 1:
+        yield from alternatives[0]
+    else:
+        yield "; nor: ".join(" and ".join(reasons) for reasons in alternatives)
+
+
+def _attribute_reasons(path: str, value: Any, context: Context, asker: str) -> Iterator[str]:
+    operands = tests_of(value)
+    found = reader(path)(context)
+    ignore_case = bool(operands.get(IGNORE_CASE))
+    for name, operand in operands.items():
+        if name == IGNORE_CASE or OPERATORS[name].build(operand, ignore_case)(found):
+            continue
+        wanted = _wanted(name, operand) + (", in any case" if ignore_case else "")
+        if found is None:
+            yield f"{path} is missing, {asker} wants {wanted}"
+        else:
+            remark = OPERATORS[name].remark(found, operand)
+            yield f"{path} is {shown(found)}{f' ({remark})' if remark else ''}, {asker} wants {wanted}"
+
+
+def _wanted(operator: str, operand: Any) -> str:
+    if operator == "exists":
+        return "any value" if operand else "none"
+    if operator == "in" and isinstance(operand, list) and len(operand) == 1:
+        return shown(operand[0])
+    return OPERATORS[operator].wants.format(shown(operand))
+
+
+def describe(when: Mapping[str, Any], segments: Mapping[str, str] | None = None) -> str:
+    """A whole condition on one line; `segments` says more of some segments."""
+    return " and ".join(_clauses(when, segments or {})) or "everyone"
+
+
+def _clauses(when: Mapping[str, Any], segments: Mapping[str, str]) -> Iterator[str]:
+    for key, value in when.items():
+        if key in {"any", "all"}:
+            joined = f" {'or' if key == 'any' else 'and'} ".join(_grouped(part, segments) for part in value)
+            yield f"({joined})" if len(when) > 1 else joined
+        elif key == "not":
+            yield f"not ({describe(value, segments)})"
+        elif key == "segment":
+            names = [value] if isinstance(value, str) else value
+            yield "segment " + " or ".join(f"{name}{segments.get(name, '')}" for name in names)
+        elif isinstance(value, dict):
+            case = ", in any case" if value.get(IGNORE_CASE) else ""
+            asked = {operator: operand for operator, operand in value.items() if operator != IGNORE_CASE}
+            yield from (_clause(key, operator, operand) + case for operator, operand in asked.items())
+        else:
+            yield _clause(key, "in" if isinstance(value, list) else "eq", value)
+
+
+def _grouped(when: Mapping[str, Any], segments: Mapping[str, str]) -> str:
+    parts = list(_clauses(when, segments))
+    return f"({' and '.join(parts)})" if len(parts) > 1 else "".join(parts)
+
+
+def _clause(path: str, operator: str, operand: Any) -> str:
+    if operator == "exists":
+        return f"{path} is set" if operand else f"{path} is not set"
+    if operator in {"in", "not_in"} and isinstance(operand, list) and len(operand) == 1:
+        operator, operand = ("eq", operand[0]) if operator == "in" else ("ne", operand[0])
+    known = OPERATORS.get(operator)
+    return known.clause.format(path, shown(operand)) if known else f"{path} {operator} {shown(operand)}"
+
+
+def shown(operand: Any) -> str:
+    """A value or a list of them as a sentence quotes it: strings bare where nothing else reads so."""
+    if isinstance(operand, list):
+        first = operand if len(operand) == MAX_ITEMS + 1 else operand[:MAX_ITEMS]
+        more = len(operand) - len(first)
+        return ", ".join(map(shown, first)) + (f" and {more:,} more" if more else "")
+    text = operand if isinstance(operand, str) and not _reads_as_another(operand) else _json(operand)
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
+
+
+def _reads_as_another(text: str) -> bool:
+    """Whether a string without quotes would be taken for nothing, a number, a boolean or several items."""
+    return not text.strip() or text in {"true", "false", "null"} or "," in text or _NUMBER.fullmatch(text) is not None
+
+
+def _json(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):  # an object of the application's own, or thousands of digits
+        return f"a value of type {type(value).__name__}"
