@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 SENT = int(os.environ.get("BURGEE_HOSTILE", "1000"))
 LONG = "a whole number that Python does not write"
-STRANGE = [
+STRANGE: list[Any] = [
     *(None, True, False, 0, -1, 1.5, 1e15, 1e16, 1e100, 1e308, -1e308, 10**400, LONG, [], [1], {}, {"a": {}}),
     *(
         "",

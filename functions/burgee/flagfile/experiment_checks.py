@@ -56,23 +56,14 @@ def _metrics(source: Source, name: str, experiment: Experiment) -> Iterator[Prob
 
 
 def _windows(source: Source, name: str, experiment: Experiment) -> Iterator[Problem]:
-    """A unit counts in a metric when its window is over, which must be before the look that counts it."""
+    """A unit counts in a metric when its window is over, which must be before the experiment is."""
     length = parse_time(experiment.end) - parse_time(experiment.start)
-    sequential = experiment.method is Method.GROUP_SEQUENTIAL
-    first = length / experiment.looks if sequential else length
     for metric in experiment.metrics:
         known = source.model.metrics.get(metric)
-        if known is None or known.window is None or parse_duration(known.window) < first:
-            continue
-        place = source.place("flags", name, "experiment", "looks" if sequential else "end")
-        look = f"the first of {experiment.looks} looks is after" if sequential else "the experiment lasts"
-        message = f"{metric} counts units after {known.window}, and {look} {first / 86_400:g} days: there are none"
-        hint = (
-            "take fewer looks, a later `end` or a shorter `window`"
-            if sequential
-            else "a later `end`, or a shorter `window`"
-        )
-        yield Problem(place, "experiment-window", message, hint)
+        if known is not None and known.window is not None and parse_duration(known.window) >= length:
+            place = source.place("flags", name, "experiment", "end")
+            message = f"{metric} counts units after {known.window}, and the experiment lasts {length / 86_400:g} days"
+            yield Problem(place, "experiment-window", message, "a later `end`, or a shorter `window`")
 
 
 def _undecidable(source: Source, place: Any, metric: str, experiment: Experiment) -> Iterator[Problem]:
