@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from starlette.testclient import TestClient
 
+from burgee.errors import Refused
 from burgee.evaluation.ruleset import Ruleset
 from burgee.evaluation.snapshots import definition_digest, payload
 from burgee.flagfile.compile import compile_file
@@ -62,6 +63,18 @@ def test_a_wish_becomes_an_override_that_tells_who_why_when_and_over_what() -> N
 def test_a_flag_that_git_does_not_know_is_laid_over_nothing() -> None:
     (laid,) = lay(state(), snapshot(), "new", {"status": True}, ACT).lay
     assert laid.base_digest is None
+
+
+def test_a_name_that_git_gave_up_is_taken_again_only_on_purpose() -> None:
+    gone = State(Pointer(3, "d", 7), {}, {"old": T})
+    with pytest.raises(Refused, match="--reuse") as refusal:
+        lay(gone, snapshot(), "old", {"status": True}, ACT)
+    assert refusal.value.code == "name-retired"
+    assert len(lay(gone, snapshot(), "old", {"status": True}, ACT, reuse=True).lay) == 1
+    assert len(lay(gone, snapshot(old={"status": True}), "old", {"status": False}, ACT).lay) == 1
+    laid = State(gone.pointer, {"old": override("old", {"status": True})}, gone.retired)
+    assert len(lay(laid, snapshot(), "old", {"status": False}, ACT).lay) == 1
+    assert list(lay(gone, snapshot(), "old", None, ACT).lift) == ["old"]
 
 
 def test_deleting_a_flag_of_the_release_serves_it_as_absent() -> None:

@@ -173,7 +173,7 @@ class Machine(RuleBasedStateMachine):
     @rule(flag=st.sampled_from(NAMES), wanted=st.none() | st.sampled_from(DEFINITIONS))
     def override(self, flag: str, wanted: Any) -> None:
         act = self.act()
-        write(self.store, lambda state, current: lay(state, current, flag, wanted, act))
+        write(self.store, lambda state, current: lay(state, current, flag, wanted, act, reuse=True))
         git = live(self.store)[1]["flags"].get(flag)
         if definition_digest(git) == definition_digest(wanted) and not self.store.state().pointer.canary_at(
             self.clock
@@ -209,7 +209,7 @@ class Machine(RuleBasedStateMachine):
 
         def staged(*arguments: Any, **options: Any) -> Any:
             answer = stage(*arguments, **options)
-            write(store, lambda state, current: lay(state, current, "c", DEFINITIONS[2], act))
+            write(store, lambda state, current: lay(state, current, "c", DEFINITIONS[2], act, reuse=True))
             return answer
 
         racing.stage = staged

@@ -82,12 +82,25 @@ def lift(state: State, snapshot: Snapshot, flag: str, act: AuditContext) -> Chan
     return Change(lift=[flag], audit=[entry])
 
 
-def lay(state: State, snapshot: Snapshot, flag: str, wanted: Mapping[str, Any] | None, act: AuditContext) -> Change:
+def lay(  # noqa: PLR0913 - the state and the snapshot, and what is to become of a flag of them
+    state: State,
+    snapshot: Snapshot,
+    flag: str,
+    wanted: Mapping[str, Any] | None,
+    act: AuditContext,
+    *,
+    reuse: bool = False,
+) -> Change:
     """The change after which `flag` is served as `wanted`, None for absent; no override stays where Git agrees.
 
     During a canary it stays all the same: for users of the base Git does not say so.
-    Raises pydantic.ValidationError where `wanted` is not in the grammar, Refused where it cannot be served.
+    Raises pydantic.ValidationError where `wanted` is not in the grammar, Refused where it cannot be served, or where
+    Git gave the name up: old code may still ask for it, unless `reuse`.
     """
+    known = flag in snapshot["flags"] or flag in state.overrides
+    if wanted is not None and not known and flag in state.retired and not reuse:
+        message = f"{flag}: Git has given the name up; old code may still ask for it; --reuse or ?reuse=true takes it"
+        raise Refused("name-retired", message)
     before = served(state, snapshot, flag, act.now)
     after = None if wanted is None else normalise(wanted)
     git = snapshot["flags"].get(flag)

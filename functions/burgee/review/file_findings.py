@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 MAX_CASES = 5_000
 MAX_PAIRS = 500
-MAX_OVERRIDE_BYTES = 350_000
+LARGE_FLAG_BYTES = 300_000
 MAX_RELEASE_BYTES = 4 * 1024 * 1024
 NEAR = 0.8
 READ_UNIT_BYTES = 4_096
@@ -235,7 +235,7 @@ def size(snapshot: Snapshot) -> Size:
 
 
 def oversize(before: Snapshot | None, after: Snapshot) -> Iterator[Finding]:
-    """A release near its limit, a flag too large for an override, and a jump in size."""
+    """A release near its limit, a flag that makes every override large, and a jump in size."""
     new = size(after)
     old = None if before is None else size(before)
     cost = f"{new.json:,} bytes, {new.stored:,} stored; reading it costs about ${new.monthly:,.2f} a month"
@@ -248,8 +248,11 @@ def oversize(before: Snapshot | None, after: Snapshot) -> Iterator[Finding]:
         yield finding(Code.OVERSIZE, None, f"the release grows from {old.json:,} bytes to {cost}")
     for name, definition in after["flags"].items():
         length = len(json.dumps(definition, ensure_ascii=False).encode("utf-8", "surrogatepass"))
-        if length > NEAR * MAX_OVERRIDE_BYTES and (before is None or before["flags"].get(name) != definition):
-            message = f"{name} takes {length:,} bytes, and an override of it must fit into {MAX_OVERRIDE_BYTES:,}"
+        if length > LARGE_FLAG_BYTES and (before is None or before["flags"].get(name) != definition):
+            message = (
+                f"{name} takes {length:,} bytes, which every override of it writes and every evaluator reads again; "
+                "a condition on an attribute takes a line"
+            )
             yield finding(Code.OVERSIZE, name, message)
 
 

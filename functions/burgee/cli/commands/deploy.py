@@ -261,6 +261,7 @@ def set_override(
     ] = None,
     absent: Annotated[bool, typer.Option("--absent", help="Serve the flag as if it were not there.")] = False,
     new: Annotated[bool, typer.Option("--new", help="Make a flag that nothing defines yet.")] = False,
+    reuse: Annotated[bool, typer.Option("--reuse", help="Take a name again that was given up.")] = False,
 ) -> None:
     """Say something over the release, at once: `burgee override set beta status=off --reason "it blinks"`."""
     from burgee.cli.git.origin import whoami
@@ -282,7 +283,7 @@ def set_override(
         if definition is None and not new:
             raise _unknown(flag, {**snapshot["flags"], **current.overrides}, "; --new makes it")
         wanted = {key: value for key, value in {**(definition or {}), **changes}.items() if value is not None}
-        return lay(current, snapshot, flag, None if absent else wanted, act)
+        return lay(current, snapshot, flag, None if absent else wanted, act, reuse=reuse)
 
     with opened(where) as store:
         _grammatically(lambda: write(store, decide))

@@ -71,14 +71,19 @@ router = APIRouter(tags=["management"], responses=COMMON)
 
 
 @router.post("/flags", status_code=201, responses=EXISTS | DRY_RUN | STALE, **needs(Need.WRITE))
-def create_flag(flags: CallerFlags, write: Write, body: NewFlag) -> Response:
+def create_flag(
+    flags: CallerFlags,
+    write: Write,
+    body: NewFlag,
+    reuse: Annotated[bool, Query(description="Take a name again that Git has given up.")] = False,
+) -> Response:
     """Make a flag that Git does not know yet."""
     act, wanted = write.act("flag.create", body.author, body.reason, body.expires_in), _sent(body)
 
     def new(state: State, snapshot: Snapshot) -> Change:
         if served(state, snapshot, body.flag_name, act.now) is not None:
             raise Refused("exists", f"Feature flag '{body.flag_name}' already exists")
-        return lay(state, snapshot, body.flag_name, {"status": body.status, **wanted}, act)
+        return lay(state, snapshot, body.flag_name, {"status": body.status, **wanted}, act, reuse=reuse)
 
     return flags.write(write, body.flag_name, new, 201)
 
