@@ -15,7 +15,7 @@ PACKAGE = FUNCTIONS / "burgee"
 
 # From the bottom up. A package imports from the rows listed before its own, and from its own row what BESIDE names.
 ROWS = [
-    {"errors", "model", "findings", "numeric", "times", "version"},
+    {"errors", "model", "findings", "numeric", "records", "times", "version"},
     {"evaluation", "stores"},
     {"flagfile", "diff", "events", "access"},
     {"review", "serving", "importers", "analysis"},
@@ -23,7 +23,7 @@ ROWS = [
     {"web"},
     {"cli", "handlers"},
 ]
-BESIDE = {"errors": {"model"}, "findings": {"model"}, "model": {"times"}, "diff": {"flagfile"}}
+BESIDE = {"errors": {"model"}, "findings": {"model"}, "model": {"records", "times"}, "diff": {"flagfile"}}
 # Only these may import it: statistics are an extra, and no function loads them.
 ONLY_BY = {"analysis": {"cli"}, "importers": {"cli"}, "handlers": set(), "cli": set()}
 AWS = {"stores.dynamodb", "events.firehose_sink", "handlers.audit_stream"}

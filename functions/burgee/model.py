@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
+from burgee.records import dataclass, field
 from burgee.times import parse_time
 
 Context: TypeAlias = Mapping[str, Any]

@@ -80,15 +80,14 @@ class Table(ThreadingHTTPServer):
     def __init__(self, behind: str) -> None:
         super().__init__(("127.0.0.1", 0), Fault)
         self.behind = behind.removeprefix("http://")
-        self.met = 0
+        self.over = Event()
         self.answers: dict[bytes, tuple[int, bytes]] = {}
         self.begin("calm")
         Thread(target=self.serve_forever, args=(0.1,), daemon=True).start()
 
     def begin(self, phase: str) -> None:
         """What happens from now on."""
-        if hasattr(self, "over"):
-            self.over.set()
+        self.over.set()
         self.phase, self.over, self.met, self.number = phase, Event(), 0, count()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -245,8 +244,8 @@ class Load:
                     faults.append(fault)
                 free.append(one if fault is None else Asker(self.port))
         poll.close()
-        for one in [*free, *busy.values()]:
-            one.socket.close()
+        for asker in [*free, *busy.values()]:
+            asker.socket.close()
         return took, faults
 
     def _message(self, one: Asker, number: int) -> bytes:

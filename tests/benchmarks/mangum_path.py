@@ -50,8 +50,8 @@ def ours() -> Any:
 
     with tempfile.TemporaryDirectory() as folder:
         snapshot = {"format": 1, "environment": None, "flags": flags(), "segments": {}, "holdouts": {}}
-        wiring.RELEASE = Path(folder) / "release.json"
-        wiring.RELEASE.write_bytes(dump_bundle(Bundle(snapshot, Origin())))
+        wiring.RELEASE = f"{folder}/release.json"
+        Path(wiring.RELEASE).write_bytes(dump_bundle(Bundle(snapshot, Origin())))
         from burgee.handlers import evaluate
 
     return evaluate.handler

@@ -71,7 +71,9 @@ def test_numbers_keep_their_types(open_store: Open) -> None:
 
 @pytest.mark.parametrize("payload", [b"", bytes(range(256)), b"x" * 5], ids=["empty", "binary", "short"])
 def test_a_payload_is_bytes_whatever_they_are(store: Store, payload: bytes) -> None:
-    assert store.payload(staged(store, payload).version) == payload
+    release = staged(store, payload)
+    assert store.payload(release.version) == payload
+    assert store.load(release.version) == (release, payload)
 
 
 def test_a_payload_larger_than_one_record_comes_back_whole(store: Store) -> None:

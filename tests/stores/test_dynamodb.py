@@ -14,6 +14,7 @@ from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
 
 from burgee.errors import Conflict, Corrupt, NotFound, StoreError, StoreUnavailable
+from burgee.serving.serving import Serving
 from burgee.stores import Change, Origin, Pointer, Put, Shelf, State
 from burgee.stores.dynamodb import DynamoDbStore
 from burgee.stores.dynamodb_writes import CHUNK_BYTES
@@ -305,6 +306,13 @@ def test_records_beyond_what_a_transaction_takes_are_refused_whole(store: Dynamo
     with pytest.raises(StoreError, match="100"):
         store.commit(Change(puts=puts), expected=0)
     assert store.state() == State()
+
+
+def test_what_starts_reads_the_state_and_of_its_release_each_item_once(store: DynamoDbStore) -> None:
+    released(store, b'{"format": 1, "flags": {"a": {"status": true}}}')
+    gets, queries = before(store, "GetItem", lambda _: None), before(store, "Query", lambda _: None)
+    assert Serving(store).ruleset().names() == ["a"]
+    assert (len(gets), len(queries)) == (2, 1)
 
 
 def test_polling_costs_one_eventually_consistent_read_of_a_small_item(store: DynamoDbStore) -> None:

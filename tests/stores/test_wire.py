@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from base64 import b64encode
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,9 +20,11 @@ from hypothesis import strategies as st
 
 from burgee.errors import StoreUnavailable
 from burgee.stores.dynamodb_http import Credentials, Wire, sign
+from support.certificates import authority
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 NOW = 1_800_000_000.0
 TEXT = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=40)
@@ -166,4 +169,44 @@ def test_without_credentials_nothing_is_asked(table: Table, url: str | None) -> 
         environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = url
     with pytest.raises(StoreUnavailable, match="credentials"):
         Wire(environment).get_item(TableName="t")
+    assert table.asked == []
+
+
+@pytest.fixture
+def secure(table: Table, tmp_path: Path) -> Path:
+    """The table over https, hanging up after each answer; the file with its authority's certificate."""
+    made = authority(tmp_path)
+    table.socket = made.server.wrap_socket(table.socket, server_side=True)
+    table.environment["AWS_ENDPOINT_URL"] = f"https://127.0.0.1:{table.server_port}"
+    return made.bundle
+
+
+def test_certificates_are_loaded_once_for_all_connections(
+    table: Table, secure: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contexts: list[ssl.SSLContext] = []
+
+    def counted(**more: Any) -> ssl.SSLContext:
+        contexts.append(create_default_context(**more))
+        return contexts[-1]
+
+    create_default_context = ssl.create_default_context
+    monkeypatch.setattr(ssl, "create_default_context", counted)
+    table.answers = [(200, {})] * 5
+    wire = Wire({**table.environment, "AWS_CA_BUNDLE": str(secure)})
+    for _ in range(5):
+        assert wire.get_item(TableName="flags") == {}
+        wire.close()
+    assert len(contexts) == 1
+    assert contexts[0].verify_mode is ssl.CERT_REQUIRED
+    assert contexts[0].check_hostname
+
+
+@pytest.mark.usefixtures("secure")
+def test_a_server_that_nobody_vouches_for_is_told_nothing(table: Table, tmp_path: Path) -> None:
+    other = authority(tmp_path, "other").bundle
+    for more in ({}, {"AWS_CA_BUNDLE": str(other)}):
+        wire = Wire({**table.environment, **more})
+        with pytest.raises(StoreUnavailable, match="certificate"):
+            wire.get_item(TableName="flags")
     assert table.asked == []

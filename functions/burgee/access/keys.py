@@ -10,14 +10,13 @@ has the SHA-256 of the whole token, which for 256 random bits needs no salt and 
 from __future__ import annotations
 
 import re
-import secrets
-from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from hashlib import sha256
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from burgee.errors import Corrupt, Refused
+from burgee.records import asdict, dataclass, replace
 from burgee.stores import Put, Shelf, Tenant
 from burgee.times import format_time, parse_time
 
@@ -85,7 +84,7 @@ class Key:
         return compare_digest(digest(token).encode(), self.digest.encode())
 
 
-_FIELDS = tuple(one.name for one in fields(Key))
+_FIELDS = Key.__match_args__
 
 
 class Named(NamedTuple):
@@ -184,6 +183,8 @@ def _working(store: Store, key: str, now: float) -> Key:
 
 def _make(tenant: Tenant, like: Key, act: AuditContext) -> Made:
     """A key like another, with an id and a secret of its own."""
+    import secrets  # what evaluates makes no keys
+
     key = secrets.token_hex(8)
     where = f"{tenant.project}/{tenant.environment}"
     token = f"burgee_{like.kind}_{where}_{key}_{secrets.token_hex(32)}"

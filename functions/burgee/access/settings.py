@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from burgee.errors import Corrupt, Refused
+from burgee.records import asdict, dataclass
 from burgee.stores import Put, Shelf
 
 if TYPE_CHECKING:

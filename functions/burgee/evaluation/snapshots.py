@@ -32,6 +32,11 @@ def load_snapshot(data: bytes) -> Snapshot:
             snapshot = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise Corrupt(f"the release is not JSON: {error}") from error
+    return as_snapshot(snapshot)
+
+
+def as_snapshot(snapshot: Any) -> Snapshot:
+    """A JSON value as a snapshot; Corrupt if it is none."""
     if not isinstance(snapshot, dict) or snapshot.get("format") != FORMAT:
         raise Corrupt("the release is not a snapshot of a format that this version reads")
     for section in ("flags", "segments", "holdouts"):

@@ -9,10 +9,10 @@ from __future__ import annotations
 import hmac
 import os
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from burgee.numeric import is_number
+from burgee.records import dataclass
 from burgee.times import parse_time
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from burgee.handlers import wiring
+from burgee.handlers import startup, wiring
 from burgee.web.evaluation_app import evaluation_app
 from burgee.web.gateway import gateway
 
@@ -15,3 +15,4 @@ wiring.snapshots(_serving, _store)
 _app = evaluation_app(_serving, _store, wiring.setup(_store, wiring.ACCESS))
 
 handler = gateway(wiring.draining(_app), wiring.BASE_PATHS)
+startup.started()

@@ -6,10 +6,8 @@ import logging
 import os
 import random
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from burgee.access.key_cache import KeyRing
 from burgee.serving.bundle import Bundle, load_bundle
 from burgee.serving.serving import PATIENCE_SECONDS, Serving
 from burgee.stores import Tenant
@@ -36,12 +34,17 @@ UNIT_SECRET = os.environ.get("BURGEE_UNIT_SECRET", "")
 LOG_LEVEL = os.environ.get("BURGEE_LOG_LEVEL", "INFO")
 ACCESS = os.environ.get("BURGEE_ACCESS", "keys")
 BASE_PATHS = parse_base_paths(os.environ.get("BURGEE_BASE_PATH", ""))
-RELEASE = Path(__file__).parents[2] / "release.json"
+# Not by pathlib, which takes as long to import as most of this project's modules.
+RELEASE = os.path.join(os.path.dirname(__file__), "../../release.json")  # noqa: PTH118, PTH120
 
 
 def bundled() -> Bundle | None:
     """The release that `make build` put at the root of the package."""
-    return load_bundle(RELEASE.read_bytes()) if RELEASE.exists() else None
+    try:
+        with open(RELEASE, "rb") as file:  # noqa: PTH123
+            return load_bundle(file.read())
+    except FileNotFoundError:
+        return None
 
 
 def table() -> Store:
@@ -81,7 +84,11 @@ def setup(store: Store | None, access: str) -> Setup:
     """How requests are let in: by `keys`, by whom API Gateway vouches for (`iam`, `jwt`), or all of them (`open`)."""
     if access not in {"keys", "iam", "jwt", "open"}:
         raise ValueError(f"BURGEE_ACCESS is {access!r}; it may be keys, iam, jwt or open")
-    ring = KeyRing(store, project=TENANT.project) if store is not None and access == "keys" else None
+    ring = None
+    if store is not None and access == "keys":
+        from burgee.access.key_cache import KeyRing
+
+        ring = KeyRing(store, project=TENANT.project)
     watchers: list[Callable[[Summary], None]] = [
         RequestLog(sys.stdout.write, every=LOG_LEVEL == "DEBUG"),
         Metrics(sys.stdout.write, function=os.environ.get("AWS_LAMBDA_FUNCTION_NAME")),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from burgee.errors import Corrupt
-from burgee.evaluation.snapshots import load_snapshot
+from burgee.evaluation.snapshots import as_snapshot, uncollected
+from burgee.records import asdict
 from burgee.stores import Origin
 
 if TYPE_CHECKING:
@@ -23,16 +23,15 @@ class Bundle(NamedTuple):
 
 def dump_bundle(bundle: Bundle) -> bytes:
     """A bundle as the bytes of release.json."""
-    told = {"origin": asdict(bundle.origin), "snapshot": bundle.snapshot}
-    return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
+    value = {"origin": asdict(bundle.origin), "snapshot": bundle.snapshot}
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def load_bundle(data: bytes) -> Bundle:
     """The bytes of release.json as a bundle; Corrupt if they are none."""
     try:
-        told = json.loads(data)
-        origin = Origin(**told["origin"])
-        snapshot = told["snapshot"]
-    except (KeyError, TypeError, ValueError) as error:
+        with uncollected():
+            value = json.loads(data)
+        return Bundle(as_snapshot(value["snapshot"]), Origin(**value["origin"]))
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise Corrupt(f"this is not a bundled release: {error!r}") from error
-    return Bundle(load_snapshot(json.dumps(snapshot).encode()), origin)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from http.client import HTTPException
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 from burgee.errors import Corrupt, Denied, StoreUnavailable
 from burgee.evaluation.ruleset import Ruleset
-from burgee.evaluation.snapshots import load_snapshot, payload
+from burgee.evaluation.snapshots import as_snapshot, uncollected
 from burgee.model import Override
 from burgee.serving.serving import CanaryRollout, Served
 from burgee.stores import Canary
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MAX_BYTES = 32 * 1024 * 1024
 
@@ -55,20 +58,25 @@ class HttpSource:
 
 
 def read(data: bytes) -> Served:
-    """The body of `GET /ruleset`; Corrupt where it is none."""
+    """The body of `GET /ruleset`; Corrupt if it is none."""
     if len(data) > MAX_BYTES:
         raise Corrupt(f"the ruleset has more than {MAX_BYTES:,} bytes")
     try:
-        told: dict[str, Any] = json.loads(data)
-        overrides = [Override(**override) for override in told["overrides"]]
-        current, version = _ruleset(told, overrides), int(told["version"])
-        trial = told.get("trial")
-        if trial is not None:
-            trial = CanaryRollout(current, _ruleset(trial, overrides), version, Canary(**trial["bake"]))
-        return Served(current, version, str(told["source"]), trial)
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        with uncollected():
+            body: dict[str, Any] = json.loads(data, parse_constant=_refuse)
+        overrides = [Override(**override) for override in body["overrides"]]
+        current, version = _ruleset(body, overrides), int(body["version"])
+        rollout, base = None, body.get("trial")
+        if base is not None:
+            rollout = CanaryRollout(current, _ruleset(base, overrides), version, Canary(**base["bake"]))
+        return Served(current, version, str(body["source"]), rollout)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise Corrupt(f"this is not a ruleset: {error!r}") from error
 
 
-def _ruleset(told: dict[str, Any], overrides: list[Override]) -> Ruleset:
-    return Ruleset(load_snapshot(payload(told["snapshot"])), overrides, told["release"])
+def _ruleset(body: Mapping[str, Any], overrides: list[Override]) -> Ruleset:
+    return Ruleset(as_snapshot(body["snapshot"]), overrides, body["release"])
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import dataclass
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -13,6 +12,7 @@ from burgee.evaluation.bucketing import bucket, canary_salt, threshold
 from burgee.evaluation.context import TARGETING_KEY, unit_reader
 from burgee.evaluation.ruleset import Ruleset
 from burgee.evaluation.snapshots import EMPTY, load_snapshot
+from burgee.records import dataclass
 from burgee.times import parse_time
 
 if TYPE_CHECKING:
@@ -133,7 +133,8 @@ class StoreSource:
 
 
 def _load(store: Store, version: int) -> tuple[Snapshot, Mapping[str, Any]]:
-    snapshot, record = load_snapshot(store.payload(version)), store.release(version)
+    record, payload = store.load(version)
+    snapshot = load_snapshot(payload)
     release: dict[str, Any] = {"version": record.version, "digest": record.digest}
     if record.origin.commit:
         release["commit"] = record.origin.commit

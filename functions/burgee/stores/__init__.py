@@ -7,10 +7,10 @@ before it or after it and never between.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from burgee.records import dataclass, field
 from burgee.times import parse_time
 
 if TYPE_CHECKING:
@@ -193,6 +193,9 @@ class Store(Protocol):
 
     def payload(self, version: int) -> bytes:
         """A release's bytes, checked against its digest (`Corrupt` if they differ)."""
+
+    def load(self, version: int) -> tuple[Release, bytes]:
+        """A release's record and bytes, as `release` and `payload` give them, for what one of them reads."""
 
     def releases(self, *, limit: int = 20, before: int | None = None) -> Sequence[Release]:
         """Newest first, versions below `before`."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from burgee.records import replace
 from burgee.stores import AuditEntry
 from burgee.times import format_time, parse_time
 

@@ -27,12 +27,12 @@ import random
 import time
 import zlib
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from uuid import uuid4
 
 from burgee.errors import Conflict, Corrupt, NotFound, StoreError, StoreUnavailable
+from burgee.records import asdict
 from burgee.stores import AuditEntry, Change, Origin, Pointer, Release, State, Tenant
 from burgee.stores.dynamodb_items import (
     Place,
@@ -181,14 +181,18 @@ class DynamoDbStore:
 
     def payload(self, version: int) -> bytes:
         """A release's bytes, checked against its digest."""
+        return self.load(version)[1]
+
+    def load(self, version: int) -> tuple[Release, bytes]:
+        """A release's record and its bytes, checked against its digest."""
         with _translated():
             item = self._record(version)
-            digest, blob, chunks = as_release(item).digest, item["blob"]["S"], int(item["chunks"]["N"])
+            release, blob, chunks = as_release(item), f"BLOB#{item['blob']['S']}", int(item["chunks"]["N"])
             try:
-                return self._read_chunks(f"BLOB#{blob}", chunks, digest, consistent=False)
+                return release, self._read_chunks(blob, chunks, release.digest, consistent=False)
             except Corrupt:
                 # The record may lead its chunks by a moment under eventual consistency.
-                return self._read_chunks(f"BLOB#{blob}", chunks, digest, consistent=True)
+                return release, self._read_chunks(blob, chunks, release.digest, consistent=True)
 
     def releases(self, *, limit: int = 20, before: int | None = None) -> Sequence[Release]:
         """Newest first, versions below `before`."""

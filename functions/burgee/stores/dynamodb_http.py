@@ -20,6 +20,7 @@ from burgee.times import parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from ssl import SSLContext
 
 REFRESH_BEFORE = 300
 """Credentials that run out within these seconds are fetched anew."""
@@ -39,8 +40,8 @@ class Credentials(NamedTuple):
 class Wire:
     """Reads a region's tables; its methods are botocore's, as far as this project calls them.
 
-    `environment` is where AWS keeps credentials, region and endpoint. Connections are kept open, as many as threads
-    ask at once.
+    `environment` is where AWS keeps credentials, region, endpoint and certificates. As many connections are kept open
+    as threads ask at once.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Wire:
         self._endpoint = urlsplit(told or f"https://dynamodb.{self._region}.{_suffix(self._region)}")
         self._credentials: Credentials | None = None
         self._idle: list[HTTPConnection] = []
+        self._tls: SSLContext | None = None
 
     def get_item(self, **request: Any) -> dict[str, Any]:
         """One item, under `Item` where there is one."""
@@ -125,8 +127,11 @@ class Wire:
             self._idle.pop().close()
 
     def _connected(self) -> HTTPConnection:
-        kind = HTTPSConnection if self._endpoint.scheme == "https" else HTTPConnection
-        return kind(self._endpoint.netloc, timeout=self._timeout)
+        if self._endpoint.scheme != "https":
+            return HTTPConnection(self._endpoint.netloc, timeout=self._timeout)
+        if self._tls is None:
+            self._tls = _tls_context(self._environment.get("AWS_CA_BUNDLE"))
+        return HTTPSConnection(self._endpoint.netloc, timeout=self._timeout, context=self._tls)
 
     def _current(self) -> Credentials:
         """The function's own credentials: in its environment, or, under SnapStart, from the address it names."""
@@ -181,6 +186,15 @@ def sign(
     signature = hmac.digest(key, text.encode(), "sha256").hex()
     authorization = f"AWS4-HMAC-SHA256 Credential={credentials.key}/{scope}, SignedHeaders={listed}"
     return {**told, "Authorization": f"{authorization}, Signature={signature}"}
+
+
+def _tls_context(bundle: str | None) -> SSLContext:
+    """What trusts the system's certificates, or those of a bundle. Loading them takes longer than a connection."""
+    from ssl import create_default_context
+
+    context = create_default_context(cafile=bundle or None)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 def _suffix(region: str) -> str:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 import time
 import zlib
-from dataclasses import asdict
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from burgee.errors import Conflict, NotFound, StoreError, StoreUnavailable
+from burgee.records import asdict
 from burgee.stores import AuditEntry
 from burgee.stores.dynamodb_items import dumped, numeric
 

@@ -6,12 +6,12 @@ import copy
 import json
 import time
 import zlib
-from dataclasses import asdict
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from burgee.errors import Conflict, Corrupt, NotFound
 from burgee.model import Override
+from burgee.records import asdict
 from burgee.stores import AuditEntry, Canary, Change, Origin, Pointer, Release, State, Tenant
 from burgee.stores.sqlite_file import DatabaseFile
 
@@ -119,6 +119,10 @@ class SqliteStore:
         if sha256(payload).hexdigest() != row[1]:
             raise Corrupt(f"release {version} does not match its digest")
         return payload
+
+    def load(self, version: int) -> tuple[Release, bytes]:
+        """A release's record and its bytes, checked against its digest."""
+        return self.release(version), self.payload(version)
 
     def releases(self, *, limit: int = 20, before: int | None = None) -> Sequence[Release]:
         """Newest first, versions below `before`."""

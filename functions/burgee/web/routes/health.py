@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from burgee.records import asdict
 from burgee.serving.serving import NOBODY
 from burgee.times import format_time
 from burgee.version import __version__

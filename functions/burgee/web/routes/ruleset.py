@@ -5,10 +5,10 @@ They name users and say every flag, so they are for servers, never for browsers.
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from burgee.records import asdict
 from burgee.web.exchange import Need
 from burgee.web.openapi import METADATA, read
 from burgee.web.replies import tagged, unless_held, written

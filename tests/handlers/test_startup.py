@@ -1,0 +1,29 @@
+"""The collector while a function starts, and after."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from support.lambda_runtime import FUNCTIONS
+
+CODE = """
+import gc, burgee, typing
+passes = []
+gc.callbacks.append(lambda phase, _: passes.append(phase))
+import burgee.handlers.{handler}
+assert not passes, passes
+assert gc.isenabled()
+assert gc.get_freeze_count() > 10_000, gc.get_freeze_count()
+"""
+
+
+def test_nothing_is_collected_while_the_evaluation_function_is_imported_and_all_is_spared_after() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", CODE.format(handler="evaluate")],
+        cwd=FUNCTIONS,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr

@@ -1,0 +1,109 @@
+"""Records are dataclasses to whoever looks, whenever they look: compared with those that `dataclasses` makes."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import pickle
+import subprocess
+import sys
+from dataclasses import FrozenInstanceError
+from typing import Any
+
+import pytest
+
+from burgee import model, records, stores
+from burgee.access.keys import Key, Kind
+
+POINTER = stores.Pointer(3, "abc", 7, stores.Canary(2, 10.0, "s", "u"))
+EXAMPLES: list[Any] = [
+    stores.Tenant("shop"),
+    POINTER,
+    stores.Pointer(),
+    stores.State(),
+    stores.State(POINTER, {"a": model.Override("a", None, "ada", "why", "t", "t")}),
+    stores.Release(1, "d", stores.Origin("c"), "t", 2, 3),
+    stores.Change(activate=3),
+    model.Evaluation(True, "on", model.Reason.STATIC, metadata={}),
+    model.Place("flags.yaml", 3, 1),
+    Key("id", Kind.SERVER, "app", (), "digest", "t", "ada"),
+]
+
+
+def twin(record: Any) -> Any:
+    """The same record, its class made by `dataclasses`."""
+    body: dict[str, Any] = {"__annotations__": dict.fromkeys(record.__slots__, "Any")}
+    for one in dataclasses.fields(record):
+        if one.default is not dataclasses.MISSING:
+            body[one.name] = one.default
+        elif one.default_factory is not dataclasses.MISSING:
+            body[one.name] = dataclasses.field(default_factory=one.default_factory)
+    made: Any = dataclasses.dataclass(frozen=True, slots=True)(type(type(record).__name__, (), body))
+    return made(**{name: getattr(record, name) for name in record.__slots__})
+
+
+@pytest.mark.parametrize("record", EXAMPLES, ids=repr)
+def test_a_record_is_what_dataclasses_would_make_of_it(record: Any) -> None:
+    other = twin(record)
+    assert repr(record) == repr(other)
+    assert dataclasses.is_dataclass(type(record))
+    assert dataclasses.asdict(record) == dataclasses.asdict(other) == records.asdict(record)
+    assert [one.name for one in dataclasses.fields(record)] == [one.name for one in dataclasses.fields(other)]
+    assert type(record).__match_args__ == type(other).__match_args__
+    assert not hasattr(record, "__dict__")
+    for again in (copy.copy(record), copy.deepcopy(record), pickle.loads(pickle.dumps(record))):
+        assert again == record
+        assert again is not record
+    first = record.__slots__[0]
+    changed = dataclasses.replace(record, **{first: "another"})
+    assert changed != record
+    assert getattr(changed, first) == "another"
+    assert changed == records.replace(record, **{first: "another"})
+    assert record != other, "of another class"
+    try:
+        expected = hash(other)
+    except TypeError:
+        with pytest.raises(TypeError):
+            hash(record)
+    else:
+        assert hash(record) == expected
+
+
+def test_a_record_cannot_be_changed() -> None:
+    tenant = stores.Tenant()
+    with pytest.raises(FrozenInstanceError):
+        tenant.project = "other"  # type: ignore[misc]
+    with pytest.raises(FrozenInstanceError):
+        del tenant.project  # type: ignore[misc]
+    with pytest.raises((AttributeError, TypeError)):
+        tenant.colour = "red"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("arguments", "more"), [((1, 2, 3), {}), ((), {"colour": 1}), (("a",), {"project": "b"})])
+def test_wrong_arguments_are_refused(arguments: tuple[Any, ...], more: dict[str, Any]) -> None:
+    for _ in range(2):
+        with pytest.raises(TypeError):
+            stores.Tenant(*arguments, **more)
+    assert stores.Tenant() == stores.Tenant("default", "default")
+
+
+def test_what_is_missing_is_named() -> None:
+    with pytest.raises(TypeError, match="digest"):
+        stores.Release(1)  # type: ignore[call-arg]
+
+
+def test_defaults_are_made_anew() -> None:
+    assert stores.State().overrides is not stores.State().overrides
+
+
+def test_places_are_ordered_as_they_stand() -> None:
+    places = [model.Place("b", 1, 1), model.Place("a", 2, 1), model.Place("a", 1, 9)]
+    assert sorted(places) == [places[2], places[1], places[0]]
+    assert places[1] >= places[2]
+    assert places[1] <= places[1]
+    assert str(places[0]) == "b:1:1"
+
+
+def test_the_vocabulary_loads_no_dataclasses() -> None:
+    code = "import sys, burgee.stores, burgee.model; burgee.stores.State(); sys.exit('dataclasses' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
