@@ -102,6 +102,7 @@ def config(app: Any, **more: Any) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=5,
+        timeout_worker_healthcheck=30,  # by default a process that takes five seconds to start, never does
         **more,
     )
 
