@@ -14,7 +14,7 @@ import pytest
 from burgee.errors import Conflict, NotFound
 from burgee.model import Override
 from burgee.stores import AuditEntry, Canary, Change, Origin, Pointer, Put, Shelf, State, Tenant
-from burgee.stores.audit import Wanted, search
+from burgee.stores.audit import AuditFilter, search
 from burgee.times import format_time
 from support.stores import AT, committed, entry, override, released, staged
 
@@ -253,9 +253,9 @@ def test_the_order_of_the_audit_log_is_that_of_the_commits_whatever_the_clocks_s
     seen = stores[0].audit(limit=100)
     assert [one.reason for one in seen] == [entry(number).reason for number in reversed(range(2 * len(moments)))]
     assert [one.id for one in seen] == sorted({one.id for one in seen}, reverse=True)
-    found = search(stores[0], Wanted(since=1.8e9 + 1)).entries
+    found = search(stores[0], AuditFilter(since=1.8e9 + 1)).entries
     assert [one.reason for one in found] == [entry(number).reason for number in (19, 18, 17, 16, 13, 12)]
-    found = search(stores[0], Wanted(until=1.8e9)).entries
+    found = search(stores[0], AuditFilter(until=1.8e9)).entries
     assert [one.reason for one in found] == [entry(number).reason for number in (9, 8, 7, 6)]
 
 

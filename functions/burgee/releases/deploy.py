@@ -55,7 +55,7 @@ def live(store: Store) -> tuple[State, Snapshot]:
 
 
 def write(store: Store, decide: Callable[[State, Snapshot], Change]) -> None:
-    """Reads, decides and commits, again when somebody else came first; Conflict when that happens every time."""
+    """Reads, decides and commits, again where another writer was first; Conflict when that happens every time."""
     for attempt in range(ATTEMPTS):
         state, snapshot = live(store)
         try:
@@ -83,7 +83,7 @@ def preview(
 def apply(store: Store, wanted: Snapshot, origin: Origin, act: AuditContext, consent: Consent | None = None) -> Plan:
     """Releases `wanted` and returns the plan that was carried out; writes nothing where nothing would change.
 
-    Raises Refused with what to consent to, Conflict if somebody else wrote meanwhile.
+    Raises Refused with what to consent to, Conflict if another writer committed meanwhile.
     """
     consent = consent or Consent()
     state, current = live(store)
@@ -193,10 +193,10 @@ def _insist(made: Plan, live_flags: int, wanted_flags: int, consent: Consent) ->
 
 
 def _conflicts(made: Plan, consent: Consent) -> None:
-    """What overrides stand in the way of."""
+    """Raises Refused where overrides stand in the way."""
     if made.broken:
-        told = "; ".join(f"{flag}: {why}" for flag, why in made.broken.items())
-        raise Refused("invalid-release", f"cannot be served with the overrides that stay: {told}")
+        faults = "; ".join(f"{flag}: {why}" for flag, why in made.broken.items())
+        raise Refused("invalid-release", f"cannot be served with the overrides that stay: {faults}")
     conflicts = made.having(Verdict.CONFLICT)
     if conflicts and consent.overrides == "refuse":
         names = ", ".join(standing.override.flag for standing in conflicts)

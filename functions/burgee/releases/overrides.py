@@ -1,4 +1,4 @@
-"""What an operator's wish does to the state, as values: no store, no clock, no HTTP."""
+"""What an operator's override changes in the state, as values: no store, no clock, no HTTP."""
 
 from __future__ import annotations
 

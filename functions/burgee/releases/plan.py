@@ -26,7 +26,7 @@ class Verdict(StrEnum):
     KEPT = "kept"
     """Git says what it said when the override was laid: the override stays."""
     CONFLICT = "conflict"
-    """Git changed to something else: somebody has to decide."""
+    """Git changed to something else: the deploy asks what to do."""
     EXPIRED = "expired"
     """Its time is over: it goes."""
 
@@ -69,7 +69,7 @@ class Plan:
     canary: Canary | None = None
 
     def having(self, verdict: Verdict) -> list[Standing]:
-        """The overrides that meet this fate."""
+        """The overrides with this verdict."""
         return [standing for standing in self.standings if standing.verdict is verdict]
 
 
@@ -135,7 +135,7 @@ def _standing(
 
 
 def _keys(before: Definition, after: Definition) -> dict[str, tuple[Any, Any]]:
-    """Keys that differ; where only their order does, the whole is told so that nothing changes unseen."""
+    """Keys that differ; where only their order does, both are given whole, so that nothing changes unseen."""
     every = list(dict.fromkeys([*before, *after]))
     return {
         key: (before.get(key), after.get(key))
@@ -146,9 +146,9 @@ def _keys(before: Definition, after: Definition) -> dict[str, tuple[Any, Any]]:
 
 def _shared(current: Snapshot, wanted: Snapshot) -> list[str]:
     """Segments and holdouts that differ, such as `segment eu`: each may change many flags."""
-    told = []
+    names_of_shared: list[str] = []
     for section, word in (("segments", "segment"), ("holdouts", "holdout")):
         before, after = current.get(section, {}), wanted.get(section, {})
         names = list(dict.fromkeys([*before, *after]))
-        told += [f"{word} {n}" for n in names if json.dumps(before.get(n)) != json.dumps(after.get(n))]
-    return told
+        names_of_shared += [f"{word} {n}" for n in names if json.dumps(before.get(n)) != json.dumps(after.get(n))]
+    return names_of_shared

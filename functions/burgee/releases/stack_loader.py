@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def load(
     store: Store, bundle: Bundle, properties: Mapping[str, Any], now: float, old: Mapping[str, Any] | None = None
 ) -> str:
-    """Makes a bundle live and tells what happened; Refused where that needs somebody's word.
+    """Makes a bundle live and returns a sentence on what happened; raises Refused if consent is missing.
 
     `properties` say what was agreed to beforehand, and whether a share of users gets it first; `old` are those
     before an update. A release that was live before comes back without questions: its names are taken again,
@@ -58,7 +58,7 @@ def _number(token: str | None) -> int:
 
 
 def _activated_by(store: Store) -> str | None:
-    """The token of the loader that made the live release live; None if somebody else did."""
+    """The token of the loader that made the live release live; None if it was not a loader."""
     entries = store.audit(limit=200)
     return next((entry.source for entry in entries if entry.action.startswith("release.")), None)
 

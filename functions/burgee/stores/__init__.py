@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """Whose flags these are."""
+    """The project and the environment that flags belong to."""
 
     project: str = "default"
     environment: str = "default"
@@ -146,7 +146,7 @@ class Shelf(StrEnum):
     KEYS = "keys"
     """API keys: what they may do, and the digest of their secret."""
     USE = "use"
-    """When a key was last seen; apart from the keys, so that who evaluates can write these and nothing else."""
+    """When a key was last seen; apart from the keys, so that evaluators can write these and nothing else."""
     REQUESTS = "requests"
     """Answers to writes that carried an idempotency key."""
     PROPOSALS = "proposals"
@@ -159,7 +159,7 @@ class Shelf(StrEnum):
 class Put:
     """One record to write if the one there is still `before` (None: there is none), or in any case if `blind`.
 
-    After `until` (epoch seconds) the store may forget it; whoever reads it has to look at the time himself.
+    After `until` (epoch seconds) the store may forget it; readers check the time themselves.
     """
 
     shelf: Shelf

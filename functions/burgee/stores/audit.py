@@ -47,7 +47,7 @@ class AuditContext(NamedTuple):
 
 
 def _abridged(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A record that a log can hold: in a large one, each long value is told by its SHA-256 and its size as JSON."""
+    """A record short enough for a log: in a large one, each long value is replaced by its SHA-256 and its size."""
     if len(json.dumps(record)) <= LONG_RECORD:
         return record
     dumped = {key: json.dumps(value, separators=(",", ":")).encode() for key, value in record.items()}
@@ -84,7 +84,7 @@ def _position(newest: str | None) -> tuple[int, int]:
     return int(moment) + 1, 0
 
 
-class Wanted(NamedTuple):
+class AuditFilter(NamedTuple):
     """Which entries: all that are given must hold; times in epoch seconds, `until` not included."""
 
     flag: str | None = None
@@ -105,14 +105,14 @@ class Wanted(NamedTuple):
         )
 
 
-class Found(NamedTuple):
+class AuditPage(NamedTuple):
     """Entries, newest first, and where to go on; None where the log ends."""
 
     entries: list[AuditEntry]
     cursor: str | None
 
 
-def search(store: Store, wanted: Wanted, *, limit: int = 50, cursor: str | None = None) -> Found:
+def search(store: Store, wanted: AuditFilter, *, limit: int = 50, cursor: str | None = None) -> AuditPage:
     """The next entries before `cursor` that are wanted."""
     found: list[AuditEntry] = []
     # The time in an id is never before that of its entry, but later where a clock has stepped back: so `since` ends
@@ -122,12 +122,12 @@ def search(store: Store, wanted: Wanted, *, limit: int = 50, cursor: str | None 
         page = store.audit(limit=PAGE, before=cursor, flag=wanted.flag)
         for entry in page:
             if entry.id < earliest:
-                return Found(found, None)
+                return AuditPage(found, None)
             cursor = entry.id
             if wanted.admits(entry):
                 found.append(entry)
             if len(found) == limit:
-                return Found(found, cursor)
+                return AuditPage(found, cursor)
         if len(page) < PAGE:
-            return Found(found, None)
-    return Found(found, cursor)
+            return AuditPage(found, None)
+    return AuditPage(found, cursor)

@@ -35,7 +35,7 @@ from burgee.errors import Conflict, Corrupt, NotFound, StoreError, StoreUnavaila
 from burgee.records import asdict
 from burgee.stores import AuditEntry, Change, Origin, Pointer, Release, State, Tenant
 from burgee.stores.dynamodb_items import (
-    Place,
+    Keyspace,
     as_pointer,
     as_release,
     as_state,
@@ -115,7 +115,7 @@ class DynamoDbStore:
     ) -> None:
         self.tenant = tenant or Tenant()
         self.table = table
-        self._place = Place.of(table, self.tenant)
+        self._keyspace = Keyspace.of(table, self.tenant)
         self._endpoint_url = endpoint_url
         self._definitions: dict[str, bytes] = {}
         self.client = _client(endpoint_url, config) if client is None else client
@@ -123,7 +123,7 @@ class DynamoDbStore:
     def at(self, tenant: Tenant) -> Self:
         """The same table for another tenant."""
         other = copy.copy(self)
-        other.tenant, other._place = tenant, Place.of(self.table, tenant)
+        other.tenant, other._keyspace = tenant, Keyspace.of(self.table, tenant)
         return other
 
     def create_table(self) -> None:
@@ -151,7 +151,7 @@ class DynamoDbStore:
                 items = {item["sk"]["S"]: item for item in self._query("STATE", ConsistentRead=True)}
                 if is_whole(items):
                     remainder, revision = self._remainder(items.get("COMMIT"))
-                    for request in touched(self._place, remainder, revision):
+                    for request in touched(self._keyspace, remainder, revision):
                         items[request["Item"]["sk"]["S"]] = request["Item"]
                     return as_state(items, self._definition)
         raise StoreUnavailable("the state changes faster than it can be read; try again")
@@ -171,7 +171,7 @@ class DynamoDbStore:
                 try:
                     self._put("RELEASES", f"{version:012}", ConditionExpression="attribute_not_exists(pk)", **fields)
                 except self.client.exceptions.ConditionalCheckFailedException:
-                    continue  # somebody else staged that version; take the next
+                    continue  # another writer staged that version; take the next
                 return release
 
     def release(self, version: int) -> Release:
@@ -217,7 +217,7 @@ class DynamoDbStore:
                 overrides, head = self._numbered(Overrides(lay, change.lift, change.audit))
                 remainder = None if overrides.fit(change.puts) else self._written(overrides)
                 inline = overrides if remainder is None else Overrides()
-                writes = committing(self._place, change, after, inline, names, head, remainder)
+                writes = committing(self._keyspace, change, after, inline, names, head, remainder)
                 self._transact(writes, activates=change.activate, heads=head.moved_to is not None)
                 return overrides, remainder
 
@@ -278,9 +278,9 @@ class DynamoDbStore:
             self._apply(remainder, revision)
 
     def _apply(self, remainder: Overrides, revision: int) -> None:
-        """Writes a remainder as items, whoever else does the same; then the commit needs its blob no more."""
-        writes = [newer(item, revision) for item in touched(self._place, remainder, revision)]
-        writes += [logged(self._place, entry) for entry in remainder.audit]
+        """Writes a remainder as items, which others may do too; after that nobody reads the blob."""
+        writes = [newer(item, revision) for item in touched(self._keyspace, remainder, revision)]
+        writes += [logged(self._keyspace, entry) for entry in remainder.audit]
         for batch in _batches(writes):
             try:
                 self.client.transact_write_items(TransactItems=[{"Put": item} for item in batch])
@@ -289,7 +289,7 @@ class DynamoDbStore:
                     self._put_if(item)
         self._put_if(
             {
-                **committed(self._place, revision, Overrides()),
+                **committed(self._keyspace, revision, Overrides()),
                 "ConditionExpression": "revision = :revision",
                 "ExpressionAttributeValues": {":revision": numeric(revision)},
             }
@@ -353,21 +353,21 @@ class DynamoDbStore:
         """Writes records if each is still what it was."""
         with _translated():
             if len(puts) == 1 and not audit:
-                (write,) = keeping(self._place, puts, ())
+                (write,) = keeping(self._keyspace, puts, ())
                 if puts[0].blind:
                     self.client.put_item(**write["Put"])
                     return
                 try:
                     self.client.put_item(**write["Put"])
                 except self.client.exceptions.ConditionalCheckFailedException as error:
-                    raise Conflict("somebody else wrote the record first; read it again") from error
+                    raise Conflict("another writer was first; read the record again") from error
                 return
 
             def attempt() -> None:
                 overrides, head = self._numbered(Overrides(audit=audit))
-                writes = keeping(self._place, puts, overrides.audit)
+                writes = keeping(self._keyspace, puts, overrides.audit)
                 if head.moved_to is not None:
-                    writes.append(heading(self._place, head))
+                    writes.append(heading(self._keyspace, head))
                 self._transact(writes, heads=head.moved_to is not None)
 
             _against_others(attempt)
@@ -386,17 +386,17 @@ class DynamoDbStore:
         version = numeric(int(item["sk"]["S"]))
         unserved = "version <> :version AND (attribute_not_exists(trial_base) OR trial_base <> :version)"
         pointer = {
-            **self._place.key("STATE", "POINTER"),
+            **self._keyspace.key("STATE", "POINTER"),
             "ConditionExpression": unserved,
             "ExpressionAttributeValues": {":version": version},
         }
-        delete = self._place.key("RELEASES", item["sk"]["S"])
+        delete = self._keyspace.key("RELEASES", item["sk"]["S"])
         try:
             self.client.transact_write_items(TransactItems=[{"ConditionCheck": pointer}, {"Delete": delete}])
         except self.client.exceptions.TransactionCanceledException:
             return False
         for number in range(int(item["chunks"]["N"])):
-            self.client.delete_item(**self._place.key(f"BLOB#{item['blob']['S']}#{number}", "CHUNK"))
+            self.client.delete_item(**self._keyspace.key(f"BLOB#{item['blob']['S']}#{number}", "CHUNK"))
         return True
 
     def _retired(self, change: Change) -> dict[str, Any]:
@@ -459,13 +459,13 @@ class DynamoDbStore:
         return payload
 
     def _get(self, partition: str, sort: str, *, consistent: bool) -> Item | None:
-        found = self.client.get_item(**self._place.key(partition, sort), ConsistentRead=consistent)
+        found = self.client.get_item(**self._keyspace.key(partition, sort), ConsistentRead=consistent)
         item: Item | None = found.get("Item")
         return item
 
     def _put(self, partition: str, sort: str, *, ConditionExpression: str | None = None, **fields: Item) -> None:  # noqa: N803 - DynamoDB's name
         condition = {"ConditionExpression": ConditionExpression} if ConditionExpression else {}
-        self.client.put_item(**self._place.item(partition, sort, **fields), **condition)
+        self.client.put_item(**self._keyspace.item(partition, sort, **fields), **condition)
 
     def _query(
         self,
@@ -477,7 +477,7 @@ class DynamoDbStore:
         **more: Any,
     ) -> Iterator[Item]:
         """All items of a partition page by page, sort keys under `below` or `between` two, both included."""
-        names = {":pk": {"S": self._place.partition(partition)}, **(values or {})}
+        names = {":pk": {"S": self._keyspace.partition(partition)}, **(values or {})}
         condition = "pk = :pk"
         if below is not None:
             condition, names[":below"] = "pk = :pk AND sk < :below", {"S": below}
@@ -562,8 +562,8 @@ def _translated() -> Iterator[None]:
     except StoreError:
         raise
     except _botocores() as error:
-        told = (getattr(error, "response", None) or {}).get("Error")
-        why = f"{told.get('Code')}: {told.get('Message')}" if told else error
+        fault = (getattr(error, "response", None) or {}).get("Error")
+        why = f"{fault.get('Code')}: {fault.get('Message')}" if fault else error
         raise StoreUnavailable(f"DynamoDB: {why}") from error
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise Corrupt(f"an item of the table does not parse: {error!r}") from error

@@ -1,4 +1,4 @@
-"""DynamoDB for who hardly writes: three operations over `http.client`, signed as AWS asks (Signature Version 4).
+"""DynamoDB for evaluators, which hardly write: three operations over `http.client`, signed by Signature Version 4.
 
 It stands in for botocore's client where a cold start counts: botocore takes longer to import, and to read its own
 description of the service, than everything else that an evaluator does before its first answer.
@@ -29,7 +29,7 @@ _RETRIED = ("Throttling", "ThrottlingException", "ProvisionedThroughputExceededE
 
 
 class Credentials(NamedTuple):
-    """Who signs."""
+    """What requests are signed with."""
 
     key: str
     secret: str
@@ -57,24 +57,24 @@ class Wire:
         self._attempts = attempts
         self._clock = clock
         self._region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1"
-        told = environment.get("AWS_ENDPOINT_URL_DYNAMODB") or environment.get("AWS_ENDPOINT_URL")
-        self._endpoint = urlsplit(told or f"https://dynamodb.{self._region}.{_suffix(self._region)}")
+        endpoint = environment.get("AWS_ENDPOINT_URL_DYNAMODB") or environment.get("AWS_ENDPOINT_URL")
+        self._endpoint = urlsplit(endpoint or f"https://dynamodb.{self._region}.{_suffix(self._region)}")
         self._credentials: Credentials | None = None
         self._idle: list[HTTPConnection] = []
         self._tls: SSLContext | None = None
 
     def get_item(self, **request: Any) -> dict[str, Any]:
         """One item, under `Item` where there is one."""
-        told = self._ask("GetItem", request)
-        if "Item" in told:
-            told["Item"] = _decoded(told["Item"])
-        return told
+        answer = self._ask("GetItem", request)
+        if "Item" in answer:
+            answer["Item"] = _decoded(answer["Item"])
+        return answer
 
     def query(self, **request: Any) -> dict[str, Any]:
         """A page of items."""
-        told = self._ask("Query", request)
-        told["Items"] = [_decoded(item) for item in told["Items"]]
-        return told
+        answer = self._ask("Query", request)
+        answer["Items"] = [_decoded(item) for item in answer["Items"]]
+        return answer
 
     def put_item(self, **request: Any) -> dict[str, Any]:
         """Writes one item: when a key was last seen."""
@@ -97,8 +97,8 @@ class Wire:
                     raise StoreUnavailable(f"DynamoDB: {error or type(error).__name__}") from error
                 continue
             if status == 200:
-                told: dict[str, Any] = _parsed(data)
-                return told
+                answer: dict[str, Any] = _parsed(data)
+                return answer
             code, message = _fault(status, data)
             if last or not (status >= 500 or code in _RETRIED):
                 raise StoreUnavailable(f"DynamoDB: {code}: {message}")
@@ -156,12 +156,12 @@ class Wire:
             headers = {"Authorization": environment.get("AWS_CONTAINER_AUTHORIZATION_TOKEN", "")}
             connection.request("GET", f"{address.path}?{address.query}".rstrip("?"), headers=headers)
             response = connection.getresponse()
-            told = _parsed(response.read()) if response.status == 200 else {}
+            answer = _parsed(response.read()) if response.status == 200 else {}
         finally:
             connection.close()
         try:
-            expires = parse_time(told["Expiration"])
-            return Credentials(told["AccessKeyId"], told["SecretAccessKey"], told["Token"], expires)
+            expires = parse_time(answer["Expiration"])
+            return Credentials(answer["AccessKeyId"], answer["SecretAccessKey"], answer["Token"], expires)
         except (KeyError, TypeError, ValueError) as error:
             raise StoreUnavailable("DynamoDB: the function's credentials cannot be had") from error
 
@@ -171,11 +171,11 @@ def sign(
 ) -> dict[str, str]:
     """The headers of a POST to `/` of DynamoDB with those that sign it."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
-    told = {**headers, "X-Amz-Date": stamp}
+    signed = {**headers, "X-Amz-Date": stamp}
     if credentials.token:
-        told["X-Amz-Security-Token"] = credentials.token
-    names = sorted(name.lower() for name in told)
-    values = {name.lower(): value.strip() for name, value in told.items()}
+        signed["X-Amz-Security-Token"] = credentials.token
+    names = sorted(name.lower() for name in signed)
+    values = {name.lower(): value.strip() for name, value in signed.items()}
     listed = ";".join(names)
     lines = ["POST", "/", "", *(f"{name}:{values[name]}" for name in names), "", listed, sha256(body).hexdigest()]
     scope = f"{stamp[:8]}/{region}/dynamodb/aws4_request"
@@ -185,7 +185,7 @@ def sign(
         key = hmac.digest(key, part.encode(), "sha256")
     signature = hmac.digest(key, text.encode(), "sha256").hex()
     authorization = f"AWS4-HMAC-SHA256 Credential={credentials.key}/{scope}, SignedHeaders={listed}"
-    return {**told, "Authorization": f"{authorization}, Signature={signature}"}
+    return {**signed, "Authorization": f"{authorization}, Signature={signature}"}
 
 
 def _tls_context(bundle: str | None) -> SSLContext:
@@ -210,8 +210,8 @@ def _parsed(data: bytes) -> Any:
 
 def _fault(status: int, data: bytes) -> tuple[str, str]:
     try:
-        told = json.loads(data)
-        return str(told["__type"]).rpartition("#")[2], str(told.get("message") or told.get("Message"))
+        answer = json.loads(data)
+        return str(answer["__type"]).rpartition("#")[2], str(answer.get("message") or answer.get("Message"))
     except (ValueError, KeyError, TypeError, AttributeError):
         return str(status), "no reason given"
 

@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 Item: TypeAlias = "dict[str, Any]"
 
 
-class Place(NamedTuple):
-    """Where a tenant's items lie: a table, and what all of their partition keys begin with."""
+class Keyspace(NamedTuple):
+    """A tenant's items: their table, and what all of their partition keys begin with."""
 
     table: str
     prefix: str
 
     @classmethod
-    def of(cls, table: str, tenant: Tenant) -> Place:
-        """A tenant's place in a table."""
+    def of(cls, table: str, tenant: Tenant) -> Keyspace:
+        """A tenant's keyspace in a table."""
         return cls(table, "#".join(_escaped(part) for part in (tenant.project, tenant.environment)))
 
     def partition(self, name: str) -> str:
@@ -30,11 +30,11 @@ class Place(NamedTuple):
         return f"{self.prefix}#{name}"
 
     def key(self, partition: str, sort: str) -> Item:
-        """What names an item in a request."""
+        """The key of an item in a request."""
         return {"TableName": self.table, "Key": {"pk": {"S": self.partition(partition)}, "sk": {"S": sort}}}
 
     def item(self, partition: str, sort: str, **fields: Item) -> Item:
-        """What a request puts in its place."""
+        """The item in a request that writes it."""
         return {"TableName": self.table, "Item": {**self.key(partition, sort)["Key"], **fields}}
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from burgee.model import Definition, Override
     from burgee.stores import Change, Pointer, Put
-    from burgee.stores.dynamodb_items import Item, Place
+    from burgee.stores.dynamodb_items import Item, Keyspace
 
 MAX_WRITES = 100
 """DynamoDB's limit for one transaction."""
@@ -38,7 +38,7 @@ INLINE_BYTES = 300_000
 INLINE_KILL_BYTES = 16_384
 """That of a flag that is off leaves it earlier: a few keys answer for it, so older versions can serve those."""
 SWEEP_SECONDS = 86_400
-"""What is only there for readers of a moment ago goes after a day."""
+"""A tombstone stays a day, for queries that have begun before it was written."""
 
 
 class Head(NamedTuple):
@@ -94,7 +94,7 @@ class Blob(NamedTuple):
 
 
 def committing(  # noqa: PLR0913, PLR0917 - each is a part of the transaction
-    place: Place,
+    keyspace: Keyspace,
     change: Change,
     after: Pointer,
     overrides: Overrides,
@@ -108,36 +108,36 @@ def committing(  # noqa: PLR0913, PLR0917 - each is a part of the transaction
     this order. What `remainder` holds is not among `overrides`.
     """
     revision = numeric(after.revision)
-    writes = [_pointer(place, after)]
+    writes = [_pointer(keyspace, after)]
     if change.activate is not None:
-        staged = place.key("RELEASES", f"{change.activate:012}")
+        staged = keyspace.key("RELEASES", f"{change.activate:012}")
         writes.append({"ConditionCheck": {**staged, "ConditionExpression": "attribute_exists(pk)"}})
-    writes += [{"Put": item} for item in touched(place, overrides, after.revision)]
-    writes.append({"Put": committed(place, after.revision, overrides, remainder)})
+    writes += [{"Put": item} for item in touched(keyspace, overrides, after.revision)]
+    writes.append({"Put": committed(keyspace, after.revision, overrides, remainder)})
     for name, record in names.items():
-        writes.append({"Put": place.item("STATE", name, record={"B": dumped(record)}, revision=revision)})
-    writes += keeping(place, change.puts, overrides.audit)
+        writes.append({"Put": keyspace.item("STATE", name, record={"B": dumped(record)}, revision=revision)})
+    writes += keeping(keyspace, change.puts, overrides.audit)
     if head.moved_to is not None:
-        writes.append(heading(place, head))
+        writes.append(heading(keyspace, head))
     if len(writes) > MAX_WRITES:
         raise StoreError(f"{len(writes)} items in one commit, where DynamoDB takes {MAX_WRITES}; do it in parts")
     return writes
 
 
-def touched(place: Place, overrides: Overrides, revision: int) -> list[Item]:
+def touched(keyspace: Keyspace, overrides: Overrides, revision: int) -> list[Item]:
     """The items of the overrides that a commit lays and lifts, one for each flag."""
-    items = {flag: _lifted(place, flag, revision) for flag in overrides.lift}
-    items |= {stored.record["flag"]: _laid(place, stored, revision) for stored in overrides.lay}
+    items = {flag: _lifted(keyspace, flag, revision) for flag in overrides.lift}
+    items |= {stored.record["flag"]: _laid(keyspace, stored, revision) for stored in overrides.lay}
     return list(items.values())
 
 
-def committed(place: Place, revision: int, overrides: Overrides, blob: Blob | None = None) -> Item:
+def committed(keyspace: Keyspace, revision: int, overrides: Overrides, blob: Blob | None = None) -> Item:
     """The item that says which overrides a commit touched, and where its remainder lies until it is written."""
     flags = {"laid": [stored.record["flag"] for stored in overrides.lay], "lifted": list(overrides.lift)}
     fields: Item = {"touched": {"B": dumped(flags)}, "revision": numeric(revision)}
     if blob is not None:
         fields["remainder"] = {"B": dumped(blob._asdict())}
-    return place.item("STATE", "COMMIT", **fields)
+    return keyspace.item("STATE", "COMMIT", **fields)
 
 
 def spread(names: Mapping[str, str], items: int) -> dict[str, dict[str, str]]:
@@ -164,16 +164,16 @@ def newer(item: Item, revision: int) -> Item:
     }
 
 
-def _laid(place: Place, stored: Stored, revision: int) -> Item:
+def _laid(keyspace: Keyspace, stored: Stored, revision: int) -> Item:
     fields: Item = {"revision": numeric(revision)}
     if stored.digest is not None:
         fields |= {"definition": {"S": stored.digest}, "chunks": numeric(stored.chunks)}
-    return place.item("STATE", f"OVERRIDE#{stored.record['flag']}", record={"B": dumped(stored.record)}, **fields)
+    return keyspace.item("STATE", f"OVERRIDE#{stored.record['flag']}", record={"B": dumped(stored.record)}, **fields)
 
 
-def _lifted(place: Place, flag: str, revision: int) -> Item:
+def _lifted(keyspace: Keyspace, flag: str, revision: int) -> Item:
     until = numeric(int(time.time()) + SWEEP_SECONDS)
-    return place.item("STATE", f"OVERRIDE#{flag}", gone={"BOOL": True}, revision=numeric(revision), ttl=until)
+    return keyspace.item("STATE", f"OVERRIDE#{flag}", gone={"BOOL": True}, revision=numeric(revision), ttl=until)
 
 
 def stored(override: Override) -> tuple[Stored, list[bytes]]:
@@ -205,14 +205,14 @@ def _stand_in(definition: Definition) -> Definition | None:
     return {key: value for key, value in definition.items() if len(dumped(value)) <= 1000}
 
 
-def keeping(place: Place, puts: Sequence[Put], audit: Sequence[AuditEntry]) -> list[Item]:
+def keeping(keyspace: Keyspace, puts: Sequence[Put], audit: Sequence[AuditEntry]) -> list[Item]:
     """The items of records and of their audit entries."""
-    return [{"Put": _shelved(place, put)} for put in puts] + [{"Put": logged(place, entry)} for entry in audit]
+    return [{"Put": _shelved(keyspace, put)} for put in puts] + [{"Put": logged(keyspace, entry)} for entry in audit]
 
 
-def heading(place: Place, head: Head) -> Item:
+def heading(keyspace: Keyspace, head: Head) -> Item:
     """What moves the head of the audit log on, if nobody else has; its revision is lower than any pointer's."""
-    item = place.item("STATE", "AUDIT", head={"S": head.moved_to}, revision=numeric(0))
+    item = keyspace.item("STATE", "AUDIT", head={"S": head.moved_to}, revision=numeric(0))
     if head.id is None:
         return {"Put": {**item, "ConditionExpression": "attribute_not_exists(pk)"}}
     condition: Item = {
@@ -230,18 +230,18 @@ def refused(reasons: Sequence[str | None], *, activates: int | None = None, head
     """Why a transaction was cancelled, by the reason of each of its items."""
     failed = [number for number, reason in enumerate(reasons) if reason in {"ConditionalCheckFailed", _MET}]
     if heads and failed == [len(reasons) - 1]:
-        return Outrun("somebody else wrote to the audit log first")
+        return Outrun("another writer was first at the audit log")
     if failed == [1] and activates is not None and reasons[1] != _MET:
         return NotFound(f"there is no release {activates}")
     if failed:
-        return Conflict("somebody else wrote first; read it again")
+        return Conflict("another writer was first; read it again")
     return StoreUnavailable(f"DynamoDB: the transaction was cancelled: {reasons}")
 
 
 _MET = "TransactionConflict"
 
 
-def _pointer(place: Place, after: Pointer) -> Item:
+def _pointer(keyspace: Keyspace, after: Pointer) -> Item:
     fields: Item = {"version": numeric(after.version), "revision": numeric(after.revision)}
     if after.digest:  # before the first release there is none, and older DynamoDBs take no empty string
         fields["digest"] = {"S": after.digest}
@@ -253,14 +253,14 @@ def _pointer(place: Place, after: Pointer) -> Item:
             "ConditionExpression": "revision = :expected",
             "ExpressionAttributeValues": {":expected": numeric(after.revision - 1)},
         }
-    return {"Put": {**place.item("STATE", "POINTER", **fields), **unmoved}}
+    return {"Put": {**keyspace.item("STATE", "POINTER", **fields), **unmoved}}
 
 
-def _shelved(place: Place, put: Put) -> Item:
+def _shelved(keyspace: Keyspace, put: Put) -> Item:
     fields: Item = {"record": {"B": dumped(put.value)}}
     if put.until is not None:
         fields["ttl"] = numeric(int(put.until))
-    item = place.item(put.shelf.name, put.id, **fields)
+    item = keyspace.item(put.shelf.name, put.id, **fields)
     if put.blind:
         return item
     if put.before is None:
@@ -274,9 +274,9 @@ def _shelved(place: Place, put: Put) -> Item:
     }
 
 
-def logged(place: Place, entry: AuditEntry) -> Item:
+def logged(keyspace: Keyspace, entry: AuditEntry) -> Item:
     """An audit entry's item."""
     fields: Item = {"record": {"B": dumped(asdict(entry))}}
     if entry.flag is not None:
         fields["flag"] = {"S": entry.flag}
-    return place.item("AUDIT", entry.id, **fields)
+    return keyspace.item("AUDIT", entry.id, **fields)

@@ -221,7 +221,7 @@ class SqliteStore:
         for one in puts:
             row = db.execute(query, (self._key, one.shelf, one.id)).fetchone()
             if not one.blind and (row and row[0]) != (None if one.before is None else _dump(one.before)):
-                raise Conflict(f"somebody else wrote {one.shelf} {one.id!r} first; read it again")
+                raise Conflict(f"another writer was first at {one.shelf} {one.id!r}; read it again")
             values = (self._key, one.shelf, one.id, _dump(one.value), one.until)
             db.execute("REPLACE INTO shelf VALUES (?, ?, ?, ?, ?)", values)
 

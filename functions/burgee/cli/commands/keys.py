@@ -122,9 +122,9 @@ def audit(
 ) -> None:
     """Tell who changed what, when and why, the newest first."""
     from burgee.cli.options import moment
-    from burgee.stores.audit import Wanted, search
+    from burgee.stores.audit import AuditFilter, search
 
-    wanted = Wanted(flag, actor, action, None, moment(since, "--since"), moment(until, "--until"))
+    wanted = AuditFilter(flag, actor, action, None, moment(since, "--since"), moment(until, "--until"))
     with opened(where) as store:
         found = search(store, wanted, limit=limit, cursor=cursor)
     if json:

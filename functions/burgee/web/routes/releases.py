@@ -13,7 +13,7 @@ from burgee.evaluation.snapshots import load_snapshot
 from burgee.releases.deploy import Consent, live, returning
 from burgee.releases.overrides import laid_over, lift
 from burgee.releases.plan import Verdict, plan
-from burgee.stores.audit import Wanted, search
+from burgee.stores.audit import AuditFilter, search
 from burgee.times import parse_time
 from burgee.web.dry_run import effect
 from burgee.web.exchange import Need
@@ -114,7 +114,7 @@ def list_audit(  # noqa: PLR0913, PLR0917 - a list's parameters are its filters
     until: Time = None,
 ) -> Response:
     """Who changed what, newest first, entries before `cursor`."""
-    wanted = Wanted(flag, actor, action, release, _moment("since", since), _moment("until", until))
+    wanted = AuditFilter(flag, actor, action, release, _moment("since", since), _moment("until", until))
     found = search(flags.store, wanted, limit=limit, cursor=cursor)
     return answer(request, {"entries": [asdict(entry) for entry in found.entries], "cursor": found.cursor})
 
