@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from burgee.diff.regions import Needed, Truths
-from burgee.diff.satisfiability.atoms import MISSING
+from burgee.diff.satisfiability.atoms import MISSING, Verdict, has_unit
 from burgee.diff.symbolic import (
     Budget,
     Leaf,
@@ -26,23 +26,49 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from burgee.diff.regions import Term, Vector
-    from burgee.diff.satisfiability.atoms import Atom
+    from burgee.diff.regions import Term
+    from burgee.diff.satisfiability.atoms import Answer, Atom
+    from burgee.diff.satisfiability.solver import Solver
     from burgee.diff.symbolic import Decide, Line, Node, Pair, RuleMatch, Stretch, World
 
 MAX_CASES = 20_000
 """Regions and cells of one decision that are computed; beyond, cases are drawn."""
 DRAWS = 5_000
-TRIES = 1_000_000
+TRIES = 300_000
+"""Units that are tried for an example, at most; none are where fewer than one in so many is expected to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a region says of its contexts: truths of atoms, attributes that have them, units that are given."""
+    """What a region says of its contexts.
+
+    `truths` are of atoms; `answers` say of each attribute whether some value has its truths, and which. `values` are
+    attributes that have one value only (MISSING for none), and `units` what those are bucketed as.
+    """
 
     truths: Mapping[Atom, bool] = field(default_factory=dict)
-    context: Mapping[str, Any] = field(default_factory=dict)
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
     units: Mapping[str, str | None] = field(default_factory=dict)
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """Attributes that a context of the region can have, where they are known."""
+        examples = {path: one.example for path, one in self.answers.items() if one.verdict is Verdict.POSSIBLE}
+        return {path: value for path, value in {**examples, **self.values}.items() if value is not MISSING}
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether a context is known; if not, there may be none."""
+        return all(one.verdict is Verdict.POSSIBLE for one in self.answers.values())
+
+    def literals(self, path: str) -> dict[Atom, bool]:
+        """The truths of one attribute's atoms."""
+        return {atom: held for atom, held in self.truths.items() if atom.path == path}
+
+    def lacking(self) -> list[str]:
+        """The attributes on which such a context cannot be bucketed."""
+        return [atom.path for atom, held in self.truths.items() if atom == has_unit(atom.path) and not held]
 
 
 class Case(NamedTuple):
@@ -55,7 +81,10 @@ class Case(NamedTuple):
 
 
 class Explorer:
-    """Walks one decision through all cases. `units` are the attributes that it buckets on."""
+    """Walks one decision through all cases. `units` are the attributes that it buckets on.
+
+    `named` are users who are looked up one by one, by `fixed`: other regions are of everybody else.
+    """
 
     def __init__(
         self,
@@ -68,42 +97,38 @@ class Explorer:
         self.decide = decide
         self.units = units
         self.named = named
-        self.asked = grouped(terms)
-        self.world = world
-        self.complete = True
+        self.asked = frozenset(grouped(terms))
+        self.solver: Solver = world.solver
 
     def cases(self, budget: Budget, known: Known | None = None) -> Iterator[Case]:
-        """Every region; TooMany beyond the budget."""
-        here = known or Known()
-        partial = PartialContext(Truths(here.truths), here.units)
-        try:
-            node = grow(self.decide, partial, budget)
-        except Needed as need:
-            for vector in self._vectors(need.path):
-                for narrower in self._narrowed(here, need.path, vector):
+        """Every region, the ones that match least first; TooMany beyond the budget."""
+        waiting = [known or Known()]
+        while waiting:
+            here = waiting.pop()
+            partial = PartialContext(Truths(here.truths), here.units)
+            try:
+                node = grow(self.decide, partial, budget)
+            except Needed as need:
+                narrower = list(self._narrowed(here, need.atom))
+                for _ in narrower:
                     budget.take()
-                    yield from self.cases(budget, narrower)
-            return
-        yield Case(here, tuple(partial.seen), partial.hashed, node)
+                waiting += narrower
+            else:
+                yield Case(here, tuple(partial.seen), partial.hashed, node)
 
     def fixed(self, path: str, value: Any) -> Known:
         """The contexts whose attribute has one value; MISSING for those without it."""
-        truths = self.world.attribute(self.asked[path]).at(value) if path in self.asked else {}
-        context = {} if value is MISSING else {path: value}
-        return Known(truths, context, {path: unit_of(path, value)})
+        return Known(values={path: value}, units={path: unit_of(path, value)})
 
     def draw(self, source: random.Random) -> tuple[Case, Pair]:
-        """One case by chance: each attribute's vectors alike, each bucket alike."""
+        """One case by chance: each atom true or false alike, each bucket alike."""
         here, partial = Known(), PartialContext(Truths())
         while True:
             try:
                 pair = self.decide(partial)
             except Needed as need:
-                vector = source.choice(self._vectors(need.path))
-                here = source.choice(list(self._narrowed(here, need.path, vector)) or [here])
-                partial = PartialContext(
-                    Truths({**here.truths, **vector.truths}), here.units, partial.cell, partial.seen
-                )
+                here = source.choice(list(self._narrowed(here, need.atom)))
+                partial = PartialContext(Truths(here.truths), here.units, partial.cell, partial.seen)
             except Straddled as cut:
                 chosen = source.randrange(cut.edges[0], cut.edges[-1])
                 low = max(edge for edge in cut.edges if edge <= chosen)
@@ -114,11 +139,13 @@ class Explorer:
 
     def example(self, known: Known, cell: Mapping[Line, Stretch]) -> dict[str, Any] | None:
         """A context of a region whose units fall into a cell; None where none is found soon."""
-        context = dict(known.context)
+        if not known.is_certain:
+            return None
+        context = known.context
         for path in sorted({TARGETING_KEY, *(line.unit for line in cell)}):
-            if path in known.units:
-                continue
             lines = [(line, stretch) for line, stretch in cell.items() if line.unit == path]
+            if path in known.values or (path in context and not lines) or path in known.lacking():
+                continue
             unit = self._unit(path, known, lines)
             if unit is None:
                 return None
@@ -127,15 +154,17 @@ class Explorer:
 
     def _unit(self, path: str, known: Known, lines: Sequence[tuple[Line, Stretch]]) -> Any:
         make = self._maker(path, known)
-        if make is None:
-            return None
         share = prod(Fraction(*line.share(low, high)) for line, (low, high) in lines)
-        for number in range(min(TRIES, int(20 / share) + 20)):
+        if make is None or share * TRIES < 1:
+            return None
+        literals = known.literals(path)
+        for number in range(min(TRIES, int(8 / share) + 20)):
             value = make(number)
             unit = value if isinstance(value, str) else unit_of(path, value)
             if unit in self.named and path == TARGETING_KEY:
                 continue
-            if unit and all(low <= line.bucket(unit) < high for line, (low, high) in lines):
+            is_inside = unit and all(low <= line.bucket(unit) < high for line, (low, high) in lines)
+            if is_inside and self._has(value, literals):
                 return value
         return None
 
@@ -153,31 +182,40 @@ class Explorer:
             ]
         elif isinstance(found, (int, float)) and not isinstance(found, bool):
             forms += [lambda number: int(found) + number, lambda number: int(found) - number]
-        if path not in self.asked:
-            return forms[0]
-        attribute = self.world.attribute(self.asked[path])
-        wanted = {atom: held for atom, held in known.truths.items() if atom.path == path}
-        if not wanted:
-            return forms[0]
-        return next((form for form in forms if all(attribute.at(form(n)) == wanted for n in (1, 77_777))), None)
+        literals = known.literals(path)
+        return next((form for form in forms if all(self._has(form(n), literals) for n in (1, 77_777))), None)
 
-    def _vectors(self, path: str) -> list[Vector]:
-        attribute = self.world.attribute(self.asked[path])
-        self.complete = self.complete and attribute.complete
-        return attribute.vectors
+    def _has(self, value: Any, literals: Mapping[Atom, bool]) -> bool:
+        return all(self.solver.holds(atom, value) is held for atom, held in literals.items())
 
-    def _narrowed(self, known: Known, path: str, vector: Vector) -> Iterator[Known]:
-        """A region cut by one attribute's truths; one for each value where its unit can only be one of a few."""
-        truths = {**known.truths, **vector.truths}
-        if path in self.units and vector.only:
-            for value in vector.only:
-                unit = unit_of(path, value)
-                if not (path == TARGETING_KEY and unit in self.named):
-                    yield Known(truths, {**known.context, path: value}, {**known.units, path: unit})
+    def _narrowed(self, known: Known, atom: Atom) -> Iterator[Known]:
+        """A region cut by one atom, where it holds last; one for each value where its unit can be one of a few."""
+        path = atom.path
+        if path in known.values:
+            held = self.solver.holds(atom, known.values[path])
+            yield replace(known, truths={**known.truths, atom: held})
             return
-        units = {**known.units, path: None} if path in self.units and vector.absent else known.units
-        shown = vector.known and vector.value is not MISSING
-        yield Known(truths, {**known.context, path: vector.value} if shown else known.context, units)
+        literals = known.literals(path)
+        answers = self.solver.split(literals, known.answers.get(path) or self.solver.solve(literals), atom)
+        if atom == has_unit(TARGETING_KEY) and answers[True]:
+            # Who has no targeting key is no user: not looked at where a condition does not make it so.
+            answers = {True: answers[True]}
+        for held in sorted(answers, reverse=True):
+            if answers[held]:
+                yield from self._cut(known, atom, held, answers[held])
+
+    def _cut(self, known: Known, atom: Atom, held: bool, answer: Answer) -> Iterator[Known]:
+        path, truths = atom.path, {**known.truths, atom: held}
+        constants = self.solver.constants({**known.literals(path), atom: held}) if path in self.units else None
+        if constants is None:
+            yield replace(known, truths=truths, answers={**known.answers, path: answer})
+            return
+        answers = {other: one for other, one in known.answers.items() if other != path}
+        for value in constants:
+            unit = unit_of(path, value)
+            if not (path == TARGETING_KEY and unit in self.named):
+                values, units = {**known.values, path: value}, {**known.units, path: unit}
+                yield Known(truths, answers, values, units)
 
 
 class Shares(NamedTuple):

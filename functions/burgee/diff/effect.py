@@ -19,7 +19,6 @@ from burgee.diff.cases import DRAWS, MAX_CASES, Explorer, Shares, shares
 from burgee.diff.holdout_notes import Holdouts
 from burgee.diff.losses import MoveKind, move_kind
 from burgee.diff.region_names import RegionNames
-from burgee.diff.satisfiability.atoms import MISSING
 from burgee.diff.symbolic import Budget, Dependent, Outcome, Side, TooMany, World
 from burgee.diff.transitions import moments
 from burgee.evaluation.context import TARGETING_KEY
@@ -29,7 +28,7 @@ from burgee.times import format_time
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from burgee.diff.cases import Case
+    from burgee.diff.cases import Case, Known
     from burgee.diff.symbolic import Pair, PartialContext
     from burgee.model import Snapshot
 
@@ -67,6 +66,7 @@ class RegionEffect:
     condition names the units: then `named` counts all units that it names, also those who keep what they have.
     `before` and `after` give every variant's share, also of those who keep it. `keys` says which API keys it is about
     where those differ: `client` or `server`.
+    Not `is_certain` where no context of the region was found, nor proved impossible: there may be nobody there.
     """
 
     when: str
@@ -78,6 +78,7 @@ class RegionEffect:
     before: Mapping[str | None, Fraction] = field(default_factory=dict)
     after: Mapping[str | None, Fraction] = field(default_factory=dict)
     keys: str = ""
+    is_certain: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,14 +213,9 @@ class _Comparison:
                 when, given = self._where(case), _given(case)
                 self.named.setdefault(when, set()).update(given)
                 self._add(case, when, given)
-            for path in sorted(self.explorer.units - {TARGETING_KEY}):
-                for case in self.explorer.cases(budget, self.explorer.fixed(path, MISSING)):
-                    self._add(case, self.names.without(path, case.seen))
             self._named(budget)
         except TooMany:
             return self._drawn()
-        if not self.explorer.complete:
-            self.sample = "an attribute's clauses can meet in more ways than are tried: some regions may be missing"
         found = [self._finished(region) for region in self.regions.values()]
         if len(found) == 1 and found[0].when == "all users" and self.explorer.units <= {TARGETING_KEY}:
             found = [replace(found[0], share=Fraction(1))]
@@ -230,6 +226,9 @@ class _Comparison:
         return replace(region, named=len(counted)) if counted else region
 
     def _where(self, case: Case) -> str:
+        lacking = case.known.lacking()
+        if lacking:
+            return self.names.without(lacking[0], case.seen)
         return self.names.matching(case.seen) if self.explorer.asked else self.names.everyone
 
     def _add(self, case: Case, when: str, users: tuple[str, ...] = ()) -> None:
@@ -243,7 +242,7 @@ class _Comparison:
         if users:
             named = tuple(dict.fromkeys((*kept.users, *users))) if kept else users
             self.regions[key] = replace(kept, users=named) if kept else self._region(case, when, found, named)
-        elif kept is None or len(case.known.context) > len(kept.context):
+        elif kept is None or _knows_more(case.known, kept):
             self.regions[key] = self._region(case, when, found, users)
 
     def _region(self, case: Case, when: str, found: Shares, users: tuple[str, ...]) -> RegionEffect:
@@ -253,14 +252,23 @@ class _Comparison:
             Move(
                 *pair,
                 share,
-                self.explorer.example(case.known, found.widest[pair]),
+                self._example(case.known, found, pair),
                 move_kind(*pair, self.none),
                 holdout=self.holdouts.note(case.node, pair),
             )
             for pair, share in moved
         ]
         context = {path: value for path, value in case.known.context.items() if path != TARGETING_KEY}
-        return RegionEffect(when, context, moves, None, users, None, _by_variant(found, 0), _by_variant(found, 1))
+        by_variant = _by_variant(found, 0), _by_variant(found, 1)
+        return RegionEffect(when, context, moves, None, users, None, *by_variant, is_certain=case.known.is_certain)
+
+    def _example(self, known: Known, found: Shares, pair: Pair) -> dict[str, Any] | None:
+        """A context that moves so, as the engine itself says; None where none was found."""
+        example = self.explorer.example(known, found.widest[pair])
+        if example is None:
+            return None
+        given = self.old.answer(self.name, example), self.new.answer(self.other, example)
+        return example if given == pair else None
 
     def _named(self, budget: Budget) -> None:
         """Those whom targets name on either side: alike while nobody looks at a bucket, else one by one."""
@@ -307,6 +315,10 @@ class _Comparison:
             f"what fewer than {300 / DRAWS:.2f} % of cases see may be missing (95 % confidence)"
         )
         return Compared(regions, told)
+
+
+def _knows_more(known: Known, kept: RegionEffect) -> bool:
+    return (known.is_certain, len(known.context)) > (kept.is_certain, len(kept.context))
 
 
 def _given(case: Case) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from burgee.diff.cases import MAX_CASES
 from burgee.diff.region_names import RegionNames
 from burgee.diff.regions import Truths, meets, term
-from burgee.diff.satisfiability.atoms import MISSING
+from burgee.diff.satisfiability.atoms import MISSING, has_unit
 from burgee.diff.symbolic import Branch, Budget, Leaf, PartialContext, Side, grouped, grow, unit_of
 from burgee.evaluation.bucketing import BUCKETS
 from burgee.evaluation.context import TARGETING_KEY, reader
@@ -23,7 +23,8 @@ from burgee.evaluation.context import TARGETING_KEY, reader
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from burgee.diff.regions import Attribute, Term
+    from burgee.diff.regions import Term
+    from burgee.diff.satisfiability.atoms import Atom
     from burgee.diff.symbolic import Line, Node, Pair, World
     from burgee.model import Snapshot
 
@@ -49,10 +50,11 @@ class Counts:
 class _Memo(dict[Any, int]):
     """The number of the vector of each value of an attribute; a new value is looked at once."""
 
-    def __init__(self, attribute: Attribute | None, vectors: dict[Any, int]) -> None:
+    def __init__(self, own: tuple[Atom, ...], world: World) -> None:
         super().__init__()
-        self.attribute = attribute
-        self.vectors = vectors
+        self.atoms = own
+        self.world = world
+        self.vectors: dict[tuple[bool, ...], int] = {}
 
     def __missing__(self, value: Any) -> int:
         if len(self) > REMEMBERED:
@@ -62,9 +64,7 @@ class _Memo(dict[Any, int]):
 
     def number(self, value: Any) -> int:
         """Looked at afresh."""
-        if self.attribute is None:
-            return 0
-        truths = tuple(self.attribute.at(MISSING if value is None else value).values())
+        truths = tuple(self.world.truths(self.atoms, MISSING if value is None else value).values())
         return self.vectors.setdefault(truths, len(self.vectors))
 
 
@@ -133,22 +133,23 @@ class FlagCounter:
         terms = [one for side, flag in families for one in side.terms(flag)] + list(segments.values())
         asked = grouped(terms)
         self.plain = not any(side.terms(flag) for side, flag in families)
-        self.attributes = {path: world.attribute(own) for path, own in asked.items()}
+        self.world = world
+        self.asked = asked
         self.named = frozenset(user for side, flag in families for user in side.targets(flag))
         self.names = RegionNames(old, new, name, name, self.named)
         self.units = [TARGETING_KEY, *sorted((old.units(name) | new.units(name)) - {TARGETING_KEY})]
-        self.memos = {path: _Memo(attribute, {}) for path, attribute in self.attributes.items()}
+        self.memos = {path: _Memo(own, world) for path, own in asked.items()}
         self.regions: dict[tuple[Any, ...], _Region] = {}
         self.counts = Counts(by_segment={segment: [0, 0] for segment in segments})
 
     def paths(self) -> set[str]:
         """The attributes that are looked at."""
-        return {*self.attributes, *self.units}
+        return {*self.asked, *self.units}
 
     def add(self, columns: Columns, rows: int) -> None:
         """Counts a batch."""
         units = [_units(path, columns[path]) for path in self.units]
-        numbers = [_numbers(self.memos[path], columns[path]) for path in self.attributes]
+        numbers = [_numbers(self.memos[path], columns[path]) for path in self.asked]
         # Contexts without a unit are regions of their own.
         absent = [[unit is None for unit in column] if None in column else [False] * rows for column in units]
         keys = zip(*numbers, *absent, strict=True)
@@ -176,6 +177,7 @@ class FlagCounter:
     def _region(self, columns: Columns, row: int, own: tuple[str | None, ...]) -> _Region:
         truths = self._truths(columns, row)
         absent = {path: None for path, unit in zip(self.units, own, strict=True) if unit is None}
+        truths.update({has_unit(path): path not in absent for path in self.units})
         context = PartialContext(truths, absent)
         node = grow(self._decide, context, Budget(MAX_CASES))
         within = tuple(name for name, one in self.segments.items() if meets(one, truths))
@@ -184,9 +186,9 @@ class FlagCounter:
 
     def _truths(self, columns: Columns, row: int) -> Truths:
         truths = Truths()
-        for path, attribute in self.attributes.items():
+        for path, own in self.asked.items():
             value = columns[path][row]
-            truths.update(attribute.at(MISSING if value is None else value))
+            truths.update(self.world.truths(own, MISSING if value is None else value))
         return truths
 
     def _one(self, region: _Region, columns: Columns, row: int, own: tuple[str | None, ...]) -> None:

@@ -3,7 +3,7 @@
 What is walked is the list of decisions that the engine compiles (`burgee.evaluation.decisions`): `Side.decide` goes
 through it as `burgee.evaluation.flag` does, but for a `PartialContext`. That says which of the atoms of conditions
 hold, which units are given, and in which stretch of a hash line the others fall. A walk that needs more raises the
-question: `Needed` for the truth of an attribute's atoms, `Straddled` for a narrower stretch of a hash line. Who walks
+question: `Needed` for the truth of an atom, `Straddled` for a narrower stretch of a hash line. Who walks
 answers it case by case and walks again, so that only cases are told apart that some decision tells apart.
 """
 
@@ -16,14 +16,16 @@ from functools import cache, partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from burgee.diff.regions import Attribute, Term, Truths, atoms, meets, term
-from burgee.diff.satisfiability.atoms import MISSING, Atom
+from burgee.diff.regions import Term, Truths, atoms, meets, term
+from burgee.diff.satisfiability.atoms import MISSING, Atom, has_unit
+from burgee.diff.satisfiability.solver import Solver
 from burgee.evaluation.bucketing import BUCKETS
 from burgee.evaluation.context import TARGETING_KEY, unit_reader
 from burgee.evaluation.decisions import Default, Holdout, Requires, Rule, Status, Targets
 from burgee.evaluation.definition import state_at, unit_attribute
 from burgee.evaluation.hash_strategies import strategy
 from burgee.evaluation.ruleset import Ruleset
+from burgee.model import ErrorCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -126,6 +128,8 @@ class PartialContext:
             if unit is None:
                 raise _NoUnit
             return bisect_right(bounds, line.bucket(unit))
+        if not self.truths[has_unit(line.unit)]:
+            raise _NoUnit
         low, high = self.cell.get(line, (0, line.size))
         inner = sorted({one for one in bounds if low < one < high})
         if inner:
@@ -224,7 +228,7 @@ class Side:
         for step in decided.steps:
             if isinstance(step, Rule):
                 index, when = next(rules)
-                if not meets(when, context.truths):
+                if self._is_outside(decided, step.share, context) or not meets(when, context.truths):
                     continue
                 context.seen[RuleMatch(side, name, index)] = None
             found = self._asked(step, decided, context, side)
@@ -259,6 +263,27 @@ class Side:
         way = share.strategy
         bounds = [way.cut(one, BUCKETS) for one in (low, high)]
         return low < high and context.place(line(decided.unit, share.salt, way), bounds) == 1
+
+    def _is_outside(self, decided: Decisions, share: Share | None, context: PartialContext) -> bool:
+        """Whether a share leaves out a whole stretch of its line: then the rule's condition need not be asked."""
+        if share is None:
+            return False
+        way = share.strategy
+        stretch = context.cell.get(line(decided.unit, share.salt, way))
+        if stretch is None:
+            return False
+        low, high = (way.cut(one, BUCKETS) for one in share.at(self.now))
+        return low >= high or stretch[1] <= low or stretch[0] >= high
+
+    def answer(self, name: str, context: Mapping[str, Any]) -> Outcome:
+        """What the engine itself gives a context."""
+        flag = self._flag(name)
+        if flag is None:
+            return BROKEN if name in self.flags else ABSENT
+        given = flag.evaluate(context, self.now)
+        if given.error_code is not None:
+            return NO_UNIT if given.error_code is ErrorCode.TARGETING_KEY_MISSING else BROKEN
+        return Outcome(given.variant, json.dumps(given.value, sort_keys=True))
 
     def served_rule(self, name: str, context: PartialContext) -> int | None:
         """The index of the rule that would serve, whatever keeps people from a flag's rules; None for the default."""
@@ -358,16 +383,14 @@ def cells(node: Node, cell: Mapping[Line, Stretch] | None = None) -> Iterator[tu
 
 
 class World:
-    """The attributes that conditions of several flags and sides ask of contexts, each worked out once."""
+    """What comparisons of several flags and sides share: a solver, which keeps its machines and answers."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[Atom, ...], Attribute] = {}
+        self.solver = Solver()
 
-    def attribute(self, own: tuple[Atom, ...]) -> Attribute:
-        """The attribute that these atoms are about."""
-        if own not in self._known:
-            self._known[own] = Attribute(own[0].path, own)
-        return self._known[own]
+    def truths(self, own: Iterable[Atom], value: Any) -> dict[Atom, bool]:
+        """The truths of atoms for a value of their attribute, MISSING for none."""
+        return {atom: self.solver.holds(atom, value) for atom in own}
 
 
 def grouped(terms: Sequence[Term]) -> dict[str, tuple[Atom, ...]]:
