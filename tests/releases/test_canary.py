@@ -12,6 +12,8 @@ from starlette.testclient import TestClient
 
 from burgee.errors import Conflict, Corrupt, Refused
 from burgee.evaluation.ruleset import Ruleset
+from burgee.evaluation.snapshots import definition_digest
+from burgee.model import Override
 from burgee.releases.deploy import CanaryRequest, Consent, apply, live, promote, rollback, withdraw, write
 from burgee.releases.overrides import lay
 from burgee.releases.stack_loader import load
@@ -383,6 +385,24 @@ def test_a_stack_that_rolls_back_does_not_bring_back_what_the_alarm_took(store: 
     assert bake.base == 1
 
 
+def test_a_stack_finds_its_own_release_behind_any_number_of_overrides(store: SqliteStore) -> None:
+    """Overrides that went with the release, and others since."""
+    first, second = ({"ServiceToken": token(number)} for number in (1, 2))
+    names = [f"flag-{number:03}" for number in range(250)]
+    load(store, bundle(a=OFF, **dict.fromkeys(names, ON)), first, NOW)
+    state = store.state()
+    laid = [Override(name, OFF, "ada", "b", "", "", None, definition_digest(ON)) for name in names]
+    store.commit(Change(lay=laid), expected=state.pointer.revision)
+    load(store, bundle(a=ON, **dict.fromkeys(names, OFF)), second, NOW + 1, first)
+    assert store.state().overrides == {}
+    assert store.audit(limit=1)[0].action == "release.activate"
+    for _ in range(250):
+        override(store, "a", OFF, NOW + 2)
+        override(store, "a", ON, NOW + 3)
+    rolled = load(store, bundle(a=OFF, **dict.fromkeys(names, ON)), first, NOW + 4, second)
+    assert rolled == "release 1 is live again"
+
+
 @pytest.mark.parametrize("properties", [{"Canary": "some"}, {"Canary": "10", "Bake": "soon"}, {"Canary": "100"}])
 def test_properties_that_make_no_trial_are_refused(store: SqliteStore, properties: dict[str, str]) -> None:
     load(store, bundle(a=OFF), {}, NOW)
@@ -434,7 +454,7 @@ def test_the_command_line_tries_tells_promotes_and_goes_back(burgee: Burgee) -> 
     assert "10 % of users get release 2 until" in tried.out
     assert "the others get release 1" in tried.out
     told = burgee("status")
-    assert "release 2 is on trial" in told.out
+    assert "release 2 is a canary" in told.out
     assert json.loads(burgee("status", "--json").out)["baking"]["share"] == 10
     assert burgee("promote").out == "release 2 is live\n"
     assert burgee("promote").code == 1

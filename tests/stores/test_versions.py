@@ -96,7 +96,7 @@ def test_what_the_former_version_wrote_is_gone_on_with(former: Store) -> None:
     assert (state.pointer.version, state.pointer.revision) == (3, 11)
     audit = former.audit()
     assert audit[5:] == before
-    assert [entry.action for entry in audit[:5]] == ["override.absorb", "release.activate", *["override.set"] * 3]
+    assert [entry.action for entry in audit[:5]] == ["release.activate", "override.absorb", *["override.set"] * 3]
     assert [entry.id for entry in audit] == sorted((entry.id for entry in audit), reverse=True)
     assert list(former.audit(before=audit[5].id, limit=3)) == audit[6:9]
     apply(former, {**live(former)[1]}, Origin("345"), act(9), Consent("keep"))

@@ -236,7 +236,8 @@ def _change(
         retire=made.removed,
         reuse=made.reused,
         settled={one.override.flag: settled_digest(one.override.definition) for one in settled},
-        audit=[released, *(_lifted(standing, act) for standing in gone)],
+        # The release comes last, so that the newest entry says what is live, however many overrides went.
+        audit=[*(_lifted(standing, act) for standing in gone), released],
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from burgee.errors import Refused
 from burgee.evaluation.snapshots import payload
 from burgee.releases.deploy import CanaryRequest, Consent, OnConflict, apply, rollback
-from burgee.stores.audit import AuditContext
+from burgee.stores.audit import AuditContext, AuditFilter, search
 from burgee.times import parse_duration
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ def _number(token: str | None) -> int:
 
 def _activated_by(store: Store) -> str | None:
     """The token of the loader that made the live release live; None if it was not a loader."""
-    entries = store.audit(limit=200)
-    return next((entry.source for entry in entries if entry.action.startswith("release.")), None)
+    entries = search(store, AuditFilter(action="release"), limit=1).entries
+    return entries[0].source if entries else None
 
 
 def _consent(properties: Mapping[str, Any]) -> Consent:
