@@ -54,7 +54,7 @@ class Refresh(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """Something that a user did, as `client.track` tells it; `at` in epoch seconds."""
+    """Something that a user did, as given to `client.track`; `at` in epoch seconds."""
 
     name: str
     at: float
@@ -176,8 +176,9 @@ class BurgeeProvider(AbstractProvider):
         if self._sink is not None:
             self._sink.record(Tracked(tracking_event_name, now, key, dict(context), value, dict(attributes)))
         if self._recorder is not None and key:
-            told = {**attributes, **({} if value is None else {"value": value})}
-            self._recorder.tracked(tracking_event_name, key, now, {name: _plain(one) for name, one in told.items()})
+            given = {**attributes, **({} if value is None else {"value": value})}
+            properties = {name: _plain(one) for name, one in given.items()}
+            self._recorder.tracked(tracking_event_name, key, now, properties)
 
     def resolve_boolean_details(
         self, flag_key: str, default_value: bool, evaluation_context: EvaluationContext | None = None
@@ -188,19 +189,19 @@ class BurgeeProvider(AbstractProvider):
     def resolve_string_details(
         self, flag_key: str, default_value: str, evaluation_context: EvaluationContext | None = None
     ) -> FlagResolutionDetails[str]:
-        """A text."""
+        """A string."""
         return self._resolve(flag_key, default_value, evaluation_context, _string)
 
     def resolve_integer_details(
         self, flag_key: str, default_value: int, evaluation_context: EvaluationContext | None = None
     ) -> FlagResolutionDetails[int]:
-        """A whole number."""
+        """An integer."""
         return self._resolve(flag_key, default_value, evaluation_context, _integer)
 
     def resolve_float_details(
         self, flag_key: str, default_value: float, evaluation_context: EvaluationContext | None = None
     ) -> FlagResolutionDetails[float]:
-        """A float; a whole number is one, too."""
+        """A float; an integer is one, too."""
         return self._resolve(flag_key, default_value, evaluation_context, _float)
 
     def resolve_object_details(

@@ -48,7 +48,7 @@ class _Factory(NamedTuple):
 
 
 class _Fields:
-    """`__dataclass_fields__`, made by `dataclasses` when somebody asks for them."""
+    """`__dataclass_fields__`, made by `dataclasses` when they are asked for."""
 
     def __get__(self, _instance: object, owner: Any) -> Any:
         import dataclasses
@@ -102,8 +102,8 @@ def _init(self: Any, *arguments: Any, **more: Any) -> None:
 
 
 def _repr(self: Any) -> str:
-    told = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__slots__)
-    return f"{type(self).__qualname__}({told})"
+    values = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__slots__)
+    return f"{type(self).__qualname__}({values})"
 
 
 def _eq(self: Any, other: Any) -> bool:

@@ -1,4 +1,4 @@
-"""A release on trial: who gets it, until when, what becomes of overrides, and the alarm that takes it back."""
+"""A canary: who gets it, until when, what becomes of overrides, and the alarm that takes it back."""
 
 from __future__ import annotations
 
@@ -381,7 +381,7 @@ def test_a_stack_that_rolls_back_does_not_bring_back_what_the_alarm_took(store: 
     again = load(store, bundle(a=ON), properties[3], NOW + 180, properties[2])
     assert again == "release 2 is live again"
     bake = store.pointer().canary
-    assert bake is not None, "deployed again on purpose, it is on trial again"
+    assert bake is not None, "deployed again on purpose, it is a canary again"
     assert bake.base == 1
 
 
@@ -439,7 +439,7 @@ def test_an_alarm_withdraws_the_release(monkeypatch: pytest.MonkeyPatch) -> None
         state, current = live(store)
         assert Ruleset(current, state.overrides.values()).evaluate("a", {}, NOW).value is False
         (entry,) = [one for one in store.audit() if one.action == "release.withdraw"]
-        assert (entry.actor, entry.reason) == ("guard", "the alarm errors rang")
+        assert (entry.actor, entry.reason) == ("canary alarm", "the alarm errors rang")
         store.close()
 
 

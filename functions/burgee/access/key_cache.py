@@ -25,7 +25,7 @@ READ_SECONDS = 50.0
 KNOWN_SECONDS = 55.0
 """From then on its caller waits for that: a minute, less what an eventually consistent read may lag."""
 RETRY_SECONDS = 10.0
-"""A store that failed is asked again, and an unknown key looked up again, after as long."""
+"""A store that failed, and an unknown key, are asked for again after so long."""
 KNOWN_PATIENCE = 0.25
 """Seconds that callers with a known key wait for a store that does not answer, the first time; later ones do not."""
 UNKNOWN_PATIENCE = 2.0
@@ -43,7 +43,7 @@ class _Known(NamedTuple):
 
 
 class _Opened(NamedTuple):
-    """What a token that opened a key said of itself, and until when that stands."""
+    """What a token that opened a key names, the key, and until when both hold."""
 
     name: Named
     key: Key
@@ -70,7 +70,7 @@ class KeyRing:
         self._known: dict[tuple[Tenant, str], _Known] = {}
         self._unknown: dict[tuple[Tenant, str], float] = {}
         self._opened: dict[str, _Opened] = {}
-        """By the digest of a token, so that its text is taken apart once a minute."""
+        """By the digest of a token, which is parsed once a minute."""
         self._marked: dict[str, float] = {}
         # Lookups of unknown keys, which most often are guesses, never hold up those of known ones.
         self._marks = queue()
@@ -78,7 +78,7 @@ class KeyRing:
         self._asked_unknown: Questions[tuple[Tenant, str]] = Questions(queue())
 
     def held(self, token: str) -> tuple[Named | None, Key | None, bool]:
-        """What memory says: the token's names, its key, and whether the store has to be asked."""
+        """What memory holds: what the token names, its key, and whether the store has to be asked."""
         hashed, now = digest(token), self._clock()
         opened = self._opened.get(hashed)
         if opened is not None and now < opened.until:

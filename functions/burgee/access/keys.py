@@ -1,4 +1,4 @@
-"""API keys: what one may do, how one is made, rotated and revoked, and how a token is told from a guess.
+"""API keys: what one may do, how one is made, rotated and revoked, and how a token is checked.
 
     burgee_server_shop/production_0123456789abcdef_{64 hexadecimal digits}
            kind   project/environment  id           256 random bits
@@ -41,7 +41,7 @@ ENDED_SECONDS = 90 * 86_400
 
 
 class Kind(StrEnum):
-    """Whose key it is: a browser's or an app's, a server's, or an operator's."""
+    """Who uses it: a browser or an app, a server, or an operator."""
 
     CLIENT = "client"
     SERVER = "server"
@@ -72,7 +72,7 @@ class Key:
     replaces: str | None = None
 
     def fault(self, now: float) -> str | None:
-        """Why it does not work any more."""
+        """Why it no longer works; None if it does."""
         if self.revoked_at is not None:
             return "revoked"
         if self.expires_at is not None and parse_time(self.expires_at) <= now:
@@ -80,7 +80,7 @@ class Key:
         return None
 
     def opens(self, token: str) -> bool:
-        """Whether this is the key that the token names, in a time that tells nothing of how nearly it is."""
+        """Whether the token is this key's; the time that takes does not depend on how much of it is right."""
         return compare_digest(digest(token).encode(), self.digest.encode())
 
 
@@ -88,7 +88,7 @@ _FIELDS = Key.__match_args__
 
 
 class Named(NamedTuple):
-    """What a token says of itself; nothing of it is true before its key opens."""
+    """What a token names; none of it is to be trusted before its key opens."""
 
     kind: Kind
     tenant: Tenant
@@ -96,7 +96,7 @@ class Named(NamedTuple):
 
 
 class Made(NamedTuple):
-    """A new key and its token, which nobody can tell again."""
+    """A new key and its token, which cannot be shown again."""
 
     key: Key
     token: str
@@ -108,7 +108,7 @@ def digest(token: str) -> str:
 
 
 def named(token: str) -> Named | None:
-    """What a token says of itself; None for what is no token."""
+    """What a token names; None for a string that is no token."""
     match = _TOKEN.fullmatch(token) if len(token) <= LONGEST else None
     if match is None:
         return None
@@ -137,7 +137,7 @@ def create(store: Store, kind: Kind, name: str, act: AuditContext, scopes: tuple
         raise Refused("too-many-keys", f"there are {MAX_KEYS:,} working keys already; revoke some")
     wanted = tuple(scope for scope in Scope if scope in (scopes or (Scope.READ,))) if kind is Kind.ADMIN else ()
     made = _make(store.tenant, Key("", kind, name, wanted, "", "", "", act.until), act)
-    store.keep([_put(None, made.key), *act.puts], [act.entry(after=told(made.key))])
+    store.keep([_put(None, made.key), *act.puts], [act.entry(after=public_record(made.key))])
     return made
 
 
@@ -149,7 +149,7 @@ def rotate(store: Store, key: str, overlap: float, act: AuditContext) -> Made:
     if old.expires_at is not None and parse_time(old.expires_at) < parse_time(end):
         end = old.expires_at
     ending = replace(old, expires_at=end)
-    entry = act.entry(before=told(old), after=told(made.key))
+    entry = act.entry(before=public_record(old), after=public_record(made.key))
     store.keep([_put(old, ending), _put(None, made.key), *act.puts], [entry])
     return made
 
@@ -162,12 +162,12 @@ def revoke(store: Store, key: str, act: AuditContext) -> Key:
     if old.revoked_at is not None:
         return old
     gone = replace(old, revoked_at=format_time(act.now))
-    store.keep([_put(old, gone), *act.puts], [act.entry(before=told(old), after=told(gone))])
+    store.keep([_put(old, gone), *act.puts], [act.entry(before=public_record(old), after=public_record(gone))])
     return gone
 
 
-def told(key: Key) -> dict[str, Any]:
-    """A key as anybody who may list keys sees it: without even the digest."""
+def public_record(key: Key) -> dict[str, Any]:
+    """A key as those who may list keys see it: without its digest."""
     return {name: value for name, value in asdict(key).items() if name != "digest"}
 
 

@@ -1,4 +1,4 @@
-"""What a project asks of the service, kept in its store."""
+"""A project's settings of the service, kept in its store."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ def settings(store: Store) -> Settings:
 
 
 def wanted(cors_origins: Sequence[str]) -> Settings:
-    """Settings to be; Refused where one is no origin."""
+    """Checked settings; Refused if one of them is no origin."""
     wrong = [origin for origin in cors_origins if not _ORIGIN.fullmatch(origin)]
     if wrong or len(cors_origins) > MAX_ORIGINS:
-        told = f"{wrong[0]!r} is no origin" if wrong else f"more than {MAX_ORIGINS} origins"
-        raise Refused("invalid-settings", f"{told}: an origin is such as https://shop.example.com, without a path")
+        fault = f"{wrong[0]!r} is no origin" if wrong else f"more than {MAX_ORIGINS} origins"
+        raise Refused("invalid-settings", f"{fault}: an origin is such as https://shop.example.com, without a path")
     return Settings(tuple(dict.fromkeys(cors_origins)))
 
 
 def change(store: Store, cors_origins: Sequence[str], act: AuditContext) -> Settings:
-    """Sets them; Refused where one is no origin."""
+    """Writes the settings; Refused if one of them is no origin."""
     before, after = store.find(Shelf.SETTINGS, _ID), wanted(cors_origins)
     put = Put(Shelf.SETTINGS, _ID, asdict(after), before)
     store.keep([put, *act.puts], [act.entry(before=before, after=asdict(after))])

@@ -13,7 +13,7 @@ _events = boto3.client("events")
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Tells Lambda which records have to come again, so that one that fails does not hold up those before it."""
+    """Returns the records that Lambda has to send again, so that one that fails does not hold up those before it."""
     failed: list[dict[str, str]] = []
     for record in event["Records"]:
         entry = _entry(record)

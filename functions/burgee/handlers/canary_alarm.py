@@ -1,4 +1,4 @@
-"""AWS Lambda: takes a release on trial back when an alarm rings, told by EventBridge."""
+"""AWS Lambda: takes a canary back when EventBridge reports that an alarm rings."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ ALARM = "ALARM"
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """A CloudWatch alarm's change of state. Raises if the table does not answer, so that EventBridge tries again."""
+    """Handles a change of an alarm's state. Raises if the table does not answer, so that EventBridge retries."""
     detail = event["detail"]
     name, rang = detail["alarmName"], _epoch(detail["state"]["timestamp"])
-    told: dict[str, Any] = {"alarm": name, "release": None}
+    outcome: dict[str, Any] = {"alarm": name, "release": None}
     if detail["state"]["value"] == ALARM:
         store = wiring.table()
         try:
-            act = AuditContext("release.withdraw", "guard", f"the alarm {name} rang", time.time(), source=name)
-            told["release"] = withdraw(store, act, rang)
+            act = AuditContext("release.withdraw", "canary alarm", f"the alarm {name} rang", time.time(), source=name)
+            outcome["release"] = withdraw(store, act, rang)
         finally:
             store.close()
-    print(json.dumps(told))  # noqa: T201 - Lambda's log
-    return told
+    print(json.dumps(outcome))  # noqa: T201 - Lambda's log
+    return outcome
 
 
 def _epoch(timestamp: str) -> float:

@@ -1,4 +1,4 @@
-"""AWS Lambda: the evaluation routes. Without a table it serves the release in its package, to whoever asks."""
+"""AWS Lambda: the evaluation routes. Without a table it serves the release in its package, without keys."""
 
 from __future__ import annotations
 

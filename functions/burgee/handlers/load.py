@@ -17,7 +17,7 @@ from burgee.releases.stack_loader import load
 
 
 def handler(event: dict[str, Any], _context: object) -> None:
-    """Tells CloudFormation how it went; a refusal fails the update with its reason."""
+    """Reports the outcome to CloudFormation; a refusal fails the update with its reason."""
     status, reason = "SUCCESS", ""
     try:
         if event["RequestType"] != "Delete":  # a stack that goes takes no data with it

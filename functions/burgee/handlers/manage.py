@@ -1,4 +1,4 @@
-"""AWS Lambda: the management routes, for who has an admin key, or for whom API Gateway vouches."""
+"""AWS Lambda: the management routes, for admin keys or for callers that API Gateway has authenticated."""
 
 from __future__ import annotations
 

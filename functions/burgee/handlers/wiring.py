@@ -1,4 +1,4 @@
-"""What the handlers share: the environment, read once, and the parts that it names."""
+"""What the handlers share: the environment, read once, and what it names."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def bundled() -> Bundle | None:
 
 
 def table() -> Store:
-    """The table; botocore is imported for it alone."""
+    """The table, by botocore, which is imported for it alone."""
     from burgee.stores.dynamodb import DynamoDbStore
 
     # At DEBUG it logs all that it sends, and that names users.
@@ -57,7 +57,7 @@ def table() -> Store:
 
 
 def polled_table() -> Store:
-    """The table for who answers from memory and only looks whether it changed; starts without botocore."""
+    """The table for a function that only polls it; starts without botocore."""
     from burgee.stores.dynamodb import DynamoDbStore
     from burgee.stores.dynamodb_http import Wire
 
@@ -81,7 +81,7 @@ def snapshots(serving: Serving, store: Store | None) -> None:
 
 
 def setup(store: Store | None, access: str) -> Setup:
-    """How requests are let in: by `keys`, by whom API Gateway vouches for (`iam`, `jwt`), or all of them (`open`)."""
+    """How callers are authenticated: by `keys`, by API Gateway (`iam`, `jwt`), or not at all (`open`)."""
     if access not in {"keys", "iam", "jwt", "open"}:
         raise ValueError(f"BURGEE_ACCESS is {access!r}; it may be keys, iam, jwt or open")
     ring = None

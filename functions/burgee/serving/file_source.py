@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class FileWatch:
-    """Reads a flags.yaml, and tells when it or a file that it includes has changed since.
+    """Reads a flags.yaml, and says whether it or a file that it includes has changed since.
 
     Contents are compared with what was read, so that no save is missed: neither one that comes during a reading, nor
     one that keeps the size and the times of the file. A file that does not parse is watched with what it includes.

@@ -103,7 +103,7 @@ class StoreSource:
         known = self._pointer.revision
         if self._store.pointer().revision == known:
             return None
-        # The pointer may be a moment old, and then tells of a revision before this one; the state is current.
+        # The pointer may be a moment old and name an earlier revision; the state is current.
         state = self._store.state()
         if state.pointer.revision < known:
             went = f"from revision {known} to {state.pointer.revision}"

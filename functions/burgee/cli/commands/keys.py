@@ -174,6 +174,6 @@ def _act(where: Where, action: str, reason: str, expires_in: str | None = None) 
 
 
 def _record(key: Key, used: str | None) -> dict[str, object]:
-    from burgee.access.keys import told
+    from burgee.access.keys import public_record
 
-    return {**told(key), "last_used_at": used}
+    return {**public_record(key), "last_used_at": used}

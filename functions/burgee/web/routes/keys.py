@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import Field
 
-from burgee.access.keys import Kind, Scope, create, listed, revoke, rotate, told
+from burgee.access.keys import Kind, Scope, create, listed, public_record, revoke, rotate
 from burgee.access.settings import change, settings, wanted
 from burgee.errors import Refused
 from burgee.times import parse_duration
@@ -117,8 +117,8 @@ def _once(write: WriteRequest, act: AuditContext) -> AuditContext:
 
 
 def _record(key: Key, used: str | None) -> dict[str, Any]:
-    return {**told(key), "last_used_at": used}
+    return {**public_record(key), "last_used_at": used}
 
 
 def _made(request: Request, made: Made) -> Response:
-    return answer(request, {**told(made.key), "token": made.token}, 201, _UNCACHED)
+    return answer(request, {**public_record(made.key), "token": made.token}, 201, _UNCACHED)
