@@ -12,7 +12,7 @@ from moto import mock_aws
 from burgee.stores import Tenant
 from burgee.stores.dynamodb import DynamoDbStore
 from burgee.stores.sqlite import SqliteStore
-from support.dynamodb import CREDENTIALS, wire_url
+from support.dynamodb import CREDENTIALS, table_at, wire_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,9 +56,10 @@ def tables(url: str | None) -> Iterator[Open]:
     name = f"burgee-{uuid4().hex}"
 
     def make(tenant: Tenant | None = None) -> Store:
-        opened.append(DynamoDbStore(name, tenant, endpoint_url=url))
-        if len(opened) == 1:
-            opened[0].create_table()
+        if opened:
+            opened.append(DynamoDbStore(name, tenant, endpoint_url=url))
+        else:
+            opened.append(table_at(url, name, tenant))
         return opened[-1]
 
     yield make

@@ -23,6 +23,8 @@ from support.lambda_runtime import free_port
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from burgee.stores import Tenant
+
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
@@ -59,9 +61,9 @@ def ministack(folder: Path, services: str = "dynamodb", python: str = sys.execut
             process.wait(20)
 
 
-def table_at(url: str, name: str = "flags") -> DynamoDbStore:
+def table_at(url: str | None, name: str = "flags", tenant: Tenant | None = None) -> DynamoDbStore:
     """A table that is there; a machine under load may need more than one try to make it."""
-    store = DynamoDbStore(name, endpoint_url=url)
+    store = DynamoDbStore(name, tenant, endpoint_url=url)
     for _ in range(10):
         try:
             store.create_table()
