@@ -63,7 +63,7 @@ def test_brute_force_finds_nothing_that_is_proved_impossible_and_every_example_i
             if answer.verdict is Verdict.POSSIBLE:
                 assert tuple(test(answer.example) for test in tests) == truths, (atoms, truths, answer)
     print(part, {verdict.value: count for verdict, count in counts.items()})
-    assert counts[Verdict.UNKNOWN] <= counts[Verdict.POSSIBLE] / 100
+    assert counts[Verdict.UNKNOWN] <= counts[Verdict.POSSIBLE] / 50
 
 
 def test_numbers_are_told_apart_wherever_there_is_one_between() -> None:
@@ -101,6 +101,11 @@ PROVED = [
     {atom("gt", 2**53): True, atom("lt", 2**53 + 1): True},
     {atom("contains", "a"): True, atom("contains", "A", ignore_case=True): False},
     {atom("contains", "a"): True, atom("not_contains", ["a"]): True},
+    {  # a contradiction of two among what has many states
+        atom("ends_with", "10.0.0.1"): True,
+        atom("ends_with", "x"): True,
+        **{atom("matches", f"{letter}.{{6}}$"): True for letter in "abc"},
+    },
     {atom("exists", True): False, atom("ne", "a"): True},
     {has_unit("x"): True, atom("gt", 0): True, atom("lt", 1): True},
     {has_unit("x"): False, atom("matches", "^a"): True},

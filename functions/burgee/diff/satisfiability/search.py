@@ -26,6 +26,7 @@ class Search:
     """One search. `states` is how many it has met so far."""
 
     def __init__(self, parts: Sequence[tuple[Automaton, bool]], verify: Callable[[str], bool]) -> None:
+        self.parts = parts
         self._parts = [_Part(automaton, want) for automaton, want in parts]
         self._automata = [automaton for automaton, _ in parts]
         self._verify = verify

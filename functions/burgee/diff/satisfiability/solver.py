@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 from functools import lru_cache
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from burgee.diff.satisfiability import samples
@@ -24,11 +24,12 @@ from burgee.diff.satisfiability.search import Search
 from burgee.diff.satisfiability.strings import UNDERSTOOD, Recipe, Wanted, string_question
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from burgee.diff.satisfiability.atoms import Literals
 
 MAX_ANSWERS = 50_000
+MAX_PAIR_STATES = 2_000
 MAX_STATES = 20_000
 """States that one search meets before it answers UNKNOWN."""
 
@@ -51,6 +52,7 @@ class Solver:
         self._tests: dict[Atom, Callable[[Any], bool]] = {}
         self._answers: dict[frozenset[tuple[Atom, bool]], Answer] = {}
         self._automaton = lru_cache(maxsize=512)(_automaton)
+        self._clash = lru_cache(maxsize=MAX_ANSWERS)(self._proves_clash)
 
     def holds(self, atom: Atom, value: Any) -> bool:
         """What the operator itself says of a value; MISSING for none."""
@@ -136,19 +138,32 @@ class Solver:
 
     def _search(self, literals: Literals, wanted: Wanted, own: frozenset[str]) -> Answer:
         surrogates = any(ord(char) in SURROGATES for char in own)  # RE2 takes none, whatever else a string has
-        parts = [
-            (automaton, want)
+        known = [
+            (recipe, want)
             for recipe, want in wanted
-            if not (surrogates and recipe.build is Patterns) and (automaton := self._automaton(recipe)) is not None
+            if not (surrogates and recipe.build is Patterns) and self._automaton(recipe) is not None
         ]  # what is left out here is asked of each string that is found
+        parts = self._parts(known)
         search = Search(parts, lambda text: self._meets(literals, text))
-        every = _EVERY | own | {chr(code) for part, _ in parts for code in part.edges if _is_char(code)}
-        all_letters, plain_letters = search.alphabet(every), search.alphabet(_PRINTABLE | own)
+        all_letters, plain_letters = search.alphabet(_letters(parts) | own), search.alphabet(_PRINTABLE | own)
         answer = search.run(plain_letters, self.max_states)
         if answer.verdict is not Verdict.POSSIBLE and len(all_letters) > len(plain_letters):
             answer = search.run(all_letters, self.max_states)
         self.states += search.states
+        if answer is UNKNOWN and any(self._clash(*pair) for pair in combinations(known, 2)):
+            return IMPOSSIBLE
         return answer
+
+    def _parts(self, wanted: Wanted) -> list[tuple[Automaton, bool]]:
+        found = [(self._automaton(recipe), want) for recipe, want in wanted]
+        return [(automaton, want) for automaton, want in found if automaton is not None]
+
+    def _proves_clash(self, first: tuple[Recipe, bool], second: tuple[Recipe, bool]) -> bool:
+        """Whether two parts alone are a contradiction, which can be lost among the states of many."""
+        search = Search(self._parts([first, second]), lambda _: True)
+        answer = search.run(search.alphabet(_letters(search.parts)), min(self.max_states, MAX_PAIR_STATES))
+        self.states += search.states
+        return not answer
 
 
 def _plain(literals: Literals) -> Iterator[Any]:
@@ -177,8 +192,9 @@ def _item(atom: Atom) -> Atom:
     return Atom(atom.path, "in", json.dumps(atom.items.every), atom.ignore_case)
 
 
-def _is_char(code: int) -> bool:
-    return code <= sys.maxunicode and code not in SURROGATES
+def _letters(parts: Sequence[tuple[Automaton, bool]]) -> frozenset[str]:
+    """All characters that parts tell apart, and more."""
+    return _EVERY | {chr(code) for part, _ in parts for code in part.edges if code not in SURROGATES}
 
 
 def _automaton(recipe: Recipe) -> Automaton | None:
