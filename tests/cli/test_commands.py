@@ -209,3 +209,21 @@ def test_the_first_and_the_last_times_that_can_be_written_are_times(burgee: Burg
     )
     ran = burgee(*arguments)
     assert (ran.code, ran.err) == (0, "")
+
+
+@pytest.mark.parametrize("command", [["eval", "buton"], ["simulate", "buton"], ["timeline", "buton"]])
+def test_a_flag_that_is_not_there_is_an_error_with_the_nearest_name(burgee: Burgee, command: list[str]) -> None:
+    burgee.write(GOOD)
+    assert burgee(*command) == (1, "", "burgee: there is no flag 'buton' (did you mean 'button'?)\n")
+    far = [command[0], "quite_another"]
+    assert burgee(*far) == (1, "", "burgee: there is no flag 'quite_another'\n")
+
+
+@pytest.mark.parametrize("command", [["simulate", "button", "--svg", "no/such.svg"], ["bundle", "flags.yaml/x.json"]])
+def test_a_file_that_cannot_be_written_is_named_without_a_traceback(burgee: Burgee, command: list[str]) -> None:
+    burgee.write(GOOD)
+    ran = burgee(*command)
+    assert ran.code == 1
+    assert ran.err.startswith("burgee: ")
+    assert ran.err.count("\n") == 1
+    assert command[-1].partition("/")[0] in ran.err

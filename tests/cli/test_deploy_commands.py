@@ -229,3 +229,50 @@ def test_a_table_that_is_not_there_is_told_without_a_traceback(
     ran = burgee("history", "--table", "t", "--endpoint-url", "http://127.0.0.1:9")
     assert ran.code == 1
     assert ran.err.startswith("burgee: DynamoDB:")
+
+
+@pytest.mark.parametrize("command", [["history"], ["audit"], ["audit", "--flag", "beta"]], ids=" ".join)
+def test_where_there_is_nothing_yet_it_is_said(burgee: Burgee, on: list[str], command: list[str]) -> None:
+    burgee.write(FILE)
+    ran = burgee(*command, *on)
+    assert ran.code == 0
+    assert ran.out.startswith("no ")
+
+
+@pytest.mark.parametrize("reason", ["", "  "])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["apply"],
+        ["rollback"],
+        ["promote"],
+        ["kill", "beta"],
+        ["unkill", "beta"],
+        ["override", "set", "beta", "status=off"],
+        ["override", "clear", "beta"],
+        ["keys", "create", "server"],
+        ["settings"],
+    ],
+    ids=" ".join,
+)
+def test_a_blank_reason_is_misuse(burgee: Burgee, on: list[str], command: list[str], reason: str) -> None:
+    burgee.write(FILE)
+    ran = burgee(*command, "--reason", reason, *on)
+    assert ran.code == 2
+    assert "a reason says something" in ran.err
+
+
+def test_a_change_of_a_rule_is_shown_where_it_is(burgee: Burgee, on: list[str]) -> None:
+    countries = ", ".join(f"C{number}" for number in range(60))
+    rule = f"{{name: EU, when: {{country: [{countries}]}}, rollout_percentage: 40}}"
+    text = f"version: 1\nflags:\n  beta: {{status: on, rules: [{rule}], default: {{serve: off}}}}\n"
+    burgee.write(text)
+    assert burgee("apply", *on).code == 0
+    burgee.write(text.replace("percentage: 40", "percentage: 50"))
+    assert "  ~ beta: rules[EU].rollout_percentage: 40 -> 50\n" in burgee("plan", *on).out
+    burgee("override", "set", "beta", "rollout_percentage=5", "--reason", "r", *on)
+    assert "    rollout_percentage: absent -> 5\n" in burgee("audit", *on).out
+    assert (
+        "        rollout_percentage: 5 -> absent\n        rules[EU].rollout_percentage: 40 -> 50\n"
+        in burgee("plan", *on).out
+    )

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
 from burgee.evaluation.ruleset import Ruleset
 from burgee.flagfile.compile import compile_file
+from burgee.flagfile.formatter import formatted
 from burgee.flagfile.source import Source
 from burgee.importers.base import Generation
 from burgee.importers.flagd import import_flagd
@@ -45,7 +45,8 @@ def queried(query: str) -> Imported:
 
 
 def told(made: Imported) -> list[tuple[str, str]]:
-    written(made, "a test")
+    text = written(made, "a test")
+    assert formatted(text) == text
     return [(problem.code, problem.message.partition(": ")[2]) for problem in made.problems]
 
 
@@ -218,11 +219,26 @@ def test_the_example_of_the_page_is_what_the_command_writes(burgee: Burgee, lang
     page = MIGRATING.read_text(encoding="utf-8").split("## From ")
     section = next(part for part in page if f"burgee import {theirs} " in part)
     given, expected = (re.findall(rf"^```{kind}\n(.*?)^```", section, re.M | re.S)[0] for kind in (language, "yaml"))
-    burgee.write(given, f"theirs.{language}")
-    ran = burgee("import", theirs, f"theirs.{language}", "--out", "flags.yaml")
+    (name,) = re.findall(rf"burgee import {theirs} (\S+) --out flags.yaml", section)
+    burgee.write(given, name)
+    ran = burgee("import", theirs, name, "--out", "flags.yaml")
     assert (ran.code, ran.out) == (0, "flags.yaml: 1 flag\n")
-    assert yaml.safe_load((burgee.folder / "flags.yaml").read_text()) == yaml.safe_load(expected)
+    assert (burgee.folder / "flags.yaml").read_text() == expected
     assert Source(burgee.folder / "flags.yaml").problems == []
+    assert burgee("fmt", "--check") == (0, "", "")
+
+
+@pytest.mark.parametrize("theirs", ["flagd", "goff"])
+def test_a_file_that_is_there_is_replaced_only_where_that_is_said(burgee: Burgee, theirs: str) -> None:
+    burgee.write("{}" if theirs == "goff" else '{"flags": {}}', "theirs.json")
+    kept = burgee.write("version: 1\n").read_text()
+    ran = burgee("import", theirs, "theirs.json", "--out", "flags.yaml")
+    assert (ran.code, ran.err) == (1, "burgee: flags.yaml is there already; --overwrite replaces it\n")
+    assert (burgee.folder / "flags.yaml").read_text() == kept
+    assert burgee("import", theirs, "theirs.json", "--out", "flags.yaml", "--overwrite").code == 0
+    assert (burgee.folder / "flags.yaml").read_text() != kept
+    ran = burgee("import", theirs, "theirs.json", "--out", "no/such/flags.yaml")
+    assert (ran.code, ran.err) == (1, "burgee: no/such/flags.yaml: No such file or directory\n")
 
 
 def test_a_flag_that_is_left_out_makes_the_command_fail_and_the_others_are_written(burgee: Burgee) -> None:
@@ -281,10 +297,12 @@ def spoiled(source: random.Random, node: Any) -> Any:
 def test_junk_anywhere_is_told_or_means_nothing(seed: int) -> None:
     source = random.Random(seed)
     theirs = Flagd(seed).file(2)
-    written(import_flagd(document(json.dumps(spoiled(source, theirs))), Generation.CBOR), "a test")
+    text = written(import_flagd(document(json.dumps(spoiled(source, theirs))), Generation.CBOR), "a test")
+    assert formatted(text) == text
     generator = Goff(seed)
     flags = {"a": generator.flag(), "b": generator.flag()}
-    written(import_goff(document(json.dumps(spoiled(source, flags)))), "a test")
+    text = written(import_goff(document(json.dumps(spoiled(source, flags)))), "a test")
+    assert formatted(text) == text
 
 
 @pytest.mark.parametrize("text", ["[]", "5", '{"flags": []}', "null", '{"flags": {"a": null}}', '{"a": null}'])

@@ -45,6 +45,11 @@ def run() -> None:
     except BurgeeError as error:
         output.tell(f"burgee: {error}", typer.colors.RED)
         sys.exit(1)
+    except OSError as error:
+        if error.filename is None:  # a file that cannot be read or written; anything else is a fault of ours
+            raise
+        output.tell(f"burgee: {error.filename}: {error.strerror}", typer.colors.RED)
+        sys.exit(1)
 
 
 def _version(value: bool) -> None:

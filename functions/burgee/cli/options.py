@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from burgee.cli.completion import complete_environments, complete_flags
+from burgee.errors import Refused
 from burgee.times import parse_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 FLAGS = "flags.yaml"
 
@@ -20,7 +25,13 @@ StoreFile: TypeAlias = Annotated[
 ]
 Environment: TypeAlias = Annotated[
     str | None,
-    typer.Option("--env", metavar="NAME", help="The environment to lay over; default none.", envvar="BURGEE_ENV"),
+    typer.Option(
+        "--env",
+        metavar="NAME",
+        help="The environment to lay over; default none.",
+        envvar="BURGEE_ENV",
+        autocompletion=complete_environments,
+    ),
 ]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 State: TypeAlias = Annotated[
@@ -42,6 +53,28 @@ Endpoint: TypeAlias = Annotated[
 Project: TypeAlias = Annotated[
     str, typer.Option("--project", metavar="NAME", help="The project, for a table that several share.")
 ]
+
+
+FlagName: TypeAlias = Annotated[str, typer.Argument(help="The flag's name.", autocompletion=complete_flags)]
+
+
+def unknown_flag(flag: str, known: Iterable[str], also: str = "") -> Refused:
+    """A flag that is not there, with the nearest name that is."""
+    from burgee.flagfile.source import near
+
+    hint = near(flag, known)
+    return Refused("unknown-flag", f"there is no flag {flag!r}{f' ({hint})' if hint else ''}{also}")
+
+
+def _not_blank(context: typer.Context, option: typer.CallbackParam, value: str) -> str:
+    """A reason that is given says something; one that may be left out is left out."""
+    source = context.get_parameter_source(option.name or "")
+    if source is not None and source.name != "DEFAULT" and not value.strip():
+        raise typer.BadParameter("a reason says something")
+    return value
+
+
+Reason: TypeAlias = Annotated[str, typer.Option("--reason", callback=_not_blank, help="Why, for the audit log.")]
 
 
 def duration(text: str, option: str) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from burgee.flagfile.checks import check
+from burgee.flagfile.formatter import formatted
 from burgee.flagfile.source import Source
 from burgee.flagfile.yaml_reader import Document
 from burgee.model import Severity
@@ -21,14 +22,14 @@ WIDTH = 118
 
 
 def written(made: Imported, origin: str) -> str:
-    """The text. Flags that flags.yaml refuses are left out of it, and told."""
+    """The text, as `burgee fmt` writes it. Flags that flags.yaml refuses are left out of it, and reported."""
     refused = list(made.flags) if _faults(made.flags, made.segments) else []
     for name, path in [(name, _home(made, name)) for name in refused]:
         faults = _faults({name: made.flags[name]}, made.segments)
         if faults:
             del made.flags[name]
             made.leave_out(name, path, "; ".join(faults))
-    return f"# Imported from {origin!r} by `burgee import`.\n" + _text(made.flags, made.segments)
+    return formatted(f"# Imported from {origin!r} by `burgee import`.\n" + _text(made.flags, made.segments))
 
 
 def _home(made: Imported, name: str) -> tuple[str, ...]:

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from burgee.cli.options import Json, duration
+from burgee.cli.options import FlagName, Json, Reason, duration, unknown_flag
 from burgee.cli.render import output
 from burgee.cli.stores import Where, described, on_store, opened, require_environment_named
 from burgee.errors import FlagFileError, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from burgee.stores import Store
 
 override_app = typer.Typer(no_args_is_help=True, help="What operators say over the release.")
@@ -31,7 +29,6 @@ class OnConflict(StrEnum):
 
 
 Overrides = Annotated[OnConflict, typer.Option("--overrides", help="Overrides that Git contradicts.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why; told in the audit log.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -182,6 +179,8 @@ def history(
         made = release.origin
         told = f"{(made.commit or '-')[:12]:12} {made.author or '-'}: {made.message or '-'}"
         output.say(f"{mark} {release.version:4} {release.created_at:24} {release.flags:5} flags  {told}")
+    if not releases:
+        output.say("no releases yet")
 
 
 @on_store
@@ -251,11 +250,11 @@ def pull(
 @on_store
 def set_override(
     where: Where,
-    flag: Annotated[str, typer.Argument(help="The flag's name.")],
+    flag: FlagName,
     keys: Annotated[
         list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Keys of the flag, such as status=off.")
     ] = None,
-    reason: Annotated[str, typer.Option("--reason", help="Why; told in the audit log.")] = ...,  # type: ignore[assignment]
+    reason: Reason = ...,  # type: ignore[assignment]
     expires_in: Annotated[
         str | None, typer.Option(metavar="TIME", help="When it ends by itself, such as 30m, 2h or 7d.")
     ] = None,
@@ -281,7 +280,9 @@ def set_override(
     def decide(current: Any, snapshot: Any) -> Any:
         definition = served(current, snapshot, flag, now)
         if definition is None and not new:
-            raise _unknown(flag, {**snapshot["flags"], **current.overrides}, "; --new makes it")
+            raise unknown_flag(
+                flag, {**snapshot["flags"], **current.overrides}, "; `burgee override set --new` makes it"
+            )
         wanted = {key: value for key, value in {**(definition or {}), **changes}.items() if value is not None}
         return lay(current, snapshot, flag, None if absent else wanted, act, reuse=reuse)
 
@@ -294,7 +295,7 @@ def set_override(
 @on_store
 def clear_override(
     where: Where,
-    flag: Annotated[str, typer.Argument(help="The flag's name.")],
+    flag: FlagName,
     reason: Reason = "",
 ) -> None:
     """Take an override away: the release decides again."""
@@ -335,8 +336,8 @@ def list_overrides(
 @on_store
 def kill(
     where: Where,
-    flag: Annotated[str, typer.Argument(help="The flag's name.")],
-    reason: Annotated[str, typer.Option("--reason", help="Why, for the audit log.")] = ...,  # type: ignore[assignment]
+    flag: FlagName,
+    reason: Reason = ...,  # type: ignore[assignment]
     expires_in: Annotated[
         str | None, typer.Option(metavar="TIME", help="When it ends by itself, such as 30m, 2h or 7d.")
     ] = None,
@@ -348,20 +349,11 @@ def kill(
 @on_store
 def unkill(
     where: Where,
-    flag: Annotated[str, typer.Argument(help="The flag's name.")],
+    flag: FlagName,
     reason: Reason = "",
 ) -> None:
     """Take a kill back: the release decides again."""
     clear_override(**where._asdict(), flag=flag, reason=reason)
-
-
-def _unknown(flag: str, known: Iterable[str], also: str) -> Refused:
-    """A flag that is not there, and the nearest name that is."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(flag, known, 1)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
-    return Refused("unknown-flag", f"there is no flag {flag!r}{hint}{also}")
 
 
 def _keys(pairs: list[str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from burgee.cli.render import output
+from burgee.errors import Refused
 from burgee.importers.base import Generation
 from burgee.model import Severity
 
@@ -21,6 +22,7 @@ Out: TypeAlias = Annotated[
     Path | None,
     typer.Option("--out", metavar="PATH", dir_okay=False, help="Where to write it; default standard output."),
 ]
+Overwrite: TypeAlias = Annotated[bool, typer.Option("--overwrite", help="Replace the file of --out if there is one.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -32,6 +34,7 @@ def register(app: typer.Typer) -> None:
 def flagd(
     file: Theirs,
     out: Out = None,
+    overwrite: Overwrite = False,
     generation: Annotated[
         Generation, typer.Option("--hash", help="How your flagd hashes: `cbor`, or `text` as the daemon does.")
     ] = Generation.CBOR,
@@ -40,16 +43,23 @@ def flagd(
     from burgee.importers.flagd import import_flagd
     from burgee.importers.reading import read
 
+    _free(out, overwrite=overwrite)
     _report(import_flagd(read(file), generation), file, out)
 
 
 @import_app.command()
-def goff(file: Theirs, out: Out = None) -> None:
+def goff(file: Theirs, out: Out = None, overwrite: Overwrite = False) -> None:
     """Turn a GO Feature Flag configuration into a flags.yaml."""
     from burgee.importers.goff import import_goff
     from burgee.importers.reading import read
 
+    _free(out, overwrite=overwrite)
     _report(import_goff(read(file)), file, out)
+
+
+def _free(out: Path | None, *, overwrite: bool) -> None:
+    if out is not None and out.exists() and not overwrite:
+        raise Refused("exists", f"{out} is there already; --overwrite replaces it")
 
 
 def _report(made: Imported, file: Path, out: Path | None) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from burgee.access.keys import Kind, Scope
-from burgee.cli.options import Json, duration
+from burgee.cli.options import Json, Reason, duration
 from burgee.cli.render import output
 from burgee.cli.stores import Where, on_store, opened
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 keys_app = typer.Typer(no_args_is_help=True, help="API keys.")
 Id = Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `burgee keys list` tells it.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why; told in the audit log.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -134,8 +133,10 @@ def audit(
         what = f" {entry.flag}" if entry.flag else ""
         why = f": {entry.reason}" if entry.reason else ""
         output.say(f"{entry.at:24} {entry.action:18}{what}  by {entry.actor}{why}")
-        if entry.flag is not None:
-            output.say(f"    {output.short(entry.before)} -> {output.short(entry.after)}")
+        for line in output.definition_changes(entry.before, entry.after) if entry.flag is not None else ():
+            output.say(f"    {line}")
+    if not found.entries:
+        output.say("no entries" if (flag or actor or action or since or until or cursor) else "no entries yet")
     if found.cursor is not None:
         output.tell(f"older ones: --cursor {found.cursor}")
 

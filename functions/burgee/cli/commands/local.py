@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from burgee.cli.options import FLAGS, Environment, File, Json, default_file, moment
+from burgee.cli.options import FLAGS, Environment, File, FlagName, Json, default_file, moment, unknown_flag
 from burgee.cli.render import output
 from burgee.cli.stores import Where, on_store
 
@@ -57,7 +57,7 @@ def run_tests(
 
 
 def evaluate(
-    flag: Annotated[str, typer.Argument(help="The flag's name.")],
+    flag: FlagName,
     user: Annotated[str | None, typer.Option(metavar="ID", help="The targeting key.")] = None,
     attributes: Annotated[
         list[str] | None,
@@ -72,11 +72,14 @@ def evaluate(
     """Tell what a user gets of a flag, straight from the file."""
     import burgee
 
-    told = burgee.load(flags, env).explain(flag, _context(user, attributes or []), moment(at))
+    ruleset, now = burgee.load(flags, env), moment(at)
+    told = ruleset.explain(flag, _context(user, attributes or []), now)
     steps = told["steps"] if explain else told.pop("steps")
     if json:
         output.as_json(told)
     else:
+        if told["error_code"] == "FLAG_NOT_FOUND":
+            raise unknown_flag(flag, ruleset.names(now))
         if told["error_code"]:
             output.tell(f"{told['error_code']}: {told['error_message']}", typer.colors.RED)
         else:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from burgee.cli.options import FLAGS, Environment, File, Json
+from burgee.cli.completion import complete_flags
+from burgee.cli.options import FLAGS, Environment, File, FlagName, Json, unknown_flag
 from burgee.cli.render import output
-from burgee.errors import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -140,7 +140,7 @@ def _tell_refs(
 
 
 def simulate(
-    flag: Annotated[str, typer.Argument(help="The flag's name.")],
+    flag: FlagName,
     flags: File = Path(FLAGS),
     env: Environment = None,
     at: At = None,
@@ -154,12 +154,11 @@ def simulate(
     from burgee.diff import simulate as simulated
     from burgee.diff.wording import percent
     from burgee.flagfile.compile import compile_file
-    from burgee.flagfile.source import near
     from burgee.times import format_time
 
     snapshot = compile_file(flags, env)
     if flag not in snapshot["flags"]:
-        raise Refused("no-such-flag", f"there is no flag {flag!r}; {near(flag, snapshot['flags']) or 'see the file'}")
+        raise unknown_flag(flag, snapshot["flags"])
     now = moment(at) or time.time()
     made = simulated.simulate(snapshot, flag, now)
     title = f"{flag}{f' in {env}' if env else ''} at {format_time(int(now))}"
@@ -188,7 +187,10 @@ def simulate(
 
 
 def timeline(
-    flag: Annotated[str | None, typer.Argument(metavar="[FLAG]", help="Only this flag; default all.")] = None,
+    flag: Annotated[
+        str | None,
+        typer.Argument(metavar="[FLAG]", help="Only this flag; default all.", autocompletion=complete_flags),
+    ] = None,
     flags: File = Path(FLAGS),
     env: Environment = None,
     at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="From when on; default now.")] = None,
@@ -202,7 +204,7 @@ def timeline(
 
     snapshot = compile_file(flags, env)
     if flag is not None and flag not in snapshot["flags"]:
-        raise Refused("no-such-flag", f"there is no flag {flag!r}")
+        raise unknown_flag(flag, snapshot["flags"])
     since = moment(at)
     found = coming(snapshot, snapshot["flags"] if flag is None else [flag], time.time() if since is None else since)
     if json:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from burgee.cli.render.value_changes import change_lines
 from burgee.model import Severity
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from burgee.findings import Finding
     from burgee.flagfile.source import Source
-    from burgee.model import Problem
+    from burgee.model import Definition, Problem
     from burgee.releases.plan import Plan
     from burgee.stores import Canary, Pointer
 
@@ -116,8 +117,11 @@ def plan_lines(made: Plan) -> list[str]:
         lines.append(f"  ! release {made.version} is a canary: {until}; the others get release {made.canary.base}")
     lines += [f"  + {name}" for name in made.added]
     for changed in made.changed:
-        keys = "; ".join(f"{key}: {short(old)} -> {short(new)}" for key, (old, new) in changed.keys.items())
-        lines.append(f"  ~ {changed.flag}: {keys or 'the order of its keys'}")
+        before = {key: old for key, (old, _) in changed.keys.items() if old is not None}
+        after = {key: new for key, (_, new) in changed.keys.items() if new is not None}
+        found = change_lines(before, after) or ["the order of its keys"]
+        lines.append(f"  ~ {changed.flag}: {found[0]}" if len(found) == 1 else f"  ~ {changed.flag}")
+        lines += [f"      {line}" for line in found if len(found) > 1]
     lines += [f"  - {name}" for name in made.removed]
     lines += [f"  ~ {name}" for name in made.shared]
     if made.unchanged:
@@ -129,10 +133,17 @@ def plan_lines(made: Plan) -> list[str]:
         why = f", {override.reason!r}" if override.reason else ""
         lines.append(f"  {mark} {override.flag}: {meaning} (by {override.author} at {override.updated_at}{why})")
         if standing.verdict == "conflict":
-            lines.append(f"      override: {short(override.definition)}")
-            lines.append(f"      Git now:  {short(standing.git)}")
+            lines.append("      from the override to what Git says now:")
+            lines += [f"        {line}" for line in definition_changes(override.definition, standing.git)]
     lines += [f"  X {flag} cannot be served: {why}" for flag, why in made.broken.items()]
     return [*lines, f"plan digest {made.digest[:16]}"]
+
+
+def definition_changes(before: Definition | None, after: Definition | None) -> list[str]:
+    """Where two definitions of a flag differ; both whole where there is one alone."""
+    if before is None or after is None:
+        return [f"{short(before)} -> {short(after)}"]
+    return change_lines(before, after) or ["the order of its keys"]
 
 
 def live_line(pointer: Pointer, baking: Canary | None) -> str:
