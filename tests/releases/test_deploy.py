@@ -128,6 +128,24 @@ def test_a_conflict_discarded_serves_what_git_says(store: SqliteStore) -> None:
     assert (entry.flag, entry.before) == ("a", OFF)
 
 
+def test_a_conflict_kept_is_told_and_can_be_discarded_later(store: SqliteStore) -> None:
+    release(store, a=ON, b=ON)
+    override(store, "a", OFF)
+    override(store, "b", OFF)
+    changed = {"status": True, "rollout_percentage": 100}
+    release(store, KEEP, a=changed, b=ON)
+    assert [(one.action, one.flag) for one in store.audit(limit=2)] == [
+        ("release.activate", None),
+        ("override.keep", "a"),
+    ]
+    release(store, DISCARD, a=changed, b=ON)
+    assert set(store.state().overrides) == {"b"}, "Git has not contradicted that one"
+    assert served(store, "a") is True
+    override(store, "a", OFF)
+    release(store, DISCARD, a=changed, b=ON, c=ON)
+    assert served(store, "a") is False, "laid again since, over what Git says"
+
+
 def test_an_expired_override_goes(store: SqliteStore) -> None:
     release(store, a=ON)
     override(store, "a", OFF, expires_at="2020-01-01T00:00:00Z")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from burgee.errors import Conflict, Refused
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 OnConflict: TypeAlias = Literal["refuse", "keep", "discard"]
 
 ATTEMPTS = 5
+KEEP = "override.keep"
+"""The audit action of an override that a deploy kept although Git changed to something else."""
 SHRUNKEN = 0.5
 """A release that loses more than this share of the live flags looks like an accident."""
 FEW = 4
@@ -71,10 +73,11 @@ def preview(
     store: Store, wanted: Snapshot, now: float, consent: Consent | None = None
 ) -> tuple[Plan, Refused | None]:
     """What `apply` would do, and why it would refuse; writes nothing."""
+    consent = consent or Consent()
     state, current = live(store)
-    made = plan(state, current, wanted, now)
+    made = _contradicted(store, plan(state, current, wanted, now), consent)
     try:
-        _insist(made, len(current["flags"]), len(wanted["flags"]), consent or Consent())
+        _insist(made, len(current["flags"]), len(wanted["flags"]), consent)
     except Refused as refusal:
         return made, refusal
     return made, None
@@ -87,7 +90,7 @@ def apply(store: Store, wanted: Snapshot, origin: Origin, act: AuditContext, con
     """
     consent = consent or Consent()
     state, current = live(store)
-    made = plan(state, current, wanted, act.now)
+    made = _contradicted(store, plan(state, current, wanted, act.now), consent)
     _insist(made, len(current["flags"]), len(wanted["flags"]), consent)
     canary = _canary(made, act, consent)
     if made.unchanged and canary is None and not _moving(made, consent):
@@ -120,7 +123,7 @@ def returning(
     consent = consent or Consent()
     state, current = live(store)
     wanted = load_snapshot(store.payload(version))
-    made = plan(state, current, wanted, act.now, rollback=not absorb)
+    made = _contradicted(store, plan(state, current, wanted, act.now, rollback=not absorb), consent)
     canary = None if version == made.version else _canary(made, act, consent)
     _conflicts(made, consent)
     return made, _change(made, version, act, consent, canary)
@@ -156,6 +159,19 @@ def withdraw(store: Store, act: AuditContext, rang: float) -> int | None:
         else:
             return canary.base
     return None
+
+
+def _contradicted(store: Store, made: Plan, consent: Consent) -> Plan:
+    """The plan where overrides are discarded: those kept against Git before are in conflict with it still."""
+    if consent.overrides != "discard":
+        return made
+
+    def again(standing: Standing) -> Standing:
+        latest = store.audit(limit=1, flag=standing.override.flag)
+        kept = standing.verdict is Verdict.KEPT and bool(latest) and latest[0].action == KEEP
+        return replace(standing, verdict=Verdict.CONFLICT) if kept else standing
+
+    return replace(made, standings=[again(standing) for standing in made.standings])
 
 
 def _canary(made: Plan, act: AuditContext, consent: Consent) -> Canary | None:
@@ -237,8 +253,17 @@ def _change(
         reuse=made.reused,
         settled={one.override.flag: settled_digest(one.override.definition) for one in settled},
         # The release comes last, so that the newest entry says what is live, however many overrides went.
-        audit=[*(_lifted(standing, act) for standing in gone), released],
+        audit=[
+            *(_lifted(standing, act) for standing in gone),
+            *(_kept(standing, act) for standing in kept),
+            released,
+        ],
     )
+
+
+def _kept(standing: Standing, act: AuditContext) -> AuditEntry:
+    definition = standing.override.definition
+    return act._replace(action=KEEP).entry(flag=standing.override.flag, before=definition, after=definition)
 
 
 def _lifted(standing: Standing, act: AuditContext) -> AuditEntry:
