@@ -147,9 +147,10 @@ class Document:
                 self.problems.append(
                     Problem(here, "duplicate-key", f"{key!r} stands already on line {first.line}", "keep one of them")
                 )
-                kept = {p: at for p, at in self.places.items() if p[: len(inner)] == inner}
+                # What it says is read for its problems; the places stay those of the first.
+                places, keys, self.places, self.keys = self.places, self.keys, {}, {}
                 self._node(next(events), events, inner)
-                self.places.update(kept)
+                self.places, self.keys = places, keys
                 continue
             self.keys[inner] = here
             mapping[key] = self._node(next(events), events, inner)
