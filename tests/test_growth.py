@@ -168,6 +168,12 @@ def root(path: str) -> str:
     return EventPath(lambda *_: None, ("/flags", "/a"))._root(path, "/prod")  # type: ignore[arg-type]
 
 
+def _formatted(text: str) -> str:
+    """A file is formatted that can be read."""
+    document = Document("f", _bytes(text))
+    return "" if document.problems else formatted(text)
+
+
 def _pairs(text: str) -> bytes:
     return reading._PAIR.sub(reading._character, _bytes(text))
 
@@ -213,7 +219,7 @@ PARSERS: dict[str, tuple[Callable[[str], Any], list[tuple[str, str]]]] = {
     "a scalar of YAML": (scalar, [("", ""), ("-", ""), ("1.", "")]),
     "a flag file": (lambda text: Document("f", _bytes(text)), [("", ""), ("a: ", ""), ("a: [", "]"), ('a: "', '"')]),
     "a flag file to be formatted": (
-        formatted,
+        _formatted,
         [("version: 1\n# ", ""), ("version: 1\nflags:\n  a: {description: ", "}")],
     ),
     "a query of GO Feature Flag": (
