@@ -174,7 +174,7 @@ def test_long_names_are_told_in_full_and_many_rows_may_be_parted_by_a_page(tmp_p
     drawn = [re.findall(r"<text class=name[^>]*>(\w+)", plot) for plot in plots]
     assert [name for plot in drawn for name in plot if name in names] == names
     assert max(len(plot) for plot in drawn) <= 8
-    assert "what 15 metrics are made of arrives: &#x27;order&#x27;, &#x27;visit&#x27;" in page
+    assert "what 15 metrics are made of arrives in every arm: &#39;order&#39;, &#39;visit&#39;" in page
 
 
 @pytest.mark.parametrize("reach", [0.003, 0.088, 1.0, 9.99, 10.0, 22.0, 52.0, 88.0, 620.0, 1e7])
@@ -185,9 +185,63 @@ def test_the_marks_of_an_axis_are_few_and_around_zero(reach: float) -> None:
     assert max(told) <= reach
 
 
+def test_before_the_end_a_page_shows_no_effect(tmp_path: Path) -> None:
+    told = reported(tmp_path, crowd(3000, lift=0.6, days=15), days=16)
+    page, text = as_html(told), as_text(told)
+    assert "Effects are shown when they may decide, on 2026-01-29" in page
+    assert "class=good" not in page
+    assert "<h2>Numbers</h2>" not in page
+    assert "BETTER" not in text
+    assert "not shown before a look that may decide" in text
+    assert all(one["difference"] is None and one["p_value"] is None for one in as_json(told)["results"])
+
+
+def test_a_metric_below_zero_has_a_chart_and_its_name(tmp_path: Path) -> None:
+    text = FILE.replace("  slow:", "  balance: {event: order, kind: mean, value: loss}\n  slow:")
+    text = text.replace("primary: bought", "primary: [bought, balance]")
+    records = crowd(1500, lift=0.3, days=27)
+    for one in records:
+        if one.get("event") == "order":
+            one["properties"]["loss"] = -one["properties"]["amount"]
+    page = as_html(reported(tmp_path, records, text=text))
+    (balance,) = [plot for plot in re.findall(r'aria-label="(balance on: [^"]+)"', page) if "country" not in plot][:1]
+    assert re.fullmatch(r"balance on: [-+][\d.]+ \([-+][\d.]+ to [-+][\d.]+\)", balance)
+    assert ">on · country = DE<" in page
+
+
+@pytest.mark.parametrize("method", ["group-sequential", "always-valid"])
+def test_a_sequential_verdict_stands_and_says_what_it_is_now(tmp_path: Path, method: str) -> None:
+    text = FILE.replace("start:", f"method: {method}\n      looks: 4\n      start:").replace(", window: 7d", "")
+    told = reported(tmp_path, crowd(3000, lift=0.6, days=27), text=text)
+    assert re.search(r"decided on 2026-01-\d\d \(by 2026-01-29 it is \+", told.verdict.sentence)
+    (primary,) = [one for one in told.results if one.role == "primary"]
+    assert primary.estimate != primary.latest
+    if method == "group-sequential":
+        assert [point["look"] for point in as_json(told)["results"][0]["curve"]] == [1, 2, 3, 4]
+
+
+def test_every_arm_that_wins_or_loses_is_named(tmp_path: Path) -> None:
+    text = FILE.replace(
+        "    rollout_percentage: 50\n",
+        "    variants: {a: 1, b: 2, c: 3}\n    default: {split: {a: 1, b: 1, c: 1}}\n",
+    ).replace("      guardrails: {slow: {margin: 10}}\n", "")
+    worse, better = crowd(3000, lift=-0.7, days=27), crowd(3000, lift=0.8, days=27, seed=2)
+    records = []
+    for prefix, some, names in (("x", worse, ("a", "b")), ("y", better, ("a", "c"))):
+        for one in some:
+            arm = {"off": names[0], "on": names[1]}.get(one.get("variant", ""))
+            if arm == "a" and prefix == "y":
+                continue
+            moved = {**one, "unit": prefix + one["unit"], "event_id": prefix + one["event_id"]}
+            records.append(moved | ({"variant": arm} if arm else {}))
+    told = reported(tmp_path, records, text=text)
+    assert "c is better than a in bought" in told.verdict.sentence
+    assert "b is worse than a in bought" in told.verdict.sentence
+
+
 def test_what_is_withheld_is_not_told_as_if_it_were_found(tmp_path: Path) -> None:
     page = as_html(reported(tmp_path, crowd(4000, lift=0.35, on=0.6, days=27)))
-    assert "<main class=withheld>" in page
+    assert '<main class="withheld">' in page
     assert "no number here may be relied on" in page
     assert "<td>better</td>" not in page
     assert "class=good" not in page

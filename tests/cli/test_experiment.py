@@ -38,6 +38,14 @@ def test_status_lists_experiments(experiment: Burgee) -> None:
     assert experiment("experiment", "status", *AT, "--json").json[0]["flag"] == "button"
 
 
+def test_an_index_leads_to_a_page_of_each_report(experiment: Burgee) -> None:
+    assert experiment("experiment", "status", *AT, "--html", "pages").code == 0
+    index = (experiment.folder / "pages/index.html").read_text(encoding="utf-8")
+    assert '<a href="button.html">button</a>' in index
+    assert "on is better than off" in index
+    assert (experiment.folder / "pages/button.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
 def test_the_questions_to_athena_are_printed(experiment: Burgee) -> None:
     told = experiment("experiment", "report", "button", "--format", "sql").out
     assert told.startswith("-- units in two arms\nSELECT")

@@ -1,4 +1,4 @@
-"""What experiments have shown: an optional part (`burgee[analysis]`) that only the command line and tests import.
+"""What experiments have shown: an optional part (`burgee[analysis]`) that only the command line imports.
 
-Statistics come from tea-tasting and scipy, behind thin layers that close their traps; see docs/statistics.md.
+See docs/statistics.md for what is computed, and from which sources.
 """

@@ -233,11 +233,11 @@ def _least(plan: Plan) -> int:
 def _may_look(plan: Plan, at: int) -> bool:
     if plan.experiment.method is Method.ALWAYS_VALID:
         return True
-    return _number(plan, at) is not None
+    return look_number(plan, at) is not None
 
 
-def _number(plan: Plan, at: int) -> int | None:
-    """Which planned look it is, counted from 1; None between two."""
+def look_number(plan: Plan, at: int) -> int | None:
+    """Which planned look of a group-sequential design a time is, counted from 1; None between two."""
     length = (plan.end - plan.start) / plan.experiment.looks
     number = round((at - plan.start) / length)
     return number if abs(at - plan.start - number * length) <= plan.experiment.looks else None
@@ -262,7 +262,7 @@ def _bounds(plan: Plan, steps: list[_Step], metric: str, alpha: float) -> list[f
     if plan.experiment.method is Method.ALWAYS_VALID:
         return [sequence_bound(step.information, alpha, _planned(plan) or TUNING) for step in steps]
     looks, planned = plan.experiment.looks, _planned(plan)
-    numbers = [_number(plan, step.at) or looks for step in steps]
+    numbers = [look_number(plan, step.at) or looks for step in steps]
     final = plan.metrics[metric].window is not None
     fractions = tuple(
         1.0 if number == looks else min(step.gap.n / planned, 1.0) if final and planned else number / looks

@@ -1,10 +1,13 @@
-"""A report as one HTML file without script or link: for a browser, a meeting, a printer, and eyes without colour."""
+"""A report as one HTML file without a script, and an index of several: for a browser, a meeting and a printer."""
 
 from __future__ import annotations
 
-from html import escape
+from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from burgee.analysis.render.json_report import as_json
 from burgee.analysis.render.svg import curve, intervals, progress
@@ -26,109 +29,108 @@ MOODS = {
 
 def as_html(report: Report) -> str:
     """The page."""
-    told = as_json(report)
-    withheld = told["verdict"]["decision"] == "withheld"
-    title = f"Experiment on {escape(told['flag'])}"
-    drawn = [one for one in told["results"] if one.get("curve")]
-    body = "".join(
-        [
-            _header(told),
-            _verdict(told),
-            _deviations(told),
-            _section("Health", _health(told["health"])),
-            _section("Sample", progress(told["arms"], told["sample_size"])),
-            _section("Effects", _effects(told), _WITHHELD if withheld else _EFFECTS),
-            _section("Over time", _curves(drawn), _CURVES[told["method"]]) if drawn else "",
-            _section("By segment", _segments(told["exploratory"]), _EXPLORATORY) if told["exploratory"] else "",
-            _section("Numbers", _numbers(told)),
-            _footer(told),
-        ]
+    found = as_json(report)
+    withheld = found["verdict"]["decision"] == "withheld"
+    shown = [one for one in found["results"] if one["difference"] is not None]
+    label, sentence = _verdict(found["verdict"])
+    return _templates().get_template("report.html.j2").render(
+        {key: found[key] for key in ("flag", "method", "start", "end", "until", "hypothesis", "deviations", "alpha")},
+        registered=found["registered"],
+        style=_style(),
+        withheld=withheld,
+        mood=MOODS.get(found["verdict"]["decision"], "calm"),
+        label=label,
+        sentence=sentence,
+        signs=SIGNS,
+        health=_folded(found["health"]),
+        sample=Markup(progress(found["arms"], found["sample_size"])),  # noqa: S704 - drawn and escaped there
+        hidden=_hidden(found, shown),
+        effects=_effects(shown),
+        effects_note=_WITHHELD if withheld else _EFFECTS,
+        curves=_curves(found["results"]),
+        curves_note=_CURVES[found["method"]],
+        segments=_segments(found["exploratory"]),
+        numbers=[_number(one, withheld) for one in shown],
+        adjusted=any(one["cuped"] for one in shown),
+        beliefs=[_belief(one) for one in shown if one["bayes"] is not None],
+    ) + "\n"  # fmt: skip
+
+
+def as_index(reports: Sequence[Report]) -> str:
+    """A page that leads to the pages of all reports, each beside it as FLAG.html."""
+    experiments = [
+        {
+            "flag": one.plan.flag,
+            "mood": MOODS.get(str(one.verdict.decision), "calm"),
+            "sentence": one.verdict.sentence,
+            "method": str(one.plan.experiment.method),
+            "start": one.plan.experiment.start,
+            "end": one.plan.experiment.end,
+            "units": f"{sum(one.units.values()):,}",
+            "healthy": one.healthy,
+        }
+        for one in reports
+    ]
+    return _templates().get_template("index.html.j2").render(experiments=experiments, style=_style()) + "\n"
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(
+        loader=PackageLoader("burgee.analysis", "render"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{_style()}</style></head><body><main class={'withheld' if withheld else 'told'}>{body}</main>"
-        "</body></html>\n"
-    )
 
 
-def _header(told: Mapping[str, Any]) -> str:
-    as_of = escape(f"{told['until'][:10]} {told['until'][11:16]} UTC")
-    when = f"{_day(told['start'])} to {_day(told['end'])} · as of {as_of}"
-    return (
-        f"<header><p class=eyebrow>{escape(told['method'])} experiment · {when}</p><h1>{escape(told['flag'])}</h1>"
-        f"<p class=hypothesis>{escape(told['hypothesis'])}</p></header>"
-    )
+def _style() -> Markup:
+    return Markup(resources.files("burgee.analysis").joinpath("report.css").read_text(encoding="utf-8"))  # noqa: S704
 
 
-def _footer(told: Mapping[str, Any]) -> str:
-    plan = (
-        f"Plan registered in {escape(told['registered'])}." if told["registered"] else "Plan not registered in Git."
-    )
-    how = "Made by Burgee; docs/statistics.md says how it is computed."
-    return f"<footer>{plan} Alpha {told['alpha']:g}, both sides. {how}</footer>"
-
-
-def _style() -> str:
-    return resources.files("burgee.analysis").joinpath("report.css").read_text(encoding="utf-8")
-
-
-def _section(title: str, inside: str, note: str = "") -> str:
-    noted = f"<p class=note>{escape(note)}</p>" if note else ""
-    return f"<section><h2>{title}</h2>{noted}{inside}</section>"
-
-
-def _verdict(told: Mapping[str, Any]) -> str:
-    decision = told["verdict"]["decision"]
-    mood = MOODS.get(decision, "calm")
+def _verdict(verdict: Mapping[str, Any]) -> tuple[str, str]:
+    decision = str(verdict["decision"])
     label = {"wait": "Not decided yet", "withheld": "No verdict"}.get(decision, decision.capitalize())
-    sentence = told["verdict"]["sentence"].removeprefix(f"{label}: ")
-    sentence = escape(sentence[:1].upper() + sentence[1:] if label == "No verdict" else sentence)
-    return f'<section class="verdict {mood}" role=status><h2>{escape(label)}</h2><p>{sentence}</p></section>'
+    sentence = str(verdict["sentence"]).removeprefix(f"{label}: ")
+    # A sentence may begin with the name of an arm, which stays as it is.
+    return label, sentence[:1].upper() + sentence[1:] if decision in {"wait", "withheld"} else sentence
 
 
-def _deviations(told: Mapping[str, Any]) -> str:
-    if not told["deviations"]:
+def _hidden(found: Mapping[str, Any], shown: Sequence[Any]) -> str:
+    if len(shown) == len(found["results"]):
         return ""
-    rows = "".join(f"<li>{escape(one)}</li>" for one in told["deviations"])
-    return _section("Deviations from the plan", f"<ul class=deviations>{rows}</ul>")
-
-
-def _health(checks: Sequence[Mapping[str, Any]]) -> str:
-    rows = []
-    for one in _folded(checks):
-        sign, meaning = SIGNS[one["light"]]
-        light = f'<span class="light {one["light"]}" role=img aria-label="{meaning}">{sign}</span>'
-        rows.append(f"<li>{light}<b>{escape(one['check'])}</b> <span>{escape(one['message'])}</span></li>")
-    return f"<ul class=health>{''.join(rows)}</ul>"
+    when = {
+        "fixed": f"Effects are shown when they may decide, on {found['end'][:10]}.",
+        "group-sequential": "Effects are shown at the planned looks, a quantile at the end.",
+        "always-valid": "A quantile is shown at the end; other effects from 30 units in each arm on.",
+    }
+    return when[found["method"]]
 
 
 def _folded(checks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The checks, with those of data that arrives as it should in one."""
-    fine = [one for one in checks if one["light"] == "ok" and one["check"].startswith("data of ")]
-    if len(fine) < 2:
+    fine = [one for one in checks if one["light"] == "ok" and one["check"].startswith(("data of ", "values of "))]
+    arrives = [one for one in fine if one["check"].startswith("data of ")]
+    if len(arrives) < 2:
         return list(checks)
-    metrics = len({one["check"] for one in fine})
-    events = ", ".join(dict.fromkeys(one["message"].removesuffix(" arrives in every arm") for one in fine))
-    told = f"what {metrics} metrics are made of arrives: {events}"
-    return [*(one for one in checks if one not in fine), {"check": "data", "light": "ok", "message": told}]
+    metrics = len({one["check"] for one in arrives})
+    events = ", ".join(dict.fromkeys(one["message"].removesuffix(" arrives in every arm") for one in arrives))
+    message = f"what {metrics} metrics are made of arrives in every arm: {events}"
+    return [*(one for one in checks if one not in fine), {"check": "data", "light": "ok", "message": message}]
 
 
-def _effects(told: Mapping[str, Any]) -> str:
-    drawn = []
-    for role in ("primary", "guardrail", "secondary"):
-        found = [one for one in told["results"] if one["role"] == role and one["difference"] is not None]
-        if found:
-            drawn.append(f"<h3>{role.capitalize()}</h3>{intervals(found)}")
-    return "".join(drawn)
+def _effects(shown: Sequence[Mapping[str, Any]]) -> list[tuple[str, Markup]]:
+    by_role = {role: [one for one in shown if one["role"] == role] for role in ("primary", "guardrail", "secondary")}
+    return [(role.capitalize(), Markup(intervals(found))) for role, found in by_role.items() if found]  # noqa: S704
 
 
-def _curves(drawn: Sequence[Mapping[str, Any]]) -> str:
-    figures = []
-    for one in drawn:
-        name = f"{escape(one['metric'])}, {escape(one['arm'])}"
-        figures.append(f"<figure><figcaption>{name}</figcaption>{curve(one['curve'])}</figure>")
-    return "".join(figures)
+def _curves(results: Sequence[Mapping[str, Any]]) -> list[tuple[str, Markup]]:
+    return [
+        (f"{one['metric']}, {one['arm']}", Markup(curve(one["curve"])))  # noqa: S704
+        for one in results
+        if one.get("curve") and one["role"] == "primary"
+    ]
 
 
 _CURVES = {
@@ -136,53 +138,50 @@ _CURVES = {
     "group-sequential": "Absolute difference at each planned look, with the bounds that may stop it there.",
     "always-valid": "Absolute difference with its confidence sequence: it may be looked at on any day.",
 }
-_EFFECTS = "Relative difference to the control, with its interval."
-_WITHHELD = (
-    "Relative difference to the control. Something is wrong with the data, so no number here may be relied on."
+_EFFECTS = (
+    "Relative difference to the control with its interval; absolute where the control is not clearly above zero."
 )
-_EXPLORATORY = "Exploratory: among many segments some differ by chance. What shows here is a question, no finding."
+_WITHHELD = "Something is wrong with the data, so no number here may be relied on."
 
 
-def _segments(found: Sequence[Mapping[str, Any]]) -> str:
-    named = [{**one, "metric": f"{one['attribute']} = {one['value']}"} for one in found]
-    rows = [{**one, "found": False, "role": "segment"} for one in named]
-    return intervals(rows)
+def _segments(found: Sequence[Mapping[str, Any]]) -> Markup | None:
+    rows = [
+        {**one, "arm": f"{one['arm']} · {one['attribute']} = {one['value']}", "found": False, "role": "segment"}
+        for one in found
+    ]
+    return Markup(intervals(rows)) if rows else None  # noqa: S704
 
 
-def _numbers(told: Mapping[str, Any]) -> str:
-    withheld = told["verdict"]["decision"] == "withheld"
-    columns = ("metric", "arm", "control", "treatment", "difference", "interval", "p", "")
-    head = "<tr>" + "".join(f"<th>{name}</th>" for name in columns) + "</tr>"
-    rows = []
-    for one in told["results"]:
-        if one["difference"] is None:
-            continue
-        inside = "" if one["low"] is None else f"{one['low']:+.4g} to {one['high']:+.4g}"
-        p_value = "" if one["adjusted_p"] is None else f"{one['adjusted_p']:.3g}"
-        cells = [
-            _breakable(one["metric"]),
-            _breakable(one["arm"]),
-            f"{one['control']:.5g}",
-            f"{one['treatment']:.5g}",
-        ]
-        cells += [f"{one['difference']:+.4g}", inside, p_value, "no verdict" if withheld else escape(word(one))]
-        rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-    return f"<div class=wide><table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table></div>"
+def _number(one: Mapping[str, Any], withheld: bool) -> dict[str, Any]:
+    mark = "*" if one["cuped"] else ""
+    return {
+        "metric": one["metric"],
+        "arm": one["arm"],
+        "control": f"{one['control']:.5g}{mark}",
+        "treatment": f"{one['treatment']:.5g}{mark}",
+        "difference": f"{one['difference']:+.4g}",
+        "interval": "" if one["low"] is None else f"{one['low']:+.4g} to {one['high']:+.4g}",
+        "p": "" if one["adjusted_p"] is None else f"{one['adjusted_p']:.3g}",
+        "word": "no verdict" if withheld else word(one),
+    }
 
 
-def _breakable(name: str) -> str:
-    """A name that may go on in the next line after a mark."""
-    return "".join(f"{escape(part)}<wbr>" if part in "_-." else escape(part) for part in name)
+def _belief(one: Mapping[str, Any]) -> dict[str, str]:
+    found = one["bayes"]
+    loss, prior = f"{found['loss']:.3g}", f"{found['prior']:.3g}"
+    return {
+        "metric": one["metric"],
+        "arm": one["arm"],
+        "chance": f"{found['chance']:.1%}",
+        "loss": loss,
+        "prior": prior,
+    }
 
 
 def word(one: Mapping[str, Any]) -> str:
     """What is found, in a word."""
     if one["role"] == "guardrail":
-        return {True: "holds", False: "broken", None: "not shown"}[one["holds"]]
+        return {True: "holds", False: "broken", None: "not shown to hold"}[one["holds"]]
     if not one["found"]:
         return "no difference found"
     return "better" if one["good"] else "worse"
-
-
-def _day(time: str) -> str:
-    return escape(time[:10])

@@ -6,10 +6,13 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from burgee.analysis.decisions import look_number
+from burgee.flagfile.experiments import Method
 from burgee.times import format_time
 
 if TYPE_CHECKING:
     from burgee.analysis.decisions import Look
+    from burgee.analysis.plans import Plan
     from burgee.analysis.reports import Report, Result
     from burgee.analysis.stats.estimates import Estimate
 
@@ -40,7 +43,7 @@ def as_json(report: Report) -> dict[str, Any]:
             "arm": report.verdict.arm,
             "sentence": report.verdict.sentence,
         },
-        "results": [_result(one) for one in report.results],
+        "results": [_result(report.plan, one) for one in report.results],
         "exploratory": [
             {
                 "attribute": one.attribute,
@@ -55,7 +58,7 @@ def as_json(report: Report) -> dict[str, Any]:
     }
 
 
-def _result(one: Result) -> dict[str, Any]:
+def _result(plan: Plan, one: Result) -> dict[str, Any]:
     told: dict[str, Any] = {
         "metric": one.metric,
         "role": one.role,
@@ -71,7 +74,7 @@ def _result(one: Result) -> dict[str, Any]:
         "bayes": None if one.belief is None else asdict(one.belief),
     }
     if one.role != "secondary":
-        told["curve"] = [_point(look) for look in one.curve]
+        told["curve"] = [_point(plan, look) for look in one.curve]
     if one.margin is not None:
         told |= {
             "margin": one.margin,
@@ -81,10 +84,12 @@ def _result(one: Result) -> dict[str, Any]:
     return told
 
 
-def _point(look: Look) -> dict[str, Any]:
+def _point(plan: Plan, look: Look) -> dict[str, Any]:
     found = look.estimate
+    planned = plan.experiment.method is Method.GROUP_SEQUENTIAL
     told = {"n": found.n, "difference": found.difference, "low": found.low, "high": found.high}
-    return {"at": format_time(look.at / 1000), **told}
+    number = look_number(plan, look.at) if planned else None
+    return {"at": format_time(look.at / 1000), "look": number, **told}
 
 
 def _estimate(found: Estimate | None) -> dict[str, Any]:

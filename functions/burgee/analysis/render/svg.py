@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from html import escape
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -15,41 +15,65 @@ WIDE = 800
 LABEL, VALUES = 190, 210
 ROW, TALL = 34, 52
 STRIP = 8
+BETWEEN = 60
+"""How far from the middle a third label fits between those of the ends."""
+SEVERAL = 40
+"""From so many points on a curve's marks are small."""
 BESIDE = 26
 """Names of more characters stand above their row, not beside it."""
 
 
 def intervals(results: Sequence[Mapping[str, Any]]) -> str:
-    """A row for each result: its relative difference, its interval, zero, and its margin where it has one."""
+    """A row for each result: its difference, its interval, zero, and its margin where it has one.
+
+    Differences are relative, in percent; those that have no sound relative one follow, each on a scale of its own.
+    """
+    relative = [one for one in results if one["relative"] is not None]
+    absolute = [one for one in results if one["relative"] is None]
+    drawn = _strips(relative, "%") if relative else ""
+    return drawn + "".join(_strips([one], "") for one in absolute)
+
+
+class Axis(NamedTuple):
+    """How far a scale goes on both sides of zero, and the sign of its numbers."""
+
+    reach: float
+    sign: str
+
+
+def _strips(results: Sequence[Mapping[str, Any]], sign: str) -> str:
     every = [_edges(one) for one in results]
-    known = [edge for edges in every for edge in edges[1:] if edge is not None]
-    known += [one["margin"] * 100 for one in results if one.get("margin") is not None]
+    known = [edge for edges in every for edge in edges if edge is not None]
+    known += [edge for one in results if (edge := _margin(one)) is not None]
     reach = max((abs(edge) for edge in known), default=0.0) * 1.1 or 1.0
     row = _height([one[part] for one in results for part in ("metric", "arm")])
     rows = list(zip(results, every, strict=True))
     return "".join(
-        _strip(rows[start : start + STRIP], reach, row, last=start + STRIP >= len(rows))
+        _strip(rows[start : start + STRIP], Axis(reach, sign), row, last=start + STRIP >= len(rows))
         for start in range(0, len(rows), STRIP)
     )
 
 
-def _strip(rows: Sequence[tuple[Mapping[str, Any], Edges]], reach: float, row: int, *, last: bool) -> str:
+def _strip(rows: Sequence[tuple[Mapping[str, Any], Edges]], axis: Axis, row: int, *, last: bool) -> str:
     """Some rows in a picture of their own, so that a page may end between two; the last has the axis below."""
-    x = _scale(-reach, reach, LABEL + 10, WIDE - VALUES - 10)
+    x = _scale(-axis.reach, axis.reach, LABEL + 10, WIDE - VALUES - 10)
     bottom = row * len(rows) + (4 if last else 0)
     drawn = [f'<line class=zero x1="{x(0):.1f}" x2="{x(0):.1f}" y1="4" y2="{bottom}"/>']
     for index, (one, edges) in enumerate(rows):
         y = index * row + row - 14
         drawn += [_name(one["metric"], one["arm"], y, tall=row == TALL), _row(one, edges, x, y)]
-    for value in _ticks(reach) if last else ():
+    for value in _ticks(axis.reach) if last else ():
         at = f'x="{x(value):.1f}" y="{bottom + 18}"'
-        drawn.append(f"<text class=soft {at} text-anchor=middle>{_tick(value)}</text>")
-    said = "; ".join(f"{one['metric']} {one['arm']}: {_told(*edges)}" for one, edges in rows)
+        drawn.append(f"<text class=soft {at} text-anchor=middle>{_tick(value, axis.sign)}</text>")
+    said = "; ".join(f"{one['metric']} {one['arm']}: {_words(one)}" for one, _known in rows)
     return _svg(bottom + (22 if last else 0), said, drawn, "effect")
 
 
 def curve(points: Sequence[Mapping[str, Any]]) -> str:
-    """A difference over time with its interval or bounds; an early interval may leave the picture."""
+    """A difference over time with its interval or bounds; an early interval may leave the picture.
+
+    Each point shows its numbers when it is pointed at or has the focus.
+    """
     values = [point["difference"] for point in points]
     late = [p for p in points if p["low"] is not None][-max(len(points) * 2 // 3, 1) :]
     reach = max([abs(v) for v in values] + [abs(p[side]) for p in late for side in ("low", "high")] + [1e-12]) * 1.1
@@ -69,18 +93,29 @@ def curve(points: Sequence[Mapping[str, Any]]) -> str:
         drawn += [f'<polyline class=bound points="{" ".join(side)}"/>' for side in (upper, lower)]
     path = " ".join(f"{x(i):.1f},{clipped(value):.1f}" for i, value in enumerate(values))
     drawn.append(f'<polyline class=line points="{path}"/>')
-    if len(points) <= 40:
-        drawn += [f'<circle class=mark cx="{x(i):.1f}" cy="{clipped(v):.1f}" r="3"/>' for i, v in enumerate(values)]
     for value in (reach / 1.1, 0.0, -reach / 1.1):
         label = f"{value:+.3g}" if value else "0"
         drawn.append(f'<text class=soft x="{left - 8}" y="{y(value) + 4:.1f}" text-anchor=end>{label}</text>')
-    for i in sorted({0, len(points) // 2, len(points) - 1}):
+    numbers = [f"look {point['look']}, " if point["look"] else "" for point in points]
+    middle = len(points) // 2
+    for i in sorted({0, middle if abs(x(middle) - (left + right) / 2) < BETWEEN else 0, len(points) - 1}):
         anchor = "start" if i == 0 else "end" if i == len(points) - 1 else "middle"
-        told = f"{points[i]['at'][:10]} (n {points[i]['n']:,})"
-        drawn.append(f'<text class=soft x="{x(i):.1f}" y="{bottom + 22}" text-anchor={anchor}>{escape(told)}</text>')
+        label = f"{numbers[i]}{points[i]['at'][:10]} (n {points[i]['n']:,})"
+        drawn.append(f'<text class=soft x="{x(i):.1f}" y="{bottom + 22}" text-anchor={anchor}>{escape(label)}</text>')
+    for i, point in enumerate(points):
+        words = f"{numbers[i]}{point['at'][:10]}: {_absolute(point)}, n {point['n']:,}"
+        drawn.append(_hover(x(i), clipped(values[i]), words, small=len(points) > SEVERAL))
     last = points[-1]
-    said = f"difference over time; at the end {last['difference']:+.4g}, interval {last['low']} to {last['high']}"
-    return _svg(bottom + 32, said, drawn, "effect")
+    return _svg(bottom + 32, f"difference over time; at the end {_absolute(last)}", drawn, "effect")
+
+
+def _hover(x: float, y: float, words: str, *, small: bool) -> str:
+    """A point that says its numbers above itself, without a script; `title` is what a pointer shows."""
+    anchor = "start" if x < WIDE / 3 else "end" if x > WIDE * 2 / 3 else "middle"
+    mark = f'<circle class=mark cx="{x:.1f}" cy="{y:.1f}" r="{1.5 if small else 3}"/>'
+    area = f'<circle class=area cx="{x:.1f}" cy="{y:.1f}" r="9"/>'
+    text = f'<text class=tip x="{x:.1f}" y="{max(y - 12, 12):.1f}" text-anchor={anchor}>{escape(words)}</text>'
+    return f'<g class=hover tabindex="0"><title>{escape(words)}</title>{mark}{area}{text}</g>'
 
 
 def progress(arms: Sequence[Mapping[str, Any]], planned: int | None) -> str:
@@ -118,14 +153,14 @@ def _row(one: Mapping[str, Any], edges: Edges, x: Callable[[float], float], y: f
         ]
     if at is not None:
         told.append(_point(mood, x(at), y))
-    margin = one.get("margin")
-    if margin is not None:
-        edge = -margin * 100 if one["direction"] == "increase" else margin * 100
+    edge = _margin(one)
+    if edge is not None:
         told.append(f'<line class=margin x1="{x(edge):.1f}" x2="{x(edge):.1f}" y1="{y - 11}" y2="{y + 11}"/>')
         label = f'x="{x(edge):.1f}" y="{y - 12}" font-size="10" text-anchor=middle'
         told.append(f"<text class=soft {label}>margin</text>")
-    told.append(f'<text x="{WIDE - VALUES}" y="{y + 4}">{_told(at, low, high)}</text>')
-    return "".join(told)
+    told.append(f'<text x="{WIDE - VALUES}" y="{y + 4}">{escape(_words(one))}</text>')
+    title = f"<title>{escape(one['metric'])}, {escape(one['arm'])}: {escape(_words(one))}</title>"
+    return f'<g class=hover tabindex="0">{title}{"".join(told)}</g>'
 
 
 def _name(metric: str, arm: str, y: float, *, tall: bool) -> str:
@@ -152,17 +187,34 @@ def _point(mood: str, x: float, y: float) -> str:
 
 
 def _edges(one: Mapping[str, Any]) -> Edges:
-    """In percent of the control."""
-    told = [one["relative"], one["relative_low"], one["relative_high"]]
-    at, low, high = (None if value is None else value * 100 for value in told)
+    """In percent of the control, or where that is not sound in the metric's unit."""
+    if one["relative"] is None:
+        return one["difference"], one["low"], one["high"]
+    at, low, high = (one[name] * 100 for name in ("relative", "relative_low", "relative_high"))
     return at, low, high
 
 
-def _told(at: float | None, low: float | None, high: float | None) -> str:
-    if at is None or low is None or high is None:
-        return "no relative difference"
+def _margin(one: Mapping[str, Any]) -> float | None:
+    """How far a guardrail may go to its worse side, on the scale of its row."""
+    if one.get("margin") is None:
+        return None
+    size = one["margin"] * (100 if one["relative"] is not None else abs(one["control"]))
+    return float(-size if one["direction"] == "increase" else size)
+
+
+def _words(one: Mapping[str, Any]) -> str:
+    """A difference with its interval."""
+    at, low, high = _edges(one)
+    if one["relative"] is None or at is None or low is None or high is None:
+        return _absolute(one)
     digits = 1 if max(abs(low), abs(high)) >= 10 else 2
     return f"{at:+.{digits}f}% ({low:+.{digits}f} to {high:+.{digits}f})"
+
+
+def _absolute(one: Mapping[str, Any]) -> str:
+    if one["low"] is None or one["high"] is None:
+        return f"{one['difference']:+.4g}, no interval"
+    return f"{one['difference']:+.4g} ({one['low']:+.3g} to {one['high']:+.3g})"
 
 
 def _ticks(reach: float) -> list[float]:
@@ -172,8 +224,8 @@ def _ticks(reach: float) -> list[float]:
     return [step * count for count in range(-int(reach / step), int(reach / step) + 1)]
 
 
-def _tick(value: float) -> str:
-    return f"{value:+.3g}%" if value else "0"
+def _tick(value: float, sign: str) -> str:
+    return f"{value:+.3g}{sign}" if value else "0"
 
 
 def _scale(low: float, high: float, left: float, right: float) -> Callable[[float], float]:

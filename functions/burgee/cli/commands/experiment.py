@@ -66,6 +66,9 @@ def status(
     events: Events = None,
     at: At = None,
     project: Project = None,
+    html: Annotated[
+        Path | None, typer.Option(file_okay=False, help="Write a page of each report and an index into this folder.")
+    ] = None,
     json: Json = False,
     flags: File = Path(FLAGS),
 ) -> None:
@@ -77,8 +80,10 @@ def status(
         _nothing_yet(plans_of(flags), json=json)
         return
     with analysing():
-        chosen = Chosen(events, until, project, segments=False)
+        chosen = Chosen(events, until, project, segments=html is not None)
         reports = [reported(flags, plan, chosen) for plan in plans_of(flags).values()]
+        if html is not None:
+            _pages(reports, html)
     if json:
         output.as_json([short(one) for one in reports])
         return
@@ -89,6 +94,16 @@ def status(
         output.say(f"{one.plan.flag}: {one.verdict.decision}  [{seen:,}{of} units, {healthy}]")
     if not reports:
         output.say("there are no experiments")
+
+
+def _pages(reports: list[Report], folder: Path) -> None:
+    from burgee.analysis.render.html_page import as_html, as_index
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for one in reports:
+        (folder / f"{one.plan.flag}.html").write_text(as_html(one), encoding="utf-8")
+    (folder / "index.html").write_text(as_index(reports), encoding="utf-8")
+    output.tell(f"Written to {folder / 'index.html'}")
 
 
 def _nothing_yet(found: dict[str, Plan], *, json: bool) -> None:
@@ -220,7 +235,7 @@ def analysing() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in {"ibis", "duckdb", "scipy", "numpy", "tea_tasting", "pyarrow"}:
+        if (error.name or "").partition(".")[0] not in {"ibis", "duckdb", "scipy", "numpy", "pyarrow", "jinja2"}:
             raise
         raise Refused("no-analysis", f"{error.name} is missing: install burgee[analysis]") from error
 
