@@ -298,3 +298,16 @@ def test_a_bucket_fills_again_and_memory_of_buckets_is_bounded() -> None:
     for number in range(10_001):
         buckets.take(str(number))
     assert len(buckets._levels) == 10_000
+
+
+def test_a_kill_is_served_at_once_by_the_process_that_took_it_where_the_poll_is_stale(store: SqliteStore) -> None:
+    """As DynamoDB's cheap read may be: the pointer that is polled stays what it was a moment ago."""
+    client = admin(store)
+    release(store, {"switch": {"status": True}})
+    assert client.get("/users/u/flags/switch").json()["value"] is True
+    stale = store.pointer()
+    store.pointer = lambda: stale  # type: ignore[method-assign]
+    for change, value in (("kill", False), ("unkill", True), ("kill", False)):
+        assert client.post(f"/flags/switch/{change}", json={}).status_code == 200
+        for _ in range(3):
+            assert client.get("/users/u/flags/switch").json()["value"] is value
