@@ -10,6 +10,7 @@ BurgeeError
 │   └── NotFound          no such release or key
 ├── SinkUnavailable       exposures and events cannot be kept now; send them again
 └── Refused               a change that is possible but surprising; says how to insist
+    └── InvalidFlag       a definition with faults; carries all of them, each with its path
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from burgee.model import Problem
+    from burgee.model import Fault, Problem
 
 
 class BurgeeError(Exception):
@@ -68,3 +69,14 @@ class Refused(BurgeeError):  # noqa: N818 - as above
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class InvalidFlag(Refused):
+    """A definition of `flag` that may not enter. `faults` has all that it brings, with paths within a snapshot."""
+
+    def __init__(self, flag: str, faults: Sequence[Fault]) -> None:
+        where = [".".join(map(str, fault.path[1:])) for fault in faults]
+        told = zip(where, faults, strict=True)
+        super().__init__("invalid-flag", "; ".join(f"{path}: {fault.code}: {fault.text}" for path, fault in told))
+        self.flag = flag
+        self.faults = tuple(faults)

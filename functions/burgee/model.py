@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from burgee.records import dataclass, field
 from burgee.times import parse_time
@@ -53,6 +53,24 @@ class Evaluation:
     error_code: ErrorCode | None = None
     error_message: str | None = None
     metadata: Mapping[str, str | int | float | bool] = field(default_factory=lambda: NO_METADATA)
+
+
+class Fault(NamedTuple):
+    """One thing wrong in a value without a place in a file. `code` is stable; `hint` says what to write instead.
+
+    `path` leads there by keys and indexes; the last key itself is at fault if `at_key`, else what is under it.
+    """
+
+    path: tuple[str | int, ...]
+    code: str
+    message: str
+    hint: str | None = None
+    at_key: bool = False
+
+    @property
+    def text(self) -> str:
+        """The message with its hint."""
+        return f"{self.message} ({self.hint})" if self.hint else self.message
 
 
 @dataclass(frozen=True, slots=True, order=True)

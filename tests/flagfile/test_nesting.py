@@ -12,7 +12,7 @@ import pytest
 from burgee.evaluation.ruleset import Ruleset
 from burgee.flagfile.checks import check
 from burgee.flagfile.compile import compile_file
-from burgee.flagfile.grammar import MAX_NESTING
+from burgee.flagfile.nesting import MAX_NESTING
 from burgee.flagfile.source import Source
 from burgee.model import ErrorCode
 

@@ -108,7 +108,7 @@ def test_a_flag_whose_key_is_no_name_or_whose_values_are_mixed_is_left_out() -> 
     text = json.dumps({"a/b": {}, "mixed": {"variations": {"a": 1, "b": "x"}, "defaultRule": {"variation": "a"}}})
     assert told(import_goff(document(text))) == [
         ("no-equivalent", "its key is no name here: letters, digits, `.`, `_` and `-`"),
-        ("no-equivalent", "'b' is a text where the first variant is a number"),
+        ("no-equivalent", "'b' is a string where the first variant is a number"),
     ]
 
 

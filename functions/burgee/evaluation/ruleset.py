@@ -139,9 +139,9 @@ class Ruleset:
             explanation["steps"] = _trace(compiled, context, moment, self._segments)
         return explanation
 
-    def check(self) -> dict[str, str]:
-        """Compiles every flag now; what is wrong with each that cannot be served."""
-        every = {**self._flags, **self.overrides}
+    def check(self, flags: Iterable[str] | None = None) -> dict[str, str]:
+        """Compiles flags now, every one unless some are named; what is wrong with each that cannot be served."""
+        every = {**self._flags, **self.overrides} if flags is None else list(flags)
         with self._lock:
             for name in every:
                 self.prerequisite(name)

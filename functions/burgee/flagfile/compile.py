@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from burgee.errors import FlagFileError
 from burgee.evaluation.snapshots import FORMAT
 from burgee.flagfile.checks import check
-from burgee.flagfile.grammar import DEFINITION_KEYS, Flag, dump
-from burgee.flagfile.source import Source, near
+from burgee.flagfile.environments import definition
+from burgee.flagfile.source import Source
+from burgee.flagfile.suggestions import near
 from burgee.model import Place, Problem, Severity
 
 if TYPE_CHECKING:
@@ -57,12 +58,3 @@ def compile_source(source: Source, environment: str | None) -> Snapshot:
     }
     # All that a release says of experiments: whose answers are logged, and with which attributes.
     return {**snapshot, "exposed": exposed} if exposed else snapshot
-
-
-def definition(flag: Flag, environment: str | None) -> dict[str, Any]:
-    """A flag with one environment's keys laid over it."""
-    written = dump(flag)
-    overlays = written.pop("environments", {})
-    laid = {**written, **overlays.get(environment, {})}
-    # The grammar's order, whatever was laid over what: the digest of a definition must not depend on that.
-    return {key: laid[key] for key in DEFINITION_KEYS if key in laid}

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from burgee.errors import Refused
 from burgee.evaluation.snapshots import definition_digest
-from burgee.flagfile.compile import compile_file, definition
+from burgee.flagfile.compile import compile_file
+from burgee.flagfile.environments import definition
 from burgee.flagfile.flag_tests import run_tests
 from burgee.flagfile.source import Source
 

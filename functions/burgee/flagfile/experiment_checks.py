@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from burgee.evaluation.definition import DEFAULT_RULE
 from burgee.flagfile.experiments import Kind, Method, allocation
 from burgee.flagfile.grammar import dump
-from burgee.flagfile.source import near
+from burgee.flagfile.suggestions import near
 from burgee.model import Problem
 from burgee.times import parse_duration, parse_time
 

@@ -4,7 +4,7 @@ the JSON Schema that editors use. Descriptions are written for the person who ty
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
@@ -14,6 +14,8 @@ from burgee.evaluation.operators import IGNORE_CASE, OPERATORS, OperandError, ch
 from burgee.findings import Code, unknown_codes
 from burgee.flagfile.experiments import Experiment, Metric
 from burgee.flagfile.fields import Name, Number, Part, Percentage, Switch, Text, Time, three_decimals
+from burgee.flagfile.nesting import MAX_NESTING
+from burgee.model import Fault
 from burgee.numeric import is_number
 from burgee.times import parse_time
 
@@ -21,11 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from burgee.model import Definition
-
-MAX_NESTING = 16
-"""Levels of a condition, those of the segments that it names included: each `any`, `all`, `not` and `segment` is one.
-Also flags in a row, each of which requires the next. Both at once take less than half of Python's stack.
-"""
 
 
 def _status(value: Any) -> Any:
@@ -66,14 +63,6 @@ def _hash(value: str) -> str:
         words = {"found": repr(value), "known": ", ".join(PINNED)}
         raise PydanticCustomError("unknown-hash", "{found} is none of {known}", words)
     return value
-
-
-class Fault(NamedTuple):
-    """Something wrong inside a condition: the way to it, a stable code, and a sentence."""
-
-    path: tuple[str | int, ...]
-    code: str
-    message: str
 
 
 def _condition(value: Any) -> Any:

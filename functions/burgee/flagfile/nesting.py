@@ -5,81 +5,75 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from burgee.evaluation.definition import fragments, segments_of
-from burgee.flagfile.grammar import MAX_NESTING, dump
-from burgee.model import Problem
+from burgee.model import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
-    from burgee.flagfile.grammar import Flag
-    from burgee.flagfile.source import Source
+    from burgee.model import Definition
 
-    Route: TypeAlias = tuple[str | int, ...]
+    Path: TypeAlias = tuple[str | int, ...]
 
-
-def check_nesting(source: Source) -> Iterator[Problem]:
-    """Problems where the bound is passed first; what leads there from further away is not repeated."""
-    segments = {name: _references(segment.when) for name, segment in source.model.segments.items()}
-    levels = _depths({name: [(inner, level) for _, inner, level in found] for name, found in segments.items()})
-    for name, found in segments.items():
-        yield from _too_deep(source, ("segments", name, "when"), found, levels)
-    for name, flag in source.model.flags.items():
-        for route, when in _conditions(flag):
-            yield from _too_deep(source, ("flags", name, *route), _references(when), levels)
-    yield from _requirements(source)
+MAX_NESTING = 16
+"""Levels of a condition with its segments opened, and flags in a row by what each requires."""
 
 
-def _references(when: Mapping[str, Any]) -> list[tuple[Route, str, int]]:
-    """The segments that a condition names: the route to the name, the name, and how many levels in it stands."""
-    return [(route, name, sum(isinstance(step, str) for step in route)) for route, name in segments_of(when)]
+def deep_segments(
+    segments: Mapping[str, Any], flags: Mapping[str, Definition], names: Collection[str] | None = None
+) -> Iterator[Fault]:
+    """Conditions that pass the bound first, of segments and flags, or of the flags named; what leads there from
+    further away is not repeated.
+    """
+    found = {name: _references(when) for name, when in segments.items()}
+    levels = _depths({name: [(inner, level) for _, inner, level in own] for name, own in found.items()})
+    for name in segments if names is None else ():
+        yield from _too_deep(("segments", name), found[name], levels)
+    for name in flags if names is None else names:
+        for path, when in _conditions(flags[name]):
+            yield from _too_deep(("flags", name, *path), _references(when), levels)
 
 
-def _too_deep(
-    source: Source, owner: Route, references: Iterable[tuple[Route, str, int]], levels: Mapping[str, int]
-) -> Iterator[Problem]:
-    for route, segment, level in references:
+def _references(when: Mapping[str, Any]) -> list[tuple[Path, str, int]]:
+    """The segments that a condition names: the path to the name, the name, and how many levels in it stands."""
+    return [(path, name, sum(isinstance(step, str) for step in path)) for path, name in segments_of(when)]
+
+
+def _too_deep(owner: Path, references: list[tuple[Path, str, int]], levels: Mapping[str, int]) -> Iterator[Fault]:
+    for path, segment, level in references:
         found = level + levels.get(segment, 0)
         if found > MAX_NESTING >= levels.get(segment, 0):
-            section, name, *rest = owner
-            place = source.place(str(section), str(name), *rest, *route)
             message = f"this condition is {found} levels deep with its segments opened; at most {MAX_NESTING}"
-            yield Problem(place, "too-deep", message, "name fewer segments inside segments")
+            yield Fault((*owner, *path), "too-deep", message, "name fewer segments inside segments")
 
 
-def _requirements(source: Source) -> Iterator[Problem]:
-    found: dict[str, Problem] = {}
-    written = {name: dump(flag) for name, flag in source.model.flags.items()}
-    for environment in [None, *source.model.environments]:
-        uses = {name: _required({**flag, **_overlay(flag, environment)}) for name, flag in written.items()}
-        depths = _depths({name: [(other, 1) for other in others] for name, others in uses.items()})
-        for name, others in uses.items():
-            deepest = max((depths.get(other, 0) for other in others), default=0)
-            if deepest + 1 > MAX_NESTING >= deepest:
-                message = f"{name} leads to {deepest + 1} flags in a row by what each requires; at most {MAX_NESTING}"
-                place = source.place("flags", name, "requires", key=True)
-                found.setdefault(name, Problem(place, "too-deep", message, "require fewer flags that require others"))
-    yield from found.values()
+def deep_requirements(flags: Mapping[str, Definition]) -> Iterator[Fault]:
+    """Flags that pass the bound first by what they require."""
+    uses = {name: required_ever(definition) for name, definition in flags.items()}
+    depths = _depths({name: [(other, 1) for _, other in found] for name, found in uses.items()})
+    for name, found in uses.items():
+        deepest = max((depths.get(other, 0) for _, other in found), default=0)
+        if deepest + 1 > MAX_NESTING >= deepest:
+            message = f"{name} leads to {deepest + 1} flags in a row by what each requires; at most {MAX_NESTING}"
+            at = next(path for path, other in found if depths.get(other, 0) == deepest)[:-2]
+            hint = "require fewer flags that require others"
+            yield Fault(("flags", name, *at), "too-deep", message, hint, at_key=True)
 
 
-def _overlay(flag: Mapping[str, Any], environment: str | None) -> Mapping[str, Any]:
-    overlay: Mapping[str, Any] = flag.get("environments", {}).get(environment, {})
-    return overlay
+def required_ever(definition: Definition) -> list[tuple[Path, str]]:
+    """The flags that a definition requires at any time, also while it is off, as an override may turn it on; with the
+    paths to their names.
+    """
+    found: list[tuple[Path, str]] = []
+    for number, part in enumerate(fragments(definition)):
+        base: Path = ("schedule", number - 1, "set") if number else ()
+        found += [((*base, "requires", i, "flag"), entry["flag"]) for i, entry in enumerate(part.get("requires", ()))]
+    return found
 
 
-def _required(definition: Mapping[str, Any]) -> list[str]:
-    """The flags that a definition requires at any time, also while it is off: an override may turn it on."""
-    return [entry["flag"] for part in fragments(definition) for entry in part.get("requires", ())]
-
-
-def _conditions(flag: Flag) -> Iterator[tuple[Route, Mapping[str, Any]]]:
-    """Every rule's condition at any time and in any environment, with the route to it."""
-    written = dump(flag)
-    parts: list[tuple[Route, Mapping[str, Any]]] = [((), written)]
-    parts += [(("environments", name), overlay) for name, overlay in written.get("environments", {}).items()]
-    for base, part in list(parts):
-        entries = enumerate(part.get("schedule", ()))
-        parts += [((*base, "schedule", index, "set"), entry["set"]) for index, entry in entries]
-    for base, part in parts:
+def _conditions(definition: Definition) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """Every rule's condition at any time, with the path to it."""
+    for number, part in enumerate(fragments(definition)):
+        base: Path = ("schedule", number - 1, "set") if number else ()
         for index, rule in enumerate(part.get("rules", ())):
             yield (*base, "rules", index, "when"), rule["when"]
 

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from burgee.errors import FlagFileError
-from burgee.evaluation.operators import OPERATORS
-from burgee.flagfile.experiments import Experiment, Metric
+from burgee.flagfile.faults import faults_of, without_value
 from burgee.flagfile.file_set import Reader, included, matches
-from burgee.flagfile.grammar import Flag, FlagFile, Included, Rule
+from burgee.flagfile.grammar import FlagFile, Included
 from burgee.flagfile.yaml_reader import MAX_BYTES, Document
 from burgee.model import Place, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from pydantic_core import ErrorDetails
-
     from burgee.flagfile.fields import Part
-    from burgee.flagfile.grammar import Fault
+    from burgee.model import Fault
 
 SECTIONS = ("segments", "metrics", "flags", "holdouts")
 
@@ -72,7 +68,7 @@ class Source:
             self.problems.extend(error.problems)
             return None
         self.problems.extend(document.problems)
-        self.problems += [_without_value(document, path) for path in document.blanks if path]
+        self.problems += [placed(document, without_value(path)) for path in document.blanks if path]
         self.documents.append(document)
         return document
 
@@ -103,7 +99,7 @@ class Source:
         if section not in document.value or (section,) in document.blanks:
             return
         if entries is None:
-            self.problems.append(_without_value(document, (section,)))
+            self.problems.append(placed(document, without_value((section,))))
             return
         if not isinstance(entries, dict):
             self.problems.append(Problem(document.place((section,)), "wrong-type", f"{section} is a mapping by name"))
@@ -127,100 +123,12 @@ class Source:
         try:
             return grammar.model_validate(value)
         except ValidationError as error:
-            for detail in error.errors(include_url=False):
-                self.problems.extend(problems_of(document, detail, base))
+            faults = faults_of(error.errors(include_url=False), base)
+            # A blank is reported once, as what it is, and not as the null that YAML reads it as.
+            self.problems += [placed(document, fault) for fault in faults if fault.path not in document.blanks]
             return None
 
 
-def problems_of(document: Document, detail: ErrorDetails, base: tuple[str | int, ...]) -> list[Problem]:
-    """Located problems in our words for one of pydantic's; a condition may have several, and a blank has its own."""
-    start = (*base, *_real(detail["loc"]))
-    if detail["type"] == "condition":
-        faults = [fault for fault in detail["ctx"]["faults"] if (*start, *fault.path) not in document.blanks]
-        return [_fault_of(document, fault, start) for fault in faults]
-    path = (*start, *detail.get("ctx", {}).get("path", ()))
-    if path in document.blanks:
-        return []
-    return [_without_value(document, path) if detail["type"] == "no-value" else _problem_of(document, detail, base)]
-
-
-def _without_value(document: Document, path: tuple[str | int, ...]) -> Problem:
-    message = "this item has no value" if isinstance(path[-1], int) else f"{path[-1]!r} has no value"
-    return Problem(document.place(path, key=True), "no-value", message, "give it one, or leave it out")
-
-
-def _fault_of(document: Document, fault: Fault, start: tuple[str | int, ...]) -> Problem:
-    named = fault.code == "unknown-operator"
-    place = document.place((*start, *fault.path), key=named)
-    return Problem(place, fault.code, fault.message, near(fault.path[-1], OPERATORS) if named else None)
-
-
-def _problem_of(document: Document, detail: ErrorDetails, base: tuple[str | int, ...]) -> Problem:
-    context = detail.get("ctx", {})
-    location = (*_real(detail["loc"]), *context.get("path", ()))
-    path = (*base, *location)
-    kind = detail["type"]
-    key = path[-1] if path else ""
-    if kind == "extra_forbidden":
-        known = sorted(_siblings(location))
-        return Problem(
-            document.place(path, key=True), "unknown-key", f"there is no key {key!r} here", near(key, known)
-        )
-    if kind == "missing":
-        return Problem(document.place(path[:-1], key=True), "missing-key", f"{_field(detail)!r} is needed here")
-    named = "[key]" in detail["loc"]
-    if kind == "string_pattern_mismatch":
-        message = f"{detail['input']!r} is not a name"
-        hint = "letters, digits, `.`, `_` and `-`, beginning with a letter or digit"
-        return Problem(document.place(path, key=named), "invalid-name", message, hint)
-    code, message = _PLAIN.get(kind, (kind if "-" in kind else "wrong-type", detail["msg"]))
-    return Problem(
-        document.place(path, key=named), code, message.format(found=repr(detail["input"])[:80], **_words(context))
-    )
-
-
-_PLAIN = {
-    "bool_type": ("wrong-type", "true or false is needed here, not {found}"),
-    "bool_parsing": ("wrong-type", "`on` or `off` is needed here, not {found}"),
-    "dict_type": ("wrong-type", "a mapping is needed here, not {found}"),
-    "model_type": ("wrong-type", "a mapping is needed here, not {found}"),
-    "list_type": ("wrong-type", "a list is needed here, not {found}"),
-    "tuple_type": ("wrong-type", "a list of two percentages is needed here, not {found}"),
-    "string_type": ("wrong-type", "a text is needed here, not {found}; quote it if it is one"),
-    "string_too_long": ("too-long", "at most {max_length} characters, please"),
-    "string_too_short": ("empty", "this must not be empty"),
-    "too_short": ("empty", "this must not be empty"),
-    "enum": ("wrong-value", "{expected} is needed here, not {found}"),
-    "literal_error": ("wrong-value", "{expected} is needed here, not {found}"),
-}
-
-
-def _words(context: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in context.items() if key in {"max_length", "expected"}}
-
-
-def _field(detail: ErrorDetails) -> str:
-    return str(detail["loc"][-1])
-
-
-def _real(location: Iterable[str | int]) -> tuple[str | int, ...]:
-    """A location without the tags that pydantic puts in for unions and keys."""
-    return tuple(step for step in location if not (isinstance(step, str) and step[:1] in "([" and step[-1:] in ")]"))
-
-
-def _siblings(location: tuple[str | int, ...]) -> set[str]:
-    """The keys that may stand where the last of a location does: an approximation good enough for a hint."""
-    part: type[Part] = FlagFile
-    if len(location) > 2 and location[0] in {"flags", "metrics"}:
-        inside = next((key for key in ("rules", "experiment") if key in location[2:-1]), location[0])
-        part = _PARTS[inside]
-    return {field.alias or name for name, field in part.model_fields.items()}
-
-
-_PARTS: dict[str | int, type[Part]] = {"rules": Rule, "experiment": Experiment, "flags": Flag, "metrics": Metric}
-
-
-def near(name: str | int, known: Iterable[str]) -> str | None:
-    """A hint where another known name is close to what was written."""
-    close = get_close_matches(str(name), [one for one in known if one != name], n=1, cutoff=0.6)
-    return f"did you mean {close[0]!r}?" if close else None
+def placed(document: Document, fault: Fault) -> Problem:
+    """A fault with its place in a document."""
+    return Problem(document.place(fault.path, key=fault.at_key), fault.code, fault.message, fault.hint)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from burgee.errors import Refused
 from burgee.evaluation.ruleset import Ruleset
 from burgee.evaluation.snapshots import definition_digest
-from burgee.flagfile.grammar import normalise
+from burgee.flagfile.entering import entered
 from burgee.model import Override
 from burgee.releases.plan import settled_digest
 from burgee.stores import Change
@@ -94,15 +94,16 @@ def lay(  # noqa: PLR0913 - the state and the snapshot, and what is to become of
     """The change after which `flag` is served as `wanted`, None for absent; no override stays where Git agrees.
 
     During a canary it stays all the same: for users of the base Git does not say so.
-    Raises pydantic.ValidationError where `wanted` is not in the grammar, Refused where it cannot be served, or where
-    Git gave the name up: old code may still ask for it, unless `reuse`.
+    Raises InvalidFlag with everything that is wrong with `wanted`, Refused where it cannot be served all the same, or
+    where Git gave the name up: old code may still ask for it, unless `reuse`.
     """
     known = flag in snapshot["flags"] or flag in state.overrides
     if wanted is not None and not known and flag in state.retired and not reuse:
         message = f"{flag}: Git has given the name up; old code may still ask for it; --reuse or ?reuse=true takes it"
         raise Refused("name-retired", message)
     before = served(state, snapshot, flag, act.now)
-    after = None if wanted is None else normalise(wanted)
+    live = laid_over(snapshot, state.overrides.values(), act.now)
+    after = None if wanted is None else entered(flag, wanted, live)
     git = snapshot["flags"].get(flag)
     entry = act.entry(flag=flag, before=before, after=after, release=state.pointer.version)
     laid = dict(state.overrides)
@@ -115,7 +116,8 @@ def lay(  # noqa: PLR0913 - the state and the snapshot, and what is to become of
         laid[flag] = Override(flag, after, act.author, act.reason, created, moment, act.until, definition_digest(git))
         settled = {flag: settled_digest(after)} if same else {}
         change = Change(lay=[laid[flag]], settled=settled, audit=[entry])
-    broken = Ruleset(snapshot, laid.values()).check().get(flag)
-    if broken is not None:
+    broken = Ruleset(snapshot, laid.values()).check([flag]).get(flag)
+    # A flag that an older version let in, and that cannot be served, can be killed all the same.
+    if broken is not None and broken != Ruleset(snapshot, state.overrides.values()).check([flag]).get(flag):
         raise Refused("invalid-flag", f"{flag} cannot be served: {broken}")
     return change

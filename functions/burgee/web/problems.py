@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from burgee.errors import Conflict, NotFound, Refused, StoreError
+from burgee.errors import Conflict, InvalidFlag, NotFound, Refused, StoreError
 from burgee.web.replies import Header, Reply, json_reply, written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from burgee.model import Fault
 
 TYPES = "https://burgee.dev/problems/"
 _PROBLEM = (b"content-type", b"application/problem+json")
@@ -43,6 +48,8 @@ def refusal(path: str, status: int, kind: str, detail: str, *headers: Header) ->
 
 def problem_of(error: Refused | StoreError) -> Reply:
     """What a caller reads of an error that we raise on purpose."""
+    if isinstance(error, InvalidFlag):
+        return problem(422, error.code, str(error)[:2000], errors=fault_errors(error.faults, ("flags", error.flag)))
     if isinstance(error, Refused):
         errors = [{"pointer": "/reason", "detail": str(error)}] if error.code == "reason-required" else None
         headers = [(b"retry-after", b"1")] if error.code == "dry-run-busy" else []
@@ -52,6 +59,23 @@ def problem_of(error: Refused | StoreError) -> Reply:
     if isinstance(error, Conflict):
         return problem(409, "conflict", "somebody else changed the flags at the same moment; try again")
     return problem(503, "store-unavailable", "the flags cannot be changed now; evaluation goes on")
+
+
+def fault_errors(faults: Iterable[Fault], base: tuple[str | int, ...]) -> list[dict[str, str]]:
+    """Faults as `errors` that point into a body, which stands at `base`; those elsewhere point to the whole of it."""
+    return [
+        {
+            "pointer": pointer(fault.path[len(base) :] if fault.path[: len(base)] == base else ()),
+            "code": fault.code,
+            "detail": fault.text,
+        }
+        for fault in faults
+    ]
+
+
+def pointer(path: Iterable[str | int]) -> str:
+    """A JSON pointer."""
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
 
 
 def internal(path: str) -> Reply:

@@ -10,8 +10,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from burgee.errors import Refused, StoreError
+from burgee.flagfile.faults import faults_of
 from burgee.web.exchange import exchange_of
-from burgee.web.problems import internal, problem, problem_of
+from burgee.web.problems import fault_errors, internal, pointer, problem, problem_of
 from burgee.web.replies import holds, tag, written
 
 if TYPE_CHECKING:
@@ -49,19 +50,21 @@ async def _refused(_request: Request, error: Exception) -> Reply:
 async def _invalid(_request: Request, error: Exception) -> Reply:
     """A body or parameter that does not fit; each error with its JSON pointer."""
     assert isinstance(error, (RequestValidationError, ValidationError))  # noqa: S101 - registered for these alone
-    details = error.errors()
-    errors = [{"pointer": _pointer(detail["loc"]), "detail": str(detail["msg"])} for detail in details]
+    details = list(error.errors())
+    errors = [one for detail in details for one in _errors(detail)]
     if any(detail["type"] == "json_invalid" for detail in details):
         return problem(422, "invalid-json", "the body is not JSON", errors=errors)
     summary = "; ".join(f"{e['pointer']}: {e['detail']}" for e in errors)[:2000]
     return problem(422, "invalid-request", summary, errors=errors)
 
 
-def _pointer(location: tuple[int | str, ...]) -> str:
-    steps = [str(step) for step in location if not str(step).startswith("(")]
-    if steps[:1] == ["body"]:
-        steps = steps[1:]
-    return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
+def _errors(detail: Any) -> list[dict[str, str]]:
+    """What is wrong with a body in the words of lint, whose grammar its keys have; or with another part."""
+    where, *rest = detail["loc"]
+    if where != "body" or detail["type"] == "json_invalid":
+        return [{"pointer": pointer(detail["loc"]), "detail": str(detail["msg"])}]
+    detail["loc"], base = tuple(rest), ("flags", "")
+    return fault_errors(faults_of([detail], base), base)
 
 
 HANDLERS: dict[Any, Any] = {

@@ -287,7 +287,7 @@ def set_override(
         return lay(current, snapshot, flag, None if absent else wanted, act, reuse=reuse)
 
     with opened(where) as store:
-        _grammatically(lambda: write(store, decide))
+        write(store, decide)
     output.say(f"{flag}: override set" + (f", until {until}" if until else "") + f" ({described(where)})")
 
 
@@ -372,14 +372,3 @@ def _keys(pairs: list[str]) -> dict[str, Any]:
             raise typer.BadParameter(f"{pair!r} leaves a value out; {key}=null takes the key away")
         changes[key] = document.value
     return changes
-
-
-def _grammatically(act: Any) -> None:
-    """Tells pydantic's errors in our own way."""
-    from pydantic import ValidationError
-
-    try:
-        act()
-    except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise Refused("invalid-flag", faults) from error

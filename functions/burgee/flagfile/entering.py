@@ -1,0 +1,103 @@
+"""Definitions on their way in, whichever way that is: checked as in a file, against the flags that they join.
+
+A write is refused for what it makes wrong, not for what was wrong before it: a flag that an older version let in can
+still be killed, and every key of it changed that is right.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from burgee.errors import InvalidFlag
+from burgee.evaluation.definition import fragments
+from burgee.flagfile.definition_checks import Surroundings, snapshot_faults
+from burgee.flagfile.faults import faults_of
+from burgee.flagfile.fields import Name
+from burgee.flagfile.grammar import DEFINITION_KEYS, Served, normalise
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from burgee.model import Definition, Fault, Snapshot
+
+_NAME: TypeAdapter[str] = TypeAdapter(Name)
+# What a stored definition can be broken by, where an older version wrote it.
+_BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
+
+
+def entered(name: str, wanted: Mapping[str, Any], snapshot: Snapshot) -> Definition:
+    """A definition in the form that releases hold; InvalidFlag with every fault that it brings into a snapshot."""
+    before: Definition = snapshot["flags"].get(name, {})
+    faults = [*_name_faults(name), *grammar_faults(name, wanted)]
+    new = _without(faults, grammar_faults(name, before) if faults else ())
+    if new:
+        raise InvalidFlag(name, new)
+    definition = _normalised(wanted, before) if faults else normalise(wanted)
+    after = {**snapshot, "flags": {**snapshot["flags"], name: definition}}
+    new = _without(_faults_with(after, name), _faults_with(snapshot, name))
+    if new:
+        raise InvalidFlag(name, new)
+    return definition
+
+
+def stored_faults(snapshot: Snapshot) -> list[Fault]:
+    """What would be refused today of a snapshot that was released before, and is served all the same."""
+    found = [fault for name, definition in snapshot["flags"].items() for fault in grammar_faults(name, definition)]
+    try:
+        return [*found, *snapshot_faults(Surroundings(snapshot))]
+    except _BROKEN:
+        return found
+
+
+def grammar_faults(name: str, definition: Mapping[str, Any]) -> list[Fault]:
+    """Where a definition is not in the grammar; paths begin with `("flags", name)`."""
+    try:
+        Served.model_validate(definition)
+    except ValidationError as error:
+        return faults_of(error.errors(include_url=False), ("flags", name))
+    return []
+
+
+def _name_faults(name: str) -> list[Fault]:
+    try:
+        _NAME.validate_python(name)
+    except ValidationError as error:
+        return [fault._replace(at_key=True) for fault in faults_of(error.errors(include_url=False), ("flags", name))]
+    return []
+
+
+def _normalised(wanted: Mapping[str, Any], before: Mapping[str, Any]) -> Definition:
+    """A definition that keeps faults of the one before it: what differs from that is normalised, the rest stays."""
+    changed = normalise({key: value for key, value in wanted.items() if repr(before.get(key, ...)) != repr(value)})
+    keys = dict.fromkeys([*(key for key in DEFINITION_KEYS if key in wanted), *wanted])
+    return {key: changed.get(key, wanted[key]) for key in keys}
+
+
+def _faults_with(snapshot: Snapshot, name: str) -> Iterator[Fault]:
+    """What is wrong with a flag, with those that require it, and with what they share."""
+    flags = snapshot["flags"]
+    concerned = [one for one in flags if one == name or name in _required(flags[one])]
+    return _tolerant(snapshot_faults(Surroundings(snapshot), concerned))
+
+
+def _required(definition: Definition) -> set[str]:
+    try:
+        return {entry["flag"] for part in fragments(definition) for entry in part.get("requires", ())}
+    except _BROKEN:
+        return set()
+
+
+def _tolerant(faults: Iterator[Fault]) -> Iterator[Fault]:
+    """Faults up to a definition that cannot be looked into, because an older version wrote it."""
+    try:
+        yield from faults
+    except _BROKEN:
+        return
+
+
+def _without(faults: Any, known: Any) -> list[Fault]:
+    """Those that are not among the known ones; by what is said, as a place in a schedule may move."""
+    old = {(fault.path, fault.code, fault.message) for fault in known}
+    return [fault for fault in dict.fromkeys(faults) if (fault.path, fault.code, fault.message) not in old]

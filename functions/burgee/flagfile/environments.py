@@ -1,0 +1,24 @@
+"""A flag of a file as one environment has it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from burgee.flagfile.grammar import DEFINITION_KEYS, dump
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from burgee.flagfile.grammar import Flag
+
+
+def definition(flag: Flag, environment: str | None) -> dict[str, Any]:
+    """A flag with one environment's keys laid over it, as releases hold it; None is the flag as it stands."""
+    return laid_over(dump(flag), environment)
+
+
+def laid_over(written: Mapping[str, Any], environment: str | None) -> dict[str, Any]:
+    """The same for a flag's keys as JSON values."""
+    laid = {**written, **written.get("environments", {}).get(environment, {})}
+    # The grammar's order, whatever was laid over what: the digest of a definition must not depend on that.
+    return {key: laid[key] for key in DEFINITION_KEYS if key in laid}

@@ -1,0 +1,105 @@
+"""Faults of the grammar in our words: what pydantic found, each with its path, its code and a hint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from burgee.evaluation.operators import OPERATORS
+from burgee.flagfile.experiments import Experiment, Metric
+from burgee.flagfile.fields import shown
+from burgee.flagfile.grammar import Flag, FlagFile, Rule
+from burgee.flagfile.suggestions import near
+from burgee.model import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pydantic_core import ErrorDetails
+
+    from burgee.flagfile.fields import Part
+
+
+def faults_of(details: Iterable[ErrorDetails], base: tuple[str | int, ...] = ()) -> list[Fault]:
+    """All faults that pydantic found, below a path that leads to what was validated; a condition may have several."""
+    return [fault for detail in details for fault in _faults_of(detail, base)]
+
+
+def _faults_of(detail: ErrorDetails, base: tuple[str | int, ...]) -> list[Fault]:
+    context = detail.get("ctx", {})
+    start = (*base, *_real(detail["loc"]))
+    if detail["type"] == "condition":
+        return [_in_condition(fault, start) for fault in context["faults"]]
+    path = (*start, *context.get("path", ()))
+    return [without_value(path) if detail["type"] == "no-value" else _fault_of(detail, path)]
+
+
+def without_value(path: tuple[str | int, ...]) -> Fault:
+    """A key or an item that says nothing."""
+    message = "this item has no value" if isinstance(path[-1], int) else f"{path[-1]!r} has no value"
+    return Fault(path, "no-value", message, "give it one, or leave it out", at_key=True)
+
+
+def _in_condition(fault: Fault, start: tuple[str | int, ...]) -> Fault:
+    named = fault.code == "unknown-operator"
+    hint = near(fault.path[-1], OPERATORS) if named else None
+    return Fault((*start, *fault.path), fault.code, fault.message, hint, at_key=named)
+
+
+def _fault_of(detail: ErrorDetails, path: tuple[str | int, ...]) -> Fault:
+    kind = detail["type"]
+    key = path[-1] if path else ""
+    if kind == "extra_forbidden":
+        hint = near(key, sorted(_siblings(path)))
+        return Fault(path, "unknown-key", f"there is no key {key!r} here", hint, at_key=True)
+    if kind == "missing":
+        return Fault(path[:-1], "missing-key", f"{path[-1]!r} is needed here", at_key=True)
+    named = "[key]" in detail["loc"]
+    if kind == "string_pattern_mismatch":
+        message = f"{detail['input']!r} is not a name"
+        hint = "letters, digits, `.`, `_` and `-`, beginning with a letter or digit"
+        return Fault(path, "invalid-name", message, hint, at_key=named)
+    if kind in _PLAIN:
+        code, words = _PLAIN[kind]
+        message = words.format(found=shown(detail["input"]), **_words(detail.get("ctx", {})))
+        return Fault(path, code, message, at_key=named)
+    return Fault(path, kind if "-" in kind else "wrong-type", detail["msg"], at_key=named)
+
+
+_PLAIN = {
+    "bool_type": ("wrong-type", "true or false is needed here, not {found}"),
+    "bool_parsing": ("wrong-type", "`on` or `off` is needed here, not {found}"),
+    "dict_type": ("wrong-type", "a mapping is needed here, not {found}"),
+    "model_type": ("wrong-type", "a mapping is needed here, not {found}"),
+    "list_type": ("wrong-type", "a list is needed here, not {found}"),
+    "tuple_type": ("wrong-type", "a list of two percentages is needed here, not {found}"),
+    "string_type": ("wrong-type", "a string is needed here, not {found}; quote it if it is one"),
+    "string_too_long": ("too-long", "at most {max_length} characters"),
+    "string_too_short": ("empty", "this must not be empty"),
+    "too_short": ("empty", "this must not be empty"),
+    "enum": ("wrong-value", "{expected} is needed here, not {found}"),
+    "literal_error": ("wrong-value", "{expected} is needed here, not {found}"),
+}
+
+
+_TAGS = frozenset({"(percentage)", "(ramp)", "[key]"})
+
+
+def _words(context: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in context.items() if key in {"max_length", "expected"}}
+
+
+def _real(location: Iterable[str | int]) -> tuple[str | int, ...]:
+    """A location without the tags that pydantic puts in for unions and keys."""
+    return tuple(step for step in location if step not in _TAGS)
+
+
+def _siblings(location: tuple[str | int, ...]) -> set[str]:
+    """The keys that may stand where the last of a location does: an approximation good enough for a hint."""
+    part: type[Part] = FlagFile
+    if len(location) > 2 and location[0] in {"flags", "metrics"}:
+        inside = next((key for key in ("rules", "experiment") if key in location[2:-1]), location[0])
+        part = _PARTS[inside]
+    return {field.alias or name for name, field in part.model_fields.items()}
+
+
+_PARTS: dict[str | int, type[Part]] = {"rules": Rule, "experiment": Experiment, "flags": Flag, "metrics": Metric}
