@@ -200,7 +200,7 @@ def test_a_retired_name_is_not_reused_unless_meant(store: SqliteStore) -> None:
 def test_an_override_that_the_release_breaks_is_refused(store: SqliteStore) -> None:
     base = snapshot(a=ON)
     apply(store, {**base, "segments": {"staff": {"x": 1}}}, ORIGIN, act())
-    override(store, "a", {"status": True, "rules": [{"when": {"segment": "staff"}}]})
+    override(store, "a", {**ON, "rules": [{"when": {"segment": "staff"}}], "default": {"serve": "off"}})
     with pytest.raises(Refused) as refusal:
         apply(store, {**base, "flags": {"a": ON, "b": ON}}, ORIGIN, act())
     assert refusal.value.code == "invalid-release"

@@ -37,7 +37,7 @@ DEFINITIONS: list[dict[str, Any]] = [
     {"status": True},
     {"status": False},
     {"status": True, "rollout_percentage": 50},
-    {"status": True, "rules": [{"when": {"segment": "staff"}}]},
+    {"status": True, "rules": [{"when": {"segment": "staff"}}], "default": {"serve": "off"}},
 ]
 FILES = st.dictionaries(st.sampled_from(NAMES), st.sampled_from(DEFINITIONS), max_size=3)
 LENIENT = Consent("keep", reuse=True, shrunken=True)
