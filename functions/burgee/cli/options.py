@@ -60,7 +60,7 @@ FlagName: TypeAlias = Annotated[str, typer.Argument(help="The flag's name.", aut
 
 def unknown_flag(flag: str, known: Iterable[str], also: str = "") -> Refused:
     """A flag that is not there, with the nearest name that is."""
-    from burgee.flagfile.source import near
+    from burgee.flagfile.suggestions import near
 
     hint = near(flag, known)
     return Refused("unknown-flag", f"there is no flag {flag!r}{f' ({hint})' if hint else ''}{also}")
