@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -52,13 +53,54 @@ At = Annotated[
 ]
 Project = Annotated[str | None, typer.Option(metavar="NAME", help="Only records of this project; default all.")]
 
+events_app = typer.Typer(no_args_is_help=True, help="Records of exposures and events.")
 experiment_app = typer.Typer(no_args_is_help=True, help="A/B tests: how they stand and what they have shown.")
 
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
     app.add_typer(experiment_app, name="experiment")
+    app.add_typer(events_app, name="events")
     app.command()(power)
+
+
+@events_app.command()
+def forget(
+    unit: Annotated[str, typer.Argument(help="The person's unit, as it was sent.")],
+    events: Events = None,
+    json: Json = False,
+    flags: Annotated[Path, typer.Option("--flags", metavar="PATH", help="The flag file beside the records.")] = Path(
+        FLAGS
+    ),
+) -> None:
+    """Remove a person's records from files, under every name that identities join; for a bucket, say what to run."""
+    import os
+
+    from burgee.events.forgetting import forget as forgotten
+    from burgee.events.records import Pseudonyms, Scope
+
+    place = _place(flags, events)
+    if isinstance(place, str):
+        output.say(_BUCKET.format(place=place.rstrip("/"), unit=shlex.quote(unit)))
+        return
+    secret = os.environ.get("BURGEE_UNIT_SECRET", "")
+    try:
+        scope = Scope(pseudonyms=Pseudonyms.parse(secret) if secret else None)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="BURGEE_UNIT_SECRET") from error
+    with analysing():
+        found = forgotten(place, scope.unit(unit))
+    if json:
+        output.as_json({"records": found.records, "files": found.files, "names": found.names})
+        return
+    output.say(
+        f"{found.records:,} records under {output.counted(found.names, 'name')} removed from {found.files:,} files"
+    )
+
+
+_BUCKET = """A bucket is changed through a copy; stop what writes to it for that time:
+aws s3 sync {place} forget && burgee events forget {unit} --events forget && aws s3 sync forget {place} --delete
+Versions, backups and dead letters of the bucket keep what they have until they expire."""
 
 
 @experiment_app.command()
