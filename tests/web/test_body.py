@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from burgee.access.keys import Kind
+from burgee.events.recorder import Recorder
+from burgee.events.records import Scope as EventScope
+from burgee.events.sinks import MemorySink
 from burgee.stores import Shelf
-from burgee.web.protection.body import json_fault
-from support.keys import admin, service, shop
+from burgee.web.protection.body import Bodies, Gone, Overloaded, TooLarge, TooSlow, json_fault
+from support.asgi import http_scope, sent
+from support.keys import HOME, admin, service, shop, token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,3 +101,97 @@ def test_a_body_in_another_encoding_hides_no_depth(store: SqliteStore, encoding:
 )
 def test_depth_counts_brackets_outside_of_strings(body: bytes, *, deep: bool) -> None:
     assert ("nested deeper" in (json_fault(body) or "")) is deep
+
+
+class Sender:
+    """Sends a body in pieces, and keeps what it has not sent until it is let."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self.pieces = list(pieces)
+        self.rest = asyncio.Event()
+        if len(pieces) == 1:
+            self.rest.set()
+
+    async def receive(self) -> Any:
+        if len(self.pieces) == 1:
+            await self.rest.wait()
+        return {"type": "http.request", "body": self.pieces.pop(0), "more_body": bool(self.pieces)}
+
+
+def test_bodies_that_have_begun_are_bounded_together_and_by_caller() -> None:
+    async def run() -> None:
+        bodies = Bodies(limit=40, limit_each=20)
+        senders = [Sender(b"x" * 10, b"y") for _ in range(4)]
+        reading = [
+            asyncio.create_task(bodies.read(one.receive, 100, holder))
+            for one, holder in zip(senders, "aabb", strict=True)
+        ]
+        await asyncio.sleep(0)
+        for holder in "abc":  # its own share is full, or that of all
+            with pytest.raises(Overloaded):
+                await bodies.read(Sender(b"x", b"y").receive, 100, holder)
+            assert await bodies.read(Sender(b"whole" * 19).receive, 100, holder) == b"whole" * 19
+        for one in senders:
+            one.rest.set()
+        assert await asyncio.gather(*reading) == [b"x" * 10 + b"y"] * 4
+        # Nothing is left of them.
+        with pytest.raises(Overloaded):
+            await bodies.read(Sender(b"x", b"y").receive, 100, "a", announced=21)
+        late = Sender(b"x" * 20, b"y")
+        late.rest.set()
+        assert await bodies.read(late.receive, 100, "a", announced=20) == b"x" * 20 + b"y"
+        assert bodies._held == {}
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("ending", ["late", "too large", "gone"])
+def test_what_a_body_held_is_free_however_it_ends(ending: str) -> None:
+    async def run() -> None:
+        bodies = Bodies(seconds=0.01)
+        sender = Sender(b"x" * 10, b"y" * 10)
+        if ending != "late":
+            sender.rest.set()
+        limit = 15 if ending == "too large" else 100
+
+        async def receive() -> Any:
+            if ending == "gone" and len(sender.pieces) == 1:
+                return {"type": "http.disconnect"}
+            return await sender.receive()
+
+        with pytest.raises((TooSlow, TooLarge, Gone)):
+            await bodies.read(receive, limit, "a")
+        assert bodies._held == {}
+
+    asyncio.run(run())
+
+
+def test_half_sent_events_are_answered_and_others_are_kept(store: SqliteStore) -> None:
+    """As a public client key lets anybody send them: what one key's bodies hold has an end, and a time."""
+    client = service(store, recorder=Recorder(MemorySink(), EventScope(HOME.project, HOME.environment)))
+    front = client.app.front  # type: ignore[attr-defined]
+    front.bodies = Bodies(seconds=0.2, limit=4_000_000, limit_each=2_000_000)
+    page, app = (token(store, kind) for kind in (Kind.CLIENT, Kind.SERVER))
+    event = b'{"events": [{"type": "track", "event_id": "1", "unit": "ada", "event": "order"}]}'
+    fields = {"X-API-Key": page, "Content-Length": "900000"}
+
+    async def run() -> list[int]:
+        senders = [Sender(b" " * 800_000, event) for _ in range(10)]
+        half = [asyncio.create_task(_posted(front, fields, one.receive)) for one in senders]
+        await asyncio.sleep(0.05)
+        answered = await sent(front, http_scope("POST", "/v1/events", {"X-API-Key": app}), event)
+        assert answered.json() == {"accepted": 1, "rejected": []}
+        return sorted(await asyncio.gather(*half))
+
+    assert asyncio.run(run()) == [408, 408] + [503] * 8
+
+
+async def _posted(app: Any, fields: dict[str, str], receive: Any) -> int:
+    statuses: list[int] = []
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    await app(http_scope("POST", "/v1/events", fields), receive, send)
+    return statuses[0]

@@ -68,7 +68,7 @@ def test_what_takes_too_long_is_ended_and_everybody_else_is_served(
 
 
 def test_one_dry_run_is_computed_at_a_time(client: TestClient) -> None:
-    with dry_run._one:
+    with dry_run.alone():
         busy = client.put("/flags/beta?dry_run=true", json={"rollout_percentage": 10})
         assert (busy.status_code, busy.headers["retry-after"]) == (429, "1")
         assert busy.json()["type"].endswith("/dry-run-busy")

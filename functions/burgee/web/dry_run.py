@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from burgee.errors import Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from burgee.model import Snapshot
 
 SECONDS = 8.0
@@ -25,20 +28,23 @@ _CODE = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from burgee.we
 _one = Lock()
 
 
-def effect(before: Snapshot, after: Snapshot, now: float) -> list[dict[str, Any]]:
-    """The records of flags that change at `now` (epoch seconds) or later, as `burgee diff --format json` has them.
-
-    Refused while another is computed, and if it takes longer or needs more memory than the budget.
-    """
+@contextmanager
+def alone() -> Iterator[None]:
+    """For one dry run at a time, with all that it prepares; Refused while another is under way."""
     if not _one.acquire(blocking=False):
         raise Refused("dry-run-busy", "another dry run is being computed; send it again in a moment")
     try:
-        return _computed(json.dumps({"before": before, "after": after, "now": now}).encode())
+        yield
     finally:
         _one.release()
 
 
-def _computed(request: bytes) -> list[dict[str, Any]]:
+def effect(before: Snapshot, after: Snapshot, now: float) -> list[dict[str, Any]]:
+    """The records of flags that change at `now` (epoch seconds) or later, as `burgee diff --format json` has them.
+
+    Refused if it takes longer or needs more memory than the budget. Called while `alone`.
+    """
+    request = json.dumps({"before": before, "after": after, "now": now}).encode()
     command = [sys.executable, "-c", _CODE, json.dumps(sys.path)]
     try:
         ran = subprocess.run(command, input=request, capture_output=True, timeout=SECONDS, check=False)  # noqa: S603 - ours

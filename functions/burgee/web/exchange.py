@@ -114,7 +114,14 @@ class Exchange:
 
     async def body(self, limit: int) -> bytes:
         """The request's body, of at most so many bytes; TooLarge, TooSlow, Overloaded or Gone."""
-        return await self.bodies.read(self.receive, limit, self.caller.key or self.caller.name or "")
+        holder = self.caller.key or self.caller.name or ""
+        return await self.bodies.read(self.receive, limit, holder, min(self.announced, limit))
+
+    @property
+    def announced(self) -> int:
+        """The bytes of its body by `Content-Length`; 0 if nothing is announced."""
+        length = self.fields.get(b"content-length", b"")
+        return int(length[:20]) if length.isdigit() else 0
 
     @property
     def if_none_match(self) -> str:

@@ -177,7 +177,7 @@ class Front:
         assert self.framework is not None  # noqa: S101 - only a service with a framework has such routes
         receive = exchange.receive
         if exchange.scope["method"] not in {"GET", "HEAD"}:
-            if bodies.claimed(exchange.fields) > bodies.MAX_BYTES:
+            if exchange.announced > bodies.MAX_BYTES:
                 return bodies.too_large(exchange.path, bodies.MAX_BYTES)
             try:
                 body = await exchange.body(bodies.MAX_BYTES)

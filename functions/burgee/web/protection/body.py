@@ -12,7 +12,7 @@ from burgee.numeric import misfit, parse_json
 from burgee.web.problems import refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Generator, Mapping
+    from collections.abc import Coroutine, Generator
 
     from starlette.types import Message, Receive
 
@@ -57,12 +57,13 @@ class Bodies:
         self._limit_each = limit_each
         self._held: dict[str, int] = {}
 
-    async def read(self, receive: Receive, limit: int, holder: str) -> bytes:
+    async def read(self, receive: Receive, limit: int, holder: str = "", announced: int = 0) -> bytes:
         """A body of at most so many bytes, held for a caller; TooLarge, TooSlow, Overloaded or Gone.
 
-        A body that has arrived whole sets no timer, which would cost more than to evaluate a flag.
+        A body that has arrived whole sets no timer, which would cost more than to evaluate a flag. One that has not
+        is refused at once if what it announced has no room.
         """
-        reading = self._read(receive, limit, holder)
+        reading = self._read(receive, limit, holder, announced)
         try:
             first = reading.send(None)
         except StopIteration as ended:
@@ -76,7 +77,7 @@ class Bodies:
         finally:
             reading.close()
 
-    async def _read(self, receive: Receive, limit: int, holder: str) -> bytes:
+    async def _read(self, receive: Receive, limit: int, holder: str, announced: int) -> bytes:
         parts: list[bytes] = []
         size = 0
         try:
@@ -86,20 +87,18 @@ class Bodies:
                     raise TooLarge
                 if not more:
                     return b"".join((*parts, part))
+                self._require_room(holder, max(len(part), announced - size))
+                self._held[holder] = self._held.get(holder, 0) + len(part)
                 size += len(part)
                 parts.append(part)
-                self._hold(holder, len(part))
         finally:
-            self._hold(holder, -size)
+            if size:
+                self._held[holder] -= size
+                if not self._held[holder]:
+                    del self._held[holder]
 
-    def _hold(self, holder: str, size: int) -> None:
-        """Counts bytes, or what is freed of them."""
-        if size == 0:
-            return
-        held = self._held[holder] = self._held.get(holder, 0) + size
-        if held <= 0:
-            del self._held[holder]
-        if size > 0 and (held > self._limit_each or sum(self._held.values()) > self._limit):
+    def _require_room(self, holder: str, size: int) -> None:
+        if self._held.get(holder, 0) + size > self._limit_each or sum(self._held.values()) + size > self._limit:
             raise Overloaded
 
 
@@ -115,12 +114,6 @@ def _rest(first: Any, begun: Coroutine[Any, None, bytes]) -> Generator[Any, None
     yield first
     body: bytes = yield from begun
     return body
-
-
-def claimed(fields: Mapping[bytes, bytes]) -> int:
-    """The bytes that `Content-Length` announces; 0 if nothing is announced."""
-    length = fields.get(b"content-length", b"")
-    return int(length[:20]) if length.isdigit() else 0
 
 
 def too_large(path: str, limit: int) -> Reply:

@@ -13,7 +13,7 @@ from burgee.serving.serving import NOBODY
 from burgee.web.exchange import Need
 from burgee.web.openapi import answered, problems
 from burgee.web.problems import problem
-from burgee.web.protection.body import TooLarge, claimed, too_large
+from burgee.web.protection.body import TooLarge, too_large
 from burgee.web.replies import json_reply
 from burgee.web.routing import Route
 
@@ -34,7 +34,7 @@ async def events(exchange: Exchange) -> Reply:
         return problem(404, "not-found", "Not Found")
     if not exchange.belongs_to(recorder.scope.project, recorder.scope.environment):
         return problem(404, "not-found", "no events are kept here for the project of this key")
-    if claimed(exchange.fields) > MAX_BYTES:
+    if exchange.announced > MAX_BYTES:
         return too_large(exchange.path, MAX_BYTES)
     try:
         body = parse_json(await exchange.body(MAX_BYTES))

@@ -15,7 +15,7 @@ from burgee.releases.overrides import laid_over, lift
 from burgee.releases.plan import Verdict, plan
 from burgee.stores.audit import AuditFilter, search
 from burgee.times import parse_time
-from burgee.web.dry_run import effect
+from burgee.web.dry_run import alone, effect
 from burgee.web.exchange import Need
 from burgee.web.replies import etag_of, matches
 from burgee.web.responses import answer
@@ -83,9 +83,10 @@ def activate_release(
     """Make an earlier release the live one, overrides by the rules of a deploy."""
     act, store = write.act("release.activate", body.author, body.reason), flags.store
     if write.dry_run:
-        state, current = live(store)
-        _unmoved(write, _listed(store, state.pointer.version))
-        return answer(request, _effect(store, version, state, current, act.now))
+        with alone():
+            state, current = live(store)
+            _unmoved(write, _listed(store, state.pointer.version))
+            return answer(request, _effect(store, version, state, current, act.now))
     made, change = returning(store, version, act, Consent(body.overrides))
     before = _listed(store, made.version)
     _unmoved(write, before)

@@ -15,7 +15,7 @@ from burgee.releases.deploy import live, write
 from burgee.releases.overrides import changed, laid_over, served
 from burgee.stores.audit import AuditContext
 from burgee.times import format_time, parse_duration
-from burgee.web.dry_run import effect
+from burgee.web.dry_run import alone, effect
 from burgee.web.exchange import Caller, exchange_of, store_of
 from burgee.web.openapi import PROBLEM, needing
 from burgee.web.protection.idempotency import written_with
@@ -170,11 +170,12 @@ class Flags:
             return replace(change, puts=request.puts(response))
 
         if request.dry_run:
-            state, snapshot = live(self.store)
-            now = time.time()
-            before = laid_over(snapshot, state.overrides.values(), now)
-            after = laid_over(snapshot, changed(state, checked(state, snapshot)), now)
-            return answer(request.request, {"dry_run": True, "effect": {"flags": effect(before, after, now)}})
+            with alone():
+                state, snapshot = live(self.store)
+                now = time.time()
+                before = laid_over(snapshot, state.overrides.values(), now)
+                after = laid_over(snapshot, changed(state, checked(state, snapshot)), now)
+                return answer(request.request, {"dry_run": True, "effect": {"flags": effect(before, after, now)}})
         write(self.store, checked)
         self.serving.refresh()
         return response
