@@ -26,7 +26,7 @@ ROWS = [
 BESIDE = {"errors": {"model"}, "findings": {"model"}, "model": {"records", "times"}, "diff": {"flagfile"}}
 # Only these may import it: statistics are an extra, and no function loads them.
 ONLY_BY = {"analysis": {"cli"}, "importers": {"cli"}, "handlers": set(), "cli": set()}
-AWS = {"stores.dynamodb", "events.firehose_sink", "handlers.audit_stream"}
+AWS = {"stores.dynamodb", "events.firehose_sink", "handlers.audit_stream", "cli.project.doctor"}
 ALONE = {"yaml": {"flagfile.yaml_reader"}, "boto3": AWS, "botocore": AWS}
 HEAVY = {"pydantic", "fastapi", "yaml", "typer", "rich", "boto3", "botocore", "sqlite3", "uvicorn", "ruamel"}
 HEAVY |= {"numpy", "scipy", "pandas", "pyarrow", "duckdb", "ibis", "tea_tasting"}
@@ -66,7 +66,9 @@ def dependencies() -> dict[str, set[str]]:
         found = {imported.removeprefix("burgee.") for imported in imports(path) if imported.startswith("burgee.")}
         # `from burgee.web import problems` imports the package for its name's sake only.
         graph[name] = {
-            one for one in found if one in known and not any(other.startswith(f"{one}.") for other in found)
+            one
+            for one in found
+            if one in known and not any(other.startswith(f"{one}.") for other in found & known.keys())
         }
     return graph
 

@@ -11,7 +11,6 @@ from burgee.diff.regions import Needed, Truths
 from burgee.diff.satisfiability.atoms import MISSING, Verdict, has_unit
 from burgee.diff.symbolic import (
     Budget,
-    Leaf,
     PartialContext,
     Straddled,
     cells,
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 MAX_CASES = 20_000
 """Regions and cells of one decision that are computed; beyond, cases are drawn."""
 DRAWS = 5_000
-TRIES = 300_000
+TRIES = 100_000
 """Units that are tried for an example, at most; none are where fewer than one in so many is expected to do."""
 
 
@@ -80,6 +79,15 @@ class Case(NamedTuple):
     node: Node
 
 
+class Drawn(NamedTuple):
+    """One case by chance: its region, the rules that match, the cell that its units are in, and what it gives."""
+
+    known: Known
+    seen: tuple[RuleMatch, ...]
+    cell: Mapping[Line, Stretch]
+    pair: Pair
+
+
 class Explorer:
     """Walks one decision through all cases. `units` are the attributes that it buckets on.
 
@@ -120,7 +128,7 @@ class Explorer:
         """The contexts whose attribute has one value; MISSING for those without it."""
         return Known(values={path: value}, units={path: unit_of(path, value)})
 
-    def draw(self, source: random.Random) -> tuple[Case, Pair]:
+    def draw(self, source: random.Random) -> Drawn:
         """One case by chance: each atom true or false alike, each bucket alike."""
         here, partial = Known(), PartialContext(Truths())
         while True:
@@ -135,7 +143,7 @@ class Explorer:
                 partial = partial.within(cut.line, (low, min(edge for edge in cut.edges if edge > chosen)))
             else:
                 require_independent(partial.cell)
-                return Case(here, tuple(partial.seen), partial.hashed, Leaf(pair)), pair
+                return Drawn(here, tuple(partial.seen), partial.cell, pair)
 
     def example(self, known: Known, cell: Mapping[Line, Stretch]) -> dict[str, Any] | None:
         """A context of a region whose units fall into a cell; None where none is found soon."""
@@ -158,7 +166,7 @@ class Explorer:
         if make is None or share * TRIES < 1:
             return None
         literals = known.literals(path)
-        for number in range(min(TRIES, int(8 / share) + 20)):
+        for number in range(min(TRIES, int(4 / share) + 20)):
             value = make(number)
             unit = value if isinstance(value, str) else unit_of(path, value)
             if unit in self.named and path == TARGETING_KEY:

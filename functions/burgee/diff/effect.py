@@ -20,7 +20,7 @@ from burgee.diff.holdout_notes import Holdouts
 from burgee.diff.losses import MoveKind, move_kind
 from burgee.diff.region_names import RegionNames
 from burgee.diff.symbolic import Budget, Dependent, Outcome, Side, TooMany, World
-from burgee.diff.transitions import moments
+from burgee.diff.transitions import checkpoints
 from burgee.evaluation.context import TARGETING_KEY
 from burgee.evaluation.definition import fragments
 from burgee.times import format_time
@@ -28,8 +28,8 @@ from burgee.times import format_time
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from burgee.diff.cases import Case, Known
-    from burgee.diff.symbolic import Pair, PartialContext
+    from burgee.diff.cases import Case, Drawn, Known
+    from burgee.diff.symbolic import Line, Pair, PartialContext, Stretch
     from burgee.model import Snapshot
 
 MAX_NAMED = 2_000
@@ -83,10 +83,14 @@ class RegionEffect:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """What the change makes different from a moment on (RFC 3339); no regions where nothing any more."""
+    """What the change makes different from a moment on (RFC 3339); no regions where nothing any more.
+
+    With `until`, what is different while a ramp moves between the two; shares are those in the middle.
+    """
 
     at: str
     regions: Sequence[RegionEffect]
+    until: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +128,20 @@ def effects(before: Snapshot, after: Snapshot, now: float) -> list[FlagEffect]:
         compared = [_for_all_keys(name, *at(now), world)]
         later: list[Later] = []
         last = compared[0]
-        for moment in moments(name, at(now), now):
-            here = _for_all_keys(name, *at(moment), world)
-            if _told(here.regions) != _told(last.regions):
-                later.append(Later(format_time(moment), here.regions))
-            last = here
+        points = checkpoints(name, at(now), now)
+        effort = Effort()
+        for point in points:
+            if compared[-1].sample:
+                # A flag with too many cases now has too many later; more than one look at all of them says little.
+                effort = Effort(max(MAX_CASES // len(points), 500), max(DRAWS // len(points), 200))
+            here = _for_all_keys(name, *at(point.at), world, effort)
             compared.append(here)
+            if point.since is None or point.until is None:
+                if _told(here.regions) != _told(last.regions):
+                    later.append(Later(format_time(point.at), here.regions))
+                last = here
+            elif not _moves_of(here.regions) <= _moves_of(last.regions):
+                later.append(Later(format_time(point.since), here.regions, format_time(point.until)))
         samples = [one.sample for one in compared if one.sample]
         if any(one.regions for one in compared) or samples:
             found.append(FlagEffect(name, compared[0].regions, later, samples[0] if samples else None))
@@ -143,9 +155,16 @@ class Compared(NamedTuple):
     sample: str | None
 
 
+class Effort(NamedTuple):
+    """How many cases are computed at most, and how many are drawn where they are more."""
+
+    cases: int = MAX_CASES
+    draws: int = DRAWS
+
+
 def compare(name: str, old: Side, new: Side, world: World, other: str | None = None) -> Compared:
     """How one flag differs between two sides; `other` is its name on the second."""
-    return _Comparison(name, old, new, world, other or name).run()
+    return _Comparison(name, old, new, world, other or name).run(Effort())
 
 
 def _asked_otherwise(before: Snapshot, after: Snapshot) -> Iterator[str]:
@@ -158,9 +177,9 @@ def _asked_otherwise(before: Snapshot, after: Snapshot) -> Iterator[str]:
             yield name
 
 
-def _for_all_keys(name: str, old: Side, new: Side, world: World) -> Compared:
+def _for_all_keys(name: str, old: Side, new: Side, world: World, effort: Effort | None = None) -> Compared:
     """How a flag differs for server keys and, where it is open to client keys on one side alone, for those too."""
-    compared = compare(name, old, new, world)
+    compared = _Comparison(name, old, new, world, name).run(effort or Effort())
     was, now = old.state(name), new.state(name)
     if was is None or now is None or (was.get("client") is True) == (now.get("client") is True):
         return compared
@@ -175,6 +194,10 @@ def _for_all_keys(name: str, old: Side, new: Side, world: World) -> Compared:
 
 def _told(regions: Sequence[RegionEffect]) -> list[Any]:
     return [(r.when, r.keys, r.users, [(m.before, m.after, m.share) for m in r.moves]) for r in regions]
+
+
+def _moves_of(regions: Sequence[RegionEffect]) -> set[Any]:
+    return {(r.when, r.keys, tuple(r.users), m.before, m.after) for r in regions for m in r.moves}
 
 
 class _Comparison:
@@ -200,14 +223,14 @@ class _Comparison:
     def _decide(self, context: PartialContext) -> Pair:
         return self.old.decide(self.name, context, 0), self.new.decide(self.other, context, 1)
 
-    def run(self) -> Compared:
+    def run(self, effort: Effort) -> Compared:
         try:
-            return self._computed()
+            return self._computed(effort)
         except Dependent as found:
             return Compared([], str(found))
 
-    def _computed(self) -> Compared:
-        budget = Budget(MAX_CASES)
+    def _computed(self, effort: Effort) -> Compared:
+        budget = Budget(effort.cases)
         try:
             for case in self.explorer.cases(budget):
                 when, given = self._where(case), _given(case)
@@ -215,7 +238,11 @@ class _Comparison:
                 self._add(case, when, given)
             self._named(budget)
         except TooMany:
-            return self._drawn()
+            # What was computed before is exact, those who match no rule among it.
+            drawn = self._drawn(effort)
+            exact = [self._finished(region) for region in self.regions.values()]
+            names = {region.when for region in exact}
+            return Compared([*exact, *(one for one in drawn.regions if one.when not in names)], drawn.sample)
         found = [self._finished(region) for region in self.regions.values()]
         if len(found) == 1 and found[0].when == "all users" and self.explorer.units <= {TARGETING_KEY}:
             found = [replace(found[0], share=Fraction(1))]
@@ -252,7 +279,7 @@ class _Comparison:
             Move(
                 *pair,
                 share,
-                self._example(case.known, found, pair),
+                self._example(case.known, found.widest[pair], pair),
                 move_kind(*pair, self.none),
                 holdout=self.holdouts.note(case.node, pair),
             )
@@ -262,9 +289,9 @@ class _Comparison:
         by_variant = _by_variant(found, 0), _by_variant(found, 1)
         return RegionEffect(when, context, moves, None, users, None, *by_variant, is_certain=case.known.is_certain)
 
-    def _example(self, known: Known, found: Shares, pair: Pair) -> dict[str, Any] | None:
+    def _example(self, known: Known, cell: Mapping[Line, Stretch], pair: Pair) -> dict[str, Any] | None:
         """A context that moves so, as the engine itself says; None where none was found."""
-        example = self.explorer.example(known, found.widest[pair])
+        example = self.explorer.example(known, cell)
         if example is None:
             return None
         given = self.old.answer(self.name, example), self.new.answer(self.other, example)
@@ -287,13 +314,13 @@ class _Comparison:
                 for case in self.explorer.cases(budget, self.explorer.fixed(TARGETING_KEY, user)):
                     self._add(case, self.names.targeted(case.seen), (user,))
 
-    def _drawn(self) -> Compared:
+    def _drawn(self, effort: Effort) -> Compared:
         """The effect from cases drawn by chance, and what that means."""
         source = random.Random(self.name)  # noqa: S311 - the same draws every time, so that reports are the same
-        groups: dict[str, dict[Pair, list[Case]]] = {}
-        for _ in range(DRAWS):
-            case, pair = self.explorer.draw(source)
-            groups.setdefault(self.names.matching(case.seen), {}).setdefault(pair, []).append(case)
+        groups: dict[str, dict[Pair, list[Drawn]]] = {}
+        for _ in range(effort.draws):
+            drawn = self.explorer.draw(source)
+            groups.setdefault(self.names.matching(drawn.seen), {}).setdefault(drawn.pair, []).append(drawn)
         regions = []
         for when, pairs in groups.items():
             total = sum(map(len, pairs.values()))
@@ -301,7 +328,7 @@ class _Comparison:
                 Move(
                     *pair,
                     share,
-                    dict(cases[0].known.context) or None,
+                    self._example(cases[0].known, cases[0].cell, pair),
                     move_kind(*pair, self.none),
                     _error(share, total),
                 )
@@ -309,10 +336,10 @@ class _Comparison:
                 if pair[0] != pair[1] and (share := Fraction(len(cases), total))
             ]
             if moves:
-                regions.append(RegionEffect(when, {}, moves, Fraction(total, DRAWS)))
+                regions.append(RegionEffect(when, {}, moves, Fraction(total, effort.draws)))
         told = (
-            f"more than {MAX_CASES:,} cases, so {DRAWS:,} were drawn by chance; shares are of the drawn cases, and "
-            f"what fewer than {300 / DRAWS:.2f} % of cases see may be missing (95 % confidence)"
+            f"more than {effort.cases:,} cases, so {effort.draws:,} were drawn by chance; shares are of the drawn "
+            f"cases, and what fewer than {300 / effort.draws:.2f} % of cases see may be missing (95 % confidence)"
         )
         return Compared(regions, told)
 

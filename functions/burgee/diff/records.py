@@ -26,7 +26,11 @@ def flag_records(found: Sequence[FlagEffect], counted: Counted | None = None) ->
             "sample": effect.sample,
             "regions": [_region(region, effect.flag, counted) for region in effect.regions],
             "later": [
-                {"at": later.at, "regions": [_region(region, effect.flag, None) for region in later.regions]}
+                {
+                    "at": later.at,
+                    "until": later.until,
+                    "regions": [_region(region, effect.flag, None) for region in later.regions],
+                }
                 for later in effect.later
             ],
         }
@@ -41,6 +45,7 @@ def _region(region: RegionEffect, flag: str, counted: Counted | None) -> dict[st
     return {
         "when": region.when,
         "keys": region.keys or None,
+        "certain": region.is_certain,
         "share": percent,
         "context": dict(region.context),
         "users": list(region.users[:MAX_USERS]),

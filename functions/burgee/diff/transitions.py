@@ -1,17 +1,87 @@
-"""When flags change by themselves: the entries of schedules, and the ends of ramps."""
+"""When flags change by themselves: at the entries of schedules, and all the time while a ramp moves.
+
+Between two moments every limit on a hash line is linear in time. So an interval is cut where limits of one line
+cross; within a piece the limits keep their order, and what differs at one inner time differs at all of them.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from itertools import combinations, pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from burgee.evaluation.decisions import Ramp
 from burgee.evaluation.definition import fragments, owners
 from burgee.times import parse_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from burgee.diff.symbolic import Side
     from burgee.model import Definition
+
+
+class Checkpoint(NamedTuple):
+    """A time at which to compare (epoch seconds); with `since` and `until`, one that stands for all between them."""
+
+    at: float
+    since: float | None = None
+    until: float | None = None
+
+
+def checkpoints(name: str, sides: Sequence[Side], now: float) -> list[Checkpoint]:
+    """The times after `now` at which to look at a flag, so that no difference is missed at any time, in order.
+
+    After the last moment nothing changes any more.
+    """
+    found: list[Checkpoint] = []
+    for begin, end in pairwise([now, *moments(name, sides, now)]):
+        for since, until in pairwise([begin, *_crossings(name, sides, begin, end), end]):
+            if _moving(name, sides, since, until):
+                found.append(Checkpoint((since + until) / 2, since, until))
+        found.append(Checkpoint(end))
+    return found
+
+
+def _moving(name: str, sides: Sequence[Side], begin: float, end: float) -> bool:
+    return any(_moves(limit, begin, end) for limits in _limits(name, sides, begin, end) for limit in limits)
+
+
+def _moves(limit: int | Ramp, begin: float, end: float) -> bool:
+    return isinstance(limit, Ramp) and limit.low != limit.high and limit.start < end and begin < limit.end
+
+
+def _crossings(name: str, sides: Sequence[Side], begin: float, end: float) -> list[float]:
+    """Where limits on one line cross while a ramp moves."""
+    times = set()
+    for limits in _limits(name, sides, begin, end):
+        for one, other in combinations(limits, 2):
+            first, last = (_height(one, at) - _height(other, at) for at in (begin, end))
+            if first * last < 0:
+                times.add(begin + (end - begin) * first / (first - last))
+    return sorted(time for time in times if begin < time < end)
+
+
+def _limits(name: str, sides: Sequence[Side], begin: float, end: float) -> Iterator[set[int | Ramp]]:
+    """The limits of shares that are in force within an interval, by their line."""
+    lines: dict[tuple[str, str, str | None], set[int | Ramp]] = {}
+    for side in sides:
+        there = side.at((begin + end) / 2)
+        for one in there.family(name):
+            decided = there.decisions(one)
+            for step in () if decided is None else decided.steps:
+                share = getattr(step, "share", None)
+                if decided is not None and share is not None:
+                    line = (decided.unit, share.salt, share.strategy.name)
+                    lines.setdefault(line, set()).update((share.low, share.high))
+    yield from lines.values()
+
+
+def _height(limit: int | Ramp, at: float) -> float:
+    """A limit in buckets, not rounded to whole ones."""
+    if not isinstance(limit, Ramp):
+        return limit
+    passed = min(max((at - limit.start) / (limit.end - limit.start), 0.0), 1.0)
+    return 1000 * (limit.low + (limit.high - limit.low) * passed)
 
 
 def moments(name: str, sides: Iterable[Side], now: float) -> list[float]:

@@ -10,13 +10,13 @@ from fastapi.routing import APIRoute
 
 from burgee.version import __version__
 from burgee.web.evaluation_app import EVALUATION_ROUTES
-from burgee.web.exchange import Need
+from burgee.web.exchange import Need, Route
 from burgee.web.front import Front, Setup
 from burgee.web.openapi import describe
 from burgee.web.responses import HANDLERS
 from burgee.web.routes import flags, keys, releases
 from burgee.web.routes.experiments import report_routes
-from burgee.web.routing import Route, Routes
+from burgee.web.routing import Routes
 from burgee.web.tenants import Tenants
 
 if TYPE_CHECKING:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from starlette.requests import Request
     from starlette.types import Receive, Scope
@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from burgee.serving.serving import Serving
     from burgee.stores import Store, Tenant
     from burgee.web.protection.body import Bodies
-    from burgee.web.routing import Route
+    from burgee.web.replies import Reply
     from burgee.web.tenants import Tenants
+
+    Handler: TypeAlias = Callable[["Exchange"], Awaitable[Reply]]
+    Match: TypeAlias = Callable[[str, bytes | None], tuple[str, ...] | None]
 
 EXCHANGE = "burgee"
 """The key of the exchange in an ASGI scope."""
@@ -39,6 +42,27 @@ class Need(StrEnum):
 
 
 EVERYTHING = frozenset(Need)
+
+
+class Route(NamedTuple):
+    """One method at one path. Without `answer` the framework behind the front answers."""
+
+    method: str
+    path: str
+    """As OpenAPI writes it, parameters in braces."""
+    need: Need
+    operation: str
+    """Its name in logs and metrics."""
+    answer: Handler | None = None
+    document: Callable[[], dict[str, Any]] | None = None
+    """Makes the OpenAPI operation, of a route that the framework does not document."""
+    match: Match | None = None
+    """The arguments in a path, given decoded and as it was sent (None where unknown); None if it is another path.
+
+    By default a parameter is one segment.
+    """
+    logged: bool = True
+    """Whether each request has a log record. Evaluations are many: they are counted, and logged where they fail."""
 
 
 class Caller(NamedTuple):

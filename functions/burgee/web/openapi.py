@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from burgee.web.exchange import Need
-    from burgee.web.routing import Route
+    from burgee.web.exchange import Need, Route
 
 PROBLEM = {"application/problem+json": {"schema": {"type": "object"}}}
 REFUSED = {"401": "No key that works", "403": "The key may not do that", "429": "Too many requests"}

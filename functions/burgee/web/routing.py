@@ -6,41 +6,16 @@ that FastAPI answers.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
 from burgee.web.exchange import Need
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Iterable
 
-    from burgee.web.exchange import Exchange
-    from burgee.web.replies import Reply
-
-    Handler: TypeAlias = Callable[[Exchange], Awaitable[Reply]]
-    Match: TypeAlias = Callable[[str, bytes | None], tuple[str, ...] | None]
+    from burgee.web.exchange import Match, Route
 
 METHODS = ("DELETE", "GET", "HEAD", "POST", "PUT")
-
-
-class Route(NamedTuple):
-    """One method at one path. Without `answer` the framework behind the front answers."""
-
-    method: str
-    path: str
-    """As OpenAPI writes it, parameters in braces."""
-    need: Need
-    operation: str
-    """Its name in logs and metrics."""
-    answer: Handler | None = None
-    document: Callable[[], dict[str, Any]] | None = None
-    """Makes the OpenAPI operation, of a route that the framework does not document."""
-    match: Match | None = None
-    """The arguments in a path, given decoded and as it was sent (None where unknown); None if it is another path.
-
-    By default a parameter is one segment.
-    """
-    logged: bool = True
-    """Whether each request has a log record. Evaluations are many: they are counted, and logged where they fail."""
 
 
 class _Path(NamedTuple):

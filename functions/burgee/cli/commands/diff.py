@@ -57,7 +57,10 @@ def diff(
     ] = None,
     fail_on: FailOn = None,
     fail_on_loss: Annotated[
-        bool, typer.Option("--fail-on-loss", help="Exit with 1 if anybody loses something.")
+        bool,
+        typer.Option(
+            "--fail-on-loss", help="Exit with 1 if anybody loses something, or if that could not be computed."
+        ),
     ] = False,
     state: State = None,
     table: Table = None,
@@ -83,7 +86,8 @@ def diff(
     _show(comparison, form)
     findings = [one for _, report in reports for one in report.findings]
     output.problems(_unexplained(pair.head, findings))
-    loss = fail_on_loss and any(effect.losing() for _, report in reports for effect in report.effects)
+    flags_compared = [effect for _, report in reports for effect in report.effects]
+    loss = fail_on_loss and any(effect.losing() or effect.sample for effect in flags_compared)
     if pair.head.faults or loss or output.blocked(findings, codes, pair.head.source):
         raise typer.Exit(1)
 

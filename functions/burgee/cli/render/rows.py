@@ -81,6 +81,8 @@ def _rows(effect: FlagEffect) -> list[Row]:
     rows = [row for region in effect.regions for row in _moves(effect.flag, region, "")]
     for later in effect.later:
         at = wording.day(later.at)
+        if later.until is not None:
+            at = f"{at} until {wording.day(later.until)}, in the middle"
         rows += [row for region in later.regions for row in _moves(effect.flag, region, at)]
         if not later.regions:
             everyone = MoveKind.NEITHER
@@ -89,7 +91,7 @@ def _rows(effect: FlagEffect) -> list[Row]:
 
 
 def _moves(flag: str, region: RegionEffect, at: str) -> Iterator[Row]:
-    who = wording.who(region)
+    who = wording.who(region) + ("" if region.is_certain else ": there may be nobody there")
     for move in region.moves:
         shown = "" if region.users and move.share == 1 else wording.share_of(move)
         change = wording.arrow(move).replace(" -> ", " → ").replace("(absent)", "flag not found")

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 from burgee.errors import SinkUnavailable
 from burgee.numeric import parse_json
 from burgee.serving.serving import NOBODY
-from burgee.web.exchange import Need
+from burgee.web.exchange import Need, Route
 from burgee.web.openapi import answered, problems
 from burgee.web.problems import problem
 from burgee.web.protection.body import TooLarge, too_large
 from burgee.web.replies import json_reply
-from burgee.web.routing import Route
 
 if TYPE_CHECKING:
     from collections.abc import Callable

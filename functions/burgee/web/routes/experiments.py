@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
-from burgee.web.exchange import Need
+from burgee.web.exchange import Need, Route
 from burgee.web.openapi import read
 from burgee.web.problems import problem
 from burgee.web.replies import tagged, unless_held, written
-from burgee.web.routing import Route
 
 if TYPE_CHECKING:
     from burgee.web.exchange import Exchange

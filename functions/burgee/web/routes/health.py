@@ -9,10 +9,9 @@ from burgee.records import asdict
 from burgee.serving.serving import NOBODY
 from burgee.times import format_time
 from burgee.version import __version__
-from burgee.web.exchange import Need
+from burgee.web.exchange import Need, Route
 from burgee.web.openapi import read
 from burgee.web.replies import tagged, unless_held, written
-from burgee.web.routing import Route
 
 if TYPE_CHECKING:
     from burgee.web.exchange import Exchange

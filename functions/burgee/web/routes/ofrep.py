@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from burgee.model import ErrorCode
 from burgee.numeric import parse_json, whole_number
-from burgee.web.exchange import Need
+from burgee.web.exchange import Need, Route
 from burgee.web.exposures import expose, wants
 from burgee.web.openapi import METADATA, REFUSED, answered
 from burgee.web.protection.body import TooLarge
 from burgee.web.replies import json_reply, keep, tagged, unless_held, written
-from burgee.web.routing import Route
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from burgee.records import asdict
-from burgee.web.exchange import Need
+from burgee.web.exchange import Need, Route
 from burgee.web.openapi import METADATA, read
 from burgee.web.replies import tagged, unless_held, written
-from burgee.web.routing import Route
 
 if TYPE_CHECKING:
     from burgee.evaluation.ruleset import Ruleset

@@ -12,12 +12,11 @@ from urllib.parse import parse_qsl, unquote
 from burgee.errors import Refused
 from burgee.evaluation.context import TARGETING_KEY, literal
 from burgee.model import ErrorCode
-from burgee.web.exchange import Need
+from burgee.web.exchange import Need, Route
 from burgee.web.exposures import expose
 from burgee.web.openapi import read
 from burgee.web.problems import problem
 from burgee.web.replies import keep, tagged, unless_held, written
-from burgee.web.routing import Route
 
 if TYPE_CHECKING:
     from burgee.evaluation.ruleset import ClientView, Ruleset
