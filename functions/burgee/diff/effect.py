@@ -241,8 +241,12 @@ class _Comparison:
             # What was computed before is exact, those who match no rule among it.
             drawn = self._drawn(effort)
             exact = [self._finished(region) for region in self.regions.values()]
-            names = {region.when for region in exact}
-            return Compared([*exact, *(one for one in drawn.regions if one.when not in names)], drawn.sample)
+            known = {(region.when, move.before, move.after) for region in exact for move in region.moves}
+            more = [
+                replace(region, moves=[m for m in region.moves if (region.when, m.before, m.after) not in known])
+                for region in drawn.regions
+            ]
+            return Compared([*exact, *(region for region in more if region.moves)], drawn.sample)
         found = [self._finished(region) for region in self.regions.values()]
         if len(found) == 1 and found[0].when == "all users" and self.explorer.units <= {TARGETING_KEY}:
             found = [replace(found[0], share=Fraction(1))]
