@@ -50,7 +50,8 @@ SELECT 'exposure' AS type, 'x' || i AS event_id, {start} + hash(i, 1) % {span} A
   'default' AS project, 'default' AS environment, 'button' AS flag,
   CASE WHEN hash(i, 2) % 2 = 0 THEN 'off' ELSE 'on' END AS variant, 'SPLIT' AS reason, 'default' AS rule,
   '7' AS release, 'user-' || i AS unit, NULL AS event,
-  MAP {{'country': ['DE', 'FR', 'NL'][1 + (hash(i, 3) % 3)::INT]}} AS properties, 'button' AS topic
+  MAP {{'country': ['DE', 'FR', 'NL'][1 + (hash(i, 3) % 3)::INT]}} AS properties, 'button' AS topic,
+  {start} + hash(i, 1) % {span} AS received, NULL AS known
 FROM range({low}, {high}) t(i)"""
 EVENTS = """
 SELECT 'track' AS type, 'e' || i AS event_id,
@@ -58,7 +59,8 @@ SELECT 'track' AS type, 'e' || i AS event_id,
   'default' AS project, 'default' AS environment, NULL AS flag, NULL AS variant, NULL AS reason, NULL AS rule,
   NULL AS release, 'user-' || i AS unit, CASE WHEN hash(i, 5) % 10 < 7 THEN 'visit' ELSE 'order' END AS event,
   MAP {{'amount': (hash(i, 6) % 10000 / 100)::VARCHAR, 'ms': (50 + hash(i, 7) % 1000)::VARCHAR}} AS properties,
-  '_track' AS topic
+  '_track' AS topic,
+  {start} + hash(i, 1) % {span} + 1 + hash(i, 4) % 86400000 AS received, NULL AS known
 FROM range({low}, {high}) t(i)"""
 FILE_ROWS = 500_000
 """JSON lines of about 128 MB, at which the sink begins another file."""

@@ -93,9 +93,8 @@ def forget(
     if json:
         output.as_json({"records": found.records, "files": found.files, "names": found.names})
         return
-    output.say(
-        f"{found.records:,} records under {output.counted(found.names, 'name')} removed from {found.files:,} files"
-    )
+    names, files = output.counted(found.names, "name"), output.counted(found.files, "file")
+    output.say(f"{found.records:,} records under {names} removed from {files}")
 
 
 _BUCKET = """A bucket is changed through a copy; stop what writes to it for that time:
