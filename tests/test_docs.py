@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import io
 import json
@@ -188,6 +189,21 @@ def test_the_site_builds_strictly(tmp_path: Path) -> None:
     front = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert 'href="flag-file/"' in front
     assert (tmp_path / "repository/template.yaml").read_bytes() == (ROOT / "template.yaml").read_bytes()
+
+
+def test_contributing_lists_every_folder_in_its_own_words() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for init in (ROOT / "functions/burgee").glob("*/__init__.py"):
+        purpose = (ast.get_docstring(ast.parse(init.read_text(encoding="utf-8"))) or "").partition("\n")[0]
+        assert purpose
+        assert f"| `{init.parent.name}/` | {purpose} |" in page
+
+
+def test_contributing_names_files_that_are_there() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([a-z_]+/[a-z_/]+\.py)`", page)
+    assert len(named) > 12
+    assert not [name for name in named if not (ROOT / "functions/burgee" / name).exists()]
 
 
 def test_the_schema_in_infra_is_current() -> None:
