@@ -175,7 +175,7 @@ def pinned(source: random.Random, made: dict[str, Any]) -> dict[str, Any]:
     """The same with rivals' hashes, which have one line for shares and arms."""
     for flag in made["flags"].values():
         if source.random() < 0.8:
-            flag["hash"] = source.choice(["flagd-cbor", "flagd-cbor-text", "flagd-text", "goff"])
+            flag["hash"] = source.choice(["flagd-cbor", "flagd-cbor-text", "flagd-cbor-value", "flagd-text", "goff"])
             if "split" in flag["default"]:
                 flag.pop("rollout_percentage", None)
             for rule in flag["rules"]:

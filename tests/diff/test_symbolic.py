@@ -64,7 +64,7 @@ settings_of_a_flag: dict[str, Any] = {
     "holdout": st.sampled_from(["q", "q", "q", "missing"]),
     "layer": st.sampled_from([{"name": "l", "range": [0, 50]}, {"name": "l", "range": [25.5, 100]}]),
     "salt": st.sampled_from(["s", ""]),
-    "hash": st.sampled_from(["flagd-cbor", "goff"]),
+    "hash": st.sampled_from(["flagd-cbor", "flagd-cbor-value", "goff"]),
     "bucket_by": st.sampled_from(["company", "targetingKey"]),
 }
 entries = st.fixed_dictionaries(
@@ -95,7 +95,7 @@ def known(side: Side, name: str, context: dict[str, Any]) -> PartialContext:
     asked = grouped([term for one in side.family(name) for term in side.terms(one)])
     truths = {atom: atom.test()(context.get(path)) for path, own in asked.items() for atom in own}
     paths = {"targetingKey", *(path for one in side.family(name) for path in side.units(one))}
-    return PartialContext(truths, {path: unit_of(path, context.get(path)) for path in paths})
+    return PartialContext(truths, {path: unit_of(context.get(path)) for path in paths})
 
 
 def as_outcome(answer: Evaluation) -> tuple[Any, Any]:

@@ -6,10 +6,14 @@ import copy
 import json
 from typing import TYPE_CHECKING, Any
 
+from hypothesis import example, given
+from hypothesis import strategies as st
 from openfeature.contrib.tools.flagd.core import FlagdCore
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.exception import OpenFeatureError
 
+from burgee.evaluation.ruleset import Ruleset
+from burgee.flagfile.grammar import normalise
 from burgee.importers.base import Generation
 from burgee.importers.flagd import import_flagd
 from support.generate import Flagd
@@ -66,3 +70,37 @@ def test_every_answer_is_flagds_or_differs_for_a_named_reason(tmp_path: Path) ->
     assert found.unexplained[:3] == []
     assert found.answers == FLAGS * CONTEXTS
     assert sum(found.explained.values()) < found.answers / 50
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from(["", "a", "42", "ada"])
+    | st.text(st.characters(codec="utf-8"), max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc", max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+SHARES = [["red", 20], ["green", 30], ["blue", 50]]
+
+
+@given(VALUES.filter(lambda value: not isinstance(value, list)), st.sampled_from(["company", "account.id"]))
+@example(42, "company")
+@example("42", "company")
+@example(42.0, "company")
+@example("", "company")
+@example({"a": [1.0, None]}, "account.id")
+def test_a_unit_of_any_kind_is_placed_as_flagd_places_it(value: Any, path: str) -> None:
+    """Numeric ids above all: each gets the share that it has there. flagd takes a list for shares."""
+    targeting = {"fractional": [{"var": path}, *SHARES]}
+    variants = {name: name for name, _ in SHARES} | {"none": "none"}
+    flag = {"state": "ENABLED", "variants": variants, "defaultVariant": "none", "targeting": targeting}
+    file = {"flags": {"flag": flag}}
+    core = FlagdCore()
+    core.set_flags(copy.deepcopy(file))
+    made = import_flagd(document(json.dumps(file)), Generation.CBOR)
+    served = Ruleset({"format": 1, "flags": {name: normalise(one) for name, one in made.flags.items()}})
+    attributes = {"company": value, "account": {"id": value}}
+    theirs = core.resolve_string_value("flag", "", EvaluationContext("u", attributes)).variant
+    assert served.evaluate("flag", attributes, 0).variant == theirs

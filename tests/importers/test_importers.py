@@ -112,14 +112,33 @@ def test_a_flag_whose_key_is_no_name_or_whose_values_are_mixed_is_left_out() -> 
     ]
 
 
+METADATA = {"description": "A colour", "link": "x", "owner": "web", "sla": 99.5, "rule": "mine", "list": [1]}
+
+
 def test_parts_that_decide_nothing_are_named_and_the_flag_kept() -> None:
-    made = goff(version="1.2", trackEvents=False, metadata={"description": "A colour", "link": "x", "owner": "web"})
+    made = goff(version="1.2", trackEvents=False, metadata=METADATA)
     assert [message for _, message in told(made)] == [
         "`trackEvents` has no equivalent",
         "`version` has no equivalent",
-        "metadata 'link' has no equivalent",
+        "metadata 'rule' has no equivalent",
+        "metadata 'list' has no equivalent",
     ]
-    assert (made.flags["flag"]["description"], made.flags["flag"]["owner"]) == ("A colour", "web")
+    flag = made.flags["flag"]
+    assert (flag["description"], flag["owner"], flag["metadata"]) == ("A colour", "web", {"link": "x", "sla": 99.5})
+
+
+def test_metadata_of_the_file_stands_under_that_of_each_flag() -> None:
+    flag = {"state": "ENABLED", "variants": COLOURS, "defaultVariant": "red"}
+    file = {
+        "metadata": {"team": "web", "tier": 1, "empty": None},
+        "flags": {"a": flag, "b": {**flag, "metadata": {"tier": 2, "beta": False, "description": "x" * 600}}},
+    }
+    made = import_flagd(document(json.dumps(file)), Generation.CBOR)
+    assert made.flags["a"]["metadata"] == {"team": "web", "tier": 1}
+    assert made.flags["b"]["metadata"] == {"team": "web", "tier": 2, "beta": False, "description": "x" * 600}
+    assert [one.message for one in made.problems] == ["a: metadata 'empty' has no equivalent"] * 1 + [
+        "b: metadata 'empty' has no equivalent"
+    ]
 
 
 def test_a_problem_stands_at_its_line() -> None:
@@ -145,7 +164,7 @@ def test_flagds_caret_and_tilde_are_the_same_major_and_minor_version() -> None:
     [
         ([], Generation.CBOR, {"hash": "flagd-cbor"}),
         ([], Generation.TEXT, {"hash": "flagd-text"}),
-        ([{"var": "email"}], Generation.CBOR, {"hash": "flagd-cbor-text", "salt": "", "bucket_by": "email"}),
+        ([{"var": "email"}], Generation.CBOR, {"hash": "flagd-cbor-value", "salt": "", "bucket_by": "email"}),
         (
             [{"cat": [{"var": "$flagd.flagKey"}, {"var": "email"}]}],
             Generation.CBOR,
@@ -305,7 +324,38 @@ def test_junk_anywhere_is_told_or_means_nothing(seed: int) -> None:
     assert formatted(text) == text
 
 
-@pytest.mark.parametrize("text", ["[]", "5", '{"flags": []}', "null", '{"flags": {"a": null}}', '{"a": null}'])
+def test_flags_may_be_a_list_in_which_each_says_its_key(tmp_path: Path) -> None:
+    flag = {"state": "ENABLED", "variants": COLOURS, "defaultVariant": "red"}
+    theirs = [
+        {"key": "a", **flag},
+        {"key": "b", **flag, "targeting": {"if": [{"==": [{"var": "x"}, 1]}, "blue"]}},
+        {"key": "a", **flag, "defaultVariant": "blue"},
+        {**flag},
+        {"key": "c", **flag, "targeting": {"map": []}},
+        {"key": "d", **flag, "variants": {"red": 1, "blue": "x"}},
+    ]
+    made = import_flagd(document(json.dumps({"flags": theirs}, indent=1), "flags.json"), Generation.CBOR)
+    served = ruleset(made, tmp_path)
+    assert served.evaluate("a", {}, 0).variant == "red"
+    assert served.evaluate("b", {"x": 1}, 0).variant == "blue"
+    assert [(one.message.partition(":")[0], one.place.line) for one in made.problems] == [
+        ("a is left out", 34),
+        ("flag 4 is left out", 43),
+        ("c is left out", 60),
+        ("d is left out", 63),
+    ]
+
+
+def test_a_flag_without_a_default_gives_no_value_by_default_and_draws_nothing(tmp_path: Path) -> None:
+    ruled = {"if": [{"==": [{"var": "x"}, 1]}, "blue"]}
+    for targeting, reason in ((None, "DEFAULT"), (ruled, "DEFAULT")):
+        served = ruleset(flagd(targeting, defaultVariant=None), tmp_path)
+        answer = served.evaluate("flag", {}, 0)
+        assert (answer.value, answer.variant, answer.reason, answer.error_code) == (None, None, reason, None)
+    assert served.evaluate("flag", {"x": 1}, 0).reason == "TARGETING_MATCH"
+
+
+@pytest.mark.parametrize("text", ["[]", "5", '{"flags": [5]}', "null", '{"flags": {"a": null}}', '{"a": null}'])
 def test_a_file_of_another_shape_is_told(burgee: Burgee, text: str) -> None:
     burgee.write(text, "theirs.json")
     for engine in ("flagd", "goff"):

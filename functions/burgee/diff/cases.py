@@ -8,7 +8,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from burgee.diff.regions import Needed, Truths
-from burgee.diff.satisfiability.atoms import MISSING, Verdict, has_unit
+from burgee.diff.satisfiability.atoms import HAS_UNIT, MISSING, Verdict
 from burgee.diff.symbolic import (
     Budget,
     PartialContext,
@@ -67,7 +67,7 @@ class Known:
 
     def lacking(self) -> list[str]:
         """The attributes on which such a context cannot be bucketed."""
-        return [atom.path for atom, held in self.truths.items() if atom == has_unit(atom.path) and not held]
+        return [atom.path for atom, held in self.truths.items() if atom.operator == HAS_UNIT and not held]
 
 
 class Case(NamedTuple):
@@ -126,7 +126,7 @@ class Explorer:
 
     def fixed(self, path: str, value: Any) -> Known:
         """The contexts whose attribute has one value; MISSING for those without it."""
-        return Known(values={path: value}, units={path: unit_of(path, value)})
+        return Known(values={path: value}, units={path: unit_of(value)})
 
     def draw(self, source: random.Random) -> Drawn:
         """One case by chance: each atom true or false alike, each bucket alike."""
@@ -168,7 +168,7 @@ class Explorer:
         literals = known.literals(path)
         for number in range(min(TRIES, int(4 / share) + 20)):
             value = make(number)
-            unit = value if isinstance(value, str) else unit_of(path, value)
+            unit = value if isinstance(value, str) else unit_of(value)
             if unit in self.named and path == TARGETING_KEY:
                 continue
             is_inside = unit and all(low <= line.bucket(unit) < high for line, (low, high) in lines)
@@ -205,7 +205,7 @@ class Explorer:
             return
         literals = known.literals(path)
         answers = self.solver.split(literals, known.answers.get(path) or self.solver.solve(literals), atom)
-        if atom == has_unit(TARGETING_KEY) and answers[True]:
+        if (atom.path, atom.operator) == (TARGETING_KEY, HAS_UNIT) and answers[True]:
             # Who has no targeting key is no user: not looked at where a condition does not make it so.
             answers = {True: answers[True]}
         for held in sorted(answers, reverse=True):
@@ -220,7 +220,7 @@ class Explorer:
             return
         answers = {other: one for other, one in known.answers.items() if other != path}
         for value in constants:
-            unit = unit_of(path, value)
+            unit = unit_of(value)
             if not (path == TARGETING_KEY and unit in self.named):
                 values, units = {**known.values, path: value}, {**known.units, path: unit}
                 yield Known(truths, answers, values, units)

@@ -16,9 +16,11 @@ from burgee.diff.cases import MAX_CASES
 from burgee.diff.region_names import RegionNames
 from burgee.diff.regions import Truths, meets, term
 from burgee.diff.satisfiability.atoms import MISSING, has_unit
-from burgee.diff.symbolic import Branch, Budget, Leaf, PartialContext, Side, grouped, grow, unit_of
+from burgee.diff.symbolic import Branch, Budget, Leaf, PartialContext, Side, grouped, grow, is_unit, unit_of
 from burgee.evaluation.bucketing import BUCKETS
 from burgee.evaluation.context import TARGETING_KEY, reader
+from burgee.evaluation.definition import unit_attribute
+from burgee.evaluation.hash_strategies import strategy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -138,6 +140,8 @@ class FlagCounter:
         self.named = frozenset(user for side, flag in families for user in side.targets(flag))
         self.names = RegionNames(old, new, name, name, self.named)
         self.units = [TARGETING_KEY, *sorted((old.units(name) | new.units(name)) - {TARGETING_KEY})]
+        states = [side.state(flag) for side, flag in families]
+        self.of_values = {unit_attribute(one) for one in states if one and strategy(one.get("hash")).takes_values}
         self.memos = {path: _Memo(own, world) for path, own in asked.items()}
         self.regions: dict[tuple[Any, ...], _Region] = {}
         self.counts = Counts(by_segment={segment: [0, 0] for segment in segments})
@@ -148,7 +152,10 @@ class FlagCounter:
 
     def add(self, columns: Columns, rows: int) -> None:
         """Counts a batch."""
-        units = [_units(path, columns[path]) for path in self.units]
+        units = [
+            [unit_of(value) for value in columns[path]] if path in self.of_values else _units(columns[path])
+            for path in self.units
+        ]
         numbers = [_numbers(self.memos[path], columns[path]) for path in self.asked]
         # Contexts without a unit are regions of their own.
         absent = [[unit is None for unit in column] if None in column else [False] * rows for column in units]
@@ -178,6 +185,7 @@ class FlagCounter:
         truths = self._truths(columns, row)
         absent = {path: None for path, unit in zip(self.units, own, strict=True) if unit is None}
         truths.update({has_unit(path): path not in absent for path in self.units})
+        truths.update({has_unit(path, of_value=True): path not in absent for path in self.units})
         context = PartialContext(truths, absent)
         node = grow(self._decide, context, Budget(MAX_CASES))
         within = tuple(name for name, one in self.segments.items() if meets(one, truths))
@@ -221,10 +229,11 @@ class FlagCounter:
         return self.counts
 
 
-def _units(path: str, column: Sequence[Any]) -> Sequence[str | None]:
+def _units(column: Sequence[Any]) -> Sequence[str | None]:
     if set(map(type, column)) == {str} and "" not in column:
         return column
-    return [value if type(value) is str and value else unit_of(path, value) for value in column]
+    units = (unit_of(value) for value in column)
+    return [unit if unit is not None and is_unit(unit) else None for unit in units]
 
 
 def _numbers(memo: _Memo, column: Sequence[Any]) -> Sequence[int]:

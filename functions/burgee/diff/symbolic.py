@@ -20,7 +20,7 @@ from burgee.diff.regions import Term, Truths, atoms, meets, term
 from burgee.diff.satisfiability.atoms import MISSING, Atom, has_unit
 from burgee.diff.satisfiability.solver import Solver
 from burgee.evaluation.bucketing import BUCKETS
-from burgee.evaluation.context import TARGETING_KEY, unit_reader
+from burgee.evaluation.context import TARGETING_KEY, ValueUnit, value_unit
 from burgee.evaluation.decisions import Default, Holdout, Requires, Rule, Status, Targets
 from burgee.evaluation.definition import state_at, unit_attribute
 from burgee.evaluation.hash_strategies import strategy
@@ -48,6 +48,16 @@ class Line(NamedTuple):
         """Where a unit falls on it."""
         return strategy(self.hash).place(self.size)(unit, self.salt)
 
+    @property
+    def has_unit(self) -> Atom:
+        """What asks whether a context has a unit for it."""
+        return has_unit(self.unit, of_value=self.takes_values)
+
+    @property
+    def takes_values(self) -> bool:
+        """Whether any value is a unit for it."""
+        return strategy(self.hash).takes_values
+
     def share(self, low: int, high: int) -> tuple[int, int]:
         """The share of units in a stretch, as numerator and denominator."""
         return strategy(self.hash).share(low, high, self.size)
@@ -55,7 +65,7 @@ class Line(NamedTuple):
 
 def line(unit: str, salt: str, way: Strategy, size: int = BUCKETS) -> Line:
     """The line on which a strategy places units, as finely as it tells them apart."""
-    return Line(unit, salt, way.name, way.resolution(size))
+    return Line(unit, "" if way.takes_values else salt, way.name, way.resolution(size))
 
 
 class Outcome(NamedTuple):
@@ -125,10 +135,10 @@ class PartialContext:
         self.hashed = True
         if line.unit in self.units:
             unit = self.units[line.unit]
-            if unit is None:
+            if unit is None or not (line.takes_values or is_unit(unit)):
                 raise _NoUnit
             return bisect_right(bounds, line.bucket(unit))
-        if not self.truths[has_unit(line.unit)]:
+        if not self.truths[line.has_unit]:
             raise _NoUnit
         low, high = self.cell.get(line, (0, line.size))
         inner = sorted({one for one in bounds if low < one < high})
@@ -402,6 +412,13 @@ def grouped(terms: Sequence[Term]) -> dict[str, tuple[Atom, ...]]:
     return {path: tuple(own) for path, own in found.items()}
 
 
-def unit_of(path: str, value: Any) -> str | None:
-    """What a value of an attribute is bucketed as; None where it cannot be."""
-    return None if value is MISSING else unit_reader(path)({path: value})
+def unit_of(value: Any) -> str | None:
+    """What a value of an attribute is bucketed as by a hash that takes values; None where it cannot be."""
+    if value is None or value is MISSING:
+        return None
+    return value if isinstance(value, str) else value_unit(value)
+
+
+def is_unit(unit: str) -> bool:
+    """Whether it is a unit for every hash: a string that is not empty, or a whole number."""
+    return unit.is_whole if isinstance(unit, ValueUnit) else unit != ""

@@ -51,6 +51,43 @@ def reader(path: str) -> Callable[[Context], Any]:
     return read
 
 
+class ValueUnit(str):
+    """A unit that was no string: equal to its text, and with its value as CBOR, for a hash that takes values."""
+
+    cbor: bytes
+    is_whole: bool
+    """Whether it is a whole number, which every hash takes."""
+
+
+def value_unit(value: Any) -> ValueUnit | None:
+    """The unit of a value that is no string; None where it is a list, which flagd takes for shares, or no JSON."""
+    if isinstance(value, (list, tuple)):
+        return None
+    from burgee.evaluation.cbor import encoded
+
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    try:
+        unit = ValueUnit(json.dumps(value))
+        unit.cbor = encoded(value)
+        unit.is_whole = isinstance(value, int) and not isinstance(value, bool)
+    except (TypeError, ValueError):  # an object of the application's own, or thousands of digits
+        return None
+    return unit
+
+
+@lru_cache(maxsize=256)
+def value_reader(attribute: str) -> Unit:
+    """Reads a unit for a hash that takes JSON values; None where it is missing or null, a list, or no JSON."""
+    read = reader(attribute)
+
+    def read_value(context: Context) -> str | None:
+        value = read(context)
+        return value if value is None or isinstance(value, str) else value_unit(value)
+
+    return read_value
+
+
 @lru_cache(maxsize=256)
 def unit_reader(attribute: str) -> Unit:
     """Reads the unit that is bucketed, as a string: the targeting key, or another attribute; None where missing."""

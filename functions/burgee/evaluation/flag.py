@@ -10,10 +10,10 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from burgee.evaluation.bucketing import BUCKETS, Draw, draw, unit_missing
-from burgee.evaluation.context import TARGETING_KEY, unit_reader
+from burgee.evaluation.context import TARGETING_KEY, unit_reader, value_reader
 from burgee.evaluation.decisions import Default, Holdout, Layer, Requires, Rule, Status, Targets, decisions
 from burgee.evaluation.definition import DEFAULT_RULE, states
-from burgee.evaluation.hash_strategies import OURS
+from burgee.evaluation.hash_strategies import OURS, strategy
 from burgee.evaluation.rules import as_rule, one
 from burgee.model import Evaluation, Reason
 
@@ -140,6 +140,8 @@ class _Compiler:
         self.decided = decided
         self.world = world
         self.unit = unit_reader(decided.unit)
+        takes_values = strategy(state.get("hash")).takes_values
+        self.pinned_unit = value_reader(decided.unit) if takes_values else self.unit
         shares = [step for step in decided.steps if isinstance(step, (Rule, Default)) and step.share is not None]
         self.shares_meet = len(shares) > 1
         self.common = {**state.get("metadata", {}), **world.metadata()}
@@ -196,7 +198,9 @@ class _Compiler:
         arm = {"rule": DEFAULT_RULE} if share is not None or serve.is_split else {}
         answering = self.allocate(serve, plain if share is None else Reason.SPLIT, **arm)
         if share is not None:
-            outside = self.off(Reason.SPLIT, **({} if serve.is_split else arm))
+            # Where nobody is inside and nothing is served outside, nothing is drawn: callers use their own default.
+            nothing = share.high == 0 and self.decided.off is None
+            outside = self.off(Reason.DEFAULT if nothing else Reason.SPLIT, **({} if serve.is_split else arm))
             answering = self.gate(share, inside=answering, outside=outside)
         return _step("default", answering, share, arms=serve.arms)
 
@@ -209,7 +213,7 @@ class _Compiler:
             return answers[0]
         if arms.strategy is OURS:
             return draw(self.decided.unit, arms.salt, arms.bounds, answers, self.unit)
-        unit_of, missing = self.unit, unit_missing(self.decided.unit)
+        unit_of, missing = self.pinned_unit, unit_missing(self.decided.unit)
 
         def choose(context: Context, _now: float) -> Evaluation:
             unit = unit_of(context)
@@ -228,7 +232,7 @@ class _Compiler:
         plain = way is OURS and not self.shares_meet and (inside is None or isinstance(inside, Evaluation))
         if plain and low == 0 and isinstance(high, int):
             return draw(self.decided.unit, salt, (high, BUCKETS), (inside, outside), self.unit)
-        unit_of, place = self.unit, self.world.line(salt) if way is OURS else _pinned(way, salt)
+        unit_of, place = (self.unit, self.world.line(salt)) if way is OURS else (self.pinned_unit, _pinned(way, salt))
         enter, missing = _run(inside), unit_missing(self.decided.unit)
 
         def general(context: Context, now: float) -> Evaluation | None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from itertools import accumulate
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from burgee.evaluation.bucketing import BUCKETS, bucket, split_bounds, split_salt, threshold_weight
+from burgee.evaluation.context import ValueUnit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -35,6 +36,8 @@ class Strategy(ABC):
     """A way to hash, `name` where it is pinned. A line of `size` places may be divided further, into `resolution`."""
 
     name: str | None = None
+    takes_values: bool = False
+    """Whether it hashes the unit's value alone, any JSON but null and lists: 42 is not "42", and no salt counts."""
 
     @abstractmethod
     def place(self, size: int) -> Callable[[str, str], int]:
@@ -80,9 +83,16 @@ class _Pinned(Strategy):
     """A 32-bit hash of salt and unit, one for shares and arms; weights count to three decimals."""
 
     def __init__(
-        self, name: str, word: Callable[[bytes], int], message: Callable[[str, str], bytes], shown: str
+        self,
+        name: str,
+        word: Callable[[bytes], int],
+        message: Callable[[str, str], bytes],
+        shown: str,
+        *,
+        takes_values: bool = False,
     ) -> None:
         self.name: str = name
+        self.takes_values = takes_values
         self._word = word
         self._message = message
         self._shown = shown
@@ -160,20 +170,21 @@ def _text(unit: str, salt: str) -> bytes:
 
 
 def _cbor_pair(unit: str, salt: str) -> bytes:
-    return b"\x82" + _cbor_text(salt) + _cbor_text(unit)
+    return _cbor([salt, unit])
 
 
 def _cbor_joined(unit: str, salt: str) -> bytes:
-    return _cbor_text(f"{salt}{unit}")
+    return _cbor(f"{salt}{unit}")
 
 
-def _cbor_text(text: str) -> bytes:
-    """A text in canonical CBOR (RFC 8949): its length in the shortest form, then UTF-8."""
-    data = text.encode("utf-8", "surrogatepass")
-    if len(data) < 24:
-        return bytes([0x60 + len(data)]) + data
-    size = next(size for size in (1, 2, 4) if len(data) < 256**size)
-    return bytes([0x78 + size // 2]) + len(data).to_bytes(size) + data
+def _cbor_value(unit: str, _salt: str) -> bytes:
+    return unit.cbor if isinstance(unit, ValueUnit) else _cbor(unit)
+
+
+def _cbor(value: Any) -> bytes:
+    from burgee.evaluation.cbor import encoded  # few flags pin a hash, and fewer this one
+
+    return encoded(value)
 
 
 OURS = _Ours()
@@ -182,6 +193,7 @@ PINNED: dict[str, Strategy] = {
     for pinned in (
         _Scaled("flagd-cbor", murmur3, _cbor_pair, 'CBOR of ["{salt}", "{unit}"]'),
         _Scaled("flagd-cbor-text", murmur3, _cbor_joined, 'CBOR of "{salt}{unit}"'),
+        _Scaled("flagd-cbor-value", murmur3, _cbor_value, "CBOR of {unit}", takes_values=True),
         _Scaled("flagd-text", murmur3, _text, "{salt}{unit}"),
         _Remainder("goff", fnv1a, _text, "{salt}{unit}"),
     )

@@ -173,6 +173,7 @@ FindingCode = Annotated[
 Variant = Annotated[str, Field(min_length=1, max_length=255)]
 
 
+MAX_METADATA = 50
 RESERVED_METADATA = frozenset({"version", "digest", "commit", "owner", "rule", "bucket", "below", "hashed"})
 
 
@@ -191,7 +192,7 @@ def _metadata(values: dict[str, Any]) -> dict[str, Any]:
 
 
 Scalar = Annotated[Any, BeforeValidator(_scalar), WithJsonSchema({"type": ["string", "number", "boolean"]})]
-Metadata = Annotated[dict[Variant, Scalar], Field(max_length=50), AfterValidator(_metadata)]
+Metadata = Annotated[dict[Variant, Scalar], Field(max_length=MAX_METADATA), AfterValidator(_metadata)]
 
 
 class Ramp(Part):

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from burgee.flagfile.grammar import MAX_METADATA, RESERVED_METADATA
 from burgee.model import Problem, Severity
+from burgee.numeric import is_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,6 +50,8 @@ class Imported:
     flags: dict[str, dict[str, Any]] = field(default_factory=dict)
     segments: dict[str, dict[str, Any]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    homes: dict[str, Path] = field(default_factory=dict)
+    """Where each flag stands in the document."""
 
     def leave_out(self, name: str, path: Path, why: str) -> None:
         """A flag, or another part that decides what users get."""
@@ -66,15 +70,22 @@ class Imported:
         self.problems.append(Problem(place, "differs", f"{name}: {how}", severity=Severity.WARNING))
 
     def described(self, name: str, metadata: Any, path: Path) -> dict[str, Any]:
-        """What of a flag's metadata has a key here."""
+        """What of a flag's metadata has a place here: as description and owner, or as metadata."""
         kept: dict[str, Any] = {}
+        others: dict[str, Any] = {}
         for key, value in metadata.items() if isinstance(metadata, dict) else ():
-            limit = {"description": 500, "owner": 255}.get(key, 0)
-            if isinstance(value, str) and len(value) <= limit:
+            if isinstance(value, str) and len(value) <= {"description": 500, "owner": 255}.get(key, -1):
                 kept[key] = value
+            elif _is_metadata(key, value) and len(others) < MAX_METADATA:
+                others[key] = value
             else:
                 self.not_carried(name, (*path, key), f"metadata {key!r}")
-        return kept
+        return {**kept, "metadata": others} if others else kept
+
+
+def _is_metadata(key: str, value: Any) -> bool:
+    scalar = isinstance(value, (str, bool)) or is_number(value)
+    return scalar and key not in RESERVED_METADATA and 0 < len(key) <= 255
 
 
 def attribute(name: str, path: Path) -> str:

@@ -41,20 +41,21 @@ def import_flagd(document: Document, generation: Generation) -> Imported:
     """What a flagd file says, and what of it has no equivalent."""
     made = Imported(document)
     value = document.value
-    flags = value.get("flags") if isinstance(value, dict) else None
-    if not isinstance(flags, dict):
-        made.leave_out("the file", ("flags",), "`flags` is a mapping of flags by key in a flagd file")
+    flags = dict(_keyed(made, value.get("flags"))) if isinstance(value, dict) else {}
+    if not isinstance(value, dict) or not isinstance(value.get("flags"), (dict, list)):
+        made.leave_out("the file", ("flags",), "`flags` is a mapping of flags by key, or a list, in a flagd file")
         return made
     shared = value.get("$evaluators", {})
     shared = shared if isinstance(shared, dict) else {}
-    file = _File(made, _segments(made, shared), shared, generation)
-    made.described("the file", value.get("metadata"), ("metadata",))
+    common = value.get("metadata")
+    common = common if isinstance(common, dict) else {}
+    file = _File(made, _segments(made, shared), shared, generation, common)
     for key in value.keys() - {"flags", "$evaluators", "$schema", "metadata"}:
         made.not_carried("the file", (key,), f"{key!r}")
-    for name, flag in flags.items():
-        path: Path = ("flags", name)
+    for name, (flag, path) in flags.items():
+        made.homes[name] = path
         try:
-            made.flags[name] = _Flag(file, name, flag).definition()
+            made.flags[name] = _Flag(file, name, flag, path).definition()
         except NoEquivalent as found:
             made.leave_out(name, found.path or path, str(found))
     used = set(_used(made.flags))
@@ -62,6 +63,24 @@ def import_flagd(document: Document, generation: Generation) -> Imported:
         used |= set(_used(segment)) if name in used else set()
     made.segments = {name: segment for name, segment in made.segments.items() if name in used}
     return made
+
+
+def _keyed(made: Imported, flags: Any) -> Iterator[tuple[str, tuple[Any, Path]]]:
+    """Flags with their places: from a mapping by key, or from a list of flags that each say their `key`."""
+    if isinstance(flags, dict):
+        yield from ((name, (flag, ("flags", name))) for name, flag in flags.items())
+        return
+    seen: set[str] = set()
+    for index, flag in enumerate(flags if isinstance(flags, list) else ()):
+        path: Path = ("flags", index)
+        key = flag.get("key") if isinstance(flag, dict) else None
+        if not isinstance(key, str):
+            made.leave_out(f"flag {index + 1}", path, "it has no `key`")
+        elif key in seen:
+            made.leave_out(key, path, "another flag of the list has its key")
+        else:
+            seen.add(key)
+            yield key, ({name: value for name, value in flag.items() if name != "key"}, path)
 
 
 def _segments(made: Imported, shared: Mapping[str, Any]) -> dict[str, str]:
@@ -101,6 +120,7 @@ class _File(NamedTuple):
     refs: Mapping[str, str]
     shared: Mapping[str, Any]
     generation: Generation
+    metadata: Mapping[str, Any]
 
 
 class _Flag:
@@ -111,13 +131,15 @@ class _Flag:
         file: _File,
         name: str,
         flag: Any,
+        path: Path,
     ) -> None:
-        self.path: Path = ("flags", name)
+        self.path = path
         if not isinstance(flag, dict) or not isinstance(flag.get("variants"), dict) or not flag["variants"]:
             raise NoEquivalent("it has no variants", self.path)
         if not re.fullmatch(NAME_PATTERN, name) or len(name) > 255:
             raise NoEquivalent("its key is no name here: letters, digits, `.`, `_` and `-`", self.path)
         self.made, self.name, self.flag, self.shared = file.made, name, flag, file.shared
+        self.common = file.metadata
         self.cbor = file.generation is Generation.CBOR
         self.variants: Mapping[str, Any] = flag["variants"]
         self.reader = Reader(constants={"$flagd.flagKey": name}, refs=file.refs)
@@ -126,7 +148,7 @@ class _Flag:
         """The flag in the grammar of flags.yaml."""
         for key in self.flag.keys() - KEYS:
             self.made.not_carried(self.name, (*self.path, key), f"{key!r}")
-        told = self.made.described(self.name, self.flag.get("metadata"), (*self.path, "metadata"))
+        told = self.made.described(self.name, self.metadata(), (*self.path, "metadata"))
         on = self.flag.get("state") == "ENABLED"
         default = self.flag.get("defaultVariant") or None
         if default is not None:
@@ -144,6 +166,11 @@ class _Flag:
         if {**self.variants} != {"on": True, "off": False} or not on or "rollout_percentage" in decided:
             told["variants"] = dict(self.variants)
         return {**told, **decided}
+
+    def metadata(self) -> dict[str, Any]:
+        """The file's metadata with the flag's own over it."""
+        own = self.flag.get("metadata")
+        return {**self.common, **(own if isinstance(own, dict) else {})}
 
     def known(self, variant: str, path: Path) -> str:
         """A variant that the flag has."""
@@ -198,7 +225,7 @@ class _Flag:
                 return
         weights = self.weights(shares, path)
         if weights:
-            present = {unit.attribute: {"exists": True} if unit.joined else {"ne": ""}}
+            present = {unit.attribute: {"exists": True} if unit.joined or self.takes_values(unit) else {"ne": ""}}
             yield both(guard, present), self.split(unit, weights)
         yield guard, self.without_unit(unit, weights) if weights else Leaf()
 
@@ -220,24 +247,27 @@ class _Flag:
         first = arguments[0]
         if isinstance(first, list):
             return _Unit("targetingKey", None, "flagd-cbor" if self.cbor else "flagd-text"), arguments
-        whole = "flagd-cbor-text" if self.cbor else "flagd-text"
         operator, parts = operation(first, (*path, 0)) if isinstance(first, dict) else ("", [])
+        of_cbor = "flagd-cbor-text" if operator == "cat" else "flagd-cbor-value"
+        whole = of_cbor if self.cbor else "flagd-text"
         read = [self.reader.operand(part, (*path, 0)) for part in (parts if operator == "cat" else [first])]
         texts = [one.value for one in read[:-1] if isinstance(one, Constant) and isinstance(one.value, str)]
         if read and isinstance(read[-1], Attribute) and read[-1].default is None and len(texts) == len(read) - 1:
-            self.warn(read[-1].path, (*path, 0), joined=operator == "cat")
+            self.warn(read[-1].path, (*path, 0))
             return _Unit(read[-1].path, "".join(texts), whole, self.cbor and operator == "cat"), arguments[1:]
         why = "this bucketing value has no equivalent: one attribute, after fixed texts, has"
         raise NoEquivalent(why, (*path, 0))
 
-    def warn(self, attribute: str, path: Path, *, joined: bool) -> None:
-        """Tells whom a bucketing value moves that is not a text."""
+    def warn(self, attribute: str, path: Path) -> None:
+        """Says what happens where a bucketing value is no string."""
         if not self.cbor:
-            how = f"where {attribute!r} is missing or no text, the daemon buckets otherwise; here the default serves"
+            how = f"where {attribute!r} is no string, the daemon buckets otherwise; the default serves here"
             self.made.differs(self.name, path, how)
-        elif not joined and attribute != "targetingKey":
-            how = f"a number in {attribute!r} is bucketed there, and gets the default variant here"
-            self.made.differs(self.name, path, how)
+
+    @staticmethod
+    def takes_values(unit: _Unit) -> bool:
+        """Whether any value but null is a unit, the empty string too."""
+        return strategy(unit.hash).takes_values
 
     def weights(self, shares: list[Any], path: Path) -> dict[str, int]:
         """The weight of each variant that has one; neighbours that serve the same are one share."""

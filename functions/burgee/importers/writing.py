@@ -24,16 +24,12 @@ WIDTH = 118
 def written(made: Imported, origin: str) -> str:
     """The text, as `burgee fmt` writes it. Flags that flags.yaml refuses are left out of it, and reported."""
     refused = list(made.flags) if _faults(made.flags, made.segments) else []
-    for name, path in [(name, _home(made, name)) for name in refused]:
+    for name in refused:
         faults = _faults({name: made.flags[name]}, made.segments)
         if faults:
             del made.flags[name]
-            made.leave_out(name, path, "; ".join(faults))
+            made.leave_out(name, made.homes.get(name, (name,)), "; ".join(faults))
     return formatted(f"# Imported from {origin!r} by `burgee import`.\n" + _text(made.flags, made.segments))
-
-
-def _home(made: Imported, name: str) -> tuple[str, ...]:
-    return ("flags", name) if ("flags", name) in made.document.keys else (name,)
 
 
 def _faults(flags: Mapping[str, Any], segments: Mapping[str, Any]) -> list[str]:

@@ -27,7 +27,7 @@ from burgee.diff.satisfiability.atoms import (
 )
 from burgee.diff.satisfiability.solver import Solver
 from burgee.evaluation.conditions import compile_condition
-from burgee.evaluation.context import unit_reader
+from burgee.evaluation.context import unit_reader, value_reader
 from burgee.evaluation.operators import OPERATORS
 from support.satisfiability import EVERY, NUMBERS, made_atom, made_values
 
@@ -212,6 +212,8 @@ def test_a_unit_is_what_can_be_bucketed_on() -> None:
     for value in (MISSING, "", "a", 0, 1.0, 1.5, True, 10**5000, [], ["a"], {}):
         context = {} if value is MISSING else {"x": value}
         assert Solver().holds(has_unit("x"), value) is (unit_reader("x")(context) is not None)
+        of_value = Solver().holds(has_unit("x", of_value=True), value)
+        assert of_value is (value_reader("x")(context) is not None)
 
 
 def test_a_targeting_key_is_a_string_where_it_can_be() -> None:

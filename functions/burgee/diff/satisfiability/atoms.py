@@ -8,7 +8,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from burgee.evaluation.context import unit_reader
+from burgee.evaluation.context import unit_reader, value_reader
 from burgee.evaluation.operators import OPERATORS
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ MISSING = object()
 """In the place of a value: the attribute is not there, or null."""
 
 HAS_UNIT = "has unit"
-"""No operator of conditions: whether an attribute can be bucketed on. Its operand is `true`."""
+"""No operator of conditions: whether an attribute can be bucketed on. Its operand says whether by its value."""
 
 
 class Atom(NamedTuple):
@@ -32,7 +32,7 @@ class Atom(NamedTuple):
     def test(self) -> Callable[[Any], bool]:
         """The operator itself, for a value of the attribute; MISSING for none."""
         if self.operator == HAS_UNIT:
-            read = unit_reader("value")
+            read = (value_reader if self.operand == _OF_VALUE else unit_reader)("value")
             return lambda value: value is not MISSING and read({"value": value}) is not None
         test = OPERATORS[self.operator].build(json.loads(self.operand), self.ignore_case)
         return lambda value: test(None if value is MISSING else value)
@@ -61,9 +61,15 @@ def _items(operand: str) -> Items:
     return Items(every, strings, numbers, frozenset().union(*strings))
 
 
-def has_unit(path: str) -> Atom:
-    """Asks whether an attribute can be bucketed on: a string that is not empty, or an integer."""
-    return Atom(path, HAS_UNIT, "true", ignore_case=False)
+_OF_TEXT, _OF_VALUE = "false", "true"
+
+
+def has_unit(path: str, *, of_value: bool = False) -> Atom:
+    """Asks whether an attribute can be bucketed on: a string that is not empty, or an integer.
+
+    `of_value` asks for a hash that takes any JSON value but null and lists.
+    """
+    return Atom(path, HAS_UNIT, _OF_VALUE if of_value else _OF_TEXT, ignore_case=False)
 
 
 Literals: TypeAlias = "Mapping[Atom, bool]"

@@ -6,7 +6,7 @@ import operator
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from burgee.diff.satisfiability.atoms import HAS_UNIT, Atom
+from burgee.diff.satisfiability.atoms import HAS_UNIT, Atom, has_unit
 from burgee.diff.satisfiability.networks import networks
 from burgee.diff.satisfiability.orders import Comparison, Interval, intervals
 from burgee.diff.satisfiability.patterns import Patterns
@@ -107,7 +107,7 @@ def string_question(literals: Literals, tests: Mapping[Atom, Callable[[Any], boo
 
 def _machine(atom: Atom) -> tuple[Recipe, bool] | None:
     """The machine of an atom and the verdict at which it holds; None where all strings are alike to it."""
-    if atom.operator == HAS_UNIT:
+    if atom == has_unit(atom.path):
         return Recipe(Words, ("whole", ("",), False)), False
     strings = atom.items.strings
     if not strings:
