@@ -65,6 +65,11 @@ def test_the_corpus_is_of_many_faults() -> None:
         ("flags: {dark_mode: {}, a: {requires: [{flag: dark_mod, variant: on}]}}", "'dark_mode'"),
         ("segments: {staff: {when: {segment: stafff}}}", "'staff'"),
         ("environments: [production]\nflags: {a: {environments: {prodution: {}}}}", "'production'"),
+        ("flags: {a: {enabled: true}}", "'status'"),
+        ("flags: {a: {rollout: 5}}", "'rollout_percentage'"),
+        ("flags: {a: {rules: [{if: {country: DE}, serve: on}]}}", "'when'"),
+        ("flags: {a: {rules: [{when: {country: {equals: DE}}, serve: on}]}}", "'eq'"),
+        ("flags: {a: {rules: [{when: {age: {'>=': 18}}, serve: on}]}}", "'gte'"),
         ("holdouts: {quarter: {percentage: 1}}\nflags: {a: {holdout: quater}}", "'quarter'"),
     ],
 )
