@@ -34,8 +34,9 @@ from burgee.web.exposures import wants
 from burgee.web.gateway import EventPath, parse_base_paths
 from burgee.web.headers import request_id
 from burgee.web.protection.access import network, shown
-from burgee.web.protection.body import Bodies, json_fault
+from burgee.web.protection.body import Bodies
 from burgee.web.protection.cors import foreign
+from burgee.web.protection.json_faults import json_fault
 from burgee.web.redirects import redirect
 from burgee.web.replies import holds, matches
 from burgee.web.routes import ofrep, users

@@ -97,6 +97,7 @@ def service(*, keyed: bool) -> tuple[ASGIApp, str]:
     from burgee.events.jsonl_sink import JsonlSink
     from burgee.events.recorder import Recorder
     from burgee.events.records import Scope as Recorded
+    from burgee.records import replace
     from burgee.releases.deploy import apply
     from burgee.serving.serving import Serving
     from burgee.stores import Origin, Tenant
@@ -114,9 +115,9 @@ def service(*, keyed: bool) -> tuple[ASGIApp, str]:
     apply(store, snapshot, Origin(), AuditContext("release.activate", "bench", "", 1_795_000_000.0))
     # Limits that are kept and never reached: what is measured is the keeping.
     limits = Limits(evaluate=Rate("evaluate", 1e6, 10_000_000))
-    setup = Setup(ring=KeyRing(store), limits=limits) if keyed else Setup(hosts=LOOPBACK)
     recorder = Recorder(JsonlSink(folder / "events"), Recorded("default", "default"))
-    app = create_app(store, Serving(store, refresh_seconds=1), setup._replace(recorder=recorder))
+    setup = Setup(ring=KeyRing(store), limits=limits) if keyed else Setup(hosts=LOOPBACK)
+    app = create_app(store, Serving(store, refresh_seconds=1), replace(setup, recorder=recorder))
     return app.front, token(store, Kind.CLIENT)
 
 

@@ -12,7 +12,8 @@ from burgee.events.recorder import Recorder
 from burgee.events.records import Scope as EventScope
 from burgee.events.sinks import MemorySink
 from burgee.stores import Shelf
-from burgee.web.protection.body import Bodies, Gone, Overloaded, TooLarge, TooSlow, json_fault
+from burgee.web.protection.body import Bodies, Gone, Overloaded, TooLarge, TooSlow
+from burgee.web.protection.json_faults import json_fault
 from support.asgi import http_scope, sent
 from support.keys import HOME, admin, service, shop, token
 

@@ -122,10 +122,14 @@ def _application(where: Where, manner: Manner, store: Store, serving: Serving) -
     from burgee.web.connections import behind_proxies
     from burgee.web.front import Setup
 
-    # An open service is for this machine: a page whose name was rebound to it gets nothing.
-    setup = Setup(ring=KeyRing(store)) if manner.keyed else Setup(hosts=LOOPBACK | {manner.host})
     proxies = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1,::1")
-    setup = setup._replace(address=behind_proxies(proxies), recorder=recorder(where))
+    setup = Setup(
+        ring=KeyRing(store) if manner.keyed else None,
+        # An open service is for this machine: a page whose name was rebound to it gets nothing.
+        hosts=frozenset() if manner.keyed else LOOPBACK | {manner.host},
+        address=behind_proxies(proxies),
+        recorder=recorder(where),
+    )
     reports = LocalReports(where.flags, where.project, where.environment or "default")
     app = create_app(store, serving, setup, reports)
     # The audit names who wrote, and not the proxy before this service.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from burgee.records import dataclass
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
@@ -44,7 +46,8 @@ class Need(StrEnum):
 EVERYTHING = frozenset(Need)
 
 
-class Route(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Route:
     """One method at one path. Without `answer` the framework behind the front answers."""
 
     method: str

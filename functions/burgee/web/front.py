@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from hmac import compare_digest
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from burgee.errors import Refused, StoreError
+from burgee.records import dataclass
 from burgee.web.exchange import EXCHANGE, GONE, Exchange
 from burgee.web.headers import headers, request_id
 from burgee.web.problems import internal, problem, problem_of, refusal
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from burgee.web.tenants import Tenants
 
 
-class Setup(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Setup:
     """How a service is protected. Without `ring` and `vouched` it is open, which is for loopback addresses alone."""
 
     ring: KeyRing | None = None
@@ -183,11 +185,12 @@ class Front:
                 body = await exchange.body(bodies.MAX_BYTES)
             except bodies.TooLarge:
                 return bodies.too_large(exchange.path, bodies.MAX_BYTES)
-            fault = bodies.json_fault(body)
+            from burgee.web.protection import idempotency
+            from burgee.web.protection.json_faults import json_fault
+
+            fault = json_fault(body)
             if fault is not None:
                 return problem(422, "invalid-json", fault)
-            from burgee.web.protection import idempotency
-
             key = idempotency.key_of(exchange)
             if key is not None:
                 return await idempotency.once(exchange, key, body, self.framework)

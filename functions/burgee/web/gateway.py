@@ -9,9 +9,8 @@ from urllib.parse import unquote
 
 from mangum import Mangum
 
-from burgee.access.keys import Scope as BurgeeScope
 from burgee.web.exchange import EVERYTHING, Caller
-from burgee.web.protection.access import scoped
+from burgee.web.protection.access import SCOPES, scoped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from burgee.stores import Tenant
 
 
-_BASE_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+", re.ASCII)
 # Anything else goes out in base64, which a REST API hands to the client as it is.
 TEXT = ["text/", "application/json", "application/problem+json"]
 
@@ -37,7 +35,7 @@ def parse_base_paths(text: str) -> tuple[str, ...]:
     """Base paths that a setting names, separated by commas; ValueError if one is no path."""
     paths = tuple(f"/{path.strip().strip('/')}" for path in text.split(",") if path.strip().strip("/"))
     for path in paths:
-        if not _BASE_PATH.fullmatch(path):
+        if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path, re.ASCII):
             raise ValueError(f"BURGEE_BASE_PATH: {path!r} is no path such as /flags")
     return paths
 
@@ -58,8 +56,7 @@ def vouching(access: str, tenant: Tenant) -> Callable[[Scope], Caller | None] | 
         claims = authorizer.get("jwt", {}).get("claims", {})
         if access == "jwt" and claims.get("sub"):
             granted = str(claims.get("scope", "")).split()
-            scopes = tuple(one for one in BurgeeScope if f"burgee:{one}" in granted)
-            return Caller(tenant, scoped(scopes), str(claims["sub"]))
+            return Caller(tenant, scoped(one for one in SCOPES if f"burgee:{one}" in granted), str(claims["sub"]))
         return Caller(tenant)
 
     return caller

@@ -6,8 +6,9 @@ that FastAPI answers.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, TypeAlias
 
+from burgee.records import dataclass
 from burgee.web.exchange import Need
 
 if TYPE_CHECKING:
@@ -15,21 +16,16 @@ if TYPE_CHECKING:
 
     from burgee.web.exchange import Match, Route
 
+    Found: TypeAlias = tuple[Route | None, tuple[str, ...], Need]
+
 METHODS = ("DELETE", "GET", "HEAD", "POST", "PUT")
 
 
-class _Path(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Path:
     template: str
     match: Match
     routes: dict[str, Route]
-
-
-class Found(NamedTuple):
-    """What is at a path for a method: a route with its arguments, or no route and what looking there needs."""
-
-    route: Route | None
-    arguments: tuple[str, ...]
-    need: Need
 
 
 class Routes:
@@ -64,9 +60,9 @@ class Routes:
             if arguments is not None:
                 route = known.routes.get(method)
                 if route is not None:
-                    return Found(route, arguments, route.need)
+                    return route, arguments, route.need
         need = self._needs.get(first) or (Need.READ if method in {"GET", "HEAD"} else Need.WRITE)
-        return Found(None, (), need)
+        return None, (), need
 
     def methods(self, path: str, raw: bytes | None = None) -> list[str]:
         """The methods that a path has; none where there is no such path."""

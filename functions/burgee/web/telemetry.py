@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from burgee.records import dataclass
 from burgee.times import format_time
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ _METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"}
 _ALWAYS_LOGGED = {401, 403, 429}
 
 
-class Summary(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Summary:
     """How a request went. `reasons` counts evaluations; nothing here comes from a context or a body."""
 
     request_id: str

@@ -1,4 +1,4 @@
-"""The flags of each tenant on one store: the home tenant's always, others' while they are asked for."""
+"""The flags of each tenant on one store: the home tenant's always, those of others while they are asked for."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from burgee.access.questions import Questions
-from burgee.access.settings import settings
 from burgee.errors import StoreError
 from burgee.serving.serving import PATIENCE_SECONDS, Serving
 from burgee.stores import Tenant
 
 if TYPE_CHECKING:
+    from burgee.access.questions import Questions
     from burgee.stores import Store
 
 LIMIT = 256
@@ -21,7 +20,7 @@ SETTINGS_SECONDS = 60.0
 
 
 class Tenants:
-    """Only who has a key of a tenant makes it be followed, so no stranger can fill this."""
+    """Only a key of a tenant has it followed, so no stranger can fill this."""
 
     def __init__(self, serving: Serving, store: Store | None = None) -> None:
         self.home = store.tenant if store is not None else Tenant()
@@ -30,7 +29,7 @@ class Tenants:
         self._others: dict[Tenant, Serving] = {}
         self._origins: dict[Tenant, tuple[float, frozenset[str]]] = {}
         self._lock = Lock()
-        self._questions: Questions[Tenant] = Questions()
+        self._questions: Questions[Tenant] | None = None
 
     def serving(self, tenant: Tenant) -> Serving:
         """The flags of a tenant, followed from now on."""
@@ -51,18 +50,24 @@ class Tenants:
         return found
 
     def origins(self, tenant: Tenant) -> frozenset[str] | None:
-        """The web origins that a tenant lets in, as far as memory knows; None where the store has to be asked."""
+        """The web origins that a tenant allows, if memory knows them; None if the store has to be asked."""
         until, origins = self._origins.get(tenant, (0.0, frozenset()))
         return origins if self._store is None or time.monotonic() < until else None
 
     async def ask_origins(self, tenant: Tenant) -> frozenset[str]:
         """The same from the store; what was known before if that does not answer in time."""
+        if self._questions is None:
+            from burgee.access.questions import Questions
+
+            self._questions = Questions()
         question = self._questions.ask(tenant, partial(self._read_origins, tenant))
         if question is not None:
             await question.wait(PATIENCE_SECONDS, time.monotonic())
         return self._origins.get(tenant, (0.0, frozenset()))[1]
 
     def _read_origins(self, tenant: Tenant) -> None:
+        from burgee.access.settings import settings
+
         try:
             origins = frozenset(settings(self.store(tenant)).cors_origins)
         except StoreError:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from burgee.access.keys import Kind, Scope
 from burgee.errors import StoreError
+from burgee.records import dataclass
 from burgee.web.exchange import EVERYTHING, Caller, Need
 from burgee.web.problems import refusal
 from burgee.web.protection.token_buckets import Buckets, Rate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from starlette.types import Scope as AsgiScope
 
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 
 _CLIENT = frozenset({Need.EVALUATE})
 _SERVER = frozenset({Need.EVALUATE, Need.RULES})
-_SCOPES = {
-    Scope.READ: frozenset({Need.READ, Need.EVALUATE, Need.RULES}),
-    Scope.WRITE: frozenset({Need.WRITE}),
-    Scope.RELEASE: frozenset({Need.RELEASE}),
+# By the values of `burgee.access.keys.Kind` and `Scope`, which a service without keys does not load.
+SCOPES: Mapping[str, frozenset[Need]] = {
+    "read": frozenset({Need.READ, Need.EVALUATE, Need.RULES}),
+    "write": frozenset({Need.WRITE}),
+    "release": frozenset({Need.RELEASE}),
 }
 _CHALLENGE = (b"www-authenticate", b'Bearer realm="burgee"')
 UNKNOWN = Rate("unknown", 200, 400)
@@ -38,20 +39,22 @@ UNKNOWN_EACH = Rate("unknown of one address", 10, 50)
 
 def key_caller(tenant: Tenant, key: Key) -> Caller:
     """The caller that a working key stands for."""
-    if key.kind is Kind.CLIENT:
+    if key.kind == "client":
         return Caller(tenant, _CLIENT, key.name, key.id, client=True)
-    if key.kind is Kind.SERVER:
+    if key.kind == "server":
         return Caller(tenant, _SERVER, key.name, key.id)
     return Caller(tenant, scoped(key.scopes), key.name, key.id)
 
 
-def scoped(scopes: tuple[Scope, ...]) -> frozenset[Need]:
+def scoped(scopes: Iterable[str]) -> frozenset[Need]:
     """What scopes allow; all of them together also to manage keys."""
-    may = frozenset().union(*(_SCOPES[scope] for scope in scopes))
-    return may | {Need.KEYS} if set(scopes) == set(Scope) else may
+    granted = set(scopes)
+    may = frozenset().union(*(SCOPES[scope] for scope in granted))
+    return may | {Need.KEYS} if granted == SCOPES.keys() else may
 
 
-class Unknown(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Unknown:
     """A token whose key memory does not have as of now, and the ring to look it up in."""
 
     ring: KeyRing
@@ -94,13 +97,13 @@ class Access:
 
     async def ask(self, exchange: Exchange, unknown: Unknown) -> Caller | Reply:
         """The caller by what the store says of their key; keys never read before are bounded by sender."""
-        ring, name, token = unknown
+        ring, name = unknown.ring, unknown.name
         wait = None if ring.knows(name) else self._wait(exchange.scope)
         if wait is not None:
             headers = (b"retry-after", b"%d" % wait)
             return refusal(exchange.path, 429, "too-many-requests", "too many keys that are not known here", headers)
         try:
-            key = await ring.ask(name, token)
+            key = await ring.ask(name, unknown.token)
         except StoreError:
             detail = "the key cannot be checked now"
             return refusal(exchange.path, 503, "store-unavailable", detail, (b"retry-after", b"5"))

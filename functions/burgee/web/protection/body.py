@@ -1,14 +1,11 @@
-"""Bounds a request's body before anybody parses it: its size, its time, its memory, and what parsers stumble over."""
+"""Bounds the body of a request: its size, its time, and what all bodies hold together."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import re
 from types import coroutine
 from typing import TYPE_CHECKING, Any
 
-from burgee.numeric import misfit, parse_json
 from burgee.web.problems import refusal
 
 if TYPE_CHECKING:
@@ -20,16 +17,12 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 128 * 1024
 """An audit entry holds the flag before and after, and an item of DynamoDB 400 KB."""
-MAX_DEPTH = 40
 MAX_SECONDS = 10.0
 MAX_HELD = 32 * 1024 * 1024
 """Bytes of all bodies together that have begun and not arrived whole."""
 MAX_HELD_EACH = MAX_HELD // 4
 """The same of one caller's bodies, so that no key keeps the others' out."""
 _CLOSE = (b"connection", b"close")
-_OPENING, _CLOSING = b"[{", b"]}"
-# A string matches from its first quote whether it ends or not, and gives nothing back, so no byte is read twice.
-_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 
 class TooLarge(Exception):  # noqa: N818 - says what the body is, as the next two do
@@ -130,30 +123,3 @@ def overloaded(path: str) -> Reply:
     """The answer while too many bodies wait for their end."""
     detail = "too many requests are waiting for the rest of their bodies; send it again"
     return refusal(path, 503, "overloaded", detail, (b"retry-after", b"1"), _CLOSE)
-
-
-def json_fault(body: bytes) -> str | None:
-    """Why no JSON parser should be given this body; None also for what is no JSON, which its reader says."""
-    depth = 0
-    for token in _TOKEN.finditer(body):
-        first = body[token.start()]
-        if first in _OPENING:
-            depth += 1
-            if depth > MAX_DEPTH:
-                return f"the body is nested deeper than {MAX_DEPTH} levels"
-        elif first in _CLOSING:
-            depth -= 1
-    if body and json.detect_encoding(body) != "utf-8":
-        return "the body is not in UTF-8"  # its brackets would not be where these bytes have them
-    try:
-        value = parse_json(body)
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        return None
-    wrong = misfit(value)
-    if wrong is not None:
-        return f"the body holds a number that is out of range at {'/'.join(['', *map(str, wrong)])!r:.80}"
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return "the body holds half of a surrogate pair, which is no character"
-    return None

@@ -7,8 +7,9 @@ bounds the whole service.
 from __future__ import annotations
 
 from math import ceil
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from burgee.records import dataclass
 from burgee.web.exchange import Need
 from burgee.web.problems import refusal
 from burgee.web.protection.token_buckets import Buckets, Rate
@@ -21,7 +22,8 @@ EVALUATE = Rate("evaluate", 1000, 2000)
 MANAGE = Rate("manage", 10, 60)
 
 
-class Limits(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Limits:
     """The rates of evaluation and of management, for each key."""
 
     evaluate: Rate = EVALUATE

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from math import ceil
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from burgee.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -12,7 +14,8 @@ if TYPE_CHECKING:
 LIMIT = 10_000
 
 
-class Rate(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Rate:
     """So many requests a second in the long run, and `burst` at once."""
 
     name: str
