@@ -89,6 +89,8 @@ SHARES = [["red", 20], ["green", 30], ["blue", 50]]
 @example(42, "company")
 @example("42", "company")
 @example(42.0, "company")
+@example(1e20, "company")
+@example(-1.7976931348623157e308, "company")
 @example("", "company")
 @example({"a": [1.0, None]}, "account.id")
 def test_a_unit_of_any_kind_is_placed_as_flagd_places_it(value: Any, path: str) -> None:

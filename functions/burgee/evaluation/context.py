@@ -65,12 +65,11 @@ def value_unit(value: Any) -> ValueUnit | None:
         return None
     from burgee.evaluation.cbor import encoded
 
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
+    number = int(value) if isinstance(value, float) and value.is_integer() else value
     try:
-        unit = ValueUnit(json.dumps(value))
+        unit = ValueUnit(json.dumps(number))
         unit.cbor = encoded(value)
-        unit.is_whole = isinstance(value, int) and not isinstance(value, bool)
+        unit.is_whole = isinstance(number, int) and not isinstance(number, bool)
     except (TypeError, ValueError):  # an object of the application's own, or thousands of digits
         return None
     return unit
