@@ -387,3 +387,14 @@ def test_the_first_screen_always_fits() -> None:
             assert "finding" in screen
             assert screen.count("<details>") == screen.count("</details>")
     assert "more groups of environments" in markdown(Comparison([whole] * 200))
+
+
+def test_a_budget_ends_in_a_stated_answer_that_does_not_pass(burgee: Burgee) -> None:
+    conditions = [{"any": [{f"a{n}": 1}, {f"b{n}": 1}]} for n in range(20)]
+    flag = {"status": True, "rules": [{"when": {"all": conditions}}], "default": {"serve": "off"}}
+    burgee.write(json.dumps({"version": 1, "flags": {"f": flag}}), "old.yaml")
+    flag["rules"] = [{"when": {"not": {"all": conditions}}}]
+    burgee.write(json.dumps({"version": 1, "flags": {"f": flag}}), "new.yaml")
+    ran = burgee("diff", "old.yaml", "new.yaml", "--budget", "0.1", "--fail-on-loss")
+    assert ran.code == 1
+    assert "the time for comparing was over, so 100 were drawn by chance" in ran.out

@@ -26,12 +26,13 @@ from burgee.evaluation.definition import fragments
 from burgee.times import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from burgee.diff.cases import Case, Drawn, Known
     from burgee.diff.symbolic import Line, Pair, PartialContext, Stretch
     from burgee.model import Snapshot
 
+LEAST_DRAWS = 100
 MAX_NAMED = 2_000
 """Named users who are looked up one by one, where what they get depends on their bucket."""
 
@@ -112,8 +113,13 @@ class FlagEffect:
         return [*(("", region) for region in self.regions), *later]
 
 
-def effects(before: Snapshot, after: Snapshot, now: float) -> list[FlagEffect]:
-    """The effect on every flag whose answers can change at `now` (epoch seconds) or later, in the files' order."""
+def effects(
+    before: Snapshot, after: Snapshot, now: float, is_over: Callable[[], bool] | None = None
+) -> list[FlagEffect]:
+    """The effect on every flag whose answers can change at `now` (epoch seconds) or later, in the files' order.
+
+    Once `is_over` says that the time for it is over, what is left is drawn and not computed.
+    """
     world = World()
     sides: dict[float, tuple[Side, Side]] = {}
 
@@ -125,15 +131,15 @@ def effects(before: Snapshot, after: Snapshot, now: float) -> list[FlagEffect]:
     found = []
     changed = {*reached(before, after), *_asked_otherwise(before, after)}
     for name in [name for name in {**before["flags"], **after["flags"]} if name in changed]:
-        compared = [_for_all_keys(name, *at(now), world)]
+        effort = Effort(is_over=is_over)
+        compared = [_for_all_keys(name, *at(now), world, effort)]
         later: list[Later] = []
         last = compared[0]
         points = checkpoints(name, at(now), now)
-        effort = Effort()
         for point in points:
             if compared[-1].sample:
                 # A flag with too many cases now has too many later; more than one look at all of them says little.
-                effort = Effort(max(MAX_CASES // len(points), 500), max(DRAWS // len(points), 200))
+                effort = Effort(max(MAX_CASES // len(points), 500), max(DRAWS // len(points), 200), is_over)
             here = _for_all_keys(name, *at(point.at), world, effort)
             compared.append(here)
             if point.since is None or point.until is None:
@@ -160,6 +166,8 @@ class Effort(NamedTuple):
 
     cases: int = MAX_CASES
     draws: int = DRAWS
+    is_over: Callable[[], bool] | None = None
+    """Whether the time for comparing is over: then a few cases are drawn, and it is said."""
 
 
 def compare(name: str, old: Side, new: Side, world: World, other: str | None = None) -> Compared:
@@ -230,7 +238,7 @@ class _Comparison:
             return Compared([], str(found))
 
     def _computed(self, effort: Effort) -> Compared:
-        budget = Budget(effort.cases)
+        budget = Budget(effort.cases, effort.is_over)
         try:
             for case in self.explorer.cases(budget):
                 when, given = self._where(case), _given(case)
@@ -322,7 +330,9 @@ class _Comparison:
         """The effect from cases drawn by chance, and what that means."""
         source = random.Random(self.name)  # noqa: S311 - the same draws every time, so that reports are the same
         groups: dict[str, dict[Pair, list[Drawn]]] = {}
-        for _ in range(effort.draws):
+        total_drawn = 0
+        while total_drawn < effort.draws and (total_drawn < LEAST_DRAWS or not _over(effort)):
+            total_drawn += 1
             drawn = self.explorer.draw(source)
             groups.setdefault(self.names.matching(drawn.seen), {}).setdefault(drawn.pair, []).append(drawn)
         regions = []
@@ -340,10 +350,11 @@ class _Comparison:
                 if pair[0] != pair[1] and (share := Fraction(len(cases), total))
             ]
             if moves:
-                regions.append(RegionEffect(when, {}, moves, Fraction(total, effort.draws)))
+                regions.append(RegionEffect(when, {}, moves, Fraction(total, total_drawn)))
+        why = "the time for comparing was over" if _over(effort) else f"more than {effort.cases:,} cases"
         told = (
-            f"more than {effort.cases:,} cases, so {effort.draws:,} were drawn by chance; shares are of the drawn "
-            f"cases, and what fewer than {300 / effort.draws:.2f} % of cases see may be missing (95 % confidence)"
+            f"{why}, so {total_drawn:,} were drawn by chance; shares are of the drawn "
+            f"cases, and what fewer than {300 / total_drawn:.2f} % of cases see may be missing (95 % confidence)"
         )
         return Compared(regions, told)
 
@@ -355,6 +366,10 @@ def _knows_more(known: Known, kept: RegionEffect) -> bool:
 def _given(case: Case) -> tuple[str, ...]:
     """The units that a region's conditions name."""
     return tuple(unit for unit in case.known.units.values() if unit is not None)
+
+
+def _over(effort: Effort) -> bool:
+    return effort.is_over is not None and effort.is_over()
 
 
 def _error(share: Fraction, total: int) -> float:

@@ -361,14 +361,15 @@ class TooMany(Exception):  # noqa: N818 - an answer: the cases are more than are
 
 
 class Budget:
-    """How many more cases may be told apart."""
+    """How many more cases may be told apart, and whether the time for it is over."""
 
-    def __init__(self, cases: int) -> None:
+    def __init__(self, cases: int, is_over: Callable[[], bool] | None = None) -> None:
         self.left = cases
+        self._is_over = is_over
 
     def take(self) -> None:
         self.left -= 1
-        if self.left < 0:
+        if self.left < 0 or (self._is_over is not None and self._is_over()):
             raise TooMany
 
 

@@ -13,7 +13,7 @@ from burgee.cli.options import FLAGS, Endpoint, FailOn, Project, State, Table
 from burgee.cli.render import output
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from burgee.cli.compared import Given, Pair
     from burgee.cli.render.diff_report import Comparison, Report
@@ -62,6 +62,10 @@ def diff(
             "--fail-on-loss", help="Exit with 1 if anybody loses something, or if that could not be computed."
         ),
     ] = False,
+    budget: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", min=0.1, help="Time for comparing; what is left then is drawn by chance."),
+    ] = None,
     state: State = None,
     table: Table = None,
     endpoint_url: Endpoint = None,
@@ -81,7 +85,9 @@ def diff(
     if len(chosen) > 1 and (pair.base.fixed or pair.head.fixed):
         raise typer.BadParameter("a release is of one environment: name that one alone", param_hint="--env")
     now = moment(at) or time.time()
-    reports = [(name, _report(pair, name, where, now, contexts)) for name in pair.environments(chosen)]
+    end = None if budget is None else time.monotonic() + budget
+    is_over = None if end is None else lambda: time.monotonic() > end
+    reports = [(name, _report(pair, name, where, now, contexts, is_over)) for name in pair.environments(chosen)]
     comparison = Comparison(grouped(reports), pair.notes)
     _show(comparison, form)
     findings = [one for _, report in reports for one in report.findings]
@@ -92,7 +98,14 @@ def diff(
         raise typer.Exit(1)
 
 
-def _report(pair: Pair, environment: str | None, where: Where, now: float, contexts: Path | None) -> Report:
+def _report(
+    pair: Pair,
+    environment: str | None,
+    where: Where,
+    now: float,
+    contexts: Path | None,
+    is_over: Callable[[], bool] | None,
+) -> Report:
     from burgee.cli.compared import retired_names
     from burgee.cli.render.diff_report import Report
     from burgee.diff.causes import causes
@@ -101,7 +114,7 @@ def _report(pair: Pair, environment: str | None, where: Where, now: float, conte
     from burgee.review.file_findings import size
 
     before, after = pair.base.snapshot(environment), pair.head.snapshot(environment)
-    found = effects(before, after, now)
+    found = effects(before, after, now, is_over)
     change = Change(before, after, found, now)
     retired = retired_names(pair, before, after, where.flags)
     findings = [*pair.base.findings, *pair.head.findings, *proofs(change, retired)]
