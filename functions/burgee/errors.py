@@ -75,8 +75,6 @@ class InvalidFlag(Refused):
     """A definition of `flag` that may not enter. `faults` has all that it brings, with paths within a snapshot."""
 
     def __init__(self, flag: str, faults: Sequence[Fault]) -> None:
-        where = [".".join(map(str, fault.path[1:])) for fault in faults]
-        told = zip(where, faults, strict=True)
-        super().__init__("invalid-flag", "; ".join(f"{path}: {fault.code}: {fault.text}" for path, fault in told))
+        super().__init__("invalid-flag", "; ".join(map(str, faults)))
         self.flag = flag
         self.faults = tuple(faults)

@@ -67,6 +67,9 @@ class Fault(NamedTuple):
     hint: str | None = None
     at_key: bool = False
 
+    def __str__(self) -> str:
+        return f"{'.'.join(map(str, self.path[1:]))}: {self.code}: {self.text}"
+
     @property
     def text(self) -> str:
         """The message with its hint."""

@@ -270,9 +270,8 @@ def _unknown_segments(around: Surroundings, when: Mapping[str, Any], base: Path)
 def _cycles(
     section: str, names: Mapping[str, Any], uses: Uses, starts: Iterable[str] | None = None
 ) -> Iterator[Fault]:
-    """Cycles among what uses each other, each where it leads back to the first of its members in the file.
-
-    With `starts`, those that these lead to.
+    """Cycles among what uses each other, so many that each of their members is in one: a cycle for each member in the
+    order of the file that is in none yet, where it leads back to it. With `starts`, those that these lead to.
     """
 
     def used(name: str) -> list[str]:

@@ -17,6 +17,7 @@ from burgee.evaluation.snapshots import definition_digest
 from burgee.flagfile.compile import compile_file
 from burgee.flagfile.environments import definition
 from burgee.flagfile.flag_tests import run_tests
+from burgee.flagfile.grammar import Overlay, Served
 from burgee.flagfile.source import Source
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from burgee.flagfile.yaml_reader import Document
     from burgee.model import Definition, Problem
 
-DESCRIBING = ("description", "owner", "tags", "expires", "permanent")
+_BREAKS = re.compile("[\x85\u2028\u2029]")
+DESCRIBING = tuple(key for key in Served.model_fields if key not in Overlay.model_fields)
 """Keys that say nothing of who gets what, and hold in every environment."""
 
 
@@ -104,11 +106,11 @@ def _edited_fragment(fragment: str, flag: str, git: Definition, wanted: Definiti
     changed = {key: value for key, value in wanted.items() if key not in git or not _same(git[key], value)}
     if environment is not None:
         target = _overlay(entry, environment)
-        if any(key not in target for key in gone):
-            names = ", ".join(key for key in gone if key not in target)
+        names = ", ".join(key for key in gone if key not in target and key not in DESCRIBING)
+        if names:
             raise Refused("not-in-file", f"{flag}: the file cannot take {names} away in {environment} alone")
     for key in gone:
-        del target[key]
+        del (entry if key in DESCRIBING else target)[key]
     for key, value in changed.items():
         place = entry if key in DESCRIBING else target
         place[key] = _merged(place.get(key), _written(key, value))
@@ -154,7 +156,18 @@ def _same(one: Any, other: Any) -> bool:
 def _written(key: str, value: Any) -> Any:
     from ruamel.yaml.scalarstring import PlainScalarString
 
-    return PlainScalarString("on" if value else "off") if key == "status" else value
+    return PlainScalarString("on" if value else "off") if key == "status" else _quoted(value)
+
+
+def _quoted(value: Any) -> Any:
+    """A value whose strings with line breaks of Unicode are in double quotes: other styles would fold them."""
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+    if isinstance(value, dict):
+        return {_quoted(key): _quoted(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_quoted(item) for item in value]
+    return DoubleQuotedScalarString(value) if isinstance(value, str) and _BREAKS.search(value) else value
 
 
 def _new(wanted: Definition, environment: str | None) -> dict[str, Any]:

@@ -16,11 +16,13 @@ from burgee.flagfile.definition_checks import Surroundings, snapshot_faults
 from burgee.flagfile.faults import faults_of
 from burgee.flagfile.fields import Name
 from burgee.flagfile.grammar import DEFINITION_KEYS, Served, normalise
+from burgee.flagfile.nesting import MAX_DEPTH
+from burgee.model import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from burgee.model import Definition, Fault, Snapshot
+    from burgee.model import Definition, Snapshot
 
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
 # What a stored definition can be broken by, where an older version wrote it.
@@ -45,19 +47,31 @@ def entered(name: str, wanted: Mapping[str, Any], snapshot: Snapshot) -> Definit
 def stored_faults(snapshot: Snapshot) -> list[Fault]:
     """What would be refused today of a snapshot that was released before, and is served all the same."""
     found = [fault for name, definition in snapshot["flags"].items() for fault in grammar_faults(name, definition)]
-    try:
-        return [*found, *snapshot_faults(Surroundings(snapshot))]
-    except _BROKEN:
-        return found
+    return [*found, *_tolerant(snapshot_faults(Surroundings(snapshot)))]
 
 
 def grammar_faults(name: str, definition: Mapping[str, Any]) -> list[Fault]:
     """Where a definition is not in the grammar; paths begin with `("flags", name)`."""
+    deep = _too_deep(definition)
+    if deep is not None:
+        return [Fault(("flags", name, *deep), "too-deep", f"nesting is deeper than {MAX_DEPTH} levels")]
     try:
         Served.model_validate(definition)
     except ValidationError as error:
         return faults_of(error.errors(include_url=False), ("flags", name))
     return []
+
+
+def _too_deep(definition: Mapping[str, Any]) -> tuple[str | int, ...] | None:
+    """The path to something too deep inside for a file: there it may be in `flags.NAME.environments.ENVIRONMENT`."""
+    waiting: list[tuple[tuple[str | int, ...], Any]] = [((), definition)]
+    while waiting:
+        path, value = waiting.pop()
+        if len(path) > MAX_DEPTH - 4:
+            return path
+        parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        waiting += [((*path, key), inner) for key, inner in parts]
+    return None
 
 
 def _name_faults(name: str) -> list[Fault]:

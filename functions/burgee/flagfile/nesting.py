@@ -1,4 +1,4 @@
-"""How deep segments lead into segments and flags require flags: one bound, so that no file exhausts a stack."""
+"""How deep values nest, segments lead into segments and flags require flags: bounds that no file exhausts a stack."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     Path: TypeAlias = tuple[str | int, ...]
 
+MAX_DEPTH = 32
+"""Levels of a flag file, from its top to the innermost value."""
 MAX_NESTING = 16
 """Levels of a condition with its segments opened, and flags in a row by what each requires."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import yaml
 
 from burgee.errors import FlagFileError
+from burgee.flagfile.nesting import MAX_DEPTH
 from burgee.model import Place, Problem
 from burgee.numeric import LARGEST, misfit, parse_number
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_BYTES = 4 * 1024 * 1024
-MAX_DEPTH = 32
 
 Path: TypeAlias = tuple[str | int, ...]
 

@@ -135,6 +135,8 @@ def rollback(
 ) -> None:
     """Make an earlier release live again. Overrides meet the same rules as at a deploy."""
     from burgee.cli.git.origin import whoami
+    from burgee.evaluation.snapshots import load_snapshot
+    from burgee.flagfile.entering import stored_faults
     from burgee.releases.deploy import Consent
     from burgee.releases.deploy import rollback as back
     from burgee.stores.audit import AuditContext
@@ -145,8 +147,11 @@ def rollback(
         if version is None:
             version = _earlier(store, act.now)
         made = back(store, version, act, Consent(overrides.value))
+        faults = stored_faults(load_snapshot(store.payload(version)))
     for line in output.plan_lines(made):
         output.say(line)
+    for fault in faults:
+        output.tell(f"warning: {fault}", typer.colors.YELLOW)
     output.say(f"release {version} is live ({described(where)})")
 
 

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from burgee.errors import Refused
 from burgee.evaluation.snapshots import load_snapshot
+from burgee.flagfile.entering import stored_faults
 from burgee.releases.deploy import Consent, live, returning
 from burgee.releases.overrides import laid_over, lift
 from burgee.releases.plan import Verdict, plan
@@ -17,6 +18,7 @@ from burgee.stores.audit import AuditFilter, search
 from burgee.times import parse_time
 from burgee.web.dry_run import alone, effect
 from burgee.web.exchange import Need
+from burgee.web.problems import fault_errors
 from burgee.web.replies import etag_of, matches
 from burgee.web.responses import answer
 from burgee.web.routes.writes import (
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 router = APIRouter(tags=["operations"], responses=COMMON)
 PAGE = 20
+MAX_WARNINGS = 100
 Time = Annotated[str | None, Query(max_length=40, description="In RFC 3339.")]
 
 
@@ -91,9 +94,9 @@ def activate_release(
     before = _listed(store, made.version)
     _unmoved(write, before)
     etag = etag_of({**before, "current": version})
-    response = answer(
-        request, {"current": version, "release": asdict(store.release(version))}, headers={"ETag": etag}
-    )
+    warnings = _warnings(load_snapshot(store.payload(version)))
+    body_of_answer = {"current": version, "release": asdict(store.release(version)), **warnings}
+    response = answer(request, body_of_answer, headers={"ETag": etag})
     store.commit(replace(change, puts=write.puts(response)), expected=made.revision)
     flags.serving.refresh()
     return response
@@ -137,7 +140,13 @@ def _effect(store: Store, version: int, state: State, current: Snapshot, now: fl
     before = laid_over(current, state.overrides.values(), now)
     flags = effect(before, laid_over(wanted, staying, now), now)
     overrides = {standing.override.flag: standing.verdict for standing in made.standings}
-    return {"dry_run": True, "effect": {"flags": flags}, "overrides": overrides}
+    return {"dry_run": True, "effect": {"flags": flags}, "overrides": overrides, **_warnings(wanted)}
+
+
+def _warnings(snapshot: Snapshot) -> dict[str, Any]:
+    """What of a release would be refused today, where there is anything."""
+    faults = stored_faults(snapshot)
+    return {"warnings": fault_errors(faults[:MAX_WARNINGS], ("flags",))} if faults else {}
 
 
 def _moment(name: str, text: str | None) -> float | None:
