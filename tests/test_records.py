@@ -74,7 +74,7 @@ def test_a_record_cannot_be_changed() -> None:
     with pytest.raises(FrozenInstanceError):
         tenant.project = "other"  # type: ignore[misc]
     with pytest.raises(FrozenInstanceError):
-        del tenant.project  # type: ignore[misc]
+        del tenant.project
     with pytest.raises((AttributeError, TypeError)):
         tenant.colour = "red"  # type: ignore[attr-defined]
 

@@ -161,7 +161,7 @@ def test_no_change_is_missed_and_no_example_or_share_is_false(seed: int) -> None
 
 def test_few_regions_are_left_open() -> None:
     """Neither proved empty nor with an example: at most one in a hundred."""
-    regions = []
+    regions: list[Any] = []
     for seed in range(PAIRS):
         source = random.Random(seed)
         before = flag(source)
