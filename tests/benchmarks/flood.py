@@ -117,7 +117,7 @@ class Paying:
     async def _one(self, number: int, due: float) -> None:
         while not self.free:
             await asyncio.sleep(0.001)
-        connection = self.free.pop()
+        connection = self.free.pop(0)  # the one that rested longest, before the server closes it as idle
         key = self.keys[number % len(self.keys)]
         if number % 2:
             message = request("GET", "/users/user-1/flags/half?country=DE", X_API_Key=key)
