@@ -145,7 +145,7 @@ class Machine(RuleBasedStateMachine):
         baking = self.store.state().pointer.canary_at(self.clock + 1)
         before = self.store.state()
         released = None if baking is None else load_snapshot(self.store.payload(baking.base))
-        made = released and plan(*live(self.store), released, self.clock + 1)
+        made = released and plan(*live(self.store), released, self.clock + 1, rollback=True)
         withdrawn = withdraw(self.store, self.act(), self.clock)
         if baking is None:
             assert withdrawn is None
