@@ -110,7 +110,7 @@ class Service(RuleBasedStateMachine):
     def write(self, method: str, path: str, body: Any = None) -> Any:
         """Tried dry first, which changes nothing and is refused for the same reasons; then done, with a key."""
         before = self.store.state(), self.store.audit(limit=1)
-        dry = self.call(method, f"{path}?dry_run=true", body)
+        dry = self.call(method, f"{path}{'&' if '?' in path else '?'}dry_run=true", body)
         assert (self.store.state(), self.store.audit(limit=1)) == before
         key = f"key {len(self.sent)}"
         told = self.call(method, path, body, **{"Idempotency-Key": key})
@@ -151,7 +151,7 @@ class Service(RuleBasedStateMachine):
     @rule(name=names, flag=definitions, hours=lasting)
     def create(self, name: str, flag: Flag, hours: int | None) -> None:
         body = {"flag_name": name, **flag}
-        told = self.write("POST", "/flags", body if hours is None else {**body, "expires_in": f"{hours}h"})
+        told = self.write("POST", "/flags?reuse=true", body if hours is None else {**body, "expires_in": f"{hours}h"})
         assert told.status_code == (400 if self.served(name) is not None else 201)
         if told.status_code == 201:
             self.say(name, flag, self.until(hours))
