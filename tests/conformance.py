@@ -42,19 +42,19 @@ SUITES = (
     Suite(
         "Stock Python client, over HTTP",
         f"{_python('openfeature-provider-ofrep')}, {_python('openfeature-sdk')}",
-        "tests/test_ofrep_clients.py",
+        "tests/web/test_ofrep_clients.py",
         "python_client",
     ),
     Suite(
         "Stock web client, over HTTP",
         f"{_node('@openfeature/ofrep-web-provider')}, {_node('@openfeature/web-sdk')}",
-        "tests/test_ofrep_clients.py",
+        "tests/web/test_ofrep_clients.py",
         "web_client",
     ),
     Suite(
         "Stock Node client, over HTTP",
         f"{_node('@openfeature/ofrep-provider')}, {_node('@openfeature/server-sdk')}",
-        "tests/test_ofrep_clients.py",
+        "tests/web/test_ofrep_clients.py",
         "server_client",
     ),
     Suite(
@@ -78,12 +78,12 @@ SUITES = (
     Suite(
         "Imported flagd files against flagd's own engine",
         _python("openfeature-flagd-core"),
-        "tests/migrate/test_flagd_engine.py",
+        "tests/importers/test_flagd_engine.py",
     ),
     Suite(
         "Imported GO Feature Flag files against its own engine",
         _python("gofeatureflag-python-provider"),
-        "tests/migrate/test_goff_engine.py",
+        "tests/importers/test_goff_engine.py",
     ),
     Suite(
         "The Python provider beside the service, and its life",

@@ -30,6 +30,7 @@ from burgee.flagfile.source import Source
 from burgee.serving.serving import Serving
 from burgee.stores.sqlite import SqliteStore
 from burgee.web.app import create_app
+from conformance import SUITES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -189,6 +190,13 @@ def test_the_site_builds_strictly(tmp_path: Path) -> None:
     front = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert 'href="flag-file/"' in front
     assert (tmp_path / "repository/template.yaml").read_bytes() == (ROOT / "template.yaml").read_bytes()
+
+
+def test_the_conformance_page_counts_tests_that_are_there() -> None:
+    page = (ROOT / "docs/conformance.md").read_text(encoding="utf-8")
+    for suite in SUITES:
+        assert suite.name in (ROOT / suite.file).read_text(encoding="utf-8"), suite.title
+        assert f"| {suite.title} |" in page
 
 
 def test_contributing_lists_every_folder_in_its_own_words() -> None:

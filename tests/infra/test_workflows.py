@@ -69,6 +69,16 @@ def test_actions_are_pinned_to_commits_and_shells_given_no_expression(path: Path
         assert "${{" not in step.get("run", ""), step
 
 
+def test_ci_runs_openfeatures_own_scenarios_at_a_pinned_commit() -> None:
+    """`BURGEE_OPENFEATURE_SPEC` names the checkout: without it the tests of the feature files are skipped."""
+    found = steps(ROOT / ".github/workflows/ci.yml")
+    (spec,) = [step for step in found if step.get("with", {}).get("repository") == "open-feature/spec"]
+    (tests,) = [step for step in found if step.get("run") == ".ci/run"]
+    assert re.fullmatch("[0-9a-f]{40}", spec["with"]["ref"])
+    assert tests["env"]["BURGEE_OPENFEATURE_SPEC"] == spec["with"]["path"]
+    assert found.index(spec) < found.index(tests)
+
+
 def test_nothing_secret_is_stored() -> None:
     for path in WORKFLOWS:
         assert not [text for text in strings(yaml.safe_load(path.read_text(encoding="utf-8"))) if "secrets." in text]
