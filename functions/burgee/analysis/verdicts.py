@@ -207,6 +207,6 @@ def _missed(plan: Plan, outcomes: Sequence[Outcome]) -> str:
         return f" {true} {1 - plan.experiment.power:.0%}, as planned."
     if plan.baseline is None or not seen:
         return ""
-    chance = power(seen, plan.baseline, plan.baseline.mean * effect / 100, plan.design)
+    chance = power(seen, plan.baseline, plan.baseline.effect(effect), plan.design)
     of = "" if planned is None else f", where {planned:,} were planned"
     return f" {true} {1 - chance:.0%} with the {seen:,} units that count{of}."

@@ -33,7 +33,7 @@ def undersized(source: Source) -> Iterator[Problem]:
         planned, effect = plan.experiment.sample_size, plan.experiment.minimum_detectable_effect
         if plan.baseline is None or planned is None or effect is None:
             continue
-        needed = sample_size(plan.baseline, plan.baseline.mean * effect / 100, plan.design)
+        needed = sample_size(plan.baseline, plan.baseline.effect(effect), plan.design)
         if planned < 0.99 * needed:
             place = source.place("flags", name, "experiment", "sample_size")
             message = f"{planned:,} units find {effect:g} % less often than planned; it takes {needed:,}"

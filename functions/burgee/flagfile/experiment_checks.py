@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from burgee.evaluation.definition import DEFAULT_RULE
-from burgee.flagfile.experiments import Kind, Method, allocation
+from burgee.flagfile.experiments import Direction, Kind, Method, allocation, impossible
 from burgee.flagfile.grammar import dump
 from burgee.flagfile.suggestions import near
 from burgee.model import Problem
@@ -26,6 +26,7 @@ def check_experiment(source: Source, name: str, flag: Flag) -> Iterator[Problem]
         return
     yield from _metrics(source, name, experiment)
     yield from _windows(source, name, experiment)
+    yield from _baseline(source, name, experiment)
     yield from _arms(source, name, flag, experiment)
     if experiment.unit not in {None, flag.bucket_by or "user"}:
         place = source.place("flags", name, "experiment", "unit")
@@ -64,6 +65,20 @@ def _windows(source: Source, name: str, experiment: Experiment) -> Iterator[Prob
             place = source.place("flags", name, "experiment", "end")
             message = f"{metric} counts units after {known.window}, and the experiment lasts {length / 86_400:g} days"
             yield Problem(place, "experiment-window", message, "a later `end`, or a shorter `window`")
+
+
+def _baseline(source: Source, name: str, experiment: Experiment) -> Iterator[Problem]:
+    """The first primary metric as it is, and changed by the smallest effect that is looked for."""
+    known, metric = experiment.baseline, source.model.metrics.get(experiment.primaries[0])
+    if known is None or metric is None or (metric.kind is not Kind.PROPORTION and known.sd is None):
+        return
+    sd = None if metric.kind is Kind.PROPORTION else known.sd
+    sign = -1 if metric.direction is Direction.DECREASE else 1
+    effect = experiment.minimum_detectable_effect
+    reason = impossible(known.mean, sd) or impossible(known.mean, sd, None if effect is None else sign * effect)
+    if reason:
+        place = source.place("flags", name, "experiment", "baseline", "mean")
+        yield Problem(place, "experiment-baseline", reason, "`mean` is the metric's value today, of a share 0 to 1")
 
 
 def _undecidable(source: Source, place: Any, metric: str, experiment: Experiment) -> Iterator[Problem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
@@ -201,6 +202,27 @@ class Experiment(Part):
     def metrics(self) -> list[str]:
         """Every metric it names, those that decide first."""
         return list(dict.fromkeys([*self.primaries, *self.secondary, *self.guardrails]))
+
+
+def impossible(mean: float, sd: float | None, percent: float | None = None) -> str | None:
+    """Why a metric cannot be like this, or cannot change by so many percent; None where it can.
+
+    Without `sd`, a standard deviation, it is a proportion.
+    """
+    if sd is None and not 0 < mean < 1:
+        return f"a proportion is between 0 and 1, not {mean:g}; a mean needs its standard deviation"
+    if not isfinite(mean):
+        return f"a mean is a finite number, not {mean:g}"
+    if sd is not None and not 0 < sd < inf:
+        return f"a standard deviation is above zero and finite, not {sd:g}"
+    if percent is None:
+        return None
+    changed = mean * (1 + percent / 100)
+    if not isfinite(changed) or changed == mean:
+        return f"{mean:g} changed by {percent:g} % is no effect to look for"
+    if sd is None and not 0 < changed < 1:
+        return f"{mean:g} changed by {percent:g} % is {changed:g}, which is no proportion"
+    return None
 
 
 def allocation(definition: Mapping[str, Any], rule: str) -> dict[str, float]:

@@ -41,7 +41,9 @@ def root(function: Callable[[float], float], low: float, high: float, tolerance:
 
 def rising_root(function: Callable[[float], float], low: float, high: float) -> float:
     """The root of a rising function, looked for in ever larger steps from `low` up."""
-    while function(high) < 0 and high < 1e15:
+    while function(high) < 0:
+        if high > 1e15:
+            raise ValueError(f"nothing up to {high:g} is enough")
         low, high = high, high * 2
     return root(function, low, high)
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 from statistics import NormalDist
 
 from burgee.analysis.stats.numeric import normal_sf, rising_root, t_isf, t_sf
-from burgee.flagfile.experiments import Method, Spending
+from burgee.flagfile.experiments import Method, Spending, impossible
 
 NORMAL = NormalDist()
 LOOKS = 100
@@ -20,7 +20,10 @@ LOOKS = 100
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """When an experiment is decided, with which risks, and the shares of control and treatment among all units."""
+    """When an experiment is decided, with which risks, and the shares of control and treatment among all units.
+
+    ValueError where a risk or a share is not between 0 and 1.
+    """
 
     alpha: float = 0.05
     power: float = 0.8
@@ -30,16 +33,32 @@ class Design:
     control: float = 0.5
     treatment: float = 0.5
 
+    def __post_init__(self) -> None:
+        for name in ("alpha", "power", "control", "treatment"):
+            value = getattr(self, name)
+            if not 0 < value < 1:
+                raise ValueError(f"{name} is between 0 and 1, not {value:g}")
+
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """A metric as it is. Without `sd` it is a proportion.
+    """A metric as it is. Without `sd` it is a proportion. ValueError for a metric that cannot be.
 
     `sd` is over units; for a ratio or a quantile it is the standard error times the root of the units.
     """
 
     mean: float
     sd: float | None = None
+
+    def __post_init__(self) -> None:
+        if reason := impossible(self.mean, self.sd):
+            raise ValueError(reason)
+
+    def effect(self, percent: float) -> float:
+        """The absolute effect of a change in percent; ValueError where there is none, or it cannot be."""
+        if reason := impossible(self.mean, self.sd, percent):
+            raise ValueError(reason)
+        return self.mean * percent / 100
 
 
 def power_of_means(n: float, difference: float, sd: float, alpha: float = 0.05) -> float:

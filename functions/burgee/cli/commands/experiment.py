@@ -41,6 +41,7 @@ class How(StrEnum):
     ALWAYS_VALID = "always-valid"
 
 
+MOST_WEIGHT = 1_000_000
 Events = Annotated[
     str | None,
     typer.Option(metavar="PLACE", help="Folder of records, or s3://BUCKET/PREFIX; default .burgee/events."),
@@ -248,9 +249,13 @@ def power(
                 raise typer.BadParameter("name a flag, or give --baseline", param_hint="--baseline")
             shares = _shares(split)
             each = alpha / (len(shares) - 1)
-            design = Design(each, wanted, Method(method), looks, control=shares[0], treatment=min(shares[1:]))
-            _possible(baseline, sd, effect)
-            told = _sized(Baseline(baseline, sd), design, effect, units)
+            with _possible("--split"):
+                design = Design(each, wanted, Method(method), looks, control=shares[0], treatment=min(shares[1:]))
+            with _possible("--baseline" if sd is None else "--baseline, --sd"):
+                metric = Baseline(baseline, sd)
+            told = _sized(metric, design, effect, units)
+    if per_day is not None and not 0 < per_day < float("inf"):
+        raise typer.BadParameter("new units a day are above zero", param_hint="--per-day")
     size = told["sample_size"]
     told["days"] = None if not per_day or size is None else size / per_day
     if json:
@@ -407,21 +412,13 @@ def _tally(tally: Tally, setting: Any) -> dict[str, Any]:
     }
 
 
-def _possible(baseline: float, sd: float | None, effect: float | None) -> None:
-    """Raises BadParameter for a metric, or an effect, that there cannot be."""
-    if sd is not None and sd <= 0:
-        raise typer.BadParameter("a standard deviation is above zero", param_hint="--sd")
-    if sd is None and not 0 < baseline < 1:
-        raise typer.BadParameter("a proportion is between 0 and 1; a mean needs --sd", param_hint="--baseline")
-    if baseline == 0:
-        raise typer.BadParameter("an effect in percent needs a baseline that is not 0", param_hint="--baseline")
-    if effect is not None and effect == 0:
-        raise typer.BadParameter("an effect is not 0", param_hint="--effect")
-    if sd is None and effect is not None and not 0 < baseline * (1 + effect / 100) < 1:
-        changed = baseline * (1 + effect / 100)
-        raise typer.BadParameter(
-            f"{baseline:g} changed by {effect:g} % is {changed:g}, which is no proportion", param_hint="--effect"
-        )
+@contextmanager
+def _possible(option: str) -> Iterator[None]:
+    """A usage error for a metric, or an effect, that there cannot be."""
+    try:
+        yield
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from error
 
 
 def _shares(split: str) -> list[float]:
@@ -429,8 +426,8 @@ def _shares(split: str) -> list[float]:
         weights = [float(part) for part in split.split(",")]
     except ValueError as error:
         raise typer.BadParameter(f"{split!r} is not weights such as 50,50", param_hint="--split") from error
-    if len(weights) < 2 or min(weights) <= 0:
-        raise typer.BadParameter("two weights or more, all above zero", param_hint="--split")
+    if len(weights) < 2 or not all(0 < weight <= MOST_WEIGHT for weight in weights):
+        raise typer.BadParameter("two weights or more, all above zero and at most a million", param_hint="--split")
     return [weight / sum(weights) for weight in weights]
 
 
@@ -449,7 +446,12 @@ def _sized(baseline: Any, design: Any, effect: float | None, units: int | None) 
 
     if effect is None and units is None:
         raise typer.BadParameter("give --effect, --units or both", param_hint="--effect")
-    size = None if effect is None else sample_size(baseline, baseline.mean * effect / 100, design)
+    if baseline.mean == 0:
+        raise typer.BadParameter("an effect in percent needs a baseline that is not 0", param_hint="--baseline")
+    size = None
+    if effect is not None:
+        with _possible("--effect"):
+            size = sample_size(baseline, baseline.effect(effect), design)
     found = None if units is None else detectable(units, baseline, design) / abs(baseline.mean) * 100
     return {
         "sample_size": size,
