@@ -43,38 +43,112 @@ def on(request: pytest.FixtureRequest, burgee: Burgee, monkeypatch: pytest.Monke
     return ["--table", f"flags-{tmp_path.name}", "--endpoint-url", request.getfixturevalue("wire")]
 
 
-def test_a_write_to_a_table_names_one_of_the_files_environments(burgee: Burgee, wire: str, on: list[str]) -> None:
+def test_a_write_names_one_of_the_files_environments(burgee: Burgee, on: list[str]) -> None:
     burgee.write(FILE.replace("flags:", "environments: [staging, production]\nflags:"))
-    table = ["--table", "flags-environments", "--endpoint-url", wire]
-    if on:
-        for command in (
-            ["apply"],
-            ["kill", "beta", "--reason", "why"],
-            ["rollback"],
-            ["promote"],
-            ["unkill", "beta"],
-        ):
-            refused = burgee(*command, *table)
-            assert refused.code == 2, command
-            assert "staging, production" in refused.err
-        applied = burgee("apply", *table, "--env", "staging")
-        assert (applied.code, "(default/staging in table flags-environments)" in applied.out) == (0, True)
-    else:
-        assert burgee("apply").code == 0, "the store beside the file is this machine's alone"
+    for command in (
+        ["apply"],
+        ["kill", "beta", "--reason", "why"],
+        ["rollback"],
+        ["promote"],
+        ["unkill", "beta"],
+        ["override", "set", "beta", "status=off", "--reason", "why"],
+        ["override", "clear", "beta"],
+        ["keys", "create", "server"],
+        ["keys", "rotate", "0"],
+        ["keys", "revoke", "0"],
+        ["settings", "--no-cors"],
+    ):
+        refused = burgee(*command, *on)
+        assert refused.code == 2, command
+        assert "staging, production" in refused.err
+    mistyped = burgee("apply", *on, "--env", "stagin")
+    assert (mistyped.code, "'staging'?" in mistyped.err) == (2, True)
+
+
+def test_every_success_names_project_environment_and_store(burgee: Burgee, on: list[str]) -> None:
+    burgee.write(FILE.replace("flags:", "environments: [staging, production]\nflags:"))
+    store = f"table {on[1]}" if on else ".burgee/state.sqlite"
+    where = [*on, "--env", "staging", "--project", "shop"]
+    key = burgee("keys", "create", "server", "--json", *where).json["id"]
+    for command in (
+        ["apply"],
+        ["override", "set", "beta", "status=off", "--reason", "why"],
+        ["override", "clear", "beta"],
+        ["kill", "beta", "--reason", "why"],
+        ["unkill", "beta"],
+        ["keys", "create", "server"],
+        ["keys", "rotate", key],
+        ["keys", "revoke", key],
+        ["settings", "--no-cors"],
+    ):
+        done = burgee(*command, *where)
+        assert done.code == 0, (command, done.err)
+        assert f"project shop, environment staging, {store}" in done.out + done.err, command
+    assert burgee("kill", "beta", "--reason", "why", *on, "--env", "production").code == 1, "nothing is live there"
+
+
+def test_without_an_environment_the_store_of_a_plain_serve_can_be_written(burgee: Burgee, on: list[str]) -> None:
+    burgee.write(FILE.replace("flags:", "environments: [staging]\nflags:"))
+    assert burgee("apply", *on, "--env", "default").code == 0
+    done = burgee("kill", "beta", "--reason", "why", *on)
+    assert done.code == (2 if on else 0), "which is this machine's alone; a table's is for others"
 
 
 def test_a_kill_needs_a_reason_and_a_flag_that_is_there(burgee: Burgee, on: list[str]) -> None:
     burgee("apply", *on)
     assert burgee("kill", "beta", *on).code == 2
-    unknown = burgee("kill", "betta", "--reason", "it blinks", *on)
-    assert (unknown.code, "did you mean 'beta'?" in unknown.err) == (1, True)
+    for command in (["kill", "betta", "--reason", "it blinks"], ["unkill", "betta"]):
+        unknown = burgee(*command, *on)
+        assert (unknown.code, "did you mean 'beta'?" in unknown.err) == (1, True)
     assert burgee("kill", "beta", "--reason", "it blinks", *on).code == 0
     (laid,) = burgee("override", "list", *on, "--json").json
     assert (laid["flag"], laid["definition"]["status"], laid["reason"]) == ("beta", False, "it blinks")
     assert burgee("unkill", "beta", *on).code == 0
     assert burgee("override", "list", *on, "--json").json == []
-    assert burgee("override", "set", "brand_new", "status=on", "--reason", "x", *on).code == 1
+    unknown = burgee("override", "set", "betta", "status=on", "--reason", "x", *on)
+    assert (unknown.code, "did you mean 'beta'?" in unknown.err) == (1, True)
     assert burgee("override", "set", "brand_new", "status=on", "--reason", "x", "--new", *on).code == 0
+    actions = [entry["action"] for entry in burgee("audit", *on, "--flag", "beta", "--json").json["entries"]]
+    assert actions == ["flag.unkill", "flag.kill"]
+
+
+def test_a_kill_outlasts_a_schedule_and_ends_in_what_was_before_it(burgee: Burgee, on: list[str]) -> None:
+    scheduled = "status: on, schedule: [{at: 2026-01-01T00:00:00Z, set: {status: on}}]"
+    burgee.write(FILE.replace("dark: {status: on}", f"dark: {{{scheduled}}}"))
+    burgee("apply", *on)
+    burgee("override", "set", "dark", "rollout_percentage=30", "--reason", "slowly", *on)
+    assert burgee("kill", "dark", "--reason", "it blinks", *on).code == 0
+    assert burgee("eval", "dark", "--live", "--user", "ada", *on, "--json").json["value"] is False
+    assert burgee("unkill", "dark", *on).code == 0
+    (laid,) = burgee("override", "list", *on, "--json").json
+    assert (laid["definition"]["status"], laid["definition"]["rollout_percentage"]) == (True, 30)
+
+
+def test_live_answers_are_the_stores(burgee: Burgee, on: list[str]) -> None:
+    nothing = burgee("eval", "beta", "--live", *on)
+    assert (nothing.code, "no release is live" in nothing.err) == (1, True)
+    burgee("apply", *on)
+    burgee("override", "set", "beta", "rollout_percentage=100", "--reason", "all of them", *on)
+    burgee("kill", "dark", "--reason", "it blinks", *on)
+    for user in ("ada", "bob", "eve", "kim"):
+        assert burgee("eval", "beta", "--user", user, "--live", *on, "--json").json["value"] is True
+    told = burgee("eval", "dark", "--live", *on)
+    assert "dark = false" in told.out
+    assert "release 1, override by " in told.out
+    assert "dark = true" in burgee("eval", "dark").out, "the file has not changed"
+    if on:
+        (burgee.folder / "flags.yaml").unlink()
+    listed = burgee("list", "--live", *on)
+    assert [line.split()[:2] for line in listed.out.splitlines()] == [["beta", "on,"], ["dark", "off"]]
+    assert "it blinks" in listed.out
+    assert not on or burgee("eval", "dark", *on).code == 2, "a table that is not asked is no answer"
+
+
+def test_list_shows_the_file(burgee: Burgee) -> None:
+    burgee.write(FILE)
+    assert burgee("list").out == "beta  on, 25 %\ndark  on\n"
+    assert [one["flag"] for one in burgee("list", "--json").json] == ["beta", "dark"]
+    assert burgee("list", "--flags", "absent.yaml").code == 2
 
 
 def test_a_table_needs_no_flag_file(burgee: Burgee, on: list[str]) -> None:

@@ -63,6 +63,25 @@ def test_a_write_takes_only_what_its_writer_has_read(client: TestClient) -> None
     assert client.put("/flags/none", json={"status": True}, headers={"If-Match": "*"}).status_code == 412
 
 
+@pytest.mark.parametrize("where", ["header", "body"])
+def test_a_kill_takes_its_reason_from_the_header_or_the_body(
+    store: SqliteStore, client: TestClient, where: str
+) -> None:
+    for what in ("kill", "unkill"):
+        path = f"/flags/beta/{what}"
+        if where == "header":
+            done = client.post(path, headers={"X-Burgee-Reason": f"{what} it"})
+        else:
+            done = client.post(path, json={"reason": f"{what} it"}, headers={"X-Burgee-Reason": "the body says more"})
+        assert done.status_code == 200, done.text
+        assert store.audit(limit=1)[0].reason == f"{what} it"
+
+
+def test_a_body_that_is_missing_is_said_to_be(client: TestClient) -> None:
+    refused = client.put("/flags/beta", headers={"X-Burgee-Reason": "x"})
+    assert (refused.status_code, refused.json()["detail"]) == (422, "a JSON body is needed")
+
+
 def test_of_sixteen_writers_with_if_match_nobody_loses_an_update(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "state.sqlite", HOME)
     release(store, {"count": {"status": True, "rollout_percentage": 0}})

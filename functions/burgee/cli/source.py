@@ -11,6 +11,7 @@ from burgee.flagfile.compile import compile_source, require_environment
 from burgee.flagfile.flag_tests import run_tests
 from burgee.flagfile.source import Source
 from burgee.model import Severity
+from burgee.stores import Tenant
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,10 +41,15 @@ def releasable(path: Path, environment: str | None) -> tuple[Source, Snapshot]:
 
 
 def compile_releasable(source: Source, environment: str | None) -> Snapshot:
-    """The snapshot of a source that may be released; FlagFileError with everything that speaks against it."""
+    """The snapshot of a source that may be released; FlagFileError with everything that speaks against it.
+
+    `default` names no environment, as it does in a store.
+    """
     _, problems = examine_source(source)
     errors = [problem for problem in problems if problem.severity is Severity.ERROR]
     if errors:
         raise FlagFileError(errors)
+    if environment == Tenant().environment and environment not in source.model.environments:
+        environment = None
     require_environment(source, environment)
     return compile_source(source, environment)

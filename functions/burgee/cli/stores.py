@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import time
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
@@ -10,13 +11,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
-from burgee.cli.options import FLAGS, Endpoint, Environment, Project, State, StoreFile, Table, require_file
+from burgee.cli.options import FLAGS, Endpoint, Environment, Project, State, StoreFile, Table, duration, require_file
+from burgee.errors import Refused, StoreUnavailable
 from burgee.stores import Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from burgee.serving.serving import Served
     from burgee.stores import Store
+    from burgee.stores.audit import AuditContext
 
 
 class Where(NamedTuple):
@@ -61,20 +65,69 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
 
 def described(where: Where) -> str:
     """The project, environment and store that a command works on, for its answer."""
-    store = f"table {where.table}" if where.table else str(where.state or "the store beside the flag file")
-    return f"{where.project}/{where.environment or 'default'} in {store}"
+    environment = f"environment {where.environment}" if where.environment else "no environment"
+    store = f"table {where.table}" if where.table else str(where.state or default_state(where.flags))
+    return f"project {where.project}, {environment}, {store}"
 
 
-def require_environment_named(where: Where) -> None:
-    """A usage error where a write to a table leaves open which of the file's environments it is for."""
-    if where.table is None or where.environment is not None or not where.flags.is_file():
+def act_on(where: Where, action: str, reason: str, expires_in: str | None = None) -> AuditContext:
+    """Who does what and why, for the audit log of the store that a command changes.
+
+    A usage error where the command leaves open which environment it changes, or names one that is not in the file.
+    """
+    from burgee.cli.git.origin import whoami
+    from burgee.stores.audit import AuditContext
+    from burgee.times import format_time
+
+    _require_environment(where)
+    now = time.time()
+    until = None if expires_in is None else format_time(now + duration(expires_in, "--expires-in"))
+    author = whoami(where.flags.resolve().parent)
+    return AuditContext(action, author, reason, now, until, source="command line")
+
+
+def _require_environment(where: Where) -> None:
+    if not where.flags.is_file():
         return
     from burgee.flagfile.source import Source
+    from burgee.flagfile.suggestions import near
 
-    names = Source(where.flags).model.environments
-    if names:
-        said = f"{where.flags} has environments; name the one to change: {', '.join(names)}"
+    source = Source(where.flags)
+    names, named = source.model.environments, where.environment
+    said = ""
+    if named is None:
+        if not source.documents:
+            said = f"{where.flags} cannot be read; name the environment to change, `default` for none"
+        elif names and not _serves_no_environment(where):
+            listed = ", ".join(names)
+            said = f"{where.flags} has environments; name the one to change: {listed}, or `default` for none of them"
+    elif names and named not in {*names, Tenant().environment}:
+        said = f"{where.flags} has no environment {named!r} ({near(named, names) or 'it has ' + ', '.join(names)})"
+    if said:
         raise typer.BadParameter(said, param_hint="--env")
+
+
+def _serves_no_environment(where: Where) -> bool:
+    """Whether the embedded store holds what `burgee serve` without --env serves."""
+    if where.table is not None:
+        return False
+    with opened(where) as store:
+        return store.pointer().version > 0
+
+
+def live_rulesets(where: Where) -> Served:
+    """What the store serves now, overrides included; Refused where nothing is live in it."""
+    from burgee.serving.serving import Serving
+
+    with opened(where) as store:
+        serving = Serving(store)
+        serving.refresh()
+    error, served = serving.status().error, serving.served()
+    if error is not None:
+        raise StoreUnavailable(error)
+    if not served.version:
+        raise Refused("no-release", f"no release is live ({described(where)}): `burgee apply` makes one")
+    return served
 
 
 @contextmanager

@@ -54,7 +54,7 @@ async def _invalid(_request: Request, error: Exception) -> Reply:
     errors = [one for detail in details for one in _errors(detail)]
     if any(detail["type"] == "json_invalid" for detail in details):
         return problem(422, "invalid-json", "the body is not JSON", errors=errors)
-    summary = "; ".join(f"{e['pointer']}: {e['detail']}" for e in errors)[:2000]
+    summary = "; ".join(": ".join(filter(None, (e["pointer"], e["detail"]))) for e in errors)[:2000]
     return problem(422, "invalid-request", summary, errors=errors)
 
 
@@ -63,6 +63,8 @@ def _errors(detail: Any) -> list[dict[str, str]]:
     where, *rest = detail["loc"]
     if where != "body" or detail["type"] == "json_invalid":
         return [{"pointer": pointer(detail["loc"]), "detail": str(detail["msg"])}]
+    if not rest and detail["type"] == "missing":
+        return [{"pointer": "", "detail": "a JSON body is needed"}]
     detail["loc"], base = tuple(rest), ("flags", "")
     return fault_errors(faults_of([detail], base), base)
 

@@ -11,11 +11,13 @@ import typer
 
 from burgee.cli.options import FlagName, Json, Reason, duration, unknown_flag
 from burgee.cli.render import output
-from burgee.cli.stores import Where, described, on_store, opened, require_environment_named
+from burgee.cli.stores import Where, act_on, described, on_store, opened
 from burgee.errors import FlagFileError, Refused
 
 if TYPE_CHECKING:
-    from burgee.stores import Store
+    from burgee.model import Snapshot
+    from burgee.stores import Change, State, Store
+    from burgee.stores.audit import AuditContext
 
 override_app = typer.Typer(no_args_is_help=True, help="What operators say over the release.")
 
@@ -83,20 +85,18 @@ def apply(
     json: Json = False,
 ) -> None:
     """Make the file the live release, for everybody or for a share of users first."""
-    from burgee.cli.git.origin import origin, require_committed, whoami
+    from burgee.cli.git.origin import origin, require_committed
     from burgee.cli.source import releasable
     from burgee.releases.deploy import CanaryRequest, Consent
     from burgee.releases.deploy import apply as release
-    from burgee.stores.audit import AuditContext
 
-    require_environment_named(where)
+    act = act_on(where, "release.activate", reason)
     trial = None if canary is None else CanaryRequest(canary, duration(bake, "--bake"))
     source, snapshot = releasable(where.flags, where.environment)
     consent = Consent(overrides.value, allow_empty, allow_shrink, reuse, plan_digest, trial)
     folder = where.flags.resolve().parent
     came = origin(folder, source.digests)
     require_committed(came)
-    act = AuditContext("release.activate", whoami(folder), reason, time.time())
     with opened(where) as store:
         made = release(store, snapshot, came, act, consent)
         pointer = store.state().pointer
@@ -115,12 +115,9 @@ def promote(
     reason: Reason = "",
 ) -> None:
     """End a trial: everybody gets the new release now."""
-    from burgee.cli.git.origin import whoami
     from burgee.releases.deploy import promote as end
-    from burgee.stores.audit import AuditContext
 
-    require_environment_named(where)
-    act = AuditContext("release.promote", whoami(where.flags.resolve().parent), reason, time.time())
+    act = act_on(where, "release.promote", reason)
     with opened(where) as store:
         version = end(store, act)
     output.say(f"release {version} is live ({described(where)})")
@@ -134,15 +131,12 @@ def rollback(
     reason: Reason = "",
 ) -> None:
     """Make an earlier release live again. Overrides meet the same rules as at a deploy."""
-    from burgee.cli.git.origin import whoami
     from burgee.evaluation.snapshots import load_snapshot
     from burgee.flagfile.entering import stored_faults
     from burgee.releases.deploy import Consent
     from burgee.releases.deploy import rollback as back
-    from burgee.stores.audit import AuditContext
 
-    require_environment_named(where)
-    act = AuditContext("release.rollback", whoami(where.flags.resolve().parent), reason, time.time())
+    act = act_on(where, "release.rollback", reason)
     with opened(where) as store:
         if version is None:
             version = _earlier(store, act.now)
@@ -268,32 +262,24 @@ def set_override(
     reuse: Annotated[bool, typer.Option("--reuse", help="Take a name again that was given up.")] = False,
 ) -> None:
     """Say something over the release, at once: `burgee override set beta status=off --reason "it blinks"`."""
-    from burgee.cli.git.origin import whoami
     from burgee.releases.deploy import write
     from burgee.releases.overrides import lay, served
-    from burgee.stores.audit import AuditContext
-    from burgee.times import format_time
 
     changes = _keys(keys or [])
     if absent == bool(changes):
         raise typer.BadParameter("KEY=VALUE or --absent is needed, and not both")
-    require_environment_named(where)
-    now = time.time()
-    until = None if expires_in is None else format_time(now + duration(expires_in, "--expires-in"))
-    act = AuditContext("override.set", whoami(where.flags.resolve().parent), reason, now, until)
+    act = act_on(where, "override.set", reason, expires_in)
 
-    def decide(current: Any, snapshot: Any) -> Any:
-        definition = served(current, snapshot, flag, now)
+    def decide(state: State, snapshot: Snapshot) -> Change:
+        definition = served(state, snapshot, flag, act.now)
         if definition is None and not new:
-            raise unknown_flag(
-                flag, {**snapshot["flags"], **current.overrides}, "; `burgee override set --new` makes it"
-            )
+            raise _unknown(flag, state, snapshot, "; `burgee override set --new` makes it")
         wanted = {key: value for key, value in {**(definition or {}), **changes}.items() if value is not None}
-        return lay(current, snapshot, flag, None if absent else wanted, act, reuse=reuse)
+        return lay(state, snapshot, flag, None if absent else wanted, act, reuse=reuse)
 
     with opened(where) as store:
         write(store, decide)
-    output.say(f"{flag}: override set" + (f", until {until}" if until else "") + f" ({described(where)})")
+    output.say(f"{flag}: override set{_until(act)} ({described(where)})")
 
 
 @override_app.command("clear")
@@ -304,15 +290,12 @@ def clear_override(
     reason: Reason = "",
 ) -> None:
     """Take an override away: the release decides again."""
-    from burgee.cli.git.origin import whoami
     from burgee.releases.deploy import write
     from burgee.releases.overrides import lift
-    from burgee.stores.audit import AuditContext
 
-    require_environment_named(where)
-    act = AuditContext("override.clear", whoami(where.flags.resolve().parent), reason, time.time())
+    act = act_on(where, "override.clear", reason)
     with opened(where) as store:
-        write(store, lambda current, snapshot: lift(current, snapshot, flag, act))
+        write(store, lambda state, snapshot: lift(state, snapshot, flag, act))
     output.say(f"{flag}: the release decides again ({described(where)})")
 
 
@@ -347,8 +330,21 @@ def kill(
         str | None, typer.Option(metavar="TIME", help="When it ends by itself, such as 30m, 2h or 7d.")
     ] = None,
 ) -> None:
-    """Switch a flag off at once, until `burgee unkill` or until Git agrees."""
-    set_override(**where._asdict(), flag=flag, keys=["status=off"], reason=reason, expires_in=expires_in)
+    """Switch a flag off at once, whatever its schedule says, until `burgee unkill` or until Git agrees."""
+    from burgee.releases.deploy import write
+    from burgee.releases.overrides import killed, lay, served
+
+    act = act_on(where, "flag.kill", reason, expires_in)
+
+    def decide(state: State, snapshot: Snapshot) -> Change:
+        definition = served(state, snapshot, flag, act.now)
+        if definition is None:
+            raise _unknown(flag, state, snapshot)
+        return lay(state, snapshot, flag, killed(definition), act)
+
+    with opened(where) as store:
+        write(store, decide)
+    output.say(f"{flag}: off{_until(act)} ({described(where)})")
 
 
 @on_store
@@ -357,8 +353,28 @@ def unkill(
     flag: FlagName,
     reason: Reason = "",
 ) -> None:
-    """Take a kill back: the release decides again."""
-    clear_override(**where._asdict(), flag=flag, reason=reason)
+    """Take a kill back: the flag goes on as it was."""
+    from burgee.releases.deploy import write
+    from burgee.releases.overrides import lay, revived, served
+
+    act = act_on(where, "flag.unkill", reason)
+
+    def decide(state: State, snapshot: Snapshot) -> Change:
+        if served(state, snapshot, flag, act.now) is None:
+            raise _unknown(flag, state, snapshot)
+        return lay(state, snapshot, flag, revived(state, snapshot, flag, act.now), act)
+
+    with opened(where) as store:
+        write(store, decide)
+    output.say(f"{flag}: as it was before the kill ({described(where)})")
+
+
+def _unknown(flag: str, state: State, snapshot: Snapshot, also: str = "") -> Refused:
+    return unknown_flag(flag, {**snapshot["flags"], **state.overrides}, also)
+
+
+def _until(act: AuditContext) -> str:
+    return f", until {act.until}" if act.until else ""
 
 
 def _keys(pairs: list[str]) -> dict[str, Any]:

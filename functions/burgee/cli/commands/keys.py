@@ -11,11 +11,10 @@ import typer
 from burgee.access.keys import Kind, Scope
 from burgee.cli.options import Json, Reason, duration
 from burgee.cli.render import output
-from burgee.cli.stores import Where, on_store, opened
+from burgee.cli.stores import Where, act_on, described, on_store, opened
 
 if TYPE_CHECKING:
     from burgee.access.keys import Key
-    from burgee.stores.audit import AuditContext
 
 keys_app = typer.Typer(no_args_is_help=True, help="API keys.")
 Id = Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `burgee keys list` tells it.")]
@@ -44,14 +43,14 @@ def create_key(
     """Make a key for this project and environment. Its token is printed this once."""
     from burgee.access.keys import create
 
-    act = _act(where, "key.create", reason, expires_in)
+    act = act_on(where, "key.create", reason, expires_in)
     with opened(where) as store:
         key, token = create(store, kind, name or f"{kind} key", act, tuple(scopes or ()))
     if json:
         output.as_json({**_record(key, None), "token": token})
         return
     output.say(token)
-    output.tell(f"This {kind} key ({key.id}) is not shown again.")
+    output.tell(f"This {kind} key ({key.id}) of {described(where)} is not shown again.")
 
 
 @keys_app.command("list")
@@ -80,9 +79,10 @@ def revoke_key(where: Where, key: Id, reason: Reason = "") -> None:
     """Stop a key, everywhere within a minute."""
     from burgee.access.keys import revoke
 
+    act = act_on(where, "key.revoke", reason)
     with opened(where) as store:
-        revoke(store, key, _act(where, "key.revoke", reason))
-    output.say(f"{key}: revoked")
+        revoke(store, key, act)
+    output.say(f"{key}: revoked ({described(where)})")
 
 
 @keys_app.command("rotate")
@@ -98,13 +98,14 @@ def rotate_key(
     from burgee.access.keys import rotate
 
     length = duration(overlap, "--overlap")
+    act = act_on(where, "key.rotate", reason)
     with opened(where) as store:
-        made, token = rotate(store, key, length, _act(where, "key.rotate", reason))
+        made, token = rotate(store, key, length, act)
     if json:
         output.as_json({**_record(made, None), "token": token})
         return
     output.say(token)
-    output.tell(f"The key {key} goes on working for {overlap}.")
+    output.tell(f"The key {key} of {described(where)} goes on working for {overlap}.")
 
 
 @on_store
@@ -156,22 +157,12 @@ def settings(
 
     if no_cors and cors_origins:
         raise typer.BadParameter("--cors-origin or --no-cors, and not both")
+    act = act_on(where, "settings.change", reason) if cors_origins or no_cors else None
     with opened(where) as store:
-        if cors_origins or no_cors:
-            found = change(store, cors_origins or [], _act(where, "settings.change", reason))
-        else:
-            found = current(store)
+        found = current(store) if act is None else change(store, cors_origins or [], act)
     output.as_json(asdict(found))
-
-
-def _act(where: Where, action: str, reason: str, expires_in: str | None = None) -> AuditContext:
-    from burgee.cli.git.origin import whoami
-    from burgee.stores.audit import AuditContext
-    from burgee.times import format_time
-
-    now = time.time()
-    until = None if expires_in is None else format_time(now + duration(expires_in, "--expires-in"))
-    return AuditContext(action, whoami(where.flags.resolve().parent), reason, now, until, source="command line")
+    if act is not None:
+        output.tell(f"Changed for {described(where)}.")
 
 
 def _record(key: Key, used: str | None) -> dict[str, object]:

@@ -1,15 +1,33 @@
-"""The commands that work on the file at hand: serve, test, eval, schema, bundle."""
+"""The commands that answer from the file at hand, or from a store: serve, test, eval, list, schema, bundle."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from burgee.cli.options import FLAGS, Environment, File, FlagName, Json, default_file, moment, unknown_flag
+from burgee.cli.options import (
+    FLAGS,
+    Environment,
+    File,
+    FlagName,
+    Json,
+    default_file,
+    moment,
+    require_file,
+    unknown_flag,
+)
 from burgee.cli.render import output
-from burgee.cli.stores import Where, on_store
+from burgee.cli.stores import Where, live_rulesets, on_store
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from burgee.serving.serving import Served
+
+Live = Annotated[bool, typer.Option("--live", help="Ask the store what is live, and not the file.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -17,6 +35,7 @@ def register(app: typer.Typer) -> None:
     app.command()(serve)
     app.command("test")(run_tests)
     app.command("eval")(evaluate)
+    app.command("list")(list_flags)
     app.command()(schema)
     app.command()(bundle)
 
@@ -56,7 +75,9 @@ def run_tests(
     raise typer.Exit(int(bool(failures)))
 
 
+@on_store
 def evaluate(
+    where: Where,
     flag: FlagName,
     user: Annotated[str | None, typer.Option(metavar="ID", help="The targeting key.")] = None,
     attributes: Annotated[
@@ -66,14 +87,12 @@ def evaluate(
     at: Annotated[str | None, typer.Option(metavar="TIME", help="When, in RFC 3339; default now.")] = None,
     explain: Annotated[bool, typer.Option(help="Show each step, with its bucket and threshold.")] = False,
     json: Json = False,
-    flags: File = Path(FLAGS),
-    env: Environment = None,
+    live: Live = False,
 ) -> None:
-    """Tell what a user gets of a flag, straight from the file."""
-    import burgee
-
-    ruleset, now = burgee.load(flags, env), moment(at)
-    told = ruleset.explain(flag, _context(user, attributes or []), now)
+    """Tell what a user gets of a flag, by the file; with --live by the store, overrides included."""
+    context, now = _context(user, attributes or []), moment(at)
+    ruleset = _served(where, live=live).choose(context, now)
+    told = ruleset.explain(flag, context, now)
     steps = told["steps"] if explain else told.pop("steps")
     if json:
         output.as_json(told)
@@ -84,9 +103,29 @@ def evaluate(
             output.tell(f"{told['error_code']}: {told['error_message']}", typer.colors.RED)
         else:
             output.say(_sentence(told))
+        if live:
+            output.say(_provenance(told))
         for step in steps if explain else ():
             output.say(_step(step))
     raise typer.Exit(int(told["error_code"] is not None))
+
+
+@on_store
+def list_flags(where: Where, live: Live = False, json: Json = False) -> None:
+    """List flags, by the file; with --live by the store, overrides included."""
+    ruleset = _served(where, live=live).choose({})
+    found = {name: ruleset.definition(name) or {} for name in ruleset.names()}
+    if json:
+        output.as_json([{"flag": name, **definition} for name, definition in found.items()])
+        return
+    width = max(map(len, found), default=0)
+    for name, definition in found.items():
+        override = ruleset.override(name)
+        also = f"  [override by {override.author}: {override.reason}]" if override else ""
+        line = f"{name:{width}}  {_serving(definition):10} {definition.get('description') or ''}"
+        output.say(f"{line.rstrip()}{also}")
+    if not found:
+        output.say("no flags")
 
 
 def schema() -> None:
@@ -110,6 +149,31 @@ def bundle(
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_bytes(dump_bundle(Bundle(snapshot, origin(flags.resolve().parent, source.digests))))
     output.say(f"{out}: {output.counted(len(snapshot['flags']), 'flag')}")
+
+
+def _served(where: Where, *, live: bool) -> Served:
+    import burgee
+    from burgee.serving.serving import Served
+
+    if live:
+        return live_rulesets(where)
+    if where.state is not None or where.table not in {None, os.environ.get("BURGEE_TABLE")}:
+        raise typer.BadParameter("a store is asked with --live; without that the file answers", param_hint="--live")
+    return Served(burgee.load(require_file(where.flags), where.environment), 0, "file")
+
+
+def _serving(definition: Mapping[str, Any]) -> str:
+    """Whether a flag is on, and its share where that is one number."""
+    if not definition.get("status", False):
+        return "off"
+    share = definition.get("rollout_percentage")
+    return f"on, {share:g} %" if isinstance(share, int | float) else "on"
+
+
+def _provenance(told: dict[str, Any]) -> str:
+    laid = told["override"]
+    said = f", override by {laid['author']}: {laid['reason']}" if laid else ""
+    return f"  release {told['release']['version']}{said}"
 
 
 def _context(user: str | None, attributes: list[str]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Body, Query, Request, Response
 from pydantic import Field
 
 from burgee.errors import Refused
@@ -150,7 +150,9 @@ def delete_flag(flags: CallerFlags, write: Write, flag_name: str) -> Response:
 
 
 @router.post("/flags/{flag_name}/kill", responses=MISSING | STALE, **needs(Need.WRITE))
-def kill_flag(flags: CallerFlags, write: Write, flag_name: str, body: Kill) -> Response:
+def kill_flag(
+    flags: CallerFlags, write: Write, flag_name: str, body: Annotated[Kill, Body(default_factory=Kill)]
+) -> Response:
     """Switch a flag off, now, whatever its schedule says."""
     act = write.act("flag.kill", body.author, body.reason, body.expires_in)
 
@@ -161,7 +163,9 @@ def kill_flag(flags: CallerFlags, write: Write, flag_name: str, body: Kill) -> R
 
 
 @router.post("/flags/{flag_name}/unkill", responses=MISSING | STALE, **needs(Need.WRITE))
-def unkill_flag(flags: CallerFlags, write: Write, flag_name: str, body: Reasoned) -> Response:
+def unkill_flag(
+    flags: CallerFlags, write: Write, flag_name: str, body: Annotated[Reasoned, Body(default_factory=Reasoned)]
+) -> Response:
     """Let a killed flag go on as it was."""
     act = write.act("flag.unkill", body.author, body.reason)
 

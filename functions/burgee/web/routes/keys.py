@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Body, Path, Request, Response
 from pydantic import Field
 
 from burgee.access.keys import Kind, Scope, create, listed, public_record, revoke, rotate
@@ -70,7 +70,13 @@ def create_key(request: Request, flags: CallerFlags, write: Write, body: NewKey)
 
 
 @router.post("/keys/{key_id}/rotate", status_code=201, responses=MISSING, **needs(Need.KEYS))
-def rotate_key(request: Request, flags: CallerFlags, write: Write, key_id: KeyId, body: Rotation) -> Response:
+def rotate_key(
+    request: Request,
+    flags: CallerFlags,
+    write: Write,
+    key_id: KeyId,
+    body: Annotated[Rotation, Body(default_factory=Rotation)],
+) -> Response:
     """Make a key in place of this one, which works on for the overlap."""
     act = _once(write, write.act("key.rotate", body.author, body.reason))
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Body, Path, Query, Request, Response
 from pydantic import Field
 
 from burgee.errors import Refused
@@ -81,7 +81,7 @@ def activate_release(
     flags: CallerFlags,
     write: Write,
     version: Annotated[int, Path(ge=1, le=2**53)],
-    body: Activation,
+    body: Annotated[Activation, Body(default_factory=Activation)],
 ) -> Response:
     """Make an earlier release the live one, overrides by the rules of a deploy."""
     act, store = write.act("release.activate", body.author, body.reason), flags.store
