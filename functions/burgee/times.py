@@ -67,7 +67,7 @@ def parse_duration(text: str) -> float:
     match = _DURATION.fullmatch(text)
     seconds = int(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]] if match else 0
     if not 0 < seconds <= LONGEST_SECONDS:
-        message = f"{text!r} is not a time such as 30m, 2h or 7d"
+        message = f"{text!r:.80} is not a time such as 30m, 2h or 7d"
         raise ValueError(message)
     return seconds
 

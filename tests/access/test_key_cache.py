@@ -14,7 +14,7 @@ import pytest
 from burgee.access import key_cache
 from burgee.access.key_cache import KeyRing
 from burgee.access.keys import Key, Kind, create, listed, revoke
-from burgee.access.questions import Queue
+from burgee.access.questions import Questions, Queue
 from burgee.errors import Corrupt, StoreUnavailable
 from burgee.stores import Put, Shelf
 from burgee.stores.sqlite import SqliteStore
@@ -63,6 +63,13 @@ class Inline(Queue):
 
     def put(self, job: Callable[[], None]) -> bool:
         job()
+        return True
+
+
+class Idle(Queue):
+    """Runs nothing."""
+
+    def put(self, _job: Callable[[], None]) -> bool:
         return True
 
 
@@ -187,6 +194,54 @@ def test_a_hanging_store_delays_known_keys_once_and_by_a_quarter_second(hanging:
     assert asyncio.run(ask_many(ring, tokens)) == keys
     assert time.monotonic() - started < first + key_cache.KNOWN_PATIENCE
     hanging.gate.set()
+
+
+def test_once_a_caller_has_waited_in_vain_no_caller_with_another_key_waits(hanging: Hanging) -> None:
+    """Until the store answers, or until it may have recovered: a process may have been frozen meanwhile."""
+    clock = Clock()
+    ring = KeyRing(hanging, clock=clock)
+    tokens = [create(hanging, Kind.SERVER, f"app {number}", act()).token for number in range(3)]
+    assert all(asyncio.run(ask_many(ring, tokens)))
+    hanging.gate.clear()
+    clock.now += key_cache.KNOWN_SECONDS
+    assert [ring.held(token)[2] for token in tokens] == [True] * 3
+    assert all(asyncio.run(ask_many(ring, tokens[:1])))
+    assert [ring.held(token)[2] for token in tokens] == [False] * 3
+    clock.now += key_cache.STALLED_SECONDS
+    assert [ring.held(token)[2] for token in tokens[1:]] == [True] * 2
+    hanging.gate.set()
+
+
+def test_nobody_waits_for_a_store_that_is_seen_to_be_late_before_a_key_is_overdue(hanging: Hanging) -> None:
+    clock = Clock()
+    ring = KeyRing(hanging, clock=clock)
+    tokens = [create(hanging, Kind.SERVER, f"app {number}", act()).token for number in range(3)]
+    assert all(asyncio.run(ask_many(ring, tokens)))
+    hanging.gate.clear()
+    clock.now += key_cache.READ_SECONDS
+    assert not ring.held(tokens[0])[2]
+    clock.now += key_cache.KNOWN_SECONDS - key_cache.READ_SECONDS
+    assert [ring.held(token)[2] for token in tokens] == [False] * 3
+    hanging.gate.set()
+
+
+def test_a_store_that_fails_is_waited_for_by_nobody_until_it_answers(store: Counted) -> None:
+    clock = Clock()
+    ring = ring_over(store, clock)
+    first, second = (create(store, Kind.SERVER, name, act()).token for name in ("one", "two"))
+    assert check(ring, first)
+    assert check(ring, second)
+    clock.now += key_cache.KNOWN_SECONDS
+    store.down = True
+    ring.held(first)
+    ring._asked_known = Questions(Idle())
+    assert not ring.held(second)[2]
+    ring._asked_known = Questions(Inline())
+    store.down = False
+    ring.held(second)
+    clock.now += key_cache.KNOWN_SECONDS
+    ring._asked_known = Questions(Idle())
+    assert ring.held(first)[2]
 
 
 def test_unknown_keys_in_a_hanging_store_are_answered_in_time_and_hold_up_no_known_one(hanging: Hanging) -> None:

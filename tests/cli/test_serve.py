@@ -16,9 +16,11 @@ import pytest
 from burgee.cli.serve import Follower
 from burgee.errors import StoreUnavailable
 from burgee.serving.serving import Serving
+from burgee.stores.audit import MOST_READ
 from burgee.stores.sqlite import SqliteStore
 from support.dynamodb import CREDENTIALS, wire_url
 from support.serve import PATIENCE, Server, serving
+from support.stores import entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,6 +157,7 @@ def test_a_start_that_cannot_write_serves_what_the_store_has_and_offers_the_file
 
 
 def test_a_restart_does_not_undo_a_rollback_and_an_edit_is_served(folder: Path, burgee: Burgee) -> None:
+    """However much was logged since the rollback."""
     path, state = folder / "flags.yaml", folder / "s.sqlite"
     where = ("--flags", str(path), "--state", str(state))
     assert burgee("apply", *where).code == 0
@@ -162,6 +165,7 @@ def test_a_restart_does_not_undo_a_rollback_and_an_edit_is_served(folder: Path, 
     assert burgee("apply", *where).code == 0
     assert burgee("rollback", *where).code == 0
     store = SqliteStore(state)
+    store.keep([], [entry(number, flag="beta") for number in range(MOST_READ + 1)])
     follower = Follower(path, None, store, lambda: None)
     follower.begin()
     assert store.pointer().version == 1

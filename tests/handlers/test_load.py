@@ -56,6 +56,14 @@ def test_an_update_makes_the_bundle_live_once(store: SqliteStore) -> None:
     assert store.release(1).origin == Origin("abc", "ada", "change")
 
 
+@pytest.mark.parametrize("share", ["nan", "inf", "-inf", "ten", "", "100", "-1", [], {"Ref": "Canary"}])
+def test_a_canary_is_a_percentage(store: SqliteStore, share: Any) -> None:
+    load(store, bundle(a=ON), {}, NOW)
+    with pytest.raises(Refused, match=r"percentage|more than 0 and less than 100"):
+        load(store, bundle(a=OFF), {"Canary": share}, NOW)
+    assert store.pointer().version == 1
+
+
 def test_a_rollback_restores_the_former_release_with_its_names_and_keeps_overrides(store: SqliteStore) -> None:
     load(store, bundle(a=ON, gone=ON), {}, NOW)
     load(store, bundle(a=OFF), {}, NOW)

@@ -27,9 +27,14 @@ KNOWN_SECONDS = 55.0
 RETRY_SECONDS = 10.0
 """A store that failed, and an unknown key, are asked for again after so long."""
 KNOWN_PATIENCE = 0.25
-"""Seconds that callers with a known key wait for a store that does not answer, the first time; later ones do not."""
+"""Seconds that callers with a known key wait for a store that does not answer: only the first do, of all keys."""
 UNKNOWN_PATIENCE = 2.0
 """The same for a key that this process has not seen yet, which then cannot be let in."""
+STALLED_SECONDS = 10.0
+"""After a failure or a late answer nobody with a known key waits for so long; longer than the client's own patience.
+
+It ends by itself because the process may have been frozen meanwhile.
+"""
 MARK_SECONDS = 600.0
 LIMIT = 10_000
 
@@ -72,6 +77,8 @@ class KeyRing:
         self._opened: dict[str, _Opened] = {}
         """By the digest of a token, which is parsed once a minute."""
         self._marked: dict[str, float] = {}
+        self._stalled_until = float("-inf")
+        """Until then the store is not waited for, unless it answers before."""
         # Lookups of unknown keys, which most often are guesses, never hold up those of known ones.
         self._marks = queue()
         self._asked_known: Questions[tuple[Tenant, str]] = Questions(queue())
@@ -97,7 +104,14 @@ class KeyRing:
             return name, known.key, False
         question = self._ask(name, token)
         known = self._known.get(subject, known)
-        return name, known.key, now >= known.until and question is not None and question.patient(now)
+        hopeful = question is not None and self._is_hopeful(question, now)
+        return name, known.key, hopeful and now >= known.until
+
+    def _is_hopeful(self, question: Question, now: float) -> bool:
+        """Whether it is worth waiting for an answer: not if the store is late with it, or has just failed."""
+        if KNOWN_PATIENCE <= now - question.asked_at < STALLED_SECONDS:
+            self._stalled_until = now + STALLED_SECONDS
+        return now >= self._stalled_until and question.patient(now)
 
     def knows(self, name: Named) -> bool:
         """Whether this process has read the key before, so that its caller is no stranger."""
@@ -108,9 +122,10 @@ class KeyRing:
         subject = name.tenant, name.id
         patience = KNOWN_PATIENCE if subject in self._known else UNKNOWN_PATIENCE
         question = self._ask(name, token)
-        if question is not None:
-            await question.wait(patience, self._clock())
+        answered = question is not None and await question.wait(patience, self._clock())
         known = self._known.get(subject)
+        if known is not None and not answered:
+            self._stalled_until = self._clock() + STALLED_SECONDS
         if known is not None:
             return known.key if known.key.opens(token) else None
         if self._clock() < self._unknown.get(subject, 0.0):
@@ -121,7 +136,7 @@ class KeyRing:
     def _ask(self, name: Named, token: str) -> Question | None:
         subject = name.tenant, name.id
         questions = self._asked_known if subject in self._known else self._asked_unknown
-        return questions.ask(subject, partial(self._read, name, token))
+        return questions.ask(subject, partial(self._read, name, token), self._clock())
 
     def _read(self, name: Named, token: str) -> None:
         """Reads a key's record into memory."""
@@ -134,8 +149,10 @@ class KeyRing:
             if known is not None:
                 # Asked again behind, before anybody has to wait for it.
                 after = self._clock() + RETRY_SECONDS
+                self._stalled_until = self._clock() + STALLED_SECONDS
                 _remember(self._known, subject, _Known(known.key, after, after + KNOWN_SECONDS - READ_SECONDS))
             raise
+        self._stalled_until = float("-inf")
         if key is None:
             self._known.pop(subject, None)
             _remember(self._unknown, subject, now + RETRY_SECONDS)

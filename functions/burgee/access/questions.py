@@ -65,9 +65,13 @@ class Queue:
 
 
 class Question:
-    """One that is being asked. `fault` is what was raised instead of an answer; the asker keeps the answer."""
+    """One that is being asked, since `asked_at` by the asker's clock.
 
-    def __init__(self) -> None:
+    `fault` is what was raised instead of an answer; the asker keeps the answer.
+    """
+
+    def __init__(self, asked_at: float) -> None:
+        self.asked_at = asked_at
         self.fault: Exception | None = None
         self._answered = False
         self._patience_ends: float | None = None
@@ -78,19 +82,20 @@ class Question:
         """Whether it is still waited for."""
         return self._patience_ends is None or now < self._patience_ends
 
-    async def wait(self, seconds: float, now: float) -> None:
-        """Waits for the answer until so many seconds after the first has begun to; `now` is by the asker's clock."""
+    async def wait(self, seconds: float, now: float) -> bool:
+        """Waits until so many seconds after the first has begun to, by the asker's clock; whether it is answered."""
         if not self.patient(now):
-            return
+            return self._answered
         event = asyncio.Event()
         with self._lock:
             if self._answered:
-                return
+                return True
             self._patience_ends = self._patience_ends or now + seconds
             self._waiting.append((asyncio.get_running_loop(), event))
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await event.wait()
+        return self._answered
 
     def finish(self) -> None:
         """Wakes all who wait."""
@@ -110,13 +115,13 @@ class Questions(Generic[Subject]):
         self._open: dict[Subject, Question] = {}
         self._lock = Lock()
 
-    def ask(self, subject: Subject, find: Callable[[], None]) -> Question | None:
+    def ask(self, subject: Subject, find: Callable[[], None], now: float) -> Question | None:
         """Has `find` called behind, unless that is under way for this subject; None where too much is under way."""
         with self._lock:
             question = self._open.get(subject)
             if question is not None:
                 return question
-            question = self._open[subject] = Question()
+            question = self._open[subject] = Question(now)
         if self._queue.put(partial(self._find, subject, question, find)):
             return question
         self._close(subject, question)

@@ -30,7 +30,7 @@ from burgee.releases.plan import Verdict
 from burgee.serving.file_source import FileWatch
 from burgee.serving.serving import Serving
 from burgee.stores import Origin
-from burgee.stores.audit import AuditContext
+from burgee.stores.audit import AuditContext, AuditFilter, latest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -249,10 +249,8 @@ class Follower:
 
 def _rolled_back(store: Store) -> AuditEntry | None:
     """The entry of the rollback that made the live release live; None where it came otherwise."""
-    for entry in store.audit(limit=200):
-        if entry.action.startswith("release."):
-            return entry if entry.action in {"release.rollback", "release.withdraw"} else None
-    return None
+    entry = latest(store, AuditFilter(action="release"))
+    return entry if entry is not None and entry.action in {"release.rollback", "release.withdraw"} else None
 
 
 def _report(made: Plan) -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from burgee.errors import Refused
 from burgee.evaluation.snapshots import payload
+from burgee.numeric import is_number
 from burgee.releases.deploy import CanaryRequest, Consent, OnConflict, apply, rollback
-from burgee.stores.audit import AuditContext, AuditFilter, search
+from burgee.stores.audit import AuditContext, AuditFilter, latest
 from burgee.times import parse_duration
 
 if TYPE_CHECKING:
@@ -59,8 +60,8 @@ def _number(token: str | None) -> int:
 
 def _activated_by(store: Store) -> str | None:
     """The token of the loader that made the live release live; None if it was not a loader."""
-    entries = search(store, AuditFilter(action="release"), limit=1).entries
-    return entries[0].source if entries else None
+    entry = latest(store, AuditFilter(action="release"))
+    return None if entry is None else entry.source
 
 
 def _consent(properties: Mapping[str, Any]) -> Consent:
@@ -80,4 +81,6 @@ def _canary(properties: Mapping[str, Any]) -> CanaryRequest | None:
         share, seconds = float(properties.get("Canary", 0)), parse_duration(properties.get("Bake", "15m"))
     except (TypeError, ValueError) as error:
         raise Refused("invalid-property", f"Canary is a percentage and Bake a time: {error}") from error
+    if not is_number(share):
+        raise Refused("invalid-property", f"Canary is a percentage, not {share}")
     return CanaryRequest(share, seconds) if share else None

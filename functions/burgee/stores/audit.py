@@ -131,3 +131,13 @@ def search(store: Store, wanted: AuditFilter, *, limit: int = 50, cursor: str | 
         if len(page) < PAGE:
             return AuditPage(found, None)
     return AuditPage(found, cursor)
+
+
+def latest(store: Store, wanted: AuditFilter) -> AuditEntry | None:
+    """The newest entry that is wanted, however far back it is; None if there is none."""
+    cursor = None
+    while True:
+        found = search(store, wanted, limit=1, cursor=cursor)
+        if found.entries or found.cursor is None:
+            return found.entries[0] if found.entries else None
+        cursor = found.cursor

@@ -60,7 +60,7 @@ class Tenants:
             from burgee.access.questions import Questions
 
             self._questions = Questions()
-        question = self._questions.ask(tenant, partial(self._read_origins, tenant))
+        question = self._questions.ask(tenant, partial(self._read_origins, tenant), time.monotonic())
         if question is not None:
             await question.wait(PATIENCE_SECONDS, time.monotonic())
         return self._origins.get(tenant, (0.0, frozenset()))[1]
