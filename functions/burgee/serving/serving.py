@@ -169,6 +169,8 @@ class Serving:
             self._poll, self._read = followed.poll, followed.read
         elif source is not None:
             self._poll = self._read = source.poll
+        self.unread = bundled is None and self._poll is not None
+        """Whether nothing has been read yet and nothing was bundled: it serves no flags, and they may exist."""
         self.refresh_seconds = refresh_seconds
         self.patience = patience
         self._clock = clock
@@ -235,6 +237,7 @@ class Serving:
         """Serves what a source has now. Never raises for what the source does."""
         try:
             self._served = poll() or self._served
+            self.unread = False
             self._failure = None
             self._confirmed = self._clock()
         except Exception as error:  # noqa: BLE001 - whatever it is, the last good ruleset serves, and the status has it

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from burgee.errors import Refused, StoreError
 from burgee.records import dataclass
-from burgee.web.exchange import EXCHANGE, GONE, Exchange
+from burgee.web.exchange import EXCHANGE, GONE, Exchange, Need
 from burgee.web.headers import headers, request_id
 from burgee.web.problems import internal, problem, problem_of, refusal
 from burgee.web.protection import body as bodies
@@ -130,9 +130,21 @@ class Front:
             refused = self.access.refusal(exchange, caller)
             if refused is None and self.limiter is not None:
                 refused = self.limiter.refusal(exchange)
+            if refused is None and exchange.serving.unread:
+                refused = await self._unread(exchange)
         if page is not None:
             exchange.headers += await self.cors.headers(exchange, page)
         return refused
+
+    async def _unread(self, exchange: Exchange) -> Reply | None:
+        """The refusal of an evaluation while no flags could be read: it would say that there are none."""
+        if exchange.need not in {Need.EVALUATE, Need.RULES}:
+            return None
+        await self.tenants.read(exchange.caller.tenant)
+        if not exchange.serving.unread:
+            return None
+        detail = "the flags cannot be read now"
+        return refusal(exchange.path, 503, "store-unavailable", detail, (b"retry-after", b"5"))
 
     def _misdirected(self, exchange: Exchange) -> Reply | None:
         if self.origin_secret and not compare_digest(

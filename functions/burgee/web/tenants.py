@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from functools import partial
+from functools import cached_property, partial
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from burgee.errors import StoreError
-from burgee.serving.serving import PATIENCE_SECONDS, Serving
+from burgee.serving.serving import FIRST_PATIENCE_SECONDS, PATIENCE_SECONDS, Serving
 from burgee.stores import Tenant
 
 if TYPE_CHECKING:
@@ -29,7 +29,12 @@ class Tenants:
         self._others: dict[Tenant, Serving] = {}
         self._origins: dict[Tenant, tuple[float, frozenset[str]]] = {}
         self._lock = Lock()
-        self._questions: Questions[Tenant] | None = None
+
+    @cached_property
+    def _questions(self) -> Questions[tuple[str, Tenant]]:
+        from burgee.access.questions import Questions
+
+        return Questions()
 
     def serving(self, tenant: Tenant) -> Serving:
         """The flags of a tenant, followed from now on."""
@@ -49,6 +54,13 @@ class Tenants:
                     self._others[tenant] = found
         return found
 
+    async def read(self, tenant: Tenant) -> None:
+        """Reads flags that were never read, behind; waits for that for as long as a first answer may take."""
+        serving = self.serving(tenant)
+        question = self._questions.ask(("flags", tenant), serving.refresh, time.monotonic())
+        if question is not None:
+            await question.wait(FIRST_PATIENCE_SECONDS, time.monotonic())
+
     def origins(self, tenant: Tenant) -> frozenset[str] | None:
         """The web origins that a tenant allows, if memory knows them; None if the store has to be asked."""
         until, origins = self._origins.get(tenant, (0.0, frozenset()))
@@ -56,11 +68,7 @@ class Tenants:
 
     async def ask_origins(self, tenant: Tenant) -> frozenset[str]:
         """The same from the store; what was known before if that does not answer in time."""
-        if self._questions is None:
-            from burgee.access.questions import Questions
-
-            self._questions = Questions()
-        question = self._questions.ask(tenant, partial(self._read_origins, tenant), time.monotonic())
+        question = self._questions.ask(("origins", tenant), partial(self._read_origins, tenant), time.monotonic())
         if question is not None:
             await question.wait(PATIENCE_SECONDS, time.monotonic())
         return self._origins.get(tenant, (0.0, frozenset()))[1]
