@@ -105,6 +105,8 @@ def flat(commands: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, command in commands.items():
         if hasattr(command, "commands"):
             yield from ((f"{name}-{inner}", sub) for inner, sub in flat(command.commands))
+            if command.invoke_without_command:
+                yield name, command
         else:
             yield name, command
 
@@ -224,7 +226,8 @@ def test_every_kind_of_problem_has_its_section_and_no_other() -> None:
     sections = re.findall(r"^## (\S+)$", page, flags=re.MULTILINE)
     raised = {"override-conflict", "invalid-release"}  # what activating a release can be refused for
     package = ROOT / "functions/burgee"
-    for path in [*package.glob("web/**/*.py"), package / "releases/overrides.py", *package.glob("access/*.py")]:
+    releases = [package / f"releases/{name}.py" for name in ("overrides", "proposals")]
+    for path in [*package.glob("web/**/*.py"), *releases, *package.glob("access/*.py")]:
         source = path.read_text(encoding="utf-8")
         raised |= set(re.findall(r'(?:problem|refusal)\([^()"]*"([a-z-]+)"', source))
         raised |= set(re.findall(r'Refused\(\s*"([a-z-]+)"', source))

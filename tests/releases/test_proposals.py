@@ -6,11 +6,25 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pydantic import ValidationError
 
-from burgee.errors import Conflict, Refused
-from burgee.releases.deploy import Consent, apply, live
-from burgee.releases.proposals import ENDED, NEXT, Edit, Proposal, ProposalState, create, find, listed, mark, withdraw
+from burgee.errors import Conflict, InvalidFlag, Refused
+from burgee.releases.deploy import Consent, apply, live, write
+from burgee.releases.overrides import lay
+from burgee.releases.plan import Verdict
+from burgee.releases.proposals import (
+    ENDED,
+    NEXT,
+    Edit,
+    Proposal,
+    ProposalState,
+    create,
+    find,
+    last_run,
+    listed,
+    mark,
+    note_run,
+    withdraw,
+)
 from burgee.stores import Origin, Put, Shelf
 from burgee.stores.audit import AuditContext
 
@@ -45,12 +59,13 @@ def test_a_proposal_comes_back_as_it_was_made_and_changes_nothing_that_is_served
     second = create(any_store, edit, "Two arms", act(now=NOW + 1))
     third = create(any_store, Edit("new", ON), "A new one", act(now=NOW + 2))
     fourth = create(any_store, Edit("a", absent=True), "Out", act(now=NOW + 3))
-    assert listed(any_store) == [fourth, third, second, first]
+    assert listed(any_store, NOW) == [fourth, third, second, first]
     assert json.dumps(find(any_store, second.id).edit.set) == json.dumps(edit.set)
     assert (first.state, first.author, first.why, third.base_digest) == (WAITING, "ada", "orders fail", None)
     assert any_store.state() == before
     entry = any_store.audit()[3]
-    assert (entry.action, entry.flag, entry.before, entry.after) == ("proposal.create", "a", ON, {"status": False})
+    said = {"id": first.id, "set": {"status": False}, "unset": [], "absent": False, "title": "Switch it off"}
+    assert (entry.action, entry.flag, entry.before, entry.after) == ("proposal.create", "a", None, said)
 
 
 def test_a_proposal_whose_flag_has_changed_since_says_so(any_store: Store) -> None:
@@ -71,7 +86,11 @@ def test_a_proposal_whose_flag_has_changed_since_says_so(any_store: Store) -> No
         (Edit("new", absent=True), "Git says so already"),
         (Edit("a", {"status": False}, absent=True), "no keys"),
         (Edit("a", unset=("owner",)), "does not say owner"),
-        (Edit("a", {"rules": [{"when": {"segment": "none"}, "serve": "on"}], "default": {"serve": "off"}}), "served"),
+        (
+            Edit("a", {"rules": [{"when": {"segment": "none"}, "serve": "on"}], "default": {"serve": "off"}}),
+            "segment",
+        ),
+        (Edit("b", absent=True), "unknown-flag"),
         (Edit("a", {"description": "x" * 100_001}), "100,000 bytes"),
     ],
 )
@@ -79,20 +98,69 @@ def test_what_cannot_be_written_is_refused_at_once(any_store: Store, edit: Edit,
     release(any_store, a={"status": True, "requires": [{"flag": "b", "variant": "on"}]}, b=ON)
     with pytest.raises(Refused, match=why):
         create(any_store, edit if edit.flag != "a" or edit.set != ON else Edit("b", ON), "Title", act())
-    assert listed(any_store) == []
+    assert listed(any_store, NOW) == []
 
 
 def test_what_is_not_in_the_grammar_is_refused_with_its_place(any_store: Store) -> None:
     release(any_store, a=ON)
-    with pytest.raises(ValidationError, match="rollout_percentage"):
+    with pytest.raises(InvalidFlag, match="rollout_percentage: percentage-range"):
         proposed(any_store, rollout_percentage=101)
 
 
-@pytest.mark.parametrize("title", ["", "  ", "x" * 201, "two\nlines"])
+@pytest.mark.parametrize("title", ["x" * 201, "two\nlines", "an\x1bescape"])
 def test_a_title_is_one_line(any_store: Store, title: str) -> None:
     release(any_store, a=ON)
     with pytest.raises(Refused, match="title"):
         create(any_store, Edit("a", {"status": False}), title, act())
+
+
+def test_a_title_is_made_up_where_none_is_given(any_store: Store) -> None:
+    release(any_store, a={"status": True, "owner": "x"})
+    edits = [Edit("a", {"rollout_percentage": 5}, ("owner",)), Edit("a", absent=True)]
+    titles = [create(any_store, edit, "", act(now=NOW + number)).title for number, edit in enumerate(edits)]
+    assert titles == ["Change rollout percentage, owner of a", "Remove a"]
+
+
+def test_a_proposal_says_why(any_store: Store) -> None:
+    release(any_store, a=ON)
+    with pytest.raises(Refused, match="says why"):
+        create(any_store, Edit("a", {"status": False}), "", act()._replace(reason=" "))
+
+
+def test_what_ended_long_ago_is_not_listed_and_what_is_kept_is_bounded(
+    any_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("burgee.releases.proposals.MAX_KEPT", 2)
+    release(any_store, a=ON)
+    for number in range(2):
+        withdraw(any_store, proposed(any_store, now=NOW + number).id, act("proposal.withdraw"))
+    with pytest.raises(Refused, match="are kept"):
+        proposed(any_store, now=NOW + 2)
+    assert listed(any_store, NOW + 91 * 86_400) == []
+    proposed(any_store, now=NOW + 91 * 86_400)
+
+
+def test_a_run_is_noted_and_is_no_proposal(any_store: Store) -> None:
+    assert last_run(any_store) is None
+    note_run(any_store, NOW, 900.0)
+    note_run(any_store, NOW + 60, 900.0)
+    run = last_run(any_store)
+    assert run is not None
+    assert run.next() == NOW + 960
+    assert listed(any_store, NOW) == []
+    with pytest.raises(Refused, match="no proposal"):
+        find(any_store, "run")
+
+
+def test_a_proposal_since_hides_no_override_that_was_kept_against_git(any_store: Store) -> None:
+    release(any_store, a=ON)
+    write(any_store, lambda state, git: lay(state, git, "a", {"status": False}, act("override.set")))
+    release(any_store, a={**ON, "owner": "x"})
+    proposed(any_store, owner="y")
+    snapshot = live(any_store)[1]
+    made = apply(any_store, snapshot, Origin(), act("release.activate"), Consent("discard"))
+    assert [one.override.flag for one in made.having(Verdict.CONFLICT)] == ["a"]
+    assert any_store.state().overrides == {}
 
 
 def test_as_many_as_wait_or_are_open_are_bounded(any_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +168,7 @@ def test_as_many_as_wait_or_are_open_are_bounded(any_store: Store, monkeypatch: 
     release(any_store, a=ON)
     first, second = proposed(any_store), proposed(any_store, now=NOW + 1)
     mark(any_store, second.id, OPENED, NOW, address="https://example.com/1")
-    with pytest.raises(Refused, match="withdraw some"):
+    with pytest.raises(Refused, match="close some"):
         proposed(any_store, now=NOW + 2)
     withdraw(any_store, first.id, act("proposal.withdraw"))
     proposed(any_store, now=NOW + 3)

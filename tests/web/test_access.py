@@ -33,7 +33,8 @@ FLAGS: dict[str, Any] = {
     "needs": {"status": True, "client": True, "requires": [{"flag": "secret", "variant": "on"}]},
 }
 # What each operation takes, said a second time and by hand: a route that is not here fails the tests.
-EVALUATES, RULES, READS, WRITES, RELEASES, KEEPS = "evaluate", "rules", "read", "write", "release", "keys"
+EVALUATES, RULES, READS, PROPOSES = "evaluate", "rules", "read", "propose"
+WRITES, RELEASES, KEEPS = "write", "release", "keys"
 NEEDS = {
     "GET /health": None,
     "GET /users/{user_id}/flags": EVALUATES,
@@ -49,6 +50,11 @@ NEEDS = {
     "DELETE /flags/{flag_name}": WRITES,
     "POST /flags/{flag_name}/kill": WRITES,
     "POST /flags/{flag_name}/unkill": WRITES,
+    "GET /proposals": READS,
+    "POST /proposals": PROPOSES,
+    "GET /proposals/{proposal_id}": READS,
+    "GET /proposals/{proposal_id}/effect": READS,
+    "DELETE /proposals/{proposal_id}": PROPOSES,
     "GET /overrides": READS,
     "DELETE /overrides/{flag_name}": WRITES,
     "GET /releases": READS,
@@ -64,10 +70,11 @@ NEEDS = {
 BODIES = {
     "POST /flags": {"flag_name": "made"},
     "PUT /flags/{flag_name}": {"status": False},
+    "POST /proposals": {"flag_name": "open", "owner": "web"},
     "POST /keys": {"kind": "client", "name": "made"},
     "PUT /settings": {"cors_origins": []},
 }
-SAMPLES = {"version": "1", "key_id": "0123456789abcdef"}
+SAMPLES = {"version": "1", "key_id": "0123456789abcdef", "proposal_id": "1795500000000-01234567"}
 
 
 class Who(NamedTuple):
@@ -80,7 +87,7 @@ class Who(NamedTuple):
 
 def callers(store: SqliteStore) -> list[Who]:
     """Every kind of caller."""
-    read, write, activate = Scope.READ, Scope.WRITE, Scope.RELEASE
+    read, propose, write, activate = Scope
     made = create(store, Kind.ADMIN, "whole", act(), ALL)
     guess = made.token[:-64] + "0" * 64
     nobody: dict[str, dict[str, Any]] = {
@@ -106,9 +113,15 @@ def callers(store: SqliteStore) -> list[Who]:
         ("server", token(store, Kind.SERVER), {EVALUATES, RULES}),
         ("admin", token(store, Kind.ADMIN), {READS, EVALUATES, RULES}),
     ]
-    allowed = {read: {READS, EVALUATES, RULES}, write: {WRITES}, activate: {RELEASES}}
-    for scopes in [(read,), (write,), (activate,), (read, write), (read, activate), (write, activate), ALL]:
-        may = set().union(*(allowed[scope] for scope in scopes)) | ({KEEPS} if scopes == ALL else set())
+    allowed = {
+        read: {READS, EVALUATES, RULES},
+        propose: {PROPOSES},
+        write: {WRITES, PROPOSES},
+        activate: {RELEASES},
+    }
+    pairs = [(read, propose), (read, write), (read, activate), (write, activate)]
+    for scopes in [(read,), (propose,), (write,), (activate,), *pairs, (read, propose, activate), ALL, tuple(Scope)]:
+        may = set().union(*(allowed[scope] for scope in scopes)) | ({KEEPS} if {*ALL} <= {*scopes} else set())
         somebody.append((f"admin {'+'.join(scopes)}", token(store, Kind.ADMIN, *scopes), may))
     for name, secret, may in somebody:
         found.append(Who(name, bearer(secret), frozenset(may)))
@@ -162,7 +175,7 @@ def test_every_route_lets_in_exactly_who_may(store: SqliteStore) -> None:
             if told.status_code in {401, 403}:
                 assert told.json().get("detail") or told.json().get("errorDetails"), case
             cells += 1
-    assert cells == len(NEEDS) * 37
+    assert cells == len(NEEDS) * 45
 
 
 def test_nobody_changes_anything_by_being_refused(store: SqliteStore) -> None:

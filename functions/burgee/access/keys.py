@@ -49,9 +49,10 @@ class Kind(StrEnum):
 
 
 class Scope(StrEnum):
-    """What an admin key may do; with all three also keep keys and settings."""
+    """What an admin key may do; one that reads, writes and releases also keeps keys and settings."""
 
     READ = "read"
+    PROPOSE = "propose"
     WRITE = "write"
     RELEASE = "release"
 

@@ -8,7 +8,18 @@ from typing import Annotated
 
 import typer
 
-from burgee.cli.commands import deploy, diff, experiment, importing, keys, lint, local, project, upkeep
+from burgee.cli.commands import (
+    deploy,
+    diff,
+    experiment,
+    importing,
+    keys,
+    lint,
+    local,
+    project,
+    proposals,
+    upkeep,
+)
 from burgee.cli.render import output
 from burgee.errors import BurgeeError, FlagFileError
 from burgee.version import __version__
@@ -26,6 +37,7 @@ local.register(app)
 diff.register(app)
 lint.register(app)
 deploy.register(app)
+proposals.register(app)
 upkeep.register(app)
 experiment.register(app)
 keys.register(app)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
 from burgee.cli.completion import complete_environments, complete_flags
-from burgee.errors import Refused
+from burgee.errors import FlagFileError, Refused
 from burgee.times import parse_duration
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def unknown_flag(flag: str, known: Iterable[str], also: str = "") -> Refused:
     return Refused("unknown-flag", f"there is no flag {flag!r}{f' ({hint})' if hint else ''}{also}")
 
 
-def _not_blank(context: typer.Context, option: typer.CallbackParam, value: str) -> str:
+def not_blank(context: typer.Context, option: typer.CallbackParam, value: str) -> str:
     """A reason that is given says something; one that may be left out is left out."""
     source = context.get_parameter_source(option.name or "")
     if source is not None and source.name != "DEFAULT" and not value.strip():
@@ -74,7 +74,7 @@ def _not_blank(context: typer.Context, option: typer.CallbackParam, value: str) 
     return value
 
 
-Reason: TypeAlias = Annotated[str, typer.Option("--reason", callback=_not_blank, help="Why, for the audit log.")]
+Reason: TypeAlias = Annotated[str, typer.Option("--reason", callback=not_blank, help="Why, for the audit log.")]
 
 
 def duration(text: str, option: str) -> float:
@@ -116,3 +116,21 @@ def moment(at: str | None, option: str = "--at") -> float | None:
         return None if at is None else parse_time(at)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint=option) from error
+
+
+def definition_keys(pairs: list[str]) -> dict[str, Any]:
+    """The keys of a flag that `KEY=VALUE` arguments say, values in YAML; None for one to take away."""
+    from burgee.flagfile.yaml_reader import Document
+
+    changes = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise typer.BadParameter(f"{pair!r} is not KEY=VALUE")
+        document = Document(key, value.encode())
+        if document.problems:
+            raise FlagFileError(document.problems)
+        if document.blanks or not document.places:
+            raise typer.BadParameter(f"{pair!r} leaves a value out; {key}=null takes the key away")
+        changes[key] = document.value
+    return changes

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from burgee.errors import Refused
+from burgee.errors import FlagFileError, Refused
 from burgee.evaluation.snapshots import definition_digest
 from burgee.flagfile.compile import compile_file
 from burgee.flagfile.environments import definition
@@ -49,6 +49,22 @@ def write_back(path: Path, environment: str | None, wanted: Mapping[str, Definit
             file.write_bytes(data)
         raise
     return run_tests(Source(path))[1]
+
+
+def write_each(
+    path: Path, environment: str | None, wanted: Mapping[str, Definition | None]
+) -> tuple[dict[str, str], list[Problem]]:
+    """Edits a flag file in place; why a flag could not be written, which blocks no other, and tests that fail now."""
+    refused: dict[str, str] = {}
+    try:
+        return refused, write_back(path, environment, wanted)
+    except (Refused, FlagFileError):
+        for flag, definition_wanted in wanted.items():
+            try:
+                write_back(path, environment, {flag: definition_wanted})
+            except (Refused, FlagFileError) as error:
+                refused[flag] = str(error)
+    return refused, run_tests(Source(path))[1]
 
 
 def _verify(path: Path, environment: str | None, wanted: Mapping[str, Definition | None]) -> None:

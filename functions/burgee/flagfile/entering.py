@@ -44,6 +44,14 @@ def entered(name: str, wanted: Mapping[str, Any], snapshot: Snapshot) -> Definit
     return definition
 
 
+def require_unneeded(name: str, snapshot: Snapshot) -> None:
+    """InvalidFlag with every fault that a snapshot has without a flag alone: others that require it."""
+    after = {**snapshot, "flags": {flag: one for flag, one in snapshot["flags"].items() if flag != name}}
+    new = _without(_faults_with(after, name), _faults_with(snapshot, name))
+    if new:
+        raise InvalidFlag(name, new)
+
+
 def stored_faults(snapshot: Snapshot) -> list[Fault]:
     """What would be refused today of a snapshot that was released before, and is served all the same."""
     found = [fault for name, definition in snapshot["flags"].items() for fault in grammar_faults(name, definition)]

@@ -167,11 +167,21 @@ def _contradicted(store: Store, made: Plan, consent: Consent) -> Plan:
         return made
 
     def again(standing: Standing) -> Standing:
-        latest = store.audit(limit=1, flag=standing.override.flag)
-        kept = standing.verdict is Verdict.KEPT and bool(latest) and latest[0].action == KEEP
+        kept = standing.verdict is Verdict.KEPT and _latest(store, standing.override.flag) == KEEP
         return replace(standing, verdict=Verdict.CONFLICT) if kept else standing
 
     return replace(made, standings=[again(standing) for standing in made.standings])
+
+
+def _latest(store: Store, flag: str) -> str | None:
+    """The audit action of the latest change of what is served of a flag; proposals change nothing."""
+    cursor = None
+    while page := store.audit(limit=20, before=cursor, flag=flag):
+        for entry in page:
+            if not entry.action.startswith("proposal."):
+                return entry.action
+        cursor = page[-1].id
+    return None
 
 
 def _canary(made: Plan, act: AuditContext, consent: Consent) -> Canary | None:

@@ -32,15 +32,7 @@ def served(state: State, snapshot: Snapshot, flag: str, now: float) -> Definitio
 
 def laid_over(snapshot: Snapshot, overrides: Iterable[Override], now: float) -> Snapshot:
     """A release's snapshot with the overrides in force written into it."""
-    flags = dict(snapshot["flags"])
-    for override in overrides:
-        if not override.in_force(now):
-            continue
-        if override.definition is None:
-            flags.pop(override.flag, None)
-        else:
-            flags[override.flag] = override.definition
-    return {**snapshot, "flags": flags}
+    return with_flags(snapshot, {one.flag: one.definition for one in overrides if one.in_force(now)})
 
 
 def changed(state: State, change: Change) -> list[Override]:
@@ -102,22 +94,35 @@ def lay(  # noqa: PLR0913 - the state and the snapshot, and what is to become of
         message = f"{flag}: Git has given the name up; old code may still ask for it; --reuse or ?reuse=true takes it"
         raise Refused("name-retired", message)
     before = served(state, snapshot, flag, act.now)
-    live = laid_over(snapshot, state.overrides.values(), act.now)
-    after = None if wanted is None else entered(flag, wanted, live)
+    after = admitted(flag, wanted, laid_over(snapshot, state.overrides.values(), act.now))
     git = snapshot["flags"].get(flag)
     entry = act.entry(flag=flag, before=before, after=after, release=state.pointer.version)
-    laid = dict(state.overrides)
-    previous = laid.pop(flag, None)
+    previous = state.overrides.get(flag)
     change = Change(lift=[flag], audit=[entry])
     same = definition_digest(after) == definition_digest(git)
     if not same or state.pointer.canary_at(act.now):
         moment = format_time(act.now)
         created = previous.created_at if previous and previous.definition is not None else moment
-        laid[flag] = Override(flag, after, act.author, act.reason, created, moment, act.until, definition_digest(git))
+        override = Override(flag, after, act.author, act.reason, created, moment, act.until, definition_digest(git))
         settled = {flag: settled_digest(after)} if same else {}
-        change = Change(lay=[laid[flag]], settled=settled, audit=[entry])
-    broken = Ruleset(snapshot, laid.values()).check([flag]).get(flag)
-    # A flag that an older version let in, and that cannot be served, can be killed all the same.
-    if broken is not None and broken != Ruleset(snapshot, state.overrides.values()).check([flag]).get(flag):
-        raise Refused("invalid-flag", f"{flag} cannot be served: {broken}")
+        change = Change(lay=[override], settled=settled, audit=[entry])
     return change
+
+
+def admitted(flag: str, wanted: Mapping[str, Any] | None, around: Snapshot) -> Definition | None:
+    """A definition in the form that releases hold, checked with the flags that it joins; None for a flag that goes.
+
+    Raises InvalidFlag with everything that is wrong with it, Refused where it cannot be served all the same.
+    """
+    after = None if wanted is None else entered(flag, wanted, around)
+    broken = Ruleset(with_flags(around, {flag: after})).check([flag]).get(flag)
+    # A flag that an older version let in, and that cannot be served, can be killed all the same.
+    if broken is not None and broken != Ruleset(around).check([flag]).get(flag):
+        raise Refused("invalid-flag", f"{flag} cannot be served: {broken}")
+    return after
+
+
+def with_flags(snapshot: Snapshot, wanted: Mapping[str, Definition | None]) -> Snapshot:
+    """A snapshot in which some flags are as given, None for absent."""
+    flags = {**snapshot["flags"], **wanted}
+    return {**snapshot, "flags": {flag: definition for flag, definition in flags.items() if definition is not None}}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from burgee.evaluation.ruleset import Ruleset
 from burgee.evaluation.snapshots import definition_digest, payload
+from burgee.releases.merging import has_caught_up
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +23,7 @@ class Verdict(StrEnum):
     """What becomes of an override at a deploy."""
 
     ABSORBED = "absorbed"
-    """Git now says the same: the override goes."""
+    """Git now says the same, or of each key that the override changed: the override goes."""
     KEPT = "kept"
     """Git says what it said when the override was laid: the override stays."""
     CONFLICT = "conflict"
@@ -83,7 +84,7 @@ def plan(state: State, current: Snapshot, wanted: Snapshot, now: float, *, rollb
     # An override that a canary caught up with stays for the users of its base; after the canary it says nothing new.
     settled = {} if canary or rollback else state.settled
     standings = [
-        _standing(override, after.get(name), settled.get(name), now, rollback=rollback)
+        _standing(override, before.get(name), after.get(name), settled.get(name), now, rollback=rollback)
         for name, override in state.overrides.items()
     ]
     stay = [s.override for s in standings if s.verdict in {Verdict.KEPT, Verdict.CONFLICT}]
@@ -120,8 +121,14 @@ def settled_digest(definition: Definition | None) -> str:
     return str(definition_digest(definition))
 
 
-def _standing(
-    override: Override, git: Definition | None, settled: str | None, now: float, *, rollback: bool
+def _standing(  # noqa: PLR0913 - an override, what it is compared with, and when
+    override: Override,
+    live: Definition | None,
+    git: Definition | None,
+    settled: str | None,
+    now: float,
+    *,
+    rollback: bool,
 ) -> Standing:
     if not override.in_force(now):
         return Standing(override, Verdict.EXPIRED, git)
@@ -131,7 +138,21 @@ def _standing(
         return Standing(override, Verdict.KEPT if rollback else Verdict.ABSORBED, git)
     if settled == settled_digest(override.definition):
         return Standing(override, Verdict.ABSORBED, git)
-    return Standing(override, Verdict.KEPT if digest == override.base_digest else Verdict.CONFLICT, git)
+    if digest == override.base_digest:
+        return Standing(override, Verdict.KEPT, git)
+    return Standing(
+        override, Verdict.ABSORBED if not rollback and _written(override, live, git) else Verdict.CONFLICT, git
+    )
+
+
+def _written(override: Override, live: Definition | None, git: Definition | None) -> bool:
+    """Whether Git has the keys that the override changed, as after `burgee pull`, whatever else it changed.
+
+    What the override was laid over is known where that is still live.
+    """
+    if override.definition is None or git is None or definition_digest(live) != override.base_digest:
+        return False
+    return has_caught_up(live or {}, override.definition, git)
 
 
 def _keys(before: Definition, after: Definition) -> dict[str, tuple[Any, Any]]:

@@ -12,12 +12,14 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pydantic import ValidationError
+
 from burgee.errors import Conflict, Refused
-from burgee.evaluation.ruleset import Ruleset
 from burgee.evaluation.snapshots import definition_digest
+from burgee.flagfile.entering import require_unneeded
 from burgee.flagfile.grammar import normalise
-from burgee.model import Override
 from burgee.releases.deploy import live
+from burgee.releases.overrides import admitted, with_flags
 from burgee.stores import Put, Shelf
 from burgee.times import format_time, parse_time
 
@@ -30,12 +32,17 @@ if TYPE_CHECKING:
 
 MAX_OPEN = 200
 """As many proposals of a tenant wait or are open at once."""
+MAX_KEPT = 1_000
+"""As many are kept at once, with those that have ended."""
 MAX_BYTES = 100_000
 """An edit is no longer than this as JSON: it is one record of the store."""
 MAX_TITLE = 200
+MAX_NOTE = 500
 ENDED_SECONDS = 90 * 86_400
 """A proposal that is merged or closed is listed for as long."""
 ATTEMPTS = 5
+_RUN = "run"
+"""The id of the one record that is no proposal."""
 
 
 class ProposalState(StrEnum):
@@ -62,6 +69,17 @@ NEXT: dict[ProposalState, frozenset[ProposalState]] = {
 """What may follow each state: a closed proposal is not opened again."""
 
 
+class Standing(StrEnum):
+    """How a proposal stands to what Git says of its flag now."""
+
+    FITS = "fits"
+    """As when it was made."""
+    DONE = "done"
+    """Git says so already."""
+    OUTDATED = "outdated"
+    """Git says something else than when it was made."""
+
+
 class Edit(NamedTuple):
     """Keys of one flag to set and to unset, in the grammar of flags.yaml; `absent` takes the flag out."""
 
@@ -75,6 +93,17 @@ class Edit(NamedTuple):
         if self.absent:
             return None
         return {**{key: value for key, value in (git or {}).items() if key not in self.unset}, **self.set}
+
+
+class Run(NamedTuple):
+    """A run of the pipeline that opens proposals: when it was (RFC 3339), and how often there is one, in seconds."""
+
+    at: str
+    every: float | None = None
+
+    def next(self) -> float | None:
+        """When the next one is to be expected, in epoch seconds; None where that is not known."""
+        return None if self.every is None else parse_time(self.at) + self.every
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,66 +123,141 @@ class Proposal:
     updated_at: str
     state: ProposalState = ProposalState.WAITING
     address: str | None = None
+    note: str | None = None
+    """Why there is no pull request yet, where a pipeline could not open one."""
+
+    def standing(self, git: Definition | None) -> Standing:
+        """How the edit stands to what Git says of its flag."""
+        if definition_digest(git) == self.base_digest:
+            return Standing.FITS
+        after = self.edit.applied(git)
+        try:
+            said = definition_digest(None if after is None else normalise(after))
+        except ValidationError:
+            return Standing.OUTDATED
+        return Standing.DONE if said == definition_digest(git) else Standing.OUTDATED
 
     def seen_from(self, snapshot: Snapshot) -> Proposal:
         """The proposal as a release shows it: outdated where its flag has changed since and it is not opened yet."""
-        changed = definition_digest(snapshot["flags"].get(self.edit.flag)) != self.base_digest
+        changed = self.standing(snapshot["flags"].get(self.edit.flag)) is Standing.OUTDATED
         if self.state is ProposalState.WAITING and changed:
             return replace(self, state=ProposalState.OUTDATED)
         return self
 
 
-def create(store: Store, edit: Edit, title: str, act: AuditContext) -> Proposal:
-    """A proposal against what Git says in the live release; the reason of the act is its why.
+def draft(store: Store, edit: Edit, title: str, act: AuditContext) -> Proposal:
+    """A proposal against what Git says in the live release, which is not in the store yet; the reason is its why.
 
-    Raises pydantic.ValidationError where the edited flag is not in the grammar, Refused where it cannot be served,
-    where nothing would change, or where too many proposals wait.
+    Raises InvalidFlag with everything that the edit makes wrong, Refused where it cannot be served, where nothing
+    would change, or where too many proposals are there already.
     """
-    title = title.strip()
-    if not title or len(title) > MAX_TITLE or "\n" in title:
+    title = title.strip() or titled(edit)
+    if len(title) > MAX_TITLE or not title.isprintable():
         raise Refused("invalid-proposal", f"a title is one line of 1 to {MAX_TITLE} characters")
+    if not act.reason.strip():
+        raise Refused("reason-required", "a proposal says why")
     if len(json.dumps(edit)) > MAX_BYTES:
         raise Refused("invalid-proposal", f"an edit has at most {MAX_BYTES:,} bytes as JSON: write it in the file")
     _, snapshot = live(store)
-    git: Definition | None = snapshot["flags"].get(edit.flag)
-    _insist(edit, git, snapshot)
-    if sum(one.state not in ENDED for one in listed(store)) >= MAX_OPEN:
-        raise Refused("too-many-proposals", f"{MAX_OPEN} proposals wait or are open; withdraw some")
+    git = require_admitted(edit, snapshot)
+    there = listed(store, act.now)
+    if sum(one.state not in ENDED for one in there) >= MAX_OPEN or len(there) >= MAX_KEPT:
+        raise Refused(
+            "too-many-proposals", f"{MAX_OPEN} proposals wait or are open, or {MAX_KEPT:,} are kept; close some"
+        )
     moment = format_time(act.now)
     key = f"{int(act.now * 1000):013d}-{secrets.token_hex(4)}"
-    made = Proposal(key, edit, title, act.reason, act.author, definition_digest(git), moment, moment)
-    entry = act.entry(flag=edit.flag, before=git, after=edit.applied(git))
-    store.keep([_put(None, made), *act.puts], [entry])
+    return Proposal(key, edit, title, act.reason, act.author, definition_digest(git), moment, moment)
+
+
+def keep(store: Store, made: Proposal, act: AuditContext) -> None:
+    """Puts a drafted proposal into the store."""
+    after = {"set": made.edit.set, "unset": made.edit.unset, "absent": made.edit.absent, "title": made.title}
+    store.keep([_put(None, made), *act.puts], [act.entry(flag=made.edit.flag, after={"id": made.id, **after})])
+
+
+def create(store: Store, edit: Edit, title: str, act: AuditContext) -> Proposal:
+    """A proposal that the store has from now on; raises what `draft` does."""
+    made = draft(store, edit, title, act)
+    keep(store, made, act)
     return made
+
+
+def titled(edit: Edit) -> str:
+    """The title of an edit that was given none."""
+    if edit.absent:
+        return f"Remove {edit.flag}"[:MAX_TITLE]
+    keys = ", ".join(key.replace("_", " ") for key in (*edit.set, *edit.unset))
+    return f"Change {keys} of {edit.flag}"[:MAX_TITLE]
+
+
+def require_admitted(edit: Edit, snapshot: Snapshot) -> Definition | None:
+    """What a snapshot says of the edited flag, None where it has no such; Refused where it cannot be edited so."""
+    git: Definition | None = snapshot["flags"].get(edit.flag)
+    if edit.absent and (edit.set or edit.unset):
+        raise Refused("invalid-proposal", "a flag that is taken out has no keys to set or to unset")
+    missing = [key for key in edit.unset if key not in (git or {})]
+    if missing:
+        raise Refused("invalid-proposal", f"{edit.flag}: Git does not say {', '.join(missing)}")
+    after = admitted(edit.flag, edit.applied(git), snapshot)
+    if definition_digest(after) == definition_digest(git):
+        raise Refused("unchanged", f"{edit.flag}: Git says so already")
+    if edit.absent:
+        require_unneeded(edit.flag, snapshot)
+    return git
 
 
 def find(store: Store, key: str) -> Proposal:
     """One proposal; Refused if there is none."""
-    record = store.find(Shelf.PROPOSALS, key)
+    record = None if key == _RUN else store.find(Shelf.PROPOSALS, key)
     if record is None:
         raise Refused("not-found", f"there is no proposal {key!r}")
     return _load(record)
 
 
-def listed(store: Store) -> list[Proposal]:
-    """The tenant's proposals, newest first."""
+def listed(store: Store, now: float) -> list[Proposal]:
+    """The tenant's proposals, newest first, without those that ended long ago."""
     records = store.shelf(Shelf.PROPOSALS)
-    return [_load(records[key]) for key in sorted(records, reverse=True)]
+    found = (_load(records[key]) for key in sorted(records, reverse=True) if key != _RUN)
+    return [one for one in found if one.state not in ENDED or now < parse_time(one.updated_at) + ENDED_SECONDS]
+
+
+def last_run(store: Store) -> Run | None:
+    """When a pipeline looked at the proposals last; None before the first time."""
+    record = store.find(Shelf.PROPOSALS, _RUN)
+    return None if record is None else Run(record["at"], record["every"])
+
+
+def note_run(store: Store, now: float, every: float | None) -> None:
+    """Notes that a pipeline looks at the proposals now, and does so every so many seconds, if that is known."""
+    store.keep([Put(Shelf.PROPOSALS, _RUN, Run(format_time(now), every)._asdict(), blind=True)])
 
 
 def withdraw(store: Store, key: str, act: AuditContext) -> Proposal:
     """Closes a proposal that has no pull request yet; Refused where it has one, or has ended."""
     before = find(store, key)
-    if before.state not in {ProposalState.WAITING, ProposalState.OUTDATED}:
-        where = f": close {before.address}" if before.state is ProposalState.OPENED else ""
-        raise Refused("not-waiting", f"the proposal is {before.state}{where}")
+    require_waiting(before)
     after = replace(before, state=ProposalState.CLOSED, updated_at=format_time(act.now))
     entry = act.entry(flag=before.edit.flag, before={"state": before.state}, after={"state": after.state})
     store.keep([_put(before, after), *act.puts], [entry])
     return after
 
 
-def mark(store: Store, key: str, state: ProposalState, now: float, *, address: str | None = None) -> Proposal:
+def require_waiting(made: Proposal) -> None:
+    """Refused for a proposal that has a pull request, or has ended."""
+    if made.state not in {ProposalState.WAITING, ProposalState.OUTDATED} or made.address is not None:
+        where = f": close {made.address}" if made.address is not None else ""
+        raise Refused("not-waiting", f"the proposal is {made.state}{where}")
+
+
+def merged(edit: Edit, served: Snapshot, git: Snapshot) -> Snapshot:
+    """What is served once an edit of Git's flag is released, and no override of that flag is left."""
+    return with_flags(served, {edit.flag: edit.applied(git["flags"].get(edit.flag))})
+
+
+def mark(  # noqa: PLR0913 - a proposal and what became of it
+    store: Store, key: str, state: ProposalState, now: float, *, address: str | None = None, note: str | None = None
+) -> Proposal:
     """Writes back what became of a proposal, and where its pull request is; the same again changes nothing.
 
     One write of one record, without an audit entry, so that who may write proposals alone can do it. Refused where
@@ -161,7 +265,7 @@ def mark(store: Store, key: str, state: ProposalState, now: float, *, address: s
     """
     for attempt in range(ATTEMPTS):
         before = find(store, key)
-        after = replace(before, state=state, address=address or before.address)
+        after = replace(before, state=state, address=address or before.address, note=note and note[:MAX_NOTE])
         if after == before:
             return before
         if state is not before.state and state not in NEXT[before.state]:
@@ -177,21 +281,6 @@ def mark(store: Store, key: str, state: ProposalState, now: float, *, address: s
         else:
             return after
     raise AssertionError("the last attempt answers or raises")
-
-
-def _insist(edit: Edit, git: Definition | None, snapshot: Snapshot) -> None:
-    wanted = edit.applied(git)
-    if edit.absent and (edit.set or edit.unset):
-        raise Refused("invalid-proposal", "a flag that is taken out has no keys to set or to unset")
-    missing = [key for key in edit.unset if key not in (git or {})]
-    if missing:
-        raise Refused("invalid-proposal", f"{edit.flag}: Git does not say {', '.join(missing)}")
-    after = None if wanted is None else normalise(wanted)
-    if definition_digest(after) == definition_digest(git):
-        raise Refused("unchanged", f"{edit.flag}: Git says so already")
-    broken = Ruleset(snapshot, [Override(edit.flag, after, "", "", "", "")]).check()
-    if broken:
-        raise Refused("invalid-flag", "; ".join(f"{flag} cannot be served: {why}" for flag, why in broken.items()))
 
 
 def _put(before: Proposal | None, after: Proposal) -> Put:

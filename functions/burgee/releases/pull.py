@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from burgee.evaluation.snapshots import definition_digest, load_snapshot
+from burgee.releases.merging import merge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -53,7 +53,7 @@ def pulled(
             if before is None or said is None or git is None:
                 found.refused[flag] = "the file has changed since the override was laid; clear it, or lay it again"
                 continue
-            merged, clash = _merged(before, said, git)
+            merged, clash = merge(before, said, git)
             if clash:
                 names = ", ".join(clash)
                 found.refused[flag] = (
@@ -87,16 +87,3 @@ def _read(
     for version in left:
         held.append(load_snapshot(store.payload(version))["flags"])
         yield held[-1]
-
-
-def _merged(before: Definition, said: Definition, git: Definition) -> tuple[Definition, list[str]]:
-    """The file's definition with the keys that an override changed, and the keys that both changed differently."""
-    keys = list(dict.fromkeys([*before, *said, *git]))
-    changed = [key for key in keys if not _same(key, before, said)]
-    clash = [key for key in changed if not _same(key, before, git) and not _same(key, said, git)]
-    merged = {key: value for key, value in git.items() if key not in changed or key in said}
-    return merged | {key: said[key] for key in changed if key in said}, clash
-
-
-def _same(key: str, one: Definition, other: Definition) -> bool:
-    return (key in one) == (key in other) and json.dumps(one.get(key)) == json.dumps(other.get(key))

@@ -14,7 +14,7 @@ from burgee.web.exchange import Need, Route
 from burgee.web.front import Front, Setup
 from burgee.web.openapi import describe
 from burgee.web.responses import HANDLERS
-from burgee.web.routes import flags, keys, releases
+from burgee.web.routes import flags, keys, proposals, releases
 from burgee.web.routes.experiments import report_routes
 from burgee.web.routing import Routes
 from burgee.web.tenants import Tenants
@@ -49,7 +49,7 @@ def create_app(store: Store, serving: Serving, setup: Setup | None = None, repor
         exception_handlers=HANDLERS,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # it would record paths, which name users
     )
-    routers = (flags.router, releases.router, keys.router)
+    routers = (flags.router, proposals.router, releases.router, keys.router)
     for router in routers:
         app.include_router(router)
     own = (*EVALUATION_ROUTES, *(report_routes(reports) if reports is not None else ()))

@@ -38,6 +38,7 @@ class Need(StrEnum):
     EVALUATE = "evaluate"
     RULES = "rules"
     READ = "read"
+    PROPOSE = "propose"
     WRITE = "write"
     RELEASE = "release"
     KEYS = "keys"

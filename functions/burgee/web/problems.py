@@ -19,6 +19,8 @@ _STATUSES = {
     "not-found": 404,
     "exists": 400,
     "not-killed": 409,
+    "not-waiting": 409,
+    "too-many-proposals": 409,
     "override-conflict": 409,
     "stale": 412,
     "dry-run-busy": 429,

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from burgee.cli.options import FlagName, Json, Reason, duration, unknown_flag
+from burgee.cli.options import FlagName, Json, Reason, definition_keys, duration, unknown_flag
 from burgee.cli.render import output
 from burgee.cli.stores import Where, act_on, described, on_store, opened
-from burgee.errors import FlagFileError, Refused
+from burgee.errors import Refused
 
 if TYPE_CHECKING:
     from burgee.model import Snapshot
@@ -215,22 +215,15 @@ def pull(
 ) -> None:
     """Write live overrides back into the flag file, comments and order kept: then open a pull request."""
     from burgee.flagfile.compile import compile_file
-    from burgee.flagfile.editor import write_back
+    from burgee.flagfile.editor import write_each
     from burgee.releases.pull import pulled, released_definition
 
     flags = compile_file(where.flags, where.environment)["flags"]
     with opened(where) as store:
         overrides = store.state().overrides.values()
         found = pulled(overrides, flags, released_definition(store), time.time(), temporary=temporary)
-    refused, failures = dict(found.refused), []
-    try:
-        failures = write_back(where.flags, where.environment, found.wanted)
-    except (Refused, FlagFileError):  # one of them: the others are written all the same
-        for name, definition in found.wanted.items():
-            try:
-                failures = write_back(where.flags, where.environment, {name: definition})
-            except (Refused, FlagFileError) as error:
-                refused[name] = str(error)
+    unwritable, failures = write_each(where.flags, where.environment, found.wanted)
+    refused = found.refused | unwritable
     for name in found.wanted:
         if name not in refused:
             output.say(f"{name}: written")
@@ -265,7 +258,7 @@ def set_override(
     from burgee.releases.deploy import write
     from burgee.releases.overrides import lay, served
 
-    changes = _keys(keys or [])
+    changes = definition_keys(keys or [])
     if absent == bool(changes):
         raise typer.BadParameter("KEY=VALUE or --absent is needed, and not both")
     act = act_on(where, "override.set", reason, expires_in)
@@ -375,21 +368,3 @@ def _unknown(flag: str, state: State, snapshot: Snapshot, also: str = "") -> Ref
 
 def _until(act: AuditContext) -> str:
     return f", until {act.until}" if act.until else ""
-
-
-def _keys(pairs: list[str]) -> dict[str, Any]:
-    from burgee.errors import FlagFileError
-    from burgee.flagfile.yaml_reader import Document
-
-    changes = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise typer.BadParameter(f"{pair!r} is not KEY=VALUE")
-        document = Document(key, value.encode())
-        if document.problems:
-            raise FlagFileError(document.problems)
-        if document.blanks or not document.places:
-            raise typer.BadParameter(f"{pair!r} leaves a value out; {key}=null takes the key away")
-        changes[key] = document.value
-    return changes

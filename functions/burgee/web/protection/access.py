@@ -27,9 +27,12 @@ _SERVER = frozenset({Need.EVALUATE, Need.RULES})
 # By the values of `burgee.access.keys.Kind` and `Scope`, which a service without keys does not load.
 SCOPES: Mapping[str, frozenset[Need]] = {
     "read": frozenset({Need.READ, Need.EVALUATE, Need.RULES}),
-    "write": frozenset({Need.WRITE}),
+    "propose": frozenset({Need.PROPOSE}),
+    "write": frozenset({Need.WRITE, Need.PROPOSE}),
     "release": frozenset({Need.RELEASE}),
 }
+OWNING = frozenset({"read", "write", "release"})
+"""Who has these scopes also keeps keys and settings."""
 _CHALLENGE = (b"www-authenticate", b'Bearer realm="burgee"')
 UNKNOWN = Rate("unknown", 200, 400)
 """How many keys that this process does not know are looked up, for all addresses together."""
@@ -47,10 +50,10 @@ def key_caller(tenant: Tenant, key: Key) -> Caller:
 
 
 def scoped(scopes: Iterable[str]) -> frozenset[Need]:
-    """What scopes allow; all of them together also to manage keys."""
+    """What scopes allow; those of an owner together also to manage keys."""
     granted = set(scopes)
     may = frozenset().union(*(SCOPES[scope] for scope in granted))
-    return may | {Need.KEYS} if granted == SCOPES.keys() else may
+    return may | {Need.KEYS} if granted >= OWNING else may
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +182,8 @@ _WORDS = {
     Need.EVALUATE: "evaluate",
     Need.RULES: "read the rules, as a server key may",
     Need.READ: "read",
+    Need.PROPOSE: "propose",
     Need.WRITE: "write",
     Need.RELEASE: "release",
-    Need.KEYS: "do everything, as an admin key with all scopes",
+    Need.KEYS: "do everything, as an admin key that reads, writes and releases",
 }

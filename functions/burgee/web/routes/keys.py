@@ -40,7 +40,7 @@ class NewKey(Reasoned):
 
     kind: Kind = Field(description="client, server or admin.")
     name: str = Field(min_length=1, max_length=100, description="Whose it is; the audit log names it.")
-    scopes: list[Scope] = Field(default_factory=list, max_length=3, description="What an admin key may do.")
+    scopes: list[Scope] = Field(default_factory=list, max_length=len(Scope), description="What an admin key may do.")
     expires_in: Expiry = None
 
 

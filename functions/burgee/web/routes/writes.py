@@ -160,10 +160,7 @@ class Flags:
         def checked(state: State, snapshot: Snapshot) -> Change:
             nonlocal response
             now, released = time.time(), self._released(state)
-            if request.if_match is not None:
-                found = _found(flag, state, snapshot, released, now)
-                if not matches(request.if_match, None if found is None else etag_of(found)):
-                    raise Refused("stale", f"'{flag}' is no longer what `If-Match` says; read it again")
+            self.require_unmoved(request, flag, state, snapshot)
             change = decide(state, snapshot)
             after = replace(state, overrides={one.flag: one for one in changed(state, change)})
             response = _wrote(request.request, _found(flag, after, snapshot, released, now), status)
@@ -179,6 +176,14 @@ class Flags:
         write(self.store, checked)
         self.serving.refresh()
         return response
+
+    def require_unmoved(self, request: WriteRequest, flag: str, state: State, snapshot: Snapshot) -> None:
+        """Refused where a flag is no longer what the writer has read."""
+        if request.if_match is None:
+            return
+        found = _found(flag, state, snapshot, self._released(state), time.time())
+        if not matches(request.if_match, None if found is None else etag_of(found)):
+            raise Refused("stale", f"'{flag}' is no longer what `If-Match` says; read it again")
 
     def one(self, flag: str) -> dict[str, Any]:
         """A flag as the management routes answer it; Refused if there is none."""
