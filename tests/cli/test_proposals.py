@@ -32,7 +32,7 @@ def test_a_proposal_is_made_with_its_effect_listed_shown_and_closed(released: Bu
     made = released("propose", "beta", "rollout_percentage=50", "owner=null", "--why", "no errors")
     assert made.code == 0, made.err
     key = made.out.partition(":")[0]
-    assert "Change rollout percentage, owner of beta (default/default in " in made.out
+    assert "Change rollout percentage, owner of beta (" in made.out
     assert "30 % off -> on" in made.out
     assert "it has not run here yet" in made.out
     assert released("diff", "live:", "flags.yaml").out.strip() == "nobody sees a change"
