@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from support.cli import Burgee
 from support.planted import SEARCH
@@ -10,6 +11,11 @@ from support.planted import SEARCH
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
+
+# No example has a deadline, and none is too slow to be made: how busy the machine is decides nothing. All else is
+# Hypothesis's own choice, which in CI means the same examples every time.
+settings.register_profile("burgee", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("burgee")
 
 
 @pytest.fixture

@@ -395,7 +395,7 @@ right = st.builds(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     st.sampled_from(["chosen", "new", "new", "bad name", "", "a" * 256]),
     definitions,

@@ -284,7 +284,7 @@ def commented(text: str, chance: Random) -> str:
     return "\n".join(lines) + "\n"
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(FILES, st.randoms(use_true_random=False))
 def test_formatting_is_idempotent_and_says_the_same(value: Any, chance: Random) -> None:
     text = commented(yaml_of(dressed(value, chance), chance), chance)

@@ -283,7 +283,7 @@ class OnDynamoDb(Machine):
 
 
 def options(runs: int) -> settings:
-    return settings(max_examples=runs, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck))
+    return settings(max_examples=runs, stateful_step_count=20, suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.parametrize("machine", [OnSqlite, OnDynamoDb])

@@ -49,7 +49,6 @@ for one in (schema, named):
     one.app = APP
 checked = settings(
     max_examples=int(os.environ.get("BURGEE_EXAMPLES", "30")),
-    deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
 )

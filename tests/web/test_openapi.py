@@ -89,7 +89,7 @@ def _close() -> Iterator[None]:
 
 
 @schema.parametrize()
-@settings(max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_every_answer_is_documented(case: Case[Any]) -> None:
     aim(case)
     case.call_and_validate(headers=KEY)

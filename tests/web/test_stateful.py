@@ -313,6 +313,4 @@ class Service(RuleBasedStateMachine):
 
 
 TestService = Service.TestCase
-TestService.settings = settings(
-    max_examples=RUNS, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
-)
+TestService.settings = settings(max_examples=RUNS, stateful_step_count=20, suppress_health_check=list(HealthCheck))
