@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.dynamodb import CREDENTIALS, ministack
+from support.dynamodb import CREDENTIALS, wire_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from support.cli import Burgee
@@ -24,12 +23,6 @@ flags:
 """
 
 
-@pytest.fixture(scope="module")
-def wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with ministack(tmp_path_factory.mktemp("ministack")) as url:
-        yield url
-
-
 @pytest.fixture(params=["embedded", "dynamodb"])
 def on(request: pytest.FixtureRequest, burgee: Burgee, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     """The options that name the store."""
@@ -40,7 +33,7 @@ def on(request: pytest.FixtureRequest, burgee: Burgee, monkeypatch: pytest.Monke
         return []
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
-    return ["--table", f"flags-{tmp_path.name}", "--endpoint-url", request.getfixturevalue("wire")]
+    return ["--table", f"flags-{tmp_path.name}", "--endpoint-url", wire_url()]
 
 
 def test_a_write_names_one_of_the_files_environments(burgee: Burgee, on: list[str]) -> None:

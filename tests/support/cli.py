@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import typer.main
 
 from burgee.cli import main
 
@@ -12,6 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
+
+# A process builds the tree of its commands once. One that runs hundreds of commands spends half its time on that.
+typer.main.get_command = cache(typer.main.get_command)
 
 
 class Ran(NamedTuple):

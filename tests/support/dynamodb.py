@@ -49,7 +49,7 @@ def _copied(table: Table, _memo: Any) -> Table:
     return copied
 
 
-Table.__deepcopy__ = _copied
+Table.__deepcopy__ = _copied  # type: ignore[attr-defined]
 
 
 @contextmanager
