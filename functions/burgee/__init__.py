@@ -1,6 +1,6 @@
 """Feature flags and A/B tests as reviewed code.
 
-`load` reads a flags.yaml into a `Ruleset`, which answers with `Evaluation`s. Nothing is imported before it is used.
+`load` reads a flags.yaml into a `Ruleset`, which returns `Evaluation`s. Modules are imported on first use.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["ErrorCode", "Evaluation", "Reason", "Ruleset", "__version__", "load"
 
 
 def load(path: str | PathLike[str], environment: str | None = None) -> Ruleset:
-    """The flags of a file in one environment; `burgee.errors.FlagFileError` carries every problem found."""
+    """Loads the flags of a file in one environment. Raises `burgee.errors.FlagFileError` with every problem found."""
     from pathlib import Path
 
     from burgee.evaluation.ruleset import Ruleset

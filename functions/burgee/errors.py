@@ -1,15 +1,15 @@
-"""What can be broken. Expected outcomes are results (`Evaluation`, `Problem`); these are for the rest.
+"""The exceptions of this library. Expected outcomes are results (`Evaluation`, `Problem`) instead.
 
 BurgeeError
 ├── FlagFileError         the file has problems; carries all of them, each with its place
 ├── StoreError
-│   ├── StoreUnavailable  no answer: timeout, throttling, refused connection; try again
+│   ├── StoreUnavailable  no answer: timeout, throttling, refused connection; retry
 │   ├── Corrupt           stored bytes do not match their digest or do not parse
-│   ├── Conflict          somebody else wrote first; read again
-│   ├── Denied            the key shown may not read this; asking again changes nothing
+│   ├── Conflict          another writer was first; read again
+│   ├── Denied            the key may not read this; retrying does not help
 │   └── NotFound          no such release or key
-├── SinkUnavailable       exposures and events cannot be kept now; send them again
-└── Refused               a change that is possible but surprising; says how to insist
+├── SinkUnavailable       exposures and events could not be stored; send them again
+└── Refused               a change that needs confirmation; the message says how to give it
     └── InvalidFlag       a definition with faults; carries all of them, each with its path
 """
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 
 class BurgeeError(Exception):
-    """Base of everything that this library raises on purpose."""
+    """Base class of all exceptions of this library."""
 
 
 class FlagFileError(BurgeeError):
-    """A flag file cannot be used. `problems` holds every one found, in file order."""
+    """A flag file is invalid. `problems` holds every problem found, in file order."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
@@ -36,10 +36,10 @@ class FlagFileError(BurgeeError):
 
 
 class StoreError(BurgeeError):
-    """Base of what a store can raise."""
+    """Base class of a store's exceptions."""
 
 
-class StoreUnavailable(StoreError):  # noqa: N818 - reads as the state that it names, as in botocore
+class StoreUnavailable(StoreError):  # noqa: N818 - named after the state, as in botocore
     """The store gave no usable answer in time; the same call may succeed later."""
 
 
@@ -48,23 +48,23 @@ class Corrupt(StoreError):  # noqa: N818 - as above
 
 
 class Conflict(StoreError):  # noqa: N818 - as above
-    """The state moved on since it was read, so nothing was written."""
+    """The state has changed since it was read, so nothing was written."""
 
 
 class Denied(StoreError):  # noqa: N818 - as above
-    """Whoever keeps the flags does not give them to this caller."""
+    """The service or store denies this caller access to the flags."""
 
 
 class NotFound(StoreError):  # noqa: N818 - as above
-    """The store holds no such thing."""
+    """The store has no such release or key."""
 
 
 class SinkUnavailable(BurgeeError):  # noqa: N818 - as above
-    """Records were not taken for good, or not all of them; the same call may succeed later."""
+    """Not all records were stored; the same call may succeed later."""
 
 
 class Refused(BurgeeError):  # noqa: N818 - as above
-    """A change that would surprise. `code` is stable; the message says how to insist."""
+    """A change that was refused. `code` is stable; the message says how to proceed."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -72,7 +72,7 @@ class Refused(BurgeeError):  # noqa: N818 - as above
 
 
 class InvalidFlag(Refused):
-    """A definition of `flag` that may not enter. `faults` has all that it brings, with paths within a snapshot."""
+    """A definition of `flag` was refused. `faults` has all of its faults, with paths within a snapshot."""
 
     def __init__(self, flag: str, faults: Sequence[Fault]) -> None:
         super().__init__("invalid-flag", "; ".join(map(str, faults)))

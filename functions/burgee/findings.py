@@ -1,4 +1,4 @@
-"""Findings, which warn a reviewer: stable codes, how much each matters, and an example user."""
+"""Findings for reviewers: stable codes, a severity, and an example user."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Code(StrEnum):
 
 
 class Rule(NamedTuple):
-    """How much a finding matters, whether it takes a state to compare with, and what it means."""
+    """The severity of a code, whether it needs a base to compare with, and its meaning."""
 
     severity: Severity
     needs_base: bool
@@ -42,30 +42,30 @@ class Rule(NamedTuple):
 
 RULES: dict[Code, Rule] = {
     Code.WITHDRAWN: Rule(
-        Severity.ERROR, True, "somebody loses a variant although its share does not fall: a raise that takes away"
+        Severity.ERROR, True, "some users lose a variant although its share does not fall: a raise that takes away"
     ),
-    Code.LOWERED: Rule(Severity.NOTE, True, "a variant's share falls, so some of those who had it lose it"),
-    Code.REBUCKETED: Rule(Severity.WARNING, True, "more users move than the change of shares needs"),
-    Code.RENAMED: Rule(Severity.WARNING, True, "a flag goes on under another name, so its users are drawn anew"),
-    Code.SALTED: Rule(Severity.WARNING, True, "a flag or rule hashes something else, so its users are drawn anew"),
+    Code.LOWERED: Rule(Severity.NOTE, True, "a variant's share falls, so some of its users lose it"),
+    Code.REBUCKETED: Rule(Severity.WARNING, True, "more users move than the change in shares requires"),
+    Code.RENAMED: Rule(Severity.WARNING, True, "a flag was renamed, so its users are reassigned"),
+    Code.SALTED: Rule(Severity.WARNING, True, "a flag or rule hashes by something else, so its users are reassigned"),
     Code.CORRELATED: Rule(Severity.WARNING, False, "two flags share a hash, so who gets one depends on the other"),
-    Code.STARVED: Rule(Severity.WARNING, False, "a rule that nobody can reach"),
+    Code.STARVED: Rule(Severity.WARNING, False, "a rule that no user can reach"),
     Code.OVER_100: Rule(Severity.WARNING, False, "percentages that add up to more than 100"),
-    Code.RETIRED_NAME_REUSED: Rule(Severity.ERROR, True, "a new flag takes the name of one that was given up"),
-    Code.ORPHANED: Rule(Severity.ERROR, True, "a flag, segment or holdout goes that something still needs"),
-    Code.STALE: Rule(Severity.WARNING, False, "a flag that has had its time, or that nobody answers for"),
-    Code.TIME_BOMB: Rule(Severity.WARNING, True, "a schedule or ramp of this change acts later, by itself"),
-    Code.OVERSIZE: Rule(Severity.WARNING, False, "the release nears a limit, or grows at a jump"),
+    Code.RETIRED_NAME_REUSED: Rule(Severity.ERROR, True, "a new flag reuses the name of a removed one"),
+    Code.ORPHANED: Rule(Severity.ERROR, True, "a flag, segment or holdout that is still needed is removed"),
+    Code.STALE: Rule(Severity.WARNING, False, "a flag that is past its time, or has no owner"),
+    Code.TIME_BOMB: Rule(Severity.WARNING, True, "a schedule or ramp in this change acts later, by itself"),
+    Code.OVERSIZE: Rule(Severity.WARNING, False, "the release nears a limit, or grows sharply"),
     Code.NOT_EXACT: Rule(
-        Severity.WARNING, False, "too many cases to compute: the effect was sampled, with its error"
+        Severity.WARNING, False, "too many cases to compute exactly: the effect was sampled, with an error"
     ),
-    Code.ON_TRIAL: Rule(Severity.WARNING, True, "what is live is a canary: others have the release before"),
+    Code.ON_TRIAL: Rule(Severity.WARNING, True, "the live release is a canary: other users have the release before"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing found. `example` is a context for which it is true; `details` are lines that say more."""
+    """One finding. `example` is a context for which it is true; `details` are further lines."""
 
     code: Code
     severity: Severity
@@ -85,16 +85,16 @@ def finding(
     example: Mapping[str, Any] | None = None,
     details: Iterable[str] = (),
 ) -> Finding:
-    """A finding with its code's own severity."""
+    """A finding with the severity of its code."""
     return Finding(code, RULES[code].severity, flag, message, example, tuple(details))
 
 
 def blocking(found: Iterable[Finding], codes: Iterable[str]) -> list[Finding]:
-    """The findings that fail a check which fails on these codes; `all` stands for every code but notes."""
+    """The findings whose codes fail the check; `all` means every code except notes."""
     wanted = set(codes)
     return [one for one in found if one.code in wanted or ("all" in wanted and one.severity is not Severity.NOTE)]
 
 
 def unknown_codes(codes: Iterable[str]) -> list[str]:
-    """Those that name no finding."""
+    """The codes that do not exist."""
     return [code for code in codes if code != "all" and code not in set(Code)]

@@ -1,4 +1,4 @@
-"""The vocabulary that every layer shares: answers, problems and overrides. Plain values, no behaviour."""
+"""The types that all layers share: answers, problems and overrides. Plain values, no behaviour."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from burgee.records import dataclass, field
 from burgee.times import parse_time
 
 Context: TypeAlias = Mapping[str, Any]
-"""OpenFeature's evaluation context: attributes by name, the unit under `targetingKey`."""
+"""OpenFeature's evaluation context: attributes by name, with the unit under `targetingKey`."""
 
 Definition: TypeAlias = Mapping[str, Any]
-"""One flag in the grammar of flags.yaml, environment already laid over, as JSON values."""
+"""One flag in the grammar of flags.yaml, with the environment's settings applied, as JSON values."""
 
 Snapshot: TypeAlias = Mapping[str, Any]
 """A compiled file for one environment: `flags`, `segments` and `holdouts` by name, as JSON values."""
@@ -23,7 +23,7 @@ NO_METADATA: Mapping[str, str | int | float | bool] = MappingProxyType({})
 
 
 class Reason(StrEnum):
-    """Why an answer is what it is, in OpenFeature's words."""
+    """The reason of an answer, in OpenFeature's terms."""
 
     STATIC = "STATIC"
     DEFAULT = "DEFAULT"
@@ -34,7 +34,7 @@ class Reason(StrEnum):
 
 
 class ErrorCode(StrEnum):
-    """Why there is no answer, in OpenFeature's words."""
+    """The error code of an answer, in OpenFeature's terms."""
 
     FLAG_NOT_FOUND = "FLAG_NOT_FOUND"
     PARSE_ERROR = "PARSE_ERROR"
@@ -56,9 +56,9 @@ class Evaluation:
 
 
 class Fault(NamedTuple):
-    """One thing wrong in a value without a place in a file. `code` is stable; `hint` says what to write instead.
+    """A fault in a value that is not in a file. `code` is stable; `hint` says what to write instead.
 
-    `path` leads there by keys and indexes; the last key itself is at fault if `at_key`, else what is under it.
+    `path` is the keys and indexes to it; `at_key` says that the last key itself is at fault, not its value.
     """
 
     path: tuple[str | int, ...]
@@ -78,7 +78,7 @@ class Fault(NamedTuple):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """Where in a file, counted from 1 as editors do."""
+    """A position in a file, counted from 1 as editors do."""
 
     file: str
     line: int
@@ -89,7 +89,7 @@ class Place:
 
 
 class Severity(StrEnum):
-    """How much a problem matters: an error blocks, a warning does not, a note is for the record."""
+    """An error blocks, a warning does not, a note is for information."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -98,7 +98,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong in a file. `code` is stable; `hint` says what to write instead."""
+    """A fault in a file. `code` is stable; `hint` says what to write instead."""
 
     place: Place
     code: str
@@ -113,10 +113,10 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """What an operator said over the release about one flag.
+    """An operator's override of one flag, which takes precedence over the release.
 
-    `definition is None` serves the flag as absent. `base_digest` is the digest of the Git definition that it
-    was laid over, None where Git had none. Times are RFC 3339 in UTC.
+    With `definition` None the flag is absent. `base_digest` is the digest of the definition in Git that it overrides,
+    None if Git had none. Times are RFC 3339 in UTC.
     """
 
     flag: str
@@ -130,9 +130,9 @@ class Override:
 
     @property
     def until(self) -> float:
-        """When it ends, in epoch seconds; infinity where it has no end."""
+        """When it expires, in epoch seconds; infinity if it does not."""
         return float("inf") if self.expires_at is None else parse_time(self.expires_at)
 
     def in_force(self, now: float) -> bool:
-        """Whether it decides at a time in epoch seconds."""
+        """Whether it is in force at a time in epoch seconds."""
         return now < self.until

@@ -1,7 +1,7 @@
-"""The one rule for numbers, wherever they enter: flag files, requests, contexts, events, imports.
+"""The one rule for numbers in all input: flag files, requests, contexts, events, imports.
 
 A whole number without a point or an exponent keeps every digit. Any other number is the double (IEEE 754) nearest to
-it, as in JSON. What is too large for a double has no place: it reads as an infinity, which `misfit` finds.
+it, as in JSON. A number too large for a double is not allowed: it reads as an infinity, which `misfit` finds.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?", re.ASC
 
 
 def is_number(value: Any) -> TypeGuard[int | float]:
-    """Whether a value is a number that may enter: finite, not beyond a double, and no boolean."""
+    """Whether a value is an allowed number: finite, within the range of a double, and not a boolean."""
     if isinstance(value, int):
         return not isinstance(value, bool) and -LARGEST <= value <= LARGEST
     return isinstance(value, float) and isfinite(value)
 
 
 def parse_number(text: str) -> int | float | None:
-    """The number that a string writes as JSON does, infinite where it is too large; None where it writes none."""
+    """Parses a string as a JSON number, infinite if it is too large; None if it is not a number."""
     match = _NUMBER.fullmatch(text)
     if match is None:
         return None
@@ -38,7 +38,7 @@ def parse_json(data: str | bytes) -> Any:
 
 
 def misfit(value: Any) -> tuple[str | int, ...] | None:
-    """The path to the first number in a JSON value that may not enter; None where all may."""
+    """The path to the first number in a JSON value that is not allowed; None if all are."""
     waiting: list[tuple[tuple[str | int, ...], Any]] = [((), value)]
     while waiting:
         path, part = waiting.pop()
@@ -52,9 +52,9 @@ def misfit(value: Any) -> tuple[str | int, ...] | None:
 
 
 def whole_number(text: str) -> int | float:
-    """The whole number that digits write, infinite where it is too large.
+    """Parses digits as a whole number, infinite if it is too large.
 
-    Python reads one in time by the square of its digits, and refuses thousands of them: neither is asked of it.
+    Python needs quadratic time for many digits and refuses thousands of them: longer strings are not passed to it.
     """
     if len(text) <= _MOST_DIGITS + 1:
         number = int(text)

@@ -1,6 +1,6 @@
 """An OpenFeature provider that evaluates in its own process: the service's engine and answers, without its latency.
 
-It is for the extra `openfeature`, which brings the SDK.
+It needs the extra `openfeature`, which installs the SDK.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ DRAIN_SECONDS = 5.0
 
 
 class Refresh(StrEnum):
-    """When the source is polled: by a thread, or, where threads freeze, by the caller that finds a poll due."""
+    """How the source is polled: by a thread or, on platforms that freeze threads, by the caller that finds a poll
+    due.
+    """
 
     BACKGROUND = "background"
     INVOCATION = "invocation"
@@ -54,7 +56,7 @@ class Refresh(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """Something that a user did, as given to `client.track`; `at` in epoch seconds."""
+    """A tracked event of a user, as given to `client.track`; `at` in epoch seconds."""
 
     name: str
     at: float
@@ -65,14 +67,14 @@ class Tracked:
 
 
 class Sink(Protocol):
-    """Where tracked events go. The application waits for it, so it neither blocks nor raises."""
+    """The destination of tracked events. The application waits for it, so it must neither block nor raise."""
 
     def record(self, event: Tracked) -> None:
         """Takes one event."""
 
 
 class Options(TypedDict, total=False):
-    """What every way to make a provider takes."""
+    """The options that every constructor takes."""
 
     refresh: Refresh
     refresh_seconds: float
@@ -82,7 +84,7 @@ class Options(TypedDict, total=False):
 
 
 class BurgeeProvider(AbstractProvider):
-    """Evaluates from a file, a store or a service; the last good flags go on whatever happens to those."""
+    """Evaluates from a file, a store or a service; keeps the last good flags if the source fails."""
 
     def __init__(self, serving: Serving, **options: Unpack[Options]) -> None:
         super().__init__()
@@ -92,7 +94,7 @@ class BurgeeProvider(AbstractProvider):
         self._hooks = list(options.get("hooks", ()))
         self._sink = options.get("sink")
         self._recorder = options.get("recorder")
-        self._chance = Random()  # noqa: S311 - it spreads load, no more
+        self._chance = Random()  # noqa: S311 - it only spreads load
         self._stop = Event()
         self._thread: Thread | None = None
         self._noticing = Lock()
@@ -103,7 +105,9 @@ class BurgeeProvider(AbstractProvider):
     def from_file(
         cls, path: str | PathLike[str], environment: str | None = None, **options: Unpack[Options]
     ) -> BurgeeProvider:
-        """From a flags.yaml in one environment, or from the release.json that `burgee bundle` wrote."""
+        """Creates a provider from a flags.yaml in one environment, or from the release.json that `burgee bundle`
+        wrote.
+        """
         options.setdefault("refresh_seconds", 1.0)
         source = FileSource(Path(path), environment)
         return cls(Serving(source=source, refresh_seconds=options["refresh_seconds"]), **options)
@@ -112,7 +116,7 @@ class BurgeeProvider(AbstractProvider):
     def from_store(
         cls, store: Store, *, bundled: Snapshot | None = None, **options: Unpack[Options]
     ) -> BurgeeProvider:
-        """From a store, which its owner closes; `bundled` is served until it answers."""
+        """Creates a provider from a store, which the caller closes; `bundled` is served until the store answers."""
         every = options.get("refresh_seconds", 10.0)
         return cls(Serving(store, bundled, refresh_seconds=every, patience=PATIENCE_SECONDS), **options)
 
@@ -120,7 +124,7 @@ class BurgeeProvider(AbstractProvider):
     def from_url(
         cls, url: str, *, key: str | None = None, bundled: Snapshot | None = None, **options: Unpack[Options]
     ) -> BurgeeProvider:
-        """From a service's `GET /ruleset`, with a server key where it asks for one."""
+        """Creates a provider from a service's `GET /ruleset`, with a server key if the service requires one."""
         every, source = options.get("refresh_seconds", 10.0), HttpSource(url, key=key)
         serving = Serving(bundled=bundled, source=source, refresh_seconds=every, patience=PATIENCE_SECONDS)
         return cls(serving, **options)
@@ -130,12 +134,12 @@ class BurgeeProvider(AbstractProvider):
         return Metadata(name="Burgee")
 
     def get_provider_hooks(self) -> list[Hook]:
-        """The hooks that it was made with."""
+        """The hooks of this provider."""
         return self._hooks
 
     def initialize(self, evaluation_context: EvaluationContext) -> None:  # noqa: ARG002 - the SDK's signature
-        """Reads the flags; where there are none to serve, the provider is in error until there are."""
-        # Before the reading, so that a shutdown while it takes its time is one.
+        """Reads the flags; if there are none to serve, the provider is in error until there are."""
+        # Set before reading, so that a shutdown during a slow read takes effect.
         self._stop = stop = Event()
         self._serving.refresh()
         self._seen = self._serving.served().ruleset
@@ -151,7 +155,7 @@ class BurgeeProvider(AbstractProvider):
             raise GeneralError(str(failure))
 
     def shutdown(self) -> None:
-        """Stops following; what was read stays, and what was recorded is written."""
+        """Stops polling; the flags stay available, and recorded events are written."""
         self._stop.set()
         if self._recorder is not None:
             self._recorder.drain(DRAIN_SECONDS)
@@ -165,7 +169,7 @@ class BurgeeProvider(AbstractProvider):
         evaluation_context: EvaluationContext | None = None,
         tracking_event_details: TrackingEventDetails | None = None,
     ) -> None:
-        """Hands an event to the sink, and records it for experiments where it says whose it is."""
+        """Passes an event to the sink, and records it for experiments if it has a targeting key."""
         if self._sink is None and self._recorder is None:
             return
         key = evaluation_context.targeting_key if evaluation_context else None
@@ -201,13 +205,13 @@ class BurgeeProvider(AbstractProvider):
     def resolve_float_details(
         self, flag_key: str, default_value: float, evaluation_context: EvaluationContext | None = None
     ) -> FlagResolutionDetails[float]:
-        """A float; an integer is one, too."""
+        """Resolves a float; integers are accepted, too."""
         return self._resolve(flag_key, default_value, evaluation_context, _float)
 
     def resolve_object_details(
         self, flag_key: str, default_value: Any, evaluation_context: EvaluationContext | None = None
     ) -> FlagResolutionDetails[Any]:
-        """An object or a list, the caller's own copy."""
+        """Resolves an object or a list; the caller gets its own copy."""
         return self._resolve(flag_key, default_value, evaluation_context, _object)
 
     def _resolve(
@@ -232,7 +236,7 @@ class BurgeeProvider(AbstractProvider):
         return FlagResolutionDetails(value, None, None, Reason(answer.reason), answer.variant, metadata)
 
     def _ruleset(self, context: Context, now: float) -> Ruleset:
-        # A fork takes no thread along: there, too, the caller polls.
+        # A forked process has no poller thread: its callers poll.
         if self._thread is not None and self._thread.is_alive():
             return self._serving.served().choose(context, now)
         ruleset = self._serving.ruleset(context, now)
@@ -245,7 +249,7 @@ class BurgeeProvider(AbstractProvider):
             self._notice()
 
     def _notice(self) -> None:
-        """Tells the SDK what a poll found: flags that changed, a source that fails, or works again."""
+        """Reports to the SDK what a poll found: changed flags, a failing source, or one that works again."""
         current, failure = self._serving.served().ruleset, self._serving.failure()
         if current is self._seen and (failure is not None) is self._failing:
             return
@@ -261,7 +265,7 @@ class BurgeeProvider(AbstractProvider):
 
 
 def changed(before: Ruleset, after: Ruleset) -> list[str]:
-    """The flags whose definition is another; all of them where what they share is."""
+    """The flags with changed definitions; all flags if shared parts changed."""
     shared = ("segments", "holdouts")
     if any(before.snapshot.get(key) != after.snapshot.get(key) for key in shared):
         return sorted({*before.names(), *after.names()})
@@ -270,7 +274,7 @@ def changed(before: Ruleset, after: Ruleset) -> list[str]:
 
 
 def plain_context(context: EvaluationContext | None) -> dict[str, Any]:
-    """A context of the SDK as the engine reads it."""
+    """Converts a context of the SDK to one of the engine."""
     if context is None:
         return {}
     plain = {name: _plain(value) for name, value in context.attributes.items()}
@@ -283,7 +287,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         try:
             return value.astimezone(UTC).isoformat()
-        except OverflowError:  # within a day of the first or last date that there is
+        except OverflowError:  # within a day of the first or last representable date
             return value.replace(tzinfo=UTC).isoformat()
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]

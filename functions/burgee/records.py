@@ -1,8 +1,8 @@
-"""`dataclass` and `field` for frozen records with slots, as `dataclasses` has them, at a tenth of its cost to import.
+"""`dataclass` and `field` for frozen records with slots, like those of `dataclasses`, at a tenth of the import cost.
 
-A function starts cold with each of its classes made anew, and `dataclasses` compiles six methods for every one. Here
-a class gets general methods at once, its `__init__` when the first instance is made, and `__dataclass_fields__` when
-something of `dataclasses` asks for them. Type checkers see `dataclasses` itself.
+A cold start creates every class again, and `dataclasses` compiles six methods for each. Here a class gets shared
+methods at once, its `__init__` with its first instance, and `__dataclass_fields__` when a function of `dataclasses`
+reads them. Type checkers see `dataclasses` itself.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["asdict", "dataclass", "field", "replace"]
 if not TYPE_CHECKING:
 
     def dataclass(*, frozen: bool, slots: bool, order: bool = False) -> Callable[[type], type]:
-        """Makes a frozen record with slots of a class; nothing else."""
+        """Turns a class into a frozen record with slots; other options are not supported."""
         if not (frozen and slots):
             raise TypeError("burgee.records makes frozen records with slots; use dataclasses for others")
         return _ordered if order else _record
@@ -48,7 +48,7 @@ class _Factory(NamedTuple):
 
 
 class _Fields:
-    """`__dataclass_fields__`, made by `dataclasses` when they are asked for."""
+    """`__dataclass_fields__`, created by `dataclasses` when first read."""
 
     def __get__(self, _instance: object, owner: Any) -> Any:
         import dataclasses
@@ -86,7 +86,7 @@ def _ordered(cls: type) -> type:
 
 
 def _init(self: Any, *arguments: Any, **more: Any) -> None:
-    """Compiles the `__init__` of the class of the first instance, and calls it."""
+    """Compiles the class's `__init__` for its first instance, and calls it."""
     cls = type(self)
     known: dict[str, Any] = {"_set": object.__setattr__}
     parameters, lines = ["self"], []

@@ -22,8 +22,8 @@ LONGEST_SECONDS = 3660 * _DAY
 class Instant(NamedTuple):
     """A point in time, exact: compares as time passes.
 
-    `fraction` is the digits of the second below the point, without zeros at the end, so that any number of them can
-    be compared as text.
+    `fraction` is the fractional digits of the second, without trailing zeros, so that any number of them compares as
+    a string.
     """
 
     seconds: int
@@ -33,9 +33,8 @@ class Instant(NamedTuple):
 def parse_instant(text: str) -> Instant:
     """The instant of an RFC 3339 date-time, or of a date's midnight in UTC; any number of fractional digits.
 
-    A leap second, `:60`, is 23:59:60 in UTC, and the same instant as the midnight after it, as POSIX counts.
-    ValueError for any other string: also for a date-time without an offset, which would be another instant on every
-    machine.
+    A leap second, `:60`, is 23:59:60 in UTC and, as in POSIX, the same instant as the following midnight. Raises
+    ValueError for any other string, also for a date-time without an offset, which would depend on the machine.
     """
     match = _DATE_TIME.fullmatch(text)
     if match is None and not _DATE.fullmatch(text):

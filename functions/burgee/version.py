@@ -1,3 +1,3 @@
-"""The version of Burgee, on its own so that asking for it imports nothing."""
+"""The version of Burgee, in its own module so that reading it imports nothing else."""
 
 __version__ = "1.0.0rc1"

@@ -94,8 +94,8 @@ def test_expiry_and_owner_need_no_time(burgee: Burgee) -> None:
     ran = burgee("stale", "--at", NOW)
     assert ran.code == 1
     assert ran.out.splitlines() == [
-        "a: expired: expired on 2026-05-01: remove it, or move the date",
-        "a: no-owner: nobody answers for it: give it an `owner`",
+        "a: expired: expired on 2026-05-01: remove it, or change the date",
+        "a: no-owner: it has no owner: give it an `owner`",
     ]
 
 

@@ -200,7 +200,7 @@ def test_what_still_needs_a_flag_that_goes_is_an_orphan(repository: Burgee) -> N
     repository.write(TEAM, "gone/teams/a.yaml")
     ran = repository("diff", ".", "gone")
     assert ran.code == 1
-    assert "error orphaned: button still needs flag beta, which goes" in ran.out
+    assert "error orphaned: button still needs flag beta, which is removed" in ran.out
     assert "lost" not in ran.err
 
 
@@ -358,7 +358,7 @@ def test_a_rename_is_called_one(burgee: Burgee) -> None:
     assert "b: a under a new name; everybody keeps what they have\n" in out
     burgee.write(kept.replace("salt: a, ", ""), "two.yaml")
     out = burgee("diff", "one.yaml", "two.yaml").out
-    assert "b: a under a new name; its users are drawn anew\n" in out
+    assert "b: a under a new name; its users are reassigned\n" in out
     assert "25 % on -> off" in out
 
 

@@ -49,8 +49,8 @@ def test_a_key_is_made_listed_rotated_and_revoked(burgee: Burgee) -> None:
         (("keys", "create", "server", "--scope", "read"), "only admin keys have scopes"),
         (("keys", "create", "server", "--expires-in", "soon"), "30m"),
         (("keys", "create", "root"), "root"),
-        (("keys", "create", "server", "--project", "a/b"), "cannot stand in a key"),
-        (("settings", "--cors-origin", "shop.example"), "is no origin"),
+        (("keys", "create", "server", "--project", "a/b"), "cannot be in a key"),
+        (("settings", "--cors-origin", "shop.example"), "is not an origin"),
         (("audit", "--since", "yesterday"), "RFC 3339"),
     ],
 )

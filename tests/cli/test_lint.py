@@ -41,7 +41,7 @@ def test_findings_are_told_at_their_flags(burgee: Burgee) -> None:
         "flags.yaml:11:3 stale:",
         "flags.yaml:12:3 stale:",
     ]
-    assert "flags.yaml:11:3: note stale: sum: nobody answers for it" in ran.err
+    assert "flags.yaml:11:3: note stale: sum: it has no owner" in ran.err
 
 
 def test_what_fails_is_said_by_the_option_or_by_the_file(burgee: Burgee) -> None:
@@ -88,7 +88,7 @@ def test_sarif_names_files_by_valid_uris(burgee: Burgee) -> None:
 def test_annotations_for_a_workflow(burgee: Burgee) -> None:
     burgee.write(FILE)
     lines = burgee("lint", "--format", "github").out.splitlines()
-    assert lines[0].startswith("::warning file=flags.yaml,line=3,col=3,title=starved::nobody can reach")
+    assert lines[0].startswith("::warning file=flags.yaml,line=3,col=3,title=starved::no user can reach")
     assert any(line.startswith("::notice ") for line in lines)
     burgee.write("version: 1\nflags:\n  a: {status: maybe, salt: '100%'}\n")
     ran = burgee("lint", "--format", "github")

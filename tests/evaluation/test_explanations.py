@@ -144,7 +144,7 @@ def test_an_answer_without_a_unit_names_the_attribute_that_is_missing(burgee: Bu
     ran = burgee("eval", "f", "--user", "ada", "--explain")
     assert ran.code == 1
     assert "TARGETING_KEY_MISSING: users are divided by 'company'" in ran.err
-    assert "  default: answered\n    company is missing, by which users are divided" in ran.out
+    assert "  default: answered\n    company, the bucketed attribute, is missing" in ran.out
     split: dict[str, Any] = {"status": True, "variants": {"a": 1, "b": 2}, "default": {"split": {"a": 1, "b": 1}}}
     answer = Ruleset({"format": 1, "flags": {"f": split}}).evaluate("f", {}, 0)
     assert answer.error_message == "users are divided by 'targetingKey', which the context does not have"

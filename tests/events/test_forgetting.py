@@ -77,7 +77,7 @@ def test_parquet_files_forget_too(tmp_path: Path) -> None:
 def test_a_file_that_is_written_to_is_left_alone(tmp_path: Path) -> None:
     sink = JsonlSink(tmp_path)
     sink.write(RECORDS)
-    with pytest.raises(Refused, match="a process writes to"):
+    with pytest.raises(Refused, match="a process is writing to"):
         forget(tmp_path, "ada")
     sink.close()
     assert len(left(tmp_path)) == 7

@@ -79,7 +79,7 @@ def test_a_conflict_is_refused_and_can_be_agreed_to(store: SqliteStore) -> None:
     load(store, bundle(a=ON), {}, NOW)
     override(store, "a", OFF)
     changed = bundle(a={"status": True, "rollout_percentage": 5})
-    with pytest.raises(Refused, match="a: Git changed"):
+    with pytest.raises(Refused, match="a: changed in Git"):
         load(store, changed, {}, NOW)
     assert load(store, changed, {"Overrides": "discard"}, NOW) == "release 2 is live"
     with pytest.raises(Refused, match="not 'perhaps'"):
@@ -154,7 +154,7 @@ def test_the_three_handlers_on_one_table(tmp_path: Path, monkeypatch: pytest.Mon
         with function("burgee.handlers.load.handler", code, tmp_path / "load.log", environment) as loader:
             loader(cloudformation.request("Update"))
         assert cloudformation.told[-1]["Status"] == "FAILED"
-        assert "checkout_button: Git changed" in cloudformation.told[-1]["Reason"]
+        assert "checkout_button: changed in Git" in cloudformation.told[-1]["Reason"]
         assert store.pointer().version == 1
         store.close()
     cloudformation.shutdown()

@@ -67,16 +67,16 @@ def told(made: Imported) -> list[tuple[str, str]]:
             "comparing with the result of `cat` has no equivalent",
         ),
         ({"if": [{"$ref": "gone"}, "blue"]}, "there is no usable shared condition 'gone'"),
-        ({"if": [{"var": "a"}, "green"]}, "it serves 'green', which is none of its variants"),
-        ({"fractional": [["red", 1.5], ["blue", 1]]}, "a weight that is no whole number has no equivalent"),
-        ({"fractional": [["red", 1], ["blue", 1], ["red", 1]]}, "'red' has two shares that do not meet"),
+        ({"if": [{"var": "a"}, "green"]}, "it serves 'green', which is not one of its variants"),
+        ({"fractional": [["red", 1.5], ["blue", 1]]}, "a weight that is not a whole number has no equivalent"),
+        ({"fractional": [["red", 1], ["blue", 1], ["red", 1]]}, "'red' has two shares that are not adjacent"),
         (
             {"fractional": [[{"fractional": [["red"], ["blue"]]}, 1], ["blue", 1]]},
             "a `fractional` in an arm of another has no equivalent",
         ),
         (
             {"fractional": [{"cat": [{"var": "a"}, "-", {"var": "b"}]}, ["red"], ["blue"]]},
-            "this bucketing value has no equivalent: one attribute, after fixed texts, has",
+            "this bucketing value has no equivalent; only one attribute, after fixed strings, has one",
         ),
     ],
 )
@@ -92,9 +92,9 @@ def test_what_flagd_can_say_and_we_cannot_is_named_and_left_out(targeting: Any, 
         ('all eq "x"', "an attribute cannot be called 'all' here"),
         ('country gt "DE"', "`country gt` with 'DE' has no equivalent"),
         ("age co 5", "`age co` with 5 has no equivalent"),
-        ('country eq "DE" and', "the query is not understood at 'its end'"),
-        ("country eq 'DE'", "the query is not understood at \" 'DE'\""),
-        ('not country eq "DE"', "the query is not understood at 'country eq \"DE\"'"),
+        ('country eq "DE" and', "the query cannot be parsed at 'its end'"),
+        ("country eq 'DE'", "the query cannot be parsed at \" 'DE'\""),
+        ('not country eq "DE"', "the query cannot be parsed at 'country eq \"DE\"'"),
         ('{"==": [{"var": "a"}, [1]]}', "comparing with a list has no equivalent"),
     ],
 )
@@ -107,7 +107,7 @@ def test_a_query_without_equivalent_is_named_and_its_flag_left_out(query: str, w
 def test_a_flag_whose_key_is_no_name_or_whose_values_are_mixed_is_left_out() -> None:
     text = json.dumps({"a/b": {}, "mixed": {"variations": {"a": 1, "b": "x"}, "defaultRule": {"variation": "a"}}})
     assert told(import_goff(document(text))) == [
-        ("no-equivalent", "its key is no name here: letters, digits, `.`, `_` and `-`"),
+        ("no-equivalent", "its key is not a valid name: use letters, digits, `.`, `_` and `-`"),
         ("no-equivalent", "'b' is a string where the first variant is a number"),
     ]
 

@@ -439,7 +439,7 @@ def test_an_alarm_withdraws_the_release(monkeypatch: pytest.MonkeyPatch) -> None
         state, current = live(store)
         assert Ruleset(current, state.overrides.values()).evaluate("a", {}, NOW).value is False
         (entry,) = [one for one in store.audit() if one.action == "release.withdraw"]
-        assert (entry.actor, entry.reason) == ("canary alarm", "the alarm errors rang")
+        assert (entry.actor, entry.reason) == ("canary alarm", "the alarm errors went off")
         store.close()
 
 

@@ -100,7 +100,7 @@ def test_events_are_judged_one_by_one(client: TestClient, sink: MemorySink) -> N
         "accepted": 2,
         "rejected": [
             {"index": 1, "error": "`type` must be `exposure`, `track` or `identify`"},
-            {"index": 2, "event_id": "1", "error": "`unit` must be a string that is not empty"},
+            {"index": 2, "event_id": "1", "error": "`unit` must be a non-empty string"},
         ],
     }
     assert [record["event_id"] for record in sink.records[:2]] == ["1", "1"]  # counted once in a report

@@ -1,4 +1,4 @@
-"""Tokens checked from memory: a key's record is read about once a minute, and what is no key costs little more."""
+"""Checks tokens from memory: a key's record is read about once a minute, and invalid tokens cost little more."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 _Subject = TypeVar("_Subject")
 _Value = TypeVar("_Value")
 READ_SECONDS = 50.0
-"""A known key is read again from then on, while it goes on working."""
+"""Age at which a known key is refreshed in the background while it stays valid."""
 KNOWN_SECONDS = 55.0
-"""From then on its caller waits for that: a minute, less what an eventually consistent read may lag."""
+"""Age at which the caller waits for the refresh: a minute, minus the lag of an eventually consistent read."""
 RETRY_SECONDS = 10.0
-"""A store that failed, and an unknown key, are asked for again after so long."""
+"""Seconds before retrying after a store failure or an unknown key."""
 KNOWN_PATIENCE = 0.25
 """Seconds that callers with a known key wait for a store that does not answer: only the first do, of all keys."""
 UNKNOWN_PATIENCE = 2.0
-"""The same for a key that this process has not seen yet, which then cannot be let in."""
+"""Seconds that a caller with a key new to this process waits; after that the request is refused."""
 STALLED_SECONDS = 10.0
 """After a failure or a late answer nobody with a known key waits for so long; longer than the client's own patience.
 
@@ -40,7 +40,7 @@ LIMIT = 10_000
 
 
 class _Known(NamedTuple):
-    """A key, when it is read again, and from when on that is waited for."""
+    """A key, the time of its next refresh, and the time from which callers wait for that refresh."""
 
     key: Key
     read_at: float
@@ -48,7 +48,7 @@ class _Known(NamedTuple):
 
 
 class _Opened(NamedTuple):
-    """What a token that opened a key names, the key, and until when both hold."""
+    """The parsed parts of a valid token, its key, and when the entry expires."""
 
     name: Named
     key: Key
@@ -56,9 +56,9 @@ class _Opened(NamedTuple):
 
 
 class KeyRing:
-    """The keys of a store, of every tenant or of one project alone.
+    """Looks up keys of a store, for every tenant or for one project only.
 
-    A known key goes on working while the store does not answer: nobody could have revoked it meanwhile either.
+    A known key stays valid while the store does not answer: it could not have been revoked in that time either.
     """
 
     def __init__(
@@ -75,17 +75,17 @@ class KeyRing:
         self._known: dict[tuple[Tenant, str], _Known] = {}
         self._unknown: dict[tuple[Tenant, str], float] = {}
         self._opened: dict[str, _Opened] = {}
-        """By the digest of a token, which is parsed once a minute."""
+        """Keyed by the token's digest; a token is parsed once a minute."""
         self._marked: dict[str, float] = {}
         self._stalled_until = float("-inf")
         """Until then the store is not waited for, unless it answers before."""
-        # Lookups of unknown keys, which most often are guesses, never hold up those of known ones.
+        # Lookups of unknown keys (mostly guesses) never delay those of known keys.
         self._marks = queue()
         self._asked_known: Questions[tuple[Tenant, str]] = Questions(queue())
         self._asked_unknown: Questions[tuple[Tenant, str]] = Questions(queue())
 
     def held(self, token: str) -> tuple[Named | None, Key | None, bool]:
-        """What memory holds: what the token names, its key, and whether the store has to be asked."""
+        """The cached parts of the token, its key, and whether the store must be read."""
         hashed, now = digest(token), self._clock()
         opened = self._opened.get(hashed)
         if opened is not None and now < opened.until:
@@ -98,7 +98,7 @@ class KeyRing:
         if known is None:
             return name, None, self._unknown.get(subject, now) <= now
         if not known.key.opens(token):
-            return name, None, False  # a key's digest is for good, so nothing has to be asked
+            return name, None, False  # a key's digest never changes, so no read is needed
         if now < known.read_at:
             _remember(self._opened, hashed, _Opened(name, known.key, known.read_at))
             return name, known.key, False
@@ -114,11 +114,13 @@ class KeyRing:
         return now >= self._stalled_until and question.patient(now)
 
     def knows(self, name: Named) -> bool:
-        """Whether this process has read the key before, so that its caller is no stranger."""
+        """Whether this process has read the key before."""
         return (name.tenant, name.id) in self._known
 
     async def ask(self, name: Named, token: str) -> Key | None:
-        """The key from the store, or from memory if that does not answer in time; a StoreError if neither has it."""
+        """The key from the store, or from memory if the store does not answer in time. Raises StoreError if neither
+        has it.
+        """
         subject = name.tenant, name.id
         patience = KNOWN_PATIENCE if subject in self._known else UNKNOWN_PATIENCE
         question = self._ask(name, token)
@@ -131,7 +133,7 @@ class KeyRing:
         if self._clock() < self._unknown.get(subject, 0.0):
             return None
         fault = question.fault if question is not None else None
-        raise fault or StoreUnavailable("the store does not say in time whether the key is one")
+        raise fault or StoreUnavailable("the store did not look up the key in time")
 
     def _ask(self, name: Named, token: str) -> Question | None:
         subject = name.tenant, name.id
@@ -139,7 +141,7 @@ class KeyRing:
         return questions.ask(subject, partial(self._read, name, token), self._clock())
 
     def _read(self, name: Named, token: str) -> None:
-        """Reads a key's record into memory."""
+        """Reads a key's record and caches it."""
         subject, now = (name.tenant, name.id), self._clock()
         store = self._store.at(name.tenant)
         try:
@@ -147,7 +149,7 @@ class KeyRing:
         except StoreError:
             known = self._known.get(subject)
             if known is not None:
-                # Asked again behind, before anybody has to wait for it.
+                # Refreshed in the background, before any caller has to wait for it.
                 after = self._clock() + RETRY_SECONDS
                 self._stalled_until = self._clock() + STALLED_SECONDS
                 _remember(self._known, subject, _Known(known.key, after, after + KNOWN_SECONDS - READ_SECONDS))
@@ -162,7 +164,7 @@ class KeyRing:
             self._mark(store, key, now)
 
     def _mark(self, store: Store, key: Key, now: float) -> None:
-        """Notes that the key is in use, now and then, behind; nothing depends on it."""
+        """Records occasionally, in the background, that the key is in use; nothing depends on it."""
         if now >= self._marked.get(key.id, now):
             _remember(self._marked, key.id, now + MARK_SECONDS)
             self._marks.put(partial(_put_mark, store, key.id))
@@ -176,7 +178,7 @@ def _put_mark(store: Store, key: str) -> None:
 
 
 def _remember(memory: dict[_Subject, _Value], subject: _Subject, value: _Value) -> None:
-    """Keeps a bounded number of things, the latest."""
+    """A mapping that keeps only the latest entries, up to a limit."""
     memory.pop(subject, None)
     memory[subject] = value
     while len(memory) > LIMIT:

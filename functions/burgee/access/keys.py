@@ -1,10 +1,10 @@
-"""API keys: what one may do, how one is made, rotated and revoked, and how a token is checked.
+"""API keys: their permissions, creation, rotation and revocation, and how a token is checked.
 
     burgee_server_shop/production_0123456789abcdef_{64 hexadecimal digits}
            kind   project/environment  id           256 random bits
 
-A token names its tenant, so that looking it up touches nobody else's records. Its secret is shown once; the store
-has the SHA-256 of the whole token, which for 256 random bits needs no salt and no slow hash.
+A token names its tenant, so a lookup touches only that tenant's records. The secret is shown once. The store holds
+the SHA-256 of the whole token; 256 random bits need no salt and no slow hash.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ _TOKEN = re.compile(
     re.ASCII,
 )
 LONGEST = 240
-"""No token has more characters."""
+"""Maximum length of a token."""
 MAX_KEYS = 1000
-"""As many keys of a tenant work at once."""
+"""Maximum number of active keys per tenant."""
 ENDED_SECONDS = 90 * 86_400
-"""A key that works no more is listed for as long."""
+"""Seconds for which a revoked or expired key is still listed."""
 
 
 class Kind(StrEnum):
-    """Who uses it: a browser or an app, a server, or an operator."""
+    """Who uses the key: a browser or app, a server, or an operator."""
 
     CLIENT = "client"
     SERVER = "server"
@@ -73,7 +73,7 @@ class Key:
     replaces: str | None = None
 
     def fault(self, now: float) -> str | None:
-        """Why it no longer works; None if it does."""
+        """Why the key is no longer valid; None if it is valid."""
         if self.revoked_at is not None:
             return "revoked"
         if self.expires_at is not None and parse_time(self.expires_at) <= now:
@@ -81,7 +81,7 @@ class Key:
         return None
 
     def opens(self, token: str) -> bool:
-        """Whether the token is this key's; the time that takes does not depend on how much of it is right."""
+        """Whether the token belongs to this key; compared in constant time."""
         return compare_digest(digest(token).encode(), self.digest.encode())
 
 
@@ -89,7 +89,7 @@ _FIELDS = Key.__match_args__
 
 
 class Named(NamedTuple):
-    """What a token names; none of it is to be trusted before its key opens."""
+    """The parts of a token; untrusted until its key has been checked."""
 
     kind: Kind
     tenant: Tenant
@@ -97,19 +97,19 @@ class Named(NamedTuple):
 
 
 class Made(NamedTuple):
-    """A new key and its token, which cannot be shown again."""
+    """A new key and its token; the token cannot be shown again."""
 
     key: Key
     token: str
 
 
 def digest(token: str) -> str:
-    """What is stored of a token."""
+    """The digest that is stored of a token."""
     return sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def named(token: str) -> Named | None:
-    """What a token names; None for a string that is no token."""
+    """The parts of a token; None if the string is not a token."""
     match = _TOKEN.fullmatch(token) if len(token) <= LONGEST else None
     if match is None:
         return None
@@ -117,20 +117,20 @@ def named(token: str) -> Named | None:
 
 
 def find(store: Store, key: str) -> Key | None:
-    """One key of a tenant."""
+    """One key of a tenant; None if there is none."""
     record = store.find(Shelf.KEYS, key)
     return None if record is None else _load(record)
 
 
 def listed(store: Store) -> list[tuple[Key, str | None]]:
-    """The tenant's keys, the oldest first, and when each was last seen, to about ten minutes."""
+    """The tenant's keys, oldest first, and when each was last seen (accurate to about ten minutes)."""
     used = store.shelf(Shelf.USE)
     keys = sorted((_load(record) for record in store.shelf(Shelf.KEYS).values()), key=lambda key: key.created_at)
     return [(key, used.get(key.id, {}).get("at")) for key in keys]
 
 
 def create(store: Store, kind: Kind, name: str, act: AuditContext, scopes: tuple[Scope, ...] = ()) -> Made:
-    """A new key of the store's tenant, until the act ends. Only admin keys have scopes; without any they read."""
+    """Creates a key of the store's tenant. Only admin keys have scopes; without any they can read."""
     if kind is not Kind.ADMIN and scopes:
         raise Refused("invalid-key", f"a {kind} key evaluates; only admin keys have scopes")
     working = [key for key in map(_load, store.shelf(Shelf.KEYS).values()) if key.fault(act.now) is None]
@@ -143,7 +143,7 @@ def create(store: Store, kind: Kind, name: str, act: AuditContext, scopes: tuple
 
 
 def rotate(store: Store, key: str, overlap: float, act: AuditContext) -> Made:
-    """A new key in an old one's place, which works for `overlap` seconds more; Refused if it does not work now."""
+    """Replaces a key; the old one stays valid for `overlap` seconds. Raises Refused if the old key is not valid."""
     old = _working(store, key, act.now)
     made = _make(store.tenant, replace(old, replaces=old.id), act)
     end = format_time(act.now + overlap)
@@ -156,7 +156,7 @@ def rotate(store: Store, key: str, overlap: float, act: AuditContext) -> Made:
 
 
 def revoke(store: Store, key: str, act: AuditContext) -> Key:
-    """The key stops working wherever its record is read again, within a minute; Refused if there is none."""
+    """Revokes a key; every process refuses it within a minute. Raises Refused if there is no such key."""
     old = find(store, key)
     if old is None:
         raise Refused("not-found", f"there is no key {key!r}")
@@ -168,7 +168,7 @@ def revoke(store: Store, key: str, act: AuditContext) -> Key:
 
 
 def public_record(key: Key) -> dict[str, Any]:
-    """A key as those who may list keys see it: without its digest."""
+    """A key as listed: without its digest."""
     return {name: value for name, value in asdict(key).items() if name != "digest"}
 
 
@@ -183,14 +183,14 @@ def _working(store: Store, key: str, now: float) -> Key:
 
 
 def _make(tenant: Tenant, like: Key, act: AuditContext) -> Made:
-    """A key like another, with an id and a secret of its own."""
-    import secrets  # what evaluates makes no keys
+    """A copy of a key with a new id and secret."""
+    import secrets  # the evaluation functions create no keys
 
     key = secrets.token_hex(8)
     where = f"{tenant.project}/{tenant.environment}"
     token = f"burgee_{like.kind}_{where}_{key}_{secrets.token_hex(32)}"
     if named(token) is None:
-        raise Refused("invalid-key", f"{where} cannot stand in a key: each is 1 to 64 letters, digits, '.', '_', '-'")
+        raise Refused("invalid-key", f"{where} cannot be in a key: each is 1 to 64 letters, digits, '.', '_', '-'")
     made = replace(
         like, id=key, digest=digest(token), created_at=format_time(act.now), created_by=act.author, revoked_at=None
     )
@@ -204,7 +204,7 @@ def _put(before: Key | None, after: Key) -> Put:
 
 
 def _load(record: Mapping[str, Any]) -> Key:
-    """A key by its record, without what a newer version wrote into that; Corrupt if it is none."""
+    """Parses a key's record, ignoring fields of newer versions. Raises Corrupt if it does not parse."""
     try:
         known = {name: record[name] for name in _FIELDS if name in record}
         scopes = tuple(scope for scope in Scope if scope in record["scopes"])

@@ -1,4 +1,4 @@
-"""Questions to a slow store that callers wait for only so long: once per thing that is asked, by few threads."""
+"""Lookups in a slow store with a bounded wait: one lookup per subject at a time, on a few threads."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Subject = TypeVar("Subject", bound="Hashable")
 
 
 class Queue:
-    """Runs jobs in a few threads of its own, the oldest first; the threads end when there is nothing left to do.
+    """Runs jobs on a few threads of its own, oldest first; the threads end when no job is left.
 
-    Not the executor of the event loop: what hangs there holds up everybody else, and the end of the process.
+    This is not the event loop's executor: a job that hangs there would delay all others and the end of the process.
     """
 
     def __init__(self, threads: int = THREADS, waiting: int = WAITING) -> None:
@@ -35,7 +35,7 @@ class Queue:
         self._lock = Lock()
 
     def put(self, job: Callable[[], None]) -> bool:
-        """Whether the job will be run: not if too many wait, or if the machine has no thread for the first."""
+        """Queues a job and returns True; False if too many are waiting or no thread can be started for the first."""
         with self._lock:
             if len(self._jobs) >= self._waiting:
                 return False
@@ -79,7 +79,7 @@ class Question:
         self._lock = Lock()
 
     def patient(self, now: float) -> bool:
-        """Whether it is still waited for."""
+        """Whether callers still wait for it."""
         return self._patience_ends is None or now < self._patience_ends
 
     async def wait(self, seconds: float, now: float) -> bool:
@@ -98,17 +98,17 @@ class Question:
         return self._answered
 
     def finish(self) -> None:
-        """Wakes all who wait."""
+        """Wakes all waiting callers."""
         with self._lock:
             self._answered = True
             waiting, self._waiting = self._waiting, []
         for loop, event in waiting:
-            with suppress(RuntimeError):  # a loop that was closed meanwhile
+            with suppress(RuntimeError):  # the loop has been closed in the meantime
                 loop.call_soon_threadsafe(event.set)
 
 
 class Questions(Generic[Subject]):
-    """The questions that are being asked, one for each subject."""
+    """The lookups in progress, at most one per subject."""
 
     def __init__(self, queue: Queue | None = None) -> None:
         self._queue = queue or Queue()
@@ -116,7 +116,9 @@ class Questions(Generic[Subject]):
         self._lock = Lock()
 
     def ask(self, subject: Subject, find: Callable[[], None], now: float) -> Question | None:
-        """Has `find` called behind, unless that is under way for this subject; None where too much is under way."""
+        """Calls `find` in the background unless a call for this subject is in progress; None if too many are in
+        progress.
+        """
         with self._lock:
             question = self._open.get(subject)
             if question is not None:
@@ -130,7 +132,7 @@ class Questions(Generic[Subject]):
     def _find(self, subject: Subject, question: Question, find: Callable[[], None]) -> None:
         try:
             find()
-        except Exception as error:  # noqa: BLE001 - it is raised again where somebody waits
+        except Exception as error:  # noqa: BLE001 - it is raised again in the waiting caller
             question.fault = error
             if not isinstance(error, StoreError):
                 threading.excepthook(threading.ExceptHookArgs((type(error), error, error.__traceback__, None)))

@@ -22,7 +22,7 @@ MAX_ORIGINS = 100
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`cors_origins` are the web origins whose pages may evaluate: none unless said; `*` for all."""
+    """`cors_origins` are the web origins whose pages may evaluate: none by default; `*` for all."""
 
     cors_origins: tuple[str, ...] = ()
 
@@ -39,16 +39,16 @@ def settings(store: Store) -> Settings:
 
 
 def wanted(cors_origins: Sequence[str]) -> Settings:
-    """Checked settings; Refused if one of them is no origin."""
+    """Validates settings. Raises Refused if one of the origins is invalid."""
     wrong = [origin for origin in cors_origins if not _ORIGIN.fullmatch(origin)]
     if wrong or len(cors_origins) > MAX_ORIGINS:
-        fault = f"{wrong[0]!r} is no origin" if wrong else f"more than {MAX_ORIGINS} origins"
-        raise Refused("invalid-settings", f"{fault}: an origin is such as https://shop.example.com, without a path")
+        fault = f"{wrong[0]!r} is not an origin" if wrong else f"more than {MAX_ORIGINS} origins"
+        raise Refused("invalid-settings", f"{fault}: an origin looks like https://shop.example.com, without a path")
     return Settings(tuple(dict.fromkeys(cors_origins)))
 
 
 def change(store: Store, cors_origins: Sequence[str], act: AuditContext) -> Settings:
-    """Writes the settings; Refused if one of them is no origin."""
+    """Writes the settings. Raises Refused if one of the origins is invalid."""
     before, after = store.find(Shelf.SETTINGS, _ID), wanted(cors_origins)
     put = Put(Shelf.SETTINGS, _ID, asdict(after), before)
     store.keep([put, *act.puts], [act.entry(before=before, after=asdict(after))])

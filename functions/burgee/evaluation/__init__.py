@@ -1,1 +1,1 @@
-"""A definition and a context to an answer; pure: no I/O and no clock."""
+"""Evaluates a definition in a context; pure: no I/O and no clock."""

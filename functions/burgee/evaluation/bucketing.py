@@ -1,9 +1,9 @@
-"""Where a unit falls: the promise that never changes for a given salt.
+"""The bucket of a unit: for a given salt, it never changes.
 
     H      = SHA-256 of UTF-8 "{unit}:{salt}" as a 256-bit big-endian integer
     bucket = (H mod 100) * 1000 + (H div 100) mod 1000          0 .. 99,999
 
-The hundreds are the assignment of the first version of this service, `H % 100`; the rest are three more digits.
+The thousands are the bucket of the first version of this service, `H % 100`; the rest are three more digits.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PER_PERCENT = BUCKETS // 100
 
 @lru_cache(maxsize=256)
 def unit_missing(attribute: str) -> Evaluation:
-    """The answer where users are divided by an attribute that a context does not have, one object per attribute."""
+    """The error for a context without the attribute that users are bucketed by; one shared object per attribute."""
     message = f"users are divided by {attribute!r}, which the context does not have"
     return Evaluation(None, None, Reason.ERROR, ErrorCode.TARGETING_KEY_MISSING, message)
 
@@ -41,7 +41,7 @@ def bucket(unit: str, salt: str) -> int:
 
 
 def hash_line(salt: str) -> Callable[[str], int]:
-    """The buckets of one salt, for all that share it: the last unit is remembered, so each is hashed once."""
+    """The buckets of one salt, for all flags that share it; the last unit is cached, so it is hashed once."""
     last = ("", 0)
 
     def place(unit: str) -> int:
@@ -55,7 +55,7 @@ def hash_line(salt: str) -> Callable[[str], int]:
 
 
 class Draw(NamedTuple):
-    """A draw among answers: `run(context, now)` hashes unit and `suffix`, and looks up `by_percent[H mod 100]`."""
+    """Chooses an answer: `run(context, now)` hashes the unit and `suffix`, and looks up `by_percent[H mod 100]`."""
 
     run: Callable[[Any, float], Any]
     attribute: str
@@ -66,9 +66,9 @@ class Draw(NamedTuple):
 def draw(
     attribute: str, salt: str, bounds: Sequence[int], answers: Sequence[Any], unit_of: Callable[[Any], str | None]
 ) -> Draw:
-    """Gives the answer whose bound is the first above the unit's bucket, as fast as Python hashes.
+    """Returns the answer with the first bound above the unit's bucket, as fast as Python hashes.
 
-    `unit_of` is asked where the unit is not a plain text under `attribute`, and where a bound divides its percent.
+    `unit_of` is called if the unit is not a plain string under `attribute`, or if a bound falls inside its percent.
     """
     suffix = f":{salt}".encode("utf-8", "surrogatepass")
     by_percent = _by_percent(bounds, answers)
@@ -89,11 +89,11 @@ def draw(
 
 
 DIVIDED: Any = object()
-"""Stands for a percent whose thousandths get different answers."""
+"""Marks a percent whose thousandths get different answers."""
 
 
 def _by_percent(bounds: Sequence[int], answers: Sequence[Any]) -> list[Any]:
-    """The answers by `H mod 100`, the hundreds of a bucket."""
+    """The answers by `H mod 100`, the thousands of a bucket."""
     found: list[Any] = []
     for bound, answer in zip(bounds, answers, strict=True):
         whole, part = divmod(bound, PER_PERCENT)
@@ -125,7 +125,7 @@ def holdout_salt(name: str) -> str:
 
 
 def canary_salt(version: int) -> str:
-    """The salt that says who gets a release first."""
+    """The salt that chooses who gets a canary release."""
     return f"canary:{version}"
 
 

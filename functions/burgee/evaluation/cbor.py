@@ -29,7 +29,7 @@ def encoded(value: Any) -> bytes:
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
         pairs = sorted(((encoded(key), encoded(item)) for key, item in value.items()), key=_by_length)
         return _head(_MAPPING, len(value)) + b"".join(key + item for key, item in pairs)
-    raise TypeError(f"a {type(value).__name__} is no JSON value")
+    raise TypeError(f"a {type(value).__name__} is not a JSON value")
 
 
 def _by_length(pair: tuple[bytes, bytes]) -> tuple[int, bytes]:
@@ -37,7 +37,7 @@ def _by_length(pair: tuple[bytes, bytes]) -> tuple[int, bytes]:
 
 
 def _head(kind: int, number: int) -> bytes:
-    """A kind with its number, in the fewest bytes."""
+    """A CBOR head: the major type with its argument, in the fewest bytes."""
     if number < 24:
         return bytes([kind << 5 | number])
     size = next(size for size in (1, 2, 4, 8) if number < 256**size)

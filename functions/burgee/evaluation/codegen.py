@@ -1,7 +1,8 @@
-"""The rules of a flag as one Python function, for flags that are asked often: a fifth faster than the loop over them.
+"""Generates one Python function from the rules of a frequently evaluated flag: a fifth faster than a loop over them.
 
-Its source says only which operators' expressions follow each other and which outcomes are draws. What a file says
-(attributes, operands, outcomes) is bound to it and never written into it, and flags alike in that share its code.
+The source holds only the sequence of operators' expressions and which outcomes are draws. Values of the file
+(attributes, operands, outcomes) are bound to the function, never written into its source; flags of the same shape
+share it.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ if TYPE_CHECKING:
     from burgee.evaluation.rules import CompiledRule, Condition, Evaluate
 
 LONGEST = 16
-"""Flags with more rules than this stay loops."""
+"""Flags with more rules than this keep using the loop."""
 
 _CALLED = "{operand}(value)"
 _CALLED_WHOLE = "{operand}(context)"
 
 
 def fuse(rules: Sequence[CompiledRule], conditions: Sequence[Condition]) -> Evaluate:
-    """The same answers as `chain.one` gives."""
+    """Returns the same answers as `rules.one`."""
     expressions, operands = zip(*map(_expressed, conditions), strict=True)
     attributes = [condition.attribute for condition in conditions]
     runs, suffixes, tables = zip(*(outcome for _, outcome in rules), strict=True)
@@ -37,7 +38,7 @@ def fuse(rules: Sequence[CompiledRule], conditions: Sequence[Condition]) -> Eval
 
 
 def _expressed(condition: Condition) -> tuple[str, Any]:
-    """A condition as an expression and its operand; most are a call of what they are compiled to."""
+    """A condition as an expression and its operand; most are a call of the compiled condition."""
     if condition.attribute is None:
         return _CALLED_WHOLE, condition.matches
     tests = tests_of(condition.when[condition.attribute])
@@ -65,13 +66,13 @@ def _maker(expressions: tuple[str, ...], drawn: tuple[bool, ...]) -> Callable[..
     lines += [f"  {line}" for line in _answered(last, by_draw=drawn[last])]
     lines += ["  return answer", " return decide"]
     made: dict[str, Any] = {"sha256": sha256, "number": int.from_bytes, "DIVIDED": DIVIDED, "KEY": TARGETING_KEY}
-    exec(compile("\n".join(lines), "<fused rules>", "exec"), made)  # noqa: S102  # every word of it stands above
+    exec(compile("\n".join(lines), "<fused rules>", "exec"), made)  # noqa: S102  # all parts are from this file
     make: Callable[..., Evaluate] = made["make"]
     return make
 
 
 def _answered(number: int, *, by_draw: bool) -> list[str]:
-    """What finds an outcome's answer. As in `chain.every`, a draw is made here where the unit is a plain text."""
+    """The code that finds an outcome's answer. As in `rules.every`, a plain string is hashed inline."""
     if not by_draw:
         return [f"answer = run{number}(context, now)"]
     place = f"number(sha256(unit.encode() + suffix{number}).digest()) % 100"

@@ -1,4 +1,4 @@
-"""`when:` mappings to closures: attributes, each with its operators, and the ways to combine them."""
+"""Compiles `when:` mappings to closures: attributes with their operators, and the combinators."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ COMBINED = frozenset({"any", "all", "not", "segment"})
 
 
 def compile_condition(when: Mapping[str, Any], segments: Segments) -> Matcher:
-    """The closure that returns whether a context meets all that `when` says.
+    """Compiles `when` to a closure that returns whether a context meets all of it.
 
-    `segments` gives the matcher of a segment by name. Raises OperandError for an operand that its operator cannot
+    `segments` returns the matcher of a segment by name. Raises OperandError for an operand that its operator cannot
     take, KeyError for an operator or segment that does not exist.
     """
     return fold(when, _Matching(segments))
 
 
 def compile_rule(when: Mapping[str, Any], segments: Segments) -> tuple[str | None, Test]:
-    """The same as an attribute and its test, which saves a call, or as None and the test of a whole context."""
+    """The same as an attribute and its test, which saves a call; or as None and a test of the whole context."""
     if len(when) == 1:
         ((key, value),) = when.items()
         if key not in COMBINED and "." not in key:
@@ -85,7 +85,7 @@ def _any(matchers: Sequence[Matcher]) -> Matcher:
 
 
 def _test(value: Any) -> Test:
-    """All the tests of an attribute together, so that it is read once."""
+    """Combines all tests of an attribute, so that it is read once."""
     tests = tests_of(value)
     ignore_case = bool(tests.get(IGNORE_CASE, False))
     return _all(
@@ -94,7 +94,7 @@ def _test(value: Any) -> Test:
 
 
 def tests_of(value: Any) -> Mapping[str, Any]:
-    """What `when` says of an attribute, as operands by operator: a plain value is `eq`, a list is `in`."""
+    """The clause of an attribute as operands by operator: a plain value is `eq`, a list is `in`."""
     if isinstance(value, dict):
         return value
     return {"in": value} if isinstance(value, list) else {"eq": value}

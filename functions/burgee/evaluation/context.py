@@ -1,4 +1,4 @@
-"""Reads evaluation contexts: attributes by path, the unit that is bucketed, and the values that people type."""
+"""Reads evaluation contexts: attributes by path, the bucketed unit, and values typed on the command line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LITERAL = re.compile(r'true|false|"[^"\\]*"', re.ASCII)
 
 
 class Bulk(dict[str, Any]):
-    """The context of a bulk answer, which remembers the segments that it is in."""
+    """The context of a bulk evaluation, which caches its segments."""
 
     __slots__ = ("segments",)
 
@@ -32,7 +32,9 @@ class Bulk(dict[str, Any]):
 
 
 def reader(path: str) -> Callable[[Context], Any]:
-    """Reads an attribute, None where missing; in `device.os` a key of that very name wins over nesting."""
+    """Returns a reader of an attribute, None if missing; a key named exactly `device.os` takes precedence over
+    nesting.
+    """
     if "." not in path:
         return lambda context: context.get(path)
     steps = path.split(".")
@@ -52,15 +54,15 @@ def reader(path: str) -> Callable[[Context], Any]:
 
 
 class ValueUnit(str):
-    """A unit that was no string: equal to its text, and with its value as CBOR, for a hash that takes values."""
+    """A unit that was not a string: equal to its string form, and with its value as CBOR for hashes of values."""
 
     cbor: bytes
     is_whole: bool
-    """Whether it is a whole number, which every hash takes."""
+    """Whether it is a whole number, which every hash accepts."""
 
 
 def value_unit(value: Any) -> ValueUnit | None:
-    """The unit of a value that is no string; None where it is a list, which flagd takes for shares, or no JSON."""
+    """The unit of a value that is not a string; None for a list (flagd reads it as shares) or a non-JSON value."""
     if isinstance(value, (list, tuple)):
         return None
     from burgee.evaluation.cbor import encoded
@@ -77,7 +79,7 @@ def value_unit(value: Any) -> ValueUnit | None:
 
 @lru_cache(maxsize=256)
 def value_reader(attribute: str) -> Unit:
-    """Reads a unit for a hash that takes JSON values; None where it is missing or null, a list, or no JSON."""
+    """Returns a reader of the unit for hashes of JSON values; None if it is missing, null, a list or not JSON."""
     read = reader(attribute)
 
     def read_value(context: Context) -> str | None:
@@ -89,7 +91,7 @@ def value_reader(attribute: str) -> Unit:
 
 @lru_cache(maxsize=256)
 def unit_reader(attribute: str) -> Unit:
-    """Reads the unit that is bucketed, as a string: the targeting key, or another attribute; None where missing."""
+    """Returns a reader of the bucketed unit as a string: the targeting key or another attribute; None if missing."""
     read = reader(attribute)
 
     def general(context: Context) -> str | None:
@@ -102,7 +104,7 @@ def unit_reader(attribute: str) -> Unit:
             return None
         try:
             return str(value)
-        except ValueError:  # thousands of digits, which Python refuses to write out
+        except ValueError:  # thousands of digits, which Python refuses to convert to a string
             return None
 
     if attribute != TARGETING_KEY:
@@ -116,7 +118,7 @@ def unit_reader(attribute: str) -> Unit:
 
 
 def literal(text: str) -> Any:
-    """The number, boolean or quoted string that a person typed as JSON; any other text as it is.
+    """Parses typed input as a JSON number, boolean or quoted string; anything else is returned unchanged.
 
     ValueError for a number that is too large for a double.
     """

@@ -1,7 +1,7 @@
-"""A flag as a list of decisions, tried in order until one answers: the order of evaluation, written once.
+"""A flag as a list of decisions, tried in order until one answers: the only definition of the evaluation order.
 
-Data only: `burgee.evaluation.flag` makes closures of it, `burgee.diff.symbolic` walks it with a context half known.
-A decision that is not there costs nothing: a list holds only what a definition uses, and always ends in an answer.
+Data only: `burgee.evaluation.flag` compiles it to closures, `burgee.diff.symbolic` walks it with a partly known
+context. A list holds only the decisions that a definition uses, and its last one always answers.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Limit: TypeAlias = "int | Ramp"
     Decision: TypeAlias = "Status | Requires | Holdout | Layer | Targets | Rule | Default"
 
-ONE_LINE = "a pinned `hash` has one line for shares and arms, so that a share would hold the users of one arm"
+ONE_LINE = "a pinned `hash` uses one line for shares and arms, so a share would hold the users of one arm only"
 
 
 class Ramp(NamedTuple):
@@ -59,22 +59,22 @@ class Share(NamedTuple):
 
 
 class Allocation(NamedTuple):
-    """What is served: the only variant, or the one that a unit's place among `arms` chooses."""
+    """What is served: the only variant, or the one chosen by a unit's place among `arms`."""
 
     variants: Sequence[str]
     arms: Arms | None
     is_split: bool
-    """Whether the definition says `split`, be it with one weight above zero."""
+    """Whether the definition has a `split`, even with a single positive weight."""
 
 
 class Status(NamedTuple):
-    """The flag is off: everybody gets the off variant."""
+    """The flag is off: everyone gets the off variant."""
 
     on: bool = False
 
 
 class Requires(NamedTuple):
-    """Whoever does not get `variant` of another flag gets the off variant; its error is the answer."""
+    """Units that do not get `variant` of another flag get the off variant; an error of that flag is the answer."""
 
     flag: str
     variant: str
@@ -95,13 +95,13 @@ class Layer(NamedTuple):
 
 
 class Targets(NamedTuple):
-    """Units by name (the targeting key, whatever the flag buckets on), each with its variant."""
+    """Units by targeting key (whatever the flag buckets on), each with its variant."""
 
     variants: Mapping[str, str]
 
 
 class Rule(NamedTuple):
-    """Contexts that meet `when` and fall into the share, if there is one, are served."""
+    """Serves contexts that meet `when` and fall into the share, if there is one."""
 
     name: str
     when: Mapping[str, Any]
@@ -110,7 +110,7 @@ class Rule(NamedTuple):
 
 
 class Default(NamedTuple):
-    """All others are served, or those inside the share: then the rest get the off variant."""
+    """Serves all others, or those inside the share; the rest then get the off variant."""
 
     share: Share | None
     serve: Allocation
@@ -119,8 +119,8 @@ class Default(NamedTuple):
 
 
 class Decisions(NamedTuple):
-    """A flag as it stands at one time. `unit` is the attribute that is bucketed, `off` the off variant, None for no
-    value; the last of `steps` always answers.
+    """A flag at one time. `unit` is the bucketed attribute, `off` the off variant (None for no value); the last of
+    `steps` always answers.
     """
 
     variants: Mapping[str, Any]
@@ -132,14 +132,14 @@ class Decisions(NamedTuple):
 def decisions(name: str, state: Definition, holdout: Callable[[str], float]) -> Decisions:
     """A state's decisions. `holdout` gives the percentage of a holdout by name.
 
-    KeyError for a holdout or hash that does not exist, ValueError for what a pinned hash cannot do.
+    Raises KeyError for a holdout or hash that does not exist, ValueError for what a pinned hash cannot do.
     """
     steps = [*_steps(name, state, holdout)] if state.get("status", False) else [Status()]
     return Decisions(variants(state), off_variant(state), unit_attribute(state), steps)
 
 
 def _steps(name: str, state: Definition, holdout: Callable[[str], float]) -> Sequence[Decision]:
-    """In the order of evaluation. Layers and holdouts never hash by a pinned strategy: flags share them."""
+    """Yields decisions in evaluation order. Layers and holdouts never use a pinned hash, as flags share them."""
     steps: list[Decision] = [Requires(entry["flag"], entry["variant"]) for entry in state.get("requires", ())]
     held = state.get("holdout")
     if held is not None:

@@ -1,7 +1,7 @@
-"""What a definition says once its defaults are filled in: the one home of every default.
+"""Reads definitions with their defaults filled in: the only place that knows a default.
 
-A *definition* is one flag in the grammar of flags.yaml. A *state* is a definition as it stands at one time, without
-`schedule`. What serves is an *owner*: the flag itself with its `default`, or one of its rules.
+A *definition* is one flag in the grammar of flags.yaml. A *state* is a definition at one time, without `schedule`. An
+*owner* is what serves: the flag itself with its `default`, or one of its rules.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 
 BOOLEAN_VARIANTS: Mapping[str, Any] = {"on": True, "off": False}
 DEFAULT_RULE = "default"
-"""What answers call the flag itself where it serves, as `rule`."""
+"""The `rule` of answers that the flag's own `default` gives."""
 
 
 def variants(state: Definition) -> Mapping[str, Any]:
-    """The values that a flag can give, by variant."""
+    """A flag's values by variant."""
     found: Mapping[str, Any] = state.get("variants", BOOLEAN_VARIANTS)
     return found
 
 
 def off_variant(state: Definition) -> str | None:
-    """What a flag serves while it is off; None for the caller's own default."""
+    """The variant that a flag serves while it is off; None for the caller's own default."""
     variant: str | None = state.get("off_variant", None if "variants" in state else "off")
     return variant
 
 
 def unit_attribute(state: Definition) -> str:
-    """The attribute whose value is bucketed."""
+    """The attribute that is bucketed."""
     attribute: str = state.get("bucket_by", TARGETING_KEY)
     return attribute
 
@@ -55,13 +55,13 @@ def weights(outcome: Mapping[str, Any]) -> dict[str, float]:
 
 
 def rule_name(rule: Mapping[str, Any], index: int) -> str:
-    """What answers and reports call the rule at an index."""
+    """The name of the rule at an index, in answers and reports."""
     name: str = rule.get("name", f"rule {index + 1}")
     return name
 
 
 class Owner(NamedTuple):
-    """What serves: a rule, or the flag itself where `rule` is None.
+    """What serves: a rule, or the flag itself if `rule` is None.
 
     `settings` hold `rollout_percentage` and `salt`, `outcome` holds `serve` or `split`.
     """
@@ -80,27 +80,27 @@ def owners(state: Definition) -> Iterator[Owner]:
 
 
 class Entry(NamedTuple):
-    """What changes at a moment (epoch seconds): the keys that are set then."""
+    """A change at one time (epoch seconds): the keys that are set then."""
 
     at: float
     keys: Mapping[str, Any]
 
 
 def schedule(definition: Definition) -> list[Entry]:
-    """The entries of a schedule, earliest first; entries of one moment keep their order."""
+    """The entries of a schedule, earliest first; entries of the same time keep their order."""
     entries = [Entry(parse_time(entry["at"]), entry["set"]) for entry in definition.get("schedule", ())]
     return sorted(entries, key=lambda entry: entry.at) if len(entries) > 1 else entries
 
 
 class State(NamedTuple):
-    """A definition from a moment on (epoch seconds), until the next state."""
+    """A definition from a time (epoch seconds) until the next state."""
 
     since: float
     definition: Definition
 
 
 def states(definition: Definition) -> list[State]:
-    """A definition as it stands over time, earliest first; the first is in force since minus infinity."""
+    """The states of a definition, earliest first; the first begins at minus infinity."""
     if "schedule" not in definition:
         return [State(float("-inf"), definition)]
     found = [State(float("-inf"), {key: value for key, value in definition.items() if key != "schedule"})]
@@ -110,19 +110,19 @@ def states(definition: Definition) -> list[State]:
 
 
 def state_at(definition: Definition, now: float) -> Definition:
-    """A definition as it stands at a time in epoch seconds."""
+    """The state of a definition at a time in epoch seconds."""
     return [state.definition for state in states(definition) if state.since <= now][-1]
 
 
 def fragments(definition: Definition) -> Iterator[Mapping[str, Any]]:
-    """Everything that a definition says at one time or another: its own keys, then those of its schedule."""
+    """All keys that a definition has at any time: its own, then those of its schedule."""
     yield definition
     for entry in definition.get("schedule", ()):
         yield entry["set"]
 
 
 def required(definition: Definition) -> list[str]:
-    """The flags that a definition requires at one time or another while it is on."""
+    """The flags that a definition requires at any time while it is on."""
     if not any("requires" in part for part in fragments(definition)):
         return []
     on = [state for _, state in states(definition) if state.get("status", False)]
@@ -130,10 +130,10 @@ def required(definition: Definition) -> list[str]:
 
 
 def on_a_cycle(flag: str, requires: Callable[[str], Iterable[str]], known: dict[str, bool]) -> bool:
-    """Whether the flags that a flag requires, directly or not, include itself: then nobody can evaluate it.
+    """Whether a flag requires itself, directly or through others, so that it cannot be evaluated.
 
-    `requires` gives the flags that a flag requires directly. `known` is filled for all that `flag` leads to, by
-    Tarjan's strongly connected components: a large file takes one pass, in whatever order flags are asked for.
+    `requires` returns the flags that a flag requires directly. `known` is filled for all flags reachable from `flag`,
+    by Tarjan's strongly connected components: a large file takes one pass, in whatever order flags are checked.
     """
     if flag in known:
         return known[flag]
@@ -164,13 +164,13 @@ T = TypeVar("T")
 
 
 class Algebra(Protocol[T]):
-    """What the parts of a condition mean to one who reads it."""
+    """A fold over a condition: the result for each of its parts."""
 
     def attribute(self, path: str, value: Any) -> T:
-        """What `when` says of one attribute: a value, a list or a mapping of operators."""
+        """The clause of one attribute: a value, a list or a mapping of operators."""
 
     def segment(self, name: str) -> T:
-        """Being in a segment."""
+        """Membership of a segment."""
 
     def every(self, parts: Sequence[T]) -> T:
         """All of these hold."""
@@ -183,7 +183,7 @@ class Algebra(Protocol[T]):
 
 
 def fold(when: Mapping[str, Any], algebra: Algebra[T]) -> T:
-    """A condition, read from its leaves upwards."""
+    """Folds a condition, from its leaves upwards."""
     return algebra.every([_folded(key, value, algebra) for key, value in when.items()])
 
 
@@ -200,7 +200,7 @@ def _folded(key: str, value: Any, algebra: Algebra[T]) -> T:
 
 
 def segments_of(when: Any) -> Iterator[tuple[Route, str]]:
-    """Every segment that a condition names, with the keys and indexes that lead to the name."""
+    """Every segment that a condition names, with the path (keys and indexes) to the name."""
     for key, value in when.items():
         if key == "segment":
             names = (

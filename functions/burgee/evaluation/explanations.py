@@ -1,6 +1,6 @@
-"""Conditions in words: what they ask (`country in DE, FR and app_version >= 2.3.0`), and why a context fails them.
+"""Describes conditions in words (`country in DE, FR and app_version >= 2.3.0`), and why a context fails them.
 
-Nothing that evaluates imports this: answers are explained only to those who ask.
+Evaluation never imports this: answers are explained only on request.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
 def explain(when: Mapping[str, Any], context: Context, segments: Mapping[str, Any]) -> list[str]:
-    """Why a context does not meet a condition: a sentence for each clause that is false, none where it meets it.
+    """Why a context does not meet a condition: one sentence per false clause, none if it meets the condition.
 
-    `segments` are conditions by name. KeyError for a segment or an operator that does not exist.
+    `segments` are conditions by name. Raises KeyError for an unknown segment or operator.
     """
     return list(_reasons(when, context, segments, "the rule"))
 
@@ -51,7 +51,7 @@ def _reasons(when: Mapping[str, Any], context: Context, segments: Mapping[str, A
 
 
 def _none_of(alternatives: Sequence[Sequence[str]]) -> Iterator[str]:
-    """The reasons against each of several, one of which would do; nothing where one has none."""
+    """The reasons against each of several alternatives; empty if one of them is met."""
     if not all(alternatives):
         return
     if len(alternatives) == 1:
@@ -84,7 +84,7 @@ def _wanted(operator: str, operand: Any) -> str:
 
 
 def describe(when: Mapping[str, Any], segments: Mapping[str, str] | None = None) -> str:
-    """A whole condition on one line; `segments` says more of some segments."""
+    """A whole condition on one line; `segments` describes some segments in more detail."""
     return " and ".join(_clauses(when, segments or {})) or "everyone"
 
 
@@ -121,7 +121,7 @@ def _clause(path: str, operator: str, operand: Any) -> str:
 
 
 def shown(operand: Any) -> str:
-    """A value or a list of them as a sentence quotes it: strings bare where nothing else reads so."""
+    """A value or a list of values as quoted in a sentence; strings stay unquoted if they cannot be mistaken."""
     if isinstance(operand, list):
         first = operand if len(operand) == MAX_ITEMS + 1 else operand[:MAX_ITEMS]
         more = len(operand) - len(first)
@@ -131,7 +131,7 @@ def shown(operand: Any) -> str:
 
 
 def _reads_as_another(text: str) -> bool:
-    """Whether a string without quotes would be taken for nothing, a number, a boolean or several items."""
+    """Whether a string without quotes would read as empty, a number, a boolean or several items."""
     return not text.strip() or text in {"true", "false", "null"} or "," in text or _NUMBER.fullmatch(text) is not None
 
 

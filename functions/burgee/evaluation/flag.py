@@ -1,7 +1,7 @@
-"""A definition to a decision: its list of decisions (`burgee.evaluation.decisions`) as closures.
+"""Compiles a definition's list of decisions (`burgee.evaluation.decisions`) to closures.
 
-Compiled once; evaluation does no I/O, reads no clock, and hands out answers that were made beforehand.
-Values and metadata are shared between answers: treat them as read-only.
+Compiled once; evaluation does no I/O, reads no clock, and returns prepared answers. Values and metadata are shared
+between answers: treat them as read-only.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     from burgee.model import Context, Definition
 
     Answering: TypeAlias = Evaluation | Draw | Callable[[Context, float], Evaluation | None] | None
-    """An answer for everybody, what finds one, or None to pass on to the next decision."""
+    """An answer for everyone, a function that finds one, or None to continue with the next decision."""
 
 
 class World(Protocol):
-    """What a flag may ask of the file that it stands in."""
+    """What a flag needs from the file that contains it."""
 
     def condition(self, when: Mapping[str, Any]) -> Condition:
-        """The condition of a rule, one for all rules that say the same."""
+        """The compiled condition of a rule, shared by all rules with the same condition."""
 
     def prerequisite(self, name: str) -> Evaluate | None:
-        """How to evaluate another flag; None if there is none."""
+        """A function that evaluates another flag; None if there is no such flag."""
 
     def holdout(self, name: str) -> float:
         """The percentage of a holdout; KeyError if there is none."""
@@ -49,20 +49,20 @@ class World(Protocol):
 
 
 class Step(NamedTuple):
-    """One decision as a function: `run` answers those who meet `when`, or gives None to pass on."""
+    """One decision as a function: for contexts that meet `when`, `run` returns an answer, or None to continue."""
 
     name: str
     run: Callable[[Context, float], Evaluation | None]
     share: Share | None = None
     when: Condition | None = None
     constant: Evaluation | None = None
-    """What `run` gives everybody, where it does."""
+    """The answer of `run`, if it is the same for everyone."""
     arms: Arms | None = None
     draw: Draw | None = None
-    """What `run` is of, where it is a draw."""
+    """The draw behind `run`, if it is one."""
 
     def take(self, context: Context, now: float) -> Evaluation | None:
-        """The answer of this step alone."""
+        """The answer of this step on its own."""
         if self.when is not None:
             attribute, matches = self.when.attribute, self.when.matches
             if not matches(context if attribute is None else context.get(attribute)):
@@ -71,7 +71,7 @@ class Step(NamedTuple):
 
 
 class Flag:
-    """A compiled flag: its states over time, each a list of decisions and the steps that they are compiled to."""
+    """A compiled flag: its states over time, each with its decisions and the steps compiled from them."""
 
     __slots__ = ("_decisions", "_starts", "_steps", "evaluate", "rules", "static", "timed")
 
@@ -89,11 +89,11 @@ class Flag:
         self.evaluate, self.rules = self._scheduled([one for one, _ in chains]) if self._starts else chains[0]
 
     def decisions(self, now: float) -> Decisions:
-        """What decides at a time in epoch seconds."""
+        """The decisions at a time in epoch seconds."""
         return self._decisions[bisect_right(self._starts, now)]
 
     def steps(self, now: float) -> Sequence[Step]:
-        """The same, as functions."""
+        """The compiled steps at a time in epoch seconds."""
         return self._steps[bisect_right(self._starts, now)]
 
     def _scheduled(self, chains: Sequence[Evaluate]) -> tuple[Evaluate, Sequence[CompiledRule]]:
@@ -106,7 +106,7 @@ class Flag:
 
 
 def _is_timed(decided: Decisions) -> bool:
-    """Whether the clock decides, or may decide in a flag that is required."""
+    """Whether answers depend on the clock, here or in a required flag."""
     for step in decided.steps:
         if isinstance(step, Requires):
             return True
@@ -116,7 +116,7 @@ def _is_timed(decided: Decisions) -> bool:
 
 
 def _chain(steps: Sequence[Step]) -> tuple[Evaluate, Sequence[CompiledRule]]:
-    """Steps as one function and as rules, for a bulk answer; the last always answers."""
+    """Steps as one function, and as rules for bulk evaluation; the last always answers."""
     first = [step.run for step in steps[:-1] if step.when is None]
     rules = [as_rule(step.when, step.run, step.draw) for step in steps[len(first) :]]
     decide = one(rules, [step.when for step in steps if step.when is not None])
@@ -134,7 +134,7 @@ def _chain(steps: Sequence[Step]) -> tuple[Evaluate, Sequence[CompiledRule]]:
 
 
 class _Compiler:
-    """Makes steps of the decisions of one state."""
+    """Compiles the decisions of one state to steps."""
 
     def __init__(self, decided: Decisions, state: Definition, world: World) -> None:
         self.decided = decided
@@ -148,10 +148,10 @@ class _Compiler:
         if "owner" in state:
             self.common["owner"] = state["owner"]
         if decided.off is not None:
-            decided.variants[decided.off]  # the off variant has to be there, whether a decision serves it or not
+            decided.variants[decided.off]  # the off variant must exist, even if no decision serves it
 
     def steps(self) -> Sequence[Step]:
-        """One for each decision, in their order."""
+        """Compiles each decision, in order."""
         return [_COMPILERS[type(decision)](self, decision) for decision in self.decided.steps]
 
     def answer(self, variant: str, reason: Reason, **more: Any) -> Evaluation:
@@ -194,18 +194,18 @@ class _Compiler:
     def default(self, default: Default) -> Step:
         share, serve = default.share, default.serve
         plain = Reason.STATIC if default.is_static else Reason.DEFAULT
-        # Marks the arms: holdouts and layers answer by shares as well, and those users are in no experiment.
+        # Marks arms only: holdouts and layers answer by shares too, but those users are in no experiment.
         arm = {"rule": DEFAULT_RULE} if share is not None or serve.is_split else {}
         answering = self.allocate(serve, plain if share is None else Reason.SPLIT, **arm)
         if share is not None:
-            # Where nobody is inside and nothing is served outside, nothing is drawn: callers use their own default.
+            # If no unit is inside and nothing is served outside, no hash is needed: callers use their own default.
             nothing = share.high == 0 and self.decided.off is None
             outside = self.off(Reason.DEFAULT if nothing else Reason.SPLIT, **({} if serve.is_split else arm))
             answering = self.gate(share, inside=answering, outside=outside)
         return _step("default", answering, share, arms=serve.arms)
 
     def allocate(self, serve: Allocation, reason: Reason, **more: Any) -> Answering:
-        """The answer of `serve`, or the function that chooses among the arms of `split`."""
+        """The answer of `serve`, or a function that chooses among the arms of `split`."""
         reason = Reason.SPLIT if serve.is_split else reason
         answers = [self.answer(variant, reason, **more) for variant in serve.variants]
         arms = serve.arms
@@ -222,7 +222,7 @@ class _Compiler:
         return choose
 
     def gate(self, share: Share, *, inside: Answering, outside: Evaluation | None) -> Answering:
-        """What a share lets through; one of all or nothing needs no unit and no hash."""
+        """Applies a share; 0% and 100% need no unit and no hash."""
         salt, low, high, way = share
         if isinstance(high, int):
             if low <= 0 and high >= BUCKETS:

@@ -1,7 +1,7 @@
-"""Named ways to hash: ours, and those of rivals that a flag may pin so that a migration moves nobody.
+"""Hash strategies by name: ours, and those of other engines, which a flag may pin so that a migration moves no user.
 
-A strategy lays a unit on a line of places. Ours is the promise of `burgee.evaluation.bucketing`; a pinned one is
-exactly what the rival's engine computes, whose one hash serves for rollouts and arms alike.
+A strategy maps a unit to a place on a line. Ours is `burgee.evaluation.bucketing`; a pinned one computes exactly what
+the other engine computes, with one hash for both rollouts and arms.
 """
 
 from __future__ import annotations
@@ -33,15 +33,16 @@ class Arms(NamedTuple):
 
 
 class Strategy(ABC):
-    """A way to hash, `name` where it is pinned. A line of `size` places may be divided further, into `resolution`."""
+    """A hash strategy; flags pin it by `name`. A line of `size` places may be divided further, into `resolution`."""
 
     name: str | None = None
     takes_values: bool = False
-    """Whether it hashes the unit's value alone, any JSON but null and lists: 42 is not "42", and no salt counts."""
+    """Whether it hashes only the unit's JSON value (no null, no list): 42 differs from "42", and the salt is ignored.
+    """
 
     @abstractmethod
     def place(self, size: int) -> Callable[[str, str], int]:
-        """The function from unit and salt to a place, 0 to `size - 1`."""
+        """Returns the function from a unit to its place, 0 to `size - 1`."""
 
     @abstractmethod
     def arms(self, salt: str, weights: Iterable[float]) -> Arms:
@@ -49,27 +50,27 @@ class Strategy(ABC):
 
     @abstractmethod
     def hashed(self, unit: str, salt: str) -> str:
-        """What is hashed, as a person reads it."""
+        """A description of what is hashed, for people."""
 
     def resolution(self, size: int) -> int:
-        """How many places tell all that can be told of a unit on a line of that size."""
+        """The finest number of places that a line of that size distinguishes."""
         return size
 
     def cut(self, bound: int, size: int) -> int:
-        """A bound among `size` places as one among `resolution(size)`."""
+        """Scales a bound from `size` places to `resolution(size)` places."""
         del size
         return bound
 
     def share(self, low: int, high: int, size: int) -> tuple[int, int]:
-        """The share of hashes from `low` to below `high`, places of the resolution, as numerator and denominator."""
+        """The share of hashes from `low` to below `high` (places of the resolution), as numerator and denominator."""
         return high - low, size
 
 
 class _Ours(Strategy):
-    """SHA-256 of "{unit}:{salt}", and of another salt for the arm: see `burgee.evaluation.bucketing`."""
+    """SHA-256 of "{unit}:{salt}", with a second salt for arms: see `burgee.evaluation.bucketing`."""
 
     def place(self, size: int) -> Callable[[str, str], int]:
-        del size  # shares and arms alike have BUCKETS places
+        del size  # both shares and arms have BUCKETS places
         return bucket
 
     def arms(self, salt: str, weights: Iterable[float]) -> Arms:
@@ -80,7 +81,7 @@ class _Ours(Strategy):
 
 
 class _Pinned(Strategy):
-    """A 32-bit hash of salt and unit, one for shares and arms; weights count to three decimals."""
+    """A 32-bit hash of salt and unit, the same for shares and arms; weights count to three decimals."""
 
     def __init__(
         self,
@@ -106,7 +107,7 @@ class _Pinned(Strategy):
 
 
 class _Scaled(_Pinned):
-    """flagd's: the hash is scaled to the line, `hash * size >> 32`, so that lines of all sizes are one."""
+    """flagd's strategy: the hash is scaled to the line, `hash * size >> 32`, so lines of all sizes are consistent."""
 
     def place(self, size: int) -> Callable[[str, str], int]:
         word, message = self._word, self._message
@@ -125,14 +126,14 @@ class _Scaled(_Pinned):
 
 
 class _Remainder(_Pinned):
-    """GO Feature Flag's: the remainder of the hash, `hash mod size`."""
+    """GO Feature Flag's strategy: the remainder of the hash, `hash mod size`."""
 
     def place(self, size: int) -> Callable[[str, str], int]:
         word, message = self._word, self._message
         return lambda unit, salt: word(message(unit, salt)) % size
 
     def share(self, low: int, high: int, size: int) -> tuple[int, int]:
-        # 2^32 is no multiple of most sizes: the first places then come up once more often than the others.
+        # 2^32 is rarely a multiple of the size: the first places then get one more hash value than the others.
         rounds, rest = divmod(_WORD, size)
         return (high - low) * rounds + min(high, rest) - min(low, rest), _WORD
 
@@ -182,7 +183,7 @@ def _cbor_value(unit: str, _salt: str) -> bytes:
 
 
 def _cbor(value: Any) -> bytes:
-    from burgee.evaluation.cbor import encoded  # few flags pin a hash, and fewer this one
+    from burgee.evaluation.cbor import encoded  # few flags pin a hash, and fewer use this one
 
     return encoded(value)
 
@@ -201,5 +202,5 @@ PINNED: dict[str, Strategy] = {
 
 
 def strategy(name: str | None) -> Strategy:
-    """The strategy of a flag's `hash`, ours where it has none; KeyError for a name that is none."""
+    """The strategy of a flag's `hash`, ours by default. Raises KeyError for an unknown name."""
     return OURS if name is None else PINNED[name]

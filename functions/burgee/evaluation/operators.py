@@ -1,11 +1,11 @@
-"""The operators of conditions: one table, `OPERATORS`, and everything that an operator is.
+"""The operators of conditions: one table, `OPERATORS`, with everything that defines an operator.
 
-A new operator is one entry of the table: what its operand may be, the test that it makes of it, its words, and, where
-that is faster, the same test as an expression for rules that are asked often. The grammar, the JSON Schema, the
-generated rules, reviews and explanations read the table. A test asks for its cases in `tests/cases/operators.yaml`;
-its line in `docs/flag-file.md` is for people.
+A new operator is one entry of the table: its operands, the test it builds from one, its wording, and optionally the
+same test as an expression for frequently evaluated rules. The grammar, the JSON Schema, the generated rules, reviews
+and explanations read the table. A test requires its cases in `tests/cases/operators.yaml`; document it in
+`docs/flag-file.md`.
 
-An attribute that is missing, null or of the wrong type does not match; it never errors: so no test passes None.
+An attribute that is missing, null or of the wrong type does not match and never raises: no test accepts None.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ class OperandError(ValueError):
 
 
 class Inline(NamedTuple):
-    """A test as an expression of `value` and `{operand}`; `bind(operand)` is None where it does not hold."""
+    """A test as an expression of `value` and `{operand}`; `bind(operand)` is None if it does not apply."""
 
     expression: str
     bind: Callable[[Any], Any] = lambda operand: operand
 
 
 class Operator(NamedTuple):
-    """`build(operand, ignore_case)` makes the test of an attribute's value. `takes` describes the operand.
+    """`build(operand, ignore_case)` returns the test of an attribute's value. `takes` describes the operand.
 
-    For people: `clause` takes an attribute and its operand, `wants` takes the operand and says which values pass, and
-    `remark(value, operand)` says what is to be known of a value, "" for nothing.
+    Wording: `clause` formats an attribute and its operand, `wants` formats the operand as the values that pass, and
+    `remark(value, operand)` returns a note on a value, or "".
     """
 
     build: Callable[[Any, bool], Test]
@@ -51,17 +51,17 @@ class Operator(NamedTuple):
     wants: str
     remark: Callable[[Any, Any], str] = lambda _value, _operand: ""
     ignores_case: bool = False
-    """Whether `ignore_case` may stand beside it."""
+    """Whether `ignore_case` may be set beside it."""
     inline: Inline | None = None
 
 
 def check_operand(name: str, operand: Any, *, ignore_case: bool = False) -> None:
-    """Raises OperandError if the operator cannot take the operand; KeyError if there is no such operator."""
+    """Raises OperandError if the operator cannot take the operand, KeyError if there is no such operator."""
     OPERATORS[name].build(operand, ignore_case)
 
 
 def _kind(value: Any) -> str | None:
-    """What values are compared with: True is no number, 1 is 1.0, and a list or mapping is no scalar."""
+    """A key for comparing values: True is not a number, 1 equals 1.0, and lists and mappings are not scalars."""
     if isinstance(value, bool):
         return "boolean"
     if isinstance(value, (int, float)):
@@ -188,7 +188,7 @@ def _matches(operand: Any, ignore_case: bool) -> Test:
             patterns.append(re2.compile(pattern, options))
         except re2.error as error:
             detail = error.args[0].decode() if isinstance(error.args[0], bytes) else error.args[0]
-            raise OperandError(f"an RE2 pattern, and {pattern!r} is none: {detail}") from error
+            raise OperandError(f"an RE2 pattern, and {pattern!r} is not one: {detail}") from error
 
     def test(value: Any) -> bool:
         try:
@@ -219,7 +219,7 @@ def _string_remark(value: Any, _operand: Any) -> str:
 
 
 def _scalar_remark(value: Any, operand: Any) -> str:
-    """A value that is like none of the operand's."""
+    """A remark on a value whose type none of the operands has."""
     kinds = {_kind(item) for item in (operand if isinstance(operand, list) else [operand])}
     kind = _kind(value)
     if kind in kinds:
@@ -316,10 +316,10 @@ def _cidr(operand: Any, _ignore_case: bool) -> Test:
 
 
 def parse_networks(texts: Iterable[str]) -> list[IPv4Network | IPv6Network]:
-    """The networks that `cidr` names; ValueError for what is none.
+    """The networks of a `cidr` operand. Raises ValueError for an invalid network.
 
-    RFC 4291, section 2.5.5.2: `::ffff:10.0.0.1` is the host 10.0.0.1, as a server on both protocols writes it. So an
-    IPv4 network is in IPv6 too, and the other way round.
+    RFC 4291, section 2.5.5.2: `::ffff:10.0.0.1` is the host 10.0.0.1, as a dual-stack server writes it, so an IPv4
+    network also matches its mapped IPv6 addresses and the other way round.
     """
     from ipaddress import IPv4Network, IPv6Network, ip_network
 

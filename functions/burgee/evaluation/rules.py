@@ -1,7 +1,7 @@
-"""The rules of a flag, tried in their order until one answers: those of one flag, or of all flags for one context.
+"""Tries the rules of a flag in order until one answers: for one flag, or for all flags in one context.
 
-Flags say the same conditions again and again, and draw for the same user: a bulk answer asks each condition once and
-encodes the user once. Nothing else differs between the two ways.
+Many flags share conditions and hash the same user: bulk evaluation tests each condition once and encodes the user
+once. Nothing else differs between the two.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _number = int.from_bytes
 
 
 class Condition(NamedTuple):
-    """What a rule asks, of one attribute or, where that is None, of the whole context; flags share it."""
+    """The test of a rule: of one attribute or, if that is None, of the whole context. Flags share it."""
 
     number: int
     attribute: str | None
@@ -36,18 +36,18 @@ class Condition(NamedTuple):
 
 
 EVERYBODY = Condition(0, None, lambda _context: True, {})
-"""The first of the conditions of a ruleset."""
+"""Always true: the first condition of every ruleset."""
 
 
 _UNDECIDED = Evaluation(None, None, Reason.ERROR)
-"""Keeps a flag's place in a bulk answer until it is evaluated."""
+"""Placeholder for a flag in a bulk answer until it is evaluated."""
 
 
 def as_rule(condition: Condition | None, run: Run, draw: Draw | None = None) -> CompiledRule:
-    """The number of a condition, and its outcome: `run` gives an answer, or None to pass on.
+    """The number of a condition, and its outcome: `run` returns an answer, or None to continue.
 
-    Where it is a draw on the targeting key, that draw's suffix and table follow. Plain tuples, which Python takes
-    apart several times faster than named ones.
+    For a draw on the targeting key, the draw's suffix and table follow. Plain tuples, which Python unpacks several
+    times faster than named ones.
     """
     number = (condition or EVERYBODY).number
     if draw is None or draw.attribute != TARGETING_KEY:
@@ -56,7 +56,9 @@ def as_rule(condition: Condition | None, run: Run, draw: Draw | None = None) -> 
 
 
 def one(rules: Sequence[CompiledRule], conditions: Sequence[Condition]) -> Evaluate:
-    """Answers for one flag, from rules whose `conditions` these are; the last has none, and always answers."""
+    """Returns the function that answers for one flag; `conditions` are those of the rules, and the last rule always
+    answers.
+    """
     *runs, last = [run for _, (run, _, _) in rules]
     default: Evaluate = last  # type: ignore[assignment]  # it always answers
     if not runs:
@@ -76,16 +78,16 @@ def one(rules: Sequence[CompiledRule], conditions: Sequence[Condition]) -> Evalu
 
 
 class Plan(NamedTuple):
-    """A bulk answer made ready: every flag in its place, those that answer everybody alike with their answers."""
+    """A prepared bulk answer: every flag in its place, and the answers of those that answer everyone alike."""
 
     answers: dict[str, Evaluation]
     draws: Sequence[tuple[str, Run, bytes, Sequence[Any]]]
-    """The flags whose only rule is a draw."""
+    """The flags with a draw as their only rule."""
     ruled: Sequence[tuple[str, Sequence[CompiledRule]]]
 
 
 def plan(flags: Mapping[str, tuple[Sequence[CompiledRule], Evaluation | None]]) -> Plan:
-    """The plan of flags by name, from the rules of each, and what it answers everybody."""
+    """Builds the plan from the rules of each flag, by name, and from the answers that are the same for everyone."""
     ruled = [(name, rules) for name, (rules, static) in flags.items() if static is None]
     return Plan(
         {name: static or _UNDECIDED for name, (_, static) in flags.items()},
@@ -100,12 +102,12 @@ def _is_draw(rules: Sequence[CompiledRule]) -> bool:
 
 
 def every(plan: Plan, conditions: Sequence[Condition], context: Context, now: float) -> dict[str, Evaluation]:
-    """Answers for all flags of a plan; `conditions` are by number."""
+    """Answers for all flags of a plan; `conditions` are indexed by number."""
     answers = plan.answers.copy()
     unit = _encoded(context.get(TARGETING_KEY))
     for name, run, suffix, by_percent in plan.draws:
         answer = by_percent[_number(sha256(unit + suffix).digest()) % 100] if unit else DIVIDED
-        # The only rule of a flag answers always.
+        # The only rule of a flag always answers.
         answers[name] = run(context, now) if answer is DIVIDED else answer  # type: ignore[assignment]
     met: list[bool | None] = [None] * len(conditions)
     for name, rules in plan.ruled:
@@ -126,7 +128,7 @@ def every(plan: Plan, conditions: Sequence[Condition], context: Context, now: fl
 
 
 def _encoded(unit: Any) -> bytes:
-    """A plain text as bytes; none for whatever takes the careful way."""
+    """A plain string as bytes; empty for values that need the general path."""
     if unit.__class__ is not str:
         return b""
     try:

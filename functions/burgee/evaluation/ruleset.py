@@ -1,4 +1,4 @@
-"""A snapshot ready to answer: flags compiled when first asked for, overrides laid over them."""
+"""A snapshot ready to evaluate: flags are compiled when first needed, with overrides applied."""
 
 from __future__ import annotations
 
@@ -26,17 +26,21 @@ if TYPE_CHECKING:
     from burgee.evaluation.rules import CompiledRule, Evaluate, Plan
     from burgee.model import Context, Definition, Snapshot
 
-# What a definition can be broken by, once past the checks that every release passes: anything else is our bug.
+# What can still be wrong in a definition that passed the checks of a release: anything else is our bug.
 _BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
 
 
-CYCLE = "its prerequisites lead back to it"
+CYCLE = "its prerequisites form a cycle"
 OFTEN = 100
-"""A flag that has been asked by name so many times has its rules fused, which costs twice as much as those."""
+"""After so many evaluations by name, the rules of a flag are generated as one function, which costs twice as much as
+compiling them.
+"""
 
 
 class Served(NamedTuple):
-    """How a flag answers: the same to everybody and always where it is `static`, by the clock where it is `timed`."""
+    """How a flag answers: the same to everyone at all times if it is `static`, depending on the clock if it is
+    `timed`.
+    """
 
     evaluate: Evaluate
     rules: Sequence[CompiledRule]
@@ -46,7 +50,7 @@ class Served(NamedTuple):
 
 
 class Ruleset:
-    """All flags of one environment at one release. Safe to share between threads."""
+    """All flags of one environment at one release. Thread-safe."""
 
     def __init__(
         self,
@@ -73,10 +77,10 @@ class Ruleset:
         self._faults: dict[str, str] = {}
         self._lock = RLock()
         self.written: dict[tuple[str, str, int], tuple[Evaluation, Any]] = {}
-        """Answers as somebody writes them out, for as long as the ruleset gives them."""
+        """Serialised answers, kept as long as the ruleset."""
 
     def evaluate(self, flag: str, context: Context, now: datetime | float | None = None) -> Evaluation:
-        """What a context gets. Never raises for what is in the file or the context."""
+        """Evaluates a flag in a context. Never raises for the contents of the file or the context."""
         try:
             evaluate = self._ready[flag]
         except KeyError:
@@ -84,10 +88,10 @@ class Ruleset:
         try:
             return evaluate(context, now)
         except RecursionError:  # of a release from before `lint` bounded this
-            return _broken(flag, "its segments or prerequisites lead too deep into each other")
+            return _broken(flag, "its segments or prerequisites are nested too deeply")
 
     def evaluate_all(self, context: Context, now: datetime | float | None = None) -> dict[str, Evaluation]:
-        """What a context gets of every flag, at one moment, in the file's order."""
+        """Evaluates every flag in a context at one time, in the file's order."""
         return self._every(context, _epoch(now), clients=False)
 
     def _every(self, context: Context, moment: float, *, clients: bool) -> dict[str, Evaluation]:
@@ -101,7 +105,7 @@ class Ruleset:
             return {name: self.evaluate(name, context, moment) for name in ready.answers}
 
     def names(self, now: datetime | float | None = None) -> list[str]:
-        """The flags that are served: the file's in its order, then those that only overrides know."""
+        """The served flags: those of the file in its order, then those that exist only as overrides."""
         if not self.overrides:
             return list(self._flags)
         moment = _epoch(now)
@@ -109,7 +113,7 @@ class Ruleset:
         return [name for name in every if self.definition(name, moment) is not None]
 
     def definition(self, flag: str, now: datetime | float | None = None) -> Definition | None:
-        """A flag as served, override laid over; None where it is absent."""
+        """The served definition of a flag, with its override; None if it is absent."""
         override = self.override(flag, now)
         return override.definition if override else self._flags.get(flag)
 
@@ -119,7 +123,7 @@ class Ruleset:
         return override if override is not None and override.in_force(_epoch(now)) else None
 
     def explain(self, flag: str, context: Context, now: datetime | float | None = None) -> dict[str, Any]:
-        """The answer with the way to it: each step taken, its bucket and threshold; JSON values only."""
+        """The answer and how it was reached: each step, its bucket and threshold; JSON values only."""
         moment = _epoch(now)
         answer = self.evaluate(flag, context, moment)
         override = self.override(flag, moment)
@@ -140,19 +144,19 @@ class Ruleset:
         return explanation
 
     def check(self, flags: Iterable[str] | None = None) -> dict[str, str]:
-        """Compiles flags now, every one unless some are named; what is wrong with each that cannot be served."""
+        """Compiles all flags, or those named, now; returns the fault of each that cannot be served."""
         every = {**self._flags, **self.overrides} if flags is None else list(flags)
         with self._lock:
             for name in every:
                 self.prerequisite(name)
                 override = self.overrides.get(name)
                 for definition in (self._flags.get(name), override.definition if override else None):
-                    # Good also for the day when the override goes, and when the flag is turned on.
+                    # Also checks the flag without its override, and as if it were on.
                     self._isolated(name, definition and {**definition, "status": True})
             return {name: self._faults[name] for name in every if name in self._faults}
 
     def flag(self, name: str, now: float) -> Flag | None:
-        """The flag that answers at a time (epoch seconds), compiled anew; None if there is none, or it is broken."""
+        """The flag in force at a time (epoch seconds), newly compiled; None if it is absent or broken."""
         definition = self.definition(name, now)
         if definition is None:
             return None
@@ -162,7 +166,7 @@ class Ruleset:
             return None
 
     def for_clients(self) -> ClientView:
-        """What browsers and apps may see of it."""
+        """The part that browsers and apps may see."""
         return ClientView(self)
 
     def segment(self, name: str) -> Matcher:
@@ -174,7 +178,7 @@ class Ruleset:
         return matcher
 
     def condition(self, when: Mapping[str, Any]) -> Condition:
-        """The condition of a rule, compiled once for all rules that say the same."""
+        """The condition of a rule, compiled once for all rules with the same condition."""
         key = sha256(repr(when).encode("utf-8", "surrogatepass")).digest()
         with self._lock:
             known = self._conditions.get(key)
@@ -185,7 +189,7 @@ class Ruleset:
         return known
 
     def line(self, salt: str) -> Callable[[str], int]:
-        """The buckets of a salt, for all flags that share it."""
+        """The bucket function of a salt, shared by all flags that use it."""
         return self._lines.setdefault(salt, hash_line(salt))
 
     def holdout(self, name: str) -> float:
@@ -198,7 +202,7 @@ class Ruleset:
         return self.release
 
     def prerequisite(self, name: str) -> Evaluate | None:
-        """How to evaluate a flag, compiled on first use; None if there is none."""
+        """A function that evaluates a flag, compiled on first use; None if there is no such flag."""
         served = self._served(name)
         return served and served.evaluate
 
@@ -211,17 +215,17 @@ class Ruleset:
         return self._compiled[name]
 
     def _prepare(self, name: str) -> Callable[[Context, Any], Evaluation]:
-        """How a flag answers a caller: reads the clock only if the flag asks it."""
+        """The function that answers a caller: reads the clock only if the flag depends on it."""
         served = self._served(name)
         if served is None:
-            return _constant(_not_found(name))  # not kept: any text may be asked for
+            return _constant(_not_found(name))  # not cached: callers may ask for any name
         self._ready[name] = _clocked(served)
         if 1 < len(served.rules) <= LONGEST:
             self._ready[name] = self._counted(name, served)
         return self._ready[name]
 
     def _counted(self, name: str, served: Served) -> Callable[[Context, Any], Evaluation]:
-        """Answers, and fuses the rules of a flag that is asked often."""
+        """Answers, and generates a single function for a flag that is evaluated often."""
         evaluate, left = _clocked(served), OFTEN
 
         def count(context: Context, now: Any) -> Evaluation:
@@ -260,7 +264,7 @@ class Ruleset:
         return _alone(expiring, timed=True)
 
     def _isolated(self, name: str, definition: Definition | None) -> Served | None:
-        """One flag that cannot be compiled answers an error, alone."""
+        """A flag that cannot be compiled answers with an error; others are not affected."""
         if definition is None:
             return None
         try:
@@ -271,13 +275,13 @@ class Ruleset:
             return _alone(_constant(_broken(name, self._faults[name])))
 
     def _flag(self, name: str, definition: Definition) -> Flag:
-        """One of `_BROKEN` if it cannot be served."""
+        """Compiles a flag; raises one of `_BROKEN` if it cannot be served."""
         if on_a_cycle(name, self._requires, self._cyclic):
             raise ValueError(CYCLE)
         return Flag(name, definition, self)
 
     def _requires(self, name: str) -> list[str]:
-        """The flags that a flag requires as it is served, at one time or another; none where it is broken itself."""
+        """The flags that the served flag requires at any time; empty if it is broken itself."""
         override = self.overrides.get(name)
         served = [] if override is None else [override.definition]
         if override is None or override.expires_at is not None:
@@ -292,7 +296,7 @@ class Ruleset:
 
 
 class ClientView:
-    """The flags of a ruleset that say `client: true`; the others decide as prerequisites, and are told to nobody."""
+    """The flags of a ruleset with `client: true`; others only decide as prerequisites and are never shown."""
 
     def __init__(self, ruleset: Ruleset) -> None:
         self._ruleset = ruleset
@@ -301,13 +305,13 @@ class ClientView:
         self.written = ruleset.written
 
     def evaluate(self, flag: str, context: Context, now: datetime | float | None = None) -> Evaluation:
-        """What a context gets of a flag that clients may see."""
+        """Evaluates a flag that clients may see."""
         moment = _epoch(now)
         return self._ruleset.evaluate(flag, context, moment) if self._open(flag, moment) else _not_found(flag)
 
     def evaluate_all(self, context: Context, now: datetime | float | None = None) -> dict[str, Evaluation]:
-        """What a context gets of every flag that clients may see."""
-        return self._ruleset._every(context, _epoch(now), clients=True)  # a view of one ruleset
+        """Evaluates every flag that clients may see."""
+        return self._ruleset._every(context, _epoch(now), clients=True)  # this is a view of the ruleset
 
     def definition(self, flag: str, now: datetime | float | None = None) -> Definition | None:
         """A flag that clients may see, as served."""
@@ -315,7 +319,7 @@ class ClientView:
         return self._ruleset.definition(flag, moment) if self._open(flag, moment) else None
 
     def explain(self, flag: str, context: Context, now: datetime | float | None = None) -> dict[str, Any]:
-        """The way to an answer, for a flag that clients may see; KeyError for another."""
+        """How an answer was reached, for a flag that clients may see. Raises KeyError for any other."""
         if not self._open(flag, _epoch(now)):
             raise KeyError(flag)
         return self._ruleset.explain(flag, context, now)
@@ -325,7 +329,7 @@ class ClientView:
 
 
 def _trace(flag: Flag, context: Context, now: float, segments: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Runs the compiled steps one by one, as evaluation does, and says what each did, and why it passed on."""
+    """Runs the compiled steps one by one, as evaluation does, and reports what each did and why it continued."""
     from burgee.evaluation.explanations import explain
 
     trace = []
@@ -337,7 +341,7 @@ def _trace(flag: Flag, context: Context, now: float, segments: Mapping[str, Any]
         entry["verdict"] = "passed on" if answer is None else "answered"
         why = explain(step.when.when, context, segments) if step.when is not None else []
         if not why and unit is None and (step.share is not None or step.arms is not None):
-            why = [f"{attribute} is missing, by which users are divided"]
+            why = [f"{attribute}, the bucketed attribute, is missing"]
         if why:
             entry["why"] = why
         if step.share is not None and unit is not None:
@@ -361,7 +365,7 @@ def _epoch(now: datetime | float | None) -> float:
 
 
 def _once(name: str, matcher: Matcher) -> Matcher:
-    """A segment's matcher that a bulk answer asks once."""
+    """A segment's matcher that a bulk evaluation calls once per context."""
 
     def matches(context: Context) -> bool:
         if not isinstance(context, Bulk):
@@ -379,7 +383,7 @@ def _for_clients(definition: Definition | None) -> bool:
 
 
 def _clocked(served: Served) -> Callable[[Context, Any], Evaluation]:
-    """Reads the clock only for a flag that asks it."""
+    """Reads the clock only for a flag that depends on it."""
     evaluate = served.evaluate
     return (lambda context, now: evaluate(context, _epoch(now))) if served.timed else evaluate
 

@@ -1,4 +1,4 @@
-"""Semantic Versioning 2.0.0 as sort keys, npm's tilde and caret ranges, and what was found out about versions."""
+"""Semantic Versioning 2.0.0 as sort keys, npm's tilde and caret ranges, and a cache of comparisons."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _RELEASED = ((2, 0, ""),)  # sorts after every pre-release identifier
 
 
 def parse_version(text: str) -> Version | None:
-    """The sort key of a version; None if it is none.
+    """The sort key of a version; None if it is invalid.
 
     A leading `v` is allowed, and minor or patch may be missing: `2` and `2.3` are 2.0.0 and 2.3.0. Build metadata
     does not count. At most `MAX_LENGTH` characters.
@@ -35,14 +35,14 @@ def parse_version(text: str) -> Version | None:
 
 
 def parse_whole_version(text: str) -> Version | None:
-    """The same, but all three numbers are there: what a bound must say, as `~2` means other things elsewhere."""
+    """The same, but all three numbers are required: bounds need them, as `~2` means different things elsewhere."""
     version = parse_version(text)
     return version if version is not None and text.partition("-")[0].partition("+")[0].count(".") == 2 else None
 
 
-@lru_cache(maxsize=1024)  # an application has few versions, and parsing one costs more than all else in a rule
+@lru_cache(maxsize=1024)  # an application has few versions, and parsing one costs more than the rest of a rule
 def known_version(text: str) -> Version | None:
-    """`parse_version` of at most `MAX_LENGTH` characters, remembered."""
+    """`parse_version` of at most `MAX_LENGTH` characters, cached."""
     match = GRAMMAR.fullmatch(text)
     if match is None:
         return None
@@ -55,7 +55,7 @@ def _identifiers(text: str) -> tuple[tuple[int, int, str], ...]:
 
 
 def release_of(version: Version) -> Version:
-    """The release that a pre-release leads to."""
+    """The release that a pre-release precedes."""
     return (*version[:3], _RELEASED)
 
 
@@ -76,22 +76,22 @@ def caret(base: Version) -> tuple[Version, Version]:
 
 
 def in_tilde(version: Version, base: Version) -> bool:
-    """Whether a version is in `~base`, as npm says."""
+    """Whether a version is in npm's range `~base`."""
     return _in_range(version, *tilde(base))
 
 
 def in_caret(version: Version, base: Version) -> bool:
-    """Whether a version is in `^base`, as npm says."""
+    """Whether a version is in npm's range `^base`."""
     return _in_range(version, *caret(base))
 
 
 def _in_range(version: Version, low: Version, high: Version) -> bool:
-    """Of pre-releases, a range holds those of its own lower bound's numbers alone."""
+    """A range includes only pre-releases with the same three numbers as its lower bound."""
     return low <= version < high and (version[3] == _RELEASED or version[:3] == low[:3])
 
 
 class Verdicts(dict[str, bool]):
-    """Whether versions pass, by their text: a bounded number of those that were asked about is kept."""
+    """Whether versions pass, by string: a bounded cache of past results."""
 
     def __init__(self, check: Callable[[Version, Version], bool], operand: Version) -> None:
         super().__init__()

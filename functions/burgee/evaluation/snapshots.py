@@ -1,4 +1,4 @@
-"""Snapshots as bytes and back, and the digests that tell them apart. Imports nothing heavy: evaluators need it."""
+"""Snapshots to bytes and back, and digests of definitions. Imports nothing heavy: evaluation needs it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ EMPTY: Snapshot = {"format": FORMAT, "environment": None, "flags": {}, "segments
 
 
 def payload(snapshot: Snapshot) -> bytes:
-    """A snapshot as the bytes that a release holds."""
+    """Serialises a snapshot to the bytes of a release."""
     return _json(snapshot)
 
 
 def load_snapshot(data: bytes) -> Snapshot:
-    """A release's bytes as a snapshot; Corrupt if they are none."""
+    """Parses a release's bytes. Raises Corrupt if they are not a snapshot."""
     try:
         with uncollected():
             snapshot = json.loads(data)
@@ -36,9 +36,9 @@ def load_snapshot(data: bytes) -> Snapshot:
 
 
 def as_snapshot(snapshot: Any) -> Snapshot:
-    """A JSON value as a snapshot; Corrupt if it is none."""
+    """Checks that a JSON value is a snapshot. Raises Corrupt otherwise."""
     if not isinstance(snapshot, dict) or snapshot.get("format") != FORMAT:
-        raise Corrupt("the release is not a snapshot of a format that this version reads")
+        raise Corrupt("the release is not a snapshot in a format that this version reads")
     for section in ("flags", "segments", "holdouts"):
         if not isinstance(snapshot.get(section, None if section == "flags" else {}), dict):
             raise Corrupt(f"the release's {section} are not a mapping by name")
@@ -47,9 +47,9 @@ def as_snapshot(snapshot: Any) -> Snapshot:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Pauses the collector of cyclic garbage where many objects are made to stay.
+    """Pauses the cyclic garbage collector while many long-lived objects are created.
 
-    It would go through all of them again and again, and find nothing: half of the time at 10,000 flags.
+    It would scan all of them repeatedly and find nothing: half of the time at 10,000 flags.
     """
     collecting = gc.isenabled()
     gc.disable()
@@ -61,10 +61,10 @@ def uncollected() -> Iterator[None]:
 
 
 def definition_digest(flag: Definition | None) -> str | None:
-    """What tells one definition from another, None for none.
+    """The digest of a definition; None if there is none.
 
-    Inside a key order counts, as it does in a split; that of the keys themselves means nothing, and differs
-    where an environment adds one.
+    Order counts inside a key, as in a split; the order of the top-level keys does not, and differs where an
+    environment adds one.
     """
     return None if flag is None else sha256(_json(dict(sorted(flag.items())))).hexdigest()
 

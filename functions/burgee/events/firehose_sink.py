@@ -1,8 +1,8 @@
-"""Records to Amazon Data Firehose, which writes them to S3 as Parquet.
+"""Sends records to Amazon Data Firehose, which writes them to S3 as Parquet.
 
-Firehose bills every record as 5 KB at least, so several go into one. A call may answer 200 and yet have refused some:
-those are tried again, then one by one, and what still is refused goes to a queue, so that one bad record holds up no
-other. If the stream cannot be reached, all go to the queue.
+Firehose bills each record as at least 5 KB, so several lines share one. A call may return 200 and still have refused
+some records: those are retried together, then one by one, and what is still refused goes to a queue, so that one bad
+record does not block others. If the stream cannot be reached, all records go to the queue.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode
 
 
 class FirehoseSink:
-    """Writes to a delivery stream; `client` is botocore's, or anything with its `put_record_batch`."""
+    """Writes to a delivery stream; `client` is botocore's, or any object with its `put_record_batch`."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class FirehoseSink:
             self._dead_letters.write(left)
 
     def _stubborn(self, entries: list[Lines]) -> Lines:
-        """The lines that the stream takes neither in company nor alone."""
+        """The lines that the stream refuses, both in a batch and alone."""
         try:
             for attempt in range(TRIES):
                 entries = self._refused(entries)
@@ -63,7 +63,7 @@ class FirehoseSink:
             alone = [[line] for entry in entries for line in entry]
             entries = self._refused(alone)
         except SinkUnavailable:
-            pass  # what it took before is sent once more from the queue, and counted once
+            pass  # lines it already took are sent again from the queue; readers count them once
         return [line for entry in entries for line in entry]
 
     def _refused(self, entries: list[Lines]) -> list[Lines]:
@@ -83,18 +83,18 @@ class FirehoseSink:
         try:
             return self._client.put_record_batch(DeliveryStreamName=self._stream, Records=entries)
         except (BotoCoreError, ClientError) as error:
-            raise SinkUnavailable(f"Firehose does not take the records: {error}") from error
+            raise SinkUnavailable(f"Firehose did not accept the records: {error}") from error
 
 
 class DeadLetters:
-    """Lines that were refused, in a queue of SQS: each message may be put into the stream as one record."""
+    """Writes refused lines to an SQS queue; each message can be put into the stream as one record."""
 
     def __init__(self, queue: str, *, client: Any = None) -> None:
         self._queue = queue
         self._client = client
 
     def write(self, lines: Sequence[bytes]) -> None:
-        """Returns when all are in the queue, or SinkUnavailable."""
+        """Returns when all are in the queue. Raises SinkUnavailable otherwise."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         if self._client is None:
@@ -103,7 +103,7 @@ class DeadLetters:
             for some in packed(lines, MESSAGE_BYTES, MAX_ENTRIES):
                 self._client.send_message(QueueUrl=self._queue, MessageBody=b"".join(some).decode())
         except (BotoCoreError, ClientError) as error:
-            raise SinkUnavailable(f"the dead letters cannot be kept: {error}") from error
+            raise SinkUnavailable(f"the dead-letter queue cannot be written to: {error}") from error
 
 
 def _connected(service: str) -> Any:

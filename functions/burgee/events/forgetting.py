@@ -1,4 +1,4 @@
-"""Removes a person's records from files: their exposures, events and identities, under every name they had."""
+"""Deletes a person's records from files: exposures, events and identities, under every ID they had."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """How many records were removed, from how many files, and how many names the person had."""
+    """The number of records removed, of files changed, and of IDs the person had."""
 
     records: int
     files: int
@@ -25,9 +25,9 @@ class Forgotten:
 
 
 def forget(folder: Path, unit: str) -> Forgotten:
-    """Removes all records of a unit, as it is written in them, from a folder and below.
+    """Deletes all records of a unit, as written in them, from a folder and its subfolders.
 
-    Refused while a process writes to one of the files: it would go on writing to the old one.
+    Raises Refused while a process writes to one of the files, as it would keep writing to the deleted one.
     """
     paths = sorted(path for path in folder.rglob("*") if path.suffix in {".jsonl", ".parquet"} and path.is_file())
     names = _names([pair for path in paths for pair in _identities(path)], unit)
@@ -36,7 +36,7 @@ def forget(folder: Path, unit: str) -> Forgotten:
 
 
 def _names(pairs: list[tuple[str, str]], unit: str) -> set[str]:
-    """The unit and every name that identities join to it, however many steps away."""
+    """The unit and every ID that identities link to it, directly or through others."""
     beside: dict[str, set[str]] = {}
     for one, other in pairs:
         beside.setdefault(one, set()).add(other)
@@ -67,7 +67,7 @@ def _identities(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _rewritten(path: Path, names: set[str]) -> int:
-    """Writes a file anew without the records of these names; how many there were."""
+    """Rewrites a file without the records of these IDs; returns how many it removed."""
     beside = path.with_name(f".{path.name}.part")
     if path.suffix == ".parquet":
         import pyarrow as pa
@@ -87,7 +87,7 @@ def _rewritten(path: Path, names: set[str]) -> int:
         except BlockingIOError as error:
             beside.unlink()
             raise Refused(
-                "records-in-use", f"a process writes to {path.name}: stop it, and run this again"
+                "records-in-use", f"a process is writing to {path.name}: stop it, and run this again"
             ) from error
         for line in file:
             if _is_of(line, names):
@@ -104,7 +104,7 @@ def _rewritten(path: Path, names: set[str]) -> int:
 
 
 def _is_of(line: bytes, names: set[str]) -> bool:
-    """Whether a line is a record of one of the names; a torn one, whether it holds one of them."""
+    """Whether a line is a record of one of the IDs; for a torn line, whether it contains one."""
     record = _parsed(line)
     if record is None:
         return any(json.dumps(name).encode() in line for name in names)

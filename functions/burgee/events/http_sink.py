@@ -1,4 +1,4 @@
-"""Records to a service's `POST /v1/events`, from an application that evaluates in its own process."""
+"""Sends records to a service's `POST /v1/events`, from an application that evaluates in-process."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _FRAME = b'{"events":[%s]}'
 
 
 class HttpSink:
-    """Sends to the service at `url`, with a server key where it asks for one.
+    """Sends to the service at `url`, with a server key if it requires one.
 
-    Whose records they are, and how units are named in them, the service decides.
+    The service adds the project and environment, and names the units.
     """
 
     def __init__(self, url: str, *, key: str | None = None, timeout: float = 5.0) -> None:
@@ -37,7 +37,7 @@ class HttpSink:
         self._timeout = timeout
 
     def write(self, records: Sequence[Record]) -> None:
-        """See Sink. What the service finds wrong with a record is logged, as it would be wrong again."""
+        """See Sink. Rejected records are logged and not sent again, as they would be rejected again."""
         sent = [_told(record) for record in records]
         for group in packed([data + b"," for data in sent], MAX_BYTES - len(_FRAME), MAX_RECORDS):
             answer = self._post(_FRAME % b"".join(group)[:-1])
@@ -51,12 +51,12 @@ class HttpSink:
                 return json.loads(answer.read())
         except HTTPError as error:
             with error:
-                raise SinkUnavailable(f"{self._url} answers {error.code}") from error
+                raise SinkUnavailable(f"{self._url} answered {error.code}") from error
         except (OSError, HTTPException, ValueError) as error:
-            raise SinkUnavailable(f"{self._url} does not take the records: {error}") from error
+            raise SinkUnavailable(f"{self._url} did not accept the records: {error}") from error
 
 
 def _told(record: Record) -> bytes:
-    """A record as a client tells it: without what the service adds."""
+    """A record as a client sends it, without the fields that the service adds."""
     told = {key: value for key, value in record.items() if key in KEYS[record["type"]] and value is not None}
     return json.dumps({**told, "time": record["time"] / 1000}, separators=(",", ":")).encode()

@@ -1,7 +1,7 @@
-"""Records in append-only files of JSON lines, in one folder: what was written is on the disk before `write` returns.
+"""Writes records to append-only JSON Lines files in one folder, synced to disk before `write` returns.
 
-Each writer has a file of its own, locked while it lives. A process that dies in the middle of a line leaves a torn
-end, which nobody was told is safe; the next writer cuts it off.
+Each writer has its own file, locked while it runs. A process that dies in the middle of a line leaves a torn line,
+which was never reported as written; the next writer removes it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode
 
 
 class JsonlSink:
-    """Appends to `folder`, which is made if need be; safe between threads, and between processes."""
+    """Appends to `folder`, creating it if needed; safe between threads and between processes."""
 
     def __init__(self, folder: Path, *, rotate_bytes: int = ROTATE_BYTES) -> None:
         self._folder = folder
@@ -41,7 +41,7 @@ class JsonlSink:
             folder.mkdir(parents=True, exist_ok=True)
             heal(folder)
         except OSError as error:
-            raise SinkUnavailable(f"{folder} cannot be written to: {error.strerror}") from error
+            raise SinkUnavailable(f"{folder} is not writable: {error.strerror}") from error
 
     def write(self, records: Sequence[Record]) -> None:
         """See Sink."""
@@ -51,10 +51,10 @@ class JsonlSink:
                 self._append(data)
             except OSError as error:
                 self._abandon()
-                raise SinkUnavailable(f"the records are not written: {error.strerror}") from error
+                raise SinkUnavailable(f"the records were not written: {error.strerror}") from error
 
     def close(self) -> None:
-        """Lets the file go; a later write opens another."""
+        """Closes the file; a later write opens another."""
         with self._lock:
             self._abandon()
 
@@ -74,23 +74,23 @@ class JsonlSink:
         self._file = os.open(self._folder / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o640)
         self._size = 0
         if sys.platform == "win32":
-            return  # without locks nothing is healed, and a folder cannot be synced
+            return  # without locks nothing is repaired, and a folder cannot be synced
         fcntl.flock(self._file, fcntl.LOCK_EX)
         folder = os.open(self._folder, os.O_RDONLY)
         try:
-            os.fsync(folder)  # or the file itself may be gone after a power cut
+            os.fsync(folder)  # or the file itself may be missing after a power failure
         finally:
             os.close(folder)
 
     def _abandon(self) -> None:
-        """A file that took half a line is not written to again."""
+        """Abandons a file that received a partial line."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
 
 
 def heal(folder: Path) -> int:
-    """Cuts torn ends off the files that no writer holds; how many there were. Readers pass torn lines over anyway."""
+    """Removes torn lines from files that no writer holds; returns how many. Readers skip torn lines anyway."""
     if sys.platform == "win32":
         return 0
     healed = 0
@@ -109,7 +109,7 @@ def heal(folder: Path) -> int:
 
 
 def _whole(file: int) -> int:
-    """How many bytes of a file are whole lines."""
+    """The number of bytes of a file that are whole lines."""
     end = os.fstat(file).st_size
     while end:
         start = max(end - 65_536, 0)

@@ -1,4 +1,4 @@
-"""Exposures beside answers, and events: put aside at once, written by a thread, so that nobody waits or fails."""
+"""Queues exposures and events and writes them on a thread, so that recording never delays or fails an answer."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ PATIENCE = 5.0
 
 
 class Recorder:
-    """Writes exposures to a sink behind the answers' backs.
+    """Writes exposures and events to a sink in the background.
 
-    `dropped` counts those that were lost: the sink was slower than the answers, or did not take them twice.
+    `dropped` counts lost records: the sink was slower than the answers, or refused them twice.
     """
 
     def __init__(self, sink: Sink, scope: Scope | None = None, *, capacity: int = CAPACITY) -> None:
@@ -48,7 +48,7 @@ class Recorder:
     def answered(
         self, ruleset: Ruleset | ClientView, flag: str, answer: Evaluation, context: Context, *, asked: bool
     ) -> None:
-        """Notes an answer, if the caller asked for it or the flag's experiment does and a split decided."""
+        """Records an answer if the caller asks for it, or if the flag has an experiment and a split decided."""
         logged = ruleset.exposed.get(flag)
         arm = answer.reason is Reason.SPLIT and "rule" in answer.metadata
         if answer.variant is None or not (asked or (logged is not None and arm)):
@@ -69,7 +69,7 @@ class Recorder:
             self.dropped += 1
 
     def tracked(self, event: str, unit: str, at: float, properties: Mapping[str, Any]) -> None:
-        """Notes what a unit did, at epoch seconds; of the properties those that are texts, numbers and truths."""
+        """Records an event of a unit at epoch seconds; keeps the properties that are strings, numbers or booleans."""
         raw = {"type": "track", "event_id": os.urandom(12).hex(), "time": at, "unit": unit, "event": event}
         try:
             self.put(accept({**raw, "properties": _plain(properties)}, self.scope, at))
@@ -78,7 +78,7 @@ class Recorder:
             _LOG.warning("an event was lost: %s", error)
 
     def put(self, record: Record) -> None:
-        """Puts a record aside; never waits."""
+        """Queues a record; never blocks."""
         with self._state:
             if len(self._waiting) >= self._capacity:
                 self.dropped += 1
@@ -86,13 +86,13 @@ class Recorder:
             self._waiting.append(record)
             if self._thread is None or not self._thread.is_alive():
                 self._thread = Thread(target=self._run, name="burgee-exposures", daemon=True)
-                # Where no thread can be had now, the next record tries again.
+                # If no thread can be started now, the next record tries again.
                 with suppress(RuntimeError):
                     self._thread.start()
             self._state.notify_all()
 
     def drain(self, seconds: float) -> bool:
-        """Waits until all is written, at most that long: for where the machine stops between requests."""
+        """Waits until all is written, up to a limit: for platforms that freeze the process between requests."""
         with self._state:
             return self._state.wait_for(lambda: not self._waiting and not self._busy, seconds)
 
@@ -114,12 +114,12 @@ class Recorder:
                 _LOG.warning("records were lost, %d so far", self.dropped, exc_info=problem)
 
     def _write(self, batch: list[Record]) -> Exception | None:
-        """Why the batch is lost, if it is."""
+        """Writes a batch; returns why it was lost, or None."""
         problem: Exception | None = None
         for pause in (0.2, 0.0):
             try:
                 self.sink.write(batch)
-            except Exception as error:  # noqa: BLE001 - whatever breaks, answers go on and the next batch is tried
+            except Exception as error:  # noqa: BLE001 - whatever fails, answers continue and the next batch is tried
                 problem = error
                 time.sleep(pause)
             else:
@@ -128,7 +128,7 @@ class Recorder:
 
 
 def _scalars(context: Context, names: Any) -> dict[str, Any]:
-    """The attributes that a breakdown needs, and no other: a record holds nothing that nobody asked for."""
+    """Only the attributes that a breakdown needs: a record holds nothing that was not asked for."""
     return _plain({name: reader(name)(context) for name in names})
 
 

@@ -1,7 +1,7 @@
-"""Exposures, tracked events and identities as records: what is accepted, and how it is written. Plain and light.
+"""Exposures, tracked events and identities as records: what is accepted, and how it is written.
 
-A record is flat JSON: times in milliseconds, properties as a map of strings, so that files on a laptop and Parquet on
-S3 are one table to one set of queries.
+A record is flat JSON: times in milliseconds, properties as a map of strings, so that the same queries read files on a
+laptop and Parquet on S3.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ COLUMNS = (
     *("unit", "event", "properties", "topic", "received", "known"),
 )
 TRACKED, IDENTIFIED, REFUSED = "_track", "_identify", "_refused"
-"""Topics of tracked events, identities and counts of refused records; that of an exposure is its flag.
+"""Topics of tracked events, identities and counts of refused records; the topic of an exposure is its flag.
 
 Storage is partitioned by topic.
 """
@@ -35,13 +35,13 @@ MAX_BYTES = 1_000_000
 MAX_TEXT = 512
 MAX_PROPERTIES = 50
 MAX_NUMBER = 1e15
-"""Sums of squares and cubes of larger numbers lose the digits of everybody else's."""
+"""Sums of squares and cubes of larger numbers would lose the digits of all the others."""
 FLAG_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}", re.ASCII)
 AHEAD_SECONDS = 3600.0
 """How far a client's clock may be ahead."""
 _NO_NUMBER = re.compile(r"[+-]?(nan|inf(inity)?)", re.IGNORECASE | re.ASCII)
 _UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
-"""No file and no database keeps these in a string."""
+"""Characters that files and databases cannot store in a string."""
 
 _COMMON = {"type", "event_id", "time", "unit", "properties"}
 KEYS = {
@@ -49,7 +49,7 @@ KEYS = {
     "track": _COMMON | {"event"},
     "identify": {"type", "event_id", "time", "unit", "known"},
 }
-"""What a client may send, by the type of record."""
+"""The keys that a client may send, by record type."""
 _NEEDED = {
     "exposure": ("event_id", "unit", "flag", "variant"),
     "track": ("event_id", "unit", "event"),
@@ -57,15 +57,15 @@ _NEEDED = {
 }
 
 
-class Unacceptable(ValueError):  # noqa: N818 - says what the record is
-    """The reason why a record is refused."""
+class Unacceptable(ValueError):  # noqa: N818 - names what the record is
+    """Why a record is refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pseudonyms:
-    """Units as keyed hashes: without the secret, records do not say who their units are.
+    """Names units by keyed hashes: without the secret, records do not reveal who their units are.
 
-    `key_id` goes before the hash, so that records from before and after a change of the secret are not mixed up.
+    `key_id` precedes the hash, so that records from before and after a change of the secret stay apart.
     """
 
     key_id: str
@@ -73,7 +73,7 @@ class Pseudonyms:
 
     @classmethod
     def parse(cls, text: str) -> Pseudonyms:
-        """From `ID:SECRET`; ValueError if it is too weak."""
+        """Parses `ID:SECRET`; ValueError if the secret is too weak."""
         key_id, colon, secret = text.partition(":")
         if not colon or not key_id.isalnum() or len(secret) < 16:
             raise ValueError("a unit secret is ID:SECRET, letters and digits, and at least 16 characters of secret")
@@ -87,19 +87,19 @@ class Pseudonyms:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The project and environment of records, and how their units are named."""
+    """The project and environment of records, and how their units are pseudonymised."""
 
     project: str = "default"
     environment: str = "default"
     pseudonyms: Pseudonyms | None = None
 
     def unit(self, unit: str) -> str:
-        """A unit as it is written down."""
+        """A unit as it is stored."""
         return unit if self.pseudonyms is None else self.pseudonyms.of(unit)
 
 
 def accept(raw: Any, scope: Scope, now: float) -> Record:
-    """A client's record as it is written; Unacceptable says what is wrong with it. `now` is in epoch seconds."""
+    """A client's record as it is stored. Raises Unacceptable with the fault. `now` is in epoch seconds."""
     if not isinstance(raw, dict):
         raise Unacceptable("a record must be an object")
     kind = raw.get("type")
@@ -112,7 +112,7 @@ def accept(raw: Any, scope: Scope, now: float) -> Record:
     for key in _NEEDED[kind]:
         value = raw.get(key)
         if type(value) is not str or not value:
-            raise Unacceptable(f"`{key}` must be a string that is not empty")
+            raise Unacceptable(f"`{key}` must be a non-empty string")
     for key, value in raw.items():
         if type(value) is str:
             _text(value, f"`{key}`")
@@ -157,7 +157,7 @@ def exposure(flag: str, answer: Mapping[str, Any], unit: str, scope: Scope, now:
 
 
 def refusals(reasons: Sequence[str], scope: Scope, now: float) -> Record:
-    """A record that so many others were refused, with one reason as an example: reports count them."""
+    """A record that counts refused records, with one reason as an example; reports add them up."""
     told = {"count": str(len(reasons)), "example": _UNWRITABLE.sub("?", reasons[0])[:MAX_TEXT]}
     return {**_empty(scope, now), "type": "refused", "properties": told, "topic": REFUSED}
 
@@ -170,7 +170,7 @@ def _empty(scope: Scope, now: float) -> Record:
 
 
 def _time(value: Any, now: float) -> int:
-    """Milliseconds of an RFC 3339 time, of epoch seconds, or of now where there is none."""
+    """Milliseconds of an RFC 3339 time or of epoch seconds; now if there is none."""
     if value is None:
         return int(now * 1000)
     if isinstance(value, str):
@@ -219,7 +219,7 @@ _SHORT = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}
 _SHARED: dict[str, Any] = {
     "event_id": {**_SHORT, "description": "Unique for the unit; the same record sent again counts once."},
     "time": {"type": ["string", "number", "null"], "description": "RFC 3339, or epoch seconds; default now."},
-    "unit": {**_SHORT, "description": "Who: the targeting key, or what the flag buckets on."},
+    "unit": {**_SHORT, "description": "The unit: the targeting key, or the attribute that the flag buckets on."},
     "properties": {
         "type": ["object", "null"],
         "maxProperties": MAX_PROPERTIES,

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 class Sink(Protocol):
-    """Takes records for good."""
+    """Stores records durably."""
 
     def write(self, records: Sequence[Record]) -> None:
-        """Returns when every record is safe, or SinkUnavailable: then any of them may have been taken or not.
+        """Returns when every record is stored. After SinkUnavailable, any of them may have been stored or not.
 
-        Records may come twice, with one `event_id`: whoever reads counts them once.
+        Records may arrive twice with one `event_id`: readers count them once.
         """
         ...
 
@@ -33,7 +33,7 @@ class MemorySink:
 
 
 def packed(parts: Sequence[bytes], size: int, count: int) -> list[list[bytes]]:
-    """Parts in groups of at most so many bytes, unless one alone has more, and of at most so many parts."""
+    """Groups of parts, each within a limit of bytes (unless one part alone exceeds it) and of parts."""
     groups: list[list[bytes]] = []
     total = 0
     for part in parts:

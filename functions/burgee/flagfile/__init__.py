@@ -1,1 +1,1 @@
-"""flags.yaml to a snapshot and back: read, check, compile, format, edit."""
+"""Reads, checks, compiles, formats and edits flags.yaml."""

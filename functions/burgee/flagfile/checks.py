@@ -1,4 +1,4 @@
-"""Every problem of a flag file: of reading it, of the flags and segments in it, of their experiments and tests."""
+"""Every problem of a flag file: syntax, flags and segments, experiments and tests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class _Flags:
-    """The flags of a source as JSON values, and as each environment has them."""
+    """The flags of a source as JSON values, as written and per environment."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -35,7 +35,7 @@ class _Flags:
         return {name: laid_over(flag, environment) for name, flag in self.written.items()}
 
     def overlaid(self, environment: str | None) -> list[str]:
-        """The flags to look at in an environment: those that differ there, and those that require them."""
+        """The flags to check in an environment: those that differ there, and those that require them."""
         if environment is None:
             return list(self.written)
         differ = {name for name, overlays in self.overlays.items() if environment in overlays}
@@ -45,7 +45,7 @@ class _Flags:
         return {entry["flag"] for entry in self.written[name].get("requires", ())}
 
     def surroundings(self, environment: str | None) -> Surroundings:
-        """What a definition stands in; as written, a flag may have the variants of any environment."""
+        """The snapshot around a definition; as written, a flag may use the variants of any environment."""
         model, flags = self.source.model, self.under(environment)
         more: dict[str, list[str]] = {}
         if environment is None:
@@ -60,7 +60,7 @@ class _Flags:
 
 
 def check(source: Source) -> list[Problem]:
-    """Every problem of a file, those of reading it included, in the order of the file."""
+    """Every problem of a file, including syntax, in file order."""
     found = list(source.problems)
     flags = _Flags(source)
     for environment in flags.environments:
@@ -81,7 +81,7 @@ def check(source: Source) -> list[Problem]:
 def _problem(
     source: Source, fault: Fault, overlays: Mapping[str, Mapping[str, Definition]], environment: str | None
 ) -> Problem:
-    """A fault of a definition at its place in the file, which may be in an environment."""
+    """Locates a definition's fault in the file, possibly inside an environment."""
     section, name, *path = fault.path
     if section == "segments":
         path = ["when", *path]
@@ -99,7 +99,7 @@ def _environments(source: Source, name: str, overlays: Mapping[str, Definition])
 
 
 def _test(source: Source, name: str, index: int, test: FlagTest, laid: list[Definition]) -> Iterator[Problem]:
-    """`laid` is the flag in the environments in which the test runs."""
+    """`laid` is the flag in each environment in which the test runs."""
     if test.environment is not None and test.environment not in source.model.environments:
         place = source.place("flags", name, "tests", index, "environment")
         yield _unknown_environment(source, place, test.environment)

@@ -1,4 +1,4 @@
-"""A checked file to the snapshot of one environment."""
+"""Compiles a checked file to the snapshot of one environment."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 def compile_file(path: Path, environment: str | None = None) -> Snapshot:
-    """The snapshot of a file; FlagFileError with all problems if any of them is an error."""
+    """The snapshot of a file. Raises FlagFileError with all problems if any of them is an error."""
     return compile_checked(Source(path), environment)
 
 
 def compile_checked(source: Source, environment: str | None = None) -> Snapshot:
-    """The snapshot of a source that has been read; FlagFileError with all problems if any of them is an error."""
+    """The snapshot of a source. Raises FlagFileError with all problems if any of them is an error."""
     problems = [problem for problem in check(source) if problem.severity is Severity.ERROR]
     if problems:
         raise FlagFileError(problems)
@@ -33,7 +33,7 @@ def compile_checked(source: Source, environment: str | None = None) -> Snapshot:
 
 
 def require_environment(source: Source, environment: str | None) -> None:
-    """FlagFileError if the file has no such environment; None is the flags as they stand, and always there."""
+    """Raises FlagFileError if the file has no such environment; None (the flags as written) is always valid."""
     known = source.model.environments
     if environment is not None and environment not in known:
         message = f"there is no environment {environment!r}"
@@ -56,5 +56,5 @@ def compile_source(source: Source, environment: str | None) -> Snapshot:
         "segments": {name: dict(segment.when) for name, segment in model.segments.items()},
         "holdouts": {name: {"percentage": holdout.percentage} for name, holdout in model.holdouts.items()},
     }
-    # All that a release says of experiments: whose answers are logged, and with which attributes.
+    # The only trace of experiments in a release: which answers are logged, and with which attributes.
     return {**snapshot, "exposed": exposed} if exposed else snapshot

@@ -1,8 +1,8 @@
-"""What the grammar cannot see of definitions: names that must exist, cycles, mixed types, layers that overlap.
+"""Checks of definitions beyond the grammar: unknown names, cycles, mixed types, overlapping layers.
 
-These are the checks of every way in: lint runs them on a file, `burgee.flagfile.entering` on what the API or the
-command line brings. A check is a generator of faults, called by `snapshot_faults` (of flags together), `flag_faults`
-(of a flag over time) or `state_faults` (of a flag as it stands at one time); it knows nothing of files.
+All input passes these checks: lint runs them on a file, `burgee.flagfile.entering` on definitions from the API or the
+command line. A check is a generator of faults, called by `snapshot_faults` (flags together), `flag_faults` (a flag
+over time) or `state_faults` (a flag at one time); it does not depend on files.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
     Locate: TypeAlias = Callable[..., Path]
 
 MAX_SCHEDULE = 100
-"""Entries of a schedule: a flag is compiled, and checked, as it stands after each."""
+"""Maximum entries of a schedule: a flag is compiled and checked after each."""
 MAX_CYCLES = 20
-"""Cycles that are reported of one snapshot; there may be as many as flags."""
+"""Maximum cycles reported per snapshot; there can be as many as flags."""
 MAX_SHOWN = 20
-"""Names of a cycle that a message has."""
+"""Maximum names of a cycle in a message."""
 
 
 class Surroundings(NamedTuple):
-    """The snapshot that definitions stand in.
+    """The snapshot that contains the definitions.
 
-    `unread` are names of sections that are there but cannot be read, so that nothing is said of what names them.
-    `more_variants` are variants that flags have in other environments, where any of these will do.
+    `unread` are names that exist but could not be parsed, so references to them are not reported. `more_variants` are
+    variants of flags in other environments, if any of these are acceptable.
     """
 
     snapshot: Snapshot
@@ -52,24 +52,24 @@ class Surroundings(NamedTuple):
         return found
 
     def names(self, section: str) -> Mapping[str, Any]:
-        """What a section defines, by name."""
+        """The entries of a section, by name."""
         found: Mapping[str, Any] = self.snapshot.get(section, {})
         return found
 
     def missing(self, section: str, name: str) -> bool:
-        """Whether a section has no such name."""
+        """Whether a section lacks a name."""
         return name not in self.names(section) and (section, name) not in self.unread
 
     def variants(self, flag: str) -> list[str]:
-        """The variants that a flag has at one time or another."""
+        """The variants that a flag has at any time."""
         own = [variant for state in states(self.flags[flag]) for variant in variants(state.definition)]
         return list(dict.fromkeys([*own, *self.more_variants.get(flag, ())]))
 
 
 def snapshot_faults(around: Surroundings, flags: Collection[str] | None = None) -> Iterator[Fault]:
-    """Everything that is wrong in a snapshot, or with some of its flags, alone and together with others.
+    """All faults of a snapshot, or of some of its flags, alone and together with others.
 
-    Paths lead from the snapshot: `("flags", name, key, ...)`, or `("segments", name, key, ...)` into a condition.
+    Paths start at the snapshot: `("flags", name, key, ...)`, or `("segments", name, key, ...)` into a condition.
     """
     if flags is None:
         yield from _segments(around)
@@ -83,12 +83,12 @@ def snapshot_faults(around: Surroundings, flags: Collection[str] | None = None) 
 
 
 def flag_faults(around: Surroundings, name: str) -> Iterator[Fault]:
-    """Everything that is wrong with one flag, as it stands now and after each entry of its schedule."""
+    """All faults of one flag, now and after each entry of its schedule."""
     definition, base = around.flags[name], ("flags", name)
     entries = definition.get("schedule", ())
     if len(entries) > MAX_SCHEDULE:
         message = f"a schedule has at most {MAX_SCHEDULE} entries"
-        yield Fault((*base, "schedule"), "too-long", message, "drop those that are over", at_key=True)
+        yield Fault((*base, "schedule"), "too-long", message, "remove past entries", at_key=True)
         return
     times = [parse_time(entry["at"]) for entry in entries]
     for index in range(1, len(times)):
@@ -106,7 +106,7 @@ def flag_faults(around: Surroundings, name: str) -> Iterator[Fault]:
 
 
 def state_faults(around: Surroundings, name: str, state: Definition, homes: Mapping[str, Path]) -> Iterator[Fault]:
-    """Everything that is wrong with a flag as it stands at one time; `homes` are the paths to its keys."""
+    """All faults of a flag at one time; `homes` are the paths to its keys."""
 
     def locate(key: str, *inner: str | int) -> Path:
         return (*homes.get(key, ("flags", name)), *inner)
@@ -116,7 +116,7 @@ def state_faults(around: Surroundings, name: str, state: Definition, homes: Mapp
 
 
 def _variants_named(around: Surroundings, name: str, state: Definition, locate: Locate) -> Iterator[Fault]:
-    """Every variant that is mentioned has to be there."""
+    """Every variant that is mentioned must exist."""
     del around
     known = list(variants(state))
     for path, variant, at_key in _mentions(state):
@@ -161,23 +161,23 @@ def _kind(value: Any) -> str:
 
 
 def _missing_default(around: Surroundings, name: str, state: Definition, locate: Locate) -> Iterator[Fault]:
-    """What everybody gets whom no rule serves has to be said: 10 % of Germany must not mean all others as well."""
+    """A flag must state what users get if no rule serves them: 10 % of Germany must not include all others."""
     del around
     if state.get("default"):
         return
     others = state.get("off_variant") or next(iter(state.get("variants", ())), "off")
     hint = f"add `default: {{serve: {others}}}` to the flag, or another of its variants"
     if "variants" in state:
-        message = f"{name} has variants, and does not say which of them is served when no rule decides"
+        message = f"{name} has variants, but does not say which is served when no rule decides"
         key = "default" if "default" in state else "variants"
         yield Fault(locate(key), "missing-default", message, hint, at_key=key == "variants")
     elif state.get("rules") and "rollout_percentage" not in state:
-        message = f"{name} has rules, and does not say what everybody else gets"
+        message = f"{name} has rules, but does not say what everyone else gets"
         yield Fault(locate("rules"), "missing-default", message, hint, at_key=True)
 
 
 def _missing_serve(around: Surroundings, name: str, state: Definition, locate: Locate) -> Iterator[Fault]:
-    """A rule of a flag with variants says which of them it serves."""
+    """A rule of a flag with variants must say which of them it serves."""
     del around, name
     for index, rule in enumerate(state.get("rules", ()) if "variants" in state else ()):
         if "serve" not in rule and "split" not in rule:
@@ -185,14 +185,14 @@ def _missing_serve(around: Surroundings, name: str, state: Definition, locate: L
 
 
 def _segments_named(around: Surroundings, name: str, state: Definition, locate: Locate) -> Iterator[Fault]:
-    """Every segment that a rule names has to be there."""
+    """Every segment that a rule names must exist."""
     del name
     for index, rule in enumerate(state.get("rules", ())):
         yield from _unknown_segments(around, rule["when"], locate("rules", index, "when"))
 
 
 def _targeted_once(around: Surroundings, name: str, state: Definition, locate: Locate) -> Iterator[Fault]:
-    """A user is named under one variant, and once."""
+    """A user is named only once, under one variant."""
     del around, name
     seen: dict[str, str] = {}
     for variant, users in state.get("targets", {}).items():
@@ -204,7 +204,7 @@ def _targeted_once(around: Surroundings, name: str, state: Definition, locate: L
 
 
 def _hashing(around: Surroundings, name: str, state: Definition, locate: Locate) -> Iterator[Fault]:
-    """What a pinned hash cannot do, and an empty salt, which only such a hash may need."""
+    """Features that a pinned hash does not support, and an empty salt, which only such a hash may need."""
     del around, name
     for owner in owners(state):
         path: Path = () if owner.rule is None else ("rules", owner.rule)
@@ -212,11 +212,11 @@ def _hashing(around: Surroundings, name: str, state: Definition, locate: Locate)
             yield Fault(locate(*path, "salt"), "empty", "this must not be empty")
         if "hash" in state and "rollout_percentage" in owner.settings and len(weights(owner.outcome)) > 1:
             where = locate(*path, "rollout_percentage")
-            yield Fault(where, "hash-one-line", ONE_LINE, "drop the rollout, or the hash")
+            yield Fault(where, "hash-one-line", ONE_LINE, "remove the rollout, or the hash")
 
 
 def _requirements(around: Surroundings, name: str, state: Definition, locate: Locate) -> Iterator[Fault]:
-    """Every flag that is required has to be there, with the variant that it must give."""
+    """Every required flag must exist, with the variant that it must give."""
     del name
     for index, entry in enumerate(state.get("requires", ())):
         other = entry["flag"]
@@ -231,7 +231,7 @@ def _requirements(around: Surroundings, name: str, state: Definition, locate: Lo
 
 
 def _held_out(around: Surroundings, name: str, state: Definition, locate: Locate) -> Iterator[Fault]:
-    """The holdout has to be there."""
+    """The holdout must exist."""
     del name
     holdout = state.get("holdout")
     if holdout is not None and around.missing("holdouts", holdout):
@@ -250,7 +250,7 @@ STATE_CHECKS: Sequence[Callable[[Surroundings, str, Definition, Locate], Iterato
     _requirements,
     _held_out,
 )
-"""The checks of a flag as it stands at one time. `locate(key, ...)` gives the path to what is at fault."""
+"""The checks of a flag at one time. `locate(key, ...)` returns the path to the fault."""
 
 
 def _segments(around: Surroundings) -> Iterator[Fault]:
@@ -270,8 +270,8 @@ def _unknown_segments(around: Surroundings, when: Mapping[str, Any], base: Path)
 def _cycles(
     section: str, names: Mapping[str, Any], uses: Uses, starts: Iterable[str] | None = None
 ) -> Iterator[Fault]:
-    """Cycles among what uses each other, so many that each of their members is in one: a cycle for each member in the
-    order of the file that is in none yet, where it leads back to it. With `starts`, those that these lead to.
+    """Cycles that together contain every member of a cycle: in file order, one for each member that is in none yet.
+    With `starts`, only cycles reachable from them.
     """
 
     def used(name: str) -> list[str]:
@@ -286,12 +286,12 @@ def _cycles(
         done.update(cycle)
         path = next(path for path, other in uses(cycle[-1]) if other == name)
         shown = [*cycle[:MAX_SHOWN], *(["..."] if len(cycle) > MAX_SHOWN else []), name]
-        message = f"this leads back to itself: {' -> '.join(shown)}"
+        message = f"this is a cycle: {' -> '.join(shown)}"
         yield Fault((section, cycle[-1], *path), "cycle", message)
 
 
 def _way_back(start: str, uses: Callable[[str], Iterable[str]]) -> list[str]:
-    """The shortest way from a member of a cycle to the one that uses it."""
+    """The shortest path from a member of a cycle to the one that uses it."""
     came_from: dict[str, str] = {}
     waiting = [start]
     for name in waiting:
@@ -308,7 +308,7 @@ def _way_back(start: str, uses: Callable[[str], Iterable[str]]) -> list[str]:
 
 
 class _Range(NamedTuple):
-    """A part of a layer that a flag takes at one time or another."""
+    """A range of a layer that a flag uses at some time."""
 
     low: float
     high: float
@@ -317,7 +317,7 @@ class _Range(NamedTuple):
 
 
 def _layers(around: Surroundings, flags: Collection[str] | None) -> Iterator[Fault]:
-    """Ranges of one layer that overlap; a schedule may move a flag, which counts as well."""
+    """Overlapping ranges of one layer, including those that a schedule sets later."""
     taken: dict[str, list[_Range]] = {}
     wanted: dict[str, None] = {}
     for flag, definition in around.flags.items():
@@ -339,8 +339,8 @@ def _layers_of(name: str, definition: Definition) -> Iterator[tuple[Mapping[str,
 
 
 def _overlaps(layer: str, ranges: Sequence[_Range], order: Mapping[str, int]) -> Iterator[Fault]:
-    """Reported at the later of two flags in the file. Of those that begin before a range, the one that ends last and
-    the one of another flag that ends last are enough to know whether it overlaps.
+    """Reported at the later of two flags in the file. Of the ranges that begin before a range, it is enough to
+    compare the one that ends last, and the last-ending one of another flag.
     """
     ends: list[_Range] = []
     for one in sorted(ranges):
@@ -354,7 +354,7 @@ def _overlaps(layer: str, ranges: Sequence[_Range], order: Mapping[str, int]) ->
 
 
 def _last_ends(ranges: Sequence[_Range]) -> list[_Range]:
-    """The range that ends last, and the one that does among other flags'."""
+    """The range that ends last, and the last-ending range of another flag."""
     last = max(ranges, key=lambda one: one.high)
     others = [one for one in ranges if one.flag != last.flag]
     return [last, max(others, key=lambda one: one.high)] if others else [last]

@@ -1,7 +1,7 @@
-"""Writes definitions back into flag files: only the flags that change, comments, order and quoting kept.
+"""Writes definitions back into flag files: only flags that change; comments, order and quoting are kept.
 
-Each flag's own lines are cut out, edited as YAML that remembers its looks, and put back; the rest of the file
-stays as it is, byte for byte.
+Each flag's lines are cut out, edited as round-trip YAML, and put back; the rest of the file stays unchanged, byte for
+byte.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 _BREAKS = re.compile("[\x85\u2028\u2029]")
 DESCRIBING = tuple(key for key in Served.model_fields if key not in Overlay.model_fields)
-"""Keys that say nothing of who gets what, and hold in every environment."""
+"""Keys that do not affect answers, and apply to every environment."""
 
 
 def write_back(path: Path, environment: str | None, wanted: Mapping[str, Definition | None]) -> list[Problem]:
-    """Edits a flag file in place; the flags' own tests that fail now, which a reviewer should see.
+    """Edits a flag file in place; returns the flags' tests that fail now, for the reviewer.
 
-    What is written is read again: where it does not say exactly what was wanted, the files are restored, and
-    FlagFileError or Refused tells why.
+    The result is read back: if it differs from what was wanted, the files are restored, and FlagFileError or Refused
+    is raised.
     """
     source = Source(path)
     texts = edited(source, environment, wanted)
@@ -71,16 +71,16 @@ def _verify(path: Path, environment: str | None, wanted: Mapping[str, Definition
     flags = compile_file(path, environment)["flags"]
     for flag, definition_wanted in wanted.items():
         if definition_digest(flags.get(flag)) != definition_digest(definition_wanted):
-            raise Refused("not-in-file", f"{flag}: the file cannot say this in {environment or 'itself'}")
+            raise Refused("not-in-file", f"{flag}: the file cannot express this in {environment or 'itself'}")
 
 
 def edited(source: Source, environment: str | None, wanted: Mapping[str, Definition | None]) -> dict[Path, str]:
-    """The texts of the files that change when each flag is to be as `wanted` (None: gone) in an environment.
+    """The contents of the files that change when each flag becomes as `wanted` (None: removed) in an environment.
 
-    Raises Refused for what cannot be said in the file, such as taking a flag from one environment alone.
+    Raises Refused for what the file cannot express, such as removing a flag from one environment only.
     """
     texts: dict[Path, list[str]] = {}
-    # From the end of each file to its beginning, so that places above an edit stay true.
+    # From the end of each file to its beginning, so that places above an edit stay valid.
     for flag in sorted(wanted, key=lambda name: _line(source, name), reverse=True):
         document = source.homes.get(("flags", flag)) or source.documents[0]
         path = Path(document.file)
@@ -102,7 +102,7 @@ def _put(lines: list[str], source: Source, flag: str, wanted: Definition | None,
     first, last = _extent(lines, document, flag)
     if wanted is None:
         if environment is not None:
-            raise Refused("not-in-file", f"{flag}: the file cannot take a flag from {environment} alone")
+            raise Refused("not-in-file", f"{flag}: the file cannot remove a flag from {environment} only")
         del lines[first:last]
         return
     git = definition(source.model.flags[flag], environment)
@@ -124,7 +124,7 @@ def _edited_fragment(fragment: str, flag: str, git: Definition, wanted: Definiti
         target = _overlay(entry, environment)
         names = ", ".join(key for key in gone if key not in target and key not in DESCRIBING)
         if names:
-            raise Refused("not-in-file", f"{flag}: the file cannot take {names} away in {environment} alone")
+            raise Refused("not-in-file", f"{flag}: the file cannot remove {names} in {environment} only")
     for key in gone:
         del (entry if key in DESCRIBING else target)[key]
     for key, value in changed.items():
@@ -148,7 +148,7 @@ def _overlay(entry: Any, environment: str) -> Any:
 
 
 def _merged(old: Any, new: Any) -> Any:
-    """The new value in the old one's clothes: mappings and lists keep the comments of what stays."""
+    """The new value in the old one's style: mappings and lists keep the comments of unchanged entries."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in [key for key in old if key not in new]:
             del old[key]
@@ -165,7 +165,7 @@ def _merged(old: Any, new: Any) -> Any:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Equal to the order of keys, which a split counts, and to the kind of number."""
+    """Equality that includes the order of keys (which matters in a split) and the type of numbers."""
     return json.dumps(one) == json.dumps(other)
 
 
@@ -176,7 +176,7 @@ def _written(key: str, value: Any) -> Any:
 
 
 def _quoted(value: Any) -> Any:
-    """A value whose strings with line breaks of Unicode are in double quotes: other styles would fold them."""
+    """A value with strings that contain Unicode line breaks in double quotes: other styles would fold them."""
     from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
     if isinstance(value, dict):
@@ -211,10 +211,10 @@ def _append(lines: list[str], document: Document, flag: str, entry: dict[str, An
 
 
 def _extent(lines: list[str], document: Document, flag: str) -> tuple[int, int]:
-    """The lines of a flag, first and one past the last; comments before the next flag are the next flag's."""
+    """The lines of a flag, first and one past the last; comments before the next flag belong to that."""
     start = document.place(("flags", flag), key=True)
     if not re.match(r" *[^ #]", lines[start.line - 1]) or lines[start.line - 1][: start.column - 1].strip():
-        raise Refused("not-in-file", f"{flag}: give the flag lines of its own, so that it can be edited")
+        raise Refused("not-in-file", f"{flag}: put the flag on its own lines, so that it can be edited")
     last = start.line
     for number, line in _following(lines, start.line):
         if len(line) - len(line.lstrip(" ")) < start.column:
@@ -224,14 +224,14 @@ def _extent(lines: list[str], document: Document, flag: str) -> tuple[int, int]:
 
 
 def _following(lines: list[str], line: int) -> Iterator[tuple[int, str]]:
-    """Lines after a line that say something, with their numbers from 1."""
+    """Non-blank, non-comment lines after a line, with their numbers from 1."""
     for number, text in enumerate(lines[line:], line + 1):
         if text.strip() and not text.lstrip().startswith("#"):
             yield number, text
 
 
 def _yaml(sample: str) -> Any:
-    """A YAML that writes as the sample does."""
+    """A YAML writer that uses the sample's indentation."""
     from ruamel.yaml import YAML
 
     yaml = YAML()

@@ -1,7 +1,7 @@
-"""Definitions on their way in, whichever way that is: checked as in a file, against the flags that they join.
+"""Checks new definitions from any input as in a file, against the existing flags.
 
-A write is refused for what it makes wrong, not for what was wrong before it: a flag that an older version let in can
-still be killed, and every key of it changed that is right.
+A write is refused for faults that it adds, not for earlier ones: a flag that an older version accepted can still be
+killed, and its valid keys can still be changed.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from burgee.model import Definition, Snapshot
 
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
-# What a stored definition can be broken by, where an older version wrote it.
+# What can be wrong in a stored definition that an older version wrote.
 _BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
 
 
 def entered(name: str, wanted: Mapping[str, Any], snapshot: Snapshot) -> Definition:
-    """A definition in the form that releases hold; InvalidFlag with every fault that it brings into a snapshot."""
+    """A definition in the form that releases hold. Raises InvalidFlag with every fault that it adds to a snapshot."""
     before: Definition = snapshot["flags"].get(name, {})
     faults = [*_name_faults(name), *grammar_faults(name, wanted)]
     new = _without(faults, grammar_faults(name, before) if faults else ())
@@ -53,13 +53,13 @@ def require_unneeded(name: str, snapshot: Snapshot) -> None:
 
 
 def stored_faults(snapshot: Snapshot) -> list[Fault]:
-    """What would be refused today of a snapshot that was released before, and is served all the same."""
+    """The faults of an already released snapshot that would be refused today; it is still served."""
     found = [fault for name, definition in snapshot["flags"].items() for fault in grammar_faults(name, definition)]
     return [*found, *_tolerant(snapshot_faults(Surroundings(snapshot)))]
 
 
 def grammar_faults(name: str, definition: Mapping[str, Any]) -> list[Fault]:
-    """Where a definition is not in the grammar; paths begin with `("flags", name)`."""
+    """Where a definition violates the grammar; paths begin with `("flags", name)`."""
     deep = _too_deep(definition)
     if deep is not None:
         return [Fault(("flags", name, *deep), "too-deep", f"nesting is deeper than {MAX_DEPTH} levels")]
@@ -71,7 +71,7 @@ def grammar_faults(name: str, definition: Mapping[str, Any]) -> list[Fault]:
 
 
 def _too_deep(definition: Mapping[str, Any]) -> tuple[str | int, ...] | None:
-    """The path to something too deep inside for a file: there it may be in `flags.NAME.environments.ENVIRONMENT`."""
+    """The path to a value nested too deeply for a file (there also under `flags.NAME.environments.ENVIRONMENT`)."""
     waiting: list[tuple[tuple[str | int, ...], Any]] = [((), definition)]
     while waiting:
         path, value = waiting.pop()
@@ -91,14 +91,14 @@ def _name_faults(name: str) -> list[Fault]:
 
 
 def _normalised(wanted: Mapping[str, Any], before: Mapping[str, Any]) -> Definition:
-    """A definition that keeps faults of the one before it: what differs from that is normalised, the rest stays."""
+    """A definition that keeps earlier faults: only what differs from the previous one is normalised."""
     changed = normalise({key: value for key, value in wanted.items() if repr(before.get(key, ...)) != repr(value)})
     keys = dict.fromkeys([*(key for key in DEFINITION_KEYS if key in wanted), *wanted])
     return {key: changed.get(key, wanted[key]) for key in keys}
 
 
 def _faults_with(snapshot: Snapshot, name: str) -> Iterator[Fault]:
-    """What is wrong with a flag, with those that require it, and with what they share."""
+    """The faults of a flag, of those that require it, and of what they share."""
     flags = snapshot["flags"]
     concerned = [one for one in flags if one == name or name in _required(flags[one])]
     return _tolerant(snapshot_faults(Surroundings(snapshot), concerned))
@@ -112,7 +112,7 @@ def _required(definition: Definition) -> set[str]:
 
 
 def _tolerant(faults: Iterator[Fault]) -> Iterator[Fault]:
-    """Faults up to a definition that cannot be looked into, because an older version wrote it."""
+    """Faults until a definition that cannot be checked, because an older version wrote it."""
     try:
         yield from faults
     except _BROKEN:
@@ -120,6 +120,6 @@ def _tolerant(faults: Iterator[Fault]) -> Iterator[Fault]:
 
 
 def _without(faults: Any, known: Any) -> list[Fault]:
-    """Those that are not among the known ones; by what is said, as a place in a schedule may move."""
+    """Faults that are not among the known ones; compared by message, as positions in a schedule may change."""
     old = {(fault.path, fault.code, fault.message) for fault in known}
     return [fault for fault in dict.fromkeys(faults) if (fault.path, fault.code, fault.message) not in old]

@@ -1,4 +1,4 @@
-"""A flag of a file as one environment has it."""
+"""A flag of a file in one environment."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def definition(flag: Flag, environment: str | None) -> dict[str, Any]:
-    """A flag with one environment's keys laid over it, as releases hold it; None is the flag as it stands."""
+    """A flag with one environment's keys applied, as releases hold it; None is the flag as written."""
     return laid_over(dump(flag), environment)
 
 
 def laid_over(written: Mapping[str, Any], environment: str | None) -> dict[str, Any]:
     """The same for a flag's keys as JSON values."""
     laid = {**written, **written.get("environments", {}).get(environment, {})}
-    # The grammar's order, whatever was laid over what: the digest of a definition must not depend on that.
+    # In the grammar's order, as the digest of a definition must not depend on which keys were overridden.
     return {key: laid[key] for key in DEFINITION_KEYS if key in laid}

@@ -1,4 +1,4 @@
-"""What the grammar cannot see of an experiment: that its metrics, its arms and its rule are there."""
+"""Checks of an experiment beyond the grammar: its metrics, arms and rule must exist."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ def _metrics(source: Source, name: str, experiment: Experiment) -> Iterator[Prob
 
 
 def _windows(source: Source, name: str, experiment: Experiment) -> Iterator[Problem]:
-    """A unit counts in a metric when its window is over, which must be before the experiment is."""
+    """A unit counts in a metric after its window, which must end before the experiment does."""
     length = parse_time(experiment.end) - parse_time(experiment.start)
     for metric in experiment.metrics:
         known = source.model.metrics.get(metric)
         if known is not None and known.window is not None and parse_duration(known.window) >= length:
             place = source.place("flags", name, "experiment", "end")
-            message = f"{metric} counts units after {known.window}, and the experiment lasts {length / 86_400:g} days"
+            message = f"{metric} counts units after {known.window}, but the experiment lasts {length / 86_400:g} days"
             yield Problem(place, "experiment-window", message, "a later `end`, or a shorter `window`")
 
 
@@ -82,10 +82,10 @@ def _baseline(source: Source, name: str, experiment: Experiment) -> Iterator[Pro
 
 
 def _undecidable(source: Source, place: Any, metric: str, experiment: Experiment) -> Iterator[Problem]:
-    """Bounds over time are for sums; ranks of values that come and go are none."""
-    known = source.model.metrics.get(metric)  # absent where it is wrong itself
+    """Sequential bounds apply to sums; quantiles are not sums."""
+    known = source.model.metrics.get(metric)  # absent if it is invalid itself
     if known is not None and known.kind is Kind.QUANTILE and experiment.method is not Method.FIXED:
-        message = f"{metric} is a quantile: method {experiment.method} has no bounds that would decide it"
+        message = f"{metric} is a quantile: method {experiment.method} has no bounds for it"
         yield Problem(place, "experiment-quantile", message, "write `method: fixed`, or make it secondary")
 
 
@@ -107,7 +107,7 @@ def _arms(source: Source, name: str, flag: Flag, experiment: Experiment) -> Iter
         place = source.place("flags", name, "experiment", *(["rule"] if at_rule else []), key=not at_rule)
         named = f"rule {experiment.rule!r}" if at_rule else "default"
         hint = "an experiment compares the arms of a `split`, or of a `rollout_percentage` between 0 and 100"
-        yield Problem(place, "experiment-arms", f"the {named} of {name} has no two arms", hint)
+        yield Problem(place, "experiment-arms", f"the {named} of {name} does not have two arms", hint)
     elif experiment.control is not None and experiment.control not in arms:
         place = source.place("flags", name, "experiment", "control")
         hint = near(experiment.control, arms) or f"the arms are {', '.join(arms)}"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Kind(StrEnum):
-    """What a metric says about a unit."""
+    """What a metric measures of a unit."""
 
     PROPORTION = "proportion"
     MEAN = "mean"
@@ -42,7 +42,7 @@ class Method(StrEnum):
 
 
 class Spending(StrEnum):
-    """How a group-sequential design spends its alpha over the looks."""
+    """How a group-sequential design spends its alpha over the interim analyses."""
 
     OBRIEN_FLEMING = "obrien-fleming"
     POCOCK = "pocock"
@@ -97,24 +97,24 @@ Property = Annotated[str, Field(min_length=1, max_length=255)]
 
 
 class Per(Part):
-    """What a ratio is counted per."""
+    """The denominator of a ratio."""
 
     event: Property = Field(description="The event of the denominator.")
     value: Property | None = Field(None, description="A property to sum; without it events are counted.")
 
 
 class Metric(Part):
-    """Something that experiments measure, from a unit's events after its first exposure."""
+    """A metric, computed from a unit's events after its first exposure."""
 
-    description: Text | None = Field(None, description="What it means.")
-    event: Property = Field(description="The event that is tracked.")
+    description: Text | None = Field(None, description="What the metric means.")
+    event: Property = Field(description="The tracked event.")
     kind: Kind = Field(description="`proportion` of units with an event, `mean` per unit, `ratio` or `quantile`.")
     value: Property | None = Field(None, description="The property to sum; without it events are counted.")
     per: Per | None = Field(None, description="A ratio's denominator.")
     quantile: Fraction | None = Field(None, description="Which quantile over units, such as 0.9.")
     direction: Direction = Field(Direction.INCREASE, description="Which way is better: `increase` or `decrease`.")
     winsorise: Percentage | None = Field(
-        None, description="Cap units' values at this percentile, such as 99.9: one whale must not decide."
+        None, description="Cap units' values at this percentile, such as 99.9, so that one outlier does not decide."
     )
     window: Duration | None = Field(None, description="How long after its first exposure a unit's events count.")
 
@@ -149,36 +149,36 @@ class Guardrail(Part):
 
 
 class Baseline(Part):
-    """What the primary metric is today: what the planned size was computed from."""
+    """Today's value of the primary metric, from which the planned size was computed."""
 
-    mean: Number = Field(description="Its value: for a proportion the share, 0 to 1.")
+    mean: Number = Field(description="The value: for a proportion the share, 0 to 1.")
     sd: Positive | None = Field(None, description="Standard deviation over units; not needed for a proportion.")
 
 
 class Experiment(Part):
-    """A plan, registered in Git before the data comes."""
+    """The plan of an experiment, registered in Git before there are data."""
 
     hypothesis: Text = Field(description="What is expected, and why.")
-    owner: str | None = Field(None, max_length=255, description="Who decides; default the flag's owner.")
-    unit: str | None = Field(None, min_length=1, description="What is randomised; the flag's `bucket_by` or user.")
-    environment: Name | None = Field(None, description="Where it runs; default wherever exposures come from.")
+    owner: str | None = Field(None, max_length=255, description="Who decides; default: the flag's owner.")
+    unit: str | None = Field(
+        None, min_length=1, description="The unit of randomisation; the flag's `bucket_by` or user."
+    )
+    environment: Name | None = Field(None, description="The environment; default: all with exposures.")
     start: Time = Field(description="When exposures begin to count.")
     end: Time = Field(description="When it is decided at the latest.")
-    rule: str = Field(
-        DEFAULT_RULE, min_length=1, description="The rule whose split it is; default the flag's default."
-    )
-    control: str | None = Field(None, description="The arm compared with; default the first.")
+    rule: str = Field(DEFAULT_RULE, min_length=1, description="The rule with the split; default: the flag's default.")
+    control: str | None = Field(None, description="The control arm; default: the first.")
     primary: Name | list[Name] = Field(description="The metric that decides, or several.")
-    secondary: list[Name] = Field(default_factory=list, description="Metrics that are reported and decide nothing.")
+    secondary: list[Name] = Field(default_factory=list, description="Metrics that are reported but decide nothing.")
     guardrails: dict[Name, Guardrail] = Field(default_factory=dict, description="Metrics that must not get worse.")
-    alpha: Risk = Field(0.05, description="Risk of a false alarm, both sides.")
-    power: Fraction = Field(0.8, description="Chance to find the minimum detectable effect.")
+    alpha: Risk = Field(0.05, description="Probability of a false positive, two-sided.")
+    power: Fraction = Field(0.8, description="Probability of detecting the minimum detectable effect.")
     minimum_detectable_effect: Positive | None = Field(None, description="In percent of the baseline.")
-    baseline: Baseline | None = Field(None, description="What the primary metric is today.")
+    baseline: Baseline | None = Field(None, description="Today's value of the primary metric.")
     sample_size: Whole | None = Field(None, description="Planned units in all arms together.")
     method: Method = Field(Method.FIXED, description="When it may be decided.")
     looks: Annotated[Whole, Field(le=MOST_LOOKS)] = Field(
-        5, description="Planned looks of a group-sequential design."
+        5, description="Planned analyses (looks) of a group-sequential design."
     )
     spending: Spending = Field(Spending.OBRIEN_FLEMING, description="How alpha is spent over the looks.")
     cuped: Duration | None = Field(None, description="How long before exposure a unit's events reduce the noise.")
@@ -195,12 +195,12 @@ class Experiment(Part):
 
     @property
     def primaries(self) -> list[str]:
-        """The metrics that decide."""
+        """The deciding metrics."""
         return [self.primary] if isinstance(self.primary, str) else list(self.primary)
 
     @property
     def metrics(self) -> list[str]:
-        """Every metric it names, those that decide first."""
+        """Every metric it names, the deciding ones first."""
         return list(dict.fromkeys([*self.primaries, *self.secondary, *self.guardrails]))
 
 
@@ -226,7 +226,7 @@ def impossible(mean: float, sd: float | None, percent: float | None = None) -> s
 
 
 def allocation(definition: Mapping[str, Any], rule: str) -> dict[str, float]:
-    """The arms of an experiment and their shares, which sum to 1; empty where the flag has no such shares."""
+    """The arms of an experiment and their shares, which sum to 1; empty if the flag has none."""
     owner = next((owner for owner in owners(definition) if owner.name == rule), None)
     if owner is None:
         return {}

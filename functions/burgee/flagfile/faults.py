@@ -1,4 +1,4 @@
-"""Faults of the grammar in our words: what pydantic found, each with its path, its code and a hint."""
+"""Translates pydantic's errors to faults, each with its path, code and hint."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def faults_of(details: Iterable[ErrorDetails], base: tuple[str | int, ...] = ()) -> list[Fault]:
-    """All faults that pydantic found, below a path that leads to what was validated; a condition may have several."""
+    """All faults that pydantic found, with `path` prepended; a condition may have several."""
     return [fault for detail in details for fault in _faults_of(detail, base)]
 
 
@@ -34,9 +34,9 @@ def _faults_of(detail: ErrorDetails, base: tuple[str | int, ...]) -> list[Fault]
 
 
 def without_value(path: tuple[str | int, ...]) -> Fault:
-    """A key or an item that says nothing."""
+    """A key or an item without a value."""
     message = "this item has no value" if isinstance(path[-1], int) else f"{path[-1]!r} has no value"
-    return Fault(path, "no-value", message, "give it one, or leave it out", at_key=True)
+    return Fault(path, "no-value", message, "give it one, or remove it", at_key=True)
 
 
 def _in_condition(fault: Fault, start: tuple[str | int, ...]) -> Fault:
@@ -89,12 +89,12 @@ def _words(context: dict[str, Any]) -> dict[str, Any]:
 
 
 def _real(location: Iterable[str | int]) -> tuple[str | int, ...]:
-    """A location without the tags that pydantic puts in for unions and keys."""
+    """A location without the tags that pydantic adds for unions and keys."""
     return tuple(step for step in location if step not in _TAGS)
 
 
 def _siblings(location: tuple[str | int, ...]) -> set[str]:
-    """The keys that may stand where the last of a location does: an approximation good enough for a hint."""
+    """The keys allowed at the end of a location: an approximation, good enough for a hint."""
     part: type[Part] = FlagFile
     if len(location) > 2 and location[0] in {"flags", "metrics"}:
         inside = next((key for key in ("rules", "experiment") if key in location[2:-1]), location[0])

@@ -1,4 +1,4 @@
-"""What every key of flags.yaml is made of: names, numbers, percentages and times, with their faults in our words."""
+"""The field types of flags.yaml: names, numbers, percentages and times, with their error messages."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def _number(value: Any) -> Any:
 
 
 def shown(value: Any) -> str:
-    """A value as a message quotes it: at most 80 characters."""
+    """A value as quoted in a message: at most 80 characters."""
     try:
         return repr(value)[:80]
-    except ValueError:  # thousands of digits, which Python refuses to write out
+    except ValueError:  # thousands of digits, which Python refuses to convert to a string
         return "a number of thousands of digits"
 
 
@@ -43,7 +43,7 @@ def _percentage(value: float) -> float:
 
 
 def three_decimals(value: float) -> float:
-    """Refuses digits that the hash cannot tell apart."""
+    """Refuses more digits than the hash distinguishes."""
     if round(value, 3) != value:
         raise PydanticCustomError("too-precise", "{value} has more than three decimals", {"value": value})
     return value
@@ -75,9 +75,9 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=255)]
 
 
 class Part(BaseModel):
-    """Refuses keys that it does not know, and keys without a value: a key that is left out is the way to say nothing.
+    """Refuses unknown keys and keys without a value: leave a key out instead.
 
-    `NULLS` are the keys that may be null, `ALL` where all may.
+    `NULLS` are the keys that may be null; `ALL` if all may.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -1,4 +1,4 @@
-"""The files of one flag file, itself and those it includes: which they are, and a digest of what was read of each."""
+"""A flag file and the files it includes, with a digest of the contents read from each."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ UNREADABLE = b""
 
 
 class Reader:
-    """Reads files of at most `MAX_BYTES` in all. `digests` holds the SHA-256 of each, `UNREADABLE` for the others."""
+    """Reads files of at most `MAX_BYTES` in total. `digests` holds the SHA-256 of each, or `UNREADABLE`."""
 
     def __init__(self) -> None:
         self.digests: dict[Path, bytes] = {}
         self.size = 0
 
     def read(self, path: Path) -> bytes:
-        """The bytes of a file, cut off one byte above the bound of all; OSError if it cannot be read."""
+        """The bytes of a file, truncated one byte above the total limit. Raises OSError if it cannot be read."""
         self.digests[path] = UNREADABLE
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1 - self.size)
@@ -32,7 +32,7 @@ class Reader:
 
 
 def digests(path: Path, patterns: Iterable[str]) -> Mapping[Path, bytes]:
-    """What a `Reader` would hold now, once it has read a file and what `patterns` include."""
+    """The digests that a `Reader` would have now, after reading a file and those that `patterns` include."""
     reader = Reader()
     for file in (path, *included(path, patterns)):
         try:
@@ -43,13 +43,13 @@ def digests(path: Path, patterns: Iterable[str]) -> Mapping[Path, bytes]:
 
 
 def included(path: Path, patterns: Iterable[str]) -> Sequence[Path]:
-    """The files that the patterns of `include` add to a file, in the order in which they are read."""
+    """The files that the patterns of `include` match, in reading order."""
     found = (match for pattern in patterns for match in matches(path, pattern) or ())
     return [match for match in dict.fromkeys(found) if match.resolve() != path.resolve()]
 
 
 def matches(path: Path, pattern: str) -> Sequence[Path] | None:
-    """The files that one pattern names, sorted; None if it leaves the folder of `path`."""
+    """The files that one pattern matches, sorted; None if it leaves the folder of `path`."""
     if not pattern or Path(pattern).is_absolute() or ".." in Path(pattern).parts:
         return None
     return sorted(path.parent.glob(pattern))

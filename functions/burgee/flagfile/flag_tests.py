@@ -1,4 +1,4 @@
-"""Runs the `tests:` that flags carry."""
+"""Runs the `tests:` of flags."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def run_tests(source: Source) -> tuple[int, list[Problem]]:
-    """How many expectations were tried, and those that failed, at their place in the file."""
+    """The number of expectations tried, and the failed ones with their place in the file."""
     ran, failures = 0, []
     environments: list[str | None] = list(source.model.environments) or [None]
     rulesets = {environment: Ruleset(compile_source(source, environment)) for environment in environments}

@@ -1,6 +1,6 @@
-"""The one way to write a flag file: keys in one order, quotes where they are needed, comments kept.
+"""Formats a flag file: keys in a fixed order, quotes where needed, comments kept.
 
-What comes out is read again and must mean exactly what went in, order of variants and shares included.
+The output is read back and must mean exactly the same, including the order of variants and shares.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ FIRST = (
 LAST = ("schedule", "environments", "tests")
 FIRST_OF_FILE = ("version", "environments", "include")
 LAST_OF_FILE = ("holdouts", "segments", "flags")
-"""Keys of the grammar that neither names stand between the first and the last, in the grammar's order."""
+"""Keys that are written first and last; all others stand between them, in the grammar's order."""
 
-# Texts that YAML 1.1, which many tools speak, takes for something else. `on` and `off` are words of the grammar.
+# Strings that YAML 1.1, which many tools use, reads as other types. `on` and `off` are keywords of the grammar.
 _WORDS = {"y", "n", "yes", "no", "true", "false", "on", "off", "null", "~"}
 _PLAIN = re.compile(r"[^\W\d_][^\x00-\x1f\x7f-\xa0\u2028\u2029\ufeff]*")
 _ESCAPED = re.compile(r"[\x7f-\xa0\u2028\u2029\ufeff]")
 
 
 class Kind(NamedTuple):
-    """What stands at a place of the grammar: a part with keys, or a mapping or list of such."""
+    """The kind of a node in the grammar: a model with keys, or a mapping or list of models."""
 
     part: type[Part] | None = None
     items: Kind | None = None
@@ -52,7 +52,7 @@ class Kind(NamedTuple):
 
 
 def format_file(path: Path) -> dict[Path, tuple[str, str]]:
-    """The texts of a flag file and of all that it includes, before and after; FlagFileError if it has errors."""
+    """The contents of a flag file and its includes, before and after. Raises FlagFileError if it has errors."""
     source = Source(path)
     errors = [problem for problem in source.problems if problem.severity is Severity.ERROR]
     if errors:
@@ -69,10 +69,10 @@ def format_file(path: Path) -> dict[Path, tuple[str, str]]:
 
 
 def formatted(text: str, grammar: type[Included] = FlagFile) -> str:
-    """A flag file's text, formatted; Refused where that would change what it says."""
+    """Formats a flag file's text. Raises Refused if that would change its meaning."""
     plain = text.removeprefix("\ufeff").replace("\r\n", "\n")
     if re.search(r"[\r\x85\u2028\u2029]", plain):
-        raise Refused("not-formattable", "it has line breaks that editors do not agree on")
+        raise Refused("not-formattable", "it has line breaks that editors treat differently")
     plain = plain if plain.endswith("\n") else f"{plain}\n"
     tree = read(plain)
     lines = list(tree.head)
@@ -81,7 +81,7 @@ def formatted(text: str, grammar: type[Included] = FlagFile) -> str:
     lines += tree.tail
     made = "\n".join(_spaced(lines)) + "\n"
     if not _same(plain, made, grammar):
-        raise Refused("not-formattable", "it is written in a way that cannot be formatted and say the same")
+        raise Refused("not-formattable", "it cannot be formatted without changing its meaning")
     return made
 
 
@@ -94,16 +94,16 @@ def _same(text: str, made: str, grammar: type[Included]) -> bool:
 
 
 def _meaning(text: str, grammar: type[Included]) -> str:
-    """All that a text says, order included."""
+    """The full meaning of a text, including order."""
     value = Document("", text.encode()).value
     try:
         return json.dumps(dump(grammar.model_validate(value or {})))
     except ValidationError as error:
-        raise Refused("not-formattable", "it is not in the grammar: `burgee lint` tells more") from error
+        raise Refused("not-formattable", "it does not follow the grammar: run `burgee lint`") from error
 
 
 def _spaced(lines: list[str]) -> list[str]:
-    """One blank line where there were more, none at either end."""
+    """Collapses blank lines to one, and removes those at either end."""
     told = [line for index, line in enumerate(lines) if line or (index and lines[index - 1])]
     while told and not told[-1]:
         told.pop()
@@ -124,7 +124,7 @@ def _block(node: Node, indent: int, kind: Kind) -> list[str]:
 
 
 def _ordered(node: Node, kind: Kind) -> list[Entry]:
-    """Keys of the grammar in its order; names that people chose stay where they put them."""
+    """Sorts keys of the grammar in its order; user-chosen names keep their order."""
     if node.kind != "map" or kind.part is None:
         return node.entries
     ranks = _ranks(kind.part)
@@ -140,7 +140,7 @@ def _ranks(part: type[Part]) -> dict[str, int]:
 
 
 def _inner(kind: Kind, entry: Entry, node: Node) -> Kind:
-    """What stands at an entry."""
+    """The kind of an entry's value."""
     if kind.items is not None:
         return kind.items
     if kind.part is None or node.kind != "map" or entry.key is None:
@@ -152,7 +152,7 @@ def _inner(kind: Kind, entry: Entry, node: Node) -> Kind:
 
 
 def _kind(annotation: Any) -> Kind:
-    """The part that an annotation holds, by name or in a list, or itself."""
+    """The model that an annotation refers to, by name, in a list, or directly."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return Kind(part=annotation)  # type: ignore[arg-type]  # the grammar has no other models
     arguments = get_args(annotation)
@@ -179,7 +179,7 @@ def _entry(entry: Entry, indent: int, kind: Kind) -> list[str]:
 
 
 def _dashed(lines: list[str], indent: int) -> list[str]:
-    """A nested block as an item: the dash before its first line of content, comments above that before the dash."""
+    """A nested block as a list item: the dash before its first line of content, leading comments above the dash."""
     margin = " " * indent
     first = next(index for index, line in enumerate(lines) if line and not line.lstrip().startswith("#"))
     above = [margin + line.strip() for line in lines[:first] if line]
@@ -187,7 +187,7 @@ def _dashed(lines: list[str], indent: int) -> list[str]:
 
 
 def _verbatim(start: str, value: Node, shift: int, trailing: tuple[int, str] | None) -> list[str]:
-    """A value over several lines: moved with its key, and nothing else."""
+    """A multi-line value: reindented with its key, otherwise unchanged."""
     moved = []
     for line in value.raw[1:]:
         deep = len(line) - len(line.lstrip(" "))
@@ -196,7 +196,7 @@ def _verbatim(start: str, value: Node, shift: int, trailing: tuple[int, str] | N
 
 
 def _commented(line: str, trailing: tuple[int, str] | None) -> str:
-    """A line with its comment, in the column where it was if there is room."""
+    """A line with its comment, in its old column if there is room."""
     if trailing is None:
         return line
     column, comment = trailing
@@ -204,7 +204,7 @@ def _commented(line: str, trailing: tuple[int, str] | None) -> str:
 
 
 def _inline(node: Node, kind: Kind, *, flow: bool) -> str:
-    """A scalar or a flow on one line."""
+    """A scalar or flow collection on one line."""
     if node.kind == "list":
         return f"[{', '.join(_inline(entry.value, kind.items or Kind(), flow=True) for entry in node.entries)}]"
     if node.kind == "map":
@@ -225,7 +225,7 @@ def _inline(node: Node, kind: Kind, *, flow: bool) -> str:
 
 
 def _text(text: str, *, flow: bool) -> str:
-    """A text without quotes where every reader takes it for itself, else in double quotes."""
+    """A string without quotes if every YAML reader reads it as such, else in double quotes."""
     if _is_plain(text, flow=flow):
         return text
     if ("\\" in text or '"' in text) and "'" not in text and text.isprintable():

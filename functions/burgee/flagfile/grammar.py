@@ -1,5 +1,5 @@
-"""The grammar of flags.yaml as pydantic models: what parses the file, checks the HTTP API's bodies, and becomes
-the JSON Schema that editors use. Descriptions are written for the person who types the key.
+"""The grammar of flags.yaml as pydantic models: they parse the file, validate the HTTP API's bodies, and become the
+JSON Schema that editors use. Descriptions are for the person who types the key.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ def _split(weights: dict[str, float]) -> dict[str, float]:
 
 
 def _one_number_type(variants: dict[str, Any]) -> dict[str, Any]:
-    """Whole numbers beside fractions become floats: typed clients ask one flag for one type."""
+    """Whole numbers beside fractions become floats: typed clients expect one type per flag."""
     if not all(map(is_number, variants.values())) or not any(isinstance(value, float) for value in variants.values()):
         return variants
     for name, value in variants.items():
         if float(value) != value:
-            message = "{found} has too many digits for a float, which the fractions beside it make it: quote them all"
+            message = "{found} has too many digits for a float, and it stands beside fractions: quote them all"
             raise PydanticCustomError("inexact-number", message, {"found": value, "path": (name,)})
     return {name: float(value) for name, value in variants.items()}
 
@@ -66,7 +66,7 @@ def _hash(value: str) -> str:
 
 
 def _condition(value: Any) -> Any:
-    """All faults of a condition in one error, each with its own place."""
+    """All faults of a condition in one error, each with its path."""
     faults = list(_condition_faults(value, (), MAX_NESTING))
     if faults:
         message = "; ".join(fault.message for fault in faults)
@@ -129,13 +129,13 @@ def _operand_faults(name: str, operand: Any, path: tuple[str | int, ...], *, ign
 
 def _operator_schema() -> dict[str, Any]:
     properties: dict[str, Any] = {name: {"description": f"Takes {op.takes}."} for name, op in OPERATORS.items()}
-    properties[IGNORE_CASE] = {"type": "boolean", "description": "Compare texts without regard to case."}
+    properties[IGNORE_CASE] = {"type": "boolean", "description": "Compare strings case-insensitively."}
     return {"type": "object", "properties": properties, "additionalProperties": False, "minProperties": 1}
 
 
 _WHEN_SCHEMA = {
     "type": "object",
-    "description": "Attributes that must all hold: a scalar means equals, a list one of, a mapping names operators.",
+    "description": "Conditions that must all hold: a scalar means equals, a list one of, a mapping names operators.",
     "properties": {
         "any": {"type": "array", "items": {"type": "object"}, "description": "At least one of these holds."},
         "all": {"type": "array", "items": {"type": "object"}, "description": "All of these hold."},
@@ -179,14 +179,14 @@ RESERVED_METADATA = frozenset({"version", "digest", "commit", "owner", "rule", "
 
 def _scalar(value: Any) -> Any:
     if not isinstance(value, (bool, int, float, str)):
-        raise PydanticCustomError("scalar-expected", "a text, a number, true or false is needed here", {})
+        raise PydanticCustomError("scalar-expected", "a string, a number, true or false is needed here", {})
     return value
 
 
 def _metadata(values: dict[str, Any]) -> dict[str, Any]:
     for name in values:
         if name in RESERVED_METADATA:
-            message = "every answer says `{name}` by itself; take another name"
+            message = "every answer already has `{name}`; use another name"
             raise PydanticCustomError("reserved-metadata", message, {"name": name, "path": (name,)})
     return values
 
@@ -196,12 +196,12 @@ Metadata = Annotated[dict[Variant, Scalar], Field(max_length=MAX_METADATA), Afte
 
 
 class Ramp(Part):
-    """A percentage that grows by itself."""
+    """A percentage that grows over time."""
 
     from_: Percentage = Field(alias="from", description="The percentage until `start`.")
     to: Percentage = Field(description="The percentage from `end` on.")
-    start: Time = Field(description="When it begins to move.")
-    end: Time = Field(description="When it has arrived.")
+    start: Time = Field(description="When the ramp begins.")
+    end: Time = Field(description="When the ramp ends.")
 
     @model_validator(mode="after")
     def _forward(self) -> Ramp:
@@ -217,7 +217,7 @@ Rollout = Annotated[
 
 
 class Outcome(Part):
-    """What is served: one variant, or a share to each of several."""
+    """What is served: one variant, or a split over several."""
 
     serve: str | None = Field(None, description="The variant to serve.")
     split: Split | None = Field(None, description="Weights by variant; shares of their sum, in this order.")
@@ -230,10 +230,12 @@ class Outcome(Part):
 
 
 class Rule(Outcome):
-    """Serves those who meet its condition."""
+    """Serves users who meet its condition."""
 
-    name: str | None = Field(None, min_length=1, max_length=255, description="What reviewers and answers call it.")
-    when: When = Field(description="Whom the rule is for.")
+    name: str | None = Field(
+        None, min_length=1, max_length=255, description="The rule's name in reviews and answers."
+    )
+    when: When = Field(description="The users that the rule applies to.")
     rollout_percentage: Rollout | None = Field(
         None, description="Share of the matching users; the rest fall through to the next rule."
     )
@@ -241,17 +243,17 @@ class Rule(Outcome):
 
 
 class Requirement(Part):
-    """A flag that must give a certain variant first."""
+    """Another flag that must serve a certain variant."""
 
     flag: str = Field(description="The other flag.")
-    variant: str = Field(description="The variant that it must give.")
+    variant: str = Field(description="The variant that it must serve.")
 
 
 class Layer(Part):
-    """A place among experiments that exclude each other."""
+    """A share of a layer: experiments in one layer exclude each other."""
 
     name: Name = Field(description="The layer; all flags that name it share its users.")
-    range: tuple[Percentage, Percentage] = Field(description="From and to, in percent, of the layer's users.")
+    range: tuple[Percentage, Percentage] = Field(description="From and to, in percent of the layer's users.")
 
     @model_validator(mode="after")
     def _forward(self) -> Layer:
@@ -261,7 +263,7 @@ class Layer(Part):
 
 
 class Settings(Part):
-    """The keys that decide what is served; an environment or a schedule may lay others over them."""
+    """The keys that decide what is served; an environment or a schedule may override them."""
 
     status: Status | None = Field(None, description="`on` or `off`; off serves the off variant to everyone.")
     rollout_percentage: Rollout | None = Field(
@@ -271,26 +273,28 @@ class Settings(Part):
         None, description="Values by name, all of one type; without it the flag is boolean, `on` and `off`."
     )
     off_variant: str | None = Field(None, description="Served when the flag is off and outside its rollout.")
-    targets: dict[str, list[User]] | None = Field(None, description="Named users by the variant they get.")
-    requires: list[Requirement] | None = Field(None, description="Flags that must give a certain variant first.")
+    targets: dict[str, list[User]] | None = Field(None, description="Users by the variant they get.")
+    requires: list[Requirement] | None = Field(None, description="Other flags that must serve a certain variant.")
     rules: list[Rule] | None = Field(None, description="Tried in order; the first that serves decides.")
     default: Outcome | None = Field(None, description="What is served when no rule decides.")
     bucket_by: str | None = Field(
         None, min_length=1, description="The attribute to bucket on instead of the targeting key."
     )
     salt: Salt | None = Field(
-        None, description="Hashed with the unit; default the flag's name. Changing it moves users."
+        None, description="Hashed with the unit; default: the flag's name. Changing it moves users."
     )
     hash_: Hash | None = Field(
-        None, alias="hash", description="Another engine's hash for shares and arms, so that a migration moves nobody."
+        None,
+        alias="hash",
+        description="Another engine's hash for shares and arms, so that a migration moves no users.",
     )
-    layer: Layer | None = Field(None, description="Keeps experiments apart that must not share users.")
+    layer: Layer | None = Field(None, description="Separates experiments that must not share users.")
     holdout: str | None = Field(None, description="A top-level holdout whose users get the off variant.")
     client: Switch | None = Field(None, description="Browsers and apps may see this flag.")
 
 
 class Change(Part):
-    """A moment at which keys of a flag change."""
+    """A time at which keys of a flag change."""
 
     at: Time = Field(description="When.")
     set: Settings = Field(description="The keys that change then.")
@@ -303,7 +307,7 @@ class Overlay(Settings):
 
 
 class FlagTest(Part):
-    """What somebody must get; run by `burgee test`, lint and every deploy."""
+    """An expected answer; checked by `burgee test`, lint and every deploy."""
 
     NULLS = frozenset({"expect"})
 
@@ -318,33 +322,35 @@ class Served(Overlay):
     """A flag in one environment: a definition."""
 
     description: Text | None = Field(None, description="What the flag is for, at most 500 characters.")
-    owner: str | None = Field(None, max_length=255, description="The team that answers for it.")
-    tags: list[str] | None = Field(None, description="Words to find it by.")
-    metadata: Metadata | None = Field(None, description="Texts, numbers and booleans that every answer carries.")
-    expires: Time | None = Field(None, description="When it should be gone; lint warns from then on.")
-    permanent: Switch | None = Field(None, description="Never stale: a switch that is meant to stay.")
+    owner: str | None = Field(None, max_length=255, description="The team that owns the flag.")
+    tags: list[str] | None = Field(None, description="Tags to find it by.")
+    metadata: Metadata | None = Field(None, description="Strings, numbers and booleans that every answer includes.")
+    expires: Time | None = Field(None, description="When it should be removed; lint warns from then on.")
+    permanent: Switch | None = Field(None, description="Never stale: a flag that is meant to stay.")
 
 
 class Flag(Served):
     """A flag as written in the file."""
 
-    environments: dict[str, Overlay] | None = Field(None, description="Keys laid over these, by environment.")
-    experiment: Experiment | None = Field(None, description="The plan of an experiment on it; decides no answer.")
-    tests: list[FlagTest] | None = Field(None, description="Who must get what.")
+    environments: dict[str, Overlay] | None = Field(None, description="Keys that override these, by environment.")
+    experiment: Experiment | None = Field(
+        None, description="The plan of an experiment on the flag; does not affect answers."
+    )
+    tests: list[FlagTest] | None = Field(None, description="Expected answers.")
 
 
 class Segment(Part):
     """A named group of users."""
 
-    description: Text | None = Field(None, description="Who they are.")
-    when: When = Field(description="Who belongs to it.")
+    description: Text | None = Field(None, description="Who the users are.")
+    when: When = Field(description="The condition for membership.")
 
 
 class Holdout(Part):
-    """Users kept away from every flag that names it."""
+    """Users excluded from every flag that names it."""
 
     percentage: Percentage = Field(description="Share of users held out.")
-    description: Text | None = Field(None, description="What it measures.")
+    description: Text | None = Field(None, description="What the holdout measures.")
 
 
 class Included(Part):
@@ -358,7 +364,7 @@ class Included(Part):
 
 
 class Review(Part):
-    """What a review of a change should stop."""
+    """When a review fails a change."""
 
     fail_on: list[FindingCode] = Field(
         default=[], description="Findings of `burgee lint` and `burgee diff` that fail; `all` but notes."
@@ -374,21 +380,21 @@ class FlagFile(Included):
     version: Literal[1] = Field(description="The version of this grammar.")
     environments: list[Name] = Field(default_factory=list, description="Where flags are served.")
     include: list[str] = Field(default_factory=list, description="Files by glob, relative to this one.")
-    review: Review | None = Field(default=None, description="What a review of a change should stop.")
+    review: Review | None = Field(default=None, description="When a review fails a change.")
 
 
 DEFINITION_KEYS = tuple(field.alias or name for name, field in Served.model_fields.items())
-"""The keys of a definition, in the order in which a definition holds them."""
+"""The keys of a definition, in its canonical order."""
 
 
 def normalise(definition: Any) -> Definition:
-    """A definition in the form that releases hold; pydantic.ValidationError if it is not in the grammar."""
+    """A definition in the form that releases hold. Raises pydantic.ValidationError if it violates the grammar."""
     served = Served.model_validate(definition)
     return dump(served)
 
 
 def dump(part: Part) -> dict[str, Any]:
-    """JSON values, declared order, only the keys that were given."""
+    """A model as JSON values, in declared order, with only the given keys."""
     return part.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
 
 
@@ -404,7 +410,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _without_nulls(schema: Any) -> Any:
-    """A schema that lets no key be null whose absence says nothing."""
+    """A schema without null for keys that can be left out."""
     if isinstance(schema, list):
         return [_without_nulls(item) for item in schema]
     if not isinstance(schema, dict):

@@ -1,4 +1,4 @@
-"""flags.yaml and its includes, read into one model with every problem located."""
+"""Reads flags.yaml and its includes into one model, and locates every problem."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SECTIONS = ("segments", "metrics", "flags", "holdouts")
 
 
 class Source:
-    """A file as read: the model of what is well-formed, where each thing stands, and what is wrong."""
+    """A file as read: the model of its valid parts, the place of each, and the problems."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -43,11 +43,11 @@ class Source:
 
     @property
     def digests(self) -> Mapping[Path, bytes]:
-        """The digest of every file, as it was read; see `burgee.flagfile.file_set`."""
+        """The digest of every file as read; see `burgee.flagfile.file_set`."""
         return self._reader.digests
 
     def place(self, section: str, name: str, *path: str | int, key: bool = False) -> Place:
-        """Where something inside a flag, segment, metric or holdout stands."""
+        """The place of a value inside a flag, segment, metric or holdout."""
         document = self.homes[section, name]
         return document.place((section, name, *path), key=key or not path)
 
@@ -83,7 +83,7 @@ class Source:
         return included(self.path, self.model.include)
 
     def _merge(self, document: Document, grammar: type[Included]) -> None:
-        """Validates the head and each entry apart, so that one fault hides no other."""
+        """Validates the head and each entry separately, so that one fault does not hide others."""
         value = document.value
         if not isinstance(value, dict):
             self.problems.append(Problem(document.place(()), "not-a-mapping", "a flag file is a mapping"))
@@ -124,11 +124,11 @@ class Source:
             return grammar.model_validate(value)
         except ValidationError as error:
             faults = faults_of(error.errors(include_url=False), base)
-            # A blank is reported once, as what it is, and not as the null that YAML reads it as.
+            # A blank is reported once, as a missing value, not as the null that YAML reads.
             self.problems += [placed(document, fault) for fault in faults if fault.path not in document.blanks]
             return None
 
 
 def placed(document: Document, fault: Fault) -> Problem:
-    """A fault with its place in a document."""
+    """Locates a fault in a document."""
     return Problem(document.place(fault.path, key=fault.at_key), fault.code, fault.message, fault.hint)

@@ -1,4 +1,4 @@
-"""What a name that nothing has was probably meant to be."""
+"""Suggests what an unknown name was probably meant to be."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _SYNONYMS = {
     **dict.fromkeys(("at_most", "<="), "lte"),
     **dict.fromkeys(("regex", "regexp", "match"), "matches"),
 }
-"""What other engines and people call a key or an operator, and its name here."""
+"""Names of keys and operators in other engines and in common use, with the names here."""
 
 
 def near(name: str | int, known: Iterable[str]) -> str | None:
-    """A hint where another known name means what was written, or is close to it."""
+    """A hint if a known name means the same or is spelled similarly."""
     known = [one for one in known if one != name]
     synonym = _SYNONYMS.get(str(name).lower())
     if synonym in known:

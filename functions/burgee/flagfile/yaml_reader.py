@@ -1,7 +1,7 @@
-"""YAML text to plain values and the place of each, in one pass over the parser's events.
+"""Reads YAML to plain values and the place of each, in one pass over the parser's events.
 
-Stricter than YAML on purpose: YAML 1.2 scalars, no aliases, tags or merge keys, bounded depth and size. Aborting
-at the first such event is what keeps hostile input cheap: nothing is constructed that was not asked for.
+Stricter than YAML on purpose: YAML 1.2 scalars, no aliases, tags or merge keys, bounded depth and size. Parsing stops
+at the first such event, so hostile input stays cheap and constructs no objects.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _CONSTANTS = {
 
 
 def events(text: str) -> Iterator[Any]:
-    """The parser's events, with their marks: for those who want the looks of a file and not its value."""
+    """The parser's events, with their marks: for callers that need the layout of a file, not its value."""
     return iter(yaml.parse(text, Loader=_LOADER))
 
 
 def scalar(text: str) -> Any:
-    """What a plain scalar means. Numbers are JSON's: 0123 and 1_000 stay strings, so that no identifier changes."""
+    """The value of a plain scalar. Numbers are JSON's: 0123 and 1_000 stay strings, so that no identifier changes."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     number = parse_number(text)
@@ -44,7 +44,7 @@ def scalar(text: str) -> Any:
 
 
 class Document:
-    """The value of a file, and where each part of it stands: `places` of values, `keys` of mapping keys."""
+    """The value of a file, and the place of each part: `places` of values, `keys` of mapping keys."""
 
     def __init__(self, file: str, data: bytes) -> None:
         self.file = file
@@ -52,11 +52,11 @@ class Document:
         self.keys: dict[Path, Place] = {}
         self.problems: list[Problem] = []
         self.blanks: set[Path] = set()
-        """What has no value at all, which YAML reads as null."""
+        """Marks a missing value, which YAML reads as null."""
         self.value = self._read(data)
 
     def place(self, path: Path, *, key: bool = False) -> Place:
-        """The place of a path, or of the nearest thing around it that is in the file."""
+        """The place of a path, or of its nearest parent in the file."""
         if key and path in self.keys:
             return self.keys[path]
         while path and path not in self.places:
@@ -111,7 +111,7 @@ class Document:
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
             raise self._fail("alias", "anchors and aliases are not allowed", "write the value out", mark)
         if event.tag is not None:
-            raise self._fail("tag", f"the tag {event.tag} is not allowed", "quote a text instead", mark)
+            raise self._fail("tag", f"the tag {event.tag} is not allowed", "quote it as a string instead", mark)
         if len(path) > MAX_DEPTH:
             raise self._fail("too-deep", f"nesting is deeper than {MAX_DEPTH} levels", mark=mark)
         self.places[path] = self._at(mark)
@@ -137,7 +137,7 @@ class Document:
             if isinstance(event, yaml.MappingEndEvent):
                 break
             if not isinstance(event, yaml.ScalarEvent):
-                raise self._fail("key-not-scalar", "a key must be a text", mark=event.start_mark)
+                raise self._fail("key-not-scalar", "a key must be a string", mark=event.start_mark)
             key, here = event.value, self._at(event.start_mark)
             if key == "<<" and event.implicit[0]:
                 raise self._fail("alias", "merge keys are not allowed", "write the keys out", event.start_mark)
@@ -145,9 +145,9 @@ class Document:
             if key in mapping:
                 first = self.keys[inner]
                 self.problems.append(
-                    Problem(here, "duplicate-key", f"{key!r} stands already on line {first.line}", "keep one of them")
+                    Problem(here, "duplicate-key", f"{key!r} is already on line {first.line}", "keep one of them")
                 )
-                # What it says is read for its problems; the places stay those of the first.
+                # The value is still checked for problems; the places stay those of the first.
                 places, keys, self.places, self.keys = self.places, self.keys, {}, {}
                 self._node(next(events), events, inner)
                 self.places, self.keys = places, keys
@@ -164,5 +164,5 @@ class Document:
         if misfit(value) is not None:
             message = f"{text:.80} is out of range: numbers go up to {LARGEST:.3e}"
             self.problems.append(Problem(self._at(event.start_mark), "number-range", message, "quote it as a string"))
-            return 0  # a number still, so that nothing else is found wrong with it
+            return 0  # still a number, so that no other fault is reported
         return value

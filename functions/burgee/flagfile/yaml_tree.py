@@ -1,4 +1,4 @@
-"""A YAML text as a tree that remembers its looks: styles, comments and blank lines, beside the values."""
+"""Parses YAML to a tree that keeps its layout: styles, comments and blank lines, besides the values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _FRAME = {"StreamStartEvent", "StreamEndEvent", "DocumentStartEvent", "DocumentE
 
 @dataclass(slots=True)
 class Node:
-    """A value: `text` of a scalar, `entries` of a mapping or list; `raw` is how it stands, line by line."""
+    """A value: `text` of a scalar, `entries` of a mapping or list; `raw` is its source, line by line."""
 
     kind: str
     flow: bool
@@ -25,14 +25,14 @@ class Node:
 
     @property
     def verbatim(self) -> bool:
-        """Whether it spans lines, and is no block of entries."""
+        """Whether it spans lines and is not a block collection."""
         return len(self.raw) > 1 and (self.flow or self.kind == "scalar")
 
 
 @dataclass(slots=True)
 class Entry:
-    """A part of a mapping or list. `lead` is comments and blank lines above it, `foot` comments below it, deeper than
-    what follows; `trailing` is the comment at the end of its line, with its column.
+    """An entry of a mapping or list. `lead` holds comments and blank lines above it, `foot` comments below it,
+    indented deeper than what follows; `trailing` is the comment at the end of its line, with its column.
     """
 
     key: Node | None
@@ -45,7 +45,7 @@ class Entry:
 
 @dataclass(slots=True)
 class Tree:
-    """A file: what stands above its first key, the tree, and the comments at its end."""
+    """A file: the lines above its first key, the tree, and the comments at its end."""
 
     head: list[str]
     root: Node | None
@@ -53,7 +53,7 @@ class Tree:
 
 
 def read(text: str) -> Tree:
-    """The tree of a text that is YAML, without aliases and tags."""
+    """Parses YAML without aliases and tags."""
     return _Reader(text).tree()
 
 
@@ -68,7 +68,7 @@ class _Reader:
         self._mask()
 
     def _mask(self) -> None:
-        """Notes where scalars stand: a `#` in one of them begins no comment."""
+        """Records the extent of scalars: a `#` inside one does not begin a comment."""
         for event in self.stream:
             if type(event).__name__ != "ScalarEvent":
                 continue
@@ -92,12 +92,12 @@ class _Reader:
         return None
 
     def own(self, line: int) -> bool:
-        """Whether a line is blank or a comment, and nobody's yet."""
+        """Whether a line is blank or a comment, and not yet assigned."""
         text = self.lines[line].strip()
         return line not in self.claimed and (not text or text.startswith("#"))
 
     def above(self, line: int, column: int) -> list[str]:
-        """The free lines over an entry; comments deeper than it belong to the entry before."""
+        """The unassigned lines above an entry; comments indented deeper belong to the previous entry."""
         first = line
         while first > 0 and self.own(first - 1):
             first -= 1
@@ -183,7 +183,7 @@ class _Reader:
         return self._next().end_mark
 
     def _between(self, entry: Entry, line: int, inner: Any) -> None:
-        """Comments after a key or dash whose value begins on a later line: one stays, more go above."""
+        """Comments after a key or dash whose value begins on a later line: the first stays, others move above."""
         block = type(inner).__name__ != "ScalarEvent" and not inner.flow_style
         if inner.start_mark.line == line and not block:
             return
@@ -197,7 +197,7 @@ class _Reader:
                 self.claimed.add(number)
 
     def _last(self, entry: Entry, line: int) -> tuple[int, str] | None:
-        """The comment on the line where a scalar or a flow ends."""
+        """The comment on the last line of a scalar or flow collection."""
         if entry.value.raw[0][:1] in {"|", ">"}:
             return None
         found = self.comment(entry.value.last)
@@ -206,7 +206,7 @@ class _Reader:
         return found
 
     def _last_line(self, start: Any, end: Any) -> int:
-        """The line where a value ends; a block text's mark is at the beginning of the line after it."""
+        """The last line of a value; the end mark of a block scalar is at the beginning of the next line."""
         return int(end.line - 1 if end.column == 0 and end.line > start.line else end.line)
 
     def _raw(self, start: Any, end: Any) -> list[str]:

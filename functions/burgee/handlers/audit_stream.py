@@ -1,4 +1,4 @@
-"""AWS Lambda: hands every new audit entry of the table's stream to EventBridge, once or more, in order per shard."""
+"""AWS Lambda: sends every new audit entry of the table's stream to EventBridge, at least once, in order per shard."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _events = boto3.client("events")
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Returns the records that Lambda has to send again, so that one that fails does not hold up those before it."""
+    """Returns the records that Lambda must retry, so that a failed one does not block those before it."""
     failed: list[dict[str, str]] = []
     for record in event["Records"]:
         entry = _entry(record)
         try:
             answered = _events.put_events(Entries=[entry]) if entry else {"FailedEntryCount": 0}
-        except Exception as error:  # noqa: BLE001 - whatever it is, the stream has to bring this record again
+        except Exception as error:  # noqa: BLE001 - whatever it is, the stream must deliver this record again
             answered = {"FailedEntryCount": 1}
             print(json.dumps({"level": "ERROR", "message": "put_events", "error": type(error).__name__}))  # noqa: T201
         if answered["FailedEntryCount"]:
@@ -29,7 +29,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
 
 def _entry(record: dict[str, Any]) -> dict[str, str] | None:
-    """The event for one record; None for what is no new audit entry."""
+    """The event for one record; None if it is not a new audit entry."""
     import base64
 
     image = record["dynamodb"].get("NewImage", {})

@@ -1,4 +1,4 @@
-"""AWS Lambda: takes a canary back when EventBridge reports that an alarm rings."""
+"""AWS Lambda: withdraws a canary when EventBridge reports an alarm."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ ALARM = "ALARM"
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Handles a change of an alarm's state. Raises if the table does not answer, so that EventBridge retries."""
+    """Handles an alarm's state change. Raises if the table does not answer, so that EventBridge retries."""
     detail = event["detail"]
     name, rang = detail["alarmName"], _epoch(detail["state"]["timestamp"])
     outcome: dict[str, Any] = {"alarm": name, "release": None}
     if detail["state"]["value"] == ALARM:
         store = wiring.table()
         try:
-            act = AuditContext("release.withdraw", "canary alarm", f"the alarm {name} rang", time.time(), source=name)
+            act = AuditContext(
+                "release.withdraw", "canary alarm", f"the alarm {name} went off", time.time(), source=name
+            )
             outcome["release"] = withdraw(store, act, rang)
         finally:
             store.close()

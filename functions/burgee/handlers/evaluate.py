@@ -8,7 +8,7 @@ from burgee.web.gateway import gateway
 
 _store = wiring.polled_table() if wiring.TABLE else None
 _serving = wiring.serving(_store)
-# Read the table while Lambda initialises, when the CPU is not throttled and nobody waits.
+# Read the table while Lambda initialises, when the CPU is not throttled and no caller waits.
 _serving.refresh()
 wiring.snapshots(_serving, _store)
 

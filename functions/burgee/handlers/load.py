@@ -1,7 +1,7 @@
-"""AWS Lambda: a CloudFormation custom resource that makes the release in its package the live one.
+"""AWS Lambda: a CloudFormation custom resource that makes the release in its package live.
 
-Every published version of this function carries its own release, and CloudFormation calls the version that a stack
-names: an update loads the new file, and the rollback of an update loads the former one again.
+Every published version of this function contains its own release, and CloudFormation calls the version that a stack
+names: an update loads the new file, and its rollback loads the previous one again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def handler(event: dict[str, Any], _context: object) -> None:
     """Reports the outcome to CloudFormation; a refusal fails the update with its reason."""
     status, reason = "SUCCESS", ""
     try:
-        if event["RequestType"] != "Delete":  # a stack that goes takes no data with it
+        if event["RequestType"] != "Delete":  # deleting a stack deletes no data
             reason = _load(event.get("ResourceProperties", {}), event.get("OldResourceProperties"))
     except BurgeeError as error:
         status, reason = "FAILED", str(error)
@@ -34,7 +34,7 @@ def handler(event: dict[str, Any], _context: object) -> None:
 def _load(properties: dict[str, Any], old: dict[str, Any] | None) -> str:
     bundle = wiring.bundled()
     if bundle is None:
-        raise Refused("no-release", "the package carries no release; build it with `make build`")
+        raise Refused("no-release", "the package contains no release; build it with `make build`")
     store = wiring.table()
     try:
         return load(store, bundle, properties, time.time(), old)

@@ -1,6 +1,6 @@
-"""Turns the collector of cyclic garbage off while a function starts: what is imported stays, and is no garbage.
+"""Turns the cyclic garbage collector off while a function starts: imported objects stay, so there is no garbage.
 
-It is imported before everything else, and `started` is called after it.
+Import it before everything else, and call `started` last.
 """
 
 from __future__ import annotations
@@ -11,6 +11,6 @@ gc.disable()
 
 
 def started() -> None:
-    """Turns the collector on again, and spares it what is there by now, which it would go through for nothing."""
+    """Turns the collector on again and freezes the existing objects, which it would scan for nothing."""
     gc.freeze()
     gc.enable()

@@ -1,4 +1,4 @@
-"""What the handlers share: the environment, read once, and what it names."""
+"""Shared setup of the handlers: the environment, read once, and the resources that it names."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ UNIT_SECRET = os.environ.get("BURGEE_UNIT_SECRET", "")
 LOG_LEVEL = os.environ.get("BURGEE_LOG_LEVEL", "INFO")
 ACCESS = os.environ.get("BURGEE_ACCESS", "keys")
 BASE_PATHS = parse_base_paths(os.environ.get("BURGEE_BASE_PATH", ""))
-# Not by pathlib, which takes as long to import as most of this project's modules.
+# Not with pathlib, which takes as long to import as most of this project's modules.
 RELEASE = os.path.join(os.path.dirname(__file__), "../../release.json")  # noqa: PTH118, PTH120
 
 
@@ -48,16 +48,16 @@ def bundled() -> Bundle | None:
 
 
 def table() -> Store:
-    """The table, by botocore, which is imported for it alone."""
+    """The table through botocore, which is imported only here."""
     from burgee.stores.dynamodb import DynamoDbStore
 
-    # At DEBUG it logs all that it sends, and that names users.
+    # At DEBUG it logs all requests, which contain user identifiers.
     logging.getLogger("botocore").setLevel(logging.INFO)
     return DynamoDbStore(TABLE, TENANT)
 
 
 def polled_table() -> Store:
-    """The table for a function that only polls it; starts without botocore."""
+    """The table for a function that only polls it; does not import botocore."""
     from burgee.stores.dynamodb import DynamoDbStore
     from burgee.stores.dynamodb_http import Wire
 
@@ -65,14 +65,14 @@ def polled_table() -> Store:
 
 
 def snapshots(serving: Serving, store: Store | None) -> None:
-    """What SnapStart must know: many functions go on from one memory, at another time and with other credentials."""
+    """SnapStart hooks: many functions resume from one snapshot, at a later time and with other credentials."""
     try:
         from snapshot_restore_py import register_after_restore, register_before_snapshot
     except ImportError:  # not on Lambda
         return
 
     def restored() -> None:
-        random.seed()  # or all would poll at the same moments
+        random.seed()  # otherwise all would poll at the same time
         serving.refresh()
 
     if store is not None:
@@ -81,7 +81,7 @@ def snapshots(serving: Serving, store: Store | None) -> None:
 
 
 def setup(store: Store | None, access: str) -> Setup:
-    """How callers are authenticated: by `keys`, by API Gateway (`iam`, `jwt`), or not at all (`open`)."""
+    """How callers are authenticated: `keys`, API Gateway (`iam`, `jwt`), or not at all (`open`)."""
     if access not in {"keys", "iam", "jwt", "open"}:
         raise ValueError(f"BURGEE_ACCESS is {access!r}; it may be keys, iam, jwt or open")
     ring = None
@@ -105,14 +105,14 @@ def setup(store: Store | None, access: str) -> Setup:
 
 
 def serving(store: Store | None) -> Serving:
-    """The flags of a store, those of the package until it has answered."""
+    """The flags of a store; those of the package until the store has answered."""
     bundle = bundled()
     snapshot = bundle.snapshot if bundle else None
     return Serving(store, snapshot, refresh_seconds=REFRESH_SECONDS, patience=PATIENCE_SECONDS)
 
 
 def recorder() -> Recorder | None:
-    """What writes exposures and events to Firehose; None if there is no stream."""
+    """The recorder that writes exposures and events to Firehose; None if there is no stream."""
     if not STREAM:
         return None
     from burgee.events.firehose_sink import DeadLetters, FirehoseSink
@@ -125,7 +125,7 @@ def recorder() -> Recorder | None:
 
 
 def draining(app: Front) -> ASGIApp:
-    """The application, which writes what it records before Lambda freezes it."""
+    """The application, which writes its records before Lambda freezes it."""
     if app.recorder is None:
         return app
     from burgee.web.exposures import Draining

@@ -1,1 +1,1 @@
-"""Other engines' files to flags.yaml."""
+"""Converts other engines' files to flags.yaml."""

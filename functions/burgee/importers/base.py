@@ -1,6 +1,6 @@
-"""Other engines' files to flags.yaml: what each importer shares.
+"""Shared parts of the importers of other engines' files.
 
-An importer says of every flag either what it is here, or why it has no equivalent; nothing is dropped in silence.
+An importer converts every flag or reports why it has no equivalent; nothing is dropped silently.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from burgee.flagfile.yaml_reader import Document
 
 KEYWORDS = frozenset({"any", "all", "not", "segment"})
-"""Keys of a condition that are no attributes."""
+"""Keys of a condition that are not attributes."""
 
 Path: TypeAlias = tuple[str | int, ...]
 
 
 class Generation(StrEnum):
-    """How the flagd at hand hashes a `fractional`."""
+    """How the version of flagd in use hashes a `fractional`."""
 
     CBOR = "cbor"
     TEXT = "text"
 
 
-class NoEquivalent(Exception):  # noqa: N818 - reads as the finding that it names
-    """Something that flags.yaml cannot say; the message completes "{flag} is left out: …"."""
+class NoEquivalent(Exception):  # noqa: N818 - named after the finding
+    """Something that flags.yaml cannot express; the message completes "{flag} is left out: …"."""
 
     def __init__(self, message: str, path: Path = ()) -> None:
         super().__init__(message)
@@ -41,9 +41,9 @@ class NoEquivalent(Exception):  # noqa: N818 - reads as the finding that it name
 
 @dataclass(slots=True)
 class Imported:
-    """What became of a file: flags and segments in the grammar of flags.yaml, and what has no equivalent.
+    """The result of an import: flags and segments in the grammar of flags.yaml, and parts without an equivalent.
 
-    An error is a flag that is left out; a warning is a part that is, without a change in what users get.
+    An error is a flag left out; a warning is a part left out that does not change what users get.
     """
 
     document: Document
@@ -51,26 +51,26 @@ class Imported:
     segments: dict[str, dict[str, Any]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     homes: dict[str, Path] = field(default_factory=dict)
-    """Where each flag stands in the document."""
+    """The place of each flag in the document."""
 
     def leave_out(self, name: str, path: Path, why: str) -> None:
-        """A flag, or another part that decides what users get."""
+        """Reports a flag, or another part that decides what users get."""
         place = self.document.place(path, key=True)
         self.problems.append(Problem(place, "no-equivalent", f"{name} is left out: {why}"))
 
     def not_carried(self, name: str, path: Path, what: str) -> None:
-        """A part that says nothing of who gets what."""
+        """Reports a part that does not affect what users get."""
         place = self.document.place(path, key=True)
         message = f"{name}: {what} has no equivalent"
         self.problems.append(Problem(place, "not-carried", message, severity=Severity.WARNING))
 
     def differs(self, name: str, path: Path, how: str) -> None:
-        """A rare context in which the answers differ."""
+        """Reports a rare context in which the answers differ."""
         place = self.document.place(path, key=True)
         self.problems.append(Problem(place, "differs", f"{name}: {how}", severity=Severity.WARNING))
 
     def described(self, name: str, metadata: Any, path: Path) -> dict[str, Any]:
-        """What of a flag's metadata has a place here: as description and owner, or as metadata."""
+        """The metadata of a flag that can be kept: as description and owner, or as metadata."""
         kept: dict[str, Any] = {}
         others: dict[str, Any] = {}
         for key, value in metadata.items() if isinstance(metadata, dict) else ():
@@ -89,14 +89,14 @@ def _is_metadata(key: str, value: Any) -> bool:
 
 
 def attribute(name: str, path: Path) -> str:
-    """An attribute's name, where a condition can ask for it."""
+    """Checks that a condition can name an attribute."""
     if name in KEYWORDS:
         raise NoEquivalent(f"an attribute cannot be called {name!r} here", path)
     return name
 
 
 def both(*parts: Mapping[str, Any] | bool) -> dict[str, Any] | bool:
-    """The condition that all of these hold; True and False stand for those that always and never do."""
+    """The condition that all of these hold; True and False stand for always and never."""
     held: list[Mapping[str, Any]] = []
     for part in parts:
         if part is False:
@@ -117,7 +117,7 @@ def both(*parts: Mapping[str, Any] | bool) -> dict[str, Any] | bool:
 
 
 def _joined(key: str, one: Any, other: Any) -> dict[str, Any] | None:
-    """Two mappings of operators of one attribute as one; None where they cannot be."""
+    """Merges two mappings of operators of one attribute; None if they cannot be merged."""
     plain = isinstance(one, dict) and isinstance(other, dict) and key not in KEYWORDS
     if not plain or one.keys() & other.keys() or "ignore_case" in one or "ignore_case" in other:
         return None

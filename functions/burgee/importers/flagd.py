@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 KEYS = {"state", "variants", "defaultVariant", "targeting", "metadata"}
 MAX_WEIGHT = 1_000_000
 MISSING = "null"
-"""The text that joining makes of a missing attribute."""
+"""The string that joining gives for a missing attribute."""
 
 
 class Leaf(NamedTuple):
@@ -38,7 +38,7 @@ Entry: TypeAlias = "tuple[When, Leaf]"
 
 
 def import_flagd(document: Document, generation: Generation) -> Imported:
-    """What a flagd file says, and what of it has no equivalent."""
+    """Converts a flagd file; reports parts without an equivalent."""
     made = Imported(document)
     value = document.value
     flags = dict(_keyed(made, value.get("flags"))) if isinstance(value, dict) else {}
@@ -59,14 +59,14 @@ def import_flagd(document: Document, generation: Generation) -> Imported:
         except NoEquivalent as found:
             made.leave_out(name, found.path or path, str(found))
     used = set(_used(made.flags))
-    for name, segment in made.segments.items():  # each may use those behind it
+    for name, segment in made.segments.items():  # each may use those after it
         used |= set(_used(segment)) if name in used else set()
     made.segments = {name: segment for name, segment in made.segments.items() if name in used}
     return made
 
 
 def _keyed(made: Imported, flags: Any) -> Iterator[tuple[str, tuple[Any, Path]]]:
-    """Flags with their places: from a mapping by key, or from a list of flags that each say their `key`."""
+    """Flags with their places: from a mapping by key, or from a list of flags with a `key` each."""
     if isinstance(flags, dict):
         yield from ((name, (flag, ("flags", name))) for name, flag in flags.items())
         return
@@ -77,16 +77,16 @@ def _keyed(made: Imported, flags: Any) -> Iterator[tuple[str, tuple[Any, Path]]]
         if not isinstance(key, str):
             made.leave_out(f"flag {index + 1}", path, "it has no `key`")
         elif key in seen:
-            made.leave_out(key, path, "another flag of the list has its key")
+            made.leave_out(key, path, "another flag of the list has the same key")
         else:
             seen.add(key)
             yield key, ({name: value for name, value in flag.items() if name != "key"}, path)
 
 
 def _segments(made: Imported, shared: Mapping[str, Any]) -> dict[str, str]:
-    """Shared conditions as segments: their names here by their names there.
+    """Converts shared conditions to segments: segment names by flagd's names.
 
-    flagd puts them in one after the other, so that each may refer to those behind it.
+    flagd substitutes them one after the other, so each may refer to later ones.
     """
     refs: dict[str, str] = {}
     for name, node in reversed(list(shared.items())):
@@ -105,7 +105,7 @@ def _segments(made: Imported, shared: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _used(node: Any) -> Iterator[str]:
-    """The segments that conditions name."""
+    """The segments that conditions refer to."""
     for key, value in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
         if key == "segment" and isinstance(value, str):
             yield value
@@ -114,7 +114,7 @@ def _used(node: Any) -> Iterator[str]:
 
 
 class _File(NamedTuple):
-    """What the flags of a file share."""
+    """Shared data of a file's flags."""
 
     made: Imported
     refs: Mapping[str, str]
@@ -124,7 +124,7 @@ class _File(NamedTuple):
 
 
 class _Flag:
-    """One flag on its way."""
+    """Converts one flag."""
 
     def __init__(
         self,
@@ -137,7 +137,7 @@ class _Flag:
         if not isinstance(flag, dict) or not isinstance(flag.get("variants"), dict) or not flag["variants"]:
             raise NoEquivalent("it has no variants", self.path)
         if not re.fullmatch(NAME_PATTERN, name) or len(name) > 255:
-            raise NoEquivalent("its key is no name here: letters, digits, `.`, `_` and `-`", self.path)
+            raise NoEquivalent("its key is not a valid name: use letters, digits, `.`, `_` and `-`", self.path)
         self.made, self.name, self.flag, self.shared = file.made, name, flag, file.shared
         self.common = file.metadata
         self.cbor = file.generation is Generation.CBOR
@@ -168,20 +168,22 @@ class _Flag:
         return {**told, **decided}
 
     def metadata(self) -> dict[str, Any]:
-        """The file's metadata with the flag's own over it."""
+        """The file's metadata, overridden by the flag's own."""
         own = self.flag.get("metadata")
         return {**self.common, **(own if isinstance(own, dict) else {})}
 
     def known(self, variant: str, path: Path) -> str:
-        """A variant that the flag has."""
+        """Checks that the flag has a variant."""
         if variant not in self.variants:
-            raise NoEquivalent(f"it serves {variant!r}, which is none of its variants", path)
+            raise NoEquivalent(f"it serves {variant!r}, which is not one of its variants", path)
         if self.variants[variant] is None:
             raise NoEquivalent(f"the variant {variant!r} has no value", path)
         return variant
 
     def entries(self, node: Any, guard: When, path: Path) -> Iterator[Entry]:
-        """Targeting as conditions and what they serve, in order; the last holds for all whom the guard lets in."""
+        """Targeting as conditions and what they serve, in order; the last holds for all that pass the outer
+        condition.
+        """
         if not isinstance(node, dict):
             yield guard, self.leaf(node, path)
             return
@@ -241,7 +243,7 @@ class _Flag:
                 yield from self.fractional(chosen, when, path)
 
     def unit(self, arguments: list[Any], path: Path) -> tuple[_Unit, list[Any]]:
-        """What is bucketed, and the shares that follow it."""
+        """The bucketing value, and the shares that follow it."""
         if not arguments:
             raise NoEquivalent("a `fractional` without shares", path)
         first = arguments[0]
@@ -255,22 +257,22 @@ class _Flag:
         if read and isinstance(read[-1], Attribute) and read[-1].default is None and len(texts) == len(read) - 1:
             self.warn(read[-1].path, (*path, 0))
             return _Unit(read[-1].path, "".join(texts), whole, self.cbor and operator == "cat"), arguments[1:]
-        why = "this bucketing value has no equivalent: one attribute, after fixed texts, has"
+        why = "this bucketing value has no equivalent; only one attribute, after fixed strings, has one"
         raise NoEquivalent(why, (*path, 0))
 
     def warn(self, attribute: str, path: Path) -> None:
-        """Says what happens where a bucketing value is no string."""
+        """Reports what happens if a bucketing value is not a string."""
         if not self.cbor:
-            how = f"where {attribute!r} is no string, the daemon buckets otherwise; the default serves here"
+            how = f"where {attribute!r} is not a string, flagd buckets by another value; here the default is served"
             self.made.differs(self.name, path, how)
 
     @staticmethod
     def takes_values(unit: _Unit) -> bool:
-        """Whether any value but null is a unit, the empty string too."""
+        """Whether any value except null is a unit, including the empty string."""
         return strategy(unit.hash).takes_values
 
     def weights(self, shares: list[Any], path: Path) -> dict[str, int]:
-        """The weight of each variant that has one; neighbours that serve the same are one share."""
+        """The weight of each variant; adjacent shares of the same variant are merged."""
         default = self.flag.get("defaultVariant") or None
         weights: dict[str, int] = {}
         last = None
@@ -281,7 +283,7 @@ class _Flag:
             if served is None:
                 raise NoEquivalent("a share that serves no variant has no equivalent", path)
             if served in weights and served != last:
-                raise NoEquivalent(f"{served!r} has two shares that do not meet", path)
+                raise NoEquivalent(f"{served!r} has two shares that are not adjacent", path)
             weights[self.known(served, path)] = weights.get(served, 0) + weight
             last = served
         if max(weights.values(), default=0) > MAX_WEIGHT:
@@ -289,7 +291,7 @@ class _Flag:
         return weights
 
     def split(self, unit: _Unit, weights: Mapping[str, int]) -> Leaf:
-        """What those get who have the unit."""
+        """What users with the unit get."""
         if len(weights) == 1:
             return Leaf(next(iter(weights)))
         salt = None if unit.salt == self.name else unit.salt
@@ -297,7 +299,7 @@ class _Flag:
         return Leaf(None, weights, unit.hash, salt, named)
 
     def without_unit(self, unit: _Unit, weights: Mapping[str, int]) -> Leaf:
-        """What those get who have none: where a missing attribute is joined to a text, all the same share."""
+        """What users without the unit get: if a missing attribute is joined as a string, all get the same share."""
         if not unit.joined:
             return Leaf()
         if len(weights) == 1:
@@ -308,7 +310,7 @@ class _Flag:
 
 
 class _Unit(NamedTuple):
-    """What a `fractional` buckets: an attribute after a salt; `joined` where a missing one becomes a text."""
+    """What a `fractional` buckets by: an attribute after a salt; `joined` if a missing one becomes a string."""
 
     attribute: str
     salt: str | None
@@ -321,7 +323,7 @@ def _share(share: Any, path: Path) -> tuple[str | None, int]:
         raise NoEquivalent("a share is a variant and a weight", path)
     weight = share[1] if len(share) == 2 else 1
     if isinstance(weight, bool) or not isinstance(weight, int):
-        raise NoEquivalent("a weight that is no whole number has no equivalent", path)
+        raise NoEquivalent("a weight that is not a whole number has no equivalent", path)
     return None if share[0] is None else _variant(share[0]), max(weight, 0)
 
 
@@ -342,7 +344,7 @@ def _is_condition(node: Any) -> bool:
 
 
 def _decisions(entries: list[Entry], default: str | None, any_variant: str) -> dict[str, Any]:
-    """`rules` and `default`; where nothing is served, the rules after are kept from whom it would have been."""
+    """`rules` and `default`; if nothing is served, later rules exclude the users concerned."""
     rules: list[dict[str, Any]] = []
     kept: When = True
     for when, leaf in entries:
@@ -359,4 +361,4 @@ def _decisions(entries: list[Entry], default: str | None, any_variant: str) -> d
         else:
             outcome = {"split": dict(leaf.split)} if leaf.split is not None else {"serve": serve}
             rules.append({"when": {} if whom is True else whom, **outcome})
-    raise AssertionError("the last entry holds for everybody")
+    raise AssertionError("the last entry holds for everyone")

@@ -1,7 +1,7 @@
 """GO Feature Flag's configuration to flags.yaml.
 
-A flag there changes by itself: at the steps of a scheduled rollout, when an experiment begins and ends, and when a
-progressive rollout sets in. The flag as it stands after each such moment becomes an entry of `schedule`.
+Its flags can change by themselves: at the steps of a scheduled rollout, when an experiment begins and ends, and when
+a progressive rollout begins. The flag's definition after each such time becomes an entry of `schedule`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _USER = Attribute("targetingKey", "")
 
 
 def import_goff(document: Document) -> Imported:
-    """What a GO Feature Flag file says, and what of it has no equivalent."""
+    """Converts a GO Feature Flag file; reports parts without an equivalent."""
     made = Imported(document)
     if not isinstance(document.value, dict):
         made.leave_out("the file", (), "a GO Feature Flag file is a mapping of flags by key")
@@ -51,18 +51,18 @@ def import_goff(document: Document) -> Imported:
         except NoEquivalent as found:
             made.leave_out(name, found.path or (name,), str(found))
         except RecursionError:
-            made.leave_out(name, (name,), "a query of it nests too deep")
+            made.leave_out(name, (name,), "one of its queries is nested too deeply")
     return made
 
 
 class _Flag:
-    """One flag on its way."""
+    """Converts one flag."""
 
     def __init__(self, made: Imported, name: str, flag: Any) -> None:
         self.made, self.name, self.path = made, name, (name,)
         require_shape(flag, self.path)
         if not re.fullmatch(NAME_PATTERN, name) or len(name) > 255:
-            raise NoEquivalent("its key is no name here: letters, digits, `.`, `_` and `-`")
+            raise NoEquivalent("its key is not a valid name: use letters, digits, `.`, `_` and `-`")
         if "variations" not in flag and {"true", "false", "default", "percentage", "rule"} & flag.keys():
             raise NoEquivalent("it is in the format from before 1.0; let GO Feature Flag's own tool convert it")
         self.flag: dict[str, Any] = flag
@@ -94,7 +94,7 @@ class _Flag:
         return {**told, **state, **({"schedule": schedule} if schedule else {})}
 
     def moments(self) -> Iterator[float]:
-        """When the flag changes otherwise than along a ramp."""
+        """The times at which the flag changes, other than along a ramp."""
         for index, step in enumerate(self.flag.get("scheduledRollout") or []):
             yield self.time(step, "date", ("scheduledRollout", index))
         for flag in (self.flag, *(self.flag.get("scheduledRollout") or [])):
@@ -115,7 +115,7 @@ class _Flag:
             raise NoEquivalent(f"{value!r:.80} is not an RFC 3339 time", (*self.path, *path, key)) from error
 
     def state(self, moment: float) -> dict[str, Any]:
-        """What is served from a moment on."""
+        """What is served from a time on."""
         flag = merged(self.flag, [step for step in self.steps() if self.time(step, "date", ()) <= moment])
         variations = flag.get("variations")
         if not variations or None in variations.values():
@@ -143,7 +143,7 @@ class _Flag:
         return sorted(steps, key=lambda step: self.time(step, "date", ("scheduledRollout",)))
 
     def idle(self, flag: Mapping[str, Any], moment: float) -> bool:
-        """Whether an experiment has not begun yet, or is over."""
+        """Whether an experiment has not begun or has ended."""
         experiment = flag.get("experimentation") or {}
         start, end = (
             self.time(experiment, key, ("experimentation",)) if key in experiment else None
@@ -158,7 +158,7 @@ class _Flag:
         try:
             node = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise NoEquivalent("its query is no JSON", (*path, "query")) from error
+            raise NoEquivalent("its query is not JSON", (*path, "query")) from error
         return self.reader.when(node, (*path, "query"))
 
     def rules(
@@ -169,7 +169,7 @@ class _Flag:
         moment: float,
         path: Path,
     ) -> list[dict[str, Any]]:
-        """A rule as one, or, for a progressive rollout, as the growing share and the rest."""
+        """Converts a rule to one rule or, for a progressive rollout, to two: the growing share and the rest."""
         named = {"name": rule["name"]} if rule.get("name") else {}
         head = {**named, "when": dict(when)}
         if rule.get("progressiveRollout"):
@@ -180,11 +180,11 @@ class _Flag:
 
     def known(self, variation: Any, variations: Mapping[str, Any], path: Path) -> str:
         if variation not in variations:
-            raise NoEquivalent(f"it serves {variation!r}, which is none of its variations", path)
+            raise NoEquivalent(f"it serves {variation!r}, which is not one of its variations", path)
         return str(variation)
 
     def outcome(self, percentages: Mapping[str, float], variations: Mapping[str, Any], path: Path) -> dict[str, Any]:
-        """Shares in the order in which GO Feature Flag lays them: by name, backwards."""
+        """Shares in GO Feature Flag's order: by name, descending."""
         numbers = percentages.values()
         if min(numbers) < 0:
             raise NoEquivalent("a percentage is a number from 0", path)
@@ -210,7 +210,7 @@ class _Flag:
         moment: float,
         path: Path,
     ) -> list[dict[str, Any]]:
-        """A ramp of the end variation, and the initial one for the rest."""
+        """A ramp of the end variation, and the initial one for everyone else."""
         here = (*path, "progressiveRollout")
         first, last = rollout.get("initial"), rollout.get("end")
         if first is None or last is None:
@@ -233,7 +233,7 @@ class _Flag:
 
 
 def merged(flag: Mapping[str, Any], steps: list[Mapping[str, Any]]) -> dict[str, Any]:
-    """A flag with the steps of its schedule laid over it one after the other, as GO Feature Flag does."""
+    """A flag with the steps of its schedule applied in order, as GO Feature Flag does."""
     laid: dict[str, Any] = deepcopy(dict(flag))
     for step in deepcopy(steps):
         rules = laid.setdefault("targeting", []) or []
@@ -255,7 +255,7 @@ def merged(flag: Mapping[str, Any], steps: list[Mapping[str, Any]]) -> dict[str,
 
 
 def _merge_rule(rule: dict[str, Any], update: Mapping[str, Any]) -> None:
-    """A negative percentage takes a variation out."""
+    """A negative percentage removes a variation."""
     rule |= {key: update[key] for key in ("disable", "query", "variation") if key in update}
     for end, step in (update.get("progressiveRollout") or {}).items():
         rollout = rule.setdefault("progressiveRollout", {})

@@ -1,6 +1,7 @@
 """GO Feature Flag's rule language (`country eq "DE" and age gt 18`) as `when:` mappings.
 
-`and` and `or` bind alike there, from left to right. Texts compare without regard to case, except in lists.
+`and` and `or` have the same precedence there, from left to right. Strings compare case-insensitively, except in
+lists.
 """
 
 from __future__ import annotations
@@ -31,14 +32,14 @@ USER = {"key", "targetingKey"}
 
 
 class Token(NamedTuple):
-    """A piece of a query."""
+    """A token of a query."""
 
     kind: str
     text: str
 
 
 class Query:
-    """One query; `when` is what it says."""
+    """Parses one query to `when`."""
 
     def __init__(self, text: str, path: Path) -> None:
         self.path = path
@@ -53,14 +54,14 @@ class Query:
         while position < len(text):
             match = _TOKEN.match(text, position)
             if match is None or match.lastgroup is None:
-                raise NoEquivalent(f"the query is not understood at {text[position:]!r:.40}", self.path)
+                raise NoEquivalent(f"the query cannot be parsed at {text[position:]!r:.40}", self.path)
             found.append(Token(match.lastgroup, match[match.lastgroup]))
             position = match.end()
         return found
 
     def _fault(self) -> NoEquivalent:
         rest = " ".join(token.text for token in self.tokens[self.at :]) or "its end"
-        return NoEquivalent(f"the query is not understood at {rest!r:.40}", self.path)
+        return NoEquivalent(f"the query cannot be parsed at {rest!r:.40}", self.path)
 
     def _peek(self) -> str:
         return self.tokens[self.at].text if self.at < len(self.tokens) else ""
@@ -113,7 +114,7 @@ class Query:
             while self._take("mark").text == ",":
                 values.append(self._scalar(self._take("text", "number")))
             if len({type(value) for value in values}) > 1:
-                raise NoEquivalent("a list of mixed types is no query there", self.path)
+                raise NoEquivalent("a list of mixed types is not a valid query there", self.path)
             return values
         return self._scalar(token)
 
@@ -126,7 +127,7 @@ class Query:
             return self._number(token.text)
         words: Mapping[str, Any] = {"true": True, "false": False, "null": None}
         if token.text not in words:
-            raise NoEquivalent(f"the query is not understood at {token.text!r}", self.path)
+            raise NoEquivalent(f"the query cannot be parsed at {token.text!r}", self.path)
         return words[token.text]
 
     def _number(self, text: str) -> int | float:
@@ -136,9 +137,9 @@ class Query:
         return number
 
     def _anonymous(self, operator: str, value: Any) -> When:
-        """`anonymous` is false where it is missing or no boolean."""
+        """`anonymous` is false if it is missing or not a boolean."""
         if not isinstance(value, bool) or operator not in {"eq", "ne"}:
-            raise NoEquivalent("`anonymous` can be asked for true or false only", self.path)
+            raise NoEquivalent("`anonymous` can be compared with true or false only", self.path)
         held = {"anonymous": True}
         return held if value is (operator == "eq") else negated(held)
 
@@ -173,7 +174,7 @@ def _shown(value: Any) -> str:
 
 
 def _holds_for_empty(operator: str, value: str) -> bool:
-    """Whether a comparison holds for the empty text, which a missing user is there."""
+    """Whether a comparison holds for the empty string, which stands for a missing user there."""
     if operator in {"eq", "ne"}:
         return (value == "") is (operator == "eq")
     return value == "" and operator in {"co", "sw", "ew"}

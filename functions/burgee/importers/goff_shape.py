@@ -1,4 +1,4 @@
-"""What is where in a GO Feature Flag flag: checked first, so that all that follows can rely on it."""
+"""The shape of a GO Feature Flag flag, checked first, so that later code can rely on it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class _Shape(BaseModel):
-    """Other keys may stand beside those that are named."""
+    """Additional keys are allowed."""
 
     model_config = ConfigDict(extra="allow", strict=True, alias_generator=to_camel)
 
@@ -62,7 +62,7 @@ class _Flag(_State):
 
 
 def require_shape(flag: Any, path: Path) -> None:
-    """NoEquivalent, with the place, for a flag that GO Feature Flag itself could not read."""
+    """Raises NoEquivalent, with the place, for a flag that GO Feature Flag itself could not read."""
     try:
         _Flag.model_validate(flag)
     except ValidationError as error:

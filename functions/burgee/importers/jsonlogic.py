@@ -1,7 +1,7 @@
-"""JSON Logic's conditions as `when:` mappings, for the importers of engines that use it.
+"""Converts JSON Logic's conditions to `when:` mappings, for importers of engines that use it.
 
-JSON Logic converts values of different types before it compares them; here only alike types compare. What that
-means for an attribute that is missing is written out; for "5" against 5 and the like the answers differ.
+JSON Logic converts values of different types before comparing; here only equal types compare. The converted
+conditions cover missing attributes; for "5" against 5 and the like the answers differ.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _NUMERIC = {"<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
 _VERSIONS = {"=": "eq", "!=": "ne", "<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
 CONDITIONS = frozenset({"==", "===", "!=", "!==", "<", "<=", ">", ">=", "!", "!!", "in"})
-"""Operators whose result is true or false whatever they are given."""
+"""Operators whose result is always true or false."""
 
 
 class Attribute(NamedTuple):
-    """A `var`, and what stands in where it is missing."""
+    """A `var`, and its default if it is missing."""
 
     path: str
     default: Any = None
 
 
 class Constant(NamedTuple):
-    """A value that is known before any context is."""
+    """A value that does not depend on the context."""
 
     value: Any
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads conditions. `constants` are vars that are known, `names` vars that are called otherwise here.
+    """Converts conditions. `constants` are known vars, `names` maps vars that have another name here.
 
-    `loose_null` where a missing attribute equals 0 and false; `refs` are the names of shared conditions.
+    `loose_null`: a missing attribute equals 0 and false. `refs` are the names of shared conditions.
     """
 
     constants: Mapping[str, Any] = field(default_factory=dict)
@@ -84,7 +84,7 @@ class Reader:
         raise NoEquivalent(f"`{operator}` has no equivalent", here)
 
     def operand(self, node: Any, path: Path) -> Attribute | Constant:
-        """What is compared."""
+        """An operand of a comparison."""
         if isinstance(node, list):
             return Constant([self._scalar(one, (*path, index)) for index, one in enumerate(node)])
         if not isinstance(node, dict):
@@ -102,7 +102,7 @@ class Reader:
 
     def _scalar(self, node: Any, path: Path) -> Any:
         if isinstance(node, (dict, list)):
-            raise NoEquivalent("a list of anything but plain values has no equivalent", path)
+            raise NoEquivalent("a list of other than plain values has no equivalent", path)
         return node
 
     def _two(self, arguments: list[Any], path: Path) -> tuple[Attribute | Constant, Attribute | Constant]:
@@ -111,7 +111,7 @@ class Reader:
         return self.operand(arguments[0], path), self.operand(arguments[1], path)
 
     def _if(self, arguments: list[Any], path: Path) -> When:
-        """Whoever meets the first condition is judged by what stands beside it, everybody else by the rest."""
+        """Contexts that meet the first condition are judged by its branch, all others by the rest."""
         if not arguments:
             return False
         if len(arguments) == 1:
@@ -132,7 +132,7 @@ class Reader:
         return self._or_missing(one, present, missing=bool(one.default))
 
     def _or_missing(self, one: Attribute, held: When, *, missing: bool) -> When:
-        """A condition on an attribute that is there, and whether it holds where it is not."""
+        """A condition on a present attribute, and whether it holds if the attribute is missing."""
         return either(held, {one.path: {"exists": False}}) if missing else held
 
     def _equal(self, one: Attribute | Constant, other: Attribute | Constant, *, strict: bool, path: Path) -> When:
@@ -178,22 +178,22 @@ class Reader:
     def _in(self, needle: Attribute | Constant, hay: Attribute | Constant, path: Path) -> When:
         if isinstance(hay, Attribute):
             if not isinstance(needle, Constant) or not isinstance(needle.value, str):
-                raise NoEquivalent("looking in an attribute for anything but a text has no equivalent", path)
+                raise NoEquivalent("searching an attribute for anything but a string has no equivalent", path)
             missing = isinstance(hay.default, str) and needle.value in hay.default
             return self._or_missing(hay, {hay.path: {"contains": needle.value}}, missing=missing)
         if isinstance(needle, Constant):
             if isinstance(hay.value, str) and not isinstance(needle.value, str):
-                raise NoEquivalent(f"looking for {needle.value!r} in a text has no equivalent", path)
+                raise NoEquivalent(f"searching a string for {needle.value!r} has no equivalent", path)
             return isinstance(hay.value, (str, list)) and needle.value in hay.value
         if not isinstance(hay.value, list):
-            raise NoEquivalent(f"looking for an attribute in the text {hay.value!r} has no equivalent", path)
+            raise NoEquivalent(f"searching the string {hay.value!r} for an attribute has no equivalent", path)
         values = [value for value in hay.value if value is not None]
         missing = needle.default in hay.value
         return self._or_missing(needle, {needle.path: values} if values else False, missing=missing)
 
     def _affix(self, operator: str, one: Attribute | Constant, other: Attribute | Constant, path: Path) -> When:
         if not isinstance(one, Attribute) or not isinstance(other, Constant):
-            raise NoEquivalent(f"`{operator}` has an equivalent for an attribute and a text only", path)
+            raise NoEquivalent(f"`{operator}` has an equivalent for an attribute and a string only", path)
         if not isinstance(other.value, str):
             return False
         found = isinstance(one.default, str) and getattr(one.default, operator.replace("_", ""))(other.value)
@@ -219,22 +219,22 @@ class Reader:
 
 
 def operation(node: dict[str, Any], path: Path) -> tuple[str, list[Any]]:
-    """A node's operator and its arguments, which may be written without a list."""
+    """A node's operator and its arguments; a single argument needs no list."""
     if len(node) != 1:
-        raise NoEquivalent("an object that is no operation has no equivalent", path)
+        raise NoEquivalent("an object that is not an operation has no equivalent", path)
     ((operator, arguments),) = node.items()
     return operator, arguments if isinstance(arguments, list) else [arguments]
 
 
 def _padded(text: str) -> str:
-    """A version with what a partial one leaves out, and no leading V."""
+    """Completes a partial version, and drops a leading V."""
     bare = text[1:] if text[:1] in {"v", "V"} else text
     numbers = bare.split("-")[0].split("+")[0]
     return numbers + ".0" * max(0, 2 - numbers.count(".")) + bare[len(numbers) :]
 
 
 def _alike(one: Any, other: Any, path: Path) -> bool:
-    """Whether two plain values of one type are equal; of two types, JSON Logic's conversion would decide."""
+    """Whether two plain values of one type are equal; raises for two types, as JSON Logic would convert them."""
     if type(one) is type(other) or {type(one), type(other)} == {int, float}:
         return bool(one == other)
     if one is None or other is None:

@@ -1,4 +1,4 @@
-"""Another engine's file, YAML or JSON, with the place of everything in it."""
+"""Reads another engine's file, YAML or JSON, with the place of every node."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from burgee.flagfile.yaml_reader import Document
 if TYPE_CHECKING:
     from pathlib import Path
 
-# JSON may write a character beyond the basic plane as two escapes, which YAML does not know.
+# JSON may write a character beyond the basic plane as two escapes, which YAML does not support.
 _PAIR = re.compile(rb"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
 
 
 def read(path: Path) -> Document:
-    """The document; FlagFileError with the place of what is wrong in it."""
+    """The document. Raises FlagFileError with the place of each fault."""
     document = Document(str(path), _PAIR.sub(_character, path.read_bytes()))
     if document.problems:
         raise FlagFileError(document.problems)

@@ -1,4 +1,4 @@
-"""What an importer made, as the text of a flags.yaml that has been read back, checked and found to say it."""
+"""Writes an import as a flags.yaml that has been read back, checked and found equal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WIDTH = 118
 
 
 def written(made: Imported, origin: str) -> str:
-    """The text, as `burgee fmt` writes it. Flags that flags.yaml refuses are left out of it, and reported."""
+    """The text, as `burgee fmt` writes it. Flags that flags.yaml refuses are left out and reported."""
     refused = list(made.flags) if _faults(made.flags, made.segments) else []
     for name in refused:
         faults = _faults({name: made.flags[name]}, made.segments)
@@ -33,10 +33,10 @@ def written(made: Imported, origin: str) -> str:
 
 
 def _faults(flags: Mapping[str, Any], segments: Mapping[str, Any]) -> list[str]:
-    """What is wrong with flags, by the same reading and checking as of any file."""
+    """The faults of flags, by the same parsing and checks as for any file."""
     text = _text(flags, segments).encode()
     if Document("flags.yaml", text).value["flags"] != flags:
-        return ["the file cannot say one of its values"]
+        return ["the file cannot express one of its values"]
     with tempfile.TemporaryDirectory(prefix="burgee-") as folder:
         path = Path(folder) / "flags.yaml"
         path.write_bytes(text)

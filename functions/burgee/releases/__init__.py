@@ -1,1 +1,1 @@
-"""Plan, deploy, override, roll back."""
+"""Plans, deploys, overrides and rolls back releases."""

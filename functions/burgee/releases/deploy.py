@@ -1,4 +1,4 @@
-"""Makes a snapshot the live release, for all or for a share first, or refuses: one staged release, one commit."""
+"""Makes a snapshot the live release, for everyone or first for a share, or refuses: one staged release and commit."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ OnConflict: TypeAlias = Literal["refuse", "keep", "discard"]
 
 ATTEMPTS = 5
 KEEP = "override.keep"
-"""The audit action of an override that a deploy kept although Git changed to something else."""
+"""The audit action of an override that a deploy kept although its flag changed in Git."""
 SHRUNKEN = 0.5
-"""A release that loses more than this share of the live flags looks like an accident."""
+"""A release that removes more than this share of the live flags is probably an accident."""
 FEW = 4
-"""Below this many live flags, losing half of them is everyday work."""
+"""Below this many live flags, removing half of them is normal."""
 
 
 @dataclass(frozen=True, slots=True)
 class CanaryRequest:
-    """The share of users who get a release first, in percent, and for how many seconds."""
+    """The percentage of users who get a release first, and for how many seconds."""
 
     share: float
     seconds: float
@@ -39,7 +39,7 @@ class CanaryRequest:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What the person who deploys has asked for and agreed to beforehand."""
+    """The options and consents of a deploy."""
 
     overrides: OnConflict = "refuse"
     empty: bool = False
@@ -50,14 +50,14 @@ class Consent:
 
 
 def live(store: Store) -> tuple[State, Snapshot]:
-    """What a store serves now."""
+    """What a store currently serves."""
     state = store.state()
     version = state.pointer.version
     return state, load_snapshot(store.payload(version)) if version else EMPTY
 
 
 def write(store: Store, decide: Callable[[State, Snapshot], Change]) -> None:
-    """Reads, decides and commits, again where another writer was first; Conflict when that happens every time."""
+    """Reads, decides and commits; retries if another writer was first. Raises Conflict if that happens every time."""
     for attempt in range(ATTEMPTS):
         state, snapshot = live(store)
         try:
@@ -72,7 +72,7 @@ def write(store: Store, decide: Callable[[State, Snapshot], Change]) -> None:
 def preview(
     store: Store, wanted: Snapshot, now: float, consent: Consent | None = None
 ) -> tuple[Plan, Refused | None]:
-    """What `apply` would do, and why it would refuse; writes nothing."""
+    """What `apply` would do, and whether it would refuse; writes nothing."""
     consent = consent or Consent()
     state, current = live(store)
     made = _contradicted(store, plan(state, current, wanted, now), consent)
@@ -84,9 +84,9 @@ def preview(
 
 
 def apply(store: Store, wanted: Snapshot, origin: Origin, act: AuditContext, consent: Consent | None = None) -> Plan:
-    """Releases `wanted` and returns the plan that was carried out; writes nothing where nothing would change.
+    """Releases `wanted` and returns the executed plan; writes nothing if nothing would change.
 
-    Raises Refused with what to consent to, Conflict if another writer committed meanwhile.
+    Raises Refused if consent is missing, Conflict if another writer committed meanwhile.
     """
     consent = consent or Consent()
     state, current = live(store)
@@ -107,9 +107,10 @@ def apply(store: Store, wanted: Snapshot, origin: Origin, act: AuditContext, con
 def rollback(
     store: Store, version: int, act: AuditContext, consent: Consent | None = None, *, absorb: bool = False
 ) -> Plan:
-    """Makes a stored release live again; retired names come back without asking.
+    """Makes a stored release live again; retired names come back without confirmation.
 
-    Overrides meet the rules of a deploy, but none is absorbed unless `absorb`: it is not Git that says the same.
+    Overrides follow the rules of a deploy, but are absorbed only with `absorb`, as it is not Git that agrees with
+    them.
     """
     made, change = returning(store, version, act, consent, absorb=absorb)
     store.commit(change, expected=made.revision)
@@ -119,7 +120,7 @@ def rollback(
 def returning(
     store: Store, version: int, act: AuditContext, consent: Consent | None = None, *, absorb: bool = False
 ) -> tuple[Plan, Change]:
-    """What `rollback` would commit over the revision of its plan; writes nothing."""
+    """The change that `rollback` would commit over the revision of its plan; writes nothing."""
     consent = consent or Consent()
     state, current = live(store)
     wanted = load_snapshot(store.payload(version))
@@ -130,7 +131,7 @@ def returning(
 
 
 def promote(store: Store, act: AuditContext) -> int:
-    """Ends a canary at once: everybody gets the release; Refused if there is none."""
+    """Ends a canary at once: everyone gets the release. Raises Refused if there is no canary."""
     state, current = live(store)
     made = plan(state, current, current, act.now)
     if made.canary is None:
@@ -140,9 +141,9 @@ def promote(store: Store, act: AuditContext) -> int:
 
 
 def withdraw(store: Store, act: AuditContext, rang: float) -> int | None:
-    """Ends a canary because an alarm rang at `rang`: everybody gets the release before it, whose version is returned.
+    """Ends a canary because an alarm went off at `rang`: everyone gets the previous release; returns its version.
 
-    None, and nothing done, if there is no canary or the alarm is older than it. Overrides are kept, retired
+    Returns None and does nothing if there is no canary or the alarm is older than it. Overrides are kept, and retired
     names come back.
     """
     for attempt in range(ATTEMPTS):
@@ -162,7 +163,7 @@ def withdraw(store: Store, act: AuditContext, rang: float) -> int | None:
 
 
 def _contradicted(store: Store, made: Plan, consent: Consent) -> Plan:
-    """The plan where overrides are discarded: those kept against Git before are in conflict with it still."""
+    """The plan with overrides discarded: those kept earlier still conflict with Git."""
     if consent.overrides != "discard":
         return made
 
@@ -185,9 +186,9 @@ def _latest(store: Store, flag: str) -> str | None:
 
 
 def _canary(made: Plan, act: AuditContext, consent: Consent) -> Canary | None:
-    """The canary that a deploy begins, or begins again with another share; None without a release to fall back on.
+    """The canary that a deploy starts, or restarts with another share; None without a release to fall back on.
 
-    Its base is what everybody had last: a canary started during a canary does not fall back on the first.
+    Its base is the last release that everyone had: a canary started during a canary does not fall back on the first.
     """
     if consent.canary is None:
         return None
@@ -204,39 +205,43 @@ def _canary(made: Plan, act: AuditContext, consent: Consent) -> Canary | None:
 
 def _insist(made: Plan, live_flags: int, wanted_flags: int, consent: Consent) -> None:
     if consent.plan_digest is not None and not made.digest.startswith(consent.plan_digest):
-        raise Refused("plan-changed", "the plan is no longer the one that was reviewed; look at it again")
+        raise Refused("plan-changed", "the plan is no longer the reviewed one; review it again")
     if not wanted_flags and live_flags and not consent.empty:
-        raise Refused("empty-release", "the file has no flags; --allow-empty releases it all the same")
+        raise Refused("empty-release", "the file has no flags; --allow-empty releases it anyway")
     lost = len(made.removed)
     if wanted_flags and live_flags >= FEW and lost > live_flags * SHRUNKEN and not consent.shrunken:
-        message = f"{lost} of {live_flags} live flags would go; --allow-shrink releases it all the same"
+        message = f"{lost} of {live_flags} live flags would be removed; --allow-shrink releases it anyway"
         raise Refused("shrunken-release", message)
     if made.reused and not consent.reuse:
         names = ", ".join(made.reused)
-        message = f"{names}: once released and then removed; old code may still ask for it; --reuse takes it again"
+        message = (
+            f"{names}: released before and then removed; old code may still use it; --reuse allows the name again"
+        )
         raise Refused("name-retired", message)
     _conflicts(made, consent)
 
 
 def _conflicts(made: Plan, consent: Consent) -> None:
-    """Raises Refused where overrides stand in the way."""
+    """Raises Refused if overrides prevent the deploy."""
     if made.broken:
         faults = "; ".join(f"{flag}: {why}" for flag, why in made.broken.items())
-        raise Refused("invalid-release", f"cannot be served with the overrides that stay: {faults}")
+        raise Refused("invalid-release", f"cannot be served with the remaining overrides: {faults}")
     conflicts = made.having(Verdict.CONFLICT)
     if conflicts and consent.overrides == "refuse":
         names = ", ".join(standing.override.flag for standing in conflicts)
         message = (
-            f"{names}: Git changed since an operator's override was laid; --overrides keep or --overrides discard"
+            f"{names}: changed in Git since an operator's override was set; --overrides keep or --overrides discard"
         )
         raise Refused("override-conflict", message)
     if conflicts and consent.overrides == "discard" and consent.canary is not None:
-        message = "an override cannot go for a share of users alone; clear it first, or deploy without --canary"
+        message = (
+            "an override cannot be removed for a share of users only; clear it first, or deploy without --canary"
+        )
         raise Refused("canary-discard", message)
 
 
 def _gone(made: Plan, consent: Consent, *, canary: bool) -> list[Standing]:
-    """The overrides that a commit lifts. While a canary catches up, users of its base still need theirs."""
+    """The overrides that a commit clears. During a canary, users of its base still need theirs."""
     gone = made.having(Verdict.EXPIRED) + ([] if canary else made.having(Verdict.ABSORBED))
     return gone + (made.having(Verdict.CONFLICT) if consent.overrides == "discard" else [])
 
@@ -262,7 +267,7 @@ def _change(
         retire=made.removed,
         reuse=made.reused,
         settled={one.override.flag: settled_digest(one.override.definition) for one in settled},
-        # The release comes last, so that the newest entry says what is live, however many overrides went.
+        # The release comes last, so that the newest entry is the live release, however many overrides were removed.
         audit=[
             *(_lifted(standing, act) for standing in gone),
             *(_kept(standing, act) for standing in kept),

@@ -1,4 +1,4 @@
-"""What an operator's override changes in the state, as values: no store, no clock, no HTTP."""
+"""Changes to the state by operators' overrides, as values: no store, no clock, no HTTP."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def served(state: State, snapshot: Snapshot, flag: str, now: float) -> Definition | None:
-    """A flag as it stands, override laid over."""
+    """A flag with its override applied."""
     override = state.overrides.get(flag)
     if override is not None and override.in_force(now):
         return override.definition
@@ -31,7 +31,7 @@ def served(state: State, snapshot: Snapshot, flag: str, now: float) -> Definitio
 
 
 def laid_over(snapshot: Snapshot, overrides: Iterable[Override], now: float) -> Snapshot:
-    """A release's snapshot with the overrides in force written into it."""
+    """A release's snapshot with the overrides in force applied."""
     return with_flags(snapshot, {one.flag: one.definition for one in overrides if one.in_force(now)})
 
 
@@ -42,7 +42,7 @@ def changed(state: State, change: Change) -> list[Override]:
 
 
 def killed(definition: Definition) -> Definition:
-    """A flag that nothing turns on: off, and its schedule says no more of that."""
+    """A killed flag: off, and no longer turned on by its schedule."""
     kept = []
     for entry in definition.get("schedule", ()):
         rest = {key: value for key, value in entry["set"].items() if key != "status"}
@@ -53,11 +53,13 @@ def killed(definition: Definition) -> Definition:
 
 
 def revived(state: State, snapshot: Snapshot, flag: str, now: float) -> Definition:
-    """A killed flag as it was: Git's definition where the kill lies on that; Refused where nobody killed it."""
+    """The definition of a flag before it was killed: Git's if the kill was made on that. Raises Refused if it was not
+    killed.
+    """
     override = state.overrides.get(flag)
     laid = override.definition if override is not None and override.in_force(now) else None
     if laid is None or laid.get("status") is not False:
-        raise Refused("not-killed", f"Nobody has killed '{flag}'")
+        raise Refused("not-killed", f"'{flag}' has not been killed")
     git: Definition | None = snapshot["flags"].get(flag)
     if git is not None and definition_digest(killed(git)) == definition_digest(laid):
         return git
@@ -65,7 +67,7 @@ def revived(state: State, snapshot: Snapshot, flag: str, now: float) -> Definiti
 
 
 def lift(state: State, snapshot: Snapshot, flag: str, act: AuditContext) -> Change:
-    """The change after which the release decides again; Refused if there is no override."""
+    """The change that removes an override. Raises Refused if there is none."""
     override = state.overrides.get(flag)
     if override is None:
         raise Refused("not-found", f"There is no override on '{flag}'")
@@ -74,7 +76,7 @@ def lift(state: State, snapshot: Snapshot, flag: str, act: AuditContext) -> Chan
     return Change(lift=[flag], audit=[entry])
 
 
-def lay(  # noqa: PLR0913 - the state and the snapshot, and what is to become of a flag of them
+def lay(  # noqa: PLR0913 - the state and the snapshot, and the change to one of their flags
     state: State,
     snapshot: Snapshot,
     flag: str,
@@ -83,15 +85,17 @@ def lay(  # noqa: PLR0913 - the state and the snapshot, and what is to become of
     *,
     reuse: bool = False,
 ) -> Change:
-    """The change after which `flag` is served as `wanted`, None for absent; no override stays where Git agrees.
+    """The change that serves `flag` as `wanted` (None: absent), without an override if Git agrees.
 
-    During a canary it stays all the same: for users of the base Git does not say so.
-    Raises InvalidFlag with everything that is wrong with `wanted`, Refused where it cannot be served all the same, or
-    where Git gave the name up: old code may still ask for it, unless `reuse`.
+    During a canary the override stays anyway: users of the base have another definition. Raises InvalidFlag with all
+    faults of `wanted`, Refused if it cannot be served, or if the name was removed from Git (old code may still use
+    it) and `reuse` is not set.
     """
     known = flag in snapshot["flags"] or flag in state.overrides
     if wanted is not None and not known and flag in state.retired and not reuse:
-        message = f"{flag}: Git has given the name up; old code may still ask for it; --reuse or ?reuse=true takes it"
+        message = (
+            f"{flag}: the name was removed from Git; old code may still use it; --reuse or ?reuse=true allows it"
+        )
         raise Refused("name-retired", message)
     before = served(state, snapshot, flag, act.now)
     after = admitted(flag, wanted, laid_over(snapshot, state.overrides.values(), act.now))
@@ -116,7 +120,7 @@ def admitted(flag: str, wanted: Mapping[str, Any] | None, around: Snapshot) -> D
     """
     after = None if wanted is None else entered(flag, wanted, around)
     broken = Ruleset(with_flags(around, {flag: after})).check([flag]).get(flag)
-    # A flag that an older version let in, and that cannot be served, can be killed all the same.
+    # A flag that an older version accepted, and that cannot be served, can still be killed.
     if broken is not None and broken != Ruleset(around).check([flag]).get(flag):
         raise Refused("invalid-flag", f"{flag} cannot be served: {broken}")
     return after

@@ -1,4 +1,4 @@
-"""What a wanted snapshot would change on a state: pure, so that a reviewer and the deploy compute the same."""
+"""What a wanted snapshot would change in a state: pure, so that a review and the deploy compute the same."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 
 class Verdict(StrEnum):
-    """What becomes of an override at a deploy."""
+    """The fate of an override at a deploy."""
 
     ABSORBED = "absorbed"
     """Git now says the same, or of each key that the override changed: the override goes."""
     KEPT = "kept"
-    """Git says what it said when the override was laid: the override stays."""
+    """Git has not changed since the override was set: the override stays."""
     CONFLICT = "conflict"
     """Git changed to something else: the deploy asks what to do."""
     EXPIRED = "expired"
-    """Its time is over: it goes."""
+    """It has expired: it is removed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """An override and its verdict; `git` is the definition that Git wants now."""
+    """An override and its verdict; `git` is the definition now in Git."""
 
     override: Override
     verdict: Verdict
@@ -43,7 +43,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A flag that Git defines differently: by key, what it was and what it would be (None for absent)."""
+    """A flag that changes in Git: by key, the values before and after (None for absent)."""
 
     flag: str
     keys: Mapping[str, tuple[Any, Any]]
@@ -51,9 +51,9 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The difference between what is live and what is wanted, flags in the order of their file.
+    """The difference between the live and the wanted snapshot, flags in file order.
 
-    `digest` names exactly this difference: it changes when the file, the live release or an override does.
+    `digest` identifies exactly this difference: it changes when the file, the live release or an override changes.
     """
 
     revision: int
@@ -77,11 +77,11 @@ class Plan:
 def plan(state: State, current: Snapshot, wanted: Snapshot, now: float, *, rollback: bool = False) -> Plan:
     """Compares the live state with a wanted snapshot; `now` (epoch seconds) says which overrides have expired.
 
-    With `rollback` the snapshot is an earlier release: Git has not caught up with an override that says the same.
+    With `rollback` the snapshot is an earlier release, so an override that equals it is not absorbed.
     """
     before, after = current["flags"], wanted["flags"]
     canary = state.pointer.canary_at(now)
-    # An override that a canary caught up with stays for the users of its base; after the canary it says nothing new.
+    # An override that a canary absorbed stays for the users of its base; after the canary it has no effect.
     settled = {} if canary or rollback else state.settled
     standings = [
         _standing(override, before.get(name), after.get(name), settled.get(name), now, rollback=rollback)
@@ -112,12 +112,12 @@ def plan(state: State, current: Snapshot, wanted: Snapshot, now: float, *, rollb
 
 
 def rebased(standing: Standing) -> Override:
-    """The override as kept over what Git says now, so that the same conflict does not come up again."""
+    """The override as kept over Git's current definition, so that the same conflict is not raised again."""
     return replace(standing.override, base_digest=definition_digest(standing.git))
 
 
 def settled_digest(definition: Definition | None) -> str:
-    """What `State.settled` holds of an override's definition, that of a flag that is absent too."""
+    """The digest of an override's definition for `State.settled`, also of an absent flag."""
     return str(definition_digest(definition))
 
 
@@ -156,7 +156,7 @@ def _written(override: Override, live: Definition | None, git: Definition | None
 
 
 def _keys(before: Definition, after: Definition) -> dict[str, tuple[Any, Any]]:
-    """Keys that differ; where only their order does, both are given whole, so that nothing changes unseen."""
+    """Keys that differ; if only their order differs, both definitions in full, so that no change is hidden."""
     every = list(dict.fromkeys([*before, *after]))
     return {
         key: (before.get(key), after.get(key))

@@ -1,7 +1,7 @@
-"""Proposals: edits of the flag file that wait in the store until a pipeline opens a pull request for each.
+"""Proposals: edits of the flag file, stored until a pipeline opens a pull request for each.
 
-A proposal changes nothing that is served. It says what it was made against, so that a flag which has changed since is
-not edited blindly. A pipeline that may write proposals and nothing else reports what became of each.
+A proposal does not change what is served. It records the definition it was made against, so that a flag that has
+changed since is not edited blindly. A pipeline that may only write proposals reports the outcome of each.
 """
 
 from __future__ import annotations
@@ -31,29 +31,29 @@ if TYPE_CHECKING:
     from burgee.stores.audit import AuditContext
 
 MAX_OPEN = 200
-"""As many proposals of a tenant wait or are open at once."""
+"""Maximum number of waiting and open proposals per tenant."""
 MAX_KEPT = 1_000
 """As many are kept at once, with those that have ended."""
 MAX_BYTES = 100_000
-"""An edit is no longer than this as JSON: it is one record of the store."""
+"""Maximum size of an edit as JSON: it is one record of the store."""
 MAX_TITLE = 200
 MAX_NOTE = 500
 ENDED_SECONDS = 90 * 86_400
-"""A proposal that is merged or closed is listed for as long."""
+"""Seconds for which a merged or closed proposal is still listed."""
 ATTEMPTS = 5
 _RUN = "run"
 """The id of the one record that is no proposal."""
 
 
 class ProposalState(StrEnum):
-    """How far a proposal has come."""
+    """The state of a proposal."""
 
     WAITING = "waiting"
     """The next run of the pipeline opens it."""
     OPENED = "opened"
     """There is a pull request, at `address`."""
     OUTDATED = "outdated"
-    """The flag has changed since, so it is not opened."""
+    """The flag has changed since, so no pull request is opened."""
     MERGED = "merged"
     CLOSED = "closed"
 
@@ -66,7 +66,7 @@ NEXT: dict[ProposalState, frozenset[ProposalState]] = {
     ProposalState.MERGED: frozenset(),
     ProposalState.CLOSED: frozenset(),
 }
-"""What may follow each state: a closed proposal is not opened again."""
+"""Allowed next states: a closed proposal cannot be reopened."""
 
 
 class Standing(StrEnum):
@@ -81,7 +81,7 @@ class Standing(StrEnum):
 
 
 class Edit(NamedTuple):
-    """Keys of one flag to set and to unset, in the grammar of flags.yaml; `absent` takes the flag out."""
+    """Keys of one flag to set and to unset, in the grammar of flags.yaml; `absent` removes the flag."""
 
     flag: str
     set: Mapping[str, Any] = {}
@@ -89,7 +89,7 @@ class Edit(NamedTuple):
     absent: bool = False
 
     def applied(self, git: Definition | None) -> dict[str, Any] | None:
-        """The definition after the edit; None for a flag that is taken out."""
+        """The definition after the edit; None if the flag is removed."""
         if self.absent:
             return None
         return {**{key: value for key, value in (git or {}).items() if key not in self.unset}, **self.set}
@@ -108,7 +108,7 @@ class Run(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """One proposal. `base_digest` is that of Git's definition which it was made against, None where Git had none.
+    """One proposal. `base_digest` is that of the definition in Git that it was made against, None if Git had none.
 
     Times are RFC 3339 in UTC.
     """
@@ -138,7 +138,7 @@ class Proposal:
         return Standing.DONE if said == definition_digest(git) else Standing.OUTDATED
 
     def seen_from(self, snapshot: Snapshot) -> Proposal:
-        """The proposal as a release shows it: outdated where its flag has changed since and it is not opened yet."""
+        """The proposal against a release: outdated if its flag has changed since and no pull request is open yet."""
         changed = self.standing(snapshot["flags"].get(self.edit.flag)) is Standing.OUTDATED
         if self.state is ProposalState.WAITING and changed:
             return replace(self, state=ProposalState.OUTDATED)
@@ -195,20 +195,20 @@ def require_admitted(edit: Edit, snapshot: Snapshot) -> Definition | None:
     """What a snapshot says of the edited flag, None where it has no such; Refused where it cannot be edited so."""
     git: Definition | None = snapshot["flags"].get(edit.flag)
     if edit.absent and (edit.set or edit.unset):
-        raise Refused("invalid-proposal", "a flag that is taken out has no keys to set or to unset")
+        raise Refused("invalid-proposal", "a flag that is removed has no keys to set or unset")
     missing = [key for key in edit.unset if key not in (git or {})]
     if missing:
-        raise Refused("invalid-proposal", f"{edit.flag}: Git does not say {', '.join(missing)}")
+        raise Refused("invalid-proposal", f"{edit.flag}: Git does not have {', '.join(missing)}")
     after = admitted(edit.flag, edit.applied(git), snapshot)
     if definition_digest(after) == definition_digest(git):
-        raise Refused("unchanged", f"{edit.flag}: Git says so already")
+        raise Refused("unchanged", f"{edit.flag}: Git already says so")
     if edit.absent:
         require_unneeded(edit.flag, snapshot)
     return git
 
 
 def find(store: Store, key: str) -> Proposal:
-    """One proposal; Refused if there is none."""
+    """One proposal. Raises Refused if there is none."""
     record = None if key == _RUN else store.find(Shelf.PROPOSALS, key)
     if record is None:
         raise Refused("not-found", f"there is no proposal {key!r}")
@@ -234,7 +234,7 @@ def note_run(store: Store, now: float, every: float | None) -> None:
 
 
 def withdraw(store: Store, key: str, act: AuditContext) -> Proposal:
-    """Closes a proposal that has no pull request yet; Refused where it has one, or has ended."""
+    """Closes a proposal without a pull request. Raises Refused if it has one, or has ended."""
     before = find(store, key)
     require_waiting(before)
     after = replace(before, state=ProposalState.CLOSED, updated_at=format_time(act.now))
@@ -258,10 +258,10 @@ def merged(edit: Edit, served: Snapshot, git: Snapshot) -> Snapshot:
 def mark(  # noqa: PLR0913 - a proposal and what became of it
     store: Store, key: str, state: ProposalState, now: float, *, address: str | None = None, note: str | None = None
 ) -> Proposal:
-    """Writes back what became of a proposal, and where its pull request is; the same again changes nothing.
+    """Records the outcome of a proposal and the address of its pull request; repeating it changes nothing.
 
-    One write of one record, without an audit entry, so that who may write proposals alone can do it. Refused where
-    the state cannot follow the one that it has, Conflict where others write it all the time.
+    Writes one record, without an audit entry, so that permission to write proposals is enough. Raises Refused if the
+    state cannot follow the current one, Conflict if others keep writing it.
     """
     for attempt in range(ATTEMPTS):
         before = find(store, key)
@@ -280,7 +280,7 @@ def mark(  # noqa: PLR0913 - a proposal and what became of it
                 raise
         else:
             return after
-    raise AssertionError("the last attempt answers or raises")
+    raise AssertionError("the last attempt returns or raises")
 
 
 def _put(before: Proposal | None, after: Proposal) -> Put:

@@ -1,4 +1,4 @@
-"""What live overrides say of a flag file: the definitions to write into it, and why others cannot be written."""
+"""Compares live overrides with a flag file: definitions to write into it, and why others cannot be written."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from burgee.stores import Store
 
 LOOKED_THROUGH = 20
-"""As many releases are searched for the definition that an override was laid over."""
+"""How many releases are searched for the definition that an override was based on."""
 
 
 class Pulled(NamedTuple):
-    """Definitions to write by flag, None for a flag to take out; why others are not; those that end by themselves."""
+    """Definitions to write by flag (None: remove it); the reasons for those not written; overrides that expire."""
 
     wanted: dict[str, Definition | None]
     refused: dict[str, str]
@@ -33,11 +33,11 @@ def pulled(
     *,
     temporary: bool = False,
 ) -> Pulled:
-    """What overrides in force at `now` say over the file's `flags`; those that end by themselves if `temporary`.
+    """What overrides in force at `now` change in the file's `flags`; includes those that expire if `temporary`.
 
-    Where the file has changed since an override was laid, the keys that the override changed are laid over what the
-    file says now; `base` finds what it was laid over, by flag and digest. It is refused where that is not known, or
-    where both changed the same key.
+    If the file has changed since an override was set, the keys that the override changed are applied to the file's
+    definition; `base` finds the definition it was based on, by flag and digest. Refused if that is unknown, or if
+    both changed the same key.
     """
     found = Pulled({}, {}, [])
     for override in overrides:
@@ -51,21 +51,19 @@ def pulled(
         else:
             before = base(flag, override.base_digest)
             if before is None or said is None or git is None:
-                found.refused[flag] = "the file has changed since the override was laid; clear it, or lay it again"
+                found.refused[flag] = "the file has changed since the override was set; clear it, or set it again"
                 continue
             merged, clash = merge(before, said, git)
             if clash:
                 names = ", ".join(clash)
-                found.refused[flag] = (
-                    f"the file and the override have both changed {names}; say in the file what holds"
-                )
+                found.refused[flag] = f"the file and the override have both changed {names}; resolve it in the file"
             elif definition_digest(merged) != definition_digest(git):
                 found.wanted[flag] = merged
     return found
 
 
 def released_definition(store: Store) -> Callable[[str, str | None], Definition | None]:
-    """Finds a definition by its digest in the live release and those before it."""
+    """Finds a definition by its digest in the live and earlier releases."""
     held: list[Mapping[str, Definition]] = []
     versions = [store.pointer().version, *(release.version for release in store.releases(limit=LOOKED_THROUGH))]
     left = iter(dict.fromkeys(version for version in versions if version))

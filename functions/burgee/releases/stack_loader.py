@@ -1,4 +1,4 @@
-"""A bundled release onto a store, as a stack's update or its rollback wants it."""
+"""Loads a bundled release into a store, for a stack's update or its rollback."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
 def load(
     store: Store, bundle: Bundle, properties: Mapping[str, Any], now: float, old: Mapping[str, Any] | None = None
 ) -> str:
-    """Makes a bundle live and returns a sentence on what happened; raises Refused if consent is missing.
+    """Makes a bundle live and returns a sentence on the result. Raises Refused if consent is missing.
 
-    `properties` say what was agreed to beforehand, and whether a share of users gets it first; `old` are those
-    before an update. A release that was live before comes back without questions: its names are taken again,
-    overrides are kept. A stack that rolls back takes back what its update did, and nothing else: what was live
-    before an update that was refused may be what an operator, or an alarm, went back to.
+    `properties` hold consents and the canary's settings; `old` are those before an update. A release that was live
+    before comes back without confirmation: its names are allowed again, and overrides are kept. A stack's rollback
+    undoes only what its update did: after a refused update, the live release may be one that an operator or an alarm
+    went back to.
     """
     consent = _consent(properties)
     author, token = bundle.origin.author or "cloudformation", properties.get("ServiceToken")
     undone = (old or {}).get("ServiceToken")
     if _number(token) < _number(undone) and _activated_by(store) != undone:
-        return "nothing changed: the update that is rolled back had released nothing"
+        return "nothing changed: the update being rolled back had released nothing"
     digest = sha256(payload(bundle.snapshot)).hexdigest()
     current = store.pointer()
     if current.digest == digest:  # CloudFormation may call again; a running canary is not restarted
         consent = replace(consent, canary=None)
     former = next((one for one in store.releases(limit=100) if one.digest == digest), None)
     if former is not None and current.version and current.digest != digest:
-        # The way back is for everybody at once; a withdrawn release that is deployed again is a canary again.
+        # A rollback is for everyone at once; a withdrawn release that is deployed again is a canary again.
         again = former.version > current.version
         act = AuditContext("release.rollback", author, "", now, source=token)
         agreed = Consent(overrides="keep", canary=consent.canary if again else None)
@@ -59,7 +59,7 @@ def _number(token: str | None) -> int:
 
 
 def _activated_by(store: Store) -> str | None:
-    """The token of the loader that made the live release live; None if it was not a loader."""
+    """The token of the loader that activated the live release; None if it was not a loader."""
     entry = latest(store, AuditFilter(action="release"))
     return None if entry is None else entry.source
 

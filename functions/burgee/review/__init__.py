@@ -1,1 +1,1 @@
-"""What a reviewer is warned of: findings, stale flags, references in code."""
+"""Warnings for reviewers: findings, stale flags, references in code."""

@@ -1,4 +1,4 @@
-"""What a change does to people that it should not: findings that take a state to compare with."""
+"""Findings on a change: unwanted effects on users, compared with a base."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from burgee.model import Snapshot
 
 ROUNDING = Fraction(8, BUCKETS)
-"""Buckets that the bounds of a split may move by, because they are whole."""
+"""Tolerance in buckets: the bounds of a split are rounded to whole buckets."""
 MAX_TIMELINE = 40
 
 
 class Change:
-    """Two snapshots, the effect of one after the other, and what proofs ask of both."""
+    """Two snapshots, the effect of the change, and shared data for proofs."""
 
     def __init__(self, before: Snapshot, after: Snapshot, found: Sequence[FlagEffect], now: float) -> None:
         self.before, self.after = before, after
@@ -42,14 +42,14 @@ class Change:
         self.renames = renames(self.old, self.new, self.world)
 
     def example(self, flag: str) -> Mapping[str, Any] | None:
-        """Somebody for whom a flag changes."""
+        """An example user for whom a flag changes."""
         effect = self.effects.get(flag)
         moves = [move for region in effect.regions for move in region.moves] if effect else []
         return next((move.example for move in moves if move.example), None)
 
 
 def proofs(change: Change, retired: Mapping[str, str] | None = None) -> list[Finding]:
-    """All findings on a change; `retired` says of names that were given up when that was."""
+    """All findings on a change; `retired` maps removed names to the time of removal."""
     found: list[Finding] = []
     for effect in change.effects.values():
         found += _lost(effect)
@@ -66,7 +66,7 @@ def proofs(change: Change, retired: Mapping[str, str] | None = None) -> list[Fin
 
 
 def _brought(change: Change) -> list[Finding]:
-    """What is wrong with the flags that the change reaches by themselves, and was not before."""
+    """Findings on the changed flags alone that the base did not have."""
     flags = reached(change.before, change.after)
     known = {(one.code, one.flag, one.message) for one in faults(change.old, flags, change.world)}
     new = faults(change.new, flags, change.world)
@@ -74,7 +74,7 @@ def _brought(change: Change) -> list[Finding]:
 
 
 def _lost(effect: FlagEffect) -> Iterator[Finding]:
-    """Variants that somebody loses, now or else later: withdrawn where their share does not fall, else lowered."""
+    """Variants that some users lose, now or later: withdrawn if the share does not fall, else lowered."""
     worst: dict[tuple[Code, str | None], tuple[bool, Fraction, str, RegionEffect]] = {}
     for at, region in effect.all_regions():
         lost: dict[str | None, Fraction] = {}
@@ -121,16 +121,18 @@ def _rebucketed(change: Change, effect: FlagEffect) -> Iterator[Finding]:
         return
     moved, least, region = worst
     advice = _advice(change, effect.flag)
-    message = f"{wording.percent(moved)} of {region.when} move, where {wording.percent(least)} would do: {advice[0]}"
+    message = (
+        f"{wording.percent(moved)} of {region.when} move, where {wording.percent(least)} would be enough: {advice[0]}"
+    )
     example = next((m.example for m in region.moves if m.example and m.before.variant != m.after.variant), None)
     yield finding(Code.REBUCKETED, effect.flag, message, example, advice[1:])
 
 
 def _advice(change: Change, flag: str) -> list[str]:
-    """How to move fewer."""
+    """Advice on how to move fewer users."""
     salted = [f"{owner}: hash {old} as before" for owner, old, _ in _inputs_changed(change, flag)]
     layouts = [line for split in split_changes(change.old, change.new, flag) for line in _layout(split)]
-    return salted or layouts or ["every variant keeps the users that it has, and only the difference moves"]
+    return salted or layouts or ["every variant keeps its users, and only the difference moves"]
 
 
 def _layout(split: SplitChange) -> Iterator[str]:
@@ -146,7 +148,7 @@ def _layout(split: SplitChange) -> Iterator[str]:
 
 
 def _inputs_changed(change: Change, flag: str) -> list[tuple[str, str, str]]:
-    """Owner, old input and new input of every hash that a flag draws otherwise than before."""
+    """Owner, old input and new input of every hash of a flag that changed."""
     old, new = hash_inputs(change.old, flag), hash_inputs(change.new, flag)
     return [(owner, old[owner], new[owner]) for owner in old if owner in new and old[owner] != new[owner]]
 
@@ -156,7 +158,7 @@ def _salted(change: Change, flag: str) -> Iterator[Finding]:
     if changed:
         (owner, old, new) = changed[0]
         details = [f"{owner}: {old} -> {new}" for owner, old, new in changed[1:]]
-        message = f"{owner} hashes {new} instead of {old}, so its users are drawn anew"
+        message = f"{owner} hashes {new} instead of {old}, so its users are reassigned"
         yield finding(Code.SALTED, flag, message, change.example(flag), details)
 
 
@@ -166,7 +168,7 @@ def _not_exact(effect: FlagEffect) -> Iterator[Finding]:
 
 
 def _renamed(change: Change) -> Iterator[Finding]:
-    """Flags that go on under another name, but with other users."""
+    """Renamed flags whose users are reassigned."""
     for former, name, regions in change.renames:
         moves = [move for region in regions for move in region.moves]
         if moves:
@@ -178,7 +180,7 @@ def _renamed(change: Change) -> Iterator[Finding]:
 def _reused(change: Change, retired: Mapping[str, str]) -> Iterator[Finding]:
     for name in change.after["flags"]:
         if name in retired and name not in change.before["flags"]:
-            message = f"{name} is the name of a flag that was given up {retired[name]}: old code may still ask for it"
+            message = f"{name} is the name of a flag that was removed {retired[name]}: old code may still use it"
             yield finding(Code.RETIRED_NAME_REUSED, name, message, change.example(name))
 
 
@@ -188,12 +190,12 @@ def _orphaned(change: Change) -> Iterator[Finding]:
         for kind, needed in dict.fromkeys(needs(definition)):
             section = sections[kind]
             if needed not in change.after.get(section, {}) and needed in change.before.get(section, {}):
-                message = f"{name} still needs {kind} {needed}, which goes"
+                message = f"{name} still needs {kind} {needed}, which is removed"
                 yield finding(Code.ORPHANED, name, message, change.example(name))
 
 
 def _time_bombs(change: Change) -> Iterator[Finding]:
-    """Flags whose definition got moments to come that it did not have."""
+    """Flags whose definition gained future changes."""
     for name in change.after["flags"]:
         if name not in change.effects:
             continue

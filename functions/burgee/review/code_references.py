@@ -1,4 +1,4 @@
-"""Where code names flags: through the syntax tree for Python, by text for the rest."""
+"""Finds flag names in code: through the syntax tree for Python, by text for other languages."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ ASKED = re.compile(
       | /ofrep/v1/evaluate/flags/(?P<path>[A-Za-z0-9][A-Za-z0-9._-]*)""",
     re.VERBOSE,
 )
-"""The same in other languages, and OFREP's address. Go's SDKs take a context before the name."""
+"""The same calls in other languages, and OFREP's path. Go's SDKs take a context before the name."""
 
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class Reference(NamedTuple):
-    """A place that names a flag. `asked`: it is the argument of a call that evaluates it, so it must exist."""
+    """A reference to a flag. `asked`: it is the argument of an evaluation call, so the flag must exist."""
 
     flag: str
     file: str
@@ -35,7 +35,7 @@ class Reference(NamedTuple):
 
 
 class Pattern(NamedTuple):
-    """A name that is put together while the program runs, as far as it can be read."""
+    """A name that is built at run time, as far as it can be read."""
 
     expression: str
     file: str
@@ -44,7 +44,7 @@ class Pattern(NamedTuple):
 
 
 def references(file: str, text: str, flags: Collection[str]) -> tuple[list[Reference], list[Pattern]]:
-    """What a file names: known flags anywhere, any name where a flag is asked for."""
+    """The references in a file: known flags anywhere, and any name that is evaluated."""
     if file.endswith((".py", ".pyi")):
         try:
             tree = ast.parse(text)
@@ -74,7 +74,7 @@ def _in_python(file: str, tree: ast.Module, flags: Collection[str]) -> tuple[lis
 
 
 def _constants(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    """Names that a module binds to a string, once."""
+    """Names that a module binds to a string exactly once."""
     given: dict[str, list[ast.expr | None]] = {}
     for node in ast.walk(tree):
         if isinstance(node, (ast.Assign, ast.AnnAssign)):
@@ -94,7 +94,7 @@ def _docstrings(tree: ast.Module) -> Iterator[int]:
 
 
 def _asked(call: ast.Call) -> ast.expr | None:
-    """The argument that names the flag, where a call evaluates one."""
+    """The argument with the flag's name, if a call evaluates one."""
     name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
     if not CALLS.fullmatch(name):
         return None
@@ -131,6 +131,6 @@ def _in_text(file: str, text: str, flags: Collection[str]) -> list[Reference]:
 
 
 def _is_meant(line: str, start: int, name: str) -> bool:
-    """Whether a word is the flag: no plain word of a sentence, or quoted."""
+    """Whether a word refers to the flag: quoted, or not an ordinary word."""
     quoted = start > 0 and line[start - 1] in "\"'`" and line[start + len(name) :][:1] == line[start - 1]
     return quoted or any(mark in name for mark in "_-.") or line[:start].endswith("/flags/")

@@ -1,4 +1,4 @@
-"""What is wrong with a file whatever it was before: rules out of reach, shared hashes, sums, age and size."""
+"""Findings on a file alone: unreachable rules, shared hashes, sums, age and size."""
 
 from __future__ import annotations
 
@@ -35,27 +35,29 @@ MAX_RELEASE_BYTES = 4 * 1024 * 1024
 NEAR = 0.8
 READ_UNIT_BYTES = 4_096
 DOLLARS_PER_READ = 0.125e-6
-"""A read request unit on demand, us-east-1, 2026; an eventually consistent read of 4 KB takes half of one."""
+"""The price of an on-demand read request unit (us-east-1, 2026); an eventually consistent read of 4 KB takes half of
+one.
+"""
 READS_PER_MONTH = 100 * 1_000
-"""The reads that a cost is for: a hundred releases a month, each read by a thousand Lambda environments."""
+"""Reads assumed in costs: a hundred releases a month, each read by a thousand Lambda environments."""
 
 
 class History(NamedTuple):
-    """When flags were last edited (epoch seconds), where that is known, and after how many days that is stale."""
+    """When flags were last edited (epoch seconds), if known, and after how many days they are stale."""
 
     edited: Mapping[str, float] = {}
     days: int = 30
 
 
 def hygiene(snapshot: Snapshot, now: float, history: History | None = None) -> list[Finding]:
-    """All findings that need no state to compare with, in the order of the file."""
+    """All findings that need no base to compare with, in file order."""
     side = Side(snapshot, now)
     found = faults(side, side.flags, World())
     return [*found, *_stale(side, history or History()), *oversize(None, snapshot)]
 
 
 def faults(side: Side, flags: Iterable[str], world: World) -> list[Finding]:
-    """Rules out of reach, sums over 100 and shared hashes, as far as these flags are concerned."""
+    """Unreachable rules, sums over 100 and shared hashes that concern these flags."""
     wanted = dict.fromkeys(name for name in flags if name in side.flags)
     found: list[Finding] = []
     for name in wanted:
@@ -67,7 +69,7 @@ def faults(side: Side, flags: Iterable[str], world: World) -> list[Finding]:
 
 
 def starved(side: Side, name: str, world: World) -> Iterator[Finding]:
-    """Rules that nobody can reach: no case's walk comes to serve them."""
+    """Rules that no user can reach: no case serves them."""
     rules, state = side.rules(name), side.state(name)
     if state is None or not rules:
         return
@@ -77,18 +79,18 @@ def starved(side: Side, name: str, world: World) -> Iterator[Finding]:
         for case in explorer.cases(Budget(MAX_CASES)):
             reached |= {str(pair[0]) for pair in shares(case.node).by_pair}
     except TooMany:
-        message = f"{name} makes more than {MAX_CASES:,} cases: whether each rule can be reached was not looked into"
+        message = f"{name} has more than {MAX_CASES:,} cases: whether each rule can be reached was not checked"
         yield finding(Code.NOT_EXACT, name, message)
         return
     for index, rule in enumerate(rules):
         parked = rule.share is not None and rule.share.high == 0
         if str(index) not in reached and not parked:
             why = _why(side, name, index, world)
-            yield finding(Code.STARVED, name, f'nobody can reach {name}\'s rule "{rule.name}": {why}')
+            yield finding(Code.STARVED, name, f'no user can reach {name}\'s rule "{rule.name}": {why}')
 
 
 class _Reach:
-    """Decides which rule serves, by its index, whatever keeps people from the flag's rules as a whole."""
+    """Finds the index of the rule that serves, ignoring what keeps users from the rules as a whole."""
 
     def __init__(self, side: Side, name: str) -> None:
         self.side, self.name = side, name
@@ -100,7 +102,7 @@ class _Reach:
 
 
 def _why(side: Side, name: str, index: int, world: World) -> str:
-    """Whether its condition is impossible, or the rules before it take everyone."""
+    """Why a rule is unreachable: its condition is impossible, or the rules before it take everyone."""
     term = side.terms(name)[index]
 
     def decide(context: PartialContext) -> Pair:
@@ -124,7 +126,7 @@ def _over_100(side: Side, name: str) -> Iterator[Finding]:
 
 
 def _crowded(side: Side) -> Iterator[Finding]:
-    """Layers whose flags ask for more users than there are, or for the same ones."""
+    """Layers whose flags need more users than there are, or the same users."""
     layers: dict[str, list[tuple[int, int, str]]] = {}
     for name in side.flags:
         layer = (side.state(name) or {}).get("layer")
@@ -137,13 +139,13 @@ def _crowded(side: Side) -> Iterator[Finding]:
             if low < high:
                 line = Line(TARGETING_KEY, layer_salt(layer))
                 user = next(f"user-{n}" for n in range(1_000_000) if low <= line.bucket(f"user-{n}") < high)
-                sum_words = f"together its flags ask for {total / (BUCKETS // 100):g} % of it"
+                sum_words = f"together its flags need {total / (BUCKETS // 100):g} % of it"
                 message = f"{one} and {other} share part of layer {layer}; {sum_words}"
                 yield finding(Code.OVER_100, other, message, {TARGETING_KEY: user})
 
 
 def correlated(side: Side, wanted: Container[str], world: World) -> Iterator[Finding]:
-    """Pairs of flags that draw from one line, where who gets one depends on who gets the other."""
+    """Pairs of flags that share a hash line, so that who gets one depends on who gets the other."""
     lines: dict[Line, dict[str, None]] = {}
     for name in side.flags:
         if (side.state(name) or {}).get("status", False) and not side.broken(name):
@@ -160,7 +162,7 @@ def correlated(side: Side, wanted: Container[str], world: World) -> Iterator[Fin
 
 
 def _apart(side: Side, one: str, other: str) -> bool:
-    """Whether they depend on each other on purpose: by a prerequisite, or by excluding each other in a layer."""
+    """Whether two flags depend on each other on purpose: by a prerequisite, or by exclusion in a layer."""
     if one in side.family(other) or other in side.family(one):
         return True
     layers = [(side.state(name) or {}).get("layer", {}).get("name") for name in (one, other)]
@@ -188,9 +190,7 @@ def _dependent(side: Side, one: str, other: str, line: Line, world: World) -> It
                         f"one and {theirs} of the other, where independent flags would give {wording.percent(alone)}"
                     )
                     example = explorer.example(case.known, found.widest[mine, theirs])
-                    yield finding(
-                        Code.CORRELATED, other, message, example, ["a `salt` of its own makes it independent"]
-                    )
+                    yield finding(Code.CORRELATED, other, message, example, ["its own `salt` makes it independent"])
                     return
     except TooMany:
         yield finding(Code.NOT_EXACT, other, f"{one} and {other} share a hash in too many cases to compare")
@@ -204,7 +204,7 @@ def _marginal(by_pair: Mapping[Any, Any], index: int) -> dict[Any, Any]:
 
 
 def _stale(side: Side, history: History) -> Iterator[Finding]:
-    """Flags that are ready to go, by when they were last edited; an owner is missed where other flags have one."""
+    """Flags that can be removed, by last edit; a missing owner counts only if other flags have one."""
     owned = any("owner" in flag for flag in side.flags.values())
     for name in side.flags:
         edited = [history.edited.get(one) for one in side.family(name) if one in side.flags]
@@ -219,7 +219,7 @@ def _stale(side: Side, history: History) -> Iterator[Finding]:
 
 
 class Size(NamedTuple):
-    """A release in bytes: as JSON, as stored, and what it costs to be read, in dollars a month."""
+    """The size of a release in bytes, as JSON and as stored, and the cost of reading it in dollars a month."""
 
     json: int
     stored: int
@@ -227,7 +227,7 @@ class Size(NamedTuple):
 
 
 def size(snapshot: Snapshot) -> Size:
-    """What a snapshot weighs, and what reading it costs at `READS_PER_MONTH`."""
+    """The size of a snapshot, and the cost of reading it at `READS_PER_MONTH`."""
     data = payload(snapshot)
     stored = len(zlib.compress(data, 9))
     units = -(-stored // READ_UNIT_BYTES) / 2
@@ -235,7 +235,7 @@ def size(snapshot: Snapshot) -> Size:
 
 
 def oversize(before: Snapshot | None, after: Snapshot) -> Iterator[Finding]:
-    """A release near its limit, a flag that makes every override large, and a jump in size."""
+    """Findings on size: a release near its limit, a flag that makes every override large, and sharp growth."""
     new = size(after)
     old = None if before is None else size(before)
     cost = f"{new.json:,} bytes, {new.stored:,} stored; reading it costs about ${new.monthly:,.2f} a month"

@@ -1,4 +1,4 @@
-"""What flags hash, and where they cut it: which of their decisions are drawn from which hash line."""
+"""The hash inputs of flags: which of their decisions use which hash line."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class Draw(NamedTuple):
-    """One decision by a hash: whose it is (`the default`, a rule), and the line."""
+    """One hashed decision: its owner (the default or a rule), and the line."""
 
     owner: str
     line: Line
 
 
 def draws(side: Side, flag: str) -> Iterator[Draw]:
-    """Every rollout and split of a flag that tells users apart, be it on or off; layers and holdouts left out."""
+    """Every rollout and split of a flag that distinguishes users, on or off; without layers and holdouts."""
     state = side.state(flag)
     if state is None:
         return
@@ -52,7 +52,7 @@ def _partial(percentage: Any) -> bool:
 
 
 def hash_inputs(side: Side, flag: str) -> dict[str, str]:
-    """What each decision of a flag hashes, as `unit:salt`."""
+    """The hash input of each decision of a flag, as `unit:salt`."""
     found = {draw.owner: line_in_words(draw.line) for draw in draws(side, flag)}
     state = side.state(flag) or {}
     if "layer" in state:

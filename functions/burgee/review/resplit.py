@@ -1,4 +1,4 @@
-"""How a split could be changed with the fewest users moved: the least, and a layout of buckets that reaches it."""
+"""Finds the split that moves the fewest users: the minimum, and a layout of buckets that reaches it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ MAX_ARMS = 6
 
 @dataclass(frozen=True, slots=True)
 class SplitChange:
-    """A split on one line before and after, in buckets: how many move, the least that must, and the layout for it.
+    """A split on one line before and after: how many buckets move, the minimum, and its layout.
 
-    `order` is the order of the same weights that moves fewest, None where there are too many to try.
+    `order` is the order of the same weights that moves fewest, None if there are too many to try.
     """
 
     owner: str
@@ -35,7 +35,7 @@ class SplitChange:
 
 
 def split_changes(old: Side, new: Side, flag: str) -> Iterator[SplitChange]:
-    """Every split of a flag that both sides draw from the same line, which is not a pinned one."""
+    """Every split of a flag that uses the same, unpinned line before and after."""
     before, after = old.state(flag), new.state(flag)
     if before is None or after is None or unit_attribute(before) != unit_attribute(after):
         return
@@ -63,7 +63,7 @@ def _change(owner: str, old: Mapping[str, float], new: Mapping[str, float]) -> S
 
 
 def stretches(split: Mapping[str, float]) -> Stretches:
-    """The buckets of each arm, as the engine cuts them."""
+    """The buckets of each arm, as in the engine."""
     arms = weights({"split": split})
     edges = [0, *split_bounds(arms.values())]
     return [(arm, low, high) for arm, (low, high) in zip(arms, pairwise(edges), strict=True)]
@@ -77,7 +77,7 @@ def _sizes(cut: Stretches) -> dict[str, int]:
 
 
 def moved(before: Stretches, after: Stretches) -> int:
-    """How many buckets change their arm."""
+    """The number of buckets that change arms."""
     kept = sum(
         max(min(high, end) - max(low, start), 0)
         for arm, low, high in before
@@ -88,7 +88,7 @@ def moved(before: Stretches, after: Stretches) -> int:
 
 
 def layout(before: Sequence[tuple[str, int, int]], sizes: Mapping[str, int]) -> Stretches:
-    """Each arm keeps its first buckets up to its new size; what becomes free goes to the arms that grow."""
+    """Each arm keeps its first buckets up to its new size; freed buckets go to the arms that grow."""
     left = dict(sizes)
     cut: list[tuple[str | None, int, int]] = []
     for arm, low, high in before:

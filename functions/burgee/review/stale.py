@@ -1,4 +1,4 @@
-"""Flags that are ready to go: one answer for everybody for a while, past their date, or nobody's."""
+"""Flags that can be removed: one answer for everyone for some time, expired, or without an owner."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class Stale(NamedTuple):
 
 
 class Version(NamedTuple):
-    """What a file said from a moment on (epoch seconds), until the next version."""
+    """A version of the file, in force from a time (epoch seconds) until the next."""
 
     since: float
     snapshot: Snapshot
 
 
 def stale(versions: Iterable[Version], now: float, days: int) -> list[Stale]:
-    """Why flags of the newest version should go. Versions come newest first, and are asked for as far as needed."""
+    """Why flags of the newest version should be removed. Versions come newest first, and are read as needed."""
     history = iter(versions)
     current = next(history)
     side = Side(current.snapshot, now)
@@ -42,7 +42,7 @@ def stale(versions: Iterable[Version], now: float, days: int) -> list[Stale]:
     since = {name: arrived(side, name, current.since) for name, answer in answers.items() if answer is not None}
     going_back, newer = set(since), current.since
     for version in history:
-        # What a flag did by itself since the newer version was written leaves nothing to look for before it.
+        # If a flag changed by itself after the newer version was written, earlier versions do not matter.
         going_back = {name for name in going_back if since[name] <= newer}
         before = Side(version.snapshot, newer - 1)
         going_back = {name for name in going_back if everyone(before, name) == answers[name]}
@@ -54,7 +54,7 @@ def stale(versions: Iterable[Version], now: float, days: int) -> list[Stale]:
 
 
 def reasons(side: Side, name: str, since: float | None, days: int) -> Iterator[Stale]:
-    """Why one flag should go, where it has given everyone the same since a moment (None where nobody knows that)."""
+    """Why one flag should be removed; since when it has given everyone the same answer (None if unknown)."""
     definition = side.flags[name]
     always = None if since is None or definition.get("permanent") else settled(side, name)
     if always is not None and since is not None and side.now - since >= days * DAY:
@@ -62,18 +62,18 @@ def reasons(side: Side, name: str, since: float | None, days: int) -> Iterator[S
         yield Stale(name, "settled", f"{age}: put it into the code and remove the flag, or mark it permanent")
     expires = definition.get("expires")
     if expires is not None and parse_time(expires) <= side.now:
-        yield Stale(name, "expired", f"expired on {expires[:10]}: remove it, or move the date")
+        yield Stale(name, "expired", f"expired on {expires[:10]}: remove it, or change the date")
     if not definition.get("owner"):
-        yield Stale(name, "no-owner", "nobody answers for it: give it an `owner`")
+        yield Stale(name, "no-owner", "it has no owner: give it an `owner`")
 
 
 def settled(side: Side, name: str) -> str | None:
-    """The variant that everybody gets and will get; None where it depends on who asks, or on when."""
+    """The variant that everyone gets now and later; None if it depends on the context or the time."""
     return None if moments(name, [side], side.now) else everyone(side, name)
 
 
 def everyone(side: Side, name: str) -> str | None:
-    """The variant that everybody gets now; None where it depends on who asks."""
+    """The variant that everyone gets now; None if it depends on the context."""
     state = side.state(name)
     if state is None or side.broken(name):
         return None
@@ -87,6 +87,6 @@ def everyone(side: Side, name: str) -> str | None:
 
 
 def arrived(side: Side, name: str, written: float) -> float:
-    """Since when a flag answers as it does: written so, or moved there by its own or a prerequisite's schedule."""
+    """Since when a flag gives its current answer: by an edit, or by its own or a prerequisite's schedule."""
     acted = (moment for one in side.family(name) for moment in moments_of(side.flags.get(one) or {}))
     return max(written, *(moment for moment in acted if moment <= side.now), float("-inf"))

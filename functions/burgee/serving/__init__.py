@@ -1,1 +1,1 @@
-"""Following a store, a file or a service, and keeping the last good ruleset."""
+"""Follows a store, a file or a service, and keeps the last good ruleset."""

@@ -1,4 +1,4 @@
-"""The release that a deployment package carries: a snapshot, and where it came from."""
+"""The release in a deployment package: a snapshot, and where it came from."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 
 class Bundle(NamedTuple):
-    """What `make build` puts beside the handlers."""
+    """The release that `make build` puts beside the handlers."""
 
     snapshot: Snapshot
     origin: Origin
 
 
 def dump_bundle(bundle: Bundle) -> bytes:
-    """A bundle as the bytes of release.json."""
+    """Serialises a bundle to the bytes of release.json."""
     value = {"origin": asdict(bundle.origin), "snapshot": bundle.snapshot}
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def load_bundle(data: bytes) -> Bundle:
-    """The bytes of release.json as a bundle; Corrupt if they are none."""
+    """Parses release.json. Raises Corrupt if it is not a bundle."""
     try:
         with uncollected():
             value = json.loads(data)

@@ -1,4 +1,4 @@
-"""A flag file, or the release that `burgee bundle` made of one, as a source that is read again when it changes."""
+"""A source that follows a flag file, or a release.json of `burgee bundle`, and reads it again when it changes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class FileWatch:
-    """Reads a flags.yaml, and says whether it or a file that it includes has changed since.
+    """Reads a flags.yaml, and detects changes to it and to included files.
 
-    Contents are compared with what was read, so that no save is missed: neither one that comes during a reading, nor
-    one that keeps the size and the times of the file. A file that does not parse is watched with what it includes.
+    Contents are compared, so that no save is missed: neither one during a read, nor one that keeps the file's size
+    and times. A file that does not parse is watched with its included files.
     """
 
     def __init__(self, path: Path) -> None:
@@ -30,7 +30,7 @@ class FileWatch:
         self._digests: Mapping[Path, bytes] | None = None
 
     def changed(self) -> bool:
-        """Whether reading would give something else than the last time; true before the first."""
+        """Whether a read would return something new; true before the first read."""
         from burgee.flagfile.file_set import digests
 
         return self._digests is None or digests(self.path, self._patterns) != self._digests
@@ -56,7 +56,7 @@ class FileSource:
         self._fault: str | None = None
 
     def poll(self) -> Served | None:
-        """What the file says now, None where it has not changed; Corrupt, with every problem, where it is broken."""
+        """The file's current flags, None if unchanged. Raises Corrupt with every problem if it is invalid."""
         try:
             served = self._bundled() if self._path.suffix == ".json" else self._compiled()
         except (FlagFileError, Corrupt) as error:

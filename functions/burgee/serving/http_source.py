@@ -1,4 +1,4 @@
-"""A service's release and overrides as a source, so that another process answers as the service itself would."""
+"""A source that follows a service's release and overrides, so that another process answers as the service would."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_BYTES = 32 * 1024 * 1024
 
 
 class HttpSource:
-    """Asks `GET {url}/ruleset` with the tag of what it has; an unchanged ruleset costs a 304 without a body."""
+    """Polls `GET {url}/ruleset` with its last ETag; an unchanged ruleset costs a 304 without a body."""
 
     def __init__(self, url: str, *, key: str | None = None, timeout: float = 5.0) -> None:
         if urlsplit(url).scheme not in {"http", "https"}:
@@ -34,7 +34,7 @@ class HttpSource:
         self._etag: str | None = None
 
     def poll(self) -> Served | None:
-        """What the service serves, None where it has not changed."""
+        """The service's ruleset, None if it has not changed."""
         held = {"If-None-Match": self._etag} if self._etag else {}
         request = Request(self._url, headers={**self._headers, **held})  # noqa: S310 - checked above
         try:
@@ -45,20 +45,20 @@ class HttpSource:
                 self._refuse(error.code)
             return None
         except (OSError, HTTPException) as error:
-            raise StoreUnavailable(f"{self._url} does not answer: {error}") from error
+            raise StoreUnavailable(f"{self._url} did not answer: {error}") from error
         served = read(data)
         self._etag = etag
         return served
 
     def _refuse(self, status: int) -> None:
         if status in {401, 403}:
-            raise Denied(f"{self._url} answers {status}: the key is missing, wrong, or not a server key")
+            raise Denied(f"{self._url} answered {status}: the key is missing, wrong, or not a server key")
         if status != 304:
-            raise StoreUnavailable(f"{self._url} answers {status}")
+            raise StoreUnavailable(f"{self._url} answered {status}")
 
 
 def read(data: bytes) -> Served:
-    """The body of `GET /ruleset`; Corrupt if it is none."""
+    """Parses the body of `GET /ruleset`. Raises Corrupt if it is not a ruleset."""
     if len(data) > MAX_BYTES:
         raise Corrupt(f"the ruleset has more than {MAX_BYTES:,} bytes")
     try:
@@ -79,4 +79,4 @@ def _ruleset(body: Mapping[str, Any], overrides: list[Override]) -> Ruleset:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")

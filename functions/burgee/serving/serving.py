@@ -1,4 +1,4 @@
-"""The ruleset that is served: follows a source, and keeps the last good one whatever happens to that."""
+"""The served ruleset: follows a source, and keeps the last good ruleset if the source fails."""
 
 from __future__ import annotations
 
@@ -24,17 +24,19 @@ if TYPE_CHECKING:
 NOBODY: Context = {}
 NEVER = float("-inf")
 PATIENCE_SECONDS = 0.25
-"""How long a caller waits for a source that is slow to say whether something changed."""
+"""Seconds that a caller waits for a slow source."""
 FIRST_PATIENCE_SECONDS = 2.0
-"""The same for the first answer, before which nothing was read."""
+"""Seconds that a caller waits for the first read."""
 RETRY_SECONDS = 1.0
-"""When the source is polled again if what was committed could not be read at once."""
+"""Seconds until the next poll if a commit could not be read at once."""
 _unit = unit_reader(TARGETING_KEY)
-_chance = random.Random()  # noqa: S311 - of our own, so that the application's sequence stays its own
+_chance = random.Random()  # noqa: S311 - our own, to leave the application's random sequence alone
 
 
 class CanaryRollout:
-    """Two rulesets while a release is a canary: a share of users, by hash, gets it, and everybody after that."""
+    """Two rulesets while a release is a canary: a share of users, by hash, gets the new one; everyone does
+    afterwards.
+    """
 
     def __init__(self, current: Ruleset, base: Ruleset, version: int, canary: Canary) -> None:
         self.canary = canary
@@ -45,20 +47,20 @@ class CanaryRollout:
         self._until = parse_time(canary.until)
 
     def choose(self, context: Context, now: float | None = None) -> Ruleset:
-        """The ruleset of a context; one without a targeting key gets the release before."""
+        """The ruleset of a context; without a targeting key, that of the previous release."""
         if self.over(now):
             return self.current
         unit = _unit(context)
         return self.current if unit is not None and bucket(unit, self._salt) < self._below else self.base
 
     def over(self, now: float | None = None) -> bool:
-        """Whether everybody gets the release."""
+        """Whether everyone gets the release."""
         return (time.time() if now is None else now) >= self._until
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What is served: the release, where it came from, the seconds since it was last known to be current."""
+    """The served release, its source, and the seconds since it was last known to be current."""
 
     version: int
     source: str
@@ -68,7 +70,7 @@ class Status:
 
 
 class Served(NamedTuple):
-    """A ruleset, the version of its release (0 for none), where it came from, and its rollout if it is a canary."""
+    """A ruleset, the version of its release (0 for none), its source, and its rollout if it is a canary."""
 
     ruleset: Ruleset
     version: int
@@ -81,14 +83,14 @@ class Served(NamedTuple):
 
 
 class Source(Protocol):
-    """Where flags come from."""
+    """A source of flags."""
 
     def poll(self) -> Served | None:
-        """What is there, or None if that has not changed since the last poll; StoreError if it cannot be read."""
+        """The current flags, or None if unchanged since the last poll. Raises StoreError if unreadable."""
 
 
 class StoreSource:
-    """A store's release with its overrides; until it has a release, the snapshot that `before` serves."""
+    """A store's release with its overrides; the snapshot `before` until the store has a release."""
 
     def __init__(self, store: Store, before: Served) -> None:
         self._store = store
@@ -97,13 +99,13 @@ class StoreSource:
         self._loaded: dict[int, tuple[Snapshot, Mapping[str, Any]]] = {}
 
     def poll(self) -> Served | None:
-        """Reads the pointer, and the rest if that moved; StoreUnavailable if the store went back."""
+        """Reads the pointer, and the state if that changed. Raises StoreUnavailable if the revision went back."""
         if self._pointer is None:
             return self.read()
         known = self._pointer.revision
         if self._store.pointer().revision == known:
             return None
-        # The pointer may be a moment old and name an earlier revision; the state is current.
+        # The pointer may be stale and name an earlier revision; the state is current.
         state = self._store.state()
         if state.pointer.revision < known:
             went = f"from revision {known} to {state.pointer.revision}"
@@ -111,13 +113,13 @@ class StoreSource:
         return None if state.pointer.revision == known else self._build(state)
 
     def read(self) -> Served | None:
-        """Reads the current state: with all that was committed before this call, whatever the pointer still says."""
+        """Reads the current state, including all commits before this call, even if the pointer is stale."""
         state = self._store.state()
         return None if state.pointer == self._pointer else self._build(state)
 
     def _build(self, state: State) -> Served:
         version, canary = state.pointer.version, state.pointer.canary_at(time.time())
-        # All is read and compiled as far as it goes before anything of it is served.
+        # Everything is read and compiled before any of it is served.
         needed = {version, canary.base if canary else version} - {0}
         loaded = {one: self._loaded.get(one) or _load(self._store, one) for one in needed}
         current = self._ruleset(loaded, version, state)
@@ -142,15 +144,15 @@ def _load(store: Store, version: int) -> tuple[Snapshot, Mapping[str, Any]]:
 
 
 class Serving:
-    """Polls a source at most every `refresh_seconds`, jittered by a fifth; one poll at a time.
+    """Polls a source at most every `refresh_seconds` (± a fifth, at random), one poll at a time.
 
     The source is a store unless another is given; without any, the bundled snapshot is served. The caller that finds
-    a poll due makes it, and the others go on with the old ruleset meanwhile; so does that caller if the source takes
-    longer than `patience` seconds. The poll then goes on in a thread of its own, which may be frozen with its process
-    and go on when that does.
+    a poll due makes it; other callers use the old ruleset meanwhile, and so does that caller if the source takes
+    longer than `patience` seconds. The poll then continues in its own thread, which may be frozen and resumed with
+    its process.
     """
 
-    def __init__(  # noqa: PLR0913 - nobody gives more than three of them
+    def __init__(  # noqa: PLR0913 - no caller gives more than three of them
         self,
         store: Store | None = None,
         bundled: Snapshot | None = None,
@@ -180,31 +182,33 @@ class Serving:
         self._due = NEVER
 
     def ruleset(self, context: Context = NOBODY, now: float | None = None) -> Ruleset:
-        """The ruleset that answers a context, polled for first if that is due. Ask once for one answer."""
+        """The ruleset for a context, after a poll if one is due. Call once per answer."""
         if self._poll is not None and self._clock() >= self._due:
             self._poll_once(self._poll, self._due)
         served = self._served
         return served.ruleset if served.rollout is None else served.rollout.choose(context, now)
 
     def _poll_once(self, poll: Callable[[], Served | None], due: float) -> None:
-        """Polls unless that is under way. The first answer waits for it; a later one no longer than it must."""
+        """Polls unless a poll is in progress. The first answer waits for it; later ones wait only as long as they
+        must.
+        """
         first = due == NEVER
         patience = FIRST_PATIENCE_SECONDS if first and self.patience is not None else self.patience
         longest = 0.0 if not first else -1 if patience is None else patience
         if not self._lock.acquire(timeout=longest):
             return
-        # Whoever waited here for the first answer takes it instead of asking again.
+        # Callers that waited here for the first answer take it instead of polling again.
         if self._due != due:
             self._lock.release()
         elif patience is None:
             self._update_and_release(poll)
         else:
             if first:
-                self._due = self._clock()  # if this one hangs, those who come meanwhile wait for nothing
+                self._due = self._clock()  # if this poll hangs, later callers do not wait
             polling = Thread(target=self._update_and_release, args=(poll,), daemon=True)
             try:
                 polling.start()
-            except RuntimeError:  # no thread to be had
+            except RuntimeError:  # no thread could be started
                 self._update_and_release(poll)
             else:
                 polling.join(patience)
@@ -216,11 +220,11 @@ class Serving:
             self._lock.release()
 
     def served(self) -> Served:
-        """What is served, without a poll."""
+        """The current status, without a poll."""
         return self._served
 
     def refresh(self) -> None:
-        """Reads the source now; what was committed before this call is served after it, if the source answers."""
+        """Reads the source now; if it answers, all commits before this call are served afterwards."""
         if self._read is not None:
             with self._lock:
                 self._update(self._read)
@@ -228,29 +232,29 @@ class Serving:
                     self._due = min(self._due, self._clock() + RETRY_SECONDS)
 
     def poll(self) -> None:
-        """Polls the source now, as cheaply as it goes: what was committed a moment ago may come with the next."""
+        """Polls the source now, at the least cost: a very recent commit may only arrive with the next poll."""
         if self._poll is not None:
             with self._lock:
                 self._update(self._poll)
 
     def _update(self, poll: Callable[[], Served | None]) -> None:
-        """Serves what a source has now. Never raises for what the source does."""
+        """Serves the source's current flags. Never raises for a failing source."""
         try:
             self._served = poll() or self._served
             self.unread = False
             self._failure = None
             self._confirmed = self._clock()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the last good ruleset serves, and the status has it
+        except Exception as error:  # noqa: BLE001 - the last good ruleset is served; the status reports the error
             self._failure = error
-        # Jitter only spreads load; it guards nothing.
+        # Jitter only spreads load; it has no security role.
         self._due = self._clock() + self.refresh_seconds * _chance.uniform(0.8, 1.2)
 
     def failure(self) -> Exception | None:
-        """What the last poll raised; None if it went well."""
+        """The exception of the last poll; None if it succeeded."""
         return self._failure
 
     def status(self) -> Status:
-        """What is served now."""
+        """The served ruleset."""
         served, failure = self._served, self._failure
         error = None if failure is None else f"{type(failure).__name__}: {failure}"
         canary = served.rollout.canary if served.rollout is not None and not served.rollout.over() else None

@@ -1,8 +1,8 @@
-"""Where releases and overrides live: one small Protocol, and the records that pass through it.
+"""Stores releases and overrides: one small Protocol, and its records.
 
-A store is bound to one tenant (project and environment) and knows nothing of flags' meaning. All that
-changes what is served goes through `commit`, one conditional transaction, so that a reader sees the state
-before it or after it and never between.
+A store is bound to one tenant (project and environment) and does not interpret flags. Every change to what is served
+goes through `commit`, one conditional transaction, so that readers see the state before or after it, never in
+between.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """The project and the environment that flags belong to."""
+    """The project and environment of the flags."""
 
     project: str = "default"
     environment: str = "default"
@@ -29,10 +29,9 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True)
 class Canary:
-    """A release that a share of users gets until `until`; the others get `base`, the release before it.
+    """A release that a share of users gets until `until`; the others get `base`, the previous release.
 
-    `share` is a percentage; times are RFC 3339. Nothing has to happen at `until`: evaluators
-    compare it with the clock.
+    `share` is a percentage; times are RFC 3339. No action is needed at `until`: evaluators compare it with the clock.
     """
 
     base: int
@@ -43,11 +42,11 @@ class Canary:
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """What is current; the one thing that evaluators poll.
+    """The current release; the only record that evaluators poll.
 
-    `version` is the served release (0 before the first) and `digest` that of its payload; `revision` counts
-    every commit, so an unchanged revision means that nothing served has changed. `canary` is set while the
-    release is a canary, and stays after its time until the next activation.
+    `version` is the served release (0 before the first) and `digest` that of its payload; `revision` counts every
+    commit, so an unchanged revision means that nothing served has changed. `canary` is set while the release is a
+    canary, and remains after it ends until the next activation.
     """
 
     version: int = 0
@@ -56,11 +55,11 @@ class Pointer:
     canary: Canary | None = None
 
     def canary_at(self, now: float) -> Canary | None:
-        """The canary, if its time is not over at `now` (epoch seconds)."""
+        """The canary, unless it has ended at `now` (epoch seconds)."""
         return self.canary if self.canary is not None and now < parse_time(self.canary.until) else None
 
     def after(self, change: Change, digest: str) -> Pointer:
-        """The pointer once a change is committed; `digest` is that of the release it activates."""
+        """The pointer after a commit; `digest` is that of the release it activates."""
         if change.activate is None:
             return Pointer(self.version, self.digest, self.revision + 1, self.canary)
         return Pointer(change.activate, digest, self.revision + 1, change.canary)
@@ -68,7 +67,7 @@ class Pointer:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a release came from: the Git commit, who applied it, and its message."""
+    """The origin of a release: the Git commit, who applied it, and its message."""
 
     commit: str | None = None
     author: str | None = None
@@ -89,9 +88,9 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One change: who did what to which flag, why, and what it was before and after.
+    """One change: who did what to which flag, why, and the values before and after.
 
-    `id` sorts by the order of the commits, whatever the clocks of the writers; the store gives it when it writes.
+    `id` sorts in commit order, regardless of the writers' clocks; the store assigns it.
     """
 
     id: str
@@ -109,10 +108,10 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Everything mutable, read at one moment. `retired` maps a name that Git gave up to when it did.
+    """All mutable data, read at one moment. `retired` maps a name removed from Git to the time of its removal.
 
-    `settled` maps a flag to the digest of its override's definition where the live release says the same, and the
-    override stays only for the users of a canary's base. A rollback forgets it: it is not Git that says so then.
+    `settled` maps a flag to the digest of its override's definition if the live release has the same definition and
+    the override stays only for the users of a canary's base. A rollback clears it, as Git no longer agrees then.
     """
 
     pointer: Pointer = field(default_factory=Pointer)
@@ -123,10 +122,10 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one commit does, whole or not at all: flip the pointer, lay or lift overrides, retire names, put records.
+    """What one commit does, atomically: move the pointer, set or clear overrides, retire names, put records.
 
-    Activating a release ends the canary before it, and makes it a canary itself if `canary` is given.
-    `settled` replaces `State.settled` where a release is activated, and is added to it otherwise.
+    Activating a release ends the previous canary, and makes the release a canary if `canary` is given. `settled`
+    replaces `State.settled` if a release is activated, and is added to it otherwise.
     """
 
     activate: int | None = None
@@ -141,25 +140,25 @@ class Change:
 
 
 class Shelf(StrEnum):
-    """What a tenant keeps beside its flags, as small records by id."""
+    """The kinds of small records, by id, that a tenant stores beside its flags."""
 
     KEYS = "keys"
-    """API keys: what they may do, and the digest of their secret."""
+    """API keys: their permissions, and the digest of their secret."""
     USE = "use"
-    """When a key was last seen; apart from the keys, so that evaluators can write these and nothing else."""
+    """When a key was last seen; separate from the keys, so that evaluators can write only these."""
     REQUESTS = "requests"
-    """Answers to writes that carried an idempotency key."""
+    """Answers to writes with an idempotency key."""
     PROPOSALS = "proposals"
     """Edits of the flag file that wait for a pull request."""
     SETTINGS = "settings"
-    """What the project asks of the service, such as the origins of its browsers."""
+    """The project's settings of the service, such as CORS origins."""
 
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """One record to write if the one there is still `before` (None: there is none), or in any case if `blind`.
+    """One record to write if the stored one is still `before` (None: absent), or unconditionally if `blind`.
 
-    After `until` (epoch seconds) the store may forget it; readers check the time themselves.
+    After `until` (epoch seconds) the store may delete it; readers check the time themselves.
     """
 
     shelf: Shelf
@@ -171,7 +170,7 @@ class Put:
 
 
 class Store(Protocol):
-    """Raises `StoreUnavailable`, `Corrupt`, `Conflict` or `NotFound` from `burgee.errors`, nothing else."""
+    """Raises only `StoreUnavailable`, `Corrupt`, `Conflict` or `NotFound` from `burgee.errors`."""
 
     tenant: Tenant
 
@@ -179,46 +178,48 @@ class Store(Protocol):
         """The same data for another tenant; closing either closes both."""
 
     def pointer(self) -> Pointer:
-        """The current pointer; cheap, possibly a moment old. `Pointer()` before the first commit."""
+        """The current pointer; cheap, possibly stale. `Pointer()` before the first commit."""
 
     def state(self) -> State:
-        """Pointer, overrides and retired names as of one moment, strongly consistent."""
+        """Pointer, overrides and retired names at one moment, strongly consistent."""
 
     def stage(self, payload: bytes, origin: Origin, *, flags: int, at: str) -> Release:
-        """Write a release that nobody serves yet and read it back; its version is one above the highest ever
-        staged. Staging is invisible until a commit activates the version."""
+        """Write a release without serving it, and read it back; its version is one above the highest ever staged. It
+        is invisible until a commit activates the version.
+        """
 
     def release(self, version: int) -> Release:
         """The record of one release; `NotFound` if it was never fully staged."""
 
     def payload(self, version: int) -> bytes:
-        """A release's bytes, checked against its digest (`Corrupt` if they differ)."""
+        """A release's bytes, verified against its digest (`Corrupt` if they differ)."""
 
     def load(self, version: int) -> tuple[Release, bytes]:
-        """A release's record and bytes, as `release` and `payload` give them, for what one of them reads."""
+        """A release's record and bytes, as `release` and `payload` return them, at the cost of one of them."""
 
     def releases(self, *, limit: int = 20, before: int | None = None) -> Sequence[Release]:
         """Newest first, versions below `before`."""
 
     def commit(self, change: Change, *, expected: int) -> Pointer:
-        """Apply `change`, however large, if the pointer's revision is still `expected` and the record under each of
-        its puts is what that says, else `Conflict` and nothing written.
-        Activating a version that is not fully staged is `NotFound`."""
+        """Apply `change`, of any size, if the pointer's revision is still `expected` and the record under each put
+        still equals its `before`; else raise `Conflict` and write nothing. Activating a version that is not fully
+        staged raises `NotFound`.
+        """
 
     def audit(self, *, limit: int = 50, before: str | None = None, flag: str | None = None) -> Sequence[AuditEntry]:
         """Newest first, ids below `before`."""
 
     def find(self, shelf: Shelf, key: str) -> Mapping[str, Any] | None:
-        """One record; possibly a moment old."""
+        """One record; possibly stale."""
 
     def shelf(self, shelf: Shelf) -> Mapping[str, Mapping[str, Any]]:
-        """All records of a shelf by id, in the order of their ids."""
+        """All records of a shelf by id, ordered by id."""
 
     def keep(self, puts: Sequence[Put], audit: Sequence[AuditEntry] = ()) -> None:
-        """Write records with their audit entries, all or none; Conflict if one is no longer what it was."""
+        """Write records with their audit entries, all or none; Conflict if one of them has changed."""
 
     def collect(self, *, keep: int = 20) -> int:
-        """Delete releases beyond the newest `keep`, never the current one nor its base; how many went."""
+        """Delete releases beyond the newest `keep`, never the current one nor its base; returns how many."""
 
     def close(self) -> None:
-        """Free connections; the store is not used after."""
+        """Close connections; the store must not be used afterwards."""

@@ -1,4 +1,4 @@
-"""The audit log: the entry that a change leaves, and searches that filter and page, whatever the store."""
+"""The audit log: the entry of a change, and filtered, paged searches in any store."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 PAGE = 200
 MOST_READ = 5000
-"""A search reads no more entries than this before it answers with where to go on."""
+"""A search reads at most this many entries before it returns a cursor."""
 LONG_RECORD, LONG_VALUE = 32_768, 1_000
-"""Of a record beyond the first number of bytes, an entry has no value beyond the second."""
+"""In a record above the first size (bytes), an entry holds no value above the second."""
 COUNT_DIGITS = 12
 
 
 class AuditContext(NamedTuple):
-    """Who makes a change, why and when; `now` in epoch seconds, `until` (RFC 3339) where it ends by itself.
+    """Who makes a change, why and when; `now` in epoch seconds, `until` (RFC 3339) if it ends by itself.
 
-    `source` names what acts for the author, such as a function's version; `puts` are records that are written with
-    the change.
+    `source` names what acts for the author, such as a function's version; `puts` are records to write with the
+    change.
     """
 
     action: str
@@ -40,14 +40,14 @@ class AuditContext(NamedTuple):
     puts: Sequence[Put] = ()
 
     def entry(self, **more: Any) -> AuditEntry:
-        """The audit entry of the change; the store gives it an id. Long values stand in it as their digest."""
+        """The audit entry of the change; the store assigns its id. Long values are replaced by their digest."""
         more |= {"request_id": self.request_id, "source": self.source}
         more |= {key: _abridged(more[key]) for key in ("before", "after") if more.get(key) is not None}
         return AuditEntry("", format_time(self.now), self.author, self.action, self.reason, **more)
 
 
 def _abridged(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A record short enough for a log: in a large one, each long value is replaced by its SHA-256 and its size."""
+    """Shortens a record for the log: in a large one, each long value is replaced by its SHA-256 and size."""
     if len(json.dumps(record)) <= LONG_RECORD:
         return record
     dumped = {key: json.dumps(value, separators=(",", ":")).encode() for key, value in record.items()}
@@ -60,10 +60,10 @@ def _abridged(record: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def numbered(entries: Sequence[AuditEntry], newest: str | None) -> list[AuditEntry]:
-    """Entries with ids in their order, after `newest`, the last id in the log.
+    """Assigns ids to entries, in order, after `newest`, the last id in the log.
 
-    An id is the entry's time in milliseconds and a counter, as text that sorts; where a clock has stepped back, or
-    several entries share a millisecond, the time of the one before stays and the counter goes on.
+    An id is the entry's time in milliseconds and a counter, as a sortable string; if a clock has stepped back, or
+    several entries share a millisecond, the previous time is kept and the counter increases.
     """
     millisecond, count = _position(newest)
     given = []
@@ -75,7 +75,7 @@ def numbered(entries: Sequence[AuditEntry], newest: str | None) -> list[AuditEnt
 
 
 def _position(newest: str | None) -> tuple[int, int]:
-    """The millisecond and the count of an id; an id of former versions ends its millisecond."""
+    """The millisecond and counter of an id; ids of earlier versions sort last in their millisecond."""
     if newest is None:
         return -1, 0
     moment, _, rest = newest.partition("-")
@@ -85,7 +85,7 @@ def _position(newest: str | None) -> tuple[int, int]:
 
 
 class AuditFilter(NamedTuple):
-    """Which entries: all that are given must hold; times in epoch seconds, `until` not included."""
+    """A filter of entries: all given criteria must hold; times in epoch seconds, `until` exclusive."""
 
     flag: str | None = None
     actor: str | None = None
@@ -95,7 +95,7 @@ class AuditFilter(NamedTuple):
     until: float | None = None
 
     def admits(self, entry: AuditEntry) -> bool:
-        """Whether an entry is one of them."""
+        """Whether an entry passes the filter."""
         return (
             (self.actor is None or entry.actor == self.actor)
             and (self.action is None or entry.action == self.action or entry.action.startswith(f"{self.action}."))
@@ -106,17 +106,17 @@ class AuditFilter(NamedTuple):
 
 
 class AuditPage(NamedTuple):
-    """Entries, newest first, and where to go on; None where the log ends."""
+    """Entries, newest first, and the cursor of the next page; None at the end of the log."""
 
     entries: list[AuditEntry]
     cursor: str | None
 
 
 def search(store: Store, wanted: AuditFilter, *, limit: int = 50, cursor: str | None = None) -> AuditPage:
-    """The next entries before `cursor` that are wanted."""
+    """The next matching entries before `cursor`."""
     found: list[AuditEntry] = []
-    # The time in an id is never before that of its entry, but later where a clock has stepped back: so `since` ends
-    # the search, and `until` does not begin it. Entries tell the nearest millisecond, ids the one they are in.
+    # The time in an id is never before that of its entry, but may be later if a clock stepped back: so `since` can
+    # end the search, but `until` cannot start it. Entries round to the nearest millisecond, ids truncate.
     earliest = "" if wanted.since is None else f"{round((wanted.since - 0.001) * 1000):013d}"
     for _ in range(MOST_READ // PAGE):
         page = store.audit(limit=PAGE, before=cursor, flag=wanted.flag)

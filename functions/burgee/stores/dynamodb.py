@@ -3,8 +3,8 @@
     pk                     sk               holds
     {tenant}#STATE                   POINTER          version, digest, revision, canary: what evaluators poll
     {tenant}#STATE                   COMMIT           which overrides the latest commit touched, and its remainder
-    {tenant}#STATE                   OVERRIDE#{flag}  an override, or the tombstone of one that was lifted
-    {tenant}#STATE                   RETIRED[#{n}]    names that Git gave up
+    {tenant}#STATE                   OVERRIDE#{flag}  an override, or the tombstone of a cleared one
+    {tenant}#STATE                   RETIRED[#{n}]    names removed from Git
     {tenant}#STATE                   SETTLED          overrides that a canary caught up with
     {tenant}#STATE                   AUDIT            the newest id in the audit log
     {tenant}#RELEASES                {version}        a release's record, and the blob that holds its bytes
@@ -13,10 +13,10 @@
     {tenant}#AUDIT                   {id}             an audit entry; a stream of these is the outbox
     {tenant}#{SHELF}                 {id}             a record of a shelf, such as KEYS
 
-Values travel as JSON in binary attributes, so that no number passes through Decimal.
+Values are stored as JSON in binary attributes, so that no number passes through Decimal.
 
-What a commit writes beyond one transaction, its remainder, is read from a blob until each part is an item of its own:
-a commit of any size is served whole or not at all, and a writer that dies in between has lost nothing.
+The part of a commit that does not fit into one transaction, its remainder, is read from a blob until each part has
+its own item: a commit of any size is served completely or not at all, and nothing is lost if the writer dies.
 """
 
 from __future__ import annotations
@@ -76,12 +76,12 @@ if TYPE_CHECKING:
 _Answer = TypeVar("_Answer")
 STATE_ATTEMPTS = 5
 WRITE_ATTEMPTS = 20
-"""As often a writer meets another at the head of the audit log before it gives up."""
+"""Attempts of a writer that conflicts at the head of the audit log."""
 SETTLED = 3000
-"""As many settled overrides fit into an item; of more, a later deploy asks."""
+"""Maximum number of settled overrides in the item; a later deploy asks about any others."""
 DEFINITION_BYTES = 64_000_000
-"""Of definitions apart from their overrides, the latest of this size in all are kept in memory."""
-# A request that a user waits for does not outlive a Lambda invocation: three tries within a few seconds.
+"""Total size of separately stored definitions in the memory cache."""
+# A user waits for the request, within one Lambda invocation: three tries within a few seconds.
 CONFIG: dict[str, Any] = {
     "connect_timeout": 1,
     "read_timeout": 2,
@@ -101,7 +101,7 @@ TABLE: dict[str, Any] = {
 class DynamoDbStore:
     """`burgee.stores.Store` over DynamoDB; safe between threads, processes and Lambdas.
 
-    `client` is botocore's unless another is given: `burgee.stores.dynamodb_http` has one for who only reads.
+    `client` is botocore's by default; `burgee.stores.dynamodb_http` has one for evaluators.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class DynamoDbStore:
         return other
 
     def create_table(self) -> None:
-        """Makes the table if there is none: for emulators; on AWS the template makes it."""
+        """Creates the table if it does not exist: for emulators; on AWS the template creates it."""
         with _translated():
             try:
                 self.client.create_table(TableName=self.table, **TABLE)
@@ -136,15 +136,15 @@ class DynamoDbStore:
             self.client.get_waiter("table_exists").wait(TableName=self.table, WaiterConfig={"Delay": 1})
 
     def pointer(self) -> Pointer:
-        """The current pointer, possibly a moment old."""
+        """The current pointer, possibly stale."""
         with _translated():
             return as_pointer(self._get("STATE", "POINTER", consistent=False))
 
     def state(self) -> State:
-        """Pointer, overrides and retired names of one moment.
+        """Pointer, overrides and retired names at one moment.
 
-        A query may see a transaction half done, so it is repeated until it fits together: every commit writes
-        its revision into all that it touches, and says what that was.
+        A query may see a partial transaction, so it is repeated until it is consistent: every commit writes its
+        revision into each item it touches, and lists those items.
         """
         with _translated():
             for _ in range(STATE_ATTEMPTS):
@@ -157,7 +157,7 @@ class DynamoDbStore:
         raise StoreUnavailable("the state changes faster than it can be read; try again")
 
     def stage(self, payload: bytes, origin: Origin, *, flags: int, at: str) -> Release:
-        """Writes a release that nobody serves yet: its chunks first, read back, then its record."""
+        """Writes a release without serving it: its chunks first, read back, then its record."""
         digest, chunks = sha256(payload).hexdigest(), packed(payload)
         with _translated():
             blob = self._write_blob(chunks)
@@ -171,7 +171,7 @@ class DynamoDbStore:
                 try:
                     self._put("RELEASES", f"{version:012}", ConditionExpression="attribute_not_exists(pk)", **fields)
                 except self.client.exceptions.ConditionalCheckFailedException:
-                    continue  # another writer staged that version; take the next
+                    continue  # another writer staged this version; use the next
                 return release
 
     def release(self, version: int) -> Release:
@@ -180,18 +180,18 @@ class DynamoDbStore:
             return as_release(self._record(version))
 
     def payload(self, version: int) -> bytes:
-        """A release's bytes, checked against its digest."""
+        """A release's bytes, verified against its digest."""
         return self.load(version)[1]
 
     def load(self, version: int) -> tuple[Release, bytes]:
-        """A release's record and its bytes, checked against its digest."""
+        """A release's record and its bytes, verified against its digest."""
         with _translated():
             item = self._record(version)
             release, blob, chunks = as_release(item), f"BLOB#{item['blob']['S']}", int(item["chunks"]["N"])
             try:
                 return release, self._read_chunks(blob, chunks, release.digest, consistent=False)
             except Corrupt:
-                # The record may lead its chunks by a moment under eventual consistency.
+                # Under eventual consistency, the record may be visible before its chunks.
                 return release, self._read_chunks(blob, chunks, release.digest, consistent=True)
 
     def releases(self, *, limit: int = 20, before: int | None = None) -> Sequence[Release]:
@@ -202,11 +202,11 @@ class DynamoDbStore:
             return [as_release(item) for item, _ in zip(items, range(limit), strict=False)]
 
     def commit(self, change: Change, *, expected: int) -> Pointer:
-        """Applies a change if nobody else has committed since revision `expected`."""
+        """Applies a change if no other writer has committed since revision `expected`."""
         with _translated():
             before = as_pointer(self._get("STATE", "POINTER", consistent=True))
             if before.revision != expected:
-                raise Conflict(f"the state moved on to revision {before.revision} from {expected}; read it again")
+                raise Conflict(f"the state has changed from revision {expected} to {before.revision}; read it again")
             digest = "" if change.activate is None else self.release(change.activate).digest
             after = before.after(change, digest)
             lay = [self._stored(override) for override in change.lay]
@@ -223,20 +223,20 @@ class DynamoDbStore:
 
             overrides, remainder = _against_others(attempt)
         if remainder is not None:
-            # The change is committed whatever becomes of this; the next commit does what is left.
+            # The change is committed even if this fails; the next commit completes it.
             with suppress(StoreError), _translated():
                 self._apply(overrides, after.revision)
         return after
 
     def _stored(self, override: Override) -> Stored:
-        """An override as its item has it, once the chunks that this names are written."""
+        """Writes an override's chunks, if it has any, and returns its item."""
         found, chunks = stored(override)
         for number, chunk in enumerate(chunks):
             self._put(f"DEFINITION#{found.digest}#{number}", "CHUNK", data={"B": chunk})
         return found
 
     def _written(self, overrides: Overrides) -> Blob:
-        """Where the remainder of a commit lies, once it is written."""
+        """Writes the remainder of a commit, and returns its location."""
         data = overrides.packed()
         chunks = packed(data)
         return Blob(self._write_blob(chunks), len(chunks), sha256(data).hexdigest())
@@ -250,21 +250,21 @@ class DynamoDbStore:
         return head, found.get("COMMIT")
 
     def _numbered(self, overrides: Overrides) -> tuple[Overrides, Head]:
-        """The entries with ids that follow the newest in the log, and what that makes of its head."""
+        """Entries with ids after the newest in the log, and the new head of the log."""
         from burgee.stores.audit import numbered
 
         if not overrides.audit:
             return overrides, Head()
         head, _ = self._tail()
         newest = head
-        if newest is None:  # a log of a version that did not count
+        if newest is None:  # a log of a version without a counter
             items = self._query("AUDIT", ScanIndexForward=False, ConsistentRead=True, Limit=1)
             newest = next((item["sk"]["S"] for item in items), None)
         entries = numbered(overrides.audit, newest)
         return overrides._replace(audit=entries), Head(head, entries[-1].id)
 
     def _remainder(self, commit: Item | None) -> tuple[Overrides, int]:
-        """What of the latest commit is not written as items yet, and its revision."""
+        """The part of the latest commit that is not yet written as items, and its revision."""
         if commit is None or "remainder" not in commit:
             return Overrides(), 0
         blob = loaded(Blob, commit["remainder"]["B"])
@@ -272,20 +272,20 @@ class DynamoDbStore:
         return Overrides.unpacked(data), int(commit["revision"]["N"])
 
     def _finish(self, commit: Item | None) -> None:
-        """Writes what a writer that died has left of its commit."""
+        """Completes the commit of a writer that died."""
         remainder, revision = self._remainder(commit)
         if revision:
             self._apply(remainder, revision)
 
     def _apply(self, remainder: Overrides, revision: int) -> None:
-        """Writes a remainder as items, which others may do too; after that nobody reads the blob."""
+        """Writes a remainder as items, which other writers may do too; afterwards the blob is no longer read."""
         writes = [newer(item, revision) for item in touched(self._keyspace, remainder, revision)]
         writes += [logged(self._keyspace, entry) for entry in remainder.audit]
         for batch in _batches(writes):
             try:
                 self.client.transact_write_items(TransactItems=[{"Put": item} for item in batch])
             except self.client.exceptions.TransactionCanceledException:
-                for item in batch:  # a later commit has touched one of them already
+                for item in batch:  # a later commit has already touched one of them
                     self._put_if(item)
         self._put_if(
             {
@@ -296,7 +296,7 @@ class DynamoDbStore:
         )
 
     def _put_if(self, request: Item) -> None:
-        """A write that is not needed where its condition does not hold."""
+        """A write that may be skipped if its condition fails."""
         for left in range(WRITE_ATTEMPTS, 0, -1):
             try:
                 self.client.put_item(**request)
@@ -321,7 +321,7 @@ class DynamoDbStore:
         more: dict[str, Any] = {"ScanIndexForward": False, "ConsistentRead": True}
         values: dict[str, Any] = {}
         if flag is not None:
-            # A filter is paid by what it reads, not by what it returns; the log is read by people.
+            # A filter costs what it reads, not what it returns; only people read the log.
             more["FilterExpression"], values = "flag = :flag", {":flag": {"S": flag}}
         else:
             more["Limit"] = limit
@@ -338,7 +338,7 @@ class DynamoDbStore:
         return [entries[key] for key in sorted(entries, reverse=True)[:limit]]
 
     def find(self, shelf: Shelf, key: str) -> Mapping[str, Any] | None:
-        """One record, possibly a moment old."""
+        """One record, possibly stale."""
         with _translated():
             item = self._get(shelf.name, key, consistent=False)
             return None if item is None else loaded(dict, item["record"]["B"])
@@ -350,7 +350,7 @@ class DynamoDbStore:
             return {item["sk"]["S"]: loaded(dict, item["record"]["B"]) for item in items}
 
     def keep(self, puts: Sequence[Put], audit: Sequence[AuditEntry] = ()) -> None:
-        """Writes records if each is still what it was."""
+        """Writes records if none of them has changed."""
         with _translated():
             if len(puts) == 1 and not audit:
                 (write,) = keeping(self._keyspace, puts, ())
@@ -373,7 +373,7 @@ class DynamoDbStore:
             _against_others(attempt)
 
     def collect(self, *, keep: int = 20) -> int:
-        """Deletes releases beyond the newest `keep`; each deletion makes sure that it takes none that is served."""
+        """Deletes releases beyond the newest `keep`; each deletion is conditional on the release not being served."""
         with _translated():
             items = list(self._query("RELEASES", ScanIndexForward=False, ConsistentRead=True))[keep:]
             return sum(self._collect(item) for item in items)
@@ -400,7 +400,7 @@ class DynamoDbStore:
         return True
 
     def _retired(self, change: Change) -> dict[str, Any]:
-        """The names retired after a change, if it changes them; the condition on the revision prevents races."""
+        """The retired names after a change, if it changes them; the condition on the revision prevents races."""
         if not change.retire and not change.reuse:
             return {}
         found = self._query("STATE", between=("RETIRED", "RETIRED#~"), ConsistentRead=True)
@@ -410,7 +410,7 @@ class DynamoDbStore:
         return spread({**names, **dict.fromkeys(change.retire, at)}, len(items))
 
     def _settled(self, change: Change, before: Pointer, after: Pointer) -> dict[str, Any]:
-        """The settled overrides after a change, if it changes them; they count for one version of the release."""
+        """The settled overrides after a change, if it changes them; they are valid for one release version."""
         flags = dict(change.settled)
         if not flags and change.activate != before.version:
             return {}
@@ -421,7 +421,7 @@ class DynamoDbStore:
         return {"SETTLED": {"version": after.version, "flags": dict(list(flags.items())[:SETTLED])}}
 
     def _definition(self, digest: str, chunks: int) -> Any:
-        """A definition that is apart from its override."""
+        """A definition that is stored apart from its override."""
         data = self._definitions.get(digest)
         if data is None:
             data = self._read_chunks(f"DEFINITION#{digest}", chunks, digest, consistent=True)
@@ -476,7 +476,7 @@ class DynamoDbStore:
         values: Mapping[str, Any] | None = None,
         **more: Any,
     ) -> Iterator[Item]:
-        """All items of a partition page by page, sort keys under `below` or `between` two, both included."""
+        """All items of a partition, page by page; sort keys under `below`, or `between` two, inclusive."""
         names = {":pk": {"S": self._keyspace.partition(partition)}, **(values or {})}
         condition = "pk = :pk"
         if below is not None:
@@ -499,7 +499,7 @@ class DynamoDbStore:
 
 
 def _against_others(attempt: Callable[[], _Answer]) -> _Answer:
-    """Tries again while other writers are first at the head of the audit log, and at nothing else."""
+    """Retries while other writers are first at the head of the audit log, but not for other conflicts."""
     for left in range(WRITE_ATTEMPTS, 0, -1):
         try:
             return attempt()
@@ -507,15 +507,15 @@ def _against_others(attempt: Callable[[], _Answer]) -> _Answer:
             if left == 1:
                 raise
             _pause()
-    raise AssertionError("the last attempt answers or raises")
+    raise AssertionError("the last attempt returns or raises")
 
 
 def _pause() -> None:
-    time.sleep(random.uniform(0, 0.02))  # noqa: S311 - spreads writers, guards nothing
+    time.sleep(random.uniform(0, 0.02))  # noqa: S311 - spreads writers; no security role
 
 
 def _batches(writes: list[Item]) -> Iterator[list[Item]]:
-    """Writes in numbers and sizes that one transaction takes."""
+    """Groups writes by the number and size that one transaction allows."""
     batch: list[Item] = []
     size = 0
     for write in writes:
@@ -540,15 +540,15 @@ def _client(endpoint_url: str | None, config: Mapping[str, Any]) -> Any:
 
 
 def _refuse_malformed(response_dict: Mapping[str, Any], **_more: Any) -> None:
-    """Raises Corrupt for an answer that is no JSON object: botocore takes that for one without items."""
+    """Raises Corrupt for an answer that is not a JSON object: botocore treats it as one without items."""
     if response_dict["status_code"] == 200:
         answer = json.loads(response_dict["body"])
         if not isinstance(answer, dict) or not isinstance(answer.get("Item", {}), dict):
-            raise Corrupt("DynamoDB: the answer is not what was asked for")
+            raise Corrupt("DynamoDB: unexpected answer")
 
 
 def _botocores() -> tuple[type[Exception], ...]:
-    """What botocore raises: imported where something has been raised."""
+    """botocore's exceptions, imported only after one was raised."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     return BotoCoreError, ClientError
@@ -556,7 +556,7 @@ def _botocores() -> tuple[type[Exception], ...]:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """What the client raises, in this project's words; its own retries are over by then."""
+    """Translates the client's exceptions, after its own retries."""
     try:
         yield
     except StoreError:

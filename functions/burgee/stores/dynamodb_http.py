@@ -1,7 +1,7 @@
-"""DynamoDB for evaluators, which hardly write: three operations over `http.client`, signed by Signature Version 4.
+"""A DynamoDB client for evaluators, which hardly write: three operations over `http.client`, signed with SigV4.
 
-It stands in for botocore's client where a cold start counts: botocore takes longer to import, and to read its own
-description of the service, than everything else that an evaluator does before its first answer.
+It replaces botocore's client where cold starts matter: importing botocore and reading its service description takes
+longer than everything else that an evaluator does before its first answer.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
 REFRESH_BEFORE = 300
-"""Credentials that run out within these seconds are fetched anew."""
+"""Credentials that expire within this many seconds are refreshed."""
 METADATA_TIMEOUT = 1.0
 _RETRIED = ("Throttling", "ThrottlingException", "ProvisionedThroughputExceededException", "InternalServerError")
 
 
 class Credentials(NamedTuple):
-    """What requests are signed with."""
+    """Credentials that requests are signed with."""
 
     key: str
     secret: str
@@ -38,10 +38,10 @@ class Credentials(NamedTuple):
 
 
 class Wire:
-    """Reads a region's tables; its methods are botocore's, as far as this project calls them.
+    """Reads a region's tables; its methods are those of botocore's that this project calls.
 
-    `environment` is where AWS keeps credentials, region, endpoint and certificates. As many connections are kept open
-    as threads ask at once.
+    `environment` holds AWS's variables for credentials, region, endpoint and certificates. One connection is kept
+    open per concurrent thread.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Wire:
         self._tls: SSLContext | None = None
 
     def get_item(self, **request: Any) -> dict[str, Any]:
-        """One item, under `Item` where there is one."""
+        """One item, under `Item` if it exists."""
         answer = self._ask("GetItem", request)
         if "Item" in answer:
             answer["Item"] = _decoded(answer["Item"])
@@ -81,7 +81,7 @@ class Wire:
         return self._ask("PutItem", {**request, "Item": _encoded(request["Item"])})
 
     def close(self) -> None:
-        """Closes the connection and forgets the credentials: after a restored snapshot both are another's."""
+        """Closes the connections and drops the credentials: after a restored snapshot they are stale."""
         self._hang_up()
         self._credentials = None
 
@@ -92,7 +92,7 @@ class Wire:
             try:
                 status, data = self._send(operation, body)
             except (OSError, HTTPException) as error:
-                self._hang_up()  # a process that was frozen finds all its connections dead
+                self._hang_up()  # after a freeze all connections are dead
                 if last:
                     raise StoreUnavailable(f"DynamoDB: {error or type(error).__name__}") from error
                 continue
@@ -102,7 +102,7 @@ class Wire:
             code, message = _fault(status, data)
             if last or not (status >= 500 or code in _RETRIED):
                 raise StoreUnavailable(f"DynamoDB: {code}: {message}")
-        raise AssertionError("the last attempt answers or raises")
+        raise AssertionError("the last attempt returns or raises")
 
     def _send(self, operation: str, body: bytes) -> tuple[int, bytes]:
         headers = {
@@ -134,7 +134,7 @@ class Wire:
         return HTTPSConnection(self._endpoint.netloc, timeout=self._timeout, context=self._tls)
 
     def _current(self) -> Credentials:
-        """The function's own credentials: in its environment, or, under SnapStart, from the address it names."""
+        """The function's credentials: from its environment or, under SnapStart, from the endpoint named there."""
         held = self._credentials
         if held is None or held.expires - self._clock() < REFRESH_BEFORE:
             held = self._credentials = self._found()
@@ -150,7 +150,7 @@ class Wire:
             raise StoreUnavailable("DynamoDB: the environment has no credentials")
         address = urlsplit(url)
         if address.hostname not in {"localhost", "127.0.0.1", "169.254.170.2", "169.254.170.23"}:
-            raise StoreUnavailable("DynamoDB: credentials are fetched from this machine alone")
+            raise StoreUnavailable("DynamoDB: credentials are fetched from this machine only")
         connection = HTTPConnection(address.netloc, timeout=METADATA_TIMEOUT)
         try:
             headers = {"Authorization": environment.get("AWS_CONTAINER_AUTHORIZATION_TOKEN", "")}
@@ -163,13 +163,13 @@ class Wire:
             expires = parse_time(answer["Expiration"])
             return Credentials(answer["AccessKeyId"], answer["SecretAccessKey"], answer["Token"], expires)
         except (KeyError, TypeError, ValueError) as error:
-            raise StoreUnavailable("DynamoDB: the function's credentials cannot be had") from error
+            raise StoreUnavailable("DynamoDB: the function's credentials could not be fetched") from error
 
 
 def sign(
     credentials: Credentials, region: str, headers: Mapping[str, str], body: bytes, now: float
 ) -> dict[str, str]:
-    """The headers of a POST to `/` of DynamoDB with those that sign it."""
+    """The headers of a POST to `/` of DynamoDB, including its signature."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     signed = {**headers, "X-Amz-Date": stamp}
     if credentials.token:
@@ -189,7 +189,7 @@ def sign(
 
 
 def _tls_context(bundle: str | None) -> SSLContext:
-    """What trusts the system's certificates, or those of a bundle. Loading them takes longer than a connection."""
+    """A TLS context with the system's certificates or those of a bundle; loading takes longer than connecting."""
     from ssl import create_default_context
 
     context = create_default_context(cafile=bundle or None)
@@ -221,5 +221,5 @@ def _encoded(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _decoded(item: Mapping[str, Any]) -> dict[str, Any]:
-    """An item with its binary attributes as bytes; this project nests none."""
+    """Decodes an item's binary attributes to bytes; this project does not nest them."""
     return {name: {"B": b64decode(value["B"])} if "B" in value else value for name, value in item.items()}

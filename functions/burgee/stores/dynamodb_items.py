@@ -1,4 +1,4 @@
-"""DynamoDB items as records and back: values alone, so that they can be read without AWS's client."""
+"""Converts DynamoDB items to records and back: pure values, without AWS's client."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Item: TypeAlias = "dict[str, Any]"
 
 
 class Keyspace(NamedTuple):
-    """A tenant's items: their table, and what all of their partition keys begin with."""
+    """A tenant's items: their table, and the prefix of their partition keys."""
 
     table: str
     prefix: str
@@ -34,12 +34,12 @@ class Keyspace(NamedTuple):
         return {"TableName": self.table, "Key": {"pk": {"S": self.partition(partition)}, "sk": {"S": sort}}}
 
     def item(self, partition: str, sort: str, **fields: Item) -> Item:
-        """The item in a request that writes it."""
+        """The request that writes an item."""
         return {"TableName": self.table, "Item": {**self.key(partition, sort)["Key"], **fields}}
 
 
 def is_whole(items: Mapping[str, Item]) -> bool:
-    """Whether what a query saw is one moment: nothing newer than the pointer, and all that its commit touched."""
+    """Whether a query saw a consistent state: nothing newer than the pointer, and all items of its commit."""
     revision = as_pointer(items.get("POINTER")).revision
     if any(int(item["revision"]["N"]) > revision for item in items.values()):
         return False
@@ -51,13 +51,13 @@ def is_whole(items: Mapping[str, Item]) -> bool:
     touched = json.loads(commit["touched"]["B"])
     laid = [items.get(f"OVERRIDE#{flag}") for flag in touched["laid"]]
     lifted = [items.get(f"OVERRIDE#{flag}") for flag in touched["lifted"] if flag not in touched["laid"]]
-    # A tombstone may have been swept since; an override that was laid must be there.
+    # A tombstone may have expired since; an override that was set must be there.
     written = laid + [item for item in lifted if item is not None]
     return all(item is not None and int(item["revision"]["N"]) == revision for item in written)
 
 
 def as_state(items: Mapping[str, Item], definition: Callable[[str, int], Any]) -> State:
-    """All items of a state as one value; `definition` finds one that is apart, by its digest and number of chunks."""
+    """All items of a state as one value; `definition` loads one stored apart, by its digest and number of chunks."""
     pointer = as_pointer(items.get("POINTER"))
     laid = [items[sort] for sort in sorted(items) if sort.startswith("OVERRIDE#") and "gone" not in items[sort]]
     overrides = [_override(item, definition) for item in laid]
@@ -71,7 +71,7 @@ def as_state(items: Mapping[str, Item], definition: Callable[[str, int], Any]) -
 
 
 def retired(items: Mapping[str, Item]) -> dict[str, str]:
-    """The names given up: more than an item takes are in several."""
+    """The retired names, spread over several items if they do not fit into one."""
     names: dict[str, str] = {}
     for sort, item in items.items():
         if sort == "RETIRED" or sort.startswith("RETIRED#"):
@@ -87,7 +87,7 @@ def _override(item: Item, definition: Callable[[str, int], Any]) -> Override:
 
 
 def as_pointer(item: Item | None) -> Pointer:
-    """The pointer, which is not there before the first commit."""
+    """The pointer, absent before the first commit."""
     if item is None:
         return Pointer()
     canary = loaded(Canary, item["bake"]["B"]) if "bake" in item else None
@@ -102,7 +102,7 @@ def as_release(item: Item) -> Release:
 
 
 def _escaped(part: str) -> str:
-    """A part of a key that cannot be mistaken for two."""
+    """Escapes a part of a key, so that it cannot be read as two parts."""
     return part.replace("%", "%25").replace("#", "%23")
 
 

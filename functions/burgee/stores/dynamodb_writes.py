@@ -1,8 +1,8 @@
-"""What one DynamoDB transaction writes, and what its refusal means: values alone, nothing is sent from here.
+"""The writes of one DynamoDB transaction, and the meaning of its cancellation; pure values, nothing is sent here.
 
-A commit is one transaction, and DynamoDB takes 100 items and 4 MB in one. What does not fit goes into a blob, written
-beforehand, that the transaction names: overrides and audit entries are served and listed from there until each is an
-item of its own. A definition too large for an item is written beforehand too, under its digest.
+A commit is one transaction, limited by DynamoDB to 100 items and 4 MB. The rest goes into a blob that is written
+beforehand and named by the transaction: overrides and audit entries are read from there until each has its own item.
+A definition too large for an item is also written beforehand, under its digest.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ if TYPE_CHECKING:
 MAX_WRITES = 100
 """DynamoDB's limit for one transaction."""
 OTHER_WRITES = 10
-"""As many items of a commit are neither overrides, entries nor records."""
+"""Items of a commit that are neither overrides, audit entries nor records."""
 MAX_BYTES = 2_500_000
-"""DynamoDB takes 4 MB in one transaction, keys and names included."""
+"""DynamoDB's limit for one transaction is 4 MB, including keys and names."""
 CHUNK_BYTES = 350_000
-"""An item takes 400 KB."""
+"""An item holds at most 400 KB."""
 INLINE_BYTES = 300_000
-"""A definition up to this size is kept in its override's item, where older versions look for it too."""
+"""A definition up to this size is stored in its override's item, where older versions expect it."""
 INLINE_KILL_BYTES = 16_384
-"""That of a flag that is off leaves it earlier: a few keys answer for it, so older versions can serve those."""
+"""The limit for a flag that is off is lower: a few keys are enough to answer, so older versions can serve it."""
 SWEEP_SECONDS = 86_400
-"""A tombstone stays a day, for queries that have begun before it was written."""
+"""A tombstone is kept for a day, for queries that began before it was written."""
 
 
 class Head(NamedTuple):
-    """The newest id in the item that counts them, None where there is no such item; and the id that follows."""
+    """The newest id in the item that counts them (None if the item is absent), and the next id."""
 
     id: str | None = None
     moved_to: str | None = None
 
 
 class Stored(NamedTuple):
-    """An override as its item has it: the record, and the digest and chunks of a definition that is apart from it."""
+    """An override as stored in its item: the record, and the digest and chunks of a definition stored apart."""
 
     record: Mapping[str, Any]
     digest: str | None = None
@@ -57,7 +57,7 @@ class Stored(NamedTuple):
 
 
 class Overrides(NamedTuple):
-    """What a commit does beside moving the pointer: overrides to lay and to lift, entries to log."""
+    """The part of a commit besides the pointer: overrides to set and to clear, entries to log."""
 
     lay: Sequence[Stored] = ()
     lift: Sequence[str] = ()
@@ -77,16 +77,16 @@ class Overrides(NamedTuple):
         )
 
     def fit(self, puts: Sequence[Put]) -> bool:
-        """Whether all of it fits into one transaction with the records beside it."""
+        """Whether all of it fits into one transaction together with the records."""
         writes = len(self.lay) + len(self.lift) + len(self.audit) + len(puts)
         size = sum(len(dumped(one.record)) for one in self.lay)
         size += sum(len(dumped(asdict(entry))) for entry in self.audit) + sum(len(dumped(put.value)) for put in puts)
-        # Beside these: pointer, release, commit, head of the log, and the few items of names.
+        # Also in the transaction: pointer, release, commit, head of the log, and the few items of names.
         return writes + OTHER_WRITES <= MAX_WRITES and size <= MAX_BYTES
 
 
 class Blob(NamedTuple):
-    """Where the bytes of a remainder lie: an id, a number of chunks, a digest."""
+    """The location of a remainder: blob id, number of chunks, digest."""
 
     id: str
     chunks: int
@@ -102,10 +102,10 @@ def committing(  # noqa: PLR0913, PLR0917 - each is a part of the transaction
     head: Head,
     remainder: Blob | None = None,
 ) -> list[Item]:
-    """The items of a commit, `names` the records of names that change by sort key; StoreError if they are too many.
+    """The writes of a commit; `names` are the changed records of names by sort key. Raises StoreError if too many.
 
     The pointer comes first, then the release that it activates, the log's head last: `refused` reads the reasons in
-    this order. What `remainder` holds is not among `overrides`.
+    this order. `overrides` does not include those in `remainder`.
     """
     revision = numeric(after.revision)
     writes = [_pointer(keyspace, after)]
@@ -120,19 +120,19 @@ def committing(  # noqa: PLR0913, PLR0917 - each is a part of the transaction
     if head.moved_to is not None:
         writes.append(heading(keyspace, head))
     if len(writes) > MAX_WRITES:
-        raise StoreError(f"{len(writes)} items in one commit, where DynamoDB takes {MAX_WRITES}; do it in parts")
+        raise StoreError(f"{len(writes)} items in one commit; DynamoDB allows {MAX_WRITES}: split the commit")
     return writes
 
 
 def touched(keyspace: Keyspace, overrides: Overrides, revision: int) -> list[Item]:
-    """The items of the overrides that a commit lays and lifts, one for each flag."""
+    """The writes for the overrides that a commit sets and clears, one per flag."""
     items = {flag: _lifted(keyspace, flag, revision) for flag in overrides.lift}
     items |= {stored.record["flag"]: _laid(keyspace, stored, revision) for stored in overrides.lay}
     return list(items.values())
 
 
 def committed(keyspace: Keyspace, revision: int, overrides: Overrides, blob: Blob | None = None) -> Item:
-    """The item that says which overrides a commit touched, and where its remainder lies until it is written."""
+    """The item that lists the overrides a commit touched, and the location of its remainder until that is written."""
     flags = {"laid": [stored.record["flag"] for stored in overrides.lay], "lifted": list(overrides.lift)}
     fields: Item = {"touched": {"B": dumped(flags)}, "revision": numeric(revision)}
     if blob is not None:
@@ -141,7 +141,7 @@ def committed(keyspace: Keyspace, revision: int, overrides: Overrides, blob: Blo
 
 
 def spread(names: Mapping[str, str], items: int) -> dict[str, dict[str, str]]:
-    """Retired names by the sort keys of the items that hold them, of which there have been as many as `items`."""
+    """Retired names by the sort keys of their items; `items` is the previous number of items."""
     parts: list[dict[str, str]] = [{}]
     size = 0
     for name, at in names.items():
@@ -155,7 +155,7 @@ def spread(names: Mapping[str, str], items: int) -> dict[str, dict[str, str]]:
 
 
 def newer(item: Item, revision: int) -> Item:
-    """A write of an override's item that spares what a later commit made of it."""
+    """A write of an override's item that does not overwrite a later commit."""
     condition = "attribute_not_exists(pk) OR revision < :revision"
     return {
         **item,
@@ -177,14 +177,14 @@ def _lifted(keyspace: Keyspace, flag: str, revision: int) -> Item:
 
 
 def stored(override: Override) -> tuple[Stored, list[bytes]]:
-    """An override as it is stored, and the chunks to write before it if its definition does not fit into its item."""
+    """An override as it is stored, and the chunks to write first if its definition does not fit into the item."""
     record = asdict(override)
     data = dumped(override.definition)
     short = _stand_in(override.definition or {})
     if len(data) <= (INLINE_BYTES if short is None else INLINE_KILL_BYTES):
         return Stored(record), []
     if short is None:
-        # An older version finds no definition, and goes on with what it has: better than a flag without its lists.
+        # An older version finds no definition and keeps its current one: better than a flag without its lists.
         del record["definition"]
     else:
         record["definition"] = short
@@ -193,13 +193,13 @@ def stored(override: Override) -> tuple[Stored, list[bytes]]:
 
 
 def packed(data: bytes) -> list[bytes]:
-    """Bytes compressed, in pieces that fit into items."""
+    """Compresses bytes, in chunks that fit into items."""
     whole = zlib.compress(data, 9)
     return [whole[start : start + CHUNK_BYTES] for start in range(0, len(whole), CHUNK_BYTES)]
 
 
 def _stand_in(definition: Definition) -> Definition | None:
-    """The keys of a flag that stays off which answer for it, for readers that know of no definitions apart."""
+    """The keys that answer for a flag that stays off, for readers that do not support separate definitions."""
     if definition.get("status") is not False or definition.get("schedule"):
         return None
     return {key: value for key, value in definition.items() if len(dumped(value)) <= 1000}
@@ -211,7 +211,7 @@ def keeping(keyspace: Keyspace, puts: Sequence[Put], audit: Sequence[AuditEntry]
 
 
 def heading(keyspace: Keyspace, head: Head) -> Item:
-    """What moves the head of the audit log on, if nobody else has; its revision is lower than any pointer's."""
+    """The write that advances the head of the audit log unless another has; its revision is below any pointer's."""
     item = keyspace.item("STATE", "AUDIT", head={"S": head.moved_to}, revision=numeric(0))
     if head.id is None:
         return {"Put": {**item, "ConditionExpression": "attribute_not_exists(pk)"}}
@@ -223,11 +223,11 @@ def heading(keyspace: Keyspace, head: Head) -> Item:
 
 
 class Outrun(Conflict):
-    """Another writer added to the audit log first: nothing else stands in the way of trying again."""
+    """Another writer was first at the audit log; the transaction can be retried as it is."""
 
 
 def refused(reasons: Sequence[str | None], *, activates: int | None = None, heads: bool = False) -> StoreError:
-    """Why a transaction was cancelled, by the reason of each of its items."""
+    """The error for a cancelled transaction, from the reason of each item."""
     failed = [number for number, reason in enumerate(reasons) if reason in {"ConditionalCheckFailed", _MET}]
     if heads and failed == [len(reasons) - 1]:
         return Outrun("another writer was first at the audit log")
@@ -243,7 +243,7 @@ _MET = "TransactionConflict"
 
 def _pointer(keyspace: Keyspace, after: Pointer) -> Item:
     fields: Item = {"version": numeric(after.version), "revision": numeric(after.revision)}
-    if after.digest:  # before the first release there is none, and older DynamoDBs take no empty string
+    if after.digest:  # there is none before the first release, and older DynamoDBs refuse empty strings
         fields["digest"] = {"S": after.digest}
     if after.canary is not None:
         fields |= {"trial_base": numeric(after.canary.base), "bake": {"B": dumped(asdict(after.canary))}}

@@ -43,7 +43,7 @@ CREATE INDEX IF NOT EXISTS shelf_until ON shelf (until) WHERE until IS NOT NULL;
 
 _FORGET = "DELETE FROM shelf WHERE rowid IN (SELECT rowid FROM shelf WHERE until < ? LIMIT ?)"
 FORGOTTEN_AT_ONCE = 100
-"""A write forgets as many records whose time is over: more than it makes, and few enough to wait for."""
+"""Expired records that a write deletes: more than it creates, and few enough to be fast."""
 
 
 class SqliteStore:
@@ -88,7 +88,7 @@ class SqliteStore:
         return _load(dict, row[1]) if row and row[0] == version else {}
 
     def stage(self, payload: bytes, origin: Origin, *, flags: int, at: str) -> Release:
-        """Writes a release that nobody serves yet, and reads it back."""
+        """Writes a release without serving it, and reads it back."""
         digest = sha256(payload).hexdigest()
         with self._file.writing() as db:
             query = "SELECT COALESCE(MAX(version), 0) + 1 FROM release WHERE tenant = ?"
@@ -106,7 +106,7 @@ class SqliteStore:
         raise NotFound(f"there is no release {version}")
 
     def payload(self, version: int) -> bytes:
-        """A release's bytes, checked against its digest."""
+        """A release's bytes, verified against its digest."""
         with self._file.reading() as db:
             query = "SELECT payload, digest FROM release WHERE tenant = ? AND version = ?"
             row = db.execute(query, (self._key, version)).fetchone()
@@ -121,7 +121,7 @@ class SqliteStore:
         return payload
 
     def load(self, version: int) -> tuple[Release, bytes]:
-        """A release's record and its bytes, checked against its digest."""
+        """A release's record and its bytes, verified against its digest."""
         return self.release(version), self.payload(version)
 
     def releases(self, *, limit: int = 20, before: int | None = None) -> Sequence[Release]:
@@ -136,11 +136,11 @@ class SqliteStore:
         return [Release(row[0], row[1], _load(Origin, row[2]), *row[3:]) for row in rows]
 
     def commit(self, change: Change, *, expected: int) -> Pointer:
-        """Applies a change if nobody else has committed since revision `expected`."""
+        """Applies a change if no other writer has committed since revision `expected`."""
         with self._file.writing() as db:
             pointer = self._pointer(db)
             if pointer.revision != expected:
-                raise Conflict(f"the state moved on to revision {pointer.revision} from {expected}; read it again")
+                raise Conflict(f"the state has changed from revision {expected} to {pointer.revision}; read it again")
             digest = "" if change.activate is None else self._staged_digest(db, change.activate)
             after = pointer.after(change, digest)
             row = (self._key, after.version, after.digest, after.revision)
@@ -210,7 +210,7 @@ class SqliteStore:
         return {key: _load(dict, record) for key, record in rows}
 
     def keep(self, puts: Sequence[Put], audit: Sequence[AuditEntry] = ()) -> None:
-        """Writes records if each is still what it was."""
+        """Writes records if none of them has changed."""
         with self._file.writing() as db:
             self._put(db, puts)
             db.execute(_FORGET, (time.time(), FORGOTTEN_AT_ONCE))

@@ -1,7 +1,7 @@
-"""The file of the embedded store: one connection writes, one reads, and a file that goes or is replaced is noticed.
+"""The file of the embedded store: one connection writes, one reads; a deleted or replaced file is detected.
 
-In WAL mode readers wait for no writer, so a reader has a connection and a lock of its own. A file that cannot be
-written (a full disk, a read-only folder) is opened for reading, and for writing again as soon as that works.
+In WAL mode readers do not wait for writers, so a reader has its own connection and lock. A file that cannot be
+written (a full disk, a read-only folder) is opened for reading, and for writing again as soon as possible.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BUSY_SECONDS = 10
-"""A writer waits as long for another process; so does nobody who reads."""
+"""Seconds that a writer waits for another process; readers do not wait."""
 ROOM_BYTES = 65_536
 RETRY_SECONDS = 1
-"""A file that cannot be written is opened again as often by readers, who may see an old state of it."""
+"""Seconds after which readers reopen a file that cannot be written; they may see an old state until then."""
 
 
 class DatabaseFile:
-    """A SQLite database of a schema, in a file or in memory; safe between threads and between processes.
+    """A SQLite database with a given schema, in a file or in memory; safe between threads and between processes.
 
-    Raises StoreError where the path can hold no database or has another one; transactions raise StoreUnavailable
-    while the file is busy, gone or cannot be written, and Corrupt where it cannot be read.
+    Raises StoreError if the path cannot hold a database or holds another one; transactions raise StoreUnavailable
+    while the file is busy, missing or not writable, and Corrupt if it cannot be read.
     """
 
     def __init__(self, path: str | Path, schema: str, version: int) -> None:
@@ -51,7 +51,7 @@ class DatabaseFile:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that sees one moment."""
+        """A read transaction."""
         with _translated():
             self._notice(waits=False)
         with self._read_lock:
@@ -62,7 +62,7 @@ class DatabaseFile:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that is in the file when the block has ended."""
+        """A write transaction, committed to the file at the end of the block."""
         with self._write_lock:
             with _translated():
                 self._notice(waits=True)
@@ -111,7 +111,7 @@ class DatabaseFile:
                 connection.executescript(self._schema)
                 connection.execute(f"PRAGMA user_version={self._version}")
             else:
-                # What the schema has beside that version's first tables; nothing is written where all is there.
+                # Adds tables that this schema version gained later; writes nothing if all exist.
                 connection.executescript(self._schema)
         except BaseException:
             connection.close()
@@ -124,7 +124,7 @@ class DatabaseFile:
         return connection
 
     def _connected_to_read_only(self, fault: Exception) -> sqlite3.Connection:
-        """A file that cannot be written, with the log beside it; without a log there is nobody else who writes it."""
+        """A file that cannot be written, with its log; without a log no other process writes it."""
         wal = Path(f"{self._path}-wal")
         modes = ["mode=ro&readonly_shm=1"]
         if not wal.exists() or not wal.stat().st_size:
@@ -154,17 +154,17 @@ class DatabaseFile:
         return int(found)
 
     def _notice(self, *, waits: bool) -> None:
-        """Opens the file again where it was replaced; StoreUnavailable where it is gone, rather than an empty one.
+        """Reopens a replaced file. Raises StoreUnavailable if it is missing, rather than creating an empty one.
 
-        Both connections are closed before either is opened: the last on a file removes the log beside it, by name.
-        So this needs the lock to write; with `waits` unset it does not wait for a writer, who will notice too.
+        Both connections are closed before either is opened: the last one on a file deletes its log, by name. So this
+        needs the write lock; with `waits` unset it does not wait for a writer, which will detect the change too.
         """
         if self._memory or not self._has_moved(waits=waits):
             return
         if not self._write_lock.acquire(blocking=waits):
             if self._writer is None:
                 return
-            raise StoreUnavailable(f"{self._path} was replaced while it is written; ask again")
+            raise StoreUnavailable(f"{self._path} was replaced during a write; try again")
         try:
             with self._read_lock:
                 if self._has_moved(waits=waits):
@@ -173,16 +173,16 @@ class DatabaseFile:
             self._write_lock.release()
 
     def _has_moved(self, *, waits: bool) -> bool:
-        """Whether the connections are to another file than the path names, or, now and then, could do more."""
+        """Whether the path now names another file, or (checked occasionally) the file may be writable again."""
         identity = _identity(self._path)
         if identity is None:
-            raise StoreUnavailable(f"{self._path} is gone: put it back, or restart to begin with an empty one")
+            raise StoreUnavailable(f"{self._path} is missing: restore it, or restart to begin with an empty one")
         if self._writer is None:
             return (waits or time.monotonic() >= self._retry) and self._has_room()
         return identity != self._identity or (self._wal is not None and _identity(f"{self._path}-wal") != self._wal)
 
     def _has_room(self) -> bool:
-        """Whether a file can be written beside this one. To open that and fail would harm the index of its log."""
+        """Whether the folder is writable. A failed attempt to write the database would damage its log's index."""
         self._retry = time.monotonic() + RETRY_SECONDS
         try:
             with TemporaryFile(dir=Path(self._path).parent) as probe:
@@ -195,25 +195,23 @@ class DatabaseFile:
         log = Path(f"{self._path}-wal")
         replaced = _identity(self._path) != self._identity
         if not replaced and self._writer is not None:
-            # Only the log beside the file is gone: what was in it, this process still has.
+            # Only the log is missing: this process still has its contents.
             with suppress(sqlite3.Error):
                 self._writer.execute("PRAGMA wal_checkpoint(FULL)")
         of_the_former = replaced and self._wal is not None and _identity(str(log)) == self._wal
         self._close()
-        if of_the_former:  # and would be taken for the new one's
+        if of_the_former:  # and would be used for the new file
             log.unlink(missing_ok=True)
         self._open()
 
     def _confirm(self) -> None:
-        """A change that went to a file which is there no more is not acknowledged."""
+        """Does not acknowledge a change that went to a deleted file."""
         if self._memory:
             return
         if self._wal is None:
             self._wal = _identity(f"{self._path}-wal")
         if (_identity(self._path), _identity(f"{self._path}-wal")) != (self._identity, self._wal):
-            raise StoreUnavailable(
-                f"{self._path} was deleted or replaced while it was written; look, and write again"
-            )
+            raise StoreUnavailable(f"{self._path} was deleted or replaced during the write; check, and write again")
 
     def _close(self) -> None:
         if self._writer is not None:
@@ -229,7 +227,7 @@ def _connect(path: str, *, uri: bool = False) -> sqlite3.Connection:
 
 @contextmanager
 def _ending(connection: sqlite3.Connection) -> Iterator[None]:
-    """Commits at the end of the block; undoes it where it ends badly."""
+    """Commits at the end of the block; rolls back if the block raises."""
     try:
         yield
         connection.commit()
@@ -244,13 +242,13 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        raise StoreUnavailable(f"the store is busy or gone: {error}") from error
+        raise StoreUnavailable(f"the store is busy or missing: {error}") from error
     except sqlite3.Error as error:
         raise Corrupt(f"the store cannot be read: {error}") from error
 
 
 def _identity(path: str) -> tuple[int, int] | None:
-    """Which file a path names; None for none."""
+    """The identity of the file at a path; None if there is none."""
     try:
         found = Path(path).stat()
     except OSError:

@@ -1,1 +1,1 @@
-"""The service over HTTP; evaluation stands alone, so that its function loads nothing of the rest."""
+"""The service over HTTP; evaluation is separate, so that its function loads nothing else."""

@@ -1,4 +1,4 @@
-"""The whole service: evaluation, and management by FastAPI, behind one front."""
+"""The whole service: evaluation and management (FastAPI) behind one front."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Service(FastAPI):
-    """FastAPI behind a front, which every request passes first."""
+    """FastAPI behind a front that every request passes first."""
 
     front: Front
 
@@ -47,7 +47,11 @@ def create_app(store: Store, serving: Serving, setup: Setup | None = None, repor
         version=__version__,
         summary="Feature flags and A/B tests as reviewed code",
         exception_handlers=HANDLERS,
-        telemetry={"tracing": False, "metrics": False, "logs": False},  # it would record paths, which name users
+        telemetry={
+            "tracing": False,
+            "metrics": False,
+            "logs": False,
+        },  # it would record paths, which contain user IDs
     )
     routers = (flags.router, proposals.router, releases.router, keys.router)
     for router in routers:
@@ -57,7 +61,7 @@ def create_app(store: Store, serving: Serving, setup: Setup | None = None, repor
     routes = Routes((*own, *managed, *_documentation(app)))
     framework = partial(FastAPI.__call__, app)
     app.front = Front(routes, Tenants(serving, store), setup or Setup(), framework)
-    serving.refresh()  # so that the first answer, whichever it is, can name its release
+    serving.refresh()  # so that the first answer of any kind can name its release
     documented = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -70,16 +74,16 @@ def create_app(store: Store, serving: Serving, setup: Setup | None = None, repor
 
 
 def _managed(router: APIRouter) -> Iterator[Route]:
-    """FastAPI's routes; one that does not say what it needs, needs everything."""
+    """FastAPI's routes; a route without a declared permission requires all."""
     for route in router.routes:
-        assert isinstance(route, APIRoute)  # noqa: S101 - these routers have no others
+        assert isinstance(route, APIRoute)  # noqa: S101 - these routers have no other routes
         need = Need((route.openapi_extra or {}).get("x-burgee-needs", Need.KEYS))
         for method in route.methods or ():
             yield Route(method, route.path, need, route.endpoint.__name__)
 
 
 def _documentation(app: FastAPI) -> Iterator[Route]:
-    """The pages about this API, which are for everybody."""
+    """The documentation pages of this API, which are public."""
     paths = (app.openapi_url, app.docs_url, app.swagger_ui_oauth2_redirect_url, app.redoc_url)
     for path in filter(None, paths):
         for method in ("GET", "HEAD"):

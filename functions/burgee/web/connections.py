@@ -1,6 +1,6 @@
-"""What one connection to `burgee serve` may hold and how long it may take, and who is behind a proxy.
+"""Bounds the size and time of connections to `burgee serve`, and finds the address behind a proxy.
 
-uvicorn bounds a body's bytes while nobody reads them, and neither the head of a request nor its time.
+uvicorn bounds the bytes of an unread body, but neither the head of a request nor its time.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ MAX_HEAD = 32 * 1024
 """Bytes of a request's target and header fields."""
 MAX_FIELDS = 100
 SECONDS = 15.0
-"""From the first byte of a request, or from connecting, to its last byte. A route that reads a body waits less."""
+"""Seconds from the first byte of a request, or from connecting, to its last. Routes that read a body wait less."""
 
 
-class HeadTooLarge(Exception):  # noqa: N818 - says what the head is
+class HeadTooLarge(Exception):  # noqa: N818 - named after the fault
     """More bytes or header fields than a request may have."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """HTTP/1.1 by uvicorn, where a request's head is bounded in size, and all of it in time."""
+    """uvicorn's HTTP/1.1 protocol, with the request head bounded in size and the request in time."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -47,12 +47,12 @@ class BoundedProtocol(HttpToolsProtocol):
         self._timer = self.loop.call_later(SECONDS, self._expire)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing is left to wait for."""
+        """Stops the timer."""
         self._stop_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parses what arrived; refuses a head that is too large, also while its end is not to be seen."""
+        """Parses received data; refuses a head that is too large, even before its end has arrived."""
         head_before = self._in_head
         super().data_received(data)
         if head_before and self._in_head:
@@ -65,14 +65,14 @@ class BoundedProtocol(HttpToolsProtocol):
             self._timer = self.loop.call_later(SECONDS, self._expire)
 
     def send_400_response(self, msg: str) -> None:
-        """The answer where the parser stops: our own if it was we who stopped it."""
+        """The answer if the parser stops: our own if we stopped it."""
         if self._too_large:
             self._refuse()
         else:
             super().send_400_response(msg)
 
     def on_message_begin(self) -> None:
-        """Another request on the connection."""
+        """A new request on the connection begins."""
         super().on_message_begin()
         self._head = self._unparsed = 0
         self._in_head = self._arriving = True
@@ -88,17 +88,17 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """The head is whole."""
+        """The head is complete."""
         self._in_head = False
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """The request is whole."""
+        """The request is complete."""
         self._arriving = False
         super().on_message_complete()
 
     def handle_websocket_upgrade(self) -> None:
-        """Another protocol takes the connection over."""
+        """Another protocol takes over the connection."""
         self._stop_timer()
         super().handle_websocket_upgrade()
 
@@ -109,7 +109,7 @@ class BoundedProtocol(HttpToolsProtocol):
             raise HeadTooLarge
 
     def _refuse(self) -> None:
-        """Answers, if this is the first request on the connection or those before are answered, and closes."""
+        """Answers if all earlier requests on the connection have been answered, and closes it."""
         self._stop_timer()
         if self.cycle is None or self.cycle.response_complete:
             detail = f"a request has at most {MAX_HEAD:,} bytes and {MAX_FIELDS} fields before its body"
@@ -120,7 +120,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def _expire(self) -> None:
-        """Closes a connection whose request did not arrive; its route has answered 408 if it waited for a body."""
+        """Closes a connection whose request did not arrive in time; a route that waited for its body has answered
+        408.
+        """
         self._timer = None
         if not self.transport.is_closing():
             self.transport.close()
@@ -132,10 +134,10 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 def behind_proxies(trusted: str) -> Callable[[Scope], str]:
-    """Finds the address of a request's sender, with the proxies that uvicorn is told to trust, by its own rule."""
+    """Finds the address of a request's sender by uvicorn's own rule for trusted proxies."""
 
     async def found(_scope: Any, _receive: Any, _send: Any) -> None:
-        """The middleware has changed the scope by now."""
+        """Reads the address after the middleware has changed the scope."""
 
     middleware = ProxyHeadersMiddleware(found, trusted_hosts=trusted)
 

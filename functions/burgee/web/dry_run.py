@@ -1,7 +1,7 @@
-"""The effect of a change for a dry run, within a budget, by a process of its own.
+"""Computes the effect of a change for a dry run, within a budget, in a separate process.
 
-The effect of a large flag can take minutes, all of it in Python, which slows every evaluation of this process. So
-one is computed at a time, by a process that gives way to all others and is ended when its time is over.
+The effect of a large flag can take minutes of Python, which would slow every evaluation in this process. So only one
+is computed at a time, by a low-priority process that is killed when its time is over.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from burgee.model import Snapshot
 
 SECONDS = 8.0
-"""A Lambda function has 10 for the whole request."""
+"""A Lambda function has 10 s for the whole request."""
 MEMORY = 1024**3
 _OUT_OF_MEMORY = 3
 _CODE = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from burgee.web.dry_run import main; main()"
@@ -30,9 +30,9 @@ _one = Lock()
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """For one dry run at a time, with all that it prepares; Refused while another is under way."""
+    """Allows one dry run at a time, including its preparation. Raises Refused while another is in progress."""
     if not _one.acquire(blocking=False):
-        raise Refused("dry-run-busy", "another dry run is being computed; send it again in a moment")
+        raise Refused("dry-run-busy", "another dry run is in progress; try again in a moment")
     try:
         yield
     finally:
@@ -40,9 +40,9 @@ def alone() -> Iterator[None]:
 
 
 def effect(before: Snapshot, after: Snapshot, now: float) -> list[dict[str, Any]]:
-    """The records of flags that change at `now` (epoch seconds) or later, as `burgee diff --format json` has them.
+    """The records of flags that change at `now` (epoch seconds) or later, as in `burgee diff --format json`.
 
-    Refused if it takes longer or needs more memory than the budget. Called while `alone`.
+    Raises Refused if it exceeds its time or memory. Call it inside `alone`.
     """
     request = json.dumps({"before": before, "after": after, "now": now}).encode()
     command = [sys.executable, "-c", _CODE, json.dumps(sys.path)]
@@ -64,7 +64,7 @@ def _too_large() -> Refused:
 
 
 def main() -> None:
-    """The process: a request on its standard input, its records on its standard output."""
+    """The process: reads a request from standard input, writes its records to standard output."""
     _give_way()
     from burgee.diff.effect import effects
     from burgee.diff.records import flag_records
@@ -78,7 +78,7 @@ def main() -> None:
 
 
 def _give_way() -> None:
-    """Lets every other process go first, and bounds what this one takes if its parent cannot end it."""
+    """Lowers this process's priority, and limits its resources in case its parent cannot end it."""
     try:
         import os
         import resource

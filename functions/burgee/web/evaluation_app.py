@@ -1,4 +1,4 @@
-"""The evaluation routes as an application of their own, plain ASGI: it loads no framework."""
+"""The evaluation routes as a separate, plain ASGI application: it loads no framework."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ EVALUATION_ROUTES = (*ofrep.ROUTES, *users.ROUTES, *health.ROUTES, *ruleset.ROUT
 
 
 def evaluation_app(serving: Serving, store: Store | None = None, setup: Setup | None = None) -> Front:
-    """The evaluation routes; a `store` serves tenants beside the one of `serving`."""
+    """The evaluation routes; with a `store` they serve other tenants besides that of `serving`."""
     return Front(Routes(EVALUATION_ROUTES), Tenants(serving, store), setup or Setup())

@@ -1,4 +1,4 @@
-"""A request on its way to its answer: what it needs, who sent it, and whose flags answer."""
+"""A request and its route, caller and flags."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 EXCHANGE = "burgee"
 """The key of the exchange in an ASGI scope."""
 GONE = 499
-"""The status that nginx counts where the client hung up."""
+"""nginx's status for a client that closed the connection."""
 
 
 class Need(StrEnum):
-    """What the sender of a request must be allowed to do."""
+    """The permission that a route requires."""
 
     NOTHING = "nothing"
     EVALUATE = "evaluate"
@@ -49,24 +49,24 @@ EVERYTHING = frozenset(Need)
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method at one path. Without `answer` the framework behind the front answers."""
+    """One method at one path. Without `answer`, the framework behind the front answers."""
 
     method: str
     path: str
     """As OpenAPI writes it, parameters in braces."""
     need: Need
     operation: str
-    """Its name in logs and metrics."""
+    """The name in logs and metrics."""
     answer: Handler | None = None
     document: Callable[[], dict[str, Any]] | None = None
-    """Makes the OpenAPI operation, of a route that the framework does not document."""
+    """Creates the OpenAPI operation, for routes that the framework does not document."""
     match: Match | None = None
-    """The arguments in a path, given decoded and as it was sent (None where unknown); None if it is another path.
+    """The parameters in a path (decoded, and raw or None if unknown); None if the path does not match.
 
     By default a parameter is one segment.
     """
     logged: bool = True
-    """Whether each request has a log record. Evaluations are many: they are counted, and logged where they fail."""
+    """Whether each request has a log record. Evaluations are only counted, and logged if they fail."""
 
 
 class Caller(NamedTuple):
@@ -80,24 +80,24 @@ class Caller(NamedTuple):
 
 
 class Exchange:
-    """A request, and what its answer will have beside a status and a body."""
+    """A request, and data for its answer besides status and body."""
 
     caller: Caller
     serving: Serving
-    """Who sent it, and the flags that answer. Both are set once the request is let in, as `tenant` is."""
+    """The caller and the flags. Both are set when the request is accepted, as is `tenant`."""
     tenant: Tenant | None = None
     route: Route | None = None
     arguments: tuple[str, ...] = ()
-    """What the path says at the parameters of the route."""
+    """The path parameters."""
     need: Need = Need.KEYS
     version: int | None = None
     """The release that answered."""
     status: int | None = None
-    """Of the answer, once it has begun."""
+    """The status of the answer, once it has begun."""
     headers: tuple[tuple[bytes, bytes], ...] = ()
-    """Header fields of the answer beside its own and those of every answer."""
+    """Extra header fields of the answer."""
     reasons: dict[str, int] | None = None
-    """How many evaluations ended for which reason; None if nobody counts."""
+    """The number of evaluations by reason; None if they are not counted."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - each is a part of the request or of the service
         self,
@@ -112,42 +112,42 @@ class Exchange:
         self.scope = scope
         self.receive = receive
         self.path = path
-        """Without the root path."""
+        """The path without the root path."""
         self.fields = fields
-        """The request's header fields; the first of several of one name."""
+        """The request's header fields; of repeated fields the first."""
         self.tenants = tenants
         self.bodies = bodies
         self.recorder = recorder
         self.request_id = b""
 
     def flags(self, context: Context, now: float) -> Ruleset | ClientView:
-        """The flags that the caller may evaluate: all of the tenant's, or those that clients may see.
+        """The flags that the caller may evaluate: all of the tenant's, or those for clients.
 
-        While a release is a canary, the user decides which release answers.
+        During a canary, the user determines which release answers.
         """
         ruleset = self.serving.ruleset(context, now)
         self.version = int(ruleset.release["version"])
         return ruleset.for_clients() if self.caller.client else ruleset
 
     def count(self, answers: Iterable[Evaluation]) -> None:
-        """Counts evaluations by their reason, if somebody counts."""
+        """Counts evaluations by reason, if counting is on."""
         if self.reasons is not None:
             for answer in answers:
                 self.reasons[answer.reason] = self.reasons.get(answer.reason, 0) + 1
 
     def belongs_to(self, project: str, environment: str) -> bool:
-        """Whether the caller is of this tenant; a caller without a key is of the home tenant."""
+        """Whether the caller belongs to this tenant; a caller without a key belongs to the home tenant."""
         caller = self.caller
         return caller.key is None or (caller.tenant.project, caller.tenant.environment) == (project, environment)
 
     async def body(self, limit: int) -> bytes:
-        """The request's body, of at most so many bytes; TooLarge, TooSlow, Overloaded or Gone."""
+        """The request's body, up to `limit` bytes. Raises TooLarge, TooSlow, Overloaded or Gone."""
         holder = self.caller.key or self.caller.name or ""
         return await self.bodies.read(self.receive, limit, holder, min(self.announced, limit))
 
     @property
     def announced(self) -> int:
-        """The bytes of its body by `Content-Length`; 0 if nothing is announced."""
+        """The body's `Content-Length`; 0 if absent."""
         length = self.fields.get(b"content-length", b"")
         return int(length[:20]) if length.isdigit() else 0
 
@@ -164,6 +164,6 @@ def exchange_of(request: Request) -> Exchange:
 
 
 def store_of(request: Request) -> Store:
-    """Where the caller's flags are written; the tenant is the key's, whatever the request says."""
+    """The store for the caller's flags; the tenant is always the key's."""
     exchange = exchange_of(request)
     return exchange.tenants.store(exchange.caller.tenant)

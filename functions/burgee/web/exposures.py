@@ -1,4 +1,4 @@
-"""Exposures beside answers: which answers are recorded, and how a machine that stops between requests writes them."""
+"""Exposures of answers: which are recorded, and when a process that freezes between requests writes them."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def expose(
     *,
     fetched: bool = False,
 ) -> None:
-    """Records answers if that is asked for: one flag's by `?expose=true` or by its experiment.
+    """Records answers on request: one flag's by `?expose=true` or by its experiment.
 
-    Of all flags, which are `fetched`, those that a split decided, if asked: the user has not seen them yet.
+    Of bulk answers (`fetched`), those that a split decided, on request: the user has not seen them yet.
     """
     recorder = exchange.recorder
     if recorder is None or not exchange.belongs_to(recorder.scope.project, recorder.scope.environment):
@@ -43,13 +43,13 @@ def expose(
 
 
 def wants(exchange: Exchange, name: str) -> bool:
-    """Whether a request says `?name=true`."""
+    """Whether a request has `?name=true`."""
     query = exchange.scope["query_string"]
     return bool(query) and dict(parse_qsl(str(query, "latin-1"), keep_blank_values=True)).get(name) == "true"
 
 
 class Draining:
-    """Writes exposures before a machine stops between requests, as Lambda's does; it waits little."""
+    """Writes exposures before the process freezes between requests, as on Lambda; waits only briefly."""
 
     def __init__(self, app: ASGIApp, recorder: Recorder) -> None:
         self.app = app

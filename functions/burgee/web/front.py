@@ -1,4 +1,4 @@
-"""What every request passes, in order, before it is answered: by a route of ours, or by the framework behind."""
+"""The checks that every request passes, in order, before a route or the framework behind answers it."""
 
 from __future__ import annotations
 
@@ -32,27 +32,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """How a service is protected. Without `ring` and `vouched` it is open, which is for loopback addresses alone."""
+    """How a service is protected. Without `ring` and `vouched` it is open, which is for loopback addresses only."""
 
     ring: KeyRing | None = None
     vouched: Callable[[Scope], Caller | None] | None = None
-    """The caller of a request that something before us has authenticated."""
+    """Returns the caller of a request that a gateway in front has authenticated."""
     watch: Callable[[Summary], None] | None = None
     limits: Limits | None = DEFAULT
     hosts: frozenset[str] = frozenset()
-    """The only names it answers to, against pages that rebind a name to this machine; any if empty."""
+    """The accepted Host names, against DNS rebinding; any if empty."""
     origins: frozenset[str] = frozenset()
-    """Web origins that may evaluate whatever the settings of a project say."""
+    """Web origins that may evaluate regardless of a project's settings."""
     address: Callable[[Scope], str] | None = None
-    """The address of a request's sender, where it is not the one that the connection comes from."""
+    """The address of a request's sender, if it differs from the connection's."""
     recorder: Recorder | None = None
     """Where exposures and events are recorded."""
     origin_secret: str = ""
-    """What the firewall in front sends in `X-Burgee-Origin`: who comes by another way is refused. None if empty."""
+    """The secret that the firewall in front sends in `X-Burgee-Origin`: requests without it are refused. Off if
+    empty.
+    """
 
 
 class Front:
-    """An ASGI application: answers the routes of its own, and hands on to the framework what that answers."""
+    """An ASGI application: answers its own routes, and passes others to the framework."""
 
     def __init__(self, routes: Routes, tenants: Tenants, setup: Setup, framework: ASGIApp | None = None) -> None:
         self.routes = routes
@@ -83,7 +85,7 @@ class Front:
                 await _send(reply, exchange, send)
         except bodies.Gone:
             exchange.status = GONE
-        except Exception:  # whatever it is: it is answered here and raised to the server, which logs it
+        except Exception:  # any error: it is answered here and raised to the server, which logs it
             if exchange.status is None:
                 await _send(internal(exchange.path), exchange, send)
             raise
@@ -94,13 +96,13 @@ class Front:
                 self.watch(summary(exchange, time.perf_counter() - started))
 
     async def _no_request(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A server's lifespan, or a WebSocket."""
+        """Handles lifespan events and WebSockets."""
         if self.framework is not None:
             await self.framework(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close"})
         else:
-            raise NotImplementedError(scope["type"])  # as ASGI has it for what an application does not take
+            raise NotImplementedError(scope["type"])  # as ASGI specifies for unsupported scopes
 
     def _exchange(self, scope: Scope, receive: Receive) -> Exchange:
         path, raw, root = scope["path"], scope.get("raw_path"), scope.get("root_path")
@@ -117,7 +119,7 @@ class Front:
         return exchange
 
     async def _refusal(self, exchange: Exchange) -> Reply | None:
-        """Why the request goes no further, or what a browser asks before it sends one."""
+        """The refusal of a request, or the answer to a preflight; None to continue."""
         page = self.cors.page(exchange)
         if page is not None:
             answer = await self.cors.preflight(exchange, page)
@@ -150,7 +152,7 @@ class Front:
         if self.origin_secret and not compare_digest(
             exchange.fields.get(b"x-burgee-origin", b""), self.origin_secret
         ):
-            return refusal(exchange.path, 403, "forbidden", "ask at the service's own address")
+            return refusal(exchange.path, 403, "forbidden", "use the service's own address")
         host = exchange.fields.get(b"host", b"")
         name, _, port = host.rpartition(b":")
         if not self.hosts or host in self.hosts or (port.isdigit() and name in self.hosts):
@@ -158,7 +160,7 @@ class Front:
         return refusal(exchange.path, 421, "misdirected", "unknown Host header")
 
     async def _answer(self, exchange: Exchange, send: Send) -> Reply | None:
-        """What a route of ours answers; None if the framework has answered."""
+        """The answer of a route of ours; None if the framework has answered."""
         route = exchange.route
         try:
             if route is None:
@@ -174,7 +176,7 @@ class Front:
             return problem_of(error)
 
     def _unrouted(self, exchange: Exchange) -> Reply:
-        """The answer where no route is: 405 if the path has other methods, a redirect if it has a slash too many."""
+        """The answer without a route: 405 if the path has other methods, a redirect if it has a trailing slash."""
         methods = self.routes.methods(exchange.path, exchange.scope.get("raw_path"))
         if methods:
             allow = (b"allow", ", ".join(methods).encode())
@@ -187,8 +189,8 @@ class Front:
         return problem(404, "not-found", "Not Found")
 
     async def _managed(self, exchange: Exchange, send: Send) -> Reply | None:
-        """Hands a request on to the framework; the body of a write is read, checked and remembered before."""
-        assert self.framework is not None  # noqa: S101 - only a service with a framework has such routes
+        """Passes a request to the framework; the body of a write is read, checked and remembered first."""
+        assert self.framework is not None  # noqa: S101 - only services with a framework have such routes
         receive = exchange.receive
         if exchange.scope["method"] not in {"GET", "HEAD"}:
             if exchange.announced > bodies.MAX_BYTES:
@@ -212,7 +214,7 @@ class Front:
 
 
 def _given(body: bytes, receive: Receive) -> Receive:
-    """A body that was read already, then what the server says after it."""
+    """Replays a body that was already read, then the server's further messages."""
     first = True
 
     async def again() -> Message:

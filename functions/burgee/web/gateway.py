@@ -1,4 +1,4 @@
-"""ASGI applications behind API Gateway."""
+"""Runs ASGI applications behind API Gateway."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ if TYPE_CHECKING:
     from burgee.stores import Tenant
 
 
-# Anything else goes out in base64, which a REST API hands to the client as it is.
+# Anything else is sent in base64, which a REST API passes to the client undecoded.
 TEXT = ["text/", "application/json", "application/problem+json"]
 
 
 def gateway(app: ASGIApp, base_paths: Sequence[str] = ()) -> Mangum:
     """A Lambda handler for HTTP APIs, REST APIs and function URLs; custom domains may map base paths to it."""
-    # Mangum logs the path of every request, and a path names a user.
+    # Mangum logs the path of every request, and paths contain user IDs.
     logging.getLogger("mangum.http").setLevel(logging.WARNING)
     return Mangum(EventPath(app, base_paths), lifespan="off", text_mime_types=TEXT)
 
 
 def parse_base_paths(text: str) -> tuple[str, ...]:
-    """Base paths that a setting names, separated by commas; ValueError if one is no path."""
+    """Base paths of a setting, separated by commas. Raises ValueError if one is invalid."""
     paths = tuple(f"/{path.strip().strip('/')}" for path in text.split(",") if path.strip().strip("/"))
     for path in paths:
         if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path, re.ASCII):
-            raise ValueError(f"BURGEE_BASE_PATH: {path!r} is no path such as /flags")
+            raise ValueError(f"BURGEE_BASE_PATH: {path!r} is not a path such as /flags")
     return paths
 
 
 def vouching(access: str, tenant: Tenant) -> Callable[[Scope], Caller | None] | None:
-    """The caller that API Gateway has authenticated: an AWS principal, or the subject of a JWT.
+    """The caller authenticated by API Gateway: an AWS principal, or the subject of a JWT.
 
-    An AWS principal that may call the API may do everything, because IAM has decided that. A JWT says what its
-    bearer may do: `burgee:read`, `burgee:write`, `burgee:release` in its `scope`.
+    An AWS principal that may call the API may do everything, as IAM decides that. A JWT grants permissions by
+    `burgee:read`, `burgee:write` and `burgee:release` in its `scope`.
     """
     if access not in {"iam", "jwt"}:
         return None
@@ -63,10 +63,10 @@ def vouching(access: str, tenant: Tenant) -> Callable[[Scope], Caller | None] | 
 
 
 class EventPath:
-    """Gives an application the path of an event as the client asked for it, decoded once.
+    """Passes an application the path of an event as the client sent it, decoded once.
 
-    A named stage of an HTTP API and a base path of a custom domain become the root path. HTTP APIs decode the path
-    before they make the event; REST APIs, function URLs and load balancers leave it as it was sent.
+    A named stage of an HTTP API and a base path of a custom domain become the root path. HTTP APIs decode the path in
+    the event; REST APIs, function URLs and load balancers leave it as sent.
     """
 
     def __init__(self, app: ASGIApp, base_paths: Sequence[str] = ()) -> None:
@@ -88,7 +88,7 @@ class EventPath:
         await self.app(scope, receive, send)
 
     def _root(self, path: str, stage: str) -> str:
-        """What stands before the path of a route: stage and base path, each at most once, in either order."""
+        """The prefix of a route's path: stage and base path, each at most once, in either order."""
         root, prefixes = "", {stage, *self.base_paths} - {""}
         while True:
             rest = path[len(root) :]

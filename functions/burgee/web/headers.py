@@ -1,4 +1,4 @@
-"""The id of a request, and the header fields of its answer."""
+"""Request ids, and the header fields of answers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _EVERY = [
     (b"cross-origin-resource-policy", b"same-origin"),
     _POLICY,
 ]
-# The interactive documentation comes from FastAPI's pages, which load Swagger UI and ReDoc; nothing else is a page.
+# Only the interactive documentation consists of pages: FastAPI's, which load Swagger UI and ReDoc.
 _DOCS = {"/docs", "/redoc"}
 _DOCS_POLICY = (
     b"content-security-policy",
@@ -44,7 +44,7 @@ _UNCACHED = (b"cache-control", b"private, no-cache")
 
 
 def request_id(scope: Scope, fields: Mapping[bytes, bytes]) -> bytes:
-    """The client's own if it is harmless, else Lambda's, else a new one."""
+    """The client's request id if it is valid, else Lambda's, else a new one."""
     given = fields.get(b"x-request-id")
     if given and len(given) <= _LONGEST and not given.translate(None, _SAFE):
         return given
@@ -52,11 +52,11 @@ def request_id(scope: Scope, fields: Mapping[bytes, bytes]) -> bytes:
     given_by_lambda = None if context is None else getattr(context, "aws_request_id", None)
     if given_by_lambda:
         return str(given_by_lambda).encode()
-    return b"%016x" % getrandbits(64)  # it identifies a request and keeps no secret
+    return b"%016x" % getrandbits(64)  # it identifies a request and is not secret
 
 
 def headers(exchange: Exchange, given: Sequence[Header]) -> list[Header]:
-    """The header fields of an answer: its own, which are `given`, those of its exchange, those of every answer."""
+    """The header fields of an answer: its own (`given`), those of its exchange, and the common ones."""
     fields = [*given, *exchange.headers, *_EVERY, (b"x-request-id", exchange.request_id)]
     if exchange.path in _DOCS:
         fields[fields.index(_POLICY)] = _DOCS_POLICY

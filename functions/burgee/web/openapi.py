@@ -1,4 +1,4 @@
-"""OpenAPI operations of the routes that FastAPI does not document, and what every route of a service needs."""
+"""OpenAPI operations of the routes that FastAPI does not document, and the permissions of all routes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from burgee.web.exchange import Need, Route
 
 PROBLEM = {"application/problem+json": {"schema": {"type": "object"}}}
-REFUSED = {"401": "No key that works", "403": "The key may not do that", "429": "Too many requests"}
+REFUSED = {"401": "No valid key", "403": "The key lacks permission", "429": "Too many requests"}
 METADATA = {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}
 SECURITY = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key."},
@@ -24,7 +24,7 @@ def answered(description: str, schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def problems(statuses: Mapping[str, str]) -> dict[str, Any]:
-    """Responses with a problem document, from status to description."""
+    """Responses with a problem document, by status, from descriptions."""
     return {status: {"description": description, "content": PROBLEM} for status, description in statuses.items()}
 
 
@@ -35,7 +35,7 @@ def read(
     errors: Mapping[str, str] | None = None,
     group: str = "evaluation",
 ) -> dict[str, Any]:
-    """The operation of a read, which carries an ETag."""
+    """The operation of a read, with an ETag."""
     return {
         "summary": summary,
         "tags": [group],
@@ -49,12 +49,12 @@ def read(
 
 
 def needing(need: Need) -> dict[str, Any]:
-    """The members of an operation that say what a caller must be allowed to do."""
+    """The members of an operation that state the required permission."""
     return {"security": [{"bearer": []}, {"header": []}], "x-burgee-needs": str(need)}
 
 
 def describe(document: dict[str, Any], routes: Iterable[Route]) -> None:
-    """Adds the routes that FastAPI does not know, and how keys are sent."""
+    """Adds the routes that FastAPI does not document, and how keys are sent."""
     document.setdefault("components", {})["securitySchemes"] = SECURITY
     for route in routes:
         if route.document is not None:

@@ -26,13 +26,13 @@ _STATUSES = {
     "dry-run-busy": 429,
     "dry-run-too-large": 503,
 }
-"""Of what `Refused` says by its code; all else is 422."""
+"""The status of a `Refused` by its code; all others are 422."""
 
 
 def problem(
     status: int, kind: str, detail: str, *headers: Header, errors: list[dict[str, str]] | None = None
 ) -> Reply:
-    """A problem document; `kind` ends its type, `errors` point into the body."""
+    """A problem document; `kind` is the end of its type URI, `errors` point into the body."""
     body: dict[str, Any] = {"type": TYPES + kind, "title": kind.replace("-", " "), "status": status, "detail": detail}
     if errors:
         body["errors"] = errors
@@ -41,7 +41,7 @@ def problem(
 
 
 def refusal(path: str, status: int, kind: str, detail: str, *headers: Header) -> Reply:
-    """A refusal of any route's request, in the form that its caller reads: OFREP's, or a problem document."""
+    """A refusal in the form of its route: OFREP's, or a problem document."""
     if not path.startswith("/ofrep/"):
         return problem(status, kind, detail, *headers)
     reply = json_reply(written({"errorCode": "GENERAL", "errorDetails": detail}), status)
@@ -49,7 +49,7 @@ def refusal(path: str, status: int, kind: str, detail: str, *headers: Header) ->
 
 
 def problem_of(error: Refused | StoreError) -> Reply:
-    """What a caller reads of an error that we raise on purpose."""
+    """The answer to an error that we raise on purpose."""
     if isinstance(error, InvalidFlag):
         return problem(422, error.code, str(error)[:2000], errors=fault_errors(error.faults, ("flags", error.flag)))
     if isinstance(error, Refused):
@@ -59,12 +59,12 @@ def problem_of(error: Refused | StoreError) -> Reply:
     if isinstance(error, NotFound):
         return problem(404, "not-found", str(error))
     if isinstance(error, Conflict):
-        return problem(409, "conflict", "somebody else changed the flags at the same moment; try again")
-    return problem(503, "store-unavailable", "the flags cannot be changed now; evaluation goes on")
+        return problem(409, "conflict", "another writer changed the flags at the same time; try again")
+    return problem(503, "store-unavailable", "the flags cannot be changed now; evaluation continues")
 
 
 def fault_errors(faults: Iterable[Fault], base: tuple[str | int, ...]) -> list[dict[str, str]]:
-    """Faults as `errors` that point into a body, which stands at `base`; those elsewhere point to the whole of it."""
+    """Faults as `errors` that point into a body at `base`; faults elsewhere point to the whole body."""
     return [
         {
             "pointer": pointer(fault.path[len(base) :] if fault.path[: len(base)] == base else ()),
@@ -81,6 +81,6 @@ def pointer(path: Iterable[str | int]) -> str:
 
 
 def internal(path: str) -> Reply:
-    """A fault of ours: the log has it whole, the caller learns nothing of it."""
-    detail = "something went wrong here; the log has it under this response's X-Request-Id"
+    """An internal error: the log has the details, the caller gets none."""
+    detail = "internal error; the log has the details under this response's X-Request-Id"
     return refusal(path, 500, "internal", detail)

@@ -1,4 +1,4 @@
-"""Where a path with a slash too many leads: to the same address without it, as Starlette redirects."""
+"""Redirects paths with trailing slashes to the same address without, as Starlette does."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def redirect(scope: Scope) -> Reply:
-    """307 to the path without the slashes at its end."""
+    """307 to the path without its trailing slashes."""
     path = scope["path"].rstrip("/").replace("?", "%3F").replace("#", "%23").replace("\\", "%5C")
     query = scope["query_string"].decode()
     address = f"{_origin(scope)}{path}" + (f"?{query}" if query else "")

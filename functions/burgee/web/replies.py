@@ -1,4 +1,4 @@
-"""Responses as values: JSON with a strong ETag, written out whole before anything is sent."""
+"""Responses as values: JSON with a strong ETag, fully serialised before sending."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def written(body: Any) -> bytes:
 
 
 def json_reply(data: bytes, status: int = 200, *headers: Header) -> Reply:
-    """JSON that is written out already, after the header fields given."""
+    """Serialised JSON as a reply, with the given header fields."""
     return Reply(status, data, [*headers, (b"content-length", b"%d" % len(data)), _JSON])
 
 
@@ -47,17 +47,17 @@ def tag(data: bytes) -> str:
 
 
 def etag_of(body: Any) -> str:
-    """The strong ETag that a read of this value carries."""
+    """The strong ETag of a read of this value."""
     return tag(written(body))
 
 
 def tagged(data: bytes, *headers: Header) -> Reply:
-    """JSON that is written out already, with its ETag."""
+    """Serialised JSON with its ETag."""
     return json_reply(data, 200, (b"etag", tag(data).encode()), *headers)
 
 
 def unless_held(reply: Reply, if_none_match: str) -> Reply:
-    """A tagged reply, or 304 with its own header fields for a client that has it already."""
+    """A tagged reply, or 304 with its header fields for a client that already has it."""
     if not if_none_match or not holds(if_none_match, str(reply.raw_headers[0][1], "latin-1")):
         return reply
     return Reply(304, b"", reply.raw_headers[:-2])
@@ -76,9 +76,9 @@ def matches(header: str, etag: str | None) -> bool:
 
 
 def keep(ruleset: Ruleset | ClientView, key: tuple[str, str, int], answer: Evaluation, reply: Reply) -> None:
-    """Keeps the reply for an answer, under a kind, the flag and the answer's id: a ruleset gives few answers often.
+    """Caches the reply for an answer by kind, flag and the answer's id: a ruleset gives few distinct answers.
 
-    The answer is kept too, so that no other can come to have its id.
+    The answer is kept too, so that its id is not reused.
     """
     if len(ruleset.written) >= MAX_KEPT:
         ruleset.written.clear()

@@ -1,4 +1,4 @@
-"""What FastAPI's routes answer with, and how their errors become problem documents."""
+"""Responses of FastAPI's routes, and their errors as problem documents."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def answer(request: Request, body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """JSON; a read carries an ETag over its body and answers 304 to a client that has it."""
+    """JSON; a read has an ETag of its body and answers 304 to a client that already has it."""
     data = written(body)
     headers = dict(headers or {})
     if request.method in {"GET", "HEAD"} and status == 200:
@@ -37,7 +37,7 @@ async def _internal(request: Request, _error: Exception) -> Reply:
 
 
 async def _http(_request: Request, error: Exception) -> Reply:
-    """What the framework refuses; paths and methods that have no route never reach it."""
+    """Requests that the framework refuses; unknown paths and methods never reach it."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type alone
     return problem(error.status_code, "refused", str(error.detail))
 
@@ -48,7 +48,7 @@ async def _refused(_request: Request, error: Exception) -> Reply:
 
 
 async def _invalid(_request: Request, error: Exception) -> Reply:
-    """A body or parameter that does not fit; each error with its JSON pointer."""
+    """An invalid body or parameter; each error with its JSON pointer."""
     assert isinstance(error, (RequestValidationError, ValidationError))  # noqa: S101 - registered for these alone
     details = list(error.errors())
     errors = [one for detail in details for one in _errors(detail)]
@@ -59,7 +59,7 @@ async def _invalid(_request: Request, error: Exception) -> Reply:
 
 
 def _errors(detail: Any) -> list[dict[str, str]]:
-    """What is wrong with a body in the words of lint, whose grammar its keys have; or with another part."""
+    """Faults of a body in the words of lint, which has the same grammar; or of another part."""
     where, *rest = detail["loc"]
     if where != "body" or detail["type"] == "json_invalid":
         return [{"pointer": pointer(detail["loc"]), "detail": str(detail["msg"])}]

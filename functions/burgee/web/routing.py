@@ -1,7 +1,7 @@
-"""The table of routes: by path and method, what answers, what a caller must be allowed, and how it is documented.
+"""The table of routes: for each path and method the handler, the required permission and the documentation.
 
-A route is declared once, in the module that answers it: here for routes of our own, in FastAPI's decorator for those
-that FastAPI answers.
+A route is declared once, in the module that answers it: our own routes in a list of `Route`s, FastAPI's in its
+decorator.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ class Routes:
                 (self._needs[first],) = needs
 
     def find(self, method: str, path: str, raw: bytes | None = None) -> Found:
-        """What is there; of a path or a method that has no route, what its neighbours need, or to read or write."""
+        """The permission and route; for an unknown path or method, the permission of its neighbours, or read or
+        write.
+        """
         first = _first(path)
         for known in self._families.get(first, ()):
             arguments = known.match(path, raw)
@@ -65,7 +67,7 @@ class Routes:
         return None, (), need
 
     def methods(self, path: str, raw: bytes | None = None) -> list[str]:
-        """The methods that a path has; none where there is no such path."""
+        """The methods of a path; empty if there is no such path."""
         paths = [known for known in self._families.get(_first(path), ()) if known.match(path, raw) is not None]
         return [method for method in METHODS if any(method in known.routes for known in paths)]
 

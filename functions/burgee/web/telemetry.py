@@ -1,6 +1,6 @@
-"""Requests as lines of JSON: one log record each, and metrics in CloudWatch's embedded format.
+"""Logs requests as JSON lines, and metrics in CloudWatch's embedded format.
 
-A record has the operation, the outcome and the id of the key; never a path, a user, an attribute or a body.
+A record holds the operation, the outcome and the key's id; never a path, user, attribute or body.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 NAMESPACE = "Burgee"
 FLUSH_SECONDS = 5.0
 MAX_VALUES = 100
-"""CloudWatch takes no more values of one metric in a line."""
+"""CloudWatch's limit for values of one metric in a line."""
 _METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"}
 _ALWAYS_LOGGED = {401, 403, 429}
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """How a request went. `reasons` counts evaluations; nothing here comes from a context or a body."""
+    """The outcome of a request. `reasons` counts evaluations; nothing here comes from a context or body."""
 
     request_id: str
     operation: str
@@ -41,11 +41,11 @@ class Summary:
     serving: Status | None
     reasons: Mapping[str, int]
     logged: bool = True
-    """Whether its route asks for a log record of each request."""
+    """Whether its route logs every request."""
 
 
 def summary(exchange: Exchange, seconds: float) -> Summary:
-    """How a request went."""
+    """The outcome of a request."""
     tenant, route, method = exchange.tenant, exchange.route, exchange.scope["method"]
     return Summary(
         exchange.request_id.decode(),
@@ -63,7 +63,7 @@ def summary(exchange: Exchange, seconds: float) -> Summary:
 
 
 class RequestLog:
-    """A line for each request; of evaluations, which are many, only for those refused or failed unless `every`."""
+    """Writes a line per request; of evaluations only refused or failed ones, unless `every`."""
 
     def __init__(self, write: Callable[[str], object], *, every: bool = False) -> None:
         self._write = write
@@ -91,10 +91,10 @@ class RequestLog:
 
 
 class Metrics:
-    """Counts in memory, and writes at the end of a request: every few seconds, and at once where one failed.
+    """Counts in memory, and writes at the end of a request: every few seconds, or at once after a failure.
 
-    What a process has not written when it ends is lost: some seconds of one Lambda environment's counts. Failures are
-    counted for `function` too, whoever asked: also those that came before it was known who did. Alarms name that one.
+    Counts not yet written when a process ends are lost: a few seconds of one Lambda environment. Failures are also
+    counted for `function`, for all callers and before the caller is known; alarms use that count.
     """
 
     def __init__(
@@ -125,10 +125,10 @@ class Metrics:
             self.flush()
 
     def flush(self) -> None:
-        """Writes what was counted."""
+        """Writes the counts."""
         self._due = self._clock() + self._flush_seconds
         if self._function is not None:
-            # Also where there are none, so that an alarm sees that they have stopped.
+            # Also if there are none, so that alarms see that they have stopped.
             self._line({"Function": self._function}, {"Failures": (self._failures, "Count")})
         self._failures = 0
         for (project, environment), counts in self._tenants.items():
@@ -184,7 +184,7 @@ class _Counts:
 
 
 def together(*watchers: Callable[[Summary], None]) -> Callable[[Summary], None]:
-    """One watcher of several."""
+    """Combines several watchers."""
 
     def watch(request: Summary) -> None:
         for watcher in watchers:
@@ -194,7 +194,7 @@ def together(*watchers: Callable[[Summary], None]) -> Callable[[Summary], None]:
 
 
 def spans() -> Callable[[Summary], None]:
-    """A span for each request by OpenTelemetry, which has to be installed; its SDK decides where it goes."""
+    """An OpenTelemetry span per request; OpenTelemetry must be installed, and its SDK decides the destination."""
     from opentelemetry import trace
 
     tracer = trace.get_tracer("burgee")

@@ -1,4 +1,4 @@
-"""The flags of each tenant on one store: the home tenant's always, those of others while they are asked for."""
+"""The flags of each tenant in one store: the home tenant's always, those of others while they are used."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SETTINGS_SECONDS = 60.0
 
 
 class Tenants:
-    """Only a key of a tenant has it followed, so no stranger can fill this."""
+    """Only a tenant's own keys add it, so strangers cannot fill this."""
 
     def __init__(self, serving: Serving, store: Store | None = None) -> None:
         self.home = store.tenant if store is not None else Tenant()
@@ -62,12 +62,12 @@ class Tenants:
             await question.wait(FIRST_PATIENCE_SECONDS, time.monotonic())
 
     def origins(self, tenant: Tenant) -> frozenset[str] | None:
-        """The web origins that a tenant allows, if memory knows them; None if the store has to be asked."""
+        """The web origins that a tenant allows, if cached; None if the store must be read."""
         until, origins = self._origins.get(tenant, (0.0, frozenset()))
         return origins if self._store is None or time.monotonic() < until else None
 
     async def ask_origins(self, tenant: Tenant) -> frozenset[str]:
-        """The same from the store; what was known before if that does not answer in time."""
+        """The same from the store, or the cached ones if it does not answer in time."""
         question = self._questions.ask(("origins", tenant), partial(self._read_origins, tenant), time.monotonic())
         if question is not None:
             await question.wait(PATIENCE_SECONDS, time.monotonic())
@@ -85,10 +85,10 @@ class Tenants:
         self._origins[tenant] = (time.monotonic() + SETTINGS_SECONDS, origins)
 
     def forget_origins(self, tenant: Tenant) -> None:
-        """They were changed here."""
+        """Drops the cached origins after a change."""
         self._origins.pop(tenant, None)
 
     def store(self, tenant: Tenant) -> Store:
-        """Where a tenant's flags are written."""
-        assert self._store is not None  # noqa: S101 - only evaluation is served without a store
+        """The store for a tenant's flags."""
+        assert self._store is not None  # noqa: S101 - without a store only evaluation is served
         return self._store if tenant == self.home else self._store.at(tenant)

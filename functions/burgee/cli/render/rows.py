@@ -124,7 +124,7 @@ def _renamed(effect: FlagEffect, rename: Rename) -> tuple[list[Row], str]:
         change = f"{rename.old} under a new name: everybody keeps what they have"
         rows = [Row(REST, 1, effect.flag, EFFECTS[everyone], "everyone", "", change, "", None)]
         return rows, f"{verdict}everybody keeps what they have"
-    return rows, verdict + ("its users are drawn anew" if rows else "")
+    return rows, verdict + ("its users are reassigned" if rows else "")
 
 
 def losses(flags: Sequence[FlagRows]) -> list[tuple[str, str]]:

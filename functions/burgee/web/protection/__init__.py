@@ -1,1 +1,1 @@
-"""What stands before a route: access, limits, CORS, bodies, idempotency."""
+"""Protects routes: access, limits, CORS, bodies, idempotency."""

@@ -1,4 +1,4 @@
-"""Who sent a request, and whether they may: every request passes here before anything answers it."""
+"""Authenticates and authorises every request before it is answered."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _CLIENT = frozenset({Need.EVALUATE})
 _SERVER = frozenset({Need.EVALUATE, Need.RULES})
-# By the values of `burgee.access.keys.Kind` and `Scope`, which a service without keys does not load.
+# Keyed by the values of `burgee.access.keys.Kind` and `Scope`, which a service without keys does not load.
 SCOPES: Mapping[str, frozenset[Need]] = {
     "read": frozenset({Need.READ, Need.EVALUATE, Need.RULES}),
     "propose": frozenset({Need.PROPOSE}),
@@ -35,13 +35,13 @@ OWNING = frozenset({"read", "write", "release"})
 """Who has these scopes also keeps keys and settings."""
 _CHALLENGE = (b"www-authenticate", b'Bearer realm="burgee"')
 UNKNOWN = Rate("unknown", 200, 400)
-"""How many keys that this process does not know are looked up, for all addresses together."""
-UNKNOWN_EACH = Rate("unknown of one address", 10, 50)
-"""The same for one address: an IPv4 address, or a /64 network of IPv6."""
+"""Rate of lookups of keys unknown to this process, for all addresses together."""
+UNKNOWN_EACH = Rate("unknown keys of one address", 10, 50)
+"""The same per address: an IPv4 address, or a /64 network of IPv6."""
 
 
 def key_caller(tenant: Tenant, key: Key) -> Caller:
-    """The caller that a working key stands for."""
+    """The caller of a valid key."""
     if key.kind == "client":
         return Caller(tenant, _CLIENT, key.name, key.id, client=True)
     if key.kind == "server":
@@ -58,7 +58,7 @@ def scoped(scopes: Iterable[str]) -> frozenset[Need]:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A token whose key memory does not have as of now, and the ring to look it up in."""
+    """A token whose key is not in memory, and the ring to look it up in."""
 
     ring: KeyRing
     name: Named
@@ -66,7 +66,7 @@ class Unknown:
 
 
 class Access:
-    """Finds the caller of a request: by its key, by what vouched for it already, or anybody if there is no ring."""
+    """Finds the caller of a request: by its key, by the gateway's authentication, or anyone if there is no ring."""
 
     def __init__(
         self,
@@ -80,13 +80,13 @@ class Access:
         self._ring = ring
         self._vouched = vouched
         self._address = address or peer
-        # A key that this process has never read costs a read, and most of those are guesses.
+        # A key that this process has never read costs a read, and most of those keys are guesses.
         self._each = Buckets(UNKNOWN_EACH, clock)
         self._all = Buckets(UNKNOWN, clock)
         self.nobody = Caller(home, EVERYTHING if ring is None and vouched is None else frozenset())
 
     def known(self, exchange: Exchange) -> Caller | Reply | Unknown:
-        """The caller, or the refusal of their key; Unknown if the store has to be asked."""
+        """The caller, or the refusal of their key; Unknown if the store must be read."""
         vouched = self._vouched(exchange.scope) if self._vouched is not None else None
         if vouched is not None or self._ring is None:
             return vouched or self.nobody
@@ -99,12 +99,12 @@ class Access:
         return _working(exchange.path, name, key)
 
     async def ask(self, exchange: Exchange, unknown: Unknown) -> Caller | Reply:
-        """The caller by what the store says of their key; keys never read before are bounded by sender."""
+        """The caller, after reading their key from the store; lookups of unknown keys are limited by sender."""
         ring, name = unknown.ring, unknown.name
         wait = None if ring.knows(name) else self._wait(exchange.scope)
         if wait is not None:
             headers = (b"retry-after", b"%d" % wait)
-            return refusal(exchange.path, 429, "too-many-requests", "too many keys that are not known here", headers)
+            return refusal(exchange.path, 429, "too-many-requests", "too many unknown keys", headers)
         try:
             key = await ring.ask(name, unknown.token)
         except StoreError:
@@ -113,7 +113,7 @@ class Access:
         return _working(exchange.path, name, key)
 
     def _wait(self, scope: AsgiScope) -> int | None:
-        """Seconds until one more unknown key may be looked up; None if this one may."""
+        """Seconds until another unknown key may be looked up; None if it may be now."""
         for buckets, holder in ((self._each, network(self._address(scope))), (self._all, "")):
             through, level = buckets.take(holder)
             if not through:
@@ -121,10 +121,10 @@ class Access:
         return None
 
     def refusal(self, exchange: Exchange, caller: Caller | Reply) -> Reply | None:
-        """Why a request is not let in; else its exchange says who sent it and whose flags answer."""
+        """The refusal of a request; None if accepted, with the caller and the flags set on its exchange."""
         if exchange.need is Need.NOTHING:
             if not isinstance(caller, Caller):
-                caller = self.nobody  # whether the service is up does not depend on a key
+                caller = self.nobody  # health needs no key
         elif not isinstance(caller, Caller):
             return caller
         elif exchange.need not in caller.may:
@@ -135,13 +135,13 @@ class Access:
 
 
 def peer(scope: AsgiScope) -> str:
-    """The address that the connection comes from, or that API Gateway saw."""
+    """The address of the connection, or the one that API Gateway saw."""
     client = scope.get("client")
     return str(client[0]) if client else ""
 
 
 def network(address: str) -> str:
-    """What one sender can choose freely among: an IPv4 address is one, of IPv6 a provider gives away a /64."""
+    """The addresses that one sender controls: an IPv4 address, or a /64 network of IPv6, as providers assign."""
     if ":" not in address:
         return address
     from ipaddress import IPv6Address
@@ -164,7 +164,7 @@ def shown(fields: Mapping[bytes, bytes]) -> str | None:
 
 def _working(path: str, name: Named | None, key: Key | None) -> Caller | Reply:
     if key is None or name is None:
-        return refusal(path, 401, "unauthorized", "the key is not known here", _CHALLENGE)
+        return refusal(path, 401, "unauthorized", "unknown key", _CHALLENGE)
     fault = key.fault(time.time())
     if fault is not None:
         return refusal(path, 401, "unauthorized", f"the key is {fault}", _CHALLENGE)
@@ -173,9 +173,11 @@ def _working(path: str, name: Named | None, key: Key | None) -> Caller | Reply:
 
 def _forbidden(path: str, caller: Caller, needed: Need) -> Reply:
     if caller.key is None and caller.name is None:
-        detail = "an API key is needed: `Authorization: Bearer KEY`, or `X-API-Key: KEY`"
+        detail = "API key required: `Authorization: Bearer KEY`, or `X-API-Key: KEY`"
         return refusal(path, 401, "unauthorized", detail, _CHALLENGE)
-    return refusal(path, 403, "forbidden", f"this key may not do that: it takes one that may {_WORDS[needed]}")
+    return refusal(
+        path, 403, "forbidden", f"this key lacks permission: the request needs a key that may {_WORDS[needed]}"
+    )
 
 
 _WORDS = {

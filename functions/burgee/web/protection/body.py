@@ -1,4 +1,4 @@
-"""Bounds the body of a request: its size, its time, and what all bodies hold together."""
+"""Bounds request bodies: the size and time of each, and their total size in memory."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ if TYPE_CHECKING:
     from burgee.web.replies import Reply
 
 MAX_BYTES = 128 * 1024
-"""An audit entry holds the flag before and after, and an item of DynamoDB 400 KB."""
+"""An audit entry holds the flag before and after, and a DynamoDB item at most 400 KB."""
 MAX_SECONDS = 10.0
 MAX_HELD = 32 * 1024 * 1024
-"""Bytes of all bodies together that have begun and not arrived whole."""
+"""Total bytes of all incomplete bodies."""
 MAX_HELD_EACH = MAX_HELD // 4
-"""The same of one caller's bodies, so that no key keeps the others' out."""
+"""The same per caller, so that one key cannot block the others."""
 _CLOSE = (b"connection", b"close")
 
 
-class TooLarge(Exception):  # noqa: N818 - says what the body is, as the next two do
-    """More bytes than its reader takes."""
+class TooLarge(Exception):  # noqa: N818 - named after the fault, as the next two
+    """The body exceeds the route's limit."""
 
 
 class TooSlow(Exception):  # noqa: N818 - as above
-    """Not whole in time."""
+    """The body did not arrive in time."""
 
 
 class Overloaded(Exception):  # noqa: N818 - as above
-    """Too many bytes of bodies that have begun are held already."""
+    """Too many bytes of incomplete bodies are in memory."""
 
 
 class Gone(Exception):  # noqa: N818 - as above
-    """The client hung up; nobody reads an answer."""
+    """The client closed the connection; no answer is needed."""
 
 
 class Bodies:
-    """Reads bodies whole, and bounds what those hold together that have begun and not ended."""
+    """Reads whole bodies, and bounds the memory of incomplete ones."""
 
     def __init__(self, seconds: float = MAX_SECONDS, limit: int = MAX_HELD, limit_each: int = MAX_HELD_EACH) -> None:
         self.seconds = seconds
@@ -51,10 +51,10 @@ class Bodies:
         self._held: dict[str, int] = {}
 
     async def read(self, receive: Receive, limit: int, holder: str = "", announced: int = 0) -> bytes:
-        """A body of at most so many bytes, held for a caller; TooLarge, TooSlow, Overloaded or Gone.
+        """A body of at most `limit` bytes, counted for a caller. Raises TooLarge, TooSlow, Overloaded or Gone.
 
-        A body that has arrived whole sets no timer, which would cost more than to evaluate a flag. One that has not
-        is refused at once if what it announced has no room.
+        A body that has already arrived sets no timer, which would cost more than evaluating a flag. Any other is
+        refused at once if its announced size does not fit.
         """
         reading = self._read(receive, limit, holder, announced)
         try:
@@ -103,23 +103,23 @@ def _part(message: Message) -> tuple[bytes, bool]:
 
 @coroutine
 def _rest(first: Any, begun: Coroutine[Any, None, bytes]) -> Generator[Any, None, bytes]:
-    """Waits for what a coroutine that has begun waits for, then continues it."""
+    """Waits for what a started coroutine is waiting for, then continues it."""
     yield first
     body: bytes = yield from begun
     return body
 
 
 def too_large(path: str, limit: int) -> Reply:
-    """The answer to a body of more bytes; the connection is of no more use."""
+    """The answer to a body that is too large; the connection is closed."""
     return refusal(path, 413, "too-large", f"the body has more than {limit:,} bytes", _CLOSE)
 
 
 def too_slow(path: str) -> Reply:
-    """The answer to a client that does not send what it announced."""
+    """The answer to a client that does not send its announced body."""
     return refusal(path, 408, "too-slow", "the body did not arrive in time", _CLOSE)
 
 
 def overloaded(path: str) -> Reply:
-    """The answer while too many bodies wait for their end."""
-    detail = "too many requests are waiting for the rest of their bodies; send it again"
+    """The answer while too many bodies are incomplete."""
+    detail = "too many requests with incomplete bodies; send it again"
     return refusal(path, 503, "overloaded", detail, (b"retry-after", b"1"), _CLOSE)

@@ -1,9 +1,9 @@
-"""Which web pages may evaluate: none, unless the project's settings name their origin. Management is for no page.
+"""Which web pages may evaluate: none, unless the project's settings name their origin. No page may manage flags.
 
-A preflight carries no key, so it cannot know whose settings apply. On a service with keys it lets every page ask: a
-browser adds no key by itself, and a page reads the answer only if the settings of its key's tenant name it. On the
-open service the home tenant's settings decide both, and a request of any other page is refused: browsers send some
-requests without a preflight, and such a request needs no answer to do harm.
+A preflight has no key, so it is unknown whose settings apply. On a service with keys, the preflight allows every
+page: a browser adds no key by itself, and a page can read the answer only if the settings of its key's tenant allow
+it. On an open service the home tenant's settings decide both, and requests of other pages are refused: browsers send
+some requests without a preflight, and these can do harm even if the answer is not read.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _EXPOSED = b"Burgee-Release, ETag, RateLimit, RateLimit-Policy, Retry-After, X-R
 
 
 class Cors:
-    """Says to browsers which pages may read an answer, and refuses pages that may not send a request."""
+    """Adds CORS headers to answers, and refuses requests of pages that are not allowed."""
 
     def __init__(self, tenants: Tenants, origins: frozenset[str], *, keyed: bool = False) -> None:
         self.tenants = tenants
@@ -43,12 +43,12 @@ class Cors:
         self.keyed = keyed
 
     def page(self, exchange: Exchange) -> bytes | None:
-        """The origin of the page that sent a request, on routes that pages may use."""
+        """The origin of the page that sent a request, on routes open to pages."""
         origin = exchange.fields.get(b"origin")
         return None if origin is None or exchange.need not in {Need.EVALUATE, Need.NOTHING} else origin
 
     async def preflight(self, exchange: Exchange, origin: bytes) -> Reply | None:
-        """The answer to a browser that asks whether the page may send a request."""
+        """The answer to a preflight request."""
         if exchange.scope["method"] != "OPTIONS" or b"access-control-request-method" not in exchange.fields:
             return None
         if not self.keyed and not await self._allows(self.tenants.home, origin):
@@ -56,9 +56,9 @@ class Cors:
         return Reply(204, b"", [*_PREFLIGHT, (b"access-control-allow-origin", origin)])
 
     async def refusal(self, exchange: Exchange) -> Reply | None:
-        """The refusal of a request that a page of another site sent, if it may not send it.
+        """The refusal of a request from another site's page, if it is not allowed.
 
-        Where keys are needed a page may ask for evaluations: without a key it gets none.
+        If keys are required, any page may request evaluations: without a key it gets none.
         """
         if not foreign(exchange.fields) or exchange.need is Need.NOTHING:
             return None
@@ -66,11 +66,11 @@ class Cors:
             origin = exchange.fields.get(b"origin")
             if self.keyed or (origin is not None and await self._allows(self.tenants.home, origin)):
                 return None
-        detail = "a web page of another site sent this, and may not; the settings name those that may evaluate"
+        detail = "requests from this web page are not allowed; the settings list the origins that may evaluate"
         return refusal(exchange.path, 403, "foreign-origin", detail)
 
     async def headers(self, exchange: Exchange, origin: bytes) -> tuple[Header, ...]:
-        """What lets the page read the answer, if its caller's project allows that."""
+        """The headers that let the page read the answer, if its caller's project allows it."""
         if not await self._allows(exchange.tenant or self.tenants.home, origin):
             return (_VARY,)
         return _VARY, (b"access-control-allow-origin", origin), (b"access-control-expose-headers", _EXPOSED)
@@ -86,9 +86,9 @@ class Cors:
 
 
 def foreign(fields: Mapping[bytes, bytes]) -> bool:
-    """Whether a browser says that a page of another origin sent a request: by `Sec-Fetch-Site`, else by `Origin`.
+    """Whether a page of another origin sent a request: by `Sec-Fetch-Site`, else by `Origin`.
 
-    No script can set either. Browsers that send no `Sec-Fetch-Site` send `Origin` with all that is not GET or HEAD.
+    Scripts cannot set either. Browsers without `Sec-Fetch-Site` send `Origin` with all methods but GET and HEAD.
     """
     site = fields.get(b"sec-fetch-site")
     if site is not None:

@@ -1,7 +1,7 @@
-"""`Idempotency-Key`: the same write sent again is answered as the first time, for a day, and done once.
+"""`Idempotency-Key`: a repeated write is executed once and gets the first answer again, for a day.
 
-A request is noted before it is done, and its answer is written in the transaction of its change: whenever a process
-dies, either both are there or neither.
+A request is recorded before it is executed, and its answer is written in the transaction of its change: if a process
+dies, either both exist or neither.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Response(Protocol):
-    """A response whose body is whole: Starlette's, or ours."""
+    """A response with a complete body: Starlette's, or ours."""
 
     @property
     def status_code(self) -> int:
@@ -43,7 +43,7 @@ class Response(Protocol):
 
 
 REMEMBERED = "burgee.remembered"
-"""The key in an ASGI scope of what writes the answer with its change."""
+"""The key in an ASGI scope of the record that stores the answer with its change."""
 KEPT_SECONDS = 86_400
 RUNNING_SECONDS = 60
 MAX_KEPT = 256 * 1024
@@ -51,13 +51,13 @@ _HEADERS = (b"content-type", b"etag")
 
 
 def key_of(exchange: Exchange) -> bytes | None:
-    """The key of a write, if it carries one."""
+    """The Idempotency-Key of a write, if it has one."""
     key = exchange.fields.get(b"idempotency-key")
     return key if key and len(key) <= 255 else None
 
 
 async def once(exchange: Exchange, key: bytes, body: bytes, app: ASGIApp) -> Reply:
-    """The answer of an application to a write, or what it answered to the same write before."""
+    """The application's answer to a write, or its earlier answer to the same write."""
     store = exchange.tenants.store(exchange.caller.tenant)
     request = Remembered(store, _id(exchange, key), _fingerprint(exchange.scope, body))
     try:
@@ -72,7 +72,7 @@ async def once(exchange: Exchange, key: bytes, body: bytes, app: ASGIApp) -> Rep
 
 
 async def _run(scope: Scope, body: bytes, app: ASGIApp) -> Reply:
-    """The application's answer, whole."""
+    """The application's complete answer."""
     start: Message = {}
     parts: list[bytes] = []
 
@@ -100,12 +100,12 @@ class Remembered:
         self._offered: Put | None = None
 
     def begin(self) -> Reply | None:
-        """None if the request is to be done now; else what to answer instead."""
+        """None if the request should be executed now; else the answer."""
         found = self._store.find(Shelf.REQUESTS, self._id)
         now = time.time()
         if found is not None and found["at"] > now - KEPT_SECONDS:
             if found["fingerprint"] != self._fingerprint:
-                return problem(422, "idempotency-mismatch", "this Idempotency-Key came with another request before")
+                return problem(422, "idempotency-mismatch", "this Idempotency-Key was used with a different request")
             if "status" in found:
                 return _replayed(found)
             if found["at"] > now - RUNNING_SECONDS:
@@ -118,14 +118,14 @@ class Remembered:
         return None
 
     def record(self, answer: Response) -> Put:
-        """What to write with the change that is answered; writing fails if another try has taken over."""
+        """The record to write with the change; writing fails if another attempt has taken over."""
         self._offered = self._put(answer)
         return self._offered
 
     def end(self, answer: Response) -> None:
-        """Keeps an answer that was not written with a change.
+        """Stores an answer that was not written with a change.
 
-        If one was after all, the record is no longer the one that `begin` wrote, and nothing is overwritten.
+        If it was written after all, the record differs from the one that `begin` wrote, and is not overwritten.
         """
         put = self._put(answer)
         if put == self._offered:
@@ -136,7 +136,7 @@ class Remembered:
             return
 
     def _put(self, answer: Response) -> Put:
-        """An answer that may be another when tried again is not kept, nor one with a secret in it."""
+        """An answer that a retry could change is not kept, nor one with a secret."""
         body, fields = bytes(answer.body), dict(answer.raw_headers)
         headers = {str(name, "latin-1"): str(fields[name], "latin-1") for name in _HEADERS if name in fields}
         kept = {**self._running, "status": answer.status_code, "headers": headers, "body": b64encode(body).decode()}
@@ -147,17 +147,19 @@ class Remembered:
         return Put(Shelf.REQUESTS, self._id, kept, self._running, until=self._running["at"] + KEPT_SECONDS)
 
 
-_ONCE = b64encode(problem(409, "already-done", "this was done; its answer was given once").body).decode()
+_ONCE = b64encode(
+    problem(409, "already-done", "this request was executed; its answer is given only once").body
+).decode()
 
 
 def written_with(scope: Scope, answer: Response) -> list[Put]:
-    """What is to be written with the change that is answered: nothing if no key came with the request."""
+    """The records to write with the change: none if the request has no Idempotency-Key."""
     remembered: Remembered | None = scope.get(REMEMBERED)
     return [] if remembered is None else [remembered.record(answer)]
 
 
 def _running() -> Reply:
-    detail = "a request with this Idempotency-Key is being done; ask again in a moment"
+    detail = "a request with this Idempotency-Key is in progress; try again in a moment"
     return problem(409, "in-progress", detail, (b"retry-after", b"1"))
 
 

@@ -1,4 +1,4 @@
-"""What a JSON body may hold that no parser should be given."""
+"""Finds contents of a JSON body that are unsafe to parse."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from burgee.numeric import misfit, parse_json
 
 MAX_DEPTH = 40
 _OPENING, _CLOSING = b"[{", b"]}"
-# A string matches from its first quote whether it ends or not, and gives nothing back, so no byte is read twice.
+# A string matches from its first quote even if it does not end, without backtracking, so no byte is read twice.
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 
 def json_fault(body: bytes) -> str | None:
-    """Why no JSON parser should be given this body; None also for what is no JSON, which its reader says."""
+    """Why this body is unsafe to parse; None also for invalid JSON, which its parser reports."""
     depth = 0
     for token in _TOKEN.finditer(body):
         first = body[token.start()]
@@ -25,16 +25,16 @@ def json_fault(body: bytes) -> str | None:
         elif first in _CLOSING:
             depth -= 1
     if body and json.detect_encoding(body) != "utf-8":
-        return "the body is not in UTF-8"  # its brackets would not be where these bytes have them
+        return "the body is not in UTF-8"  # brackets could be at other bytes
     try:
         value = parse_json(body)
     except (json.JSONDecodeError, UnicodeDecodeError):
         return None
     wrong = misfit(value)
     if wrong is not None:
-        return f"the body holds a number that is out of range at {'/'.join(['', *map(str, wrong)])!r:.80}"
+        return f"the body has a number that is out of range at {'/'.join(['', *map(str, wrong)])!r:.80}"
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        return "the body holds half of a surrogate pair, which is no character"
+        return "the body has half of a surrogate pair, which is not a character"
     return None

@@ -1,7 +1,7 @@
-"""How many requests each key may send: a token bucket per key, in this process.
+"""Rate limits per key: a token bucket for each, in this process.
 
-It sheds load and keeps one key from crowding out the others. Several processes have a bucket each, so API Gateway
-bounds the whole service.
+They shed load and keep one key from crowding out the others. Each process has its own buckets; API Gateway bounds the
+whole service.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ DEFAULT = Limits()
 
 
 class Limiter:
-    """Counts requests by key, and says on every answer what is left."""
+    """Counts requests by key, and reports the remaining quota on every answer."""
 
     def __init__(self, limits: Limits) -> None:
         self.evaluate = _Policy(limits.evaluate)
         self.manage = _Policy(limits.manage)
 
     def refusal(self, exchange: Exchange) -> Reply | None:
-        """The refusal of a request that is one too many."""
+        """The refusal of a request over the limit."""
         needed = exchange.need
         holder = exchange.caller.key or exchange.caller.name
         if holder is None or needed is Need.NOTHING:
@@ -52,12 +52,12 @@ class Limiter:
         if through:
             return None
         wait = policy.buckets.wait(level)
-        detail = f"this key sent more than {policy.rate.per_second:g} requests a second; come back in {wait} s"
+        detail = f"this key sent more than {policy.rate.per_second:g} requests a second; try again in {wait} s"
         return refusal(exchange.path, 429, "too-many-requests", detail, (b"retry-after", b"%d" % wait))
 
 
 class _Policy:
-    """One rate for every key, in the header fields of the IETF's draft: the policy, and what is left of it."""
+    """One rate for every key, with the header fields of the IETF draft: the policy, and the remaining quota."""
 
     def __init__(self, rate: Rate) -> None:
         self.rate = rate

@@ -16,7 +16,7 @@ LIMIT = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """So many requests a second in the long run, and `burst` at once."""
+    """`per_second` requests a second in the long run, and `burst` at once."""
 
     name: str
     per_second: float
@@ -24,7 +24,7 @@ class Rate:
 
 
 class Buckets:
-    """A bucket per holder. The least recently used is forgotten first; it is full again by then."""
+    """A bucket per holder. The least recently used is evicted first; it is full again by then."""
 
     def __init__(self, rate: Rate, clock: Callable[[], float] = time.monotonic) -> None:
         self.rate = rate
@@ -32,7 +32,7 @@ class Buckets:
         self._levels: dict[str, tuple[float, float]] = {}
 
     def take(self, holder: str) -> tuple[bool, float]:
-        """Whether one more request is let through, and how many are left."""
+        """Whether another request is allowed, and how many are left."""
         rate, now = self.rate, self._clock()
         level, at = self._levels.pop(holder, (float(rate.burst), now))
         level = min(rate.burst, level + (now - at) * rate.per_second)
@@ -44,5 +44,5 @@ class Buckets:
         return through, level
 
     def wait(self, level: float) -> int:
-        """Whole seconds until one more request may come."""
+        """Whole seconds until another request is allowed."""
         return max(ceil((1 - level) / self.rate.per_second), 1)

@@ -1,4 +1,4 @@
-"""`POST /v1/events`: exposures and tracked events from clients, each judged alone."""
+"""`POST /v1/events`: exposures and tracked events from clients, each accepted or rejected on its own."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 
 async def events(exchange: Exchange) -> Reply:
-    """Keeps what is acceptable, and says what is wrong with the rest."""
+    """Stores acceptable records, and reports the faults of the others."""
     from burgee.events.records import MAX_BYTES, MAX_RECORDS, refusals
 
     recorder = exchange.recorder
     if recorder is None:
         return problem(404, "not-found", "Not Found")
     if not exchange.belongs_to(recorder.scope.project, recorder.scope.environment):
-        return problem(404, "not-found", "no events are kept here for the project of this key")
+        return problem(404, "not-found", "events of this key's project are not stored here")
     if exchange.announced > MAX_BYTES:
         return too_large(exchange.path, MAX_BYTES)
     try:
@@ -52,16 +52,16 @@ async def events(exchange: Exchange) -> Reply:
         await asyncio.to_thread(recorder.sink.write, [*accepted, *refused])
     except SinkUnavailable:
         if accepted:
-            return problem(503, "sink-unavailable", "the events cannot be kept now; send them again")
+            return problem(503, "sink-unavailable", "the events cannot be stored now; send them again")
     return json_reply(json.dumps({"accepted": len(accepted), "rejected": rejected}).encode())
 
 
 def judge(
     raw: list[Any], scope: Scope, now: float, known: Callable[[str], bool]
 ) -> tuple[list[Record], list[dict[str, Any]]]:
-    """The records that can be kept, and what is wrong with each of the others.
+    """The acceptable records, and the fault of each of the others.
 
-    Storage is partitioned by flag, so a client must not make flags up: `known` says which the caller may see.
+    Storage is partitioned by flag, so clients must not invent flags: `known` tests which the caller may see.
     """
     from burgee.events.records import Unacceptable, accept
 
@@ -105,13 +105,13 @@ def _document() -> dict[str, Any]:
         "408": "The body did not arrive in time",
         "413": "Over 1 MB",
         "422": "Not 1 to 500 records",
-        "503": "Not kept; send them again",
+        "503": "Not stored; send them again",
     }
     return {
         "summary": "Record exposures and tracked events",
         "tags": ["experiments"],
         "requestBody": {"required": True, "content": {"application/json": {"schema": SCHEMA}}},
-        "responses": {**answered("What was kept, and what is wrong with the rest", schema), **problems(errors)},
+        "responses": {**answered("The number stored, and the faults of the others", schema), **problems(errors)},
     }
 
 

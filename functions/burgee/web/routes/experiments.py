@@ -1,4 +1,4 @@
-"""`GET /experiments[/{flag}]`: reports on experiments, by the analysis of this machine."""
+"""`GET /experiments[/{flag}]`: reports on experiments, computed on this machine."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ class Reports(Protocol):
     environment: str
 
     def every(self) -> list[dict[str, Any]]:
-        """How each stands, in short."""
+        """A summary of each."""
         ...
 
     def one(self, flag: str) -> dict[str, Any] | None:
-        """The whole report of one, None if there is no such experiment."""
+        """The full report of one; None if there is no such experiment."""
         ...
 
 
 def report_routes(reports: Reports) -> list[Route]:
-    """The routes over some reports, which take seconds and so are made in a thread."""
+    """The routes over reports, which take seconds and are therefore computed in a thread."""
 
     async def every(exchange: Exchange) -> Reply:
         mine = exchange.belongs_to(reports.project, reports.environment)
@@ -53,11 +53,11 @@ def report_routes(reports: Reports) -> list[Route]:
 
 
 def _document_all() -> dict[str, Any]:
-    errors = {"422": "No report can be made"}
-    return read("How each experiment stands", {"type": "object"}, (), errors, "experiments")
+    errors = {"422": "Reports are not available"}
+    return read("A summary of each experiment", {"type": "object"}, (), errors, "experiments")
 
 
 def _document_one() -> dict[str, Any]:
     flag = {"name": "flag", "in": "path", "required": True, "schema": {"type": "string"}}
-    errors = {"404": "No such experiment", "422": "No report can be made"}
-    return read("What an experiment has shown", {"type": "object"}, [flag], errors, "experiments")
+    errors = {"404": "No such experiment", "422": "Reports are not available"}
+    return read("The report of an experiment", {"type": "object"}, [flag], errors, "experiments")

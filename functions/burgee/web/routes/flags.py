@@ -1,4 +1,4 @@
-"""`/flags`: each write becomes an override over the release, with its author and its reason."""
+"""`/flags`: each write becomes an override of the release, with its author and reason."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 
 
 class Written(Served):
-    """What any body may say beside the flag's own keys; it takes precedence over the headers of the same meaning.
+    """Keys of a body besides the flag's own; they take precedence over the equivalent headers.
 
-    Its own keys may be null, which a change removes and a new flag does not have; keys inside them may not.
+    The flag's keys may be null, which removes them in a change and omits them in a new flag; nested keys may not.
     """
 
     NULLS = ALL
@@ -75,9 +75,9 @@ def create_flag(
     flags: CallerFlags,
     write: Write,
     body: NewFlag,
-    reuse: Annotated[bool, Query(description="Take a name again that Git has given up.")] = False,
+    reuse: Annotated[bool, Query(description="Allow the name of a flag that was removed from Git.")] = False,
 ) -> Response:
-    """Make a flag that Git does not know yet."""
+    """Create a flag that is not in Git yet."""
     act, wanted = write.act("flag.create", body.author, body.reason, body.expires_in), _sent(body)
 
     def new(state: State, snapshot: Snapshot) -> Change:
@@ -94,12 +94,12 @@ def list_flags(  # noqa: PLR0913, PLR0917 - a list's parameters are its filters
     flags: CallerFlags,
     limit: Annotated[int | None, Query(ge=1, le=1000)] = None,
     cursor: Annotated[str, Query(max_length=255, description="Names after this one.")] = "",
-    tag: Annotated[str | None, Query(max_length=255, description="Those that carry it.")] = None,
+    tag: Annotated[str | None, Query(max_length=255, description="Only flags with this tag.")] = None,
     owner: Annotated[str | None, Query(max_length=255)] = None,
     status: Annotated[Literal["on", "off", "true", "false"] | None, Query()] = None,
     q: Annotated[str | None, Query(max_length=255, description="A string in the name or the description.")] = None,
 ) -> Response:
-    """Flags by name, all or a page of those that fit; the next page is in `Link`."""
+    """Flags by name, all or a page of those that match; the next page is in `Link`."""
     state, snapshot, released = flags.read()
     now = time.time()
     names = sorted(name for name in {**snapshot["flags"], **state.overrides} if name > cursor)
@@ -120,13 +120,13 @@ def list_flags(  # noqa: PLR0913, PLR0917 - a list's parameters are its filters
 
 @router.get("/flags/{flag_name}", responses=MISSING | UNCHANGED, **needs(Need.READ))
 def get_flag(request: Request, flags: CallerFlags, flag_name: str) -> Response:
-    """One flag as it is served."""
+    """One flag as served."""
     return answer(request, flags.one(flag_name))
 
 
 @router.put("/flags/{flag_name}", responses=MISSING | EXISTS | STALE, **needs(Need.WRITE))
 def update_flag(flags: CallerFlags, write: Write, flag_name: str, body: FlagChange) -> Response:
-    """Change the keys sent, and only those."""
+    """Change only the keys in the body."""
     act, sent = write.act("flag.update", body.author, body.reason, body.expires_in), _sent(body)
 
     def change(state: State, snapshot: Snapshot) -> Change:
@@ -139,7 +139,7 @@ def update_flag(flags: CallerFlags, write: Write, flag_name: str, body: FlagChan
 
 @router.delete("/flags/{flag_name}", status_code=204, responses=MISSING | DRY_RUN | STALE, **needs(Need.WRITE))
 def delete_flag(flags: CallerFlags, write: Write, flag_name: str) -> Response:
-    """Serve a flag as absent; one that Git never had is gone."""
+    """Serve a flag as absent; a flag that was never in Git is deleted."""
     act = write.act("flag.delete")
 
     def absent(state: State, snapshot: Snapshot) -> Change:
@@ -153,7 +153,7 @@ def delete_flag(flags: CallerFlags, write: Write, flag_name: str) -> Response:
 def kill_flag(
     flags: CallerFlags, write: Write, flag_name: str, body: Annotated[Kill, Body(default_factory=Kill)]
 ) -> Response:
-    """Switch a flag off, now, whatever its schedule says."""
+    """Switch a flag off now, whatever its schedule."""
     act = write.act("flag.kill", body.author, body.reason, body.expires_in)
 
     def kill(state: State, snapshot: Snapshot) -> Change:
@@ -166,7 +166,7 @@ def kill_flag(
 def unkill_flag(
     flags: CallerFlags, write: Write, flag_name: str, body: Annotated[Reasoned, Body(default_factory=Reasoned)]
 ) -> Response:
-    """Let a killed flag go on as it was."""
+    """Restore a killed flag."""
     act = write.act("flag.unkill", body.author, body.reason)
 
     def revive(state: State, snapshot: Snapshot) -> Change:
@@ -198,6 +198,6 @@ def _filter(tag: str | None, owner: str | None, status: bool | None, text: str |
 
 
 def _sent(body: Written) -> dict[str, Any]:
-    """The flag's keys that a body carries, `None` where it says null."""
+    """The flag's keys in a body; `None` for null."""
     beside = {"flag_name", "author", "reason", "expires_in"}
     return body.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude=beside)

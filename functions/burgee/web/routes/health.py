@@ -1,4 +1,4 @@
-"""`GET /health`: whether the service is up, and for callers with a key what it serves."""
+"""`GET /health`: whether the service is up and, for callers with a key, what it serves."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 async def health(exchange: Exchange) -> Reply:
-    """The release, its age and its source; without a key the version of this program alone."""
+    """The release, its age and source; without a key only the program's version."""
     body: dict[str, Any] = {"status": "healthy", "timestamp": format_time(time.time()), "version": __version__}
     if exchange.caller.may:
         release = exchange.flags(NOBODY, time.time()).release
@@ -36,7 +36,7 @@ async def health(exchange: Exchange) -> Reply:
 
 def _document() -> dict[str, Any]:
     schema = {"type": "object", "required": ["status", "timestamp", "version"]}
-    return read("Whether it is up, and on which release", schema)
+    return read("Whether the service is up, and its release", schema)
 
 
 ROUTES = [Route("GET", "/health", Need.NOTHING, "health", health, _document)]

@@ -1,4 +1,4 @@
-"""`/keys` and `/settings`, for an admin key with all scopes: those of its own tenant, and no other."""
+"""`/keys` and `/settings`, for an admin key with all scopes; only those of its own tenant."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ KeyId = Annotated[str, Path(pattern=r"^[0-9a-f]{16}$")]
 
 
 class NewKey(Reasoned):
-    """A key to make."""
+    """A key to create."""
 
     kind: Kind = Field(description="client, server or admin.")
-    name: str = Field(min_length=1, max_length=100, description="Whose it is; the audit log names it.")
+    name: str = Field(min_length=1, max_length=100, description="The key's owner or purpose, shown in the audit log.")
     scopes: list[Scope] = Field(default_factory=list, max_length=len(Scope), description="What an admin key may do.")
     expires_in: Expiry = None
 
 
 class Rotation(Reasoned):
-    """How long the old key goes on working."""
+    """How long the old key stays valid."""
 
     overlap: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}[smhd]$")] = "1d"
 
@@ -58,13 +58,13 @@ class NewSettings(Reasoned):
 
 @router.get("/keys", responses=UNCHANGED, **needs(Need.KEYS))
 def list_keys(request: Request, flags: CallerFlags) -> Response:
-    """The keys there are, without their secrets."""
+    """All keys, without their secrets."""
     return answer(request, {"keys": [_record(key, used) for key, used in listed(flags.store)]})
 
 
 @router.post("/keys", status_code=201, **needs(Need.KEYS))
 def create_key(request: Request, flags: CallerFlags, write: Write, body: NewKey) -> Response:
-    """Make a key; its token is in this answer alone."""
+    """Create a key; its token is only in this answer."""
     act = _once(write, write.act("key.create", body.author, body.reason, body.expires_in))
     return _made(request, create(flags.store, body.kind, body.name, act, tuple(body.scopes)))
 
@@ -77,7 +77,7 @@ def rotate_key(
     key_id: KeyId,
     body: Annotated[Rotation, Body(default_factory=Rotation)],
 ) -> Response:
-    """Make a key in place of this one, which works on for the overlap."""
+    """Replace a key; the old one stays valid for the overlap."""
     act = _once(write, write.act("key.rotate", body.author, body.reason))
     try:
         overlap = parse_duration(body.overlap)
@@ -88,7 +88,7 @@ def rotate_key(
 
 @router.delete("/keys/{key_id}", status_code=204, responses=MISSING, **needs(Need.KEYS))
 def revoke_key(flags: CallerFlags, write: Write, key_id: KeyId) -> Response:
-    """Stop a key, everywhere within a minute."""
+    """Revoke a key, everywhere within a minute."""
     response = Response(status_code=204)
     revoke(flags.store, key_id, _with(write, write.act("key.revoke"), response))
     return response
@@ -111,14 +111,16 @@ def put_settings(request: Request, flags: CallerFlags, write: Write, body: NewSe
 
 
 def _with(write: WriteRequest, act: AuditContext, response: Response) -> AuditContext:
-    """The act that a response answers; Refused for a dry run."""
+    """The act of a request. Raises Refused for a dry run."""
     if write.dry_run:
-        raise Refused("invalid-request", "dry_run: no flag's answer changes here; there is nothing to compute")
+        raise Refused(
+            "invalid-request", "dry_run: this request changes no flag's answer; there is nothing to compute"
+        )
     return act._replace(puts=write.puts(response))
 
 
 def _once(write: WriteRequest, act: AuditContext) -> AuditContext:
-    """An act whose answer has a token, which is kept nowhere."""
+    """An act whose answer has a token, which is not stored."""
     return _with(write, act, Response(status_code=201, headers=_UNCACHED))
 
 

@@ -1,7 +1,7 @@
 """The OpenFeature Remote Evaluation Protocol 0.3, which every OpenFeature SDK speaks.
 
-Stricter than the protocol's schema where stock clients are: every answer has a variant and a standard reason, every
-error has details, and one broken flag spoils no bulk answer.
+As strict as the standard clients where the protocol's schema is not: every answer has a variant and a standard
+reason, every error has details, and a broken flag does not fail a bulk answer.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ MAX_DEPTH = 4
 MAX_ATTRIBUTES = 200
 
 _parse = json.JSONDecoder(parse_int=whole_number).raw_decode
-"""`parse_json` of a string without space around it, in half of the time."""
+"""`parse_json` of a string without surrounding whitespace, in half the time."""
 _STATUS = {ErrorCode.FLAG_NOT_FOUND: 404, ErrorCode.GENERAL: 500}
 
 
-class Unusable(Exception):  # noqa: N818 - says what the request is
+class Unusable(Exception):  # noqa: N818 - named after the fault
     """A request that cannot be evaluated, with OFREP's error code."""
 
     def __init__(self, code: ErrorCode, details: str) -> None:
@@ -47,7 +47,7 @@ class Unusable(Exception):  # noqa: N818 - says what the request is
 
 
 async def one(exchange: Exchange) -> Reply:
-    """What a context gets of one flag."""
+    """Evaluates one flag."""
     (key,) = exchange.arguments
     try:
         context = _context(await exchange.body(MAX_BYTES))
@@ -69,9 +69,9 @@ async def one(exchange: Exchange) -> Reply:
 
 
 async def bulk(exchange: Exchange) -> Reply:
-    """What a context gets of every flag.
+    """Evaluates every flag.
 
-    The ETag is over the whole answer: release, overrides, context and time all change it when they change that.
+    The ETag covers the whole answer: release, overrides, context and time change it only if they change the answer.
     """
     try:
         context = _context(await exchange.body(MAX_BYTES))
@@ -89,7 +89,7 @@ async def bulk(exchange: Exchange) -> Reply:
 
 
 def _reply(ruleset: Ruleset | ClientView, key: str, answer: Evaluation) -> Reply:
-    """The reply for an answer, kept with the ruleset unless it is an error, which any string may ask for."""
+    """The reply for an answer, cached with the ruleset unless it is an error, which any requested name can cause."""
     place = "ofrep", key, id(answer)
     kept = ruleset.written.get(place)
     if kept is not None:
@@ -105,7 +105,7 @@ def _fields(key: str, answer: Evaluation) -> dict[str, Any]:
     if answer.error_code is not None:
         return {"key": key, "errorCode": answer.error_code, "errorDetails": answer.error_message or answer.error_code}
     fields: dict[str, Any] = {"key": key, "reason": answer.reason, "variant": answer.variant or ""}
-    # No value means the caller's own default; a null would be a value of the wrong type to every client.
+    # No value means the caller's own default; clients would treat null as a value of the wrong type.
     if answer.value is not None:
         fields["value"] = answer.value
     fields["metadata"] = dict(answer.metadata)
@@ -113,7 +113,7 @@ def _fields(key: str, answer: Evaluation) -> dict[str, Any]:
 
 
 def _bucket(ruleset: Ruleset | ClientView, key: str, context: Mapping[str, Any], now: float) -> dict[str, Any]:
-    """The hash that decided, as metadata, whose values are scalars."""
+    """The deciding hash as metadata, whose values are scalars."""
     steps = [step for step in ruleset.explain(key, context, now)["steps"] if "bucket" in step]
     return {name: steps[-1][name] for name in ("bucket", "below", "hashed")} if steps else {}
 
@@ -148,11 +148,11 @@ def _context(data: bytes) -> dict[str, Any]:
 
 _TEXT = frozenset({str, type(None)})
 _PLAIN = frozenset({str, int, bool, type(None)})
-"""What nearly all contexts are made of, and what needs no look inside."""
+"""The types in nearly all contexts, which need no further checks."""
 
 
 def _check(context: dict[str, Any]) -> None:
-    """Bounds what conditions may have to read: all attributes together, depth, and numbers to finite ones."""
+    """Bounds the work of conditions: the total of attributes, the depth, and only finite numbers."""
     for value in context.values():
         if value.__class__ not in _PLAIN:
             break
@@ -199,7 +199,7 @@ _FAILURE = {
         "errorDetails": {"type": "string"},
     },
 }
-_LATE = {"408": "The body did not arrive in time", "503": "Too many bodies wait for their end"}
+_LATE = {"408": "The body did not arrive in time", "503": "Too many incomplete bodies"}
 
 
 def _answer_schema() -> dict[str, Any]:
@@ -234,7 +234,7 @@ def _operation(summary: str, schema: dict[str, Any], statuses: dict[str, str], p
 
 def _document_one() -> dict[str, Any]:
     statuses = {"400": "No context, or no answer", "404": "No such flag"}
-    return _operation("What a context gets of one flag", _answer_schema(), statuses, ["key"])
+    return _operation("Evaluate one flag", _answer_schema(), statuses, ["key"])
 
 
 def _document_all() -> dict[str, Any]:
@@ -246,7 +246,7 @@ def _document_all() -> dict[str, Any]:
             "metadata": METADATA,
         },
     }
-    operation = _operation("What a context gets of every flag", schema, {"400": "No context"}, [])
+    operation = _operation("Evaluate every flag", schema, {"400": "No context"}, [])
     operation["responses"]["304"] = {"description": "Not changed since `If-None-Match`"}
     return operation
 

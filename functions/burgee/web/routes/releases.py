@@ -1,4 +1,4 @@
-"""`/overrides`, `/releases` and `/audit`: what was decided, who decided it, and the way back."""
+"""`/overrides`, `/releases` and `/audit`: overrides, rollbacks and the audit log."""
 
 from __future__ import annotations
 
@@ -45,21 +45,21 @@ Time = Annotated[str | None, Query(max_length=40, description="In RFC 3339.")]
 
 
 class Activation(Reasoned):
-    """Why, and what becomes of overrides that the release contradicts."""
+    """The reason, and how to treat overrides that conflict with the release."""
 
-    overrides: Literal["refuse", "keep", "discard"] = Field("refuse", description="Those that Git contradicts.")
+    overrides: Literal["refuse", "keep", "discard"] = Field("refuse", description="Overrides that conflict with Git.")
 
 
 @router.get("/overrides", responses=UNCHANGED, **needs(Need.READ))
 def list_overrides(request: Request, flags: CallerFlags) -> Response:
-    """The overrides that operators laid over the release."""
+    """The operators' overrides of the release."""
     overrides = flags.store.state().overrides
     return answer(request, {"overrides": [asdict(override) for override in overrides.values()]})
 
 
 @router.delete("/overrides/{flag_name}", status_code=204, responses=MISSING | DRY_RUN | STALE, **needs(Need.WRITE))
 def clear_override(flags: CallerFlags, write: Write, flag_name: str) -> Response:
-    """Remove an override: the release decides again."""
+    """Remove an override, so that the release applies again."""
     act = write.act("override.clear")
     return flags.write(write, flag_name, lambda state, snapshot: lift(state, snapshot, flag_name, act), 204)
 
@@ -83,7 +83,7 @@ def activate_release(
     version: Annotated[int, Path(ge=1, le=2**53)],
     body: Annotated[Activation, Body(default_factory=Activation)],
 ) -> Response:
-    """Make an earlier release the live one, overrides by the rules of a deploy."""
+    """Make an earlier release live; overrides follow the rules of a deploy."""
     act, store = write.act("release.activate", body.author, body.reason), flags.store
     if write.dry_run:
         with alone():
@@ -111,13 +111,13 @@ def list_audit(  # noqa: PLR0913, PLR0917 - a list's parameters are its filters
     flag: Annotated[str | None, Query(max_length=255)] = None,
     actor: Annotated[str | None, Query(max_length=500)] = None,
     action: Annotated[
-        str | None, Query(max_length=64, description="Such as flag.kill, or flag for all of them.")
+        str | None, Query(max_length=64, description="Such as flag.kill, or flag for all actions on flags.")
     ] = None,
     release: Annotated[int | None, Query(ge=0, le=2**53)] = None,
     since: Time = None,
     until: Time = None,
 ) -> Response:
-    """Who changed what, newest first, entries before `cursor`."""
+    """The audit log, newest first, entries before `cursor`."""
     wanted = AuditFilter(flag, actor, action, release, _moment("since", since), _moment("until", until))
     found = search(flags.store, wanted, limit=limit, cursor=cursor)
     return answer(request, {"entries": [asdict(entry) for entry in found.entries], "cursor": found.cursor})
@@ -128,9 +128,9 @@ def _listed(store: Store, current: int, limit: int = PAGE, before: int | None = 
 
 
 def _unmoved(write: WriteRequest, releases: dict[str, Any]) -> None:
-    """Refuses where these are no longer the releases that the writer read."""
+    """Raises Refused if the releases have changed since the writer read them."""
     if write.if_match is not None and not matches(write.if_match, etag_of(releases)):
-        raise Refused("stale", "the releases are no longer what `If-Match` says; read them again")
+        raise Refused("stale", "the releases have changed since `If-Match`; read them again")
 
 
 def _effect(store: Store, version: int, state: State, current: Snapshot, now: float) -> dict[str, Any]:
@@ -144,7 +144,7 @@ def _effect(store: Store, version: int, state: State, current: Snapshot, now: fl
 
 
 def _warnings(snapshot: Snapshot) -> dict[str, Any]:
-    """What of a release would be refused today, where there is anything."""
+    """Faults of a release that would be refused today, if any."""
     faults = stored_faults(snapshot)
     return {"warnings": fault_errors(faults[:MAX_WARNINGS], ("flags",))} if faults else {}
 

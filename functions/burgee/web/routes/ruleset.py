@@ -1,6 +1,6 @@
-"""`GET /ruleset`: the rules themselves, for evaluators elsewhere; `burgee.serving.http_source` reads them.
+"""`GET /ruleset`: the rules, for evaluation in other processes; `burgee.serving.http_source` reads them.
 
-They name users and say every flag, so they are for servers, never for browsers.
+They contain user IDs and all flags, so they are for servers, never for browsers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _CACHE = (b"cache-control", b"private, no-cache")
 
 
 async def ruleset(exchange: Exchange) -> Reply:
-    """The release with its overrides, written out once for each ruleset."""
+    """The release with its overrides, serialised once per ruleset."""
     serving = exchange.serving
     serving.ruleset()
     served = serving.served()
@@ -61,7 +61,7 @@ def _document() -> dict[str, Any]:
             "trial": {"type": ["object", "null"], "required": ["bake", "release", "snapshot"]},
         },
     }
-    return read("The release with its overrides, for evaluating elsewhere", schema)
+    return read("The release with its overrides, for evaluation in another process", schema)
 
 
 ROUTES = [Route("GET", "/ruleset", Need.RULES, "rules", ruleset, _document)]

@@ -1,6 +1,6 @@
-"""`GET /users/{user_id}/flags[/{flag_name}]`: what a user gets, query parameters being attributes.
+"""`GET /users/{user_id}/flags[/{flag_name}]`: a user's answers; query parameters are attributes.
 
-An id may have slashes, as they are or as `%2F`: it is all that stands between `/users/` and the last `/flags`.
+An id may have slashes, plain or as `%2F`: it is everything between `/users/` and the last `/flags`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _BEFORE, _AFTER = len("/users/"), -len("/flags")
 
 
 async def user_flag(exchange: Exchange) -> Reply:
-    """What the user gets of one flag."""
+    """Evaluates one flag for the user."""
     (user, name), now = exchange.arguments, time.time()
     context = context_of(exchange, user)
     ruleset = exchange.flags(context, now)
@@ -41,7 +41,7 @@ async def user_flag(exchange: Exchange) -> Reply:
 
 
 async def user_flags(exchange: Exchange) -> Reply:
-    """What the user gets of every flag."""
+    """Evaluates every flag for the user."""
     (user,), now = exchange.arguments, time.time()
     context = context_of(exchange, user)
     ruleset = exchange.flags(context, now)
@@ -53,7 +53,7 @@ async def user_flags(exchange: Exchange) -> Reply:
 
 
 def context_of(exchange: Exchange, user: str) -> dict[str, Any]:
-    """The evaluation context of a request. A parameter that is repeated is a list of its values."""
+    """The evaluation context of a request. A repeated parameter is a list of its values."""
     context: dict[str, Any] = {}
     query = exchange.scope["query_string"]
     if query:
@@ -77,7 +77,7 @@ def _attribute(name: str, text: str) -> Any:
 
 
 def _entry(ruleset: Ruleset | ClientView, name: str, answer: Evaluation, now: float) -> Reply:
-    """The entry of one flag as a reply. A ruleset gives few answers, again and again, so their entries are kept."""
+    """The entry of one flag as a reply. A ruleset gives few distinct answers, so their entries are cached."""
     key = "entry", name, id(answer)
     kept = ruleset.written.get(key)
     if kept is not None:
@@ -127,7 +127,7 @@ def _all(path: str, raw: bytes | None) -> tuple[str, ...] | None:
 
 
 def _encoded(raw: bytes | None) -> str | None:
-    """The path as it was sent, if that has slashes which are no separators."""
+    """The raw path, if it has slashes that are not separators."""
     return str(raw, "latin-1") if raw and b"%2f" in raw.lower() else None
 
 
@@ -153,7 +153,7 @@ def _entry_schema() -> dict[str, Any]:
 
 
 def _document_one() -> dict[str, Any]:
-    return read("What a user gets of one flag", _entry_schema(), [_USER, _FLAG], {"404": "No such flag"})
+    return read("Evaluate one flag for a user", _entry_schema(), [_USER, _FLAG], {"404": "No such flag"})
 
 
 def _document_all() -> dict[str, Any]:
@@ -162,7 +162,7 @@ def _document_all() -> dict[str, Any]:
         "required": ["user_id", "flags"],
         "properties": {"user_id": {"type": "string"}, "flags": {"type": "array", "items": _entry_schema()}},
     }
-    return read("What a user gets of every flag", schema, [_USER])
+    return read("Evaluate every flag for a user", schema, [_USER])
 
 
 _PATH = "/users/{user_id}/flags"

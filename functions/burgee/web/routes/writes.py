@@ -1,4 +1,4 @@
-"""What every write has: its author, its reason, the state it expects, a dry run; and what it answers."""
+"""Shared by all writes: author, reason, expected state, dry run, and answer."""
 
 from __future__ import annotations
 
@@ -34,9 +34,12 @@ AuthorHeader = Annotated[str | None, Header(alias="X-Burgee-Author", max_length=
 ReasonHeader = Annotated[str | None, Header(alias="X-Burgee-Reason", max_length=500)]
 IfMatchHeader = Annotated[str | None, Header(alias="If-Match", max_length=1000)]
 IdempotencyKeyHeader = Annotated[
-    str | None, Header(alias="Idempotency-Key", max_length=255, description="The same again answers the same.")
+    str | None,
+    Header(
+        alias="Idempotency-Key", max_length=255, description="A repeated request with this key gets the same answer."
+    ),
 ]
-DryRunParameter = Annotated[bool, Query(description="Answer the effect, and change nothing.")]
+DryRunParameter = Annotated[bool, Query(description="Return the effect without changing anything.")]
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -47,29 +50,29 @@ def _problem(description: str) -> dict[str, Any]:
 
 MISSING: Responses = {404: _problem("No such thing")}
 EXISTS: Responses = {400: _problem("The name is taken, or the body is not JSON")}
-STALE: Responses = {412: _problem("It is no longer what `If-Match` says")}
+STALE: Responses = {412: _problem("It has changed since `If-Match`")}
 UNCHANGED: Responses = {304: {"description": "Not changed since `If-None-Match`"}}
 DRY_RUN: Responses = {200: {"description": "What a dry run would change"}}
 COMMON: Responses = {
     400: _problem("The body is not JSON"),
-    401: _problem("No key, or one that does not work"),
-    403: _problem("The key may not do that"),
+    401: _problem("No key, or an invalid one"),
+    403: _problem("The key lacks permission"),
     408: _problem("The body did not arrive in time"),
     409: _problem("Another writer changed the same thing at the same moment"),
     413: _problem("The body is too large"),
-    422: _problem("The request does not fit"),
+    422: _problem("The request is invalid"),
     429: _problem("Too many requests"),
     503: _problem("The store does not answer"),
 }
 
 
 def needs(need: Need) -> dict[str, Any]:
-    """What a caller must be allowed, as FastAPI's decorator takes it; the front reads it there."""
+    """The required permission, as an argument of FastAPI's decorator; the front reads it there."""
     return {"openapi_extra": needing(need)}
 
 
 class Reasoned(BaseModel):
-    """What any body may say beside its own keys; it takes precedence over the headers of the same meaning."""
+    """Keys that any body may have besides its own; they take precedence over the equivalent headers."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -79,12 +82,12 @@ class Reasoned(BaseModel):
 
 Expiry = Annotated[
     str | None,
-    Field(pattern=r"^[1-9][0-9]{0,8}[smhd]$", description="When it ends by itself, such as 30m, 2h or 7d."),
+    Field(pattern=r"^[1-9][0-9]{0,8}[smhd]$", description="When it expires, such as 30m, 2h or 7d."),
 ]
 
 
 class WriteRequest(NamedTuple):
-    """A write beside its body: who sent it, why, over which state, and whether it is a dry run."""
+    """A write without its body: author, reason, expected state, and whether it is a dry run."""
 
     request: Request
     caller: Caller
@@ -98,11 +101,15 @@ class WriteRequest(NamedTuple):
     def act(
         self, action: str, author: str | None = None, reason: str | None = None, expires_in: str | None = None
     ) -> AuditContext:
-        """Who does it and why: a key's name is logged whatever the request claims; Refused without a reason."""
+        """The author and reason: a key's name is always logged, whatever the request claims. Raises Refused without a
+        reason.
+        """
         author, reason = author or self.author, (reason or self.reason or "").strip()
         if self.caller.name is not None:
             if not reason:
-                raise Refused("reason-required", "say why: `reason` in the body, or the header X-Burgee-Reason")
+                raise Refused(
+                    "reason-required", "reason required: `reason` in the body, or the header X-Burgee-Reason"
+                )
             author = f"{author} with {self.caller.name}" if author else self.caller.name
         now = time.time()
         until = None
@@ -114,7 +121,7 @@ class WriteRequest(NamedTuple):
         return AuditContext(action, author or "unknown", reason, now, until, self.request_id, self.source)
 
     def puts(self, response: Response) -> list[Put]:
-        """The records to write with the change that a response answers."""
+        """The records to write with a request's change."""
         return written_with(self.request.scope, response)
 
 
@@ -124,9 +131,9 @@ async def write_request(  # noqa: PLR0913, PLR0917 - each is a header of its own
     reason: ReasonHeader = None,
     if_match: IfMatchHeader = None,
     dry_run: DryRunParameter = False,
-    idempotency_key: IdempotencyKeyHeader = None,  # noqa: ARG001 - the front takes it; here it is documented
+    idempotency_key: IdempotencyKeyHeader = None,  # noqa: ARG001 - the front handles it; here it is documented
 ) -> WriteRequest:
-    """The headers and the query of a write."""
+    """The headers and query parameters of a write."""
     source = request.client.host if request.client else None
     exchange = exchange_of(request)
     request_id = exchange.request_id.decode()
@@ -137,23 +144,23 @@ Write = Annotated[WriteRequest, Depends(write_request)]
 
 
 class Flags:
-    """A tenant's flags, read from and written to its store, whole states at a time."""
+    """A tenant's flags in its store, read and written as whole states."""
 
     def __init__(self, store: Store, serving: Serving) -> None:
         self.store = store
         self.serving = serving
 
     def read(self) -> tuple[State, Snapshot, str]:
-        """The state, the release's snapshot, and the time the release was made."""
+        """The state, the release's snapshot, and the creation time of the release."""
         state, snapshot = live(self.store)
         return state, snapshot, self._released(state)
 
     def write(
         self, request: WriteRequest, flag: str, decide: Callable[[State, Snapshot], Change], status: int = 200
     ) -> Response:
-        """Commits a change to a flag and serves it here at once; a dry run changes nothing.
+        """Commits a change to a flag and serves it here immediately; a dry run changes nothing.
 
-        The answer is the flag as this change made it, nothing for 204, or the effect of a dry run.
+        The answer is the changed flag, empty for 204, or the effect for a dry run.
         """
         response = Response()
 
@@ -183,10 +190,10 @@ class Flags:
             return
         found = _found(flag, state, snapshot, self._released(state), time.time())
         if not matches(request.if_match, None if found is None else etag_of(found)):
-            raise Refused("stale", f"'{flag}' is no longer what `If-Match` says; read it again")
+            raise Refused("stale", f"'{flag}' has changed since `If-Match`; read it again")
 
     def one(self, flag: str) -> dict[str, Any]:
-        """A flag as the management routes answer it; Refused if there is none."""
+        """A flag as the management routes return it. Raises Refused if there is none."""
         found = _found(flag, *self.read(), time.time())
         if found is None:
             raise Refused("not-found", f"Feature flag '{flag}' not found")
@@ -206,7 +213,7 @@ CallerFlags = Annotated[Flags, Depends(_caller_flags)]
 
 
 def resource(flag: str, definition: Definition, state: State, released: str) -> dict[str, Any]:
-    """The body of one flag; `id` is made of the name, so that it never changes."""
+    """The body of one flag; `id` is derived from the name, so that it never changes."""
     override = state.overrides.get(flag)
     return {
         "id": int.from_bytes(sha256(flag.encode()).digest()[:7]) >> 4,
@@ -228,7 +235,7 @@ def _found(flag: str, state: State, snapshot: Snapshot, released: str, now: floa
 
 
 def _wrote(request: Request, body: dict[str, Any] | None, status: int) -> Response:
-    """A flag after a write, with the ETag that the next one may ask for."""
+    """A flag after a write, with the ETag for a further write."""
     if status == 204:
         return Response(status_code=204)
     return answer(request, body, status, {"ETag": etag_of(body)})
