@@ -82,10 +82,10 @@ def test_a_proposal_whose_flag_has_changed_since_says_so(any_store: Store) -> No
 @pytest.mark.parametrize(
     ("edit", "why"),
     [
-        (Edit("a", ON), "Git says so already"),
-        (Edit("new", absent=True), "Git says so already"),
+        (Edit("a", ON), "Git already says so"),
+        (Edit("new", absent=True), "Git already says so"),
         (Edit("a", {"status": False}, absent=True), "no keys"),
-        (Edit("a", unset=("owner",)), "does not say owner"),
+        (Edit("a", unset=("owner",)), "does not have owner"),
         (
             Edit("a", {"rules": [{"when": {"segment": "none"}, "serve": "on"}], "default": {"serve": "off"}}),
             "segment",
