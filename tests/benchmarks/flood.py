@@ -8,6 +8,7 @@ counts from then. A sixth of the time they are alone (calm), then come, all at o
     wrong keys         keys that nobody made, each new
     bodies             half of an event body, megabytes in all, and then nothing more
     heads              header fields without end
+    unread             requests without end, whose answers nobody reads
     idempotency keys   on routes that take no body, and on those that do, without a key
     dry runs           of a flag whose effect takes minutes, by someone who may
 
@@ -189,6 +190,21 @@ async def endless_head(port: int, seen: Counter[str]) -> None:
         await asyncio.sleep(0.2)
 
 
+async def unread(port: int, seen: Counter[str]) -> None:
+    """Sends requests until the server has enough, and reads nothing."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port, limit=4096)
+            while True:
+                writer.write(request("GET", "/flags") * 100)
+                await asyncio.wait_for(writer.drain(), 30)
+        except (OSError, TimeoutError) as error:
+            seen[f"unread {type(error).__name__}"] += 1
+        with suppress(UnboundLocalError):
+            writer.close()
+        await asyncio.sleep(0.2)
+
+
 def wrong_keys(key: str) -> Iterator[bytes]:
     """Requests with keys that nobody made."""
     identity = key.split("_")[3]
@@ -233,6 +249,7 @@ def strangers(port: int, client: str, admin: str) -> list[Callable[[Counter[str]
         lambda seen: [half_sent(port, client, seen) for _ in range(HALF_SENT)],
         lambda seen: [
             *(endless_head(port, seen) for _ in range(4)),
+            *(unread(port, seen) for _ in range(20)),
             repeat(port, 50, seen, "idempotency keys", idempotency_keys()),
             *(repeat(port, 2, seen, "dry runs", dry_runs(admin)) for _ in range(3)),
         ],

@@ -1,9 +1,12 @@
-"""What a connection may hold: heads without end, requests that never arrive whole, and who is behind a proxy."""
+"""What a connection may hold: heads without end, requests that never arrive whole, answers that nobody
+takes, and who is behind a proxy.
+"""
 
 from __future__ import annotations
 
 import socket
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +15,7 @@ import uvicorn
 
 from burgee.serving.serving import Serving
 from burgee.web import connections
-from burgee.web.connections import MAX_FIELDS, MAX_HEAD, BoundedProtocol, behind_proxies
+from burgee.web.connections import MAX_FIELDS, MAX_HEAD, MAX_WAITING, BoundedProtocol, behind_proxies
 from burgee.web.evaluation_app import evaluation_app
 from support.asgi import http_scope
 
@@ -24,9 +27,9 @@ REQUEST = b"GET /users/u/flags/beta HTTP/1.1\r\nHost: localhost\r\n"
 CONTEXT = b'{"context": {"targetingKey": "u"}}'
 
 
-@pytest.fixture
-def server() -> Iterator[uvicorn.Server]:
-    config = uvicorn.Config(APP, port=0, http=BoundedProtocol, log_level="critical", lifespan="off", ws="none")
+@contextmanager
+def serving(app: Any) -> Iterator[uvicorn.Server]:
+    config = uvicorn.Config(app, port=0, http=BoundedProtocol, log_level="critical", lifespan="off", ws="none")
     config.timeout_graceful_shutdown = 1
     server = uvicorn.Server(config)
     thread = Thread(target=server.run, daemon=True)
@@ -36,6 +39,12 @@ def server() -> Iterator[uvicorn.Server]:
     yield server
     server.should_exit = True
     thread.join(20)
+
+
+@pytest.fixture
+def server() -> Iterator[uvicorn.Server]:
+    with serving(APP) as server:
+        yield server
 
 
 @contextmanager
@@ -140,6 +149,46 @@ def test_a_request_that_does_not_arrive_is_closed(
     with connected(server) as connection:
         connection.sendall(start)
         until_closed(connection)  # or the connection's own time is over
+
+
+def test_requests_that_wait_for_answers_are_bounded(server: uvicorn.Server) -> None:
+    """A stranger who sent on and on without reading had hundreds of megabytes held, and stopped the server."""
+    with connected(server) as connection:
+        connection.sendall((REQUEST + b"\r\n") * MAX_WAITING)
+        answers = b""
+        while answers.count(b"HTTP/1.1 200") < MAX_WAITING:
+            answers += connection.recv(65536)
+    with connected(server) as connection, suppress(ConnectionError):
+        connection.sendall((REQUEST + b"\r\n") * 50 * MAX_WAITING)
+        assert until_closed(connection).count(b"HTTP/1.1 200") <= MAX_WAITING
+
+
+LARGE = 20_000_000
+
+
+async def large(_scope: Any, _receive: Any, send: Any) -> None:
+    """An answer that no system's buffers hold."""
+    length = (b"content-length", b"%d" % LARGE)
+    await send({"type": "http.response.start", "status": 200, "headers": [length]})
+    await send({"type": "http.response.body", "body": b"x" * LARGE})
+
+
+@pytest.mark.parametrize("asks_to_close", [False, True])
+def test_a_client_that_takes_no_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch, asks_to_close: bool) -> None:
+    monkeypatch.setattr(connections, "SECONDS", 0.3)
+    with serving(large) as server, connected(server) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.sendall(REQUEST + (b"Connection: close\r\n\r\n" if asks_to_close else b"\r\n"))
+        deadline = time.monotonic() + 20
+        while server.server_state.total_requests < 1 or server.server_state.connections:
+            assert time.monotonic() < deadline, "the connection is held"
+            time.sleep(0.02)
+
+
+def test_a_client_that_takes_a_large_answer_gets_it_all() -> None:
+    with serving(large) as server, connected(server) as connection:
+        connection.sendall(REQUEST + b"Connection: close\r\n\r\n")
+        assert len(until_closed(connection)) > LARGE
 
 
 @pytest.mark.parametrize(

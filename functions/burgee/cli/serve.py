@@ -96,7 +96,8 @@ def config(app: Any, **more: Any) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=BoundedProtocol,
-        log_level="warning",
+        ws="none",
+        log_level="error",  # each malformed request of a stranger is a warning
         access_log=False,
         lifespan="off",
         server_header=False,

@@ -23,33 +23,58 @@ if TYPE_CHECKING:
 MAX_HEAD = 32 * 1024
 """Bytes of a request's target and header fields."""
 MAX_FIELDS = 100
+MAX_WAITING = 10
+"""Requests on one connection that may wait for an answer."""
 SECONDS = 15.0
-"""Seconds from the first byte of a request, or from connecting, to its last. Routes that read a body wait less."""
+"""Seconds from the first byte of a request, or from connecting, to its last. Routes that read a body wait less.
+
+A client also has that long to read each part of an answer.
+"""
 
 
 class HeadTooLarge(Exception):  # noqa: N818 - named after the fault
     """More bytes or header fields than a request may have."""
 
 
+class TooManyWaiting(Exception):  # noqa: N818 - named after the fault
+    """More requests on one connection than may wait for answers."""
+
+
 class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1 protocol, with the request head bounded in size and the request in time."""
+    """uvicorn's HTTP/1.1 protocol, with bounds on a request's head and time, and on what waits for a slow client."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._head = self._unparsed = 0
         self._in_head = self._arriving = True
-        self._too_large = False
+        self._too_large = self._too_many = False
         self._timer: TimerHandle | None = None
+        self._sending_timer: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """Starts the time of the first request."""
         super().connection_made(transport)
+        transport.set_write_buffer_limits(0)  # so that writing pauses at the first byte that the client does not read
         self._timer = self.loop.call_later(SECONDS, self._expire)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stops the timer."""
+        """Stops the timers."""
         self._stop_timer()
-        super().connection_lost(exc)
+        self.pipeline.clear()
+        super().connection_lost(exc)  # which resumes writing
+
+    def pause_writing(self) -> None:
+        """Starts the time that the client has to read, also where the connection is closing."""
+        super().pause_writing()
+        if self._sending_timer is None:
+            self._sending_timer = self.loop.call_later(SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The client has read all that was written."""
+        super().resume_writing()
+        if self._sending_timer is not None:
+            self._sending_timer.cancel()
+            self._sending_timer = None
 
     def data_received(self, data: bytes) -> None:
         """Parses received data; refuses a head that is too large, even before its end has arrived."""
@@ -68,11 +93,16 @@ class BoundedProtocol(HttpToolsProtocol):
         """The answer if the parser stops: our own if we stopped it."""
         if self._too_large:
             self._refuse()
+        elif self._too_many:
+            self.transport.close()
         else:
             super().send_400_response(msg)
 
     def on_message_begin(self) -> None:
         """A new request on the connection begins."""
+        if len(self.pipeline) >= MAX_WAITING:
+            self._too_many = True
+            raise TooManyWaiting
         super().on_message_begin()
         self._head = self._unparsed = 0
         self._in_head = self._arriving = True
@@ -96,11 +126,6 @@ class BoundedProtocol(HttpToolsProtocol):
         """The request is complete."""
         self._arriving = False
         super().on_message_complete()
-
-    def handle_websocket_upgrade(self) -> None:
-        """Another protocol takes over the connection."""
-        self._stop_timer()
-        super().handle_websocket_upgrade()
 
     def _count(self, size: int, fields: int = 0) -> None:
         self._head += size
