@@ -1,4 +1,4 @@
-"""What the composite action runs: `review` on a pull request, `release` after the merge.
+"""What the composite action runs: `review` on a pull request, `release` after the merge, `reconcile` by the clock.
 
 Everything comes in by environment variables and the event's file; commands are lists, never a line for a shell.
 """
@@ -10,11 +10,12 @@ import sys
 
 from host import ActionError, Host
 from inputs import Inputs
+from reconcile import reconcile
 from release import release
 
 from review import review
 
-COMMANDS = {"review": review, "release": release}
+COMMANDS = {"review": review, "release": release, "reconcile": reconcile}
 
 
 def main() -> int:

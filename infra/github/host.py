@@ -6,20 +6,20 @@ Nothing that a contributor wrote reaches a shell, a workflow command or a file o
 from __future__ import annotations
 
 import json
-import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
+from burgee.cli.pull_requests.api import Api, ApiError
+from burgee.cli.render.markdown import cut
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-TRIES = 4
-LONGEST_WAIT = 30.0
+    from burgee.cli.pull_requests.api import Answer
+
 SUMMARY_LIMIT = 1_000_000
 """GitHub drops the summary of a step that is over a MiB."""
 
@@ -79,6 +79,18 @@ class Host:
             return Change(_sha(group["base_sha"]), _sha(group["head_sha"]), None, fork=False)
         raise ActionError("there is nothing to review: run this on pull_request or merge_group")
 
+    @property
+    def branch(self) -> str:
+        """The branch that this run is for."""
+        if not self.ref.startswith("refs/heads/"):
+            raise ActionError(f"this runs on a branch, not on {self.ref or 'nothing'}")
+        return self.ref.removeprefix("refs/heads/")
+
+    @property
+    def is_fork(self) -> bool:
+        """Whether the repository is somebody's fork."""
+        return bool((self.event.get("repository") or {}).get("fork"))
+
     def is_newest(self) -> bool:
         """Whether the commit is still the tip of its branch: a delayed run must not release an old file."""
         if not self.ref.startswith("refs/heads/"):
@@ -125,48 +137,43 @@ class Host:
                 place = f"{self.api}/repos/{self.repository}/issues/comments/{int(mine['id'])}"
                 self._call("PATCH", place, {"body": wanted})
 
+    def is_checked(self, commit: str, name: str) -> bool:
+        """Whether a commit has a check of that name."""
+        query = urllib.parse.urlencode({"check_name": name, "per_page": 1})
+        url = f"{self.api}/repos/{self.repository}/commits/{_sha(commit)}/check-runs?{query}"
+        return bool(self._call("GET", url).body["total_count"])
+
+    def check(self, commit: str, name: str, summary: str, *, passes: bool) -> None:
+        """Gives a commit a finished check."""
+        wanted = {
+            "name": name,
+            "head_sha": _sha(commit),
+            "status": "completed",
+            "conclusion": "success" if passes else "failure",
+            "output": {"title": "Burgee flags", "summary": summary},
+        }
+        self._call("POST", f"{self.api}/repos/{self.repository}/check-runs", wanted)
+
     def _pages(self, url: str) -> Iterator[Any]:
-        following: str | None = f"{url}?per_page=100"
-        while following is not None:
-            answer = self._call("GET", following)
-            yield from answer.body
-            following = answer.following
+        try:
+            yield from self._api.pages(f"{url}?per_page=100")
+        except ApiError as error:
+            raise ActionError(str(error)) from error
 
-    def _call(self, method: str, url: str, body: Any = None) -> _Answer:
-        if not url.startswith(f"{self.api}/"):
-            raise ActionError("the API named an address that is not its own")
-        request = urllib.request.Request(  # noqa: S310 - the address is the runner's own API
-            url,
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={
-                "Accept": "application/vnd.github+json",
-                "Authorization": f"Bearer {self.token}",
-                "Content-Type": "application/json",
-                "User-Agent": "burgee-action",
-                "X-GitHub-Api-Version": "2022-11-28",
-            },
-        )
-        for remaining in reversed(range(TRIES)):
-            try:
-                with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 - as above
-                    return _Answer(json.load(answer), _next(answer.headers.get("Link", "")))
-            except urllib.error.HTTPError as error:
-                wait = _wait(error, remaining)
-                if wait is None:
-                    raise ActionError(f"GitHub answered {error.code} to {method} {_path(url)}") from error
-            except (urllib.error.URLError, TimeoutError) as error:
-                # A POST that was not answered may have been done: another would make a second comment.
-                if method == "POST" or not remaining:
-                    raise ActionError(f"GitHub does not answer: {error}") from error
-                wait = 1.0
-            time.sleep(wait)
-        raise AssertionError("the last try returns or raises")
+    def _call(self, method: str, url: str, body: Any = None) -> Answer:
+        try:
+            return self._api.call(method, url, body)
+        except ApiError as error:
+            raise ActionError(str(error)) from error
 
-
-class _Answer(NamedTuple):
-    body: Any
-    following: str | None
+    @property
+    def _api(self) -> Api:
+        headers = {
+            "Accept": "application/vnd.github+json",
+            "Authorization": f"Bearer {self.token}",
+            "X-GitHub-Api-Version": "2022-11-28",
+        }
+        return Api("GitHub", self.api, headers)
 
 
 def _file(environ: Mapping[str, str], name: str) -> Path | None:
@@ -184,45 +191,9 @@ def _is_ours(comment: Mapping[str, Any], marker: str) -> bool:
     return (comment.get("user") or {}).get("type") == "Bot" and str(comment.get("body", "")).startswith(marker)
 
 
-def _wait(error: urllib.error.HTTPError, remaining: int) -> float | None:
-    """How long to wait before another try; None where there is no point."""
-    limited = error.code == 429 or (error.code == 403 and "Retry-After" in error.headers)
-    if not remaining or not (limited or error.code in {500, 502, 503, 504}):
-        return None
-    wait = error.headers.get("Retry-After", "1")
-    return min(float(wait) if wait.isdigit() else 1.0, LONGEST_WAIT)
-
-
-def _next(link: str) -> str | None:
-    for part in link.split(","):
-        url, _, relation = part.partition(";")
-        if 'rel="next"' in relation:
-            return url.strip().strip("<>")
-    return None
-
-
-def _path(url: str) -> str:
-    return urllib.parse.urlsplit(url).path
-
-
 def _data(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
-
-
-def fenced(text: str) -> str:
-    """Text as a block of code, whatever is in it."""
-    longest = max((len(run) for run in "".join(c if c == "`" else " " for c in text).split()), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}text\n{text.rstrip()}\n{fence}\n"
-
-
-def cut(markdown: str, limit: int) -> str:
-    """Markdown that is short enough; what is folded when it ends is closed."""
-    if len(markdown) <= limit:
-        return markdown
-    kept = markdown[: limit - 100].rpartition("\n")[0]
-    return kept + "\n\n" + "</details>" * (kept.count("<details>") - kept.count("</details>")) + "\n\n… and more."

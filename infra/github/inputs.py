@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+DURATION = re.compile(r"[1-9][0-9]{0,8}[smhd]")
 INSISTING = {"--allow-empty", "--allow-shrink", "--reuse", "--overrides=keep", "--overrides=discard"}
 
 
@@ -30,6 +31,8 @@ class Inputs:
     fail_on: str
     fail_on_loss: bool
     insist: tuple[str, ...]
+    every: str
+    check: str
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Inputs:
@@ -42,6 +45,9 @@ class Inputs:
         for option in insist:
             if option not in INSISTING:
                 raise ActionError(f"insist takes {', '.join(sorted(INSISTING))}, not {option!r}")
+        every = environ.get("INPUT_EVERY", "")
+        if every and not DURATION.fullmatch(every):
+            raise ActionError(f"every is such as 15m or 1h, not {every!r}")
         codes = environ.get("INPUT_FAIL_ON", "").replace(",", " ").split()
         for code in codes:
             if not NAME.fullmatch(code):
@@ -54,6 +60,8 @@ class Inputs:
             fail_on=",".join(codes),
             fail_on_loss=environ.get("INPUT_FAIL_ON_LOSS", "false") == "true",
             insist=insist,
+            every=every,
+            check=environ.get("INPUT_CHECK") or "review",
         )
 
     def failing(self) -> list[str]:
@@ -66,10 +74,11 @@ class Inputs:
         return ["--flags", flags, *chosen, "--table", self.table, "--project", self.project]
 
 
-def burgee(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Runs the command beside this Python; it has no use for the token."""
-    withheld = {"INPUT_TOKEN", "BURGEE_ENV", "BURGEE_TABLE"}
+def burgee(*arguments: str, folder: Path | None = None, token: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Runs the command beside this Python; it has the token only where it is given that."""
+    withheld = {"INPUT_TOKEN", "GITHUB_TOKEN", "BURGEE_ENV", "BURGEE_TABLE"}
     environment = {name: value for name, value in os.environ.items() if name not in withheld}
+    environment |= {} if token is None else {"GITHUB_TOKEN": token}
     program = Path(sys.executable).parent / "burgee"
     return subprocess.run(  # noqa: S603 - a list, no shell
         [str(program), *arguments], capture_output=True, text=True, check=False, env=environment, cwd=folder

@@ -6,8 +6,10 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from host import ActionError, cut, fenced
+from host import ActionError
 from inputs import burgee
+
+from burgee.cli.render.markdown import cut, fenced
 
 if TYPE_CHECKING:
     from host import Host

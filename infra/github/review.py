@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from host import ActionError, cut, fenced
+from host import ActionError
 from inputs import burgee
 from merge import check_out, clear, earlier_versions, files_of, is_checked_out, merge_of
+
+from burgee.cli.render.markdown import cut, fenced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from burgee.flagfile.compile import compile_file
-from burgee.releases.deploy import Consent, apply
-from burgee.stores import Origin
+from burgee.releases.deploy import Consent, apply, write
+from burgee.releases.overrides import lay
+from burgee.releases.proposals import Edit, create, find
+from burgee.stores import Origin, Tenant
 from burgee.stores.audit import AuditContext
 from burgee.stores.dynamodb import DynamoDbStore
 from support.dynamodb import CREDENTIALS, ministack
-from support.github import REPOSITORY, Api, Step, github, run_action
+from support.github import REPOSITORY, TOKEN, Api, Step, github, run_action
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -450,3 +452,53 @@ def test_a_refusal_stops_the_release_and_says_how_to_insist(
     assert "insist takes" in release(insist="--flags=/etc/passwd").log
     ran = release(insist="--allow-empty")
     assert (ran.code, ran.outputs) == (0, {"releases": '{"default": 2}'}), ran.log
+
+
+def test_a_kill_and_a_proposal_become_pull_requests_with_comment_and_check(
+    repository: Repository, api: Api, endpoint: str, table: str
+) -> None:
+    """The workflows of a pull request that a workflow opened wait for approval: the same run does what they would."""
+    live = {"table": table, "endpoint": endpoint, "environments": "production", "every": "15m"}
+
+    def reconcile(**more: Any) -> Step:
+        event = more.pop("event", {"repository": {"fork": False}})
+        return repository.act("reconcile", event, "refs/heads/main", event_name="schedule", **{**live, **more})
+
+    store = DynamoDbStore(table, Tenant("default", "production"), endpoint_url=endpoint)
+    flags = repository.clone / "flags.yaml"
+    act = AuditContext("release.activate", "ada", "orders fail", time.time())
+    apply(store, compile_file(flags, "production"), Origin(), act, Consent())
+    off = {"status": False, "rollout_percentage": 1}
+    write(store, lambda state, git: lay(state, git, "beta", off, act))
+    made = create(store, Edit("beta", {"rollout_percentage": 3}), "", act)
+
+    assert reconcile(event={"repository": {"fork": True}}).code == 0
+    assert api.pulls == []
+    ran = reconcile()
+    assert ran.code == 0, ran.log
+    overrides, proposal = api.pulls
+    assert json.loads(ran.outputs["pull-requests"]) == [overrides["html_url"], proposal["html_url"]]
+    assert "status: off" in repository.git("show", f"{overrides['head']['ref']}:flags.yaml", at=repository.remote)
+    assert find(store, made.id).address == proposal["html_url"]
+    assert TOKEN not in ran.log + ran.summary
+    for pull, effect in ((overrides, "on → off"), (proposal, "2 %")):
+        (comment,) = api.bodies(issue=pull["number"])
+        assert comment.startswith(MARKER)
+        assert effect in comment
+        tip = repository.git("rev-parse", pull["head"]["ref"], at=repository.remote)
+        assert [(one["name"], one["conclusion"]) for one in api.checks if one["head_sha"] == tip] == [
+            ("review", "success")
+        ]
+    writes = len(api.writes())
+    assert reconcile().code == 0
+    assert len(api.writes()) == writes, "what is as it should be is not written again"
+
+    write(store, lambda state, git: lay(state, git, "beta", None, act))
+    ran = reconcile()
+    assert (ran.code, "::warning" in ran.log) == (0, True), ran.log
+    assert "the file cannot take a flag from production alone" in ran.log
+    api.down = "GET"
+    ran = reconcile()
+    assert (ran.code, ran.outputs) == (1, {"pull-requests": "[]"})
+    assert "::error::`production`: not reconciled; burgee: GitHub answered 503" in ran.log
+    store.close()

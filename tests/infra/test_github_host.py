@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import host as github_host
 import pytest
-from host import ActionError, Host, cut, fenced
+from host import ActionError, Host
 from inputs import Inputs
 
+from burgee.cli.pull_requests import api as host_api
+from burgee.cli.render.markdown import cut, fenced
 from support.github import REPOSITORY, TOKEN, Api, github
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ MARKER = "<!-- burgee: flags.yaml -->"
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
-    monkeypatch.setattr("host.time.sleep", lambda _: None)
+    monkeypatch.setattr("burgee.cli.pull_requests.api.time.sleep", lambda _: None)
     with github() as running:
         yield running
 
@@ -40,7 +41,7 @@ def test_a_lasting_failure_is_told(api: Api) -> None:
     api.failures = [502] * 10
     with pytest.raises(ActionError, match="GitHub answered 502 to GET /repos/acme/flags/issues/7/comments"):
         on(api).comment(7, MARKER, "text")
-    assert len(api.calls) == github_host.TRIES
+    assert len(api.calls) == host_api.TRIES
 
 
 def test_a_wrong_token_is_not_tried_again(api: Api) -> None:
@@ -71,7 +72,7 @@ def test_nobody_elses_comment_is_written_to(api: Api) -> None:
 
 def test_the_next_page_is_the_apis_own(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """A token must not be sent to whatever address an answer names."""
-    monkeypatch.setattr(github_host, "_next", lambda _: "http://127.0.0.1:1/steal")
+    monkeypatch.setattr(host_api, "_next", lambda _: "http://127.0.0.1:1/steal")
     with pytest.raises(ActionError, match="not its own"):
         on(api).comment(7, MARKER, "text")
 

@@ -91,6 +91,7 @@ def test_the_workflow_gives_no_more_than_each_job_needs() -> None:
     assert allowed == {
         "review": {"contents": "read", "id-token": "write", "pull-requests": "write"},
         "release": {"contents": "read", "id-token": "write"},
+        "reconcile": {"contents": "write", "id-token": "write", "pull-requests": "write", "checks": "write"},
     }
     assert "pull_request_target" not in workflow[True]  # YAML 1.1 reads the key `on` so
 
@@ -98,6 +99,6 @@ def test_the_workflow_gives_no_more_than_each_job_needs() -> None:
 def test_the_workflow_says_only_what_the_action_takes() -> None:
     known = yaml.safe_load(ACTION.read_text(encoding="utf-8"))["inputs"]
     used = [step for step in steps(ROOT / ".github/workflows/flags.yml") if step.get("uses") == "./infra/github"]
-    assert [step["with"]["command"] for step in used] == ["review", "release"]
+    assert [step["with"]["command"] for step in used] == ["review", "release", "reconcile"]
     for step in used:
         assert set(step["with"]) <= set(known)

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import threading
+import urllib.parse
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,21 +27,49 @@ REPOSITORY = "acme/flags"
 
 @dataclass
 class Api:
-    """The stub's state: comments of the one issue, tips of branches, and what was asked."""
+    """The stub's state: comments by issue, pull requests, checks, tips of branches, and what was asked."""
 
+    pulls: list[dict[str, Any]] = field(default_factory=list)
+    checks: list[dict[str, Any]] = field(default_factory=list)
+    may_create: bool = True
+    setting: int = 403
+    """The status of a read of the setting, which the token of a workflow may not read."""
     comments: list[dict[str, Any]] = field(default_factory=list)
     tips: dict[str, str] = field(default_factory=dict)
     calls: list[tuple[str, str]] = field(default_factory=list)
     failures: list[int] = field(default_factory=list)
+    down: str | None = None
+    """The method to which it answers 503, as a host that goes down in the middle."""
     url: str = ""
 
-    def add(self, body: str, kind: str = "User") -> None:
+    def add(self, body: str, kind: str = "User", issue: int = 7) -> None:
         """A comment by somebody."""
-        self.comments.append({"id": len(self.comments) + 1, "body": body, "user": {"type": kind, "login": kind}})
+        said = {"id": len(self.comments) + 1, "body": body, "user": {"type": kind, "login": kind}, "issue": issue}
+        self.comments.append(said)
 
-    def bodies(self, kind: str = "Bot") -> list[str]:
+    def bodies(self, kind: str = "Bot", issue: int = 7) -> list[str]:
         """What somebody's comments say."""
-        return [comment["body"] for comment in self.comments if comment["user"]["type"] == kind]
+        return [one["body"] for one in self.comments if one["user"]["type"] == kind and one["issue"] == issue]
+
+    def request(self, branch: str, repository: str = REPOSITORY, **more: Any) -> dict[str, Any]:
+        """A pull request that somebody opens."""
+        number = 101 + len(self.pulls)
+        made = {
+            "number": number,
+            "html_url": f"https://github.example/{REPOSITORY}/pull/{number}",
+            "state": "open",
+            "merged_at": None,
+            "head": {"ref": branch, "repo": {"full_name": repository}},
+            "base": {"ref": "main"},
+            **more,
+        }
+        self.pulls.append(made)
+        return made
+
+    def end(self, number: int, *, merged: bool = False) -> None:
+        """Somebody merges or closes one."""
+        one = next(pull for pull in self.pulls if pull["number"] == number)
+        one |= {"state": "closed", "merged_at": "2027-01-01T00:00:00Z" if merged else None}
 
     def writes(self) -> list[tuple[str, str]]:
         """The calls that changed something."""
@@ -51,23 +80,56 @@ class Api:
         self.calls.append((method, path))
         if self.failures:
             return self.failures.pop(0), {"message": "no"}, ""
+        if method == self.down:
+            return 503, {"message": "no"}, ""
         place, _, query = path.partition("?")
         base = f"/repos/{REPOSITORY}"
-        if place == f"{base}/issues/7/comments":
+        known = self._pull_requests(method, place.removeprefix(base), dict(urllib.parse.parse_qsl(query)), body)
+        if known is not None:
+            return *known, ""
+        if found := re.fullmatch(rf"{base}/issues/(\d+)/comments", place):
+            issue = int(found[1])
             if method == "POST":
-                self.add(body["body"], "Bot")
+                self.add(body["body"], "Bot", issue)
                 return 201, self.comments[-1], ""
+            comments = [one for one in self.comments if one["issue"] == issue]
             named = re.search(r"\bpage=(\d+)", query)
             page = int(named[1]) if named else 1
             following = f'<{self.url}{place}?per_page=100&page={page + 1}>; rel="next"'
-            listed = self.comments[(page - 1) * 100 : page * 100]
-            return 200, listed, following if len(self.comments) > page * 100 else ""
+            listed = comments[(page - 1) * 100 : page * 100]
+            return 200, listed, following if len(comments) > page * 100 else ""
         if method == "PATCH" and (found := re.fullmatch(rf"{base}/issues/comments/(\d+)", place)):
             self.comments[int(found[1]) - 1]["body"] = body["body"]
             return 200, {}, ""
         if found := re.fullmatch(rf"{base}/git/ref/heads/(.+)", place):
             return 200, {"object": {"sha": self.tips[found[1]]}}, ""
         return 404, {"message": "Not Found"}, ""
+
+    def _pull_requests(self, method: str, place: str, asked: dict[str, str], body: Any) -> tuple[int, Any] | None:
+        """What pull requests, checks and the setting answer."""
+        if place == "/pulls" and method == "GET":
+            owner, _, branch = asked["head"].partition(":")
+            assert (owner, asked["state"], asked["base"]) == (REPOSITORY.partition("/")[0], "all", "main")
+            return 200, [pull for pull in reversed(self.pulls) if pull["head"]["ref"] == branch]
+        if place == "/pulls" and method == "POST":
+            if not self.may_create:
+                return 403, {"message": "GitHub Actions is not permitted to create or approve pull requests."}
+            here = {"ref": body["head"], "repo": {"full_name": REPOSITORY}}
+            if any(one["head"] == here and one["state"] == "open" for one in self.pulls):
+                return 422, {"message": "A pull request already exists"}
+            return 201, self.request(body["head"], title=body["title"], body=body["body"])
+        if method == "PATCH" and (found := re.fullmatch(r"/pulls/(\d+)", place)):
+            next(one for one in self.pulls if one["number"] == int(found[1])).update(body)
+            return 200, {}
+        if place == "/actions/permissions/workflow":
+            return self.setting, {"can_approve_pull_request_reviews": self.may_create}
+        if found := re.fullmatch(r"/commits/([0-9a-f]+)/check-runs", place):
+            named = [one for one in self.checks if one["head_sha"] == found[1] and one["name"] == asked["check_name"]]
+            return 200, {"total_count": len(named), "check_runs": named}
+        if place == "/check-runs":
+            self.checks.append(body)
+            return 201, {}
+        return None
 
 
 @contextmanager
@@ -129,9 +191,8 @@ def run_action(
     files["GITHUB_EVENT_PATH"].write_text(json.dumps(event), encoding="utf-8")
     for name in ("GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"):
         files[name].write_text("", encoding="utf-8")
-    (scratch / "burgee").mkdir(exist_ok=True)
-    if not (scratch / "burgee/bin").exists():
-        (scratch / "burgee/bin").symlink_to(Path(sys.executable).parent)
+    if not (scratch / "burgee").exists():
+        (scratch / "burgee").symlink_to(sys.prefix)
     code, log = 0, ""
     for step in action["runs"]["steps"]:
         if step.get("id") != "run":

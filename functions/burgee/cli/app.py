@@ -18,6 +18,7 @@ from burgee.cli.commands import (
     local,
     project,
     proposals,
+    reconcile,
     upkeep,
 )
 from burgee.cli.render import output
@@ -38,6 +39,7 @@ diff.register(app)
 lint.register(app)
 deploy.register(app)
 proposals.register(app)
+reconcile.register(app)
 upkeep.register(app)
 experiment.register(app)
 keys.register(app)

@@ -79,14 +79,14 @@ def act_on(where: Where, action: str, reason: str, expires_in: str | None = None
     from burgee.stores.audit import AuditContext
     from burgee.times import format_time
 
-    _require_environment(where)
+    require_environment(where)
     now = time.time()
     until = None if expires_in is None else format_time(now + duration(expires_in, "--expires-in"))
     author = whoami(where.flags.resolve().parent)
     return AuditContext(action, author, reason, now, until, source="command line")
 
 
-def _require_environment(where: Where) -> None:
+def require_environment(where: Where) -> None:
     if not where.flags.is_file():
         return
     from burgee.flagfile.source import Source

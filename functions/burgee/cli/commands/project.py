@@ -36,6 +36,7 @@ class Stage(StrEnum):
 
     REVIEW = "review"
     RELEASE = "release"
+    RECONCILE = "reconcile"
 
 
 def register(app: typer.Typer) -> None:
@@ -138,7 +139,10 @@ def doctor(where: Where, json: Json = False) -> None:
 
 
 def ci(
-    stage: Annotated[Stage, typer.Argument(help="`review` on a pull request, `release` after the merge.")],
+    stage: Annotated[
+        Stage,
+        typer.Argument(help="`review` on a pull request, `release` after the merge, `reconcile` on a schedule."),
+    ],
 ) -> None:
     """Run what the action runs, in a workflow that `burgee init` wrote."""
     from burgee.cli.project.resources import root

@@ -1,0 +1,116 @@
+"""The one way to a Git host's API: JSON over HTTP, bounded tries, no address followed that is not the host's own."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+TRIES = 4
+LONGEST_WAIT = 30.0
+MAX_PAGES = 50
+MAX_ANSWER = 16 * 1024**2
+
+
+class ApiError(Exception):
+    """The host does not answer, or refuses; `status` is None where it does not answer."""
+
+    def __init__(self, message: str, status: int | None = None, said: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.said = said
+        """The host's own words, which others may have written: never a command, never markup."""
+
+
+class Answer(NamedTuple):
+    """The body of an answer, and the address of the page after it."""
+
+    body: Any
+    following: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """An API below one address; the headers, with the token in them, go nowhere else."""
+
+    name: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+
+    def pages(self, url: str) -> Iterator[Any]:
+        """The items of a list, from all its pages."""
+        following: str | None = url
+        for _ in range(MAX_PAGES):
+            if following is None:
+                return
+            answer = self.call("GET", following)
+            yield from answer.body
+            following = answer.following
+
+    def call(self, method: str, url: str, body: Any = None) -> Answer:
+        """One call; a moment of failure is waited for, but a POST that was not answered is not sent again."""
+        if not url.startswith(f"{self.url}/"):
+            raise ApiError("the API named an address that is not its own")
+        data = None if body is None else json.dumps(body).encode()
+        fields = {"Content-Type": "application/json", "User-Agent": "burgee", **self.headers}
+        request = urllib.request.Request(url, method=method, data=data, headers=fields)  # noqa: S310 - its own API
+        for remaining in reversed(range(TRIES)):
+            try:
+                with _OPENER.open(request, timeout=20) as answer:
+                    said = answer.read(MAX_ANSWER)
+                    return Answer(json.loads(said) if said else None, _next(answer.headers.get("Link", "")))
+            except urllib.error.HTTPError as error:
+                wait = _wait(error, remaining)
+                if wait is None:
+                    path = urllib.parse.urlsplit(url).path
+                    raise ApiError(
+                        f"{self.name} answered {error.code} to {method} {path}", error.code, _said(error)
+                    ) from error
+            except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+                # A POST that was not answered may have been done: another would make a second one.
+                if method == "POST" or not remaining:
+                    raise ApiError(f"{self.name} does not answer: {error}") from error
+                wait = 1.0
+            time.sleep(wait)
+        raise AssertionError("the last try returns or raises")
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A token is sent to no other address than the one that was checked."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+_OPENER = urllib.request.build_opener(_NoRedirects)
+
+
+def _said(error: urllib.error.HTTPError) -> str:
+    try:
+        return error.read(4_096).decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def _wait(error: urllib.error.HTTPError, remaining: int) -> float | None:
+    """How long to wait before another try; None where there is no point."""
+    limited = error.code == 429 or (error.code == 403 and "Retry-After" in error.headers)
+    if not remaining or not (limited or error.code in {500, 502, 503, 504}):
+        return None
+    wait = error.headers.get("Retry-After", "1")
+    return min(float(wait) if wait.isdigit() else 1.0, LONGEST_WAIT)
+
+
+def _next(link: str) -> str | None:
+    for part in link.split(","):
+        url, _, relation = part.partition(";")
+        if 'rel="next"' in relation:
+            return url.strip().strip("<>")
+    return None

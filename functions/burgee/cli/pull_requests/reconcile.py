@@ -1,0 +1,242 @@
+"""One pull request for what operators said in an environment, and one for each proposal: opened, kept, closed.
+
+Whatever is interrupted is taken up by the next run: a branch is looked at before it is pushed, a pull request is
+looked for before it is opened, and what became of a proposal is written last.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import sha256
+from typing import TYPE_CHECKING, NamedTuple
+
+from burgee.cli.pull_requests import words
+from burgee.cli.pull_requests.branches import PREFIX
+from burgee.errors import Refused
+from burgee.flagfile.compile import compile_file
+from burgee.flagfile.editor import write_each
+from burgee.releases.proposals import ENDED, ProposalState, Standing, listed, mark, note_run
+from burgee.releases.pull import Pulled, pulled, released_definition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from burgee.cli.pull_requests.branches import Edited, Repository
+    from burgee.cli.pull_requests.hosts import Host, PullRequest
+    from burgee.model import Definition, Problem, Snapshot
+    from burgee.releases.proposals import Proposal
+    from burgee.stores import Store
+
+
+class Did(StrEnum):
+    """What a run did about one pull request."""
+
+    OPENED = "opened"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    CLOSED = "closed"
+    """By this run, because nothing is left."""
+    ENDED = "ended"
+    """Merged or closed by somebody; a proposal's record says so now."""
+    LEFT = "left"
+    """As it is; `note` says why."""
+    OUTDATED = "outdated"
+
+
+class Outcome(NamedTuple):
+    """One pull request after a run; `needs_person` where somebody has to look."""
+
+    branch: str
+    did: Did
+    address: str | None = None
+    number: int | None = None
+    head: str | None = None
+    note: str = ""
+    needs_person: bool = False
+
+
+class Run(NamedTuple):
+    """All that a run did, on a base; `warnings` name what could not be written, and why."""
+
+    base: str
+    outcomes: list[Outcome]
+    warnings: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciler:
+    """A store, the repository of its flag file at `flags`, and the host of that; `now` in epoch seconds."""
+
+    store: Store
+    host: Host
+    repository: Repository
+    flags: str
+    environment: str | None
+    now: float
+    temporary: bool = False
+
+    def run(self, every: float | None = None) -> Run:
+        """Looks at everything once; `every` says how often that is done, in seconds, for those who wait."""
+        self.host.check()
+        self.repository.fetch()
+        warnings: list[str] = []
+        with self.repository.checked_out() as folder:
+            path = folder / self.flags
+            if not path.is_file():
+                raise Refused(
+                    "no-such-file", f"there is no {self.flags} on the base branch; if it moved, name its new path"
+                )
+            git = compile_file(path, self.environment)
+            outcomes = [*self._overrides(path, git, warnings)]
+            waiting = [made for made in listed(self.store, self.now) if made.state not in ENDED]
+            outcomes += [self._proposal(made, path, git, warnings) for made in reversed(waiting)]
+        note_run(self.store, self.now, every)
+        return Run(self.repository.base, outcomes, warnings)
+
+    def _overrides(self, path: Path, git: Snapshot, warnings: list[str]) -> Iterator[Outcome]:
+        laid = self.store.state().overrides
+        found = pulled(
+            laid.values(), git["flags"], released_definition(self.store), self.now, temporary=self.temporary
+        )
+        branch = f"{PREFIX}overrides-{self._named()}"
+        title = f"Write the live overrides{f' of {self.environment}' if self.environment else ''} into {self.flags}"
+        edited, found, failing = self._written(path, found, branch, title)
+        warnings += [f"{flag}: not written: {why}" for flag, why in found.refused.items()]
+        if edited is None:
+            yield from self._nothing_left(
+                branch, "Nothing is left to write: the file says it, or the overrides ended."
+            )
+            return
+        mark_of_these = words.marker(branch, words.fingerprint(laid[flag] for flag in found.wanted))
+        body = words.of_overrides(found, laid, git, failing, self.now)
+        yield self._kept(branch, title, f"{mark_of_these}\n{body}", edited, mark_of_these)
+
+    def _written(
+        self, path: Path, found: Pulled, branch: str, title: str
+    ) -> tuple[Edited | None, Pulled, list[Problem]]:
+        """The edit of what can be written, and what is left of the wanted ones."""
+        unwritable, failing = write_each(path, self.environment, found.wanted)
+        wanted = {flag: definition for flag, definition in found.wanted.items() if flag not in unwritable}
+        found = found._replace(wanted=wanted, refused=found.refused | unwritable)
+        return self.repository.commit(path.parent, branch, title), found, failing
+
+    def _proposal(self, made: Proposal, path: Path, git: Snapshot, warnings: list[str]) -> Outcome:
+        branch = f"{PREFIX}proposal-{made.id}"
+        there = next(iter(self.host.of_branch(branch)), None)
+        if there is not None and there.state in {"merged", "closed"}:
+            self._ended(made, there)
+            return Outcome(branch, Did.ENDED, there.address, there.number, note=there.state)
+        definition = git["flags"].get(made.edit.flag)
+        standing = made.standing(definition)
+        if standing is Standing.DONE:
+            mark(self.store, made.id, ProposalState.CLOSED, self.now, note="the file says so already")
+            closed = [*self._nothing_left(branch, "The base branch says so already.")]
+            return closed[0] if closed else Outcome(branch, Did.ENDED, note="the file says so already")
+        if standing is Standing.OUTDATED:
+            return self._outdated(made, branch, there, git)
+        edited, failing = self._edited(made, definition, path, branch, warnings)
+        if edited is None:
+            return Outcome(branch, Did.LEFT, note="it cannot be written", needs_person=True)
+        name = words.marker(branch, made.id)
+        body = words.of_proposal(made, git, failing, self.now, outdated=False)
+        outcome = self._kept(branch, made.title, f"{name}\n{body}", edited, name)
+        if outcome.number is not None:
+            mark(self.store, made.id, ProposalState.OPENED, self.now, address=outcome.address)
+        elif outcome.address is not None:
+            mark(self.store, made.id, made.state, self.now, note=f"its branch is pushed: {outcome.address}")
+        return outcome
+
+    def _edited(
+        self, made: Proposal, definition: Definition | None, path: Path, branch: str, warnings: list[str]
+    ) -> tuple[Edited | None, list[Problem]]:
+        """The commit of a proposal; a flag is taken out of the file, not of one environment."""
+        environment = None if made.edit.absent else self.environment
+        refused, failing = write_each(path, environment, {made.edit.flag: made.edit.applied(definition)})
+        edited = self.repository.commit(path.parent, branch, f"{made.title}\n\n{made.why}")
+        if edited is None:
+            why = refused.get(made.edit.flag, "nothing would change")
+            mark(self.store, made.id, made.state, self.now, note=f"it cannot be written: {why}")
+            warnings.append(f"proposal {made.id}: {made.edit.flag} cannot be written: {why}")
+        return edited, failing
+
+    def _outdated(self, made: Proposal, branch: str, there: PullRequest | None, git: Snapshot) -> Outcome:
+        """One whose flag has changed is not opened; where it is open already, it says so."""
+        if there is None:
+            mark(self.store, made.id, ProposalState.OUTDATED, self.now)
+            return Outcome(branch, Did.OUTDATED, note="the flag has changed since")
+        body = f"{words.marker(branch, made.id)}\n{words.of_proposal(made, git, [], self.now, outdated=True)}"
+        if _differ(there.body, body):
+            self.host.describe(there, body)
+        mark(self.store, made.id, ProposalState.OPENED, self.now, address=there.address)
+        return self._outcome(branch, Did.OUTDATED, there, "the flag has changed since", needs_person=True)
+
+    def _ended(self, made: Proposal, there: PullRequest) -> None:
+        if made.state is not ProposalState.OPENED:
+            mark(self.store, made.id, ProposalState.OPENED, self.now, address=there.address)
+        state = ProposalState.MERGED if there.state == "merged" else ProposalState.CLOSED
+        mark(self.store, made.id, state, self.now)
+
+    def _nothing_left(self, branch: str, why: str) -> Iterator[Outcome]:
+        for there in self.host.of_branch(branch):
+            if there.state == "open":
+                self.host.close(there, why)
+                yield Outcome(branch, Did.CLOSED, there.address, there.number, note=why)
+        if self.repository.tip(branch) is not None and self.repository.is_ours(branch):
+            self.repository.delete(branch)
+
+    def _kept(self, branch: str, title: str, body: str, edited: Edited, mark_of_these: str) -> Outcome:
+        """The pull request of a branch as it is to be: opened, or updated, or left where people have decided."""
+        found = self.host.of_branch(branch)
+        there = next((one for one in found if one.state == "open"), None)
+        last = next(iter(found), None)
+        if there is None and last is not None and last.state == "closed" and last.body.startswith(mark_of_these):
+            return self._outcome(branch, Did.LEFT, last, "somebody closed it, and nothing has changed since")
+        did = Did.UNCHANGED
+        if self.repository.tip(branch) is not None:
+            if not self.repository.is_ours(branch):
+                note = "others have committed to its branch, so it is left to them"
+                return self._outcome(branch, Did.LEFT, there, note, needs_person=True)
+            if not self.repository.says(branch, edited):
+                self.repository.push(branch, edited.commit)
+                did = Did.UPDATED
+        else:
+            self.repository.push(branch, edited.commit)
+            did = Did.UPDATED
+        if there is None:
+            return self._outcome(branch, Did.OPENED, self.host.open(branch, title, body))
+        if _differ(there.body, body):
+            self.host.describe(there, body)
+            did = Did.UPDATED
+        return self._outcome(branch, did, there)
+
+    def _outcome(
+        self, branch: str, did: Did, there: PullRequest | None, note: str = "", *, needs_person: bool = False
+    ) -> Outcome:
+        address, number = (None, None) if there is None else (there.address, there.number)
+        return Outcome(branch, did, address, number, self.repository.tip(branch), note, needs_person)
+
+    def _named(self) -> str:
+        """The project and the environment as part of a branch's name, which takes fewer characters."""
+        tenant = self.store.tenant
+        name = tenant.environment if tenant.project == "default" else f"{tenant.project}-{tenant.environment}"
+        plain = re.sub(r"[^A-Za-z0-9_-]", "-", name)
+        own = f"{tenant.project}/{tenant.environment}"
+        clash = plain != name or (tenant.project != "default" and "-" in own)
+        return f"{plain}-{sha256(own.encode()).hexdigest()[:6]}" if clash else plain
+
+
+def _differ(one: str, other: str) -> bool:
+    """Whether two descriptions do, beside the line ends and the space at the end that a host changes."""
+    return one.replace("\r\n", "\n").rstrip() != other.rstrip()
+
+
+def summary(run: Run) -> Mapping[str, object]:
+    """A run as JSON."""
+    return {
+        "base": run.base,
+        "pull_requests": [{**one._asdict(), "did": str(one.did)} for one in run.outcomes],
+        "warnings": run.warnings,
+    }

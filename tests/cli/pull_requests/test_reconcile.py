@@ -1,0 +1,525 @@
+"""One pull request for the overrides of an environment, and one for each proposal: a bare remote, a host's API."""
+
+from __future__ import annotations
+
+import stat
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+import pytest
+
+from burgee.cli.pull_requests.api import ApiError
+from burgee.cli.pull_requests.branches import Repository
+from burgee.cli.pull_requests.hosts import GitHub, Linked
+from burgee.cli.pull_requests.reconcile import Did, Reconciler, Run
+from burgee.errors import FlagFileError, Refused
+from burgee.flagfile.compile import compile_file
+from burgee.releases.deploy import Consent, apply, write
+from burgee.releases.overrides import killed, lay, lift, served
+from burgee.releases.plan import Verdict
+from burgee.releases.proposals import Edit, ProposalState, create, find, last_run, withdraw
+from burgee.stores import Origin, Tenant
+from burgee.stores.audit import AuditContext
+from burgee.stores.sqlite import SqliteStore
+from support.github import REPOSITORY, TOKEN, Api, github
+from support.repositories import Clone, git
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FILE = """\
+version: 1
+environments: [staging, production]
+flags:
+  beta:  # of the search team
+    status: on
+    rollout_percentage: 20
+    environments:
+      production: {rollout_percentage: 5}
+  dark: {status: on}
+  calm: {status: on}
+"""
+OVERRIDES = "burgee/overrides-production"
+NOW = 1_900_000_000.0
+
+
+class Project:
+    """A repository, its store and its host, with the time in our hands."""
+
+    def __init__(self, folder: Path, api: Api) -> None:
+        self.api = api
+        self.clone = Clone(folder, FILE)
+        self.store = SqliteStore(":memory:", Tenant("default", "production"))
+        self.now = NOW
+        self.host: Any = GitHub(api.url, REPOSITORY, TOKEN, "main")
+        self.deploy()
+
+    def act(self, action: str = "override.set", until: str | None = None) -> AuditContext:
+        self.now += 1
+        return AuditContext(action, "ada", "orders fail", self.now, until)
+
+    def deploy(self, **consent: Any) -> Any:
+        snapshot = compile_file(self.clone.flags, "production")
+        return apply(self.store, snapshot, Origin(), self.act("release.activate"), Consent(**consent))
+
+    def override(self, flag: str, until: str | None = None, **keys: Any) -> None:
+        act = self.act(until=until)
+
+        def decide(state: Any, snapshot: Any) -> Any:
+            return lay(state, snapshot, flag, {**(served(state, snapshot, flag, act.now) or {}), **keys}, act)
+
+        write(self.store, decide)
+
+    def kill(self, flag: str) -> None:
+        act = self.act("flag.kill")
+        write(
+            self.store,
+            lambda state, git: lay(state, git, flag, killed(served(state, git, flag, act.now) or {}), act),
+        )
+
+    def clear(self, flag: str) -> None:
+        write(self.store, lambda state, git: lift(state, git, flag, self.act("override.clear")))
+
+    def propose(self, flag: str = "beta", **keys: Any) -> str:
+        absent = keys.pop("absent", False)
+        edit = Edit(flag, keys, absent=absent)
+        return create(self.store, edit, "Raise it", self.act("proposal.create")).id
+
+    def reconciler(self, **more: Any) -> Reconciler:
+        self.now += 60
+        folder = self.clone.folder
+        more = {"flags": "flags.yaml", "environment": "production", **more}
+        return Reconciler(self.store, self.host, Repository(folder, "origin", "main"), now=self.now, **more)
+
+    def run(self, **more: Any) -> Run:
+        return self.reconciler(**more).run(900.0)
+
+    def did(self, **more: Any) -> list[tuple[str, str]]:
+        return [(one.branch, str(one.did)) for one in self.run(**more).outcomes]
+
+    def body(self) -> str:
+        return str(self.api.pulls[-1]["body"])
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+    monkeypatch.setattr("burgee.cli.pull_requests.api.time.sleep", lambda _: None)
+    with github() as running:
+        yield running
+
+
+@pytest.fixture
+def project(tmp_path: Path, api: Api) -> Iterator[Project]:
+    made = Project(tmp_path, api)
+    yield made
+    made.store.close()
+
+
+def test_from_a_kill_to_a_pull_request_to_a_deploy_that_absorbs_it(project: Project, api: Api) -> None:
+    project.kill("beta")
+    assert project.did() == [(OVERRIDES, "opened")]
+    (pull,) = api.pulls
+    assert (pull["title"], pull["head"]["ref"]) == (
+        "Write the live overrides of production into flags.yaml",
+        OVERRIDES,
+    )
+    for part in ("`beta`", "By ada since 2030-", "orders fail", "5 % on -> off", "**Merging**", "**Closing**"):
+        assert part in pull["body"], pull["body"]
+    text = project.clone.text(OVERRIDES)
+    assert text == FILE.replace("{rollout_percentage: 5}", "{rollout_percentage: 5, status: off}").rstrip()
+    writes = len(api.writes())
+    tip = project.clone.tip(OVERRIDES)
+    assert project.did() == [(OVERRIDES, "unchanged")]
+    assert (len(api.writes()), project.clone.tip(OVERRIDES)) == (writes, tip), "the same again writes nothing"
+    project.clone.merge(OVERRIDES)
+    api.end(pull["number"], merged=True)
+    assert project.did() == [], "the file says it, though it is not released yet"
+    assert project.clone.branches() == []
+    made = project.deploy()
+    assert [one.override.flag for one in made.having(Verdict.ABSORBED)] == ["beta"]
+    assert project.store.state().overrides == {}
+
+
+def test_it_follows_the_overrides_and_is_closed_when_none_is_left(project: Project, api: Api) -> None:
+    project.kill("beta")
+    project.run()
+    project.override("dark", rollout_percentage=1)
+    assert project.did() == [(OVERRIDES, "updated")]
+    assert "`dark`" in project.body()
+    assert "rollout_percentage: 1" in project.clone.text(OVERRIDES)
+    project.clear("beta")
+    assert project.did() == [(OVERRIDES, "updated")]
+    assert "`beta`" not in project.body()
+    assert "status: off" not in project.clone.text(OVERRIDES)
+    project.clear("dark")
+    assert project.did() == [(OVERRIDES, "closed")]
+    assert [pull["state"] for pull in api.pulls] == ["closed"]
+    assert "Nothing is left to write" in api.bodies("Bot", api.pulls[0]["number"])[0]
+    assert project.clone.branches() == []
+    assert project.did() == []
+
+
+def test_a_closed_one_is_not_opened_again_until_the_overrides_change(project: Project, api: Api) -> None:
+    project.kill("beta")
+    project.run()
+    api.end(101)
+    run = project.run()
+    assert [(one.did, one.note) for one in run.outcomes] == [
+        (Did.LEFT, "somebody closed it, and nothing has changed since")
+    ]
+    project.clone.commit(FILE.replace("calm: {status: on}", "calm: {status: off}"))
+    assert project.did() == [(OVERRIDES, "left")]
+    project.kill("dark")
+    assert project.did() == [(OVERRIDES, "opened")]
+    assert [pull["state"] for pull in api.pulls] == ["closed", "open"]
+
+
+def test_what_ends_by_itself_is_listed_and_not_written_unless_asked(project: Project, api: Api) -> None:
+    project.override("dark", "2099-01-01T00:00:00Z", status=False)
+    assert project.did() == []
+    assert api.pulls == []
+    project.kill("beta")
+    project.run()
+    assert "`dark` until 2099-01-01T00:00:00Z, by ada: orders fail" in project.body()
+    assert "dark: {status: on}" in project.clone.text(OVERRIDES)
+    assert project.did(temporary=True) == [(OVERRIDES, "updated")]
+    assert "dark: {status: on, environments" in project.clone.text(OVERRIDES).replace("\n", " ") or (
+        "status: off" in project.clone.text(OVERRIDES)
+    )
+
+
+def test_a_change_of_main_elsewhere_moves_no_branch_and_one_that_conflicts_does(project: Project) -> None:
+    project.kill("beta")
+    project.run()
+    tip = project.clone.tip(OVERRIDES)
+    project.clone.commit(FILE.replace("  calm: {status: on}", "  calm: {status: off}"))
+    assert project.did() == [(OVERRIDES, "unchanged")]
+    assert project.clone.tip(OVERRIDES) == tip
+    project.clone.commit(FILE.replace("{rollout_percentage: 5}", "{rollout_percentage: 5}  # agreed"))
+    assert project.did() == [(OVERRIDES, "updated")]
+    merged = git(project.clone.remote, "merge-tree", "--write-tree", "main", OVERRIDES)
+    text = git(project.clone.remote, "show", f"{merged}:flags.yaml")
+    assert "# agreed" in text
+    assert "status: off" in text
+
+
+def test_a_branch_that_others_committed_to_is_left_to_them(project: Project) -> None:
+    project.kill("beta")
+    project.run()
+    theirs = project.clone.commit(FILE + "  more: {status: off}\n", OVERRIDES, f"origin/{OVERRIDES}")
+    project.kill("dark")
+    run = project.run()
+    assert [(one.did, one.needs_person) for one in run.outcomes] == [(Did.LEFT, True)]
+    assert "others have committed" in run.outcomes[0].note
+    assert project.clone.tip(OVERRIDES) == theirs
+    project.clear("dark")
+    project.clear("beta")
+    project.run()
+    assert project.clone.tip(OVERRIDES) == theirs, "nobody's work is deleted"
+
+
+def test_a_branch_that_the_host_brought_up_to_date_is_still_ours(project: Project) -> None:
+    project.kill("beta")
+    project.run()
+    project.clone.commit(FILE.replace("  calm: {status: on}", "  calm: {status: off}"))
+    folder = project.clone.folder
+    git(folder, "fetch", "-q", "origin")
+    git(folder, "checkout", "-q", "--detach", f"origin/{OVERRIDES}")
+    git(folder, "merge", "-q", "--no-ff", "-m", "Merge branch 'main'", "origin/main")
+    git(folder, "push", "-q", "origin", f"HEAD:refs/heads/{OVERRIDES}")
+    git(folder, "checkout", "-q", "main")
+    assert project.did() == [(OVERRIDES, "unchanged")]
+    project.kill("dark")
+    assert project.did() == [(OVERRIDES, "updated")]
+
+
+def test_of_a_colleagues_change_nothing_is_written_over(project: Project) -> None:
+    project.override("beta", rollout_percentage=1)
+    project.kill("dark")
+    project.clone.commit(FILE.replace("{rollout_percentage: 5}", "{rollout_percentage: 50}"))
+    run = project.run()
+    (warning,) = run.warnings
+    assert warning.startswith("beta: not written: the file and the override have both changed rollout_percentage;")
+    assert "rollout_percentage: 50" in project.clone.text(OVERRIDES)
+    assert "### ⚠️ Could not be written" in project.body()
+
+
+def test_an_absent_flag_blocks_no_other(project: Project) -> None:
+    act = project.act()
+    write(project.store, lambda state, snapshot: lay(state, snapshot, "calm", None, act))
+    project.kill("dark")
+    run = project.run()
+    assert [one.did for one in run.outcomes] == [Did.OPENED]
+    assert "cannot take a flag from production alone" in run.warnings[0]
+
+
+def test_a_flag_of_an_included_file_is_written_there(project: Project) -> None:
+    team = project.clone.folder / "teams/web.yaml"
+    team.parent.mkdir()
+    team.write_text("flags:\n  wide: {status: on}  # of web\n", encoding="utf-8")
+    project.clone.commit(f"{FILE}include: [teams/*.yaml]\n")
+    project.deploy()
+    project.kill("wide")
+    project.run()
+    assert "status: off" in project.clone.text(OVERRIDES, "teams/web.yaml")
+    assert "# of web" in project.clone.text(OVERRIDES, "teams/web.yaml")
+    assert project.clone.text(OVERRIDES) == project.clone.text("main")
+
+
+def test_a_file_that_moved_is_named(project: Project) -> None:
+    project.kill("beta")
+    git(project.clone.folder, "mv", "flags.yaml", "moved.yaml")
+    git(project.clone.folder, "commit", "-qm", "Move")
+    git(project.clone.folder, "push", "-q", "origin", "main")
+    with pytest.raises(Refused, match=r"no flags\.yaml on the base branch; if it moved"):
+        project.run()
+    assert project.did(flags="moved.yaml") == [(OVERRIDES, "opened")]
+    assert "status: off" in project.clone.text(OVERRIDES, "moved.yaml")
+
+
+def test_a_broken_file_on_main_stops_everything_and_loses_nothing(project: Project, api: Api) -> None:
+    project.kill("beta")
+    project.clone.commit(FILE.replace("rollout_percentage: 20", "rollout_percentage: 200"))
+    with pytest.raises(FlagFileError):
+        project.run()
+    assert (api.pulls, project.clone.branches()) == ([], [])
+    assert list(project.store.state().overrides) == ["beta"]
+
+
+def test_a_host_that_goes_down_in_the_middle_is_taken_up_by_the_next_run(project: Project, api: Api) -> None:
+    key = project.propose(rollout_percentage=50)
+    project.kill("dark")
+    api.down = "POST"
+    with pytest.raises(ApiError, match="503"):
+        project.run()
+    assert (api.pulls, project.clone.branches()) == ([], [OVERRIDES])
+    api.down = None
+    assert [did for _, did in project.did()] == ["opened", "opened"]
+    assert len(api.pulls) == 2
+    assert find(project.store, key).state is ProposalState.OPENED
+
+
+def test_one_that_was_opened_but_not_noted_is_not_opened_twice(
+    project: Project, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = project.propose(rollout_percentage=50)
+    with monkeypatch.context() as patch:
+        patch.setattr("burgee.cli.pull_requests.reconcile.mark", _dies)
+        with pytest.raises(ConnectionError):
+            project.run()
+    assert len(api.pulls) == 1
+    assert find(project.store, key).state is ProposalState.WAITING
+    project.run()
+    assert len(api.pulls) == 1
+    assert find(project.store, key).address == api.pulls[0]["html_url"]
+
+
+def _dies(*_: Any, **__: Any) -> None:
+    raise ConnectionError("the store is gone")
+
+
+def test_github_says_who_may_open_pull_requests(project: Project, api: Api) -> None:
+    project.kill("beta")
+    api.may_create = False
+    with pytest.raises(Refused, match="Allow GitHub Actions to create and approve pull requests"):
+        project.run()
+    assert project.clone.branches() == [OVERRIDES], "a token that may not read the setting learns it last"
+    project.kill("dark")
+    tip = project.clone.tip(OVERRIDES)
+    api.setting = 200
+    with pytest.raises(Refused, match="Settings, Actions, General"):
+        project.run()
+    assert project.clone.tip(OVERRIDES) == tip
+    api.may_create = True
+    assert project.did() == [(OVERRIDES, "opened")]
+
+
+def test_a_protected_branch_says_what_to_allow(project: Project, api: Api) -> None:
+    hook = project.clone.remote / "hooks/pre-receive"
+    hook.write_text("#!/bin/sh\necho 'GH013: Repository rule violations' >&2\nexit 1\n", encoding="utf-8")
+    hook.chmod(hook.stat().st_mode | stat.S_IXUSR)
+    project.kill("beta")
+    with pytest.raises(Refused, match=r"let the pipeline push `burgee/\*`.*GH013: Repository rule"):
+        project.run()
+    assert api.pulls == []
+
+
+def test_a_forks_branch_of_the_same_name_is_not_ours(project: Project, api: Api) -> None:
+    theirs = api.request(OVERRIDES, "mallory/flags", body="<!-- burgee", title="Hello")
+    project.kill("beta")
+    assert project.did() == [(OVERRIDES, "opened")]
+    assert [pull["number"] for pull in api.pulls if pull is not theirs] == [102]
+    assert theirs["body"] == "<!-- burgee"
+
+
+def test_somebody_who_pushes_between_is_not_overwritten(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.kill("beta")
+    project.run()
+    project.kill("dark")
+    fetch = Repository.fetch
+
+    def raced(repository: Repository) -> None:
+        fetch(repository)
+        project.clone.commit(FILE + "  more: {status: off}\n", OVERRIDES, f"origin/{OVERRIDES}")
+
+    monkeypatch.setattr(Repository, "fetch", raced)
+    with pytest.raises(Refused, match="cannot be pushed"):
+        project.run()
+    assert "more:" in project.clone.text(OVERRIDES)
+
+
+def test_a_cut_history_is_refused(project: Project, tmp_path: Path) -> None:
+    shallow = tmp_path / "shallow"
+    git(tmp_path, "clone", "-q", "--depth=1", f"file://{project.clone.remote}", str(shallow))
+    with pytest.raises(Refused, match="fetch-depth: 0"):
+        Repository(shallow, "origin", "main").fetch()
+
+
+def test_what_others_wrote_is_no_markup(project: Project) -> None:
+    act = AuditContext("flag.kill", "ada @all", "see #12 <img src=x> ``` \n@team -->", project.now + 1)
+    write(project.store, lambda state, snapshot: lay(state, snapshot, "dark", {"status": False}, act))
+    project.run()
+    body = project.body()
+    for part in ("@all", "@team", "#12", "<img"):
+        assert part not in body
+    assert body.count("-->") == 1
+
+
+@pytest.mark.parametrize("length", [500, 200_000])
+def test_a_description_is_never_too_long(project: Project, length: int) -> None:
+    act = AuditContext("flag.kill", "ada", "x" * length, project.now + 1)
+    write(project.store, lambda state, snapshot: lay(state, snapshot, "dark", {"status": False}, act))
+    many = "".join(f"  flag{number}: {{status: on}}\n" for number in range(90))
+    project.clone.commit(FILE + many)
+    project.deploy()
+    for number in range(90):
+        project.override(f"flag{number}", rollout_percentage=1, description="long " * 90)
+    project.run()
+    assert 1_000 < len(project.body()) < 65_536
+    assert "**Closing**" in project.body()
+
+
+def test_a_proposal_from_the_store_to_main(project: Project, api: Api) -> None:
+    key = project.propose(rollout_percentage=50)
+    assert last_run(project.store) is None
+    assert project.did() == [(f"burgee/proposal-{key}", "opened")]
+    (pull,) = api.pulls
+    assert (find(project.store, key).state, find(project.store, key).address) == (
+        ProposalState.OPENED,
+        pull["html_url"],
+    )
+    assert pull["title"] == "Raise it"
+    assert "45 % off -> on" in pull["body"]
+    assert "rollout_percentage: 50" in project.clone.text(f"burgee/proposal-{key}")
+    run = last_run(project.store)
+    assert run is not None
+    assert run.next() == project.now + 900
+    assert project.did() == [(f"burgee/proposal-{key}", "unchanged")]
+    project.clone.merge(f"burgee/proposal-{key}")
+    api.end(pull["number"], merged=True)
+    assert project.did() == [(f"burgee/proposal-{key}", "ended")]
+    assert find(project.store, key).state is ProposalState.MERGED
+    assert project.did() == []
+
+
+def test_a_proposal_that_somebody_closed_is_closed(project: Project, api: Api) -> None:
+    key = project.propose(rollout_percentage=50)
+    project.run()
+    api.end(101)
+    project.run()
+    assert find(project.store, key).state is ProposalState.CLOSED
+    project.run()
+    assert len(api.pulls) == 1
+
+
+def test_a_proposal_that_was_withdrawn_is_not_opened(project: Project, api: Api) -> None:
+    withdraw(project.store, project.propose(rollout_percentage=50), project.act("proposal.withdraw"))
+    assert project.did() == []
+    assert api.pulls == []
+
+
+def test_a_proposal_whose_flag_changed_on_main_is_not_opened_blindly(project: Project, api: Api) -> None:
+    key = project.propose(rollout_percentage=50)
+    project.clone.commit(FILE.replace("{rollout_percentage: 5}", "{rollout_percentage: 7}"))
+    assert project.did() == [(f"burgee/proposal-{key}", "outdated")]
+    assert (find(project.store, key).state, api.pulls) == (ProposalState.OUTDATED, [])
+    project.clone.commit(FILE)
+    assert project.did() == [(f"burgee/proposal-{key}", "opened")], "it is as it was when that was proposed"
+    project.clone.commit(FILE.replace("{rollout_percentage: 5}", "{rollout_percentage: 7}"))
+    assert project.did() == [(f"burgee/proposal-{key}", "outdated")]
+    assert "`beta` has changed on the base branch since" in project.body()
+    assert find(project.store, key).state is ProposalState.OPENED
+
+
+def test_a_proposal_that_main_says_already_is_closed(project: Project, api: Api) -> None:
+    waiting, opened = project.propose(rollout_percentage=50), project.propose("calm", status=False)
+    api.down = None
+    project.run()
+    project.clone.commit(
+        FILE.replace("{rollout_percentage: 5}", "{rollout_percentage: 50}").replace(
+            "calm: {status: on}", "calm: {status: off}"
+        )
+    )
+    project.run()
+    assert {find(project.store, key).state for key in (waiting, opened)} == {ProposalState.CLOSED}
+    assert [pull["state"] for pull in api.pulls] == ["closed", "closed"]
+    assert project.clone.branches() == []
+
+
+def test_two_proposals_that_edit_neighbours_are_rebuilt_where_they_conflict(project: Project, api: Api) -> None:
+    first, second = project.propose("dark", status=False), project.propose("calm", status=False)
+    project.run()
+    project.clone.merge(f"burgee/proposal-{first}")
+    api.end(101, merged=True)
+    assert project.did() == [(f"burgee/proposal-{first}", "ended"), (f"burgee/proposal-{second}", "updated")]
+    git(project.clone.remote, "merge-tree", "--write-tree", "main", f"burgee/proposal-{second}")
+
+
+def test_a_proposal_may_add_a_flag_and_take_one_out_of_every_environment(project: Project) -> None:
+    added, gone = project.propose("shiny", status=True), project.propose("calm", absent=True)
+    project.run()
+    assert "shiny:" in project.clone.text(f"burgee/proposal-{added}")
+    assert "calm:" not in project.clone.text(f"burgee/proposal-{gone}")
+
+
+def test_a_proposal_that_cannot_be_written_says_why(project: Project, api: Api) -> None:
+    key = create(project.store, Edit("beta", unset=("rollout_percentage",)), "", project.act("proposal.create")).id
+    run = project.run()
+    assert api.pulls == []
+    assert [one.needs_person for one in run.outcomes] == [True]
+    assert "cannot say this in production" in (find(project.store, key).note or "")
+    assert run.warnings
+
+
+def test_without_a_token_branches_are_pushed_and_a_link_is_told(project: Project) -> None:
+    project.host = Linked("https://gitlab.example/acme/flags")
+    key = project.propose(rollout_percentage=50)
+    project.kill("dark")
+    run = project.run()
+    address, _, query = str(run.outcomes[0].address).partition("?")
+    assert address == "https://gitlab.example/acme/flags/-/merge_requests/new"
+    assert dict(parse_qsl(query)) == {
+        "merge_request[source_branch]": OVERRIDES,
+        "merge_request[target_branch]": "main",
+        "merge_request[title]": "Write the live overrides of production into flags.yaml",
+    }
+    made = find(project.store, key)
+    assert (made.state, made.address) == (ProposalState.WAITING, None)
+    assert "gitlab.example" in (made.note or "")
+    tips = [project.clone.tip(branch) for branch in project.clone.branches()]
+    project.run()
+    assert [project.clone.tip(branch) for branch in project.clone.branches()] == tips
+    project.clone.merge(f"burgee/proposal-{key}")
+    project.run()
+    assert find(project.store, key).state is ProposalState.CLOSED
+
+
+def test_environments_and_projects_have_branches_of_their_own(project: Project) -> None:
+    names = set()
+    for tenant in [("default", "a.b"), ("default", "a-b"), ("x", "a-b"), ("x-a", "b"), ("default", "a..lock")]:
+        project.store.tenant = Tenant(*tenant)
+        names.add(project.reconciler()._named())
+    assert len(names) == 5
+    for name in names:
+        git(project.clone.folder, "check-ref-format", f"refs/heads/burgee/overrides-{name}")

@@ -1,0 +1,70 @@
+"""`burgee reconcile`, as its users see it, on somebody's machine without a host."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.repositories import Clone
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from support.cli import Burgee
+
+FILE = "version: 1\nenvironments: [production]\nflags:\n  beta: {status: on}\n"
+ON = ("--env", "production")
+
+
+@pytest.fixture
+def clone(burgee: Burgee, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Clone:
+    made = Clone(tmp_path_factory.mktemp("git"), FILE)
+    burgee.folder = made.folder
+    monkeypatch.chdir(made.folder)
+    for name in ("GITHUB_ACTIONS", "GITLAB_CI"):
+        monkeypatch.delenv(name, raising=False)
+    assert burgee("apply", *ON).code == 0
+    return made
+
+
+def test_it_pushes_what_is_live_and_says_so(burgee: Burgee, clone: Clone) -> None:
+    ran = burgee("reconcile", *ON)
+    assert (ran.code, ran.out.strip()) == (
+        0,
+        "nothing to open: the file says all that is live, and no proposal waits",
+    )
+    assert burgee("kill", "beta", "--reason", "orders fail", *ON).code == 0
+    ran = burgee("reconcile", *ON, "--every", "15m")
+    assert (ran.code, ran.out.strip()) == (
+        0,
+        "burgee/overrides-production: opened  branch burgee/overrides-production",
+    )
+    assert "status: off" in clone.text("burgee/overrides-production")
+    told = burgee("reconcile", *ON, "--json").json
+    assert told["pull_requests"][0]["head"] == clone.tip("burgee/overrides-production")
+    assert (told["base"], told["warnings"]) == (clone.tip("main"), [])
+
+
+def test_it_exits_with_1_where_somebody_has_to_look(burgee: Burgee, clone: Clone) -> None:
+    assert burgee("override", "set", "beta", "--absent", "--reason", "x", *ON).code == 0
+    ran = burgee("reconcile", *ON)
+    assert (ran.code, "beta: not written" in ran.err) == (1, True)
+    assert clone.branches() == []
+
+
+def test_what_stands_in_the_way_is_named(
+    burgee: Burgee, clone: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "has environments" in burgee("reconcile").err
+    assert burgee("reconcile", *ON, "--remote", "nowhere").code == 1
+    assert "GITHUB_TOKEN" in burgee("reconcile", *ON, "--host", "github").err
+    monkeypatch.setenv("GITHUB_TOKEN", "x")
+    monkeypatch.setenv("GITHUB_REPOSITORY", "acme/flags")
+    monkeypatch.setenv("GITHUB_API_URL", "http://127.0.0.1:1")
+    monkeypatch.setattr("burgee.cli.pull_requests.api.time.sleep", lambda _: None)
+    ran = burgee("reconcile", *ON, "--host", "github")
+    assert (ran.code, "the next run goes on" in ran.err) == (1, True)
+    assert clone.branches() == []
+    loose = burgee.write(FILE, str(tmp_path / "flags.yaml"))
+    assert "no Git repository" in burgee("reconcile", "--flags", str(loose), *ON).err
