@@ -76,7 +76,7 @@ def test_a_flag_that_is_not_there_needs_to_be_new(released: Burgee) -> None:
         (("beta", "status=off", "--why", " "), 2, "a reason says something"),
         (("beta", "--why", "x"), 2, "is needed"),
         (("beta", "status=off", "--absent", "--why", "x"), 2, "not both"),
-        (("beta", "status=on", "--why", "x"), 1, "Git says so already"),
+        (("beta", "status=on", "--why", "x"), 1, "Git already says so"),
         (("beta", "rollout_percentage=500", "--why", "x"), 1, "percentage-range"),
     ],
 )
