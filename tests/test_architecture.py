@@ -23,7 +23,13 @@ ROWS = [
     {"web"},
     {"cli", "handlers"},
 ]
-BESIDE = {"errors": {"model"}, "findings": {"model"}, "model": {"records", "times"}, "diff": {"flagfile"}}
+BESIDE = {
+    "errors": {"model"},
+    "findings": {"model"},
+    "model": {"records", "times"},
+    "times": {"records"},
+    "diff": {"flagfile"},
+}
 # Only these may import it: statistics are an extra, and no function loads them.
 ONLY_BY = {"analysis": {"cli"}, "importers": {"cli"}, "handlers": set(), "cli": set()}
 AWS = {"stores.dynamodb", "events.firehose_sink", "handlers.audit_stream", "cli.project.doctor"}

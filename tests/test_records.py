@@ -8,7 +8,7 @@ import pickle
 import subprocess
 import sys
 from dataclasses import FrozenInstanceError
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -67,6 +67,81 @@ def test_a_record_is_what_dataclasses_would_make_of_it(record: Any) -> None:
             hash(record)
     else:
         assert hash(record) == expected
+
+
+class _Ours(records.NamedTuple):
+    name: str
+    place: tuple[int, int]
+    weight: float = 1.5
+
+    def heavier(self) -> float:
+        return self.weight * 2
+
+
+class _Theirs(NamedTuple):
+    name: str
+    place: tuple[int, int]
+    weight: float = 1.5
+
+    def heavier(self) -> float:
+        return self.weight * 2
+
+
+NAMED = [_Ours, _Theirs]
+
+
+def _seen(named: Any) -> list[Any]:
+    """What there is to see of a class of named tuples."""
+    made = [named("a", (1, 2)), named("a", place=(1, 2), weight=3.0), named(weight=3.0, name="a", place=(1, 2))]
+    first = made[0]
+    changed = first._replace(weight=9.0)
+    match changed:
+        case named(name, place, weight):
+            matched = [name, place, weight]
+    again = [pickle.loads(pickle.dumps(first)), copy.copy(first), copy.deepcopy(first)]
+    return [
+        [tuple(one) for one in made],
+        repr(first).removeprefix(named.__name__),
+        first.heavier(),
+        changed.weight,
+        matched,
+        first._asdict(),
+        named._make(["b", (0, 0), 2.0]).weight,
+        (named._fields, named.__match_args__, named._field_defaults, named.__slots__),
+        (first == ("a", (1, 2), 1.5), hash(first) == hash(("a", (1, 2), 1.5)), made[1] == made[2], first < made[1]),
+        all(one == first and type(one) is named for one in again),
+        (named.__doc__ or "").startswith(named.__name__) or named.__doc__ is None,
+        (named.__module__, named.__mro__[-2:], isinstance(first, tuple), hasattr(first, "__dict__")),
+    ]
+
+
+def test_a_named_tuple_is_what_typing_would_make_of_it() -> None:
+    assert _seen(_Ours) == _seen(_Theirs)
+
+
+@pytest.mark.parametrize("named", NAMED)
+def test_a_named_tuple_refuses_what_the_other_refuses(named: Any) -> None:
+    class Fresh(records.NamedTuple):
+        name: str
+
+    one: Any
+    for one in (named, Fresh):
+        wrong: list[tuple[Any, Any]] = [
+            ((), {}),
+            ((1, 2, 3, 4), {}),
+            (("a",), {"name": "b"}),
+            (("a", 1), {"colour": 2}),
+        ]
+        for arguments, more in wrong:
+            with pytest.raises(TypeError):
+                one(*arguments, **more)
+    made = named("a", (1, 2))
+    with pytest.raises(AttributeError):
+        made.name = "b"
+    with pytest.raises(AttributeError):
+        made.colour = "red"
+    with pytest.raises((TypeError, ValueError)):
+        made._replace(colour="red")
 
 
 def test_a_record_cannot_be_changed() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
-from burgee.records import dataclass, field
+from burgee.records import NamedTuple, dataclass, field
 from burgee.times import parse_time
 
 Context: TypeAlias = Mapping[str, Any]

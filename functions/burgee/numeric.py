@@ -13,7 +13,8 @@ from math import inf, isfinite
 from typing import Any, TypeGuard
 
 LARGEST = int(sys.float_info.max)
-_MOST_DIGITS = len(str(LARGEST))
+SHORTEST_TOO_LARGE = len(str(LARGEST))
+"""Of so many digits is the shortest whole number that is too large for a double."""
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?", re.ASCII)
 
 
@@ -56,7 +57,7 @@ def whole_number(text: str) -> int | float:
 
     Python needs quadratic time for many digits and refuses thousands of them: longer strings are not passed to it.
     """
-    if len(text) <= _MOST_DIGITS + 1:
+    if len(text) <= SHORTEST_TOO_LARGE + 1:
         number = int(text)
         if -LARGEST <= number <= LARGEST:
             return number

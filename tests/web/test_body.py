@@ -11,9 +11,12 @@ from burgee.access.keys import Kind
 from burgee.events.recorder import Recorder
 from burgee.events.records import Scope as EventScope
 from burgee.events.sinks import MemorySink
+from burgee.serving.serving import Serving
 from burgee.stores import Shelf
+from burgee.web.exchange import Caller, Exchange
 from burgee.web.protection.body import Bodies, Gone, Overloaded, TooLarge, TooSlow
 from burgee.web.protection.json_faults import json_fault
+from burgee.web.tenants import Tenants
 from support.asgi import http_scope, sent
 from support.keys import HOME, admin, service, shop, token
 
@@ -107,7 +110,10 @@ def test_depth_counts_brackets_outside_of_strings(body: bytes, *, deep: bool) ->
 class Sender:
     """Sends a body in pieces, and keeps what it has not sent until it is let."""
 
-    def __init__(self, *pieces: bytes) -> None:
+    def __init__(self, *pieces: bytes, holder: str = "a", announced: int = 0) -> None:
+        fields = {b"content-length": b"%d" % announced}
+        self.exchange = Exchange({}, self.receive, "/", fields, Tenants(Serving()), Bodies())
+        self.exchange.caller = Caller(HOME, name=holder)
         self.pieces = list(pieces)
         self.rest = asyncio.Event()
         if len(pieces) == 1:
@@ -122,25 +128,22 @@ class Sender:
 def test_bodies_that_have_begun_are_bounded_together_and_by_caller() -> None:
     async def run() -> None:
         bodies = Bodies(limit=40, limit_each=20)
-        senders = [Sender(b"x" * 10, b"y") for _ in range(4)]
-        reading = [
-            asyncio.create_task(bodies.read(one.receive, 100, holder))
-            for one, holder in zip(senders, "aabb", strict=True)
-        ]
+        senders = [Sender(b"x" * 10, b"y", holder=holder) for holder in "aabb"]
+        reading = [asyncio.create_task(bodies.read(one.exchange, 100)) for one in senders]
         await asyncio.sleep(0)
         for holder in "abc":  # its own share is full, or that of all
             with pytest.raises(Overloaded):
-                await bodies.read(Sender(b"x", b"y").receive, 100, holder)
-            assert await bodies.read(Sender(b"whole" * 19).receive, 100, holder) == b"whole" * 19
+                await bodies.read(Sender(b"x", b"y", holder=holder).exchange, 100)
+            assert await bodies.read(Sender(b"whole" * 19, holder=holder).exchange, 100) == b"whole" * 19
         for one in senders:
             one.rest.set()
         assert await asyncio.gather(*reading) == [b"x" * 10 + b"y"] * 4
         # Nothing is left of them.
         with pytest.raises(Overloaded):
-            await bodies.read(Sender(b"x", b"y").receive, 100, "a", announced=21)
-        late = Sender(b"x" * 20, b"y")
+            await bodies.read(Sender(b"x", b"y", announced=21).exchange, 100)
+        late = Sender(b"x" * 20, b"y", announced=20)
         late.rest.set()
-        assert await bodies.read(late.receive, 100, "a", announced=20) == b"x" * 20 + b"y"
+        assert await bodies.read(late.exchange, 100) == b"x" * 20 + b"y"
         assert bodies._held == {}
 
     asyncio.run(run())
@@ -160,8 +163,9 @@ def test_what_a_body_held_is_free_however_it_ends(ending: str) -> None:
                 return {"type": "http.disconnect"}
             return await sender.receive()
 
+        sender.exchange.receive = receive
         with pytest.raises((TooSlow, TooLarge, Gone)):
-            await bodies.read(receive, limit, "a")
+            await bodies.read(sender.exchange, limit)
         assert bodies._held == {}
 
     asyncio.run(run())

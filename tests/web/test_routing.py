@@ -91,3 +91,8 @@ def test_the_gateway_has_an_event_for_every_public_evaluation_route() -> None:
 def _prefixes(route: Route) -> list[str]:
     steps = route.path.split("/")
     return ["/".join(steps[:length]) for length in range(1, len(steps))]
+
+
+def test_a_parameter_may_not_begin_where_paths_are_told_apart() -> None:
+    with pytest.raises(ValueError, match="too early"):
+        Routes([Route("GET", "/a/{b}", Need.READ, "a")])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from burgee.access.keys import digest, find, named
 from burgee.access.questions import Question, Questions, Queue
 from burgee.errors import StoreError, StoreUnavailable
+from burgee.records import NamedTuple
 from burgee.stores import Put, Shelf
 from burgee.times import format_time
 

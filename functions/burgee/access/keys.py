@@ -13,10 +13,10 @@ import re
 from enum import StrEnum
 from hashlib import sha256
 from hmac import compare_digest
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from burgee.errors import Corrupt, Refused
-from burgee.records import asdict, dataclass, replace
+from burgee.records import NamedTuple, asdict, dataclass, replace
 from burgee.stores import Put, Shelf, Tenant
 from burgee.times import format_time, parse_time
 

@@ -12,9 +12,10 @@ from bisect import bisect_right
 from functools import lru_cache
 from hashlib import sha256
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from burgee.model import ErrorCode, Evaluation, Reason
+from burgee.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -6,11 +6,12 @@ context. A list holds only the decisions that a definition uses, and its last on
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from burgee.evaluation.bucketing import holdout_salt, layer_salt, threshold
 from burgee.evaluation.definition import off_variant, owners, salt, unit_attribute, variants, weights
 from burgee.evaluation.hash_strategies import OURS, strategy
+from burgee.records import NamedTuple
 from burgee.times import parse_time
 
 if TYPE_CHECKING:

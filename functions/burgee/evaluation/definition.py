@@ -6,9 +6,10 @@ A *definition* is one flag in the grammar of flags.yaml. A *state* is a definiti
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from burgee.evaluation.context import TARGETING_KEY
+from burgee.records import NamedTuple
 from burgee.times import parse_time
 
 if TYPE_CHECKING:

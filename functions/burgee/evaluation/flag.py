@@ -7,7 +7,7 @@ between answers: treat them as read-only.
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from burgee.evaluation.bucketing import BUCKETS, Draw, draw, unit_missing
 from burgee.evaluation.context import TARGETING_KEY, unit_reader, value_reader
@@ -16,6 +16,7 @@ from burgee.evaluation.definition import DEFAULT_RULE, states
 from burgee.evaluation.hash_strategies import OURS, strategy
 from burgee.evaluation.rules import as_rule, one
 from burgee.model import Evaluation, Reason
+from burgee.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -11,9 +11,10 @@ An attribute that is missing, null or of the wrong type does not match and never
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from burgee.evaluation.semver import Verdicts, Version, in_caret, in_tilde, parse_version, parse_whole_version
+from burgee.records import NamedTuple
 from burgee.times import parse_instant
 
 if TYPE_CHECKING:

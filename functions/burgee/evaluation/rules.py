@@ -7,11 +7,12 @@ once. Nothing else differs between the two.
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from burgee.evaluation.bucketing import DIVIDED
 from burgee.evaluation.context import TARGETING_KEY
 from burgee.model import Evaluation, Reason
+from burgee.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

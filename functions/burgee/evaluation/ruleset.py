@@ -7,7 +7,7 @@ from bisect import bisect_right
 from datetime import datetime
 from hashlib import sha256
 from threading import RLock
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from burgee.evaluation.bucketing import BUCKETS, hash_line
 from burgee.evaluation.codegen import LONGEST, fuse
@@ -18,6 +18,7 @@ from burgee.evaluation.flag import Flag
 from burgee.evaluation.rules import EVERYBODY, Condition, as_rule, every, plan
 from burgee.evaluation.snapshots import uncollected
 from burgee.model import ErrorCode, Evaluation, Override, Reason
+from burgee.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -59,6 +60,7 @@ class Ruleset:
         release: Mapping[str, str | int] | None = None,
     ) -> None:
         self.release: Mapping[str, str | int] = dict(release or {})
+        self.version = int(self.release.get("version", 0))
         self.overrides = {override.flag: override for override in overrides}
         self.snapshot = snapshot
         self._flags: Mapping[str, Definition] = snapshot["flags"]
@@ -301,6 +303,7 @@ class ClientView:
     def __init__(self, ruleset: Ruleset) -> None:
         self._ruleset = ruleset
         self.release = ruleset.release
+        self.version = ruleset.version
         self.exposed = ruleset.exposed
         self.written = ruleset.written
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from burgee.errors import Corrupt
 from burgee.evaluation.snapshots import as_snapshot, uncollected
-from burgee.records import asdict
+from burgee.records import NamedTuple, asdict
 from burgee.stores import Origin
 
 if TYPE_CHECKING:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import random
 import time
 from threading import Lock, Thread
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from burgee.errors import StoreUnavailable
 from burgee.evaluation.bucketing import bucket, canary_salt, threshold
 from burgee.evaluation.context import TARGETING_KEY, unit_reader
 from burgee.evaluation.ruleset import Ruleset
 from burgee.evaluation.snapshots import EMPTY, load_snapshot
-from burgee.records import dataclass
+from burgee.records import NamedTuple
 from burgee.times import parse_time
 
 if TYPE_CHECKING:
@@ -58,8 +58,7 @@ class CanaryRollout:
         return (time.time() if now is None else now) >= self._until
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(NamedTuple):
     """The served release, its source, and the seconds since it was last known to be current."""
 
     version: int

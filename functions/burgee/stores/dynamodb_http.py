@@ -12,10 +12,11 @@ import time
 from base64 import b64decode, b64encode
 from hashlib import sha256
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from burgee.errors import StoreUnavailable
+from burgee.records import NamedTuple
 from burgee.times import parse_time
 
 if TYPE_CHECKING:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from burgee.model import Override
+from burgee.records import NamedTuple
 from burgee.stores import Canary, Origin, Pointer, Release, State, Tenant
 
 if TYPE_CHECKING:

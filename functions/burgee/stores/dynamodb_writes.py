@@ -11,10 +11,10 @@ import json
 import time
 import zlib
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from burgee.errors import Conflict, NotFound, StoreError, StoreUnavailable
-from burgee.records import asdict
+from burgee.records import NamedTuple, asdict
 from burgee.stores import AuditEntry
 from burgee.stores.dynamodb_items import dumped, numeric
 

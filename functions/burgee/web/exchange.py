@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from burgee.records import dataclass
+from burgee.records import NamedTuple, dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -94,6 +94,7 @@ class Exchange:
     """The release that answered."""
     status: int | None = None
     """The status of the answer, once it has begun."""
+    request_id: bytes = b""
     headers: tuple[tuple[bytes, bytes], ...] = ()
     """Extra header fields of the answer."""
     reasons: dict[str, int] | None = None
@@ -118,7 +119,6 @@ class Exchange:
         self.tenants = tenants
         self.bodies = bodies
         self.recorder = recorder
-        self.request_id = b""
 
     def flags(self, context: Context, now: float) -> Ruleset | ClientView:
         """The flags that the caller may evaluate: all of the tenant's, or those for clients.
@@ -126,7 +126,7 @@ class Exchange:
         During a canary, the user determines which release answers.
         """
         ruleset = self.serving.ruleset(context, now)
-        self.version = int(ruleset.release["version"])
+        self.version = ruleset.version
         return ruleset.for_clients() if self.caller.client else ruleset
 
     def count(self, answers: Iterable[Evaluation]) -> None:
@@ -140,10 +140,10 @@ class Exchange:
         caller = self.caller
         return caller.key is None or (caller.tenant.project, caller.tenant.environment) == (project, environment)
 
-    async def body(self, limit: int) -> bytes:
-        """The request's body, up to `limit` bytes. Raises TooLarge, TooSlow, Overloaded or Gone."""
-        holder = self.caller.key or self.caller.name or ""
-        return await self.bodies.read(self.receive, limit, holder, min(self.announced, limit))
+    @property
+    def holder(self) -> str:
+        """The caller to which a body's bytes are counted; empty for all without a name."""
+        return self.caller.key or self.caller.name or ""
 
     @property
     def announced(self) -> int:

@@ -13,11 +13,12 @@ from burgee.web.headers import headers, request_id
 from burgee.web.problems import internal, problem, problem_of, refusal
 from burgee.web.protection import body as bodies
 from burgee.web.protection.access import Access, Unknown
-from burgee.web.protection.cors import Cors
+from burgee.web.protection.cors import Cors, foreign
 from burgee.web.protection.rate_limits import DEFAULT, Limiter, Limits
+from burgee.web.telemetry import summary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -53,6 +54,9 @@ class Setup:
     """
 
 
+_EXPECTED = (bodies.TooSlow, bodies.Overloaded, Refused, StoreError)
+
+
 class Front:
     """An ASGI application: answers its own routes, and passes others to the framework."""
 
@@ -75,24 +79,28 @@ class Front:
         if scope["type"] != "http":
             await self._no_request(scope, receive, send)
             return
-        started = time.perf_counter()
+        started = time.perf_counter() if self.watch is not None else 0.0
         exchange = self._exchange(scope, receive)
         try:
-            reply = await self._refusal(exchange)
-            if reply is None:
-                reply = await self._answer(exchange, send)
+            try:
+                reply = await self._refusal(exchange)
+                if reply is None:
+                    reply = await self._answer(exchange, send)
+            except _EXPECTED as error:
+                reply = _of_fault(error, exchange.path)
             if reply is not None:
-                await _send(reply, exchange, send)
+                await send(_start(reply, exchange))
+                await send({"type": "http.response.body", "body": reply.body})
         except bodies.Gone:
             exchange.status = GONE
         except Exception:  # any error: it is answered here and raised to the server, which logs it
             if exchange.status is None:
-                await _send(internal(exchange.path), exchange, send)
+                reply = internal(exchange.path)
+                await send(_start(reply, exchange))
+                await send({"type": "http.response.body", "body": reply.body})
             raise
         finally:
             if self.watch is not None:
-                from burgee.web.telemetry import summary
-
                 self.watch(summary(exchange, time.perf_counter() - started))
 
     async def _no_request(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -109,23 +117,26 @@ class Front:
         if root and path.startswith(f"{root}/"):
             path = path[len(root) :]
             raw = raw and raw.removeprefix(root.encode())
-        fields = dict(reversed([*scope["headers"]]))
+        fields = dict(scope["headers"])
+        if len(fields) != len(scope["headers"]):
+            fields = dict(reversed([*scope["headers"]]))
         exchange = Exchange(scope, receive, path, fields, self.tenants, self.bodies, self.recorder)
         exchange.request_id = request_id(scope, fields)
         exchange.route, exchange.arguments, exchange.need = self.routes.find(scope["method"], path, raw)
         if self.watch is not None:
             exchange.reasons = {}
-        scope[EXCHANGE] = exchange
         return exchange
 
     async def _refusal(self, exchange: Exchange) -> Reply | None:
         """The refusal of a request, or the answer to a preflight; None to continue."""
-        page = self.cors.page(exchange)
+        page = self.cors.page(exchange) if b"origin" in exchange.fields else None
         if page is not None:
             answer = await self.cors.preflight(exchange, page)
             if answer is not None:
                 return answer
-        refused = self._misdirected(exchange) or await self.cors.refusal(exchange)
+        refused = self._misdirected(exchange) if self.hosts or self.origin_secret else None
+        if refused is None and foreign(exchange.fields):
+            refused = await self.cors.refusal(exchange)
         if refused is None:
             known = self.access.known(exchange)
             caller = await self.access.ask(exchange, known) if isinstance(known, Unknown) else known
@@ -159,23 +170,14 @@ class Front:
             return None
         return refusal(exchange.path, 421, "misdirected", "unknown Host header")
 
-    async def _answer(self, exchange: Exchange, send: Send) -> Reply | None:
+    def _answer(self, exchange: Exchange, send: Send) -> Awaitable[Reply | None]:
         """The answer of a route of ours; None if the framework has answered."""
         route = exchange.route
-        try:
-            if route is None:
-                return self._unrouted(exchange)
-            if route.answer is not None:
-                return await route.answer(exchange)
-            return await self._managed(exchange, send)
-        except bodies.TooSlow:
-            return bodies.too_slow(exchange.path)
-        except bodies.Overloaded:
-            return bodies.overloaded(exchange.path)
-        except (Refused, StoreError) as error:
-            return problem_of(error)
+        if route is None:
+            return self._unrouted(exchange)
+        return self._managed(exchange, send) if route.answer is None else route.answer(exchange)
 
-    def _unrouted(self, exchange: Exchange) -> Reply:
+    async def _unrouted(self, exchange: Exchange) -> Reply:
         """The answer without a route: 405 if the path has other methods, a redirect if it has a trailing slash."""
         methods = self.routes.methods(exchange.path, exchange.scope.get("raw_path"))
         if methods:
@@ -190,13 +192,15 @@ class Front:
 
     async def _managed(self, exchange: Exchange, send: Send) -> Reply | None:
         """Passes a request to the framework; the body of a write is read, checked and remembered first."""
-        assert self.framework is not None  # noqa: S101 - only services with a framework have such routes
+        assert self.framework is not None  # noqa: S101 - only a service with a framework has such routes
+        # Only here: a scope and an exchange that refer to each other wait for the garbage collector.
+        exchange.scope[EXCHANGE] = exchange
         receive = exchange.receive
         if exchange.scope["method"] not in {"GET", "HEAD"}:
             if exchange.announced > bodies.MAX_BYTES:
                 return bodies.too_large(exchange.path, bodies.MAX_BYTES)
             try:
-                body = await exchange.body(bodies.MAX_BYTES)
+                body = await self.bodies.read(exchange, bodies.MAX_BYTES)
             except bodies.TooLarge:
                 return bodies.too_large(exchange.path, bodies.MAX_BYTES)
             from burgee.web.protection import idempotency
@@ -211,6 +215,14 @@ class Front:
             receive = _given(body, receive)
         await self.framework(exchange.scope, receive, _finishing(exchange, send))
         return None
+
+
+def _of_fault(error: bodies.TooSlow | bodies.Overloaded | Refused | StoreError, path: str) -> Reply:
+    if isinstance(error, bodies.TooSlow):
+        return bodies.too_slow(path)
+    if isinstance(error, bodies.Overloaded):
+        return bodies.overloaded(path)
+    return problem_of(error)
 
 
 def _given(body: bytes, receive: Receive) -> Receive:
@@ -239,8 +251,6 @@ def _finishing(exchange: Exchange, send: Send) -> Send:
     return finish
 
 
-async def _send(reply: Reply, exchange: Exchange, send: Send) -> None:
-    exchange.status = reply.status_code
-    fields = headers(exchange, reply.raw_headers)
-    await send({"type": "http.response.start", "status": reply.status_code, "headers": fields})
-    await send({"type": "http.response.body", "body": reply.body})
+def _start(reply: Reply, exchange: Exchange) -> Message:
+    exchange.status = status = reply.status_code
+    return {"type": "http.response.start", "status": status, "headers": headers(exchange, reply.raw_headers)}

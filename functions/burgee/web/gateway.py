@@ -72,6 +72,7 @@ class EventPath:
     def __init__(self, app: ASGIApp, base_paths: Sequence[str] = ()) -> None:
         self.app = app
         self.base_paths = tuple(base_paths)
+        self._beginnings = tuple(f"{path}/" for path in base_paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application."""
@@ -81,14 +82,14 @@ class EventPath:
         path = (http["path"] if http else event["path"]) or "/"
         decoded = "version" in event and ".lambda-url." not in context.get("domainName", "")
         root = self._root(path, f"/{context.get('stage')}" if "version" in event else "")
-        scope = {**scope, "path": path if decoded else unquote(path), "root_path": root}
-        scope["raw_path"] = None if decoded else path.encode()
-        if path == root:
-            scope["path"] = f"{root}/"
-        await self.app(scope, receive, send)
+        asked = f"{root}/" if path == root else path if decoded else unquote(path)
+        raw = None if decoded else path.encode()
+        await self.app({**scope, "path": asked, "root_path": root, "raw_path": raw}, receive, send)
 
     def _root(self, path: str, stage: str) -> str:
         """The prefix of a route's path: stage and base path, each at most once, in either order."""
+        if not f"{path}/".startswith((f"{stage}/", *self._beginnings) if stage else self._beginnings):
+            return ""
         root, prefixes = "", {stage, *self.base_paths} - {""}
         while True:
             rest = path[len(root) :]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from burgee.records import NamedTuple
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send

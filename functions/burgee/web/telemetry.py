@@ -9,7 +9,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from burgee.records import dataclass
+from burgee.records import NamedTuple
 from burgee.times import format_time
 
 if TYPE_CHECKING:
@@ -26,8 +26,7 @@ _METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"}
 _ALWAYS_LOGGED = {401, 403, 429}
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(NamedTuple):
     """The outcome of a request. `reasons` counts evaluations; nothing here comes from a context or body."""
 
     request_id: str
@@ -118,7 +117,10 @@ class Metrics:
         failed, full = request.status >= 500, False
         self._failures += failed
         if request.project is not None and request.environment is not None:
-            counts = self._tenants.setdefault((request.project, request.environment), _Counts())
+            tenant = request.project, request.environment
+            counts = self._tenants.get(tenant)
+            if counts is None:
+                counts = self._tenants[tenant] = _Counts()
             counts.add(request)
             full = len(counts.latency) >= MAX_VALUES
         if failed or full or self._clock() >= self._due:
@@ -165,7 +167,7 @@ class _Counts:
         self.requests += 1
         self.failures += request.status >= 500
         self.refused += request.status == 429
-        self.latency.append(round(request.seconds * 1000, 3))
+        self.latency.append(round(request.seconds * 1e6) / 1000)
         if request.serving is not None:
             self.age = max(self.age, request.serving.age_seconds)
             self.failing += request.serving.error is not None

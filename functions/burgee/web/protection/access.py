@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from burgee.web.exchange import Exchange
     from burgee.web.replies import Reply
 
+_NOTHING = Need.NOTHING  # a lookup in an enum costs as much as two calls
 _CLIENT = frozenset({Need.EVALUATE})
 _SERVER = frozenset({Need.EVALUATE, Need.RULES})
 # Keyed by the values of `burgee.access.keys.Kind` and `Scope`, which a service without keys does not load.
@@ -122,7 +123,7 @@ class Access:
 
     def refusal(self, exchange: Exchange, caller: Caller | Reply) -> Reply | None:
         """The refusal of a request; None if accepted, with the caller and the flags set on its exchange."""
-        if exchange.need is Need.NOTHING:
+        if exchange.need is _NOTHING:
             if not isinstance(caller, Caller):
                 caller = self.nobody  # health needs no key
         elif not isinstance(caller, Caller):

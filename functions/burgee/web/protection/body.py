@@ -10,10 +10,25 @@ from burgee.web.problems import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Generator
+    from typing import Protocol
 
-    from starlette.types import Message, Receive
+    from starlette.types import Receive
 
     from burgee.web.replies import Reply
+
+    class Sender(Protocol):
+        """Where a body comes from. `holder` and `announced` are read only if it does not arrive at once."""
+
+        receive: Receive
+
+        @property
+        def holder(self) -> str:
+            """The caller to which its bytes are counted."""
+
+        @property
+        def announced(self) -> int:
+            """Its size according to the caller; 0 if unknown."""
+
 
 MAX_BYTES = 128 * 1024
 """An audit entry holds the flag before and after, and a DynamoDB item at most 400 KB."""
@@ -50,13 +65,13 @@ class Bodies:
         self._limit_each = limit_each
         self._held: dict[str, int] = {}
 
-    async def read(self, receive: Receive, limit: int, holder: str = "", announced: int = 0) -> bytes:
-        """A body of at most `limit` bytes, counted for a caller. Raises TooLarge, TooSlow, Overloaded or Gone.
+    async def read(self, sender: Sender, limit: int) -> bytes:
+        """A body of at most `limit` bytes. Raises TooLarge, TooSlow, Overloaded or Gone.
 
         A body that has already arrived sets no timer, which would cost more than evaluating a flag. Any other is
         refused at once if its announced size does not fit.
         """
-        reading = self._read(receive, limit, holder, announced)
+        reading = self._read(sender, limit)
         try:
             first = reading.send(None)
         except StopIteration as ended:
@@ -70,22 +85,27 @@ class Bodies:
         finally:
             reading.close()
 
-    async def _read(self, receive: Receive, limit: int, holder: str, announced: int) -> bytes:
+    async def _read(self, sender: Sender, limit: int) -> bytes:
         parts: list[bytes] = []
         size = 0
         try:
             while True:
-                part, more = _part(await receive())
+                message = await sender.receive()
+                if message["type"] != "http.request":
+                    raise Gone
+                part: bytes = message.get("body", b"")
                 if size + len(part) > limit:
                     raise TooLarge
-                if not more:
-                    return b"".join((*parts, part))
-                self._require_room(holder, max(len(part), announced - size))
+                if not message.get("more_body", False):
+                    return b"".join((*parts, part)) if parts else part
+                holder = sender.holder
+                self._require_room(holder, max(len(part), min(sender.announced, limit) - size))
                 self._held[holder] = self._held.get(holder, 0) + len(part)
                 size += len(part)
                 parts.append(part)
         finally:
             if size:
+                holder = sender.holder
                 self._held[holder] -= size
                 if not self._held[holder]:
                     del self._held[holder]
@@ -93,12 +113,6 @@ class Bodies:
     def _require_room(self, holder: str, size: int) -> None:
         if self._held.get(holder, 0) + size > self._limit_each or sum(self._held.values()) + size > self._limit:
             raise Overloaded
-
-
-def _part(message: Message) -> tuple[bytes, bool]:
-    if message["type"] != "http.request":
-        raise Gone
-    return message.get("body", b""), message.get("more_body", False)
 
 
 @coroutine

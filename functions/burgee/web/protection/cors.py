@@ -56,11 +56,11 @@ class Cors:
         return Reply(204, b"", [*_PREFLIGHT, (b"access-control-allow-origin", origin)])
 
     async def refusal(self, exchange: Exchange) -> Reply | None:
-        """The refusal of a request from another site's page, if it is not allowed.
+        """The refusal of a `foreign` request, if it is not allowed.
 
         If keys are required, any page may request evaluations: without a key it gets none.
         """
-        if not foreign(exchange.fields) or exchange.need is Need.NOTHING:
+        if exchange.need is Need.NOTHING:
             return None
         if exchange.need is Need.EVALUATE:
             origin = exchange.fields.get(b"origin")

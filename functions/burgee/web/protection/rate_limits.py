@@ -43,7 +43,8 @@ class Limiter:
     def refusal(self, exchange: Exchange) -> Reply | None:
         """The refusal of a request over the limit."""
         needed = exchange.need
-        holder = exchange.caller.key or exchange.caller.name
+        caller = exchange.caller
+        holder = caller.key or caller.name
         if holder is None or needed is Need.NOTHING:
             return None
         policy = self.evaluate if needed is Need.EVALUATE or needed is Need.RULES else self.manage

@@ -36,7 +36,7 @@ async def events(exchange: Exchange) -> Reply:
     if exchange.announced > MAX_BYTES:
         return too_large(exchange.path, MAX_BYTES)
     try:
-        body = parse_json(await exchange.body(MAX_BYTES))
+        body = parse_json(await exchange.bodies.read(exchange, MAX_BYTES))
     except TooLarge:
         return too_large(exchange.path, MAX_BYTES)
     except (ValueError, RecursionError):

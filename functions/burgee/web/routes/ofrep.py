@@ -12,7 +12,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from burgee.model import ErrorCode
-from burgee.numeric import parse_json, whole_number
+from burgee.numeric import SHORTEST_TOO_LARGE, parse_json, whole_number
 from burgee.web.exchange import Need, Route
 from burgee.web.exposures import expose, wants
 from burgee.web.openapi import METADATA, REFUSED, answered
@@ -33,8 +33,10 @@ MAX_BYTES = 64 * 1024
 MAX_DEPTH = 4
 MAX_ATTRIBUTES = 200
 
-_parse = json.JSONDecoder(parse_int=whole_number).raw_decode
-"""`parse_json` of a string without surrounding whitespace, in half the time."""
+_parse = json.JSONDecoder().raw_decode
+"""`parse_json` of a string without space around it, in half of the time, where no number can be too large."""
+_parse_long = json.JSONDecoder(parse_int=whole_number).raw_decode
+"""The same for any number."""
 _STATUS = {ErrorCode.FLAG_NOT_FOUND: 404, ErrorCode.GENERAL: 500}
 
 
@@ -50,7 +52,7 @@ async def one(exchange: Exchange) -> Reply:
     """Evaluates one flag."""
     (key,) = exchange.arguments
     try:
-        context = _context(await exchange.body(MAX_BYTES))
+        context = _context(await exchange.bodies.read(exchange, MAX_BYTES))
     except (TooLarge, Unusable) as error:
         return _unusable(error, key)
     now = time.time()
@@ -74,7 +76,7 @@ async def bulk(exchange: Exchange) -> Reply:
     The ETag covers the whole answer: release, overrides, context and time change it only if they change the answer.
     """
     try:
-        context = _context(await exchange.body(MAX_BYTES))
+        context = _context(await exchange.bodies.read(exchange, MAX_BYTES))
     except (TooLarge, Unusable) as error:
         return _unusable(error)
     now = time.time()
@@ -130,7 +132,8 @@ def _context(data: bytes) -> dict[str, Any]:
     """The evaluation context of a body, within its limits."""
     try:
         text = data.decode()
-        body, end = _parse(text) if text[:1] == "{" else (None, -1)
+        parse = _parse if len(text) < SHORTEST_TOO_LARGE else _parse_long
+        body, end = parse(text) if text[:1] == "{" else (None, -1)
         if end != len(text):
             body = parse_json(text)
     except (ValueError, RecursionError) as error:
@@ -177,11 +180,12 @@ def _check(context: dict[str, Any]) -> None:
 
 
 def _one(path: str, _raw: bytes | None) -> tuple[str, ...] | None:
-    if not path.startswith(_BEFORE):
+    key = path.removeprefix(_BEFORE)
+    if not key or len(key) == len(path):
         return None
-    rest = path[len(_BEFORE) :]
-    key = rest.removesuffix("/") or rest
-    return (key,) if key else None
+    if "/" in key:
+        key = key.removesuffix("/") or key
+    return (key,)
 
 
 def _all(path: str, _raw: bytes | None) -> tuple[str, ...] | None:
