@@ -152,21 +152,44 @@ def curl(line: str) -> tuple[str, str, dict[str, str], str | None]:
 
 def test_the_readme_eval_answers_as_printed(burgee: Burgee) -> None:
     shutil.copy(ROOT / "flags.yaml", burgee.folder)
-    (session,) = [block for block in blocks(ROOT / "README.md", "console") if ".venv/bin/burgee eval" in block]
+    (session,) = [block for block in blocks(ROOT / "README.md", "console") if "$ burgee eval" in block]
     command, _, printed = session.partition("\n")
-    assert burgee(*shlex.split(command.removeprefix("$ .venv/bin/burgee"))).out == printed
+    assert burgee(*shlex.split(command.removeprefix("$ burgee"))).out == printed
 
 
 def test_the_readme_diff_answers_as_printed(burgee: Burgee) -> None:
     shutil.copy(ROOT / "flags.yaml", burgee.folder)
-    (session,) = [block for block in blocks(ROOT / "README.md", "console") if ".venv/bin/burgee diff" in block]
+    (session,) = [block for block in blocks(ROOT / "README.md", "console") if "$ burgee diff" in block]
     command, _, printed = session.partition("\n")
     identity = ["-c", "user.name=A", "-c", "user.email=a@x"]
     for arguments in (["init", "-q", "-b", "main"], ["add", "."], [*identity, "commit", "-qm", "x"]):
         subprocess.run(["git", *arguments], cwd=burgee.folder, check=True, capture_output=True)
     text = (ROOT / "flags.yaml").read_text(encoding="utf-8")
     burgee.write(text.replace("rollout_percentage: 25", "rollout_percentage: 40"))
-    assert burgee(*shlex.split(command.removeprefix("$ .venv/bin/burgee"))).out == printed
+    assert burgee(*shlex.split(command.removeprefix("$ burgee"))).out == printed
+
+
+def test_the_first_ten_minutes_answer_as_printed(burgee: Burgee) -> None:
+    page = ROOT / "docs/start.md"
+    assert burgee("init", "--github").code == 0
+    (session,) = [block for block in blocks(page, "console") if "$ curl" in block]
+    call, _, printed = session.partition("\n")
+    store = SqliteStore(":memory:")
+    serving = Serving(store, refresh_seconds=0)
+    with contextlib.redirect_stderr(io.StringIO()):
+        Follower(burgee.folder / "flags.yaml", None, store, serving.refresh).release()
+    method, url, _, _ = curl(call.removeprefix("$ "))
+    assert TestClient(create_app(store, serving)).request(method, url).text == printed.strip()
+    store.close()
+
+    identity = ["-c", "user.name=A", "-c", "user.email=a@x"]
+    for arguments in (["init", "-q", "-b", "main"], ["add", "."], [*identity, "commit", "-qm", "x"]):
+        subprocess.run(["git", *arguments], cwd=burgee.folder, check=True, capture_output=True)
+    text = (burgee.folder / "flags.yaml").read_text(encoding="utf-8")
+    burgee.write(text.replace("rollout_percentage: 25", "rollout_percentage: 40"))
+    (session,) = [block for block in blocks(page, "console") if "$ burgee diff" in block]
+    command, _, printed = session.partition("\n")
+    assert burgee(*shlex.split(command.removeprefix("$ burgee"))).out == printed
 
 
 def test_the_bucketing_page_computes() -> None:

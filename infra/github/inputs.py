@@ -26,7 +26,7 @@ class Inputs:
 
     flags: str
     environments: tuple[str | None, ...]
-    table: str
+    tables: Mapping[str | None, str]
     project: str
     fail_on: str
     fail_on_loss: bool
@@ -52,10 +52,11 @@ class Inputs:
         for code in codes:
             if not NAME.fullmatch(code):
                 raise ActionError(f"{code!r} is no finding's code")
+        environments = tuple(names) or (None,)
         return cls(
             flags=environ.get("INPUT_FLAGS") or "flags.yaml",
-            environments=tuple(names) or (None,),
-            table=environ.get("INPUT_TABLE", ""),
+            environments=environments,
+            tables=_tables(environ.get("INPUT_TABLE", ""), environments),
             project=environ.get("INPUT_PROJECT") or "default",
             fail_on=",".join(codes),
             fail_on_loss=environ.get("INPUT_FAIL_ON_LOSS", "false") == "true",
@@ -71,7 +72,23 @@ class Inputs:
     def store(self, flags: str, environment: str | None) -> list[str]:
         """Options that name a flag file, its environment and what is live."""
         chosen = ["--env", environment] if environment else []
-        return ["--flags", flags, *chosen, "--table", self.table, "--project", self.project]
+        return ["--flags", flags, *chosen, "--table", self.tables[environment], "--project", self.project]
+
+
+def _tables(given: str, environments: tuple[str | None, ...]) -> dict[str | None, str]:
+    """The table of each environment: one for all, or `staging=TABLE production=TABLE`; empty where none is given."""
+    if "=" not in given:
+        return dict.fromkeys(environments, given.strip()) if given.strip() else {}
+    tables: dict[str | None, str] = {}
+    for pair in given.split():
+        name, _, table = pair.partition("=")
+        if not NAME.fullmatch(name) or not NAME.fullmatch(table):
+            raise ActionError(f"table takes a name or ENVIRONMENT=TABLE pairs, not {pair!r}")
+        tables[name] = table
+    missing = [name or "the file without an environment" for name in environments if name not in tables]
+    if missing:
+        raise ActionError(f"table names none for {', '.join(missing)}")
+    return tables
 
 
 def burgee(*arguments: str, folder: Path | None = None, token: str | None = None) -> subprocess.CompletedProcess[str]:

@@ -21,7 +21,7 @@ LIVE = re.compile(r"^release (\d+) is live(?: \(|$)", re.MULTILINE)
 
 def release(host: Host, inputs: Inputs) -> int:
     """Releases to the environments in their order, and stops at the first that refuses."""
-    if not inputs.table:
+    if not inputs.tables:
         raise ActionError("release needs `table`, the DynamoDB table of the stack")
     if not host.is_newest():
         host.annotate("notice", "a newer commit is on the branch: its own run releases it, and this one does nothing")

@@ -210,7 +210,7 @@ def _diff(
 
 def _live(inputs: Inputs, change: Change, merge: Merge, files: Files, folder: Path) -> list[Part]:
     """What a release of the merged file would change on what is live, overrides included."""
-    if not inputs.table:
+    if not inputs.tables:
         return []
     if change.fork:
         return [Part("What is live is not compared with: a fork gets no credentials.", changes=False)]

@@ -86,6 +86,16 @@ def test_a_conflict_is_refused_and_can_be_agreed_to(store: SqliteStore) -> None:
         load(store, changed, {"Overrides": "perhaps"}, NOW)
 
 
+def test_after_the_first_deploy_apply_releases_unless_every_deploy_does(store: SqliteStore) -> None:
+    first = {"LoadFlags": "first-deploy"}
+    assert load(store, bundle(a=ON), first, NOW) == "release 1 is live"
+    assert load(store, bundle(a=OFF), first, NOW).startswith("nothing changed: release 1 is live")
+    assert store.pointer().version == 1
+    assert load(store, bundle(a=OFF), {"LoadFlags": "every-deploy"}, NOW) == "release 2 is live"
+    with pytest.raises(Refused, match="LoadFlags is first-deploy or every-deploy"):
+        load(store, bundle(a=ON), {"LoadFlags": "sometimes"}, NOW)
+
+
 def test_properties_come_as_texts(store: SqliteStore) -> None:
     load(store, bundle(a=ON, b=ON), {}, NOW)
     load(store, bundle(a=ON), {}, NOW)

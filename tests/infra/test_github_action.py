@@ -431,6 +431,24 @@ def test_from_pull_request_to_release(repository: Repository, api: Api, endpoint
     assert "a newer commit is on the branch" in ran.log
 
 
+def test_each_environment_may_have_a_table_of_its_own(repository: Repository, endpoint: str, table: str) -> None:
+    other = f"{table}-production"
+    DynamoDbStore(other, endpoint_url=endpoint).create_table()
+
+    def release(tables: str) -> Step:
+        given = {"table": tables, "environments": "staging production", "endpoint": endpoint}
+        return repository.act("release", {"ref": "refs/heads/main"}, "refs/heads/main", event_name="push", **given)
+
+    assert "table names none for production" in release(f"staging={table}").log
+    assert "not 'staging'" in release(f"staging production={other}").log
+    ran = release(f"staging={table} production={other}")
+    assert json.loads(ran.outputs["releases"]) == {"staging": 1, "production": 1}, ran.log
+    for name, environment, version in ((table, "staging", 1), (table, "production", 0), (other, "production", 1)):
+        store = DynamoDbStore(name, Tenant(environment=environment), endpoint_url=endpoint)
+        assert store.pointer().version == version
+        store.close()
+
+
 def test_a_refusal_stops_the_release_and_says_how_to_insist(
     repository: Repository, endpoint: str, table: str
 ) -> None:

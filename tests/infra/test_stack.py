@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import ibis
 import pytest
-from botocore.session import get_session
 
 from burgee.analysis.tables import records
 from burgee.errors import Refused
-from burgee.times import format_time
 from support.build import BIN, build, project, python_3_13, run
-from support.dynamodb import CREDENTIALS, ministack
+from support.dynamodb import CREDENTIALS
 from support.lambda_runtime import event
+from support.stack import Stack, aws
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -31,149 +30,8 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An emulator under Python 3.13, because it runs functions with the Python that it runs in."""
-    folder = tmp_path_factory.mktemp("emulator")
-    python = folder / "venv/bin/python"
-    made = run(str(BIN / "uv"), "venv", "-q", "--python", str(python_3_13()), str(folder / "venv"))
-    assert made.returncode == 0, made.stderr
-    installed = run(str(BIN / "uv"), "pip", "install", "-q", "--python", str(python), "ministack[full]==1.5.33")
-    assert installed.returncode == 0, installed.stderr
-    with ministack(folder, services="", python=str(python)) as address:
-        yield address
-
-
-class Stack:
-    """The stack, and what a person does to it."""
-
-    def __init__(self, folder: Path, url: str) -> None:
-        self.folder = folder
-        self._environment = {**CREDENTIALS, "AWS_ENDPOINT_URL": url}
-        self._session = get_session()
-        self._session.set_credentials("test", "test")
-        self._url = url
-
-    def client(self, service: str) -> Any:
-        region = CREDENTIALS["AWS_DEFAULT_REGION"]
-        return self._session.create_client(service, region_name=region, endpoint_url=self._url)
-
-    def deploy(self, *more: str) -> subprocess.CompletedProcess[str]:
-        build(self.folder)
-        options = ["--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar"]
-        return self.sam("deploy", *options, *more)
-
-    def sam(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [str(BIN / "sam"), *arguments, "--stack-name", "flags"]
-        return run(*command, cwd=self.folder, **self._environment)
-
-    def burgee(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        table = ["--table", self.output("Table"), "--endpoint-url", self._url]
-        return run(str(BIN / "burgee"), *arguments, *table, cwd=self.folder, **self._environment)
-
-    def output(self, key: str) -> str:
-        (stack,) = self.client("cloudformation").describe_stacks(StackName="flags")["Stacks"]
-        return str({one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}[key])
-
-    def status(self) -> str:
-        (stack,) = self.client("cloudformation").describe_stacks(StackName="flags")["Stacks"]
-        return str(stack["StackStatus"])
-
-    def reasons(self) -> list[str]:
-        events = self.client("cloudformation").describe_stack_events(StackName="flags")["StackEvents"]
-        return [one.get("ResourceStatusReason", "") for one in events]
-
-    def physical(self, resource: str) -> str:
-        resources = self.client("cloudformation").describe_stack_resources(StackName="flags")["StackResources"]
-        (name,) = [one["PhysicalResourceId"] for one in resources if one["LogicalResourceId"] == resource]
-        return str(name)
-
-    def invoke(self, function: str, payload: Any) -> Any:
-        name = self.physical(function)
-        answered = self.client("lambda").invoke(FunctionName=name, Payload=json.dumps(payload).encode())
-        return json.loads(answered["Payload"].read())
-
-    def ring(self, alarm: str) -> Any:
-        """What CloudWatch tells EventBridge, if the stack has a rule for it; the emulator sends none itself."""
-        state = {"value": "ALARM", "timestamp": format_time(time.time() + 1).replace("Z", "+0000")}
-        told = {
-            "id": "1",
-            "account": "123456789012",
-            "time": "2027-01-01T00:00:00Z",
-            "region": "eu-west-1",
-            "resources": [],
-            "source": "aws.cloudwatch",
-            "detail-type": "CloudWatch Alarm State Change",
-            "detail": {"alarmName": alarm, "state": state, "previousState": {"value": "OK"}},
-        }
-        (rule,) = self.client("events").list_rules()["Rules"]
-        matched = self.client("events").test_event_pattern(EventPattern=rule["EventPattern"], Event=json.dumps(told))
-        return self.invoke("GuardFunction", told) if matched["Result"] else None
-
-    def audit(self) -> Any:
-        return self.manage("/audit")
-
-    def manage(self, path: str) -> Any:
-        """What the managing function answers to a signed request; without a signature nothing."""
-        asked = event("http-api-releases")
-        asked["rawPath"] = asked["requestContext"]["http"]["path"] = path
-        assert self.invoke("ManageFunction", asked)["statusCode"] == 401
-        asked["requestContext"]["authorizer"] = {"iam": {"userArn": "arn:aws:iam::123456789012:user/ada"}}
-        return json.loads(self.invoke("ManageFunction", asked)["body"])
-
-    def health(self) -> Any:
-        asked = event("http-api-health")
-        asked["headers"]["x-api-key"] = self.key()
-        return json.loads(self.invoke("EvaluateFunction", asked)["body"])
-
-    def edit(self, old: str, new: str) -> None:
-        path = self.folder / "flags.yaml"
-        text = path.read_text(encoding="utf-8")
-        assert old in text
-        path.write_text(text.replace(old, new), encoding="utf-8")
-
-    def flags(self) -> dict[str, Any]:
-        asked = event("http-api-user-flags")
-        assert self.invoke("EvaluateFunction", asked)["statusCode"] == 401
-        asked["headers"]["authorization"] = f"Bearer {self.key()}"
-        answered = self.invoke("EvaluateFunction", asked)
-        return {flag["flag_name"]: flag for flag in json.loads(answered["body"])["flags"]}
-
-    def asked(self, user: str, flag: str, key: str) -> Any:
-        """What the evaluating function answers about one flag."""
-        asked = event("http-api-user-flag")
-        asked["rawPath"] = asked["requestContext"]["http"]["path"] = f"/users/{user}/flags/{flag}"
-        asked["headers"]["x-api-key"] = key
-        return self.invoke("EvaluateFunction", asked)
-
-    def watched(self, alarm: str) -> tuple[str, list[float]]:
-        """An alarm's state, once its metric was taken from the logs, as CloudWatch takes it, and what was taken."""
-        metrics, name = self.client("cloudwatch"), self.physical(alarm)
-        (found,) = metrics.describe_alarms(AlarmNames=[name])["MetricAlarms"]
-        dimensions = {one["Name"]: one["Value"] for one in found["Dimensions"]}
-        taken = []
-        for line in self.log("EvaluateLogs"):
-            record = json.loads(line) if line.startswith('{"_aws"') else {"_aws": {"CloudWatchMetrics": []}}
-            for directive in record["_aws"]["CloudWatchMetrics"]:
-                named = found["MetricName"] in [one["Name"] for one in directive["Metrics"]]
-                theirs = [{key: record[key] for key in keys} for keys in directive["Dimensions"]]
-                if named and directive["Namespace"] == found["Namespace"] and dimensions in theirs:
-                    taken.append(record[found["MetricName"]])
-        if taken:
-            data = {"MetricName": found["MetricName"], "Dimensions": found["Dimensions"], "Value": sum(taken)}
-            metrics.put_metric_data(Namespace=found["Namespace"], MetricData=[data])
-        (found,) = metrics.describe_alarms(AlarmNames=[name])["MetricAlarms"]
-        return found["StateValue"], taken
-
-    def log(self, group: str) -> list[str]:
-        pages = self.client("logs").get_paginator("filter_log_events").paginate(logGroupName=self.physical(group))
-        return [line for page in pages for one in page["events"] for line in one["message"].splitlines()]
-
-    def key(self) -> str:
-        made = self.burgee("keys", "create", "server")
-        assert made.returncode == 0, made.stderr
-        return made.stdout.strip()
-
-    def live(self) -> int:
-        return int(json.loads(self.burgee("history", "--json").stdout)["current"])
+    with aws(tmp_path_factory.mktemp("emulator")) as emulator:
+        yield emulator.url
 
 
 def test_the_life_of_a_stack(url: str, tmp_path: Path) -> None:
@@ -192,7 +50,7 @@ def test_the_life_of_a_stack(url: str, tmp_path: Path) -> None:
     assert stack.live() == 2
     assert stack.burgee("status").returncode == 0
 
-    again = stack.deploy("--no-fail-on-empty-changeset")
+    again = stack.deploy()
     assert again.returncode == 0, again.stdout + again.stderr
     assert stack.live() == 2
 
@@ -207,13 +65,13 @@ def test_the_life_of_a_stack(url: str, tmp_path: Path) -> None:
     assert stack.live() == 2
     assert "dark_mode" in stack.burgee("override", "list").stdout
 
-    decided = stack.deploy("--parameter-overrides", "Overrides=discard")
+    decided = stack.deploy("Overrides=discard")
     assert decided.returncode == 0, decided.stdout + decided.stderr
     assert stack.live() == 3
     assert "no overrides" in stack.burgee("override", "list").stdout
 
     stack.edit("Dark always", "Dark or not")
-    tried = stack.deploy("--parameter-overrides", "Canary=10", "Bake=1h", "BakeAlarms=orders-low,orders-odd")
+    tried = stack.deploy("Canary=10", "Bake=1h", "BakeAlarms=orders-low,orders-odd")
     assert tried.returncode == 0, tried.stdout + tried.stderr
     assert "release 4 is a canary: 10 % of users" in stack.burgee("status").stdout
     assert stack.ring("somebody-elses") is None
@@ -251,11 +109,55 @@ Ruleset.evaluate = _fragile
 """
 
 
+FIRST_PUBLISHED = "cdb5c86"
+"""A commit whose stack is deployed somewhere; upgrading it must lose nothing."""
+
+
+def test_the_stack_of_an_earlier_version_keeps_flags_keys_and_audit(url: str, tmp_path: Path) -> None:
+    archive = tmp_path / "earlier.tar"
+    made = run("git", "archive", "-o", str(archive), FIRST_PUBLISHED)
+    if made.returncode != 0:
+        pytest.skip(f"this clone does not reach back to {FIRST_PUBLISHED}")
+    earlier = tmp_path / "earlier"
+    shutil.unpack_archive(archive, earlier)
+    (earlier / ".venv").symlink_to(BIN.parent)
+    path = {"PYTHONPATH": str(earlier / "functions")}
+    stack = Stack(earlier, url, "kept", **path)
+    first = stack.deploy(load="")
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "burgee.handlers" not in (earlier / "template.yaml").read_text(encoding="utf-8")
+    key, table = stack.key(), stack.output("Table")
+    laid = stack.burgee("override", "set", "beta_search", "rollout_percentage=100", "--reason", "all of them")
+    assert laid.returncode == 0, laid.stderr
+    users = [f"user-{number}" for number in range(10)]
+    flags = ("dark_mode", "beta_search", "checkout_button")
+
+    def answers(stack: Stack) -> Any:
+        asked = [stack.asked(user, flag, key) for user in users for flag in flags]
+        assert {one["statusCode"] for one in asked} == {200}
+        return [{**json.loads(one["body"]), "status": None} for one in asked]
+
+    before, logged, stateful = answers(stack), stack.audit()["entries"], stack.stateful()
+
+    now = Stack(project(tmp_path), url, "kept")
+    upgraded = now.deploy(load="")
+    assert upgraded.returncode == 0, upgraded.stdout + upgraded.stderr
+    assert (now.output("Table"), now.stateful()) == (table, stateful)
+    assert answers(now) == before, "the key works, the release and the override answer as they did"
+    after = now.audit()["entries"]
+    assert [one["action"] for one in after[-len(logged) :]] == [one["action"] for one in logged]
+    assert now.live() == 1, "the flags are not released anew"
+    listed = now.burgee("override", "list")
+    assert "all of them" in listed.stdout
+    assert now.burgee("keys", "list").stdout.count("server") >= 1
+    assert now.sam("delete", "--no-prompts").returncode == 0
+
+
 def test_a_canary_whose_evaluation_fails_is_taken_back(url: str, tmp_path: Path) -> None:
     stack = Stack(project(tmp_path), url)
     with (stack.folder / "functions/burgee/evaluation/ruleset.py").open("a", encoding="utf-8") as module:
         module.write(FRAGILE)
-    made = stack.deploy("--parameter-overrides", "RefreshSeconds=1")
+    made = stack.deploy("RefreshSeconds=1")
     assert made.returncode == 0, made.stdout + made.stderr
     key, users = stack.key(), [f"user-{number}" for number in range(20)]
 
@@ -266,7 +168,7 @@ def test_a_canary_whose_evaluation_fails_is_taken_back(url: str, tmp_path: Path)
     assert stack.watched("EvaluateFailures")[0] == "OK"
 
     stack.edit("Enable dark mode UI", "raises")
-    tried = stack.deploy("--parameter-overrides", "RefreshSeconds=1", "Canary=50", "Bake=1h")
+    tried = stack.deploy("RefreshSeconds=1", "Canary=50", "Bake=1h")
     assert tried.returncode == 0, tried.stdout + tried.stderr
     before = stack.live()
     time.sleep(2)
@@ -284,7 +186,7 @@ def test_a_canary_whose_evaluation_fails_is_taken_back(url: str, tmp_path: Path)
 def test_a_stack_that_records(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The emulator makes a Parquet file of each record of the stream, and takes one line in each alone."""
     stack = Stack(project(tmp_path), url)
-    made = stack.deploy("--parameter-overrides", "Recording=true", "UnitSecret=1:not-a-real-secret")
+    made = stack.deploy("Recording=true", "UnitSecret=1:not-a-real-secret")
     assert made.returncode == 0, made.stdout + made.stderr
     key = stack.key()
 

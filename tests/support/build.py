@@ -41,9 +41,9 @@ def project(folder: Path) -> Path:
     return copy
 
 
-def build(copy: Path) -> Path:
+def build(copy: Path, **variables: str) -> Path:
     """The folder that `make build` fills, for this machine."""
     # The environment is the original's, so nothing here may set it up anew.
-    built = run("make", "-o", ".venv/.ready", "build", f"ARCH={ARCHITECTURE}", cwd=copy)
+    built = run("make", "-o", ".venv/.ready", "build", f"ARCH={ARCHITECTURE}", cwd=copy, **variables)
     assert built.returncode == 0, built.stdout + built.stderr
     return copy / ".aws-sam/build"

@@ -213,6 +213,37 @@ def run_action(
     return Step(code, log, files["GITHUB_STEP_SUMMARY"].read_text(encoding="utf-8"), outputs)
 
 
+def run_job(
+    job: Mapping[str, Any], folder: Path, scratch: Path, expressions: Mapping[str, str], variables: Mapping[str, str]
+) -> Step:
+    """Does the `run` steps of a workflow's job in bash, as a runner does; `expressions` are what `${{ }}` gives."""
+    files = {name: scratch / name for name in ("GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT")}
+    for path in files.values():
+        path.write_text("", encoding="utf-8")
+    code, log = 0, ""
+    for step in job["steps"]:
+        if code or "run" not in step:
+            continue
+        assert "${{" not in step["run"], "a shell must not be given what others wrote"
+        given = {
+            name: re.sub(r"\$\{\{ (.*?) \}\}", lambda found: expressions[found[1]], value)
+            for name, value in step.get("env", {}).items()
+        }
+        environment = {
+            **variables,
+            "CI": "true",
+            "RUNNER_TEMP": str(scratch),
+            "GITHUB_REPOSITORY": REPOSITORY,
+            **given,
+        }
+        environment |= {name: str(path) for name, path in files.items()}
+        command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
+        ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        code, log = ran.returncode, log + ran.stdout + ran.stderr
+    outputs = dict(line.split("=", 1) for line in files["GITHUB_OUTPUT"].read_text(encoding="utf-8").splitlines())
+    return Step(code, log, files["GITHUB_STEP_SUMMARY"].read_text(encoding="utf-8"), outputs)
+
+
 def _filled(value: str, given: Mapping[str, str]) -> str:
     told = value.replace("${{ github.action_path }}", str(ACTION))
     told = re.sub(r"\$\{\{ inputs\.([a-z-]+) \}\}", lambda found: given[found[1]], told)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import subprocess
 import time
@@ -15,11 +17,17 @@ from openfeature.contrib.provider.ofrep import OFREPProvider
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.exception import ErrorCode
 
+from burgee.access.key_cache import KeyRing
+from burgee.access.keys import Kind
 from burgee.flagfile.compile import compile_file
 from burgee.serving.serving import Serving
+from burgee.stores.sqlite import SqliteStore
+from burgee.web.app import create_app
 from burgee.web.evaluation_app import evaluation_app
+from burgee.web.front import Setup
 from support.gateway import PAUSE, Guard, behind_gateway
 from support.http import served
+from support.keys import release, token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -157,16 +165,14 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def told(node: Path, script: str, server: Served) -> Any:
-    ran = subprocess.run(
-        ["node", script, server.url], cwd=node, capture_output=True, text=True, check=False, timeout=60
-    )
+def told(node: Path, script: str, url: str) -> Any:
+    ran = subprocess.run(["node", script, url], cwd=node, capture_output=True, text=True, check=False, timeout=60)
     assert ran.returncode == 0, ran.stderr
     return json.loads(ran.stdout)
 
 
 def test_the_web_client(node: Path, server: Served) -> None:
-    seen = told(node, "web.mjs", server)
+    seen = told(node, "web.mjs", server.url)
     assert seen["flag"] == {"value": True, "variant": "on", "reason": "STATIC", "errorCode": None}
     assert seen["text"]["value"] == "hello"
     assert seen["whole"]["value"] == 5
@@ -189,8 +195,83 @@ def test_the_web_client(node: Path, server: Served) -> None:
     assert seen["429@2"] == {"stale": True, "kept": True, "statuses": [200, 429, 304]}, "and after the pause it did"
 
 
+def test_a_kill_reaches_a_page_of_the_web_client_by_the_options_that_our_pages_give(node: Path) -> None:
+    """With the client's own defaults an open page never hears of it, and a returning visitor sees what was before."""
+    store = SqliteStore(":memory:")
+    release(store, {"flag": {"status": True, "client": True}})
+    with served(create_app(store, Serving(store, refresh_seconds=0))) as url:
+        seen = told(node, "kill.mjs", url)
+    store.close()
+    assert seen["defaults"] == {
+        "before": True,
+        "open": True,
+        "back": {"value": True, "reason": "CACHED"},
+        "then": False,
+    }
+    advised = seen["advised"]
+    assert (advised["before"], advised["open"], advised["then"]) == (True, False, False)
+    assert (advised["back"]["value"], advised["back"]["reason"]) == (False, "DISABLED")
+
+
+PAGE = (Path(__file__).parents[2] / "docs/openfeature.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[tuple[str, dict[Kind, str]]]:
+    """A service that asks for keys, and a key of each kind."""
+    store = SqliteStore(tmp_path / "state.sqlite")
+    flag = {"status": True, "client": True, "variants": {"g": "green"}, "default": {"serve": "g"}}
+    release(store, {"checkout_button": flag})
+    app = create_app(store, Serving(store, refresh_seconds=0), Setup(ring=KeyRing(store)))
+    keys = {kind: token(store, kind) for kind in (Kind.SERVER, Kind.CLIENT)}
+    with served(app) as url:
+        yield url, keys
+    store.close()
+
+
+def snippet(language: str, holding: str) -> str:
+    """The first example of the page in a language that holds a word."""
+    blocks = re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    return next(str(block) for block in blocks if holding in block)
+
+
+@pytest.mark.parametrize("holding", ["OFREPProvider", "BurgeeProvider"])
+def test_the_python_snippets_of_the_page_run(
+    shop: tuple[str, dict[Kind, str]], holding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, keys = shop
+    monkeypatch.setenv("BURGEE_KEY", keys[Kind.SERVER])
+    names: dict[str, Any] = {}
+    exec(snippet("python", holding).replace("http://127.0.0.1:8000", url), names)
+    colour = names.get("colour") or names["client"].get_string_value("checkout_button", "blue", ADA)
+    api.clear_providers()
+    assert colour == "green"
+
+
+@pytest.mark.parametrize(("holding", "kind"), [("OFREPWebProvider", Kind.CLIENT), ("process.env", Kind.SERVER)])
+def test_the_typescript_snippets_of_the_page_run(
+    node: Path, shop: tuple[str, dict[Kind, str]], holding: str, kind: Kind
+) -> None:
+    url, keys = shop
+    script = snippet("ts", holding).replace("http://127.0.0.1:8000", url).replace("burgee_client_...", keys[kind])
+    (node / "snippet.mjs").write_text(f"{script}\nconsole.log(colour);\nprocess.exit(0);\n", encoding="utf-8")
+    environment = {**os.environ, "BURGEE_KEY": keys[kind]}
+    ran = subprocess.run(
+        ["node", "snippet.mjs"], cwd=node, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (ran.returncode, ran.stdout) == (0, "green\n"), ran.stderr
+
+
+def test_every_snippet_passes_a_key_and_the_web_client_hears_of_a_kill() -> None:
+    for language in ("python", "ts", "go", "java", "csharp"):
+        assert "Bearer" in snippet(language, "rovider")
+    web = snippet("ts", "OFREPWebProvider")
+    assert "pollInterval: 30_000" in web
+    assert "cacheMode: 'network-first'" in web
+
+
 def test_the_server_client(node: Path, server: Served) -> None:
-    seen = told(node, "server.mjs", server)
+    seen = told(node, "server.mjs", server.url)
     assert seen["flag"] == {"value": True, "variant": "on", "reason": "STATIC", "errorCode": None}
     assert [seen[key]["value"] for key in ("text", "whole", "real", "object")] == ["hello", 5, 5, {"a": [1, 2]}]
     assert seen["nope"]["errorCode"] == "FLAG_NOT_FOUND"

@@ -25,18 +25,24 @@ def load(
 ) -> str:
     """Makes a bundle live and returns a sentence on the result. Raises Refused if consent is missing.
 
+    With `LoadFlags` as `first-deploy` a store that has a release is left alone: `burgee apply` releases into it.
     `properties` hold consents and the canary's settings; `old` are those before an update. A release that was live
     before comes back without confirmation: its names are allowed again, and overrides are kept. A stack's rollback
     undoes only what its update did: after a refused update, the live release may be one that an operator or an alarm
     went back to.
     """
+    # Templates before this property loaded the flags on every deploy.
+    current, when = store.pointer(), properties.get("LoadFlags", "every-deploy")
+    if when not in {"first-deploy", "every-deploy"}:
+        raise Refused("invalid-property", f"LoadFlags is first-deploy or every-deploy, not {when!r}")
+    if when == "first-deploy" and current.version:
+        return f"nothing changed: release {current.version} is live, and LoadFlags is first-deploy"
     consent = _consent(properties)
     author, token = bundle.origin.author or "cloudformation", properties.get("ServiceToken")
     undone = (old or {}).get("ServiceToken")
     if _number(token) < _number(undone) and _activated_by(store) != undone:
         return "nothing changed: the update being rolled back had released nothing"
     digest = sha256(payload(bundle.snapshot)).hexdigest()
-    current = store.pointer()
     if current.digest == digest:  # CloudFormation may call again; a running canary is not restarted
         consent = replace(consent, canary=None)
     former = next((one for one in store.releases(limit=100) if one.digest == digest), None)

@@ -73,12 +73,26 @@ def generated_files(layout: Layout, ci: Ci) -> list[GeneratedFile]:
             for name, purpose in (("user-flag", "an event for `sam local invoke`"), ("ofrep", "another, in OFREP"))
         ),
         GeneratedFile(".gitignore", skeleton("gitignore"), "what builds leave behind"),
+        *(
+            _current(f"infra/{name}.yaml", resource(f"infra/{name}.yaml"), purpose)
+            for name, purpose in (
+                ("dashboard", "a dashboard, if you want one"),
+                ("waf", "a firewall, if you want one"),
+            )
+        ),
     ]
     if ci is Ci.GITHUB:
         workflow = skeleton("github.yml").replace("@VERSION@", __version__)
         files += [
             _current(".github/workflows/flags.yml", workflow, "reviews pull requests, releases after the merge"),
             GeneratedFile(".github/CODEOWNERS", skeleton("CODEOWNERS"), "who must agree, once you name them"),
+            *(
+                _current(f"infra/{name}.yaml", resource(f"infra/{name}.yaml"), purpose)
+                for name, purpose in (
+                    ("deploy-role", "the role with which a workflow may deploy, without a secret"),
+                    ("github/roles", "the roles with which it may read and release flags"),
+                )
+            ),
         ]
     if ci is Ci.GITLAB:
         files += [
