@@ -21,7 +21,7 @@ OPEN = {"opened", "updated", "unchanged", "left", "outdated"}
 
 def reconcile(host: Host, inputs: Inputs) -> int:
     """Looks at every environment once; 1 where one could not be looked at, while what needs a person is a warning."""
-    if not inputs.table:
+    if not inputs.tables:
         raise ActionError("reconcile needs `table`, the DynamoDB table of the stack")
     if host.is_fork:
         host.annotate("notice", "a fork opens no pull requests of its own for what is live elsewhere")
