@@ -197,8 +197,8 @@ async def unread(port: int, seen: Counter[str]) -> None:
             _, writer = await asyncio.open_connection("127.0.0.1", port, limit=4096)
             while True:
                 writer.write(request("GET", "/flags") * 100)
-                await asyncio.wait_for(writer.drain(), 30)
-        except (OSError, TimeoutError) as error:
+                await writer.drain()
+        except OSError as error:
             seen[f"unread {type(error).__name__}"] += 1
         with suppress(UnboundLocalError):
             writer.close()
@@ -296,7 +296,10 @@ def main() -> None:
             print(calm.report("calm"), flush=True)
             sizes = [(resident(server.pid), disk(folder))]
             told: Queue[Any] = Queue()
-            processes = [Process(target=flood, args=(one, seconds, told)) for one in strangers(port, client, admin)]
+            processes = [
+                Process(target=flood, args=(one, seconds, told), daemon=True)
+                for one in strangers(port, client, admin)
+            ]
             for process in processes:
                 process.start()
             flooded = Paying(port, keys, rate)
@@ -304,11 +307,11 @@ def main() -> None:
                 asyncio.run(flooded.run(seconds / 6))
                 flooded.free = [Connection(port) for _ in range(CONNECTIONS)]
                 sizes.append((resident(server.pid), disk(folder)))
+            print(flooded.report("flood"))
+            print("failures", dict(flooded.failures), flush=True)
             seen: Counter[str] = Counter()
             for _ in processes:
                 seen.update(told.get(timeout=60))
-            print(flooded.report("flood"))
-            print("failures", dict(flooded.failures))
             print("strangers", ", ".join(f"{number:,} {what}" for what, number in sorted(seen.items())))
             print("memory MiB", " ".join(f"{memory:.0f}" for memory, _ in sizes))
             print("disk KB", " ".join(f"{size / 1e3:.0f}" for _, size in sizes))

@@ -98,7 +98,7 @@ def test_what_cannot_be_is_refused(open_store: Open) -> None:
     store = open_store(HOME)
     with pytest.raises(Refused, match="only admin keys have scopes"):
         create(store, Kind.SERVER, "app", act(), ALL)
-    with pytest.raises(Refused, match="cannot stand in a key"):
+    with pytest.raises(Refused, match="cannot be in a key"):
         create(open_store(Tenant("a/b", "c")), Kind.SERVER, "app", act())
     assert listed(store) == []
     assert create(store, Kind.ADMIN, "app", act()).key.scopes == (Scope.READ,)
