@@ -46,8 +46,8 @@ from burgee.web.tenants import Tenants
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SMALL, LARGE = 2_000, 16_000
-"""Pieces of an input. A quadratic step of a nanosecond takes a quarter of a second over the large one."""
+SMALL, LARGE = 1_000, 8_000
+"""Pieces of an input. A quadratic step of a nanosecond takes a sixteenth of a second over the large one."""
 BOUND = 8 * 3
 NOTHING_SECONDS = 0.02
 """Less is too little to be compared."""

@@ -17,11 +17,11 @@ from burgee.releases.proposals import Edit, create, find
 from burgee.stores import Origin, Tenant
 from burgee.stores.audit import AuditContext
 from burgee.stores.dynamodb import DynamoDbStore
-from support.dynamodb import CREDENTIALS, ministack
-from support.github import REPOSITORY, TOKEN, Api, Step, github, run_action
+from support.dynamodb import CREDENTIALS, wire_url
+from support.github import REPOSITORY, TOKEN, Api, Ran, Step, github, run_action, run_line, run_main
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 FILE = """\
@@ -42,6 +42,7 @@ class Repository:
 
     def __init__(self, folder: Path, api: Api) -> None:
         self.api = api
+        self.run: Callable[[str, Path, Mapping[str, str]], Ran] = run_main
         self.scratch = folder / "runner"
         self.scratch.mkdir()
         self.remote = folder / "remote.git"
@@ -104,7 +105,7 @@ class Repository:
             "GITHUB_EVENT_NAME": inputs.pop("event_name", "pull_request"),
         }
         named = {name.replace("_", "-"): value for name, value in inputs.items()}
-        return run_action(self.clone, self.scratch, {"command": command, **named}, variables, event)
+        return run_action(self.clone, self.scratch, {"command": command, **named}, variables, event, run=self.run)
 
 
 @pytest.fixture
@@ -120,6 +121,7 @@ def repository(tmp_path: Path, api: Api) -> Repository:
 
 def test_a_pull_request_gets_one_comment_that_is_kept_up_to_date(repository: Repository, api: Api) -> None:
     head = repository.branch("raise", FILE.replace("age: 5", "age: 10"))
+    repository.run = run_line
     ran = repository.review(head)
     assert (ran.code, ran.outputs) == (0, {"changes": "true"}), ran.log
     (body,) = api.bodies()
@@ -127,6 +129,7 @@ def test_a_pull_request_gets_one_comment_that_is_kept_up_to_date(repository: Rep
     assert "| 5 % | off → on |" in body
     assert body.removeprefix(MARKER).strip() == ran.summary.strip()
 
+    repository.run = run_main
     head = repository.branch("raise", FILE.replace("age: 5", "age: 25"), start="raise")
     assert repository.review(head).code == 0
     (body,) = api.bodies()
@@ -170,6 +173,7 @@ def test_nothing_is_said_where_nothing_was_and_nothing_changes(repository: Repos
 
 def test_a_broken_file_fails_beside_its_line(repository: Repository, api: Api) -> None:
     head = repository.branch("broken", FILE.replace("age: 5", "age: 500"))
+    repository.run = run_line
     ran = repository.review(head)
     assert ran.code == 1
     line = "::error file=flags.yaml,line=6,col=25,title=burgee percentage-range::500 is not between 0 and 100"
@@ -188,6 +192,7 @@ def test_what_others_wrote_runs_nothing(repository: Repository, api: Api) -> Non
     """Workflow commands, a fence that ends early, a marker of somebody else's."""
     api.add(f"{MARKER}\nI was here first")
     nasty = "x\\n::error::pwned\\n::set-output name=changes::x\\n````\\n<!-- burgee -->"
+    repository.run = run_line
     head = repository.branch("nasty", FILE.replace("status: on", f'status: "{nasty}"'))
     ran = repository.review(head)
     assert ran.code == 1
@@ -382,10 +387,9 @@ def test_a_repair_without_a_sound_version_before_passes(repository: Repository, 
     assert "The base cannot be compared with, because its flag file is broken" in api.bodies()[0]
 
 
-@pytest.fixture(scope="module")
-def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with ministack(tmp_path_factory.mktemp("ministack")) as url:
-        yield url
+@pytest.fixture
+def endpoint() -> str:
+    return wire_url()
 
 
 @pytest.fixture
@@ -405,8 +409,10 @@ def test_from_pull_request_to_release(repository: Repository, api: Api, endpoint
         event = {"ref": "refs/heads/main"}
         return repository.act("release", event, "refs/heads/main", event_name="push", **live, **more)
 
+    repository.run = run_line
     ran = release()
     assert (ran.code, json.loads(ran.outputs["releases"])) == (0, {"production": 1}), ran.log
+    repository.run = run_main
     assert "`production`: release 1 is live" in ran.summary
 
     head = repository.branch("raise", FILE.replace("age: 1}", "age: 2}"))

@@ -1,7 +1,8 @@
-"""GitHub without GitHub: its API on loopback, and a runner that does the shell steps of a composite action."""
+"""GitHub without GitHub: its API on loopback, and a runner of a composite action, in its shell or in this process."""
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -9,16 +10,21 @@ import subprocess
 import sys
 import threading
 import urllib.parse
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from unittest import mock
 
+import action
+import inputs as action_inputs
 import yaml
 
+from burgee.cli import main
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 ACTION = Path(__file__).parents[2] / "infra/github"
 TOKEN = "ghs_token"
@@ -180,12 +186,66 @@ class Step(NamedTuple):
     outputs: dict[str, str]
 
 
+class Ran(NamedTuple):
+    """What a program left behind; `subprocess.CompletedProcess` without the process."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def in_process(program: Callable[[], int | None], folder: Path, environment: Mapping[str, str]) -> Ran:
+    """Runs a program's main function as if it were a process of its own."""
+    out, err = io.StringIO(), io.StringIO()
+    code: Any = 0
+    with (
+        mock.patch.dict(os.environ, environment, clear=True),
+        chdir(folder),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        try:
+            code = program()
+        except SystemExit as stop:
+            code = stop.code
+    if isinstance(code, str):
+        err.write(f"{code}\n")
+        code = 1
+    return Ran(code or 0, out.getvalue(), err.getvalue())
+
+
+def run_command_line(command: list[str], *, env: Mapping[str, str], cwd: Path | None, **_how: Any) -> Ran:
+    """Stands for `subprocess.run` where the action runs `burgee`."""
+    with mock.patch.object(sys, "argv", command):
+        return in_process(main, cwd or Path.cwd(), env)
+
+
+def run_main(line: str, folder: Path, environment: Mapping[str, str]) -> Ran:
+    """What the action's one line starts, without a process: action.py, and `burgee` as often as that runs it."""
+    assert line == '"$RUNNER_TEMP/burgee/bin/python" "$ACTION/action.py"'
+    with mock.patch.object(action_inputs, "subprocess", mock.Mock(run=run_command_line)):
+        return in_process(action.main, folder, environment)
+
+
+def run_line(line: str, folder: Path, environment: Mapping[str, str]) -> Ran:
+    """A step's line in bash, as a runner does it; Burgee is what the tests run with."""
+    command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", line]
+    ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return Ran(ran.returncode, ran.stdout, ran.stderr)
+
+
 def run_action(
-    folder: Path, scratch: Path, inputs: Mapping[str, str], variables: Mapping[str, str], event: Any
+    folder: Path,
+    scratch: Path,
+    inputs: Mapping[str, str],
+    variables: Mapping[str, str],
+    event: Any,
+    *,
+    run: Callable[[str, Path, Mapping[str, str]], Ran],
 ) -> Step:
-    """Does the `run` steps of action.yml in bash, as a runner does; Burgee is what the tests run with."""
-    action = yaml.safe_load((ACTION / "action.yml").read_text(encoding="utf-8"))
-    given = {name: str(spec.get("default", "")) for name, spec in action["inputs"].items()} | dict(inputs)
+    """Does the `run` step of action.yml."""
+    manifest = yaml.safe_load((ACTION / "action.yml").read_text(encoding="utf-8"))
+    given = {name: str(spec.get("default", "")) for name, spec in manifest["inputs"].items()} | dict(inputs)
     given["token"] = given["token"].replace("${{ github.token }}", TOKEN)
     files = {name: scratch / name for name in ("GITHUB_EVENT_PATH", "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT")}
     files["GITHUB_EVENT_PATH"].write_text(json.dumps(event), encoding="utf-8")
@@ -194,7 +254,7 @@ def run_action(
     if not (scratch / "burgee").exists():
         (scratch / "burgee").symlink_to(sys.prefix)
     code, log = 0, ""
-    for step in action["runs"]["steps"]:
+    for step in manifest["runs"]["steps"]:
         if step.get("id") != "run":
             continue
         environment = {
@@ -206,8 +266,7 @@ def run_action(
             **variables,
         }
         assert "${{" not in step["run"], "a shell must not be given what others wrote"
-        command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
-        ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        ran = run(step["run"], folder, environment)
         code, log = ran.returncode, ran.stdout + ran.stderr
     outputs = dict(line.split("=", 1) for line in files["GITHUB_OUTPUT"].read_text(encoding="utf-8").splitlines())
     return Step(code, log, files["GITHUB_STEP_SUMMARY"].read_text(encoding="utf-8"), outputs)
