@@ -520,7 +520,7 @@ def test_a_kill_and_a_proposal_become_pull_requests_with_comment_and_check(
     write(store, lambda state, git: lay(state, git, "beta", None, act))
     ran = reconcile()
     assert (ran.code, "::warning" in ran.log) == (0, True), ran.log
-    assert "the file cannot take a flag from production alone" in ran.log
+    assert "the file cannot remove a flag from production only" in ran.log
     api.down = "GET"
     ran = reconcile()
     assert (ran.code, ran.outputs) == (1, {"pull-requests": "[]"})

@@ -251,7 +251,7 @@ def test_an_absent_flag_blocks_no_other(project: Project) -> None:
     project.kill("dark")
     run = project.run()
     assert [one.did for one in run.outcomes] == [Did.OPENED]
-    assert "cannot take a flag from production alone" in run.warnings[0]
+    assert "cannot remove a flag from production only" in run.warnings[0]
 
 
 def test_a_flag_of_an_included_file_is_written_there(project: Project) -> None:
