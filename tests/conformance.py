@@ -116,7 +116,7 @@ def page(outcomes: Outcomes) -> str:
     lines = [
         "# Conformance",
         "",
-        "What other people's clients and suites say of Burgee: `make conformance` runs them against the real server",
+        "Results of other projects' clients and test suites: `make conformance` runs them against the real server",
         "over the loopback, counts, and writes this page. Each stock client is tried twice: against the embedded",
         "service, and against the Lambda handler behind an HTTP API's stage. One test of a Node client checks much.",
         "",

@@ -45,7 +45,7 @@ def test_a_flag_that_has_been_at_a_hundred_is_stale_from_then_on(burgee: Burgee)
     ran = burgee("stale", "--at", NOW, "--days", "61")
     why = "on for everyone, for 61 days (since 2026-04-01): put it into the code and remove the flag"
     assert (ran.code, ran.out) == (1, f"a: settled: {why}, or mark it permanent\n")
-    assert burgee("stale", "--at", NOW, "--days", "62") == (0, "no flag is ready to go\n", "")
+    assert burgee("stale", "--at", NOW, "--days", "62") == (0, "no flag can be removed\n", "")
 
 
 def test_off_and_nought_are_one_answer_and_permanent_flags_are_left_alone(burgee: Burgee) -> None:
@@ -224,8 +224,8 @@ def test_refs_tells_what_nothing_names_and_what_is_not_there(burgee: Burgee) -> 
         "beta_search",
         "  src/a.py:2:8",
         "  src/a.py:6:30",
-        "gone: nothing names it",
-        "src/a.py:8:30: a name is put together: exp\\-.*",
+        "gone: no code names it",
+        "src/a.py:8:30: a name is built at run time: exp\\-.*",
     ]
     assert ran.err == "src/a.py:7:40: there is no flag 'chekout'\n"
     assert burgee("refs", "src", "--json").json["unnamed"] == ["gone"]
@@ -237,7 +237,7 @@ def test_refs_reads_what_git_follows(burgee: Burgee) -> None:
     burgee.write('x("beta_search")', "out/a.js")
     subprocess.run(["git", "init", "-q"], cwd=burgee.folder, check=True)
     ran = burgee("refs", ".")
-    assert (ran.code, ran.out) == (0, "beta_search: nothing names it\n")
+    assert (ran.code, ran.out) == (0, "beta_search: no code names it\n")
 
 
 FLAG = """\
@@ -319,5 +319,5 @@ def test_timeline_tells_what_comes_by_itself_in_its_order(burgee: Burgee) -> Non
         "    all users: 50 % off -> on",
         "2027-03-01T00:00:00Z  a: expires",
     ]
-    assert burgee("timeline", "b", "--at", NOW).out == "nothing happens by itself\n"
+    assert burgee("timeline", "b", "--at", NOW).out == "no future changes\n"
     assert len(burgee("timeline", "--at", NOW, "--json").json) == 4

@@ -195,7 +195,7 @@ def test_an_override_from_its_laying_to_git(burgee: Burgee, on: list[str]) -> No
     assert (burgee.folder / "flags.yaml").read_text(encoding="utf-8") == FILE.replace(
         "beta: {status: on,", "beta: {status: off,"
     )
-    assert "Git caught up" in burgee("apply", *on).out
+    assert "Git agrees now" in burgee("apply", *on).out
     assert burgee("override", "list", *on, "--json").json == []
     assert burgee("status", *on).code == 0
 
@@ -326,7 +326,7 @@ def test_a_blank_reason_is_misuse(burgee: Burgee, on: list[str], command: list[s
     burgee.write(FILE)
     ran = burgee(*command, "--reason", reason, *on)
     assert ran.code == 2
-    assert "a reason says something" in ran.err
+    assert "a reason must not be blank" in ran.err
 
 
 def test_a_change_of_a_rule_is_shown_where_it_is(burgee: Burgee, on: list[str]) -> None:

@@ -67,7 +67,7 @@ def test_a_raise_takes_one_line(repository: Burgee) -> None:
 
 def test_an_included_file_of_the_revision_counts(repository: Burgee) -> None:
     repository.write(TEAM.replace("status: on", "status: off"), "teams/a.yaml")
-    assert "team: somebody loses it\n  all users: 100 % on -> off" in repository("diff", "HEAD").out
+    assert "team: some users lose it\n  all users: 100 % on -> off" in repository("diff", "HEAD").out
 
 
 def test_a_loss_may_fail_the_command(repository: Burgee) -> None:
@@ -129,7 +129,7 @@ def test_the_comment_is_the_same_every_time_and_says_first_what_matters(reposito
     assert comment == repository("diff", "HEAD", "--format", "markdown").out
     production, without = comment.split("## Without an environment\n\n")
     assert production.startswith("## `production`\n\n### 1 flag changes what users see\n\n")
-    assert without.startswith("### 2 flags change what users see\n\n⚠️ Somebody **loses** something in `button`.\n")
+    assert without.startswith("### 2 flags change what users see\n\n⚠️ Some users **lose** something in `button`.\n")
     assert "| gains | `beta` | all users | 4 % | off → on | now |" in without
     assert "| gains | all users | 4 % | off → on | now | `user-" in without
 
@@ -216,7 +216,7 @@ def test_contexts_are_counted_from_lines_and_from_parquet(repository: Burgee) ->
     repository.write(BASE.replace("serve: green}]", "serve: blue}]"))
     for name in ("plain.jsonl", "exposures.jsonl", "plain.parquet", "exposures.parquet"):
         ran = repository("diff", "HEAD", "--contexts", name)
-        assert "button: somebody loses it; 250 of 1,000 contexts change" in ran.out, name
+        assert "button: some users lose it; 250 of 1,000 contexts change" in ran.out, name
     told = repository("diff", "HEAD", "--contexts", "plain.jsonl", "--format", "json").json
     assert told["flags"][0]["regions"][0]["share"] == 25.0
 
@@ -293,7 +293,7 @@ def test_all_environments_are_compared_and_alike_ones_shown_together(environment
     environments.write(ENVIRONMENTS.replace("percentage: 50", "percentage: 5"))
     ran = environments("diff", "main", "--fail-on-loss")
     assert ran.code == 1
-    assert ran.out.startswith("In production:\na: somebody loses it\n  all users: 45 % on -> off  (such as user-")
+    assert ran.out.startswith("In production:\na: some users lose it\n  all users: 45 % on -> off  (such as user-")
     assert ran.out.endswith("In development, staging:\nnobody sees a change\n")
     comment = environments("diff", "main", "--format", "markdown").out
     assert comment.startswith("## `production`\n\n### 1 flag changes what users see\n\n⚠️ Somebody **loses**")
@@ -321,7 +321,7 @@ def test_an_environment_that_only_one_side_has_is_all_new_or_all_gone(environmen
         "In development, staging, production:\nnobody sees a change\n"
     )
     environments.write(ENVIRONMENTS.replace("[development, ", "["))
-    assert "In development:\na: somebody loses it" in environments("diff", "main").out
+    assert "In development:\na: some users lose it" in environments("diff", "main").out
 
 
 @pytest.mark.parametrize("place", ["flags.yaml", "new/flags.yaml"])
@@ -345,8 +345,8 @@ def test_a_file_that_is_gone_takes_every_flag(environments: Burgee) -> None:
     (environments.folder / "flags.yaml").unlink()
     ran = environments("diff", "main", "--fail-on-loss")
     assert ran.code == 1
-    assert ran.out.startswith("flags.yaml is not in the working tree: every flag goes.\n")
-    assert "a: somebody loses it" in ran.out
+    assert ran.out.startswith("flags.yaml is not in the working tree: every flag is removed.\n")
+    assert "a: some users lose it" in ran.out
 
 
 def test_a_rename_is_called_one(burgee: Burgee) -> None:
@@ -354,8 +354,8 @@ def test_a_rename_is_called_one(burgee: Burgee) -> None:
     kept = "version: 1\nflags: {b: {status: on, salt: a, rollout_percentage: 50}, c: {status: on}}\n"
     burgee.write(kept, "two.yaml")
     out = burgee("diff", "one.yaml", "two.yaml").out
-    assert "a: renamed to b; somebody loses it where code still asks for a\n" in out
-    assert "b: a under a new name; everybody keeps what they have\n" in out
+    assert "a: renamed to b; some users lose it where code still uses a\n" in out
+    assert "b: a under a new name; all users keep what they have\n" in out
     burgee.write(kept.replace("salt: a, ", ""), "two.yaml")
     out = burgee("diff", "one.yaml", "two.yaml").out
     assert "b: a under a new name; its users are reassigned\n" in out
@@ -383,7 +383,7 @@ def test_the_first_screen_always_fits() -> None:
         screens = comment.split("\n### ")[1:]
         assert len(screens) == number
         for screen in screens:
-            assert screen.startswith("45 flags change what users see\n\n⚠️ Somebody **loses** something in `flag_0_x")
+            assert screen.startswith("45 flags change what users see\n\n⚠️ Some users **lose** something in `flag_0_x")
             assert "finding" in screen
             assert screen.count("<details>") == screen.count("</details>")
     assert "more groups of environments" in markdown(Comparison([whole] * 200))

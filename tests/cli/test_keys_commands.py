@@ -99,7 +99,7 @@ def test_a_service_that_asks_for_keys(burgee: Burgee) -> None:
         assert set(server.call("/health")) == {"status", "timestamp", "version"}
         with pytest.raises(urllib.error.HTTPError, match="403"):
             server.call("/flags", Authorization=f"Bearer {token}")
-        server.wait_for("to who has an API key")
+        server.wait_for("API key required")
     assert token not in server.log.read_text(encoding="utf-8")
     (key,) = json.loads(burgee("keys", "list", "--json").out)
     assert key["last_used_at"]

@@ -73,7 +73,7 @@ def test_a_flag_that_is_not_there_needs_to_be_new(released: Burgee) -> None:
     ("arguments", "code", "told"),
     [
         (("beta", "status=off"), 2, "--why"),
-        (("beta", "status=off", "--why", " "), 2, "a reason says something"),
+        (("beta", "status=off", "--why", " "), 2, "a reason must not be blank"),
         (("beta", "--why", "x"), 2, "is needed"),
         (("beta", "status=off", "--absent", "--why", "x"), 2, "not both"),
         (("beta", "status=on", "--why", "x"), 1, "Git already says so"),

@@ -252,7 +252,7 @@ def test_a_file_that_is_there_is_replaced_only_where_that_is_said(burgee: Burgee
     burgee.write("{}" if theirs == "goff" else '{"flags": {}}', "theirs.json")
     kept = burgee.write("version: 1\n").read_text()
     ran = burgee("import", theirs, "theirs.json", "--out", "flags.yaml")
-    assert (ran.code, ran.err) == (1, "burgee: flags.yaml is there already; --overwrite replaces it\n")
+    assert (ran.code, ran.err) == (1, "burgee: flags.yaml already exists; --overwrite replaces it\n")
     assert (burgee.folder / "flags.yaml").read_text() == kept
     assert burgee("import", theirs, "theirs.json", "--out", "flags.yaml", "--overwrite").code == 0
     assert (burgee.folder / "flags.yaml").read_text() != kept

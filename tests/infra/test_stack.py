@@ -60,7 +60,7 @@ def test_the_life_of_a_stack(url: str, tmp_path: Path) -> None:
     refused = stack.deploy()
     assert refused.returncode != 0
     reasons = " ".join(stack.reasons())
-    assert "dark_mode: Git changed since" in reasons
+    assert "dark_mode: changed in Git since" in reasons
     assert stack.status() == "UPDATE_ROLLBACK_COMPLETE"
     assert stack.live() == 2
     assert "dark_mode" in stack.burgee("override", "list").stdout

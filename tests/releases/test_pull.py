@@ -126,7 +126,7 @@ def test_pull_keeps_what_a_colleague_committed_and_one_that_cannot_be_written_bl
     assert "a: written" in ran.out
     assert "b: not written: the file and the override have both changed rollout_percentage" in ran.err
     assert "c: not written" in ran.err
-    assert "d: ends by itself" in ran.out
+    assert "d: expires" in ran.out
     text = (burgee.folder / "flags.yaml").read_text(encoding="utf-8")
     assert "owner: bob" in text
     assert "# of ada" in text

@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> None:
-    """Runs the command line; what is imported here is paid by every command."""
+    """Runs the command line; every command pays for imports made here."""
     try:
         from burgee.cli.app import run
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""The commands. Each parses, makes one call and reports; exit 0 for yes, 1 for no, 2 for misuse."""
+"""The commands. Each parses, makes one call and reports; exit 0 for success, 1 for a failed check, 2 for misuse."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 yes, 1 no (a problem, a failed test, a refusal), 2 misuse of the command line.",
+    epilog="Exit codes: 0 success, 1 a problem, a failed test or a refusal, 2 misuse of the command line.",
 )
 project.register(app)
 local.register(app)
@@ -47,8 +47,8 @@ importing.register(app)
 
 
 def run() -> None:
-    """Runs the command line; what Burgee raises on purpose is told without a traceback."""
-    # boto3 reads AWS_DEFAULT_REGION alone, AWS's other tools AWS_REGION first.
+    """Runs the command line; Burgee's own exceptions are reported without a traceback."""
+    # boto3 reads only AWS_DEFAULT_REGION, AWS's other tools AWS_REGION first.
     if "AWS_REGION" in os.environ:
         os.environ["AWS_DEFAULT_REGION"] = os.environ["AWS_REGION"]
     try:
@@ -60,7 +60,7 @@ def run() -> None:
         output.tell(f"burgee: {error}", typer.colors.RED)
         sys.exit(1)
     except OSError as error:
-        if error.filename is None:  # a file that cannot be read or written; anything else is a fault of ours
+        if error.filename is None:  # a file that cannot be read or written; anything else is a bug
             raise
         output.tell(f"burgee: {error.filename}: {error.strerror}", typer.colors.RED)
         sys.exit(1)

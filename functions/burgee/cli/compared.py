@@ -1,4 +1,4 @@
-"""What BASE and HEAD of a comparison name: a file, a directory, a Git revision, `live:ENV` or `release:N`."""
+"""Resolves BASE and HEAD of a comparison: a file, a directory, a Git revision, `live:ENV` or `release:N`."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 
 LIVE, RELEASE = "live:", "release:"
 SHOWN_AS_FINDINGS = frozenset({"unknown-flag", "unknown-segment", "unknown-holdout", "layer-overlap"})
-"""Faults of HEAD about which findings say more."""
+"""Faults of HEAD that findings describe better."""
 MAX_SEARCHED = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """One side: a flag file with the faults that it has, or the snapshot of one environment.
+    """One side: a flag file with its faults, or the snapshot of one environment.
 
-    `retired` are names that were given up, `findings` what there is to say of the side itself. A side with neither
-    file nor snapshot has no flag file, and so no flags.
+    `retired` are names of removed flags, `findings` are about the side itself. A side with neither file nor snapshot
+    has no flag file, and so no flags.
     """
 
     source: Source | None = None
@@ -49,14 +49,14 @@ class Given:
 
     @property
     def environments(self) -> Sequence[str]:
-        """Those that it has flags for."""
+        """The environments that it has flags for."""
         if self.source is not None:
             return self.source.model.environments
         named = None if self.fixed is None else self.fixed["environment"]
         return [] if named is None else [named]
 
     def snapshot(self, environment: str | None) -> Snapshot:
-        """The flags of an environment; none where a file has no such environment."""
+        """The flags of an environment; empty if the file has no such environment."""
         from burgee.flagfile.compile import compile_source
 
         if self.fixed is not None:
@@ -67,14 +67,16 @@ class Given:
 
 
 class Pair(NamedTuple):
-    """Both sides, and what a reader must know of them."""
+    """Both sides, and notes for the reader."""
 
     base: Given
     head: Given
     notes: Sequence[str] = ()
 
     def environments(self, chosen: Sequence[str]) -> Sequence[str | None]:
-        """Those to compare: the chosen ones, else a release's own, else all of both files; None is without one."""
+        """The environments to compare: the chosen ones, else a release's own, else all of both files; None means no
+        environment.
+        """
         from burgee.flagfile.compile import require_environment
 
         known = dict.fromkeys((*self.head.environments, *self.base.environments))
@@ -92,9 +94,10 @@ def environment_of(named: str | None) -> str | None:
 
 
 def compared(base: str, head: str | None, where: Where) -> Pair:
-    """Both sides by their names, the file as it is where HEAD has none; Refused or FlagFileError where there is none.
+    """Both sides by name; HEAD defaults to the current file. Raises Refused or FlagFileError if a side does not
+    exist.
 
-    A revision without the flag file, or a file that is gone, has no flags, as long as the other side has some.
+    A revision without the flag file, or a missing file, has no flags, as long as the other side has some.
     """
     before, after = _given(base, where), _given(head or str(where.flags), where, is_file=head is None)
     if before is None and after is None:
@@ -103,17 +106,19 @@ def compared(base: str, head: str | None, where: Where) -> Pair:
     if before is None:
         notes.append(f"{where.flags} is not in {_short(base)}: every flag is new.")
     if after is None:
-        notes.append(f"{where.flags} is not in {_short(head) if head else 'the working tree'}: every flag goes.")
+        notes.append(
+            f"{where.flags} is not in {_short(head) if head else 'the working tree'}: every flag is removed."
+        )
     return Pair(before or Given(revision=base), after or Given(), notes)
 
 
 def _short(revision: str) -> str:
-    """A revision as people write it: a whole commit's digest by its first digits."""
+    """A revision in short form: a full commit id by its first digits."""
     return revision[:10] if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", revision) else revision
 
 
 def _given(named: str, where: Where, *, is_file: bool = False) -> Given | None:
-    """A side; None where the flag file is not in it."""
+    """A side; None if the flag file is not in it."""
     if named.startswith(LIVE):
         environment = environment_of(named) or where.environment
         return _live(where._replace(environment=environment))
@@ -159,7 +164,7 @@ def _bundle(path: Path) -> Given:
 
 
 def _live(where: Where) -> Given:
-    """What is served: the current release with the overrides in force laid over it."""
+    """What is served: the current release with the overrides in force applied."""
     with _store(where) as store:
         if store is None:
             return Given(fixed=_nothing(where.environment))
@@ -192,7 +197,7 @@ def _release(number: str, where: Where) -> Given:
 
 @contextmanager
 def _store(where: Where) -> Iterator[Any]:
-    """The store; None where the embedded one was never made: reading must not create it."""
+    """The store; None if the embedded one does not exist: reading must not create it."""
     embedded = where.state or where.flags.parent / ".burgee" / "state.sqlite"
     if where.table is None and where.endpoint_url is None and not embedded.exists():
         yield None
@@ -216,7 +221,7 @@ def _given_up(state: State) -> dict[str, str]:
 
 
 def retired_names(pair: Pair, before: Snapshot, after: Snapshot, flags: Path) -> dict[str, str]:
-    """Names that HEAD adds and that flags had before BASE, by the store or else by Git's history."""
+    """Names that HEAD adds and that flags before BASE had, by the store or else by Git's history."""
     base, head = pair.base, pair.head
     added = [name for name in after["flags"] if name not in before["flags"]]
     known = {name: when for name, when in {**head.retired, **base.retired}.items() if name in added}

@@ -1,4 +1,4 @@
-"""What the shell offers on Tab: flags and environments of the flag file. Never an error, whatever the file holds."""
+"""Shell completion of flags and environments. Never raises, whatever the file contains."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 def complete_flags(context: typer.Context, incomplete: str) -> list[str]:
-    """The flags whose names begin so."""
+    """The flags with this prefix."""
     model = _model(context)
     return [name for name in model.flags if name.startswith(incomplete)] if model else []
 
 
 def complete_environments(context: typer.Context, incomplete: str) -> list[str]:
-    """The environments whose names begin so."""
+    """The environments with this prefix."""
     model = _model(context)
     return [name for name in model.environments if name.startswith(incomplete)] if model else []
 
@@ -28,5 +28,5 @@ def _model(context: typer.Context) -> FlagFile | None:
 
     try:
         return Source(Path(context.params.get("flags") or "flags.yaml")).model
-    except Exception:  # noqa: BLE001 - a traceback would land in the middle of what a person types
+    except Exception:  # noqa: BLE001 - a traceback would appear in the middle of the user's input
         return None

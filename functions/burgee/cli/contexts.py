@@ -1,4 +1,4 @@
-"""Contexts from a file, JSONL or Parquet, in batches: contexts as they are, or exposures that carry one."""
+"""Reads contexts from a file, JSONL or Parquet, in batches: contexts, or exposures that contain one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NESTED = ("context", "attributes")
 
 
 def count(path: Path, population: Population, progress: Callable[[int], None]) -> None:
-    """Counts every context of a file; `progress` is told the bytes, or Parquet's rows, that were read."""
+    """Counts every context of a file; `progress` receives the bytes, or Parquet's rows, that were read."""
     if path.suffix in {".parquet", ".pq"}:
         _parquet(path, population, progress)
     else:
@@ -31,7 +31,7 @@ def count(path: Path, population: Population, progress: Callable[[int], None]) -
 
 
 def length(path: Path) -> int:
-    """What `progress` will add up to."""
+    """The total of `progress`."""
     if path.suffix in {".parquet", ".pq"}:
         rows: int = _open(path).metadata.num_rows
         return rows
@@ -55,7 +55,7 @@ def _jsonl(path: Path) -> Iterator[tuple[list[Mapping[str, Any]], int]]:
 
 
 def _decoded(path: Path, start: int, lines: Sequence[bytes]) -> list[Mapping[str, Any]]:
-    """All lines in one go; one by one where that fails, to say which is at fault."""
+    """Parses all lines at once, or one by one if that fails, to find the faulty one."""
     try:
         rows = parse_json(b"[" + b",".join(lines) + b"]")
         plain = len(rows) == len(lines) and set(map(type, rows)) == {dict} and misfit(rows) is None
@@ -80,7 +80,7 @@ def _line(path: Path, number: int, line: bytes) -> dict[str, Any]:
 
 
 def context_of(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The context of a record: its own keys, those of the context that it carries, and its unit."""
+    """The context of a record: its own keys, those of a nested context, and its unit."""
     context = dict(row)
     for name in NESTED:
         inner = context.get(name)
@@ -116,7 +116,7 @@ def _parquet(path: Path, population: Population, progress: Callable[[int], None]
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row whose maps, which Arrow gives as lists of pairs, are mappings."""
+    """A row with its maps, which Arrow returns as lists of pairs, as mappings."""
     return {
         name: dict(value) if name in NESTED and isinstance(value, list) else value
         for name, value in row.items()
@@ -129,7 +129,7 @@ def _open(path: Path) -> Any:
         from pyarrow import ArrowException
         from pyarrow.parquet import ParquetFile
     except ImportError as error:
-        raise Refused("no-pyarrow", "reading Parquet takes pyarrow: pip install 'burgee[analysis]'") from error
+        raise Refused("no-pyarrow", "reading Parquet needs pyarrow: pip install 'burgee[analysis]'") from error
     try:
         return ParquetFile(path)
     except (ArrowException, OSError) as error:

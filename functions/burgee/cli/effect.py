@@ -1,4 +1,4 @@
-"""Who would see what change between two snapshots of one environment, for commands that ask before they act."""
+"""The effect of a change between two snapshots of one environment, for commands that ask before they act."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from burgee.model import Snapshot
 
 SECONDS = 8.0
-"""Time for comparing; what is left then is drawn by chance, and marked as not exact."""
+"""Time for comparing; the rest is sampled, and marked as not exact."""
 
 
 def effect_between(before: Snapshot, after: Snapshot, now: float, seconds: float = SECONDS) -> Comparison:

@@ -1,4 +1,4 @@
-"""Warnings about plans: sizes too small, and experiments that are over."""
+"""Warnings about plans: sizes that are too small, and experiments that are over."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def undersized(source: Source) -> Iterator[Problem]:
-    """A warning for each experiment whose `sample_size` falls short of what `burgee power` says."""
+    """A warning for each experiment with a smaller `sample_size` than `burgee power` computes."""
     asking = [
         name
         for name, flag in source.model.flags.items()
@@ -36,13 +36,13 @@ def undersized(source: Source) -> Iterator[Problem]:
         needed = sample_size(plan.baseline, plan.baseline.effect(effect), plan.design)
         if planned < 0.99 * needed:
             place = source.place("flags", name, "experiment", "sample_size")
-            message = f"{planned:,} units find {effect:g} % less often than planned; it takes {needed:,}"
-            hint = f"`burgee power {name}` says more"
+            message = f"{planned:,} units find {effect:g} % less often than planned; {needed:,} are needed"
+            hint = f"see `burgee power {name}`"
             yield Problem(place, "experiment-undersized", message, hint, Severity.WARNING)
 
 
 def over(source: Source, now: float) -> Iterator[Problem]:
-    """A warning for each experiment that is past its end while people still get different arms."""
+    """A warning for each experiment past its end whose users still get different arms."""
     for name, flag in source.model.flags.items():
         experiment = flag.experiment
         if experiment is None or parse_time(experiment.end) > now:
@@ -52,5 +52,5 @@ def over(source: Source, now: float) -> Iterator[Problem]:
         if len(arms) > 1:
             place = source.place("flags", name, "experiment", "end")
             message = f"the experiment on {name} ended on {experiment.end}, and {' and '.join(arms)} are still given"
-            hint = "give everyone the arm that won and take `experiment` out, or move `end`"
+            hint = "serve everyone the winning arm and remove `experiment`, or change `end`"
             yield Problem(place, "experiment-over", message, hint, Severity.WARNING)

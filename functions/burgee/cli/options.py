@@ -1,4 +1,4 @@
-"""Arguments that several commands share, said once."""
+"""Options shared by several commands."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ File: TypeAlias = Annotated[
 ]
 StoreFile: TypeAlias = Annotated[
     Path,
-    typer.Option("--flags", metavar="PATH", dir_okay=False, help="The flag file; a command on a --table needs none."),
+    typer.Option("--flags", metavar="PATH", dir_okay=False, help="The flag file; not needed with --table."),
 ]
 Environment: TypeAlias = Annotated[
     str | None,
     typer.Option(
         "--env",
         metavar="NAME",
-        help="The environment to lay over; default none.",
+        help="The environment to apply; default none.",
         envvar="BURGEE_ENV",
         autocompletion=complete_environments,
     ),
@@ -48,7 +48,7 @@ Table: TypeAlias = Annotated[
     typer.Option("--table", metavar="NAME", help="A DynamoDB table instead.", envvar="BURGEE_TABLE"),
 ]
 Endpoint: TypeAlias = Annotated[
-    str | None, typer.Option("--endpoint-url", metavar="URL", help="Where DynamoDB is, if not on AWS.")
+    str | None, typer.Option("--endpoint-url", metavar="URL", help="DynamoDB's address, if not on AWS.")
 ]
 Project: TypeAlias = Annotated[
     str, typer.Option("--project", metavar="NAME", help="The project, for a table that several share.")
@@ -59,7 +59,7 @@ FlagName: TypeAlias = Annotated[str, typer.Argument(help="The flag's name.", aut
 
 
 def unknown_flag(flag: str, known: Iterable[str], also: str = "") -> Refused:
-    """A flag that is not there, with the nearest name that is."""
+    """The error for an unknown flag, with the most similar name."""
     from burgee.flagfile.suggestions import near
 
     hint = near(flag, known)
@@ -67,10 +67,10 @@ def unknown_flag(flag: str, known: Iterable[str], also: str = "") -> Refused:
 
 
 def not_blank(context: typer.Context, option: typer.CallbackParam, value: str) -> str:
-    """A reason that is given says something; one that may be left out is left out."""
+    """Checks that a given reason is not blank."""
     source = context.get_parameter_source(option.name or "")
     if source is not None and source.name != "DEFAULT" and not value.strip():
-        raise typer.BadParameter("a reason says something")
+        raise typer.BadParameter("a reason must not be blank")
     return value
 
 
@@ -101,7 +101,7 @@ def require_file(path: Path) -> Path:
 
 
 def default_file() -> Path:
-    """The file that a command works on where none is named."""
+    """The default file of a command."""
     path = Path(FLAGS)
     if not path.is_file():
         raise typer.BadParameter(f"there is no {FLAGS} in this folder; name the file")
@@ -109,7 +109,7 @@ def default_file() -> Path:
 
 
 def moment(at: str | None, option: str = "--at") -> float | None:
-    """Epoch seconds of an option, None where it is not given."""
+    """Epoch seconds of an option; None if not given."""
     from burgee.times import parse_time
 
     try:
@@ -119,7 +119,7 @@ def moment(at: str | None, option: str = "--at") -> float | None:
 
 
 def definition_keys(pairs: list[str]) -> dict[str, Any]:
-    """The keys of a flag that `KEY=VALUE` arguments say, values in YAML; None for one to take away."""
+    """The keys of a flag from `KEY=VALUE` arguments, with values in YAML; None for a key to remove."""
     from burgee.flagfile.yaml_reader import Document
 
     changes = {}
@@ -131,6 +131,6 @@ def definition_keys(pairs: list[str]) -> dict[str, Any]:
         if document.problems:
             raise FlagFileError(document.problems)
         if document.blanks or not document.places:
-            raise typer.BadParameter(f"{pair!r} leaves a value out; {key}=null takes the key away")
+            raise typer.BadParameter(f"{pair!r} has no value; {key}=null removes the key")
         changes[key] = document.value
     return changes

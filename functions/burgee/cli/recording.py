@@ -1,4 +1,4 @@
-"""Where `burgee serve` records, and its reports: the folder beside the flag file."""
+"""Recording and reports of `burgee serve`, in the folder beside the flag file."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""`burgee serve`: a flag file and the embedded store as a service on this machine, following the file; or a table.
+"""`burgee serve`: serves a flag file with the embedded store and follows the file, or serves a table.
 
-With several workers this process follows the file and keeps them up. Each of them opens the store for itself and sees
-within a second or so what was changed in it.
+With several workers this process follows the file and restarts workers that die. Each worker opens the store itself
+and sees changes within about a second.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
 class Manner(NamedTuple):
-    """How it is served: at which address, to whom, by how many processes."""
+    """Options of the server: address, access, number of processes."""
 
     host: str
     port: int
@@ -58,19 +58,19 @@ class Manner(NamedTuple):
 
     @property
     def whom(self) -> str:
-        """To whom, as people are told it."""
-        whom = "to who has an API key" if self.keyed else "open to this machine only"
+        """Who can use it, for the startup message."""
+        whom = "API key required" if self.keyed else "open to this machine only"
         return whom if self.workers == 1 else f"{whom}, by {self.workers} processes"
 
 
 def serve(host: str, port: int, where: Where, *, require_keys: bool = False, workers: int = 1) -> None:
-    """Serves until interrupted. A file that is broken at the start is refused; later the last good one stays."""
+    """Serves until interrupted. A file that is invalid at the start is refused; later the last good one stays."""
     import uvicorn
     from uvicorn.supervisors import Multiprocess
 
     manner = Manner(host, port, require_keys or not _loopback(host), workers)
     if workers > 1 and str(where.state) == ":memory:":
-        raise typer.BadParameter("each process would have a memory of its own; use a file", param_hint="--state")
+        raise typer.BadParameter("each process would have its own memory; use a file", param_hint="--state")
     with opened(where) as store, ExitStack() as stack:
         if manner.keyed:
             _insist_on_a_key(store, host)
@@ -88,7 +88,7 @@ def serve(host: str, port: int, where: Where, *, require_keys: bool = False, wor
 
 
 def config(app: Any, **more: Any) -> uvicorn.Config:
-    """How uvicorn serves it. Proxies are heard by the application, because an evaluation does not depend on them."""
+    """uvicorn's configuration. The application handles proxy headers itself, as evaluation does not need them."""
     import uvicorn
 
     from burgee.web.connections import BoundedProtocol
@@ -103,13 +103,13 @@ def config(app: Any, **more: Any) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=5,
-        timeout_worker_healthcheck=30,  # by default a process that takes five seconds to start, never does
+        timeout_worker_healthcheck=30,  # by default a process that takes five seconds to start is killed
         **more,
     )
 
 
 def _worker(where: Where, manner: Manner) -> Front:
-    """One process of several; the one that started it follows the file."""
+    """One of several worker processes; their parent follows the file."""
     store = store_of(where)
     serving = Serving(store, patience=0) if where.table else Serving(store, refresh_seconds=REFRESH_SECONDS)
     return _application(where, manner, store, serving)
@@ -126,24 +126,24 @@ def _application(where: Where, manner: Manner, store: Store, serving: Serving) -
     proxies = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1,::1")
     setup = Setup(
         ring=KeyRing(store) if manner.keyed else None,
-        # An open service is for this machine: a page whose name was rebound to it gets nothing.
+        # An open service is for this machine only: DNS rebinding gets nothing.
         hosts=frozenset() if manner.keyed else LOOPBACK | {manner.host},
         address=behind_proxies(proxies),
         recorder=recorder(where),
     )
     reports = LocalReports(where.flags, where.project, where.environment or "default")
     app = create_app(store, serving, setup, reports)
-    # The audit names who wrote, and not the proxy before this service.
+    # The audit log records the client, not the proxy in front of this service.
     app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=proxies)
     return app.front
 
 
 def _insist_on_a_key(store: Store, host: str) -> None:
-    """Nothing is opened to others before somebody holds a key to it."""
+    """Refuses to serve other machines before an admin key exists."""
     if not any(key.fault(time.time()) is None for key, _ in listed(store)):
         raise typer.BadParameter(
             f"on {host} every request needs an API key, and there is none: `burgee keys create admin "
-            "--scope read --scope write --scope release` makes one; or serve on 127.0.0.1, open to this machine",
+            "--scope read --scope write --scope release` creates one; or serve on 127.0.0.1, open to this machine",
             param_hint="--host",
         )
 
@@ -158,13 +158,13 @@ def _from_file(url: str, where: Where, store: Store, whom: str, stop: Event) -> 
 
 
 def _from_table(url: str, where: Where, store: Store, whom: str) -> Serving:
-    """What a table holds; the file is not released into it, because others may be served from it."""
+    """Serves a table; the file is not released into it, because others may use it."""
     serving = Serving(store, patience=0)
     serving.refresh()
     status = serving.status()
     if status.error is not None:
         raise StoreUnavailable(f"the table {where.table} cannot be served: {status.error}")
-    held = f"release {status.version}" if status.version else "no release yet; `burgee apply` makes one"
+    held = f"release {status.version}" if status.version else "no release yet; `burgee apply` creates one"
     output.tell(f"Serving the table {where.table} on {url} (docs at /docs), {whom}: {held}")
     return serving
 
@@ -177,7 +177,7 @@ def _greet(url: str, flags: Path, source: Source, whom: str) -> None:
 
 
 class Follower:
-    """Releases a file into a store whenever it or what it includes changes."""
+    """Releases a file into a store whenever it or an included file changes."""
 
     def __init__(self, flags: Path, environment: str | None, store: Store, released: Callable[[], None]) -> None:
         self._watch = FileWatch(flags)
@@ -185,14 +185,14 @@ class Follower:
         self._store = store
         self._released = released
         self._waiting: str | None = None
-        """Why the store did not take the file; it is offered again."""
+        """Why the store did not accept the file; it will be retried."""
 
     def release(self) -> Source:
-        """Releases the file as it is now; FlagFileError or another BurgeeError where that cannot be done."""
+        """Releases the current file. Raises FlagFileError or another BurgeeError if it cannot be released."""
         return self._release(self._watch.read())
 
     def begin(self) -> Source:
-        """Releases the file, unless somebody rolled back from just that file: a restart does not undo it."""
+        """Releases the file, unless it is the one that was rolled back from: a restart does not undo a rollback."""
         source = self._watch.read()
         wanted = sha256(payload(compile_releasable(source, self._environment))).hexdigest()
         live, left = self._store.pointer(), _rolled_back(self._store)
@@ -207,7 +207,7 @@ class Follower:
                 output.tell(f"Serving release {live.version}: the file cannot be released: {error}", typer.colors.RED)
                 return source
         output.tell(
-            f"{source.path} and what is live differ: {left.actor} went back to release {live.version}. "
+            f"{source.path} and the live release differ: {left.actor} went back to release {live.version}. "
             "`burgee apply` releases the file.",
             typer.colors.YELLOW,
         )
@@ -216,7 +216,7 @@ class Follower:
     def _release(self, source: Source) -> Source:
         snapshot = compile_releasable(source, self._environment)
         act = AuditContext("release.activate", "burgee serve", "the file changed", time.time())
-        # Whoever edits the file here also lays the overrides here: both stay, and it is said aloud.
+        # The same person edits the file and sets overrides here: both stay, with a message.
         consent = Consent(overrides="keep", empty=True, shrunken=True, reuse=True)
         made = apply(self._store, snapshot, Origin(message=f"served from {source.path.name}"), act, consent)
         self._released()
@@ -224,12 +224,12 @@ class Follower:
         return source
 
     def follow(self, stop: Event) -> None:
-        """Looks at the file twice a second until told to stop."""
+        """Checks the file twice a second until stopped."""
         while not stop.wait(POLL_SECONDS):
             self.look()
 
     def look(self) -> None:
-        """Releases the file if it changed; a broken one changes nothing and is reported once."""
+        """Releases the file if it changed; an invalid one changes nothing and is reported once."""
         if self._waiting is None and not self._watch.changed():
             return
         waited, self._waiting = self._waiting, None
@@ -237,7 +237,7 @@ class Follower:
             source = self.release()
         except FlagFileError as error:
             output.problems(error.problems)
-            output.tell("The change is broken; the last good flags are still served.", typer.colors.RED)
+            output.tell("The change is invalid; the last good flags are still served.", typer.colors.RED)
         except StoreError as error:
             self._waiting = str(error)
             if self._waiting != waited:
@@ -249,7 +249,7 @@ class Follower:
 
 
 def _rolled_back(store: Store) -> AuditEntry | None:
-    """The entry of the rollback that made the live release live; None where it came otherwise."""
+    """The audit entry of the rollback to the live release; None if there was no rollback."""
     entry = latest(store, AuditFilter(action="release"))
     return entry if entry is not None and entry.action in {"release.rollback", "release.withdraw"} else None
 
@@ -258,7 +258,7 @@ def _report(made: Plan) -> None:
     for standing in made.standings:
         override = standing.override
         if standing.verdict is Verdict.ABSORBED:
-            output.tell(f"{override.flag}: the file now says what the override said; the override is gone.")
+            output.tell(f"{override.flag}: the file now equals the override; the override was removed.")
         elif standing.verdict is not Verdict.EXPIRED:
             clash = ", though the file changed since" if standing.verdict is Verdict.CONFLICT else ""
             message = f"{override.flag}: an override by {override.author} is served over the file{clash}."
@@ -278,9 +278,11 @@ def _listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-        listener.listen()  # from here on a caller waits instead of being refused
+        listener.listen()  # from here on callers wait instead of being refused
     except OSError as error:
         listener.close()
-        output.tell(f"burgee: {host}:{port} cannot be had: {error.strerror}; choose another --port", typer.colors.RED)
+        output.tell(
+            f"burgee: {host}:{port} is not available: {error.strerror}; choose another --port", typer.colors.RED
+        )
         raise typer.Exit(1) from error
     return listener

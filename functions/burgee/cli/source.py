@@ -1,4 +1,4 @@
-"""A flag file as commands want it: read, checked, its own tests run, every problem in one list."""
+"""Reads a flag file for commands: checks it, runs its tests, and lists every problem."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 def examine(path: Path) -> tuple[Source, int, list[Problem]]:
-    """The source, how many of its tests ran, and all its problems. Tests run only where nothing else is wrong."""
+    """The source, the number of tests run, and all problems. Tests run only if there are no other errors."""
     source = Source(require_file(path))
     return source, *examine_source(source)
 
 
 def examine_source(source: Source) -> tuple[int, list[Problem]]:
-    """How many tests of a source ran, and all its problems."""
+    """The number of a source's tests run, and all its problems."""
     problems = check(source)
     if any(problem.severity is Severity.ERROR for problem in problems):
         return 0, problems
@@ -35,15 +35,15 @@ def examine_source(source: Source) -> tuple[int, list[Problem]]:
 
 
 def releasable(path: Path, environment: str | None) -> tuple[Source, Snapshot]:
-    """A file that may be released, compiled; FlagFileError with everything that speaks against it."""
+    """Compiles a file for release. Raises FlagFileError with all errors."""
     source = Source(require_file(path))
     return source, compile_releasable(source, environment)
 
 
 def compile_releasable(source: Source, environment: str | None) -> Snapshot:
-    """The snapshot of a source that may be released; FlagFileError with everything that speaks against it.
+    """The snapshot of a source for release. Raises FlagFileError with all errors.
 
-    `default` names no environment, as it does in a store.
+    `default` means no environment, as in a store.
     """
     _, problems = examine_source(source)
     errors = [problem for problem in problems if problem.severity is Severity.ERROR]

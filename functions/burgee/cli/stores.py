@@ -1,4 +1,4 @@
-"""The store that a command works on: the embedded one beside the flag file, or a DynamoDB table."""
+"""Opens the store of a command: the embedded one beside the flag file, or a DynamoDB table."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Where(NamedTuple):
-    """What the command line said about it."""
+    """The store's options from the command line."""
 
     flags: Path
     environment: str | None
@@ -35,7 +35,7 @@ class Where(NamedTuple):
 
 
 def on_store(command: Callable[..., None]) -> Callable[..., None]:
-    """Gives a command the options that say which store, and hands them over as its argument `where`."""
+    """Adds the store's options to a command, and passes them as its argument `where`."""
     signature = inspect.signature(command, eval_str=True)
     own = [one.replace(kind=one.KEYWORD_ONLY) for one in signature.parameters.values() if one.name != "where"]
     options = [
@@ -71,9 +71,9 @@ def described(where: Where) -> str:
 
 
 def act_on(where: Where, action: str, reason: str, expires_in: str | None = None) -> AuditContext:
-    """Who does what and why, for the audit log of the store that a command changes.
+    """The author, action and reason of a command that changes a store, for the audit log.
 
-    A usage error where the command leaves open which environment it changes, or names one that is not in the file.
+    A usage error if the environment to change is unclear, or is not in the file.
     """
     from burgee.cli.git.origin import whoami
     from burgee.stores.audit import AuditContext
@@ -108,7 +108,7 @@ def require_environment(where: Where) -> None:
 
 
 def _serves_no_environment(where: Where) -> bool:
-    """Whether the embedded store holds what `burgee serve` without --env serves."""
+    """Whether the embedded store is that of a `burgee serve` without --env."""
     if where.table is not None:
         return False
     with opened(where) as store:
@@ -116,7 +116,7 @@ def _serves_no_environment(where: Where) -> bool:
 
 
 def live_rulesets(where: Where) -> Served:
-    """What the store serves now, overrides included; Refused where nothing is live in it."""
+    """The flags that the store serves now, including overrides. Raises Refused if nothing is live."""
     from burgee.serving.serving import Serving
 
     with opened(where) as store:
@@ -126,13 +126,13 @@ def live_rulesets(where: Where) -> Served:
     if error is not None:
         raise StoreUnavailable(error)
     if not served.version:
-        raise Refused("no-release", f"no release is live ({described(where)}): `burgee apply` makes one")
+        raise Refused("no-release", f"no release is live ({described(where)}): `burgee apply` creates one")
     return served
 
 
 @contextmanager
 def opened(where: Where) -> Iterator[Store]:
-    """The store, closed at the end."""
+    """The store, closed at the end of the block."""
     store = store_of(where)
     try:
         yield store
@@ -150,7 +150,7 @@ def store_of(where: Where) -> Store:
 
         return SqliteStore(where.state or default_state(require_file(where.flags)), tenant)
     if where.state is not None:
-        raise typer.BadParameter("one store at a time: --state or --table", param_hint="--table")
+        raise typer.BadParameter("give --state or --table, not both", param_hint="--table")
     from burgee.stores.dynamodb import DynamoDbStore
 
     store = DynamoDbStore(where.table, tenant, endpoint_url=where.endpoint_url)
@@ -160,7 +160,7 @@ def store_of(where: Where) -> Store:
 
 
 def default_state(flags: Path) -> Path:
-    """The store beside a flag file, in a folder that Git ignores by itself."""
+    """The store beside a flag file, in a folder with its own .gitignore."""
     folder = flags.parent / ".burgee"
     folder.mkdir(exist_ok=True)
     ignore = folder / ".gitignore"

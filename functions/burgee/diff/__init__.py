@@ -1,1 +1,1 @@
-"""Two snapshots to the exact shares of users whose answers change."""
+"""Computes the exact shares of users whose answers change between two snapshots."""

@@ -1,4 +1,4 @@
-"""Which flags a change can reach: those that differ, and those that need what differs, however far away."""
+"""Finds the flags that a change can affect: those that differ, and those that depend on them, directly or not."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from burgee.model import Definition, Snapshot
 
 SILENT = frozenset({"description", "owner", "tags", "expires", "permanent", "client"})
-"""Keys that decide nothing."""
+"""Keys that do not affect answers."""
 
 
 def reached(before: Snapshot, after: Snapshot) -> list[str]:
-    """The flags whose answers a change may touch, in the order of the files."""
+    """The flags whose answers a change may affect, in file order."""
     changed = {("flag", name) for name in _differing(before["flags"], after["flags"], deciding)}
     changed |= {("segment", name) for name in _differing(before.get("segments", {}), after.get("segments", {}))}
     changed |= {("holdout", name) for name in _differing(before.get("holdouts", {}), after.get("holdouts", {}))}
@@ -40,7 +40,7 @@ def reached(before: Snapshot, after: Snapshot) -> list[str]:
 
 
 def deciding(definition: Definition) -> dict[str, Any]:
-    """A definition without what decides nothing, in one order."""
+    """A definition without keys that do not affect answers, in a fixed order."""
     return {key: definition[key] for key in sorted(definition) if key not in SILENT}
 
 
@@ -52,7 +52,7 @@ def _differing(before: Mapping[str, Any], after: Mapping[str, Any], view: Any = 
 
 
 def needs(definition: Definition) -> Iterator[tuple[str, str]]:
-    """What a flag asks of others: ("flag", name), ("segment", name) or ("holdout", name)."""
+    """The dependencies of a flag: ("flag", name), ("segment", name) or ("holdout", name)."""
     for state in fragments(definition):
         for entry in state.get("requires", ()):
             yield "flag", entry["flag"]

@@ -1,4 +1,4 @@
-"""Why a flag changes whose own definition does not: the flags, segments and holdouts that it needs."""
+"""Finds why a flag with an unchanged definition changes: the flags, segments and holdouts that it needs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SECTIONS = {"segment": "segments", "holdout": "holdouts"}
 
 
 def causes(before: Snapshot, after: Snapshot, flag: str, changed: Collection[str]) -> list[str]:
-    """What a flag needs and the change touches, such as `segment staff`; empty where its own definition changes.
+    """The changed dependencies of a flag, such as `segment staff`; empty if its own definition changes.
 
     `changed` are the flags whose answers change.
     """

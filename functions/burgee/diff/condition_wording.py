@@ -1,4 +1,4 @@
-"""How a condition changed, as a reviewer reads it."""
+"""Describes how a condition changed, for reviewers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GROUPS = frozenset({"any", "all", "not"})
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any], segments: Mapping[str, str] | None = None) -> str:
-    """What was different before a condition changed: items of a list by name, other clauses whole."""
+    """What was different before a condition changed: list items by name, other clauses in full."""
     notes: list[str] = []
     gone: dict[str, Any] = {}
     for key, value in old.items():
@@ -34,7 +34,7 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any], segments: Mapping
 
 
 def _items(key: str, value: Any) -> list[Any] | None:
-    """What a plain clause takes, as a list; None for other conditions."""
+    """The values of a plain clause as a list; None for other conditions."""
     if key in GROUPS or value is None or isinstance(value, dict):
         return None
     return value if isinstance(value, list) else [value]

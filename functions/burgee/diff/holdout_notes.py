@@ -1,4 +1,4 @@
-"""Which moves concern those in a holdout, and which those outside of it."""
+"""Notes which moves concern users in a holdout, and which users outside it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ POSITIONS = {
 
 
 class Holdouts:
-    """The holdouts of all flags in a decision, with the bucket where each ends on both sides: 0 where it has none."""
+    """The holdouts of all flags in a decision, with the bucket where each ends on both sides: 0 if absent."""
 
     def __init__(self, families: Iterable[tuple[int, Side, str]]) -> None:
         self._ends: dict[str, list[int]] = {}
@@ -32,7 +32,7 @@ class Holdouts:
                 self._ends.setdefault(holdout, [0, 0])[index] = end
 
     def note(self, node: Node, pair: Pair) -> str:
-        """Where the users of one move stand to the holdouts, as far as all of them stand alike."""
+        """Whether the users of one move are in the holdouts, if that is the same for all of them."""
         if not self._ends:
             return ""
         found: dict[str, set[str]] = {name: set() for name in self._ends}

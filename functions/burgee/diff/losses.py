@@ -1,4 +1,4 @@
-"""What a loss is: the one definition, which headlines, findings and `--fail-on-loss` share."""
+"""Defines a loss, for headlines, findings and `--fail-on-loss`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class MoveKind(StrEnum):
-    """What a change of answers means to the users who see it, the worst first."""
+    """The kinds of change for users, worst first."""
 
     LOSS = "loss"
     SWITCH = "switch"
@@ -23,9 +23,9 @@ class MoveKind(StrEnum):
 def move_kind(before: Outcome, after: Outcome, off: Pair) -> MoveKind:
     """The kind of one move; `off` is what the flag gives on each side when it is off.
 
-    Whoever had something and has nothing loses. So does whoever gets a value of another type: code that asks for the
-    old type gets its own default. Values count, not names: a move to another variant with the same value takes
-    nothing away, and a value that changes under one name may.
+    A user who had something and has nothing loses. So does a user who gets a value of another type: code that expects
+    the old type gets its own default. Values count, not names: a move to another variant with the same value is not a
+    loss, and a changed value under the same name may be one.
     """
     had, has = _has_something(before, off[0]), _has_something(after, off[1])
     answered = before not in NOTHING and after not in NOTHING
@@ -37,7 +37,7 @@ def move_kind(before: Outcome, after: Outcome, off: Pair) -> MoveKind:
 
 
 def _has_something(outcome: Outcome, off: Outcome) -> bool:
-    """A boolean is something when it is true; any other value when it is not the off variant's."""
+    """A boolean is something if it is true; any other value if it differs from the off variant's."""
     if outcome in NOTHING:
         return False
     return outcome.value == "true" if _type(outcome) == "boolean" else outcome.value != off.value

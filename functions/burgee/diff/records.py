@@ -1,4 +1,4 @@
-"""The effect of a change on flags as JSON: of `burgee diff`, as infra/diff.schema.json says, and of a dry run."""
+"""The effect of a change as JSON, for `burgee diff` (see infra/diff.schema.json) and dry runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_USERS = 100
 def flag_records(found: Sequence[FlagEffect], counted: Counted | None = None) -> list[dict[str, Any]]:
     """Each flag's effect; percentages are of a region's users.
 
-    `counted` gives the share of a flag's region, in percent of the contexts that were counted, where none is known.
+    `counted` returns a region's share, in percent of the counted contexts, if the exact share is unknown.
     """
     return [
         {

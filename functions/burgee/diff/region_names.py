@@ -1,4 +1,4 @@
-"""Names of the regions of a comparison: which contexts they hold, by the rules that match on either side."""
+"""Names the regions of a comparison by the rules that match on either side."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ WORD = re.compile(r"[A-Za-z]+")
 
 
 class Label(NamedTuple):
-    """A rule in words; whether it stands on both sides with the same condition."""
+    """A rule in words; `stays` says that both sides have it with the same condition."""
 
     text: str
     stays: bool
 
 
 def noun_of(units: Collection[str]) -> str:
-    """What a flag that is bucketed on these attributes decides about, in the plural: `company` gives companies."""
+    """The plural noun for a flag's units, from the bucketed attributes: `company` gives companies."""
     path = next(iter(units), TARGETING_KEY)
     if len(units) != 1 or path == TARGETING_KEY:
         return "users"
@@ -51,12 +51,12 @@ class RegionNames:
         self._segments: dict[str, str] | None = None
 
     def matching(self, seen: Sequence[RuleMatch]) -> str:
-        """The region in which these rules were found to match."""
+        """The region in which these rules match."""
         phrase = self.suffix(seen)
         return f"{self.noun} {phrase[2:]}" if phrase else f"{self.noun} matching no rule"
 
     def without(self, path: str, seen: Sequence[RuleMatch]) -> str:
-        """The region of contexts that lack the attribute which is bucketed on."""
+        """The region of contexts without the bucketed attribute."""
         return f"contexts without `{path}`{self.suffix(seen)}"
 
     def targeted(self, seen: Sequence[RuleMatch]) -> str:
@@ -64,9 +64,9 @@ class RegionNames:
         return self.named + self.suffix(seen)
 
     def suffix(self, seen: Sequence[RuleMatch]) -> str:
-        """The rules that match, as a clause that starts with a comma; empty where none does."""
+        """The matching rules, as a clause that starts with a comma; empty if there are none."""
         old, new = ([self._label(*match) for match in seen if match.side == side] for side in (0, 1))
-        # A rule that stands as it did is matched as before: only the rules before it decide otherwise.
+        # An unchanged rule matches as before: only the rules before it decide differently.
         phrases = [f"matching {label.text}" for label in new if label in old]
         phrases += [f"newly {'reaching' if one.stays else 'matching'} {one.text}" for one in new if one not in old]
         phrases += [
@@ -82,7 +82,7 @@ class RegionNames:
         return self._labels[key][side][index]
 
     def _labelled(self, flags: tuple[str, str], prefix: str) -> tuple[dict[int, Label], dict[int, Label]]:
-        """Labels of a flag's rules on both sides; a rule that stands on both, perhaps changed, has one label."""
+        """Labels of a flag's rules on both sides; a rule on both sides, even if changed, has one label."""
         old, new = (
             list((side.state(flag) or {}).get("rules", ())) for side, flag in zip(self.sides, flags, strict=True)
         )
@@ -104,7 +104,7 @@ class RegionNames:
         return labels
 
     def _changed_segments(self) -> Mapping[str, str]:
-        """What to say of segments that the change defines otherwise."""
+        """Describes changed segments."""
         if self._segments is None:
             old, new = self.sides[0].segments, self.sides[1].segments
             found = {name: " (which goes)" for name in old if name not in new}
@@ -130,7 +130,7 @@ def _called(prefix: str, rule: Mapping[str, Any], condition: str, note: str) -> 
 
 
 def _redefined(rule: Mapping[str, Any], segments: Collection[str]) -> bool:
-    """Whether a rule uses a segment that the change defines otherwise."""
+    """Whether a rule uses a changed segment."""
     return not set(segments).isdisjoint(_used(rule["when"]))
 
 
@@ -140,7 +140,7 @@ def _used(when: Mapping[str, Any]) -> set[str]:
 
 
 def _paired(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> dict[int, int]:
-    """New rules to the old ones that they go on from: by name, else by condition, else by order."""
+    """Maps new rules to the old ones that they continue: by name, else by condition, else by order."""
     pairs: dict[int, int] = {}
     for key in (_name, _condition, _nameless):
         waiting: dict[Any, list[int]] = {}

@@ -1,4 +1,4 @@
-"""Flags that go on under another name: one that goes and one that comes, with the same definition."""
+"""Finds renamed flags: a removed and an added one with the same definition."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Rename(NamedTuple):
-    """A flag's names before and after, and what its users see change from one to the other."""
+    """A flag's names before and after, and the effect of the change from one to the other."""
 
     old: str
     new: str
@@ -25,7 +25,7 @@ class Rename(NamedTuple):
 
 
 def renames(old: Side, new: Side, world: World) -> list[Rename]:
-    """Each flag once; among equal definitions those that keep their salt first, then in the order of the files."""
+    """Each flag once; among equal definitions, first those with the same salt, then in file order."""
     gone = [name for name in old.flags if name not in new.flags]
     come = [name for name in new.flags if name not in old.flags]
     partners: dict[str, str] = {}
@@ -47,6 +47,6 @@ def renames(old: Side, new: Side, world: World) -> list[Rename]:
 
 
 def _likeness(name: str, definition: Definition, with_salt: bool) -> tuple[str, str]:
-    """What two flags must share to be one: all that decides but the salt, and that too where it is asked for."""
+    """What two flags must have in common: all deciding keys except the salt, and that too if requested."""
     decides = {key: value for key, value in deciding(definition).items() if key != "salt"}
     return json.dumps(decides, sort_keys=True), definition.get("salt", name) if with_salt else ""

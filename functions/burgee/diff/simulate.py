@@ -1,4 +1,4 @@
-"""Who gets what of one flag, as shares of users: a table, or a picture of it."""
+"""Computes the share of users who get each variant of a flag, as a table or a chart."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LEFT, RIGHT, ROW, TOP = 16, 704, 54, 46
 
 
 class Row(NamedTuple):
-    """Users of one region: attributes that one of them may have, and the share of each variant."""
+    """Users of one region: example attributes, and the share of each variant."""
 
     who: str
     context: Mapping[str, Any]
@@ -31,8 +31,8 @@ class Row(NamedTuple):
 
 
 class Simulation(NamedTuple):
-    """The regions of a flag; `users` are those whom its targets name, by the variant that they get. `sample` says how
-    shares were drawn, where they could not be computed.
+    """The regions of a flag; `users` are those named in targets, by their variant. `sample` describes how shares were
+    sampled, if they could not be computed.
     """
 
     rows: Sequence[Row]
@@ -41,7 +41,7 @@ class Simulation(NamedTuple):
 
 
 def simulate(snapshot: Snapshot, flag: str, now: float) -> Simulation:
-    """What users get at a moment (epoch seconds): the effect of the flag on a world that does not have it."""
+    """What users get at a time (epoch seconds): the effect of adding the flag to a snapshot without it."""
     before, after = Side({**snapshot, "flags": {}}, now), Side(snapshot, now)
     compared = compare(flag, before, after, World())
     rows = [_row(region) for region in compared.regions if not region.users]
@@ -58,7 +58,7 @@ def _row(region: RegionEffect) -> Row:
 
 
 def svg(simulation: Simulation, title: str, colours: Mapping[str, str]) -> str:
-    """The regions as bars, one above the other; every share is also told in words."""
+    """The regions as bars, one above the other; every share is also written out."""
     height = TOP + ROW * len(simulation.rows) + 34
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 {height}" role="img" {FONT}>',

@@ -1,4 +1,4 @@
-"""Shares, outcomes and contexts in words, the same in every report."""
+"""Formats shares, outcomes and contexts, the same in every report."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 MAX_NAMES = 3
 LEAST = Fraction(1, 100_000)
 """Below this share, percentages are hard to read."""
-LOSS = "somebody loses it"
+LOSS = "some users lose it"
 
 
 def percent(share: Fraction) -> str:
-    """A share in percent, to three decimals or else six; what would round to nothing or to all as one in so many."""
+    """A share in percent, to three or six decimals; shares that would round to 0 or 100 % as "1 in N"."""
     rest = 1 - share
     for part, prefix in ((share, ""), (rest, "all but ")):
         if 0 < part < LEAST:
@@ -33,14 +33,14 @@ def percent(share: Fraction) -> str:
 
 
 def share_of(move: Move) -> str:
-    """A move's share, with its error where it was drawn."""
+    """A move's share, with its error if it was sampled."""
     if move.error is None:
         return percent(move.share)
     return f"about {float(move.share * 100):.1f} % ± {max(200 * move.error, 0.1):.1f}"
 
 
 def arrow(move: Move) -> str:
-    """From what to what; with the values where only they differ, and on which side of a holdout."""
+    """The outcomes before and after; with their values if only those differ, and a note on holdouts."""
     change = f"{move.before} -> {move.after}"
     if move.before.variant == move.after.variant:
         change += f" ({_value(move.before)} -> {_value(move.after)})"
@@ -59,7 +59,7 @@ def moves(region: RegionEffect) -> str:
 
 
 def who(region: RegionEffect) -> str:
-    """The users of a region; named ones by their names, or by their number where a condition names them."""
+    """The users of a region; named ones by name, or by number if a condition names them."""
     keys = f", asking with a {region.keys} key" if region.keys else ""
     if not region.users:
         return region.when + keys
@@ -71,13 +71,13 @@ def who(region: RegionEffect) -> str:
 
 
 def names(users: Sequence[str]) -> str:
-    """A few names, and how many more."""
+    """A few names, and the number of others."""
     more = len(users) - MAX_NAMES
     return ", ".join(users[:MAX_NAMES]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def such(context: Mapping[str, Any] | None) -> str:
-    """A context in words: the user, and the attributes that matter."""
+    """A context in words: the user, and the relevant attributes."""
     return ", ".join(
         value
         if path == TARGETING_KEY and isinstance(value, str)
@@ -87,13 +87,13 @@ def such(context: Mapping[str, Any] | None) -> str:
 
 
 def day(moment: str) -> str:
-    """A moment (RFC 3339, UTC) as people write it: 2027-03-01 09:00 UTC, without the time at midnight."""
+    """A time (RFC 3339, UTC) in readable form: 2027-03-01 09:00 UTC, without the time at midnight."""
     date, _, time = moment.removesuffix("Z").partition("T")
     return date if time == "00:00:00" else f"{date} {time.removesuffix(':00')} UTC"
 
 
 def verdict(effect: FlagEffect) -> str:
-    """Whether anybody loses what they had, now or later, and whether anybody changes between variants."""
+    """Whether any user loses something, now or later, and whether any user changes between variants."""
     doubt = ["not exact"] if effect.sample else []
     if _kinds(effect.regions, MoveKind.LOSS):
         return "; ".join([LOSS, *doubt])
@@ -103,7 +103,7 @@ def verdict(effect: FlagEffect) -> str:
     if effect.sample:
         return "not exact"
     if _kinds([*effect.regions, *(region for one in effect.later for region in one.regions)], MoveKind.SWITCH):
-        return "nobody loses it; somebody changes between variants"
+        return "nobody loses it; some users change between variants"
     return "nobody loses it" if effect.regions else "nobody loses it; nothing changes yet"
 
 

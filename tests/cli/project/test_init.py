@@ -60,7 +60,7 @@ def test_what_stands_is_shown_as_a_difference_and_left(burgee: Burgee) -> None:
     (burgee.folder / "flags.yaml").write_text("version: 1\nflags:\n  a: {status: on}\n", encoding="utf-8")
     done = burgee("init", "--no-ci")
     assert done.code == 1
-    assert "infra/flags.schema.json stands and differs; it was left as it is" in done.err
+    assert "infra/flags.schema.json already exists and differs; it was left unchanged" in done.err
     assert '-{"title": "ours"}' in done.err
     assert json.loads((burgee.folder / "infra/flags.schema.json").read_text(encoding="utf-8")) == {"title": "ours"}
     assert "a: {status: on}" in (burgee.folder / "flags.yaml").read_text(encoding="utf-8"), (

@@ -90,7 +90,7 @@ def test_without_a_trace_of_what_was_generated_it_shows_and_leaves(
     before = (repository / TEMPLATE).read_text(encoding="utf-8")
     newer(monkeypatch, "Timeout: 10\n", "Timeout: 15\n")
     done = burgee("upgrade")
-    assert (done.code, "stands and differs" in done.err) == (1, True)
+    assert (done.code, "already exists and differs" in done.err) == (1, True)
     assert (repository / TEMPLATE).read_text(encoding="utf-8") == before
 
 

@@ -1,4 +1,4 @@
-"""The commands that change what is live, and tell what is, from `plan` to `override`."""
+"""The commands that change or show what is live, from `plan` to `override`."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from burgee.stores import Change, State, Store
     from burgee.stores.audit import AuditContext
 
-override_app = typer.Typer(no_args_is_help=True, help="What operators say over the release.")
+override_app = typer.Typer(no_args_is_help=True, help="Operators' overrides of the release.")
 
 
 class OnConflict(StrEnum):
-    """What to do with an override where Git changed since."""
+    """How to treat an override if Git has changed since."""
 
     REFUSE = "refuse"
     KEEP = "keep"
     DISCARD = "discard"
 
 
-Overrides = Annotated[OnConflict, typer.Option("--overrides", help="Overrides that Git contradicts.")]
+Overrides = Annotated[OnConflict, typer.Option("--overrides", help="How to treat overrides that conflict with Git.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -45,7 +45,7 @@ def plan(
     where: Where,
     json: Json = False,
 ) -> None:
-    """Tell what the file would change on what is live. Exits with 1 where apply would refuse."""
+    """Show what the file would change in what is live. Exits with 1 if apply would refuse."""
     from burgee.cli.source import releasable
     from burgee.releases.deploy import preview
 
@@ -69,22 +69,24 @@ def apply(
     where: Where,
     overrides: Overrides = OnConflict.REFUSE,
     allow_empty: Annotated[bool, typer.Option("--allow-empty", help="Release a file without flags.")] = False,
-    allow_shrink: Annotated[bool, typer.Option("--allow-shrink", help="Release one that lost most flags.")] = False,
-    reuse: Annotated[bool, typer.Option("--reuse", help="Take names again that were given up.")] = False,
+    allow_shrink: Annotated[
+        bool, typer.Option("--allow-shrink", help="Release a file that removes most flags.")
+    ] = False,
+    reuse: Annotated[bool, typer.Option("--reuse", help="Allow names of removed flags.")] = False,
     plan_digest: Annotated[
-        str | None, typer.Option(metavar="DIGEST", help="Refuse any plan but this, as `burgee plan` told it.")
+        str | None, typer.Option(metavar="DIGEST", help="Refuse any plan but this; printed by `burgee plan`.")
     ] = None,
     canary: Annotated[
         float | None,
-        typer.Option(metavar="PERCENT", min=0.001, max=99.999, help="Serve it to this share of users first."),
+        typer.Option(metavar="PERCENT", min=0.001, max=99.999, help="Serve it to this percentage of users first."),
     ] = None,
     bake: Annotated[
-        str, typer.Option(metavar="TIME", help="For how long, such as 15m; then everybody gets it.")
+        str, typer.Option(metavar="TIME", help="For how long, such as 15m; then everyone gets it.")
     ] = "15m",
     reason: Reason = "",
     json: Json = False,
 ) -> None:
-    """Make the file the live release, for everybody or for a share of users first."""
+    """Make the file the live release, for everyone or for a share of users first."""
     from burgee.cli.git.origin import origin, require_committed
     from burgee.cli.source import releasable
     from burgee.releases.deploy import CanaryRequest, Consent
@@ -114,7 +116,7 @@ def promote(
     where: Where,
     reason: Reason = "",
 ) -> None:
-    """End a trial: everybody gets the new release now."""
+    """End a canary: everyone gets the new release now."""
     from burgee.releases.deploy import promote as end
 
     act = act_on(where, "release.promote", reason)
@@ -126,11 +128,11 @@ def promote(
 @on_store
 def rollback(
     where: Where,
-    version: Annotated[int | None, typer.Argument(help="The release; default the one before.")] = None,
+    version: Annotated[int | None, typer.Argument(help="The release; default the previous one.")] = None,
     overrides: Overrides = OnConflict.REFUSE,
     reason: Reason = "",
 ) -> None:
-    """Make an earlier release live again. Overrides meet the same rules as at a deploy."""
+    """Make an earlier release live again. Overrides follow the same rules as in a deploy."""
     from burgee.evaluation.snapshots import load_snapshot
     from burgee.flagfile.entering import stored_faults
     from burgee.releases.deploy import Consent
@@ -150,7 +152,7 @@ def rollback(
 
 
 def _earlier(store: Store, now: float) -> int:
-    """The release before the live one: what it is tried against, if it is on trial."""
+    """The release before the live one; during a canary, its base."""
     pointer = store.state().pointer
     baking = pointer.canary_at(now)
     if baking is not None:
@@ -187,7 +189,7 @@ def status(
     where: Where,
     json: Json = False,
 ) -> None:
-    """Tell whether the file, the live release and the overrides agree. Exits with 1 where they do not."""
+    """Check whether the file, the live release and the overrides agree. Exits with 1 if they do not."""
     from burgee.cli.source import releasable
     from burgee.releases.deploy import preview
 
@@ -209,11 +211,9 @@ def status(
 @on_store
 def pull(
     where: Where,
-    temporary: Annotated[
-        bool, typer.Option("--temporary", help="Write also overrides that end by themselves.")
-    ] = False,
+    temporary: Annotated[bool, typer.Option("--temporary", help="Also write overrides that expire.")] = False,
 ) -> None:
-    """Write live overrides back into the flag file, comments and order kept: then open a pull request."""
+    """Write live overrides back into the flag file, keeping comments and order, for a pull request."""
     from burgee.flagfile.compile import compile_file
     from burgee.flagfile.editor import write_each
     from burgee.releases.pull import pulled, released_definition
@@ -228,7 +228,7 @@ def pull(
         if name not in refused:
             output.say(f"{name}: written")
     for name in found.temporary:
-        output.say(f"{name}: ends by itself, so it is not written; --temporary writes it")
+        output.say(f"{name}: expires, so it is not written; --temporary writes it")
     for name, why in refused.items():
         output.tell(f"{name}: not written: {why}", typer.colors.RED)
     if not overrides:
@@ -248,25 +248,25 @@ def set_override(
     ] = None,
     reason: Reason = ...,  # type: ignore[assignment]
     expires_in: Annotated[
-        str | None, typer.Option(metavar="TIME", help="When it ends by itself, such as 30m, 2h or 7d.")
+        str | None, typer.Option(metavar="TIME", help="When it expires, such as 30m, 2h or 7d.")
     ] = None,
-    absent: Annotated[bool, typer.Option("--absent", help="Serve the flag as if it were not there.")] = False,
-    new: Annotated[bool, typer.Option("--new", help="Make a flag that nothing defines yet.")] = False,
-    reuse: Annotated[bool, typer.Option("--reuse", help="Take a name again that was given up.")] = False,
+    absent: Annotated[bool, typer.Option("--absent", help="Serve the flag as absent.")] = False,
+    new: Annotated[bool, typer.Option("--new", help="Create a flag that does not exist yet.")] = False,
+    reuse: Annotated[bool, typer.Option("--reuse", help="Allow the name of a removed flag.")] = False,
 ) -> None:
-    """Say something over the release, at once: `burgee override set beta status=off --reason "it blinks"`."""
+    """Override the release immediately: `burgee override set beta status=off --reason "it blinks"`."""
     from burgee.releases.deploy import write
     from burgee.releases.overrides import lay, served
 
     changes = definition_keys(keys or [])
     if absent == bool(changes):
-        raise typer.BadParameter("KEY=VALUE or --absent is needed, and not both")
+        raise typer.BadParameter("give KEY=VALUE or --absent, not both")
     act = act_on(where, "override.set", reason, expires_in)
 
     def decide(state: State, snapshot: Snapshot) -> Change:
         definition = served(state, snapshot, flag, act.now)
         if definition is None and not new:
-            raise _unknown(flag, state, snapshot, "; `burgee override set --new` makes it")
+            raise _unknown(flag, state, snapshot, "; `burgee override set --new` creates it")
         wanted = {key: value for key, value in {**(definition or {}), **changes}.items() if value is not None}
         return lay(state, snapshot, flag, None if absent else wanted, act, reuse=reuse)
 
@@ -282,14 +282,14 @@ def clear_override(
     flag: FlagName,
     reason: Reason = "",
 ) -> None:
-    """Take an override away: the release decides again."""
+    """Remove an override, so that the release applies again."""
     from burgee.releases.deploy import write
     from burgee.releases.overrides import lift
 
     act = act_on(where, "override.clear", reason)
     with opened(where) as store:
         write(store, lambda state, snapshot: lift(state, snapshot, flag, act))
-    output.say(f"{flag}: the release decides again ({described(where)})")
+    output.say(f"{flag}: the release applies again ({described(where)})")
 
 
 @override_app.command("list")
@@ -298,7 +298,7 @@ def list_overrides(
     where: Where,
     json: Json = False,
 ) -> None:
-    """List overrides: what, by whom, why, until when."""
+    """List overrides: what, author, reason, expiry."""
 
     with opened(where) as store:
         overrides = list(store.state().overrides.values())
@@ -320,10 +320,10 @@ def kill(
     flag: FlagName,
     reason: Reason = ...,  # type: ignore[assignment]
     expires_in: Annotated[
-        str | None, typer.Option(metavar="TIME", help="When it ends by itself, such as 30m, 2h or 7d.")
+        str | None, typer.Option(metavar="TIME", help="When it expires, such as 30m, 2h or 7d.")
     ] = None,
 ) -> None:
-    """Switch a flag off at once, whatever its schedule says, until `burgee unkill` or until Git agrees."""
+    """Switch a flag off immediately, whatever its schedule, until `burgee unkill` or until Git agrees."""
     from burgee.releases.deploy import write
     from burgee.releases.overrides import killed, lay, served
 
@@ -346,7 +346,7 @@ def unkill(
     flag: FlagName,
     reason: Reason = "",
 ) -> None:
-    """Take a kill back: the flag goes on as it was."""
+    """Undo a kill: the flag is as before."""
     from burgee.releases.deploy import write
     from burgee.releases.overrides import lay, revived, served
 

@@ -1,4 +1,4 @@
-"""`burgee diff`: who will see what change, for a terminal, a pull request or a script."""
+"""`burgee diff`: the effect of a change, for a terminal, a pull request or a script."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def diff(
     base: Annotated[
         str, typer.Argument(metavar="BASE", help="A Git revision, a file, a directory, live:ENV or release:N.")
     ],
-    head: Annotated[str | None, typer.Argument(metavar="[HEAD]", help="The same; default the file as it is.")] = None,
+    head: Annotated[str | None, typer.Argument(metavar="[HEAD]", help="The same; default: the current file.")] = None,
     flags: Annotated[
         Path, typer.Option("--flags", metavar="PATH", help="The flag file, also inside a revision.")
     ] = Path(FLAGS),
@@ -49,7 +49,9 @@ def diff(
         list[str] | None,
         typer.Option("--env", metavar="NAME", help="An environment; default all of the file's.", envvar="BURGEE_ENV"),
     ] = None,
-    at: Annotated[str | None, typer.Option(metavar="TIME", help="When, in RFC 3339; default now.")] = None,
+    at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="The time to evaluate at, in RFC 3339; default now.")
+    ] = None,
     form: Annotated[Format, typer.Option("--format", help="How to show it.")] = Format.TEXT,
     contexts: Annotated[
         Path | None,
@@ -59,12 +61,12 @@ def diff(
     fail_on_loss: Annotated[
         bool,
         typer.Option(
-            "--fail-on-loss", help="Exit with 1 if anybody loses something, or if that could not be computed."
+            "--fail-on-loss", help="Exit with 1 if any user loses something, or if that could not be computed."
         ),
     ] = False,
     budget: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", min=0.1, help="Time for comparing; what is left then is drawn by chance."),
+        typer.Option(metavar="SECONDS", min=0.1, help="Time for comparing; the rest is sampled."),
     ] = None,
     state: State = None,
     table: Table = None,
@@ -83,7 +85,7 @@ def diff(
     codes = output.codes(fail_on)
     pair = compared(base, head, where)
     if len(chosen) > 1 and (pair.base.fixed or pair.head.fixed):
-        raise typer.BadParameter("a release is of one environment: name that one alone", param_hint="--env")
+        raise typer.BadParameter("a release has one environment: name only that one", param_hint="--env")
     now = moment(at) or time.time()
     end = None if budget is None else time.monotonic() + budget
     is_over = None if end is None else lambda: time.monotonic() > end
@@ -125,7 +127,7 @@ def _report(
 
 
 def _counted(change: Change, contexts: Path) -> Population:
-    """Runs the contexts of a file through every flag that changes; a bar shows on a terminal."""
+    """Evaluates the contexts of a file for every flag that changes, with a progress bar on a terminal."""
     from rich.console import Console
     from rich.progress import Progress
 

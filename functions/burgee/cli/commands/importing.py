@@ -1,4 +1,4 @@
-"""`burgee import`: another engine's file as a flags.yaml, and what of it has no equivalent."""
+"""`burgee import`: converts another engine's file to a flags.yaml, and reports parts without an equivalent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from burgee.model import Severity
 if TYPE_CHECKING:
     from burgee.importers.base import Imported
 
-import_app = typer.Typer(no_args_is_help=True, help="Turn another engine's file into a flags.yaml.")
+import_app = typer.Typer(no_args_is_help=True, help="Convert another engine's file to a flags.yaml.")
 
 Theirs: TypeAlias = Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="The file.")]
 Out: TypeAlias = Annotated[
@@ -26,7 +26,7 @@ Overwrite: TypeAlias = Annotated[bool, typer.Option("--overwrite", help="Replace
 
 
 def register(app: typer.Typer) -> None:
-    """Puts the commands where the command line finds them."""
+    """Adds the commands."""
     app.add_typer(import_app, name="import")
 
 
@@ -39,7 +39,7 @@ def flagd(
         Generation, typer.Option("--hash", help="How your flagd hashes: `cbor`, or `text` as the daemon does.")
     ] = Generation.CBOR,
 ) -> None:
-    """Turn flagd's flag definitions into a flags.yaml."""
+    """Convert flagd's flag definitions to a flags.yaml."""
     from burgee.importers.flagd import import_flagd
     from burgee.importers.reading import read
 
@@ -49,7 +49,7 @@ def flagd(
 
 @import_app.command()
 def goff(file: Theirs, out: Out = None, overwrite: Overwrite = False) -> None:
-    """Turn a GO Feature Flag configuration into a flags.yaml."""
+    """Convert a GO Feature Flag configuration to a flags.yaml."""
     from burgee.importers.goff import import_goff
     from burgee.importers.reading import read
 
@@ -59,7 +59,7 @@ def goff(file: Theirs, out: Out = None, overwrite: Overwrite = False) -> None:
 
 def _free(out: Path | None, *, overwrite: bool) -> None:
     if out is not None and out.exists() and not overwrite:
-        raise Refused("exists", f"{out} is there already; --overwrite replaces it")
+        raise Refused("exists", f"{out} already exists; --overwrite replaces it")
 
 
 def _report(made: Imported, file: Path, out: Path | None) -> None:

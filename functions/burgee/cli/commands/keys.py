@@ -1,4 +1,4 @@
-"""The commands that keep a service: keys, its settings, and the log of who changed what."""
+"""The commands for a service's keys, settings and audit log."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from burgee.access.keys import Key
 
 keys_app = typer.Typer(no_args_is_help=True, help="API keys.")
-Id = Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `burgee keys list` tells it.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="The key's id, as listed by `burgee keys list`.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -31,16 +31,16 @@ def register(app: typer.Typer) -> None:
 @on_store
 def create_key(
     where: Where,
-    kind: Annotated[Kind, typer.Argument(help="Whose it is: a browser's or an app's, a server's, an operator's.")],
-    name: Annotated[str, typer.Option("--name", help="What to call it; told in the audit log.")] = "",
+    kind: Annotated[Kind, typer.Argument(help="Who uses it: a browser or app, a server, an operator.")],
+    name: Annotated[str, typer.Option("--name", help="Its name, shown in the audit log.")] = "",
     scopes: Annotated[
         list[Scope] | None, typer.Option("--scope", help="What an admin key may do, default read. Repeatable.")
     ] = None,
-    expires_in: Annotated[str | None, typer.Option(metavar="TIME", help="When it ends, such as 90d.")] = None,
+    expires_in: Annotated[str | None, typer.Option(metavar="TIME", help="When it expires, such as 90d.")] = None,
     reason: Reason = "",
     json: Json = False,
 ) -> None:
-    """Make a key for this project and environment. Its token is printed this once."""
+    """Create a key for this project and environment. Its token is printed only once."""
     from burgee.access.keys import create
 
     act = act_on(where, "key.create", reason, expires_in)
@@ -76,7 +76,7 @@ def list_keys(where: Where, json: Json = False) -> None:
 @keys_app.command("revoke")
 @on_store
 def revoke_key(where: Where, key: Id, reason: Reason = "") -> None:
-    """Stop a key, everywhere within a minute."""
+    """Revoke a key, everywhere within a minute."""
     from burgee.access.keys import revoke
 
     act = act_on(where, "key.revoke", reason)
@@ -90,11 +90,11 @@ def revoke_key(where: Where, key: Id, reason: Reason = "") -> None:
 def rotate_key(
     where: Where,
     key: Id,
-    overlap: Annotated[str, typer.Option(metavar="TIME", help="How long the old one goes on working.")] = "1d",
+    overlap: Annotated[str, typer.Option(metavar="TIME", help="How long the old key stays valid.")] = "1d",
     reason: Reason = "",
     json: Json = False,
 ) -> None:
-    """Make a key in an old one's place, which goes on working for a while. Its token is printed this once."""
+    """Replace a key; the old one stays valid for a while. The new token is printed only once."""
     from burgee.access.keys import rotate
 
     length = duration(overlap, "--overlap")
@@ -105,22 +105,24 @@ def rotate_key(
         output.as_json({**_record(made, None), "token": token})
         return
     output.say(token)
-    output.tell(f"The key {key} of {described(where)} goes on working for {overlap}.")
+    output.tell(f"The key {key} of {described(where)} stays valid for {overlap}.")
 
 
 @on_store
 def audit(
     where: Where,
     flag: Annotated[str | None, typer.Option("--flag", metavar="NAME", help="Changes to this flag.")] = None,
-    actor: Annotated[str | None, typer.Option("--actor", metavar="WHO", help="Changes by them.")] = None,
+    actor: Annotated[str | None, typer.Option("--actor", metavar="WHO", help="Changes by this author.")] = None,
     action: Annotated[str | None, typer.Option("--action", metavar="WHAT", help="Such as flag.kill, or key.")] = None,
-    since: Annotated[str | None, typer.Option("--since", metavar="TIME", help="From then on, in RFC 3339.")] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="TIME", help="From this time on, in RFC 3339.")
+    ] = None,
     until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="Before then.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many, the newest first.")] = 50,
-    cursor: Annotated[str | None, typer.Option("--cursor", metavar="ID", help="Go on from here.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many, newest first.")] = 50,
+    cursor: Annotated[str | None, typer.Option("--cursor", metavar="ID", help="Continue from here.")] = None,
     json: Json = False,
 ) -> None:
-    """Tell who changed what, when and why, the newest first."""
+    """List who changed what, when and why, newest first."""
     from burgee.cli.options import moment
     from burgee.stores.audit import AuditFilter, search
 
@@ -139,24 +141,24 @@ def audit(
     if not found.entries:
         output.say("no entries" if (flag or actor or action or since or until or cursor) else "no entries yet")
     if found.cursor is not None:
-        output.tell(f"older ones: --cursor {found.cursor}")
+        output.tell(f"older entries: --cursor {found.cursor}")
 
 
 @on_store
 def settings(
     where: Where,
     cors_origins: Annotated[
-        list[str] | None, typer.Option("--cors-origin", metavar="ORIGIN", help="A web origin to let in. Repeatable.")
+        list[str] | None, typer.Option("--cors-origin", metavar="ORIGIN", help="A web origin to allow. Repeatable.")
     ] = None,
-    no_cors: Annotated[bool, typer.Option("--no-cors", help="Let no web page in.")] = False,
+    no_cors: Annotated[bool, typer.Option("--no-cors", help="Allow no web page.")] = False,
     reason: Reason = "",
 ) -> None:
-    """Tell the project's settings, or say them anew."""
+    """Show or replace the project's settings."""
     from burgee.access.settings import change
     from burgee.access.settings import settings as current
 
     if no_cors and cors_origins:
-        raise typer.BadParameter("--cors-origin or --no-cors, and not both")
+        raise typer.BadParameter("give --cors-origin or --no-cors, not both")
     act = act_on(where, "settings.change", reason) if cors_origins or no_cors else None
     with opened(where) as store:
         found = current(store) if act is None else change(store, cors_origins or [], act)

@@ -1,4 +1,4 @@
-"""`burgee lint`: everything that is wrong with flag files, for people, scripts, SARIF and GitHub."""
+"""`burgee lint`: reports every problem of flag files, for people, scripts, SARIF and GitHub."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
-    """How problems are told."""
+    """The format of problems."""
 
     TEXT = "text"
     JSON = "json"
@@ -39,12 +39,14 @@ def lint(
         list[Path] | None,
         typer.Argument(metavar="PATH", exists=True, dir_okay=False, help="Flag files; default flags.yaml."),
     ] = None,
-    form: Annotated[Format, typer.Option("--format", help="How to tell it.")] = Format.TEXT,
+    form: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.TEXT,
     fail_on: FailOn = None,
-    at: Annotated[str | None, typer.Option(metavar="TIME", help="When, in RFC 3339; default now.")] = None,
+    at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="The time to evaluate at, in RFC 3339; default now.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Tell everything that is wrong with flag files, and run their tests. Warnings do not fail."""
+    """Report every problem of flag files, and run their tests. Warnings do not fail."""
     from burgee.cli.experiment_warnings import over, undersized
     from burgee.cli.options import moment
     from burgee.cli.source import examine
@@ -83,7 +85,7 @@ def lint(
 
 
 def _findings(source: Source, now: float) -> list[Finding]:
-    """What is found in any environment, each once."""
+    """The findings of all environments, each once."""
     from burgee.cli.git.history import edited
     from burgee.flagfile.compile import compile_source
     from burgee.flagfile.grammar import Review

@@ -1,4 +1,4 @@
-"""The commands that answer from the file at hand, or from a store: serve, test, eval, list, schema, bundle."""
+"""The commands that answer from the flag file or a store: serve, test, eval, list, schema, bundle."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from burgee.serving.serving import Served
 
-Live = Annotated[bool, typer.Option("--live", help="Ask the store what is live, and not the file.")]
+Live = Annotated[bool, typer.Option("--live", help="Use what is live in the store, not the file.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -43,12 +43,12 @@ def register(app: typer.Typer) -> None:
 @on_store
 def serve(
     where: Where,
-    host: Annotated[str, typer.Option(help="The address; any but loopback needs an API key.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8000,
-    require_keys: Annotated[bool, typer.Option("--require-keys", help="Ask for keys on loopback too.")] = False,
+    host: Annotated[str, typer.Option(help="The address; any other than loopback needs an API key.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 chooses a free one.")] = 8000,
+    require_keys: Annotated[bool, typer.Option("--require-keys", help="Require keys on loopback too.")] = False,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer, one for each CPU.")] = 1,
 ) -> None:
-    """Serve a flag file, its overrides and its API on this machine; follow the file as it changes."""
+    """Serve a flag file, its overrides and its API on this machine, and follow changes to the file."""
     from burgee.cli.serve import serve as start
 
     start(host, port, where, require_keys=require_keys, workers=workers)
@@ -60,7 +60,7 @@ def run_tests(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Run the tests that flags carry, in every environment."""
+    """Run the tests of flags, in every environment."""
     from burgee.cli.source import examine
     from burgee.model import Severity
 
@@ -82,14 +82,18 @@ def evaluate(
     user: Annotated[str | None, typer.Option(metavar="ID", help="The targeting key.")] = None,
     attributes: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="An attribute; a number, true, false or text. Repeatable."),
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="An attribute; a number, true, false or string. Repeatable."
+        ),
     ] = None,
-    at: Annotated[str | None, typer.Option(metavar="TIME", help="When, in RFC 3339; default now.")] = None,
+    at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="The time to evaluate at, in RFC 3339; default now.")
+    ] = None,
     explain: Annotated[bool, typer.Option(help="Show each step, with its bucket and threshold.")] = False,
     json: Json = False,
     live: Live = False,
 ) -> None:
-    """Tell what a user gets of a flag, by the file; with --live by the store, overrides included."""
+    """Evaluate a flag for a user from the file or, with --live, from the store including overrides."""
     context, now = _context(user, attributes or []), moment(at)
     ruleset = _served(where, live=live).choose(context, now)
     told = ruleset.explain(flag, context, now)
@@ -112,7 +116,7 @@ def evaluate(
 
 @on_store
 def list_flags(where: Where, live: Live = False, json: Json = False) -> None:
-    """List flags, by the file; with --live by the store, overrides included."""
+    """List flags of the file or, with --live, of the store including overrides."""
     ruleset = _served(where, live=live).choose({})
     found = {name: ruleset.definition(name) or {} for name in ruleset.names()}
     if json:
@@ -140,7 +144,7 @@ def bundle(
     flags: File = Path(FLAGS),
     env: Environment = None,
 ) -> None:
-    """Compile a flag file into the release that a Lambda package carries."""
+    """Compile a flag file into the release of a Lambda package."""
     from burgee.cli.git.origin import origin
     from burgee.cli.source import releasable
     from burgee.serving.bundle import Bundle, dump_bundle
@@ -158,12 +162,12 @@ def _served(where: Where, *, live: bool) -> Served:
     if live:
         return live_rulesets(where)
     if where.state is not None or where.table not in {None, os.environ.get("BURGEE_TABLE")}:
-        raise typer.BadParameter("a store is asked with --live; without that the file answers", param_hint="--live")
+        raise typer.BadParameter("a store is used only with --live", param_hint="--live")
     return Served(burgee.load(require_file(where.flags), where.environment), 0, "file")
 
 
 def _serving(definition: Mapping[str, Any]) -> str:
-    """Whether a flag is on, and its share where that is one number."""
+    """Whether a flag is on, and its rollout percentage if it is one number."""
     if not definition.get("status", False):
         return "off"
     share = definition.get("rollout_percentage")

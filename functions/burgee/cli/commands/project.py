@@ -56,7 +56,7 @@ def init(
     ] = False,
     no_ci: Annotated[bool, typer.Option("--no-ci", help="Write neither.")] = False,
 ) -> None:
-    """Write what a repository needs to serve, review and deploy flags. Nothing that stands is overwritten."""
+    """Write the files a repository needs to serve, review and deploy flags. Existing files are not overwritten."""
     from burgee.cli.project.generated import Layout, generated_files
     from burgee.cli.project.writing import Fate, write_new
 
@@ -74,9 +74,11 @@ def init(
 
 def upgrade(
     folder: Folder = Path(),
-    check: Annotated[bool, typer.Option("--check", help="Change nothing; exit with 1 where it would.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; exit with 1 if anything would change.")
+    ] = False,
 ) -> None:
-    """Bring generated files to this version and keep your edits. Exits with 1 where both changed the same lines."""
+    """Update generated files to this version, keeping your edits. Exits with 1 if both changed the same lines."""
     from burgee.cli.project.generated import Layout, generated_files
     from burgee.cli.project.writing import Fate, merge_newer
 
@@ -122,7 +124,7 @@ def build(
 
 @on_store
 def doctor(where: Where, json: Json = False) -> None:
-    """Say what is in order here and, with --table, in the deployed stack; each problem with its cure."""
+    """Check this repository and machine and, with --table, the deployed stack; print a fix for each problem."""
     from burgee.cli.project.doctor import Level, examine
 
     checks = examine(where)
@@ -154,7 +156,7 @@ def ci(
 
 
 def _ci_of(folder: Path) -> Ci:
-    """What a repository's files and its remote say; GitHub where they say nothing."""
+    """The Git host according to a repository's files and remote; GitHub by default."""
     from burgee.cli.git.run import git_output
 
     if (folder / ".gitlab-ci.yml").exists():
@@ -166,7 +168,7 @@ def _ci_of(folder: Path) -> Ci:
 
 def _say_differences(done: list[Written]) -> None:
     for one in done:
-        output.tell(f"\n{one.file.path} stands and differs; it was left as it is:", typer.colors.YELLOW)
+        output.tell(f"\n{one.file.path} already exists and differs; it was left unchanged:", typer.colors.YELLOW)
         output.tell(one.diff.rstrip("\n"))
     if done:
         raise typer.Exit(1)

@@ -35,8 +35,8 @@ def propose(
         list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Keys of the flag, such as rollout_percentage=50.")
     ] = None,
     why: Annotated[str, typer.Option("--why", callback=not_blank, help="Why; shown in the pull request.")] = ...,  # type: ignore[assignment]
-    title: Annotated[str, typer.Option("--title", help="Of the pull request; default made of the change.")] = "",
-    absent: Annotated[bool, typer.Option("--absent", help="Take the flag out of the file.")] = False,
+    title: Annotated[str, typer.Option("--title", help="The pull request's title; default: from the change.")] = "",
+    absent: Annotated[bool, typer.Option("--absent", help="Remove the flag from the file.")] = False,
     new: Annotated[bool, typer.Option("--new", help="Add a flag that the file does not have.")] = False,
     json: Json = False,
 ) -> None:
@@ -46,7 +46,7 @@ def propose(
 
     changes = definition_keys(keys or [])
     if absent == bool(changes):
-        raise typer.BadParameter("KEY=VALUE or --absent is needed, and not both")
+        raise typer.BadParameter("give KEY=VALUE or --absent, not both")
     wanted = {key: value for key, value in changes.items() if value is not None}
     edit = Edit(flag, wanted, tuple(key for key in changes if key not in wanted), absent)
     act = act_on(where, "proposal.create", why)
@@ -69,10 +69,10 @@ def propose(
 def list_proposals(
     where: Where,
     context: typer.Context,
-    every: Annotated[bool, typer.Option("--all", help="Also those that were merged or closed.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Also list those that were merged or closed.")] = False,
     json: Json = False,
 ) -> None:
-    """List the proposals that wait or are open, newest first; `show` and `close` take one of them."""
+    """List waiting and open proposals, newest first; use `show` and `close` for one of them."""
     if context.invoked_subcommand is not None:
         return
     from burgee.releases.deploy import live
@@ -95,7 +95,7 @@ def list_proposals(
 @proposals_app.command("show")
 @on_store
 def show_proposal(where: Where, proposal: Id, json: Json = False) -> None:
-    """Show a proposal, and who would see what change by it now."""
+    """Show a proposal and its current effect."""
     from burgee.releases.deploy import live
     from burgee.releases.proposals import find, last_run
 
@@ -114,7 +114,7 @@ def show_proposal(where: Where, proposal: Id, json: Json = False) -> None:
 @proposals_app.command("close")
 @on_store
 def close_proposal(where: Where, proposal: Id, reason: Reason = "") -> None:
-    """Close a proposal that has no pull request yet; one that has is closed where that is."""
+    """Close a proposal without a pull request; otherwise close the pull request."""
     from burgee.releases.proposals import withdraw
 
     act = act_on(where, "proposal.withdraw", reason)
@@ -125,13 +125,13 @@ def close_proposal(where: Where, proposal: Id, reason: Reason = "") -> None:
 
 def _edit_words(made: Proposal) -> str:
     if made.edit.absent:
-        return "out of the file"
+        return "removed from the file"
     words = [f"{key} = {output.short(value)}" for key, value in made.edit.set.items()]
     return ", ".join([*words, *(f"without {key}" for key in made.edit.unset)])
 
 
 def _opens(made: Proposal, run: Run | None) -> str:
-    """Where the pull request is, or when there will be one."""
+    """The address of the pull request, or when it will be opened."""
     from burgee.releases.proposals import ProposalState
     from burgee.times import format_time
 

@@ -1,4 +1,4 @@
-"""The commands beside review: how the file is written, what it does by itself, and what in it is ready to go."""
+"""The commands for upkeep: formatting, future changes, and flags that can be removed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from burgee.review.code_references import Pattern, Reference
 
-At = Annotated[str | None, typer.Option("--at", metavar="TIME", help="When, in RFC 3339; default now.")]
+At = Annotated[
+    str | None, typer.Option("--at", metavar="TIME", help="The time to evaluate at, in RFC 3339; default now.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -32,9 +34,11 @@ def fmt(
         list[Path] | None,
         typer.Argument(metavar="PATH", exists=True, dir_okay=False, help="Flag files; default flags.yaml."),
     ] = None,
-    check: Annotated[bool, typer.Option("--check", help="Change nothing; exit with 1 where it would.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; exit with 1 if a file would change.")
+    ] = False,
 ) -> None:
-    """Write flag files, with all that they include, in the one way: order, quotes and spacing; comments are kept."""
+    """Format flag files and their includes: order, quotes and spacing; comments are kept."""
     from burgee.cli.options import default_file
     from burgee.flagfile.formatter import format_file
 
@@ -52,11 +56,13 @@ def fmt(
 def stale(
     flags: File = Path(FLAGS),
     env: Environment = None,
-    days: Annotated[int, typer.Option(min=0, help="For how long one answer for everyone is long.")] = 30,
+    days: Annotated[
+        int, typer.Option(min=0, help="Days of one unchanged answer before a flag counts as stale.")
+    ] = 30,
     at: At = None,
     json: Json = False,
 ) -> None:
-    """Tell which flags are ready to go, by Git's history. Exits with 1 where there are any."""
+    """List the flags that can be removed, by Git's history. Exits with 1 if there are any."""
     from burgee.cli.git.flag_history import versions
     from burgee.cli.options import moment
     from burgee.cli.source import releasable
@@ -71,7 +77,7 @@ def stale(
         for one in found:
             output.say(f"{one.flag}: {one.code}: {one.message}")
         if not found:
-            output.say("no flag is ready to go")
+            output.say("no flag can be removed")
     raise typer.Exit(int(bool(found)))
 
 
@@ -80,7 +86,7 @@ def refs(
     flags: File = Path(FLAGS),
     json: Json = False,
 ) -> None:
-    """Tell where code names each flag. Exits with 1 where it asks for a flag that is not there."""
+    """List where code names each flag. Exits with 1 if code evaluates a flag that does not exist."""
 
     from burgee.cli.git.files import texts
     from burgee.flagfile.source import Source
@@ -131,9 +137,11 @@ def _tell_refs(
         for one in places:
             output.say(f"  {one.file}:{one.line}:{one.column}")
     for name in unnamed:
-        output.say(f"{name}: nothing names it")
+        output.say(f"{name}: no code names it")
     for pattern in patterns:
-        output.say(f"{pattern.file}:{pattern.line}:{pattern.column}: a name is put together: {pattern.expression}")
+        output.say(
+            f"{pattern.file}:{pattern.line}:{pattern.column}: a name is built at run time: {pattern.expression}"
+        )
     for one in found:
         if one.flag not in known:
             output.tell(f"{one.file}:{one.line}:{one.column}: there is no flag {one.flag!r}", typer.colors.RED)
@@ -145,11 +153,11 @@ def simulate(
     env: Environment = None,
     at: At = None,
     svg: Annotated[
-        Path | None, typer.Option(metavar="OUT", dir_okay=False, help="Draw it into a file, as SVG.")
+        Path | None, typer.Option(metavar="OUT", dir_okay=False, help="Write a chart to a file, as SVG.")
     ] = None,
     json: Json = False,
 ) -> None:
-    """Tell which share of users gets what of a flag, region by region: computed, not sampled."""
+    """Compute the share of users who get each variant of a flag, region by region, without sampling."""
     from burgee.cli.options import moment
     from burgee.diff import simulate as simulated
     from burgee.diff.wording import percent
@@ -193,10 +201,10 @@ def timeline(
     ] = None,
     flags: File = Path(FLAGS),
     env: Environment = None,
-    at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="From when on; default now.")] = None,
+    at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="The start; default now.")] = None,
     json: Json = False,
 ) -> None:
-    """Tell what flags will do by themselves, when, and whom it moves: schedules, ramps, expiries."""
+    """List future changes of flags and the users that they move: schedules, ramps, expiries."""
     from burgee.cli.options import moment
     from burgee.diff.timeline import coming
     from burgee.flagfile.compile import compile_file
@@ -215,4 +223,4 @@ def timeline(
         for line in one.moves:
             output.say(f"    {line}")
     if not found:
-        output.say("nothing happens by itself")
+        output.say("no future changes")

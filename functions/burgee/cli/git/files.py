@@ -1,4 +1,4 @@
-"""The text files below a path: those that Git tracks, or else all but what tools generate."""
+"""The text files below a path: those tracked by Git, or else all except generated ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MADE = {"node_modules", "__pycache__", "dist", "build", "target", "venv"}
 
 
 def texts(path: Path) -> Iterator[tuple[Path, str]]:
-    """Files in the order of their names, with their contents; large and binary ones are left out."""
+    """Files in name order, with their contents; large and binary ones are skipped."""
     for file in [path] if path.is_file() else sorted(_followed(path) or _walked(path)):
         if not file.is_file() or file.is_symlink() or file.stat().st_size > MAX_BYTES:
             continue

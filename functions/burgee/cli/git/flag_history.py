@@ -1,4 +1,4 @@
-"""A flag file through Git's history, with all that it included at each moment."""
+"""A flag file through Git's history, with its includes at each commit."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 def versions(path: Path, environment: str | None, now: float) -> Iterator[Version]:
-    """What the file says, newest first: as it stands, where that is not what was committed, then every commit."""
+    """Versions of the file, newest first: the working copy, if it differs from the last commit, then every commit."""
     folder = path.resolve().parent
     source = Source(path)
     patterns = [path.name, *source.model.include]
     specs = [f":(glob){pattern}" for pattern in patterns]
     log = git_output(folder, "log", "--format=%H %ct", "--", *specs)
     if not log:
-        raise Refused("no-history", f"{path} is not in Git, whose history says how long a flag has been as it is")
+        raise Refused("no-history", f"{path} is not in Git, whose history is needed for the age of flags")
     if git_output(folder, "status", "--porcelain", "--", *specs):
         yield _version(source, environment, now)
     for line in log.splitlines():
@@ -32,7 +32,7 @@ def versions(path: Path, environment: str | None, now: float) -> Iterator[Versio
         with tempfile.TemporaryDirectory(prefix="burgee-") as scratch:
             inside = Path(scratch) / path.name
             if not _show(folder, commit, path.name, inside):
-                return  # the commit that took the file away: what was before is another file
+                return  # the commit that removed the file: earlier versions belong to another file
             main = Source(inside).model
             names = git_output(folder, "ls-tree", "-r", "--name-only", commit).splitlines() if main.include else []
             for name in names:

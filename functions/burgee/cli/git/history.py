@@ -1,4 +1,4 @@
-"""Flag files in Git: a revision's, when a name was last in one, and when each flag was last edited."""
+"""Flag files in Git: at a revision, when a name was last in one, and when each flag was last edited."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 class NotInRevision(Refused):
-    """The revision is there, and the flag file is not in it."""
+    """The revision exists, but the flag file is not in it."""
 
 
 @contextmanager
 def checkout(revision: str, flags: Path) -> Iterator[Path]:
-    """The flag file as it was in a revision, with what it may include beside it; NotInRevision, or Refused."""
+    """The flag file of a revision, with possible includes beside it. Raises NotInRevision, or Refused."""
     with tempfile.TemporaryDirectory(prefix="burgee-") as folder:
         _unpack(revision, flags, Path(folder))
         yield Path(folder) / flags.name
@@ -33,16 +33,18 @@ def checkout(revision: str, flags: Path) -> Iterator[Path]:
 
 def _unpack(revision: str, flags: Path, into: Path) -> None:
     path = flags.resolve()
-    folder = next(parent for parent in path.parents if parent.is_dir())  # the file's own may be gone since
+    folder = next(
+        parent for parent in path.parents if parent.is_dir()
+    )  # the file's own folder may have been removed since
     top = git_output(folder, "rev-parse", "--show-toplevel")
-    # `--end-of-options`: a revision is never more than a name.
+    # `--end-of-options`: a revision is never read as an option.
     tree = top and _resolved(folder, f"{revision}^{{tree}}")
     if not tree:
         raise Refused("no-such-revision", f"{revision} is neither a file nor a Git revision here")
     inside = path.relative_to(Path(top).resolve())
     if not _resolved(folder, f"{tree}:{inside.as_posix()}"):
         raise NotInRevision("no-such-file", f"{flags.name} is not in {revision}")
-    # The folder's own tree, from the top: Git looks for the current folder inside the tree that it is given.
+    # The folder's tree, from the root: Git looks for the current folder inside the given tree.
     ran = git(Path(top), "archive", "--format=tar", _resolved(folder, f"{tree}:{_folder_of(inside)}"))
     if ran.returncode != 0:
         why = ran.stderr.decode(errors="replace").strip()
@@ -56,12 +58,12 @@ def _folder_of(path: Path) -> str:
 
 
 def _resolved(folder: Path, name: str) -> str:
-    """The object that a name stands for; empty where there is none."""
+    """The object id of a name; empty if there is none."""
     return git_output(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", name)
 
 
 def last_seen(name: str, revision: str, flags: Path) -> str | None:
-    """When a flag of that name was taken out of the file, in a revision's history."""
+    """When a flag with that name was removed from the file, in a revision's history."""
     from burgee.flagfile.source import Source
 
     folder = flags.resolve().parent
@@ -78,7 +80,7 @@ def last_seen(name: str, revision: str, flags: Path) -> str | None:
 
 
 def edited(source: Source) -> dict[str, float]:
-    """When each flag's lines were last committed (epoch seconds), by Git's blame; nothing where Git knows nothing."""
+    """When each flag's lines were last committed (epoch seconds), by Git's blame; empty without Git history."""
     found: dict[str, float] = {}
     for document in source.documents:
         own = sorted(
@@ -96,6 +98,6 @@ def edited(source: Source) -> dict[str, float]:
 
 
 def _blame(path: Path) -> list[float]:
-    """The time of the commit of each line; that of lines not yet committed is now."""
+    """The commit time of each line; now for uncommitted lines."""
     blamed = git_output(path.resolve().parent, "blame", "--line-porcelain", "--", path.name)
     return [float(found) for found in re.findall(r"^committer-time (\d+)$", blamed, re.MULTILINE)]

@@ -1,4 +1,4 @@
-"""Who releases what, from Git and from the CI that runs us."""
+"""The author and commit of a release, from Git and from the CI environment."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ DIRTY = "-dirty"
 
 
 def origin(folder: Path, files: Iterable[Path] = ()) -> Origin:
-    """The commit of a folder, its author and its subject; GitHub's variables go before Git's.
+    """The commit of a folder, its author and its subject; GitHub's variables take precedence over Git's.
 
-    Where one of `files` is not as it was committed, the commit's name ends in `-dirty`.
+    If one of `files` differs from its commit, the commit's name ends in `-dirty`.
     """
     commit = os.environ.get("GITHUB_SHA") or git_output(folder, "rev-parse", "HEAD") or None
     author = os.environ.get("GITHUB_ACTOR") or git_output(folder, "log", "-1", "--format=%an") or None
@@ -32,11 +32,11 @@ def origin(folder: Path, files: Iterable[Path] = ()) -> Origin:
 
 
 def require_committed(made: Origin) -> None:
-    """In CI, where nobody edits, a release of files that differ from their commit is a mistake: Refused."""
+    """Raises Refused in CI if files differ from their commit, as nobody edits there."""
     if os.environ.get("CI") and made.commit is not None and made.commit.endswith(DIRTY):
-        raise Refused("uncommitted", "the flag file differs from its commit: commit it, CI releases commits alone")
+        raise Refused("uncommitted", "the flag file differs from its commit: commit it, CI releases only commits")
 
 
 def whoami(folder: Path) -> str:
-    """The person at the keyboard, or the one who started the CI run."""
+    """The local user, or the one who started the CI run."""
     return os.environ.get("GITHUB_ACTOR") or git_output(folder, "config", "user.name") or getpass.getuser()

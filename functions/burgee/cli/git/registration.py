@@ -1,4 +1,4 @@
-"""The plan as Git registered it, and every change of it since: what a reader of the results must know."""
+"""The registered plan of an experiment, and every change since, for readers of its results."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ MAX_COMMITS = 300
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """The commit whose plan counts, None outside Git, and what deviates from it."""
+    """The commit of the registered plan (None outside Git), and deviations from it."""
 
     commit: str | None
     deviations: tuple[str, ...]
 
 
 def registration(flags: Path, plan: Plan) -> Registration:
-    """The last plan committed before the start is the registered one; else the first there was, which is too late."""
+    """The last plan committed before the start is the registered one; else the first one, which is too late."""
     versions = list(_versions(flags, plan.flag))
     if not versions:
         return Registration(None, ())
@@ -64,7 +64,7 @@ def _versions(flags: Path, flag: str) -> Iterator[_Version]:
         try:
             with checkout(commit, flags) as inside:
                 found = plans(Source(inside).model).get(flag)
-        except (BurgeeError, KeyError, StopIteration):  # a commit whose file was broken then
+        except (BurgeeError, KeyError, StopIteration):  # a commit with an invalid file
             continue
         if found is not None:
             yield _Version(commit, at, _facts(found))
@@ -77,7 +77,7 @@ def _commits(folder: Path) -> list[tuple[str, float]]:
 
 
 def _facts(plan: Plan) -> dict[str, Any]:
-    """What a plan says, in one level, so that a change can be named."""
+    """A plan as a flat mapping, so that a change can be named."""
     facts = {key: value for key, value in dump(plan.experiment).items() if key not in {"auto_expose", "owner"}}
     metrics = {f"metric {name}": dump(metric) for name, metric in plan.metrics.items()}
     return {**facts, "allocation": {arm: round(share, 6) for arm, share in plan.arms.items()}, **metrics}
@@ -88,13 +88,13 @@ def _changes(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
         if key not in before:
             yield f"{key} was added: {_said(after[key])}"
         elif key not in after:
-            yield f"{key} was taken out"
+            yield f"{key} was removed"
         elif before[key] != after[key]:
             yield f"{key} was changed from {_said(before[key])} to {_said(after[key])}"
 
 
 def _said(value: Any) -> str:
-    """A value in words: of a mapping its keys with their values, of a list its parts."""
+    """A value in words: a mapping as its keys with their values, a list as its items."""
     if isinstance(value, dict):
         return ", ".join(f"{key} {_said(part)}" for key, part in value.items()) or "nothing"
     return ", ".join(map(_said, value)) or "nothing" if isinstance(value, list) else str(value)

@@ -1,4 +1,4 @@
-"""The one way in which the command line runs Git."""
+"""Runs Git for the command line."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NOT_RUN = 1_000
-"""The exit code where Git is not installed or the folder is missing: one that no process has."""
+"""The exit code if Git is not installed or the folder is missing: no process has it."""
 
 
 def git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    """Runs `git` in a folder; a failure is in the exit code, never raised."""
+    """Runs `git` in a folder; a failure sets the exit code and never raises."""
     command = ["git", *arguments]
     try:
         # No shell; the git on PATH is the user's own.
@@ -23,6 +23,6 @@ def git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
 
 
 def git_output(folder: Path, *arguments: str) -> str:
-    """What `git` prints, stripped; empty where it fails."""
+    """The stripped output of `git`; empty if it fails."""
     ran = git(folder, *arguments)
     return ran.stdout.decode(errors="replace").strip() if ran.returncode == 0 else ""

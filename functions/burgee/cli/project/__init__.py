@@ -1,1 +1,1 @@
-"""A team's own repository: the files that Burgee writes into it, upgrades, builds and examines."""
+"""A team's own repository: the files that Burgee writes, upgrades, builds and checks."""

@@ -1,4 +1,4 @@
-"""The packages of the functions: `sam build`, then byte code, the same bytes for the same commit."""
+"""Packages the functions: `sam build`, then bytecode; the same bytes for the same commit."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from burgee.cli.project.generated import Layout
 
 PYTHON = "3.13"
-"""Lambda's, which compiles the byte code that Lambda reads."""
+"""Lambda's Python version, which must compile the bytecode."""
 
 
 def lambda_python(named: str | None = None) -> str | None:
-    """A Python of Lambda's version that runs: the one that is named, pyenv's, or the one on PATH."""
+    """A working Python of Lambda's version: the given one, pyenv's, or the one on PATH."""
     pyenv = sorted(Path.home().glob(f".pyenv/versions/{PYTHON}.*/bin/python{PYTHON}"), reverse=True)
     candidates = [named] if named else [*map(str, pyenv), shutil.which(f"python{PYTHON}")]
     for one in candidates:
@@ -35,7 +35,7 @@ def sam() -> str | None:
 
 
 def build_packages(repository: Path, layout: Layout, out: Path, architecture: str, python: str | None = None) -> None:
-    """Runs `sam build` over a repository whose code folder holds release.json; Refused says what is missing."""
+    """Runs `sam build` in a repository with release.json in its code folder. Raises Refused if a tool is missing."""
     found, command = lambda_python(python), sam()
     if found is None:
         said = f"{python} is not Python {PYTHON}" if python else f"there is no Python {PYTHON}, which Lambda runs"
@@ -55,7 +55,7 @@ def build_packages(repository: Path, layout: Layout, out: Path, architecture: st
         shutil.rmtree(cache)
     compile_all = [found, "-m", "compileall", "-q", "-p", "/var/task", "--invalidation-mode", "unchecked-hash"]
     for package in sorted(one for one in folder.iterdir() if one.is_dir()):
-        # Paths are as on Lambda, so that two folders give the same bytes.
+        # Paths are those on Lambda, so that builds in two folders are identical.
         _run([*compile_all, "-s", str(package), str(package)], repository, environment)
 
 

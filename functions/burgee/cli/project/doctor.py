@@ -1,4 +1,4 @@
-"""What of a repository, this machine and a deployed table is in order; each problem comes with its cure."""
+"""Checks a repository, this machine and a deployed table; each problem comes with a fix."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Level(StrEnum):
-    """How bad it is: a problem stops something from working, a warning may."""
+    """Severity: a problem stops something from working, a warning may."""
 
     OK = "ok"
     WARNING = "warning"
@@ -32,7 +32,7 @@ class Level(StrEnum):
 
 
 class Check(NamedTuple):
-    """One thing that was looked at."""
+    """The result of one check."""
 
     name: str
     level: Level
@@ -41,7 +41,7 @@ class Check(NamedTuple):
 
 
 def examine(where: Where) -> list[Check]:
-    """All checks, in the order in which their cures are best taken. The table is asked only if one is named."""
+    """All checks, in the order in which to fix them. The table is read only if one is given."""
     repository = where.flags.resolve().parent
     checks = [*_flag_file(where), *_tools(), *_generated(repository)]
     if where.table is not None:
@@ -98,7 +98,7 @@ def _tools() -> Iterator[Check]:
 
 
 def _generated(repository: Path) -> Iterator[Check]:
-    """The files that `burgee init` writes: there, of this version, and what people made of them."""
+    """The files of `burgee init`: present, current, and edited or not."""
     layout = Layout.of(repository)
     if not (repository / layout.template).exists():
         cure = "run `burgee init` to deploy from here"
@@ -130,7 +130,7 @@ def _pinned(path: Path) -> Iterator[Check]:
     """`sam build` without this file warns, succeeds, and ships no dependencies."""
     name = f"{path.parent.name}/{path.name}"
     if not path.exists():
-        says = f"{name} is missing: the functions would lack all that they import"
+        says = f"{name} is missing: the functions would lack their dependencies"
         yield Check("requirements", Level.PROBLEM, says, "run `burgee init`")
         return
     found = re.search(r"^burgee-core==(\S+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
@@ -167,7 +167,7 @@ def _credentials(where: Where) -> Iterator[Check]:
 
 
 def _table(where: Where) -> Iterator[Check]:
-    """Whether the table answers, and whether what is live is what the file says."""
+    """Whether the table answers, and whether the live release equals the file."""
     from burgee.cli.source import releasable
     from burgee.cli.stores import opened
     from burgee.releases.deploy import preview
@@ -184,7 +184,7 @@ def _table(where: Where) -> Iterator[Check]:
             _, snapshot = releasable(where.flags, where.environment)
             made, refusal = preview(store, snapshot, time.time())
     except FlagFileError:
-        return  # said already
+        return  # already reported
     except BurgeeError as error:
         cure = "check the name, the region, and that your role may read the table"
         yield Check("table", Level.PROBLEM, str(error), cure)
@@ -193,14 +193,14 @@ def _table(where: Where) -> Iterator[Check]:
         yield Check("drift", Level.WARNING, f"`burgee apply` would refuse: {refusal}", "run `burgee plan`")
     elif not made.unchanged:
         yield Check(
-            "drift", Level.WARNING, "the file and what is live differ", "run `burgee plan`, then `burgee apply`"
+            "drift", Level.WARNING, "the file and the live release differ", "run `burgee plan`, then `burgee apply`"
         )
     else:
-        yield Check("drift", Level.OK, "the file is what is live")
+        yield Check("drift", Level.OK, "the live release equals the file")
 
 
 def _stack(where: Where) -> Iterator[Check]:
-    """The stack that holds the table: its version and its alarms. Says nothing of a table outside a stack."""
+    """The stack of the table: its version and alarms. No checks for a table outside a stack."""
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 

@@ -1,4 +1,4 @@
-"""Files that ship with Burgee: beside the package in an installed wheel, at their own places in a checkout."""
+"""Files that ship with Burgee: beside the package in a wheel, at their own paths in a checkout."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SKELETON = Path(__file__).parent / "skeleton"
 
 
 def root() -> Path:
-    """The folder that holds template.yaml and infra/ as this version of Burgee has them."""
+    """The folder with this version's template.yaml and infra/."""
     shipped = PACKAGE / "project"
     return shipped if shipped.is_dir() else PACKAGE.parents[1]
 

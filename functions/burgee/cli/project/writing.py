@@ -1,4 +1,4 @@
-"""Writing generated files into a repository: nothing that stands is overwritten, edits are merged three ways."""
+"""Writes generated files into a repository: existing files are not overwritten, edits are merged three-way."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from burgee.cli.project.generated import GeneratedFile
 
 BASES = "infra/.generated"
-"""What was generated, as it was, so that a later version can tell people's edits from its own."""
+"""The generated originals, so that a later version can distinguish users' edits from its own."""
 OWN = frozenset({"flags.yaml", ".gitignore", ".github/CODEOWNERS", ".gitlab-ci.yml", "infra/samconfig.toml"})
-"""Files that belong to the team from the first day on: one that stands is kept, whatever it says."""
+"""Files that belong to the team from the start: an existing one is always kept."""
 
 
 class Fate(StrEnum):
-    """What became of a file."""
+    """The result for a file."""
 
     WRITTEN = "written"
     KEPT = "kept"
@@ -36,7 +36,7 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """One file's fate; `diff` is the change that was made, or that was not made where it differs."""
+    """One file's result; `diff` is the change that was made, or not made if the file differs."""
 
     file: GeneratedFile
     fate: Fate
@@ -44,7 +44,7 @@ class Written:
 
 
 def write_new(repository: Path, files: Sequence[GeneratedFile]) -> list[Written]:
-    """Writes the files that are not there yet; a file that stands and differs is reported and left."""
+    """Writes missing files; an existing file that differs is reported and left unchanged."""
     done = []
     for file in files:
         path = repository / file.path
@@ -63,10 +63,10 @@ def write_new(repository: Path, files: Sequence[GeneratedFile]) -> list[Written]
 
 
 def merge_newer(repository: Path, files: Sequence[GeneratedFile], *, check: bool = False) -> list[Written]:
-    """Brings generated files that stand to this version and keeps people's edits; with `check` nothing is written.
+    """Updates existing generated files to this version and keeps users' edits; with `check` nothing is written.
 
-    A file that both sides changed in the same lines is left as it is; the merge with its conflict marks is written
-    beside it, as `PATH.conflict`.
+    If both sides changed the same lines, the file is left unchanged; the merge with conflict markers is written to
+    `PATH.conflict`.
     """
     standing = [file for file in files if file.kept_current and (repository / file.path).exists()]
     return [_merged(repository, file, check=check) for file in standing]
@@ -95,7 +95,7 @@ def _merged(repository: Path, file: GeneratedFile, *, check: bool) -> Written:
 
 
 def three_way(ours: str, base: str, theirs: str) -> tuple[str, bool]:
-    """The merge of two changes to one text, as Git merges them, and whether they conflict."""
+    """A three-way merge by Git, and whether it has conflicts."""
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / name for name in ("yours", "generated-before", "generated-now")]
         for path, text in zip(paths, (ours, base, theirs), strict=True):
@@ -119,7 +119,7 @@ def _put(repository: Path, file: GeneratedFile, text: str, *, check: bool) -> Wr
 
 
 def _is_edited_copy(repository: Path, file: GeneratedFile, stands: str) -> bool:
-    """Whether a file is what an earlier `init` wrote, edited since; those are for `burgee upgrade`."""
+    """Whether a file was written by an earlier `init` and edited since; `burgee upgrade` handles those."""
     return file.kept_current and MARKER.match(stands) is not None and (repository / BASES / file.path).exists()
 
 

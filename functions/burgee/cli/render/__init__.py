@@ -1,1 +1,1 @@
-"""How results are printed: text, Markdown, SARIF."""
+"""Formats results as text, Markdown and SARIF."""

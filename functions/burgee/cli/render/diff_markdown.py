@@ -1,4 +1,4 @@
-"""The effect of a change as a comment on a pull request: what matters on the first screen, the details folded."""
+"""The effect of a change as a pull request comment: the essentials on the first screen, details folded."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from burgee.findings import Finding
 
 COMMENT_LIMIT = 62_000
-"""GitHub takes comments of 65,536 characters; this counts bytes, and leaves room for what an action adds."""
+"""GitHub's limit is 65,536 characters; this counts bytes, and leaves room for the action's additions."""
 ROOM_FOR_TAIL = 200
 LEAST_ROOM = 1_000
-"""What an environment needs for the shortest of its first screens."""
+"""The bytes that an environment's shortest first screen needs."""
 MAX_ROWS = 50
 MAX_TEXT = 400
 COUNTED = {"loses": "that lose", "changes": "that change", "gains": "that gain"}
@@ -27,7 +27,7 @@ GRAVE = (Severity.ERROR, Severity.WARNING)
 
 
 class Layout(NamedTuple):
-    """How much a first screen shows: rows of a table, names in a sentence, and characters in a cell."""
+    """The size of a first screen: rows of a table, names in a sentence, and characters in a cell."""
 
     rows: int
     names: int
@@ -35,11 +35,11 @@ class Layout(NamedTuple):
 
 
 LAYOUTS = (Layout(12, 8, 300), Layout(8, 8, 120), Layout(5, 5, 80), Layout(2, 3, 40), Layout(0, 1, 30))
-"""From the fullest first screen to the shortest: the first that fits is taken."""
+"""From the fullest first screen to the shortest: the first that fits is used."""
 
 
 def markdown(comparison: Comparison, limit: int = COMMENT_LIMIT) -> str:
-    """The whole comment, never over the limit in bytes; every environment has its own first screen."""
+    """The whole comment, never above the limit in bytes; every environment has its own first screen."""
     notes = "".join(f"{cell(note)}\n\n" for note in comparison.notes)
     if comparison.is_empty:
         return f"{notes}**Nobody sees a change.**\n"
@@ -84,7 +84,7 @@ def _page(report: Report, limit: int) -> str:
 
 
 class _Page:
-    """Text that never grows over its limit in bytes."""
+    """Text that never exceeds its limit in bytes."""
 
     def __init__(self, limit: int) -> None:
         self.text = ""
@@ -125,7 +125,7 @@ def _first_screen(report: Report, flags: Sequence[FlagRows], layout: Layout) -> 
 
 
 def _chosen(flags: Sequence[FlagRows], limit: int) -> tuple[list[Row], list[Row]]:
-    """The rows of a first screen and those that it leaves out: a row of every flag that loses before more of one."""
+    """The rows of a first screen and those left out: one row of every flag with losses before more of any."""
     places = [(row, place) for flag in flags for place, row in enumerate(flag.rows)]
     places.sort(key=lambda placed: (placed[0].rank, placed[1]))
     rows = [row for row, _ in places]
@@ -134,14 +134,14 @@ def _chosen(flags: Sequence[FlagRows], limit: int) -> tuple[list[Row], list[Row]
 
 
 def _headlines(flags: Sequence[FlagRows], layout: Layout) -> Iterator[str]:
-    """Who loses, now and later, and who changes between variants."""
+    """The flags with losses, now and later, and with changes between variants."""
     losing = losses(flags)
     now = [code(flag, layout.width) for flag, at in losing if not at]
     later = [f"{code(flag, layout.width)} (from {at})" for flag, at in losing if at]
     if now:
-        yield f"⚠️ Somebody **loses** something in {_names(now, layout.names)}.\n\n"
+        yield f"⚠️ Some users **lose** something in {_names(now, layout.names)}.\n\n"
     if later:
-        yield f"⚠️ Somebody **loses** something later in {_names(later, layout.names)}.\n\n"
+        yield f"⚠️ Some users **lose** something later in {_names(later, layout.names)}.\n\n"
     inexact = [code(flag.flag, layout.width) for flag in flags if flag.sample]
     if inexact:
         yield f"⚠️ Not computed exactly, so that more may lose: {_names(inexact, layout.names)}.\n\n"
@@ -149,7 +149,7 @@ def _headlines(flags: Sequence[FlagRows], layout: Layout) -> Iterator[str]:
         yield "Nobody loses anything.\n\n"
     switching = [code(flag, layout.width) for flag in switches(flags)]
     if switching:
-        yield f"Somebody **changes between variants** without losing in {_names(switching, layout.names)}.\n\n"
+        yield f"Some users **change between variants** without losing in {_names(switching, layout.names)}.\n\n"
 
 
 def _names(names: Sequence[str], limit: int) -> str:
@@ -175,7 +175,7 @@ def _when(row: Row) -> str:
 
 
 def _left_out(rows: Sequence[Row]) -> str:
-    """How many rows the table has no room for, by what they do."""
+    """The number of rows left out of the table, by effect."""
     if not rows:
         return ""
     counts: dict[str, int] = {}
@@ -193,7 +193,7 @@ def _finding_row(one: Finding, layout: Layout) -> str:
 
 
 def _findings(report: Report, made: _Page) -> None:
-    """What findings say more, and the notes, folded; as many as a part of the room takes."""
+    """Details of findings, and the notes, folded; as many as a part of the space allows."""
     parts = []
     for one in report.findings:
         if one.details or one.severity is Severity.NOTE or len(one.message) > MAX_TEXT // 2:
@@ -248,18 +248,18 @@ def html(text: str) -> str:
 
 
 def cell(text: str, width: int = MAX_TEXT) -> str:
-    """Text that stays in its table cell and is not read as markup."""
+    """Text escaped for a table cell, without markup."""
     shown = html(_cut(text, width))
     for mark in "\\`*_|[]~":
         shown = shown.replace(mark, "\\" + mark)
-    # Hosts look for `@name` and `#12` after the escapes are gone, and notify the people and threads so named.
+    # Git hosts detect `@name` and `#12` after unescaping, and notify those people and threads.
     for mark in "@#":
         shown = shown.replace(mark, mark + "\u200b")
     return shown.replace("\n", " ")
 
 
 def code(name: str, width: int = MAX_TEXT) -> str:
-    """Text as code, in a table cell too."""
+    """Text as code, also in a table cell."""
     shown = _cut(name, width)
     for mark, other in (("`", "'"), ("|", "\\|"), ("\n", " ")):
         shown = shown.replace(mark, other)
@@ -271,5 +271,5 @@ def _cut(text: str, width: int) -> str:
 
 
 def example(context: Mapping[str, Any] | None, width: int = MAX_TEXT) -> str:
-    """A context as code, so that addresses in it become no links; nothing where there is none."""
+    """A context as code, so that addresses in it do not become links; empty if there is none."""
     return code(wording.such(context), width) if context else ""

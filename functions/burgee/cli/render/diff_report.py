@@ -1,4 +1,4 @@
-"""All that `burgee diff` found out, by environment, as its formats take it."""
+"""The results of `burgee diff` by environment, as input for its formats."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Effects, findings, the sizes of both releases, flags under new names, and the contexts counted, if any were.
+    """Effects, findings, the sizes of both releases, renamed flags, and the counted contexts, if any.
 
-    `environments` are those in which all of it is alike; none for the flags without an environment.
-    `causes` are those of flags that change through others.
+    `environments` are those with the same results; empty for the flags without an environment. `causes` are those of
+    flags that change through their dependencies.
     """
 
     effects: Sequence[FlagEffect]
@@ -38,32 +38,32 @@ class Report:
     causes: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def changed(self, flag: str) -> str:
-        """How many of the counted contexts change, as a clause; empty where none were counted."""
+        """The number of counted contexts that change, as a clause; empty if none were counted."""
         return "" if self.population is None else self.population.clause(flag)
 
     @property
     def is_empty(self) -> bool:
-        """Whether nobody sees a change, and there is nothing to say."""
+        """Whether there is no change and no finding."""
         return not self.effects and not self.findings
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The reports of all environments that were compared, and notes on the two sides."""
+    """The reports of all compared environments, and notes on the two sides."""
 
     reports: Sequence[Report]
     notes: Sequence[str] = ()
 
     @property
     def is_empty(self) -> bool:
-        """Whether nobody sees a change anywhere."""
+        """Whether there is no change in any environment."""
         return all(report.is_empty for report in self.reports)
 
 
 def grouped(reports: Iterable[tuple[str | None, Report]]) -> list[Report]:
-    """One report for environments that are alike, those without any change last.
+    """One report for environments with the same results, those without any change last.
 
-    The flags without an environment have a report of their own only where they change as no environment does.
+    The flags without an environment have their own report only if they change differently from every environment.
     """
     alike: dict[str, tuple[Report, list[str]]] = {}
     for environment, report in reports:
@@ -76,7 +76,7 @@ def grouped(reports: Iterable[tuple[str | None, Report]]) -> list[Report]:
 
 
 def comparison_record(comparison: Comparison) -> dict[str, Any]:
-    """The comparison as JSON, as infra/diff.schema.json says; several environments are a list."""
+    """The comparison as JSON (see infra/diff.schema.json); several environments are a list."""
     if len(comparison.reports) == 1 and len(comparison.reports[0].environments) < 2:
         return {"format": FORMAT, **record(comparison.reports[0])}
     return {"format": FORMAT, "environments": [record(report) for report in comparison.reports]}

@@ -21,7 +21,7 @@ COLOURS = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE
 
 
 def text(comparison: Comparison) -> Text:
-    """The whole comparison; styles show on a terminal only."""
+    """The whole comparison; with styles only on a terminal."""
     lines = [Text(note) for note in comparison.notes]
     for report in comparison.reports:
         several = len(comparison.reports) > 1
@@ -62,7 +62,7 @@ def _flag(flag: FlagRows, report: Report) -> Iterator[Text]:
 
 
 def findings(found: Sequence[Finding]) -> list[Text]:
-    """Each finding on a line, with what it says more below."""
+    """Each finding on a line, with its details below."""
     lines = []
     for one in found:
         example = f"  (such as {wording.such(one.example)})" if one.example else ""

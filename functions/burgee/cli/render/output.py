@@ -1,4 +1,4 @@
-"""What commands print: answers to standard output, problems to standard error, colours only on a terminal."""
+"""Output of commands: answers to standard output, problems to standard error, colours only on a terminal."""
 
 from __future__ import annotations
 
@@ -24,38 +24,38 @@ if TYPE_CHECKING:
     from burgee.stores import Canary, Pointer
 
 _VERDICTS = {
-    "absorbed": ("=", "Git caught up; the override goes"),
+    "absorbed": ("=", "Git agrees now; the override is removed"),
     "kept": ("!", "the override stays over the release"),
-    "conflict": ("X", "CONFLICT: Git changed since the override was laid"),
-    "expired": ("-", "expired; the override goes"),
+    "conflict": ("X", "CONFLICT: changed in Git since the override was set"),
+    "expired": ("-", "expired; the override is removed"),
 }
 _COLOURS = {Severity.ERROR: typer.colors.RED, Severity.WARNING: typer.colors.YELLOW, Severity.NOTE: None}
 
 
 def say(text: str) -> None:
-    """A line of answer."""
+    """Prints a line of output."""
     typer.echo(text)
 
 
 def tell(text: str, colour: str | None = None) -> None:
-    """A line for the person, not for the script."""
+    """Prints a line for people, not for scripts."""
     typer.secho(text, err=True, fg=colour)
 
 
 def styled(text: Text) -> None:
-    """Lines of answer, in colours on a terminal; never wrapped, so that a pipe gets what a person sees."""
+    """Prints lines of output, coloured on a terminal; never wrapped, so that a pipe gets the same text."""
     from rich.console import Console
 
     Console(highlight=False, soft_wrap=True).print(text)
 
 
 def counted(number: int, noun: str) -> str:
-    """A number of things."""
+    """A count with its noun."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def codes(listed: str | None) -> list[str] | None:
-    """The codes of an option, None where it is not given; an unknown one is misuse."""
+    """The codes of an option, None if not given; an unknown one is misuse."""
     from burgee.findings import unknown_codes
 
     if listed is None:
@@ -68,7 +68,7 @@ def codes(listed: str | None) -> list[str] | None:
 
 
 def blocked(found: Iterable[Finding], given: Sequence[str] | None, source: Source | None) -> list[Finding]:
-    """The findings that fail a check: by the option, or else by the file's own `review`."""
+    """The findings that fail a check: by the option, or else by the file's `review`."""
     from burgee.findings import blocking
 
     review = source.model.review if source is not None else None
@@ -77,7 +77,7 @@ def blocked(found: Iterable[Finding], given: Sequence[str] | None, source: Sourc
 
 
 def as_json(value: Any) -> None:
-    """An answer for a script."""
+    """Prints JSON for scripts."""
     typer.echo(json.dumps(value, indent=2, ensure_ascii=not _unicode()))
 
 
@@ -86,13 +86,13 @@ def _unicode() -> bool:
 
 
 def problems(found: Iterable[Problem]) -> None:
-    """Each problem on a line that editors and CI logs can open: file:line:column."""
+    """Prints each problem on a line that editors and CI logs can open: file:line:column."""
     for problem in found:
         tell(str(problem), _COLOURS[problem.severity])
 
 
 def problem_record(problem: Problem) -> dict[str, Any]:
-    """A problem as JSON: the place's parts beside code, severity, message and hint."""
+    """A problem as JSON: the parts of its place, with code, severity, message and hint."""
     record = asdict(problem)
     return {**record.pop("place"), **record}
 
@@ -110,7 +110,7 @@ def finding_record(one: Finding) -> dict[str, Any]:
 
 
 def plan_lines(made: Plan) -> list[str]:
-    """A plan as a reviewer reads it."""
+    """Prints a plan."""
     lines = [f"release {made.version or 'none'} -> the file"]
     if made.canary is not None:
         until = f"{made.canary.share:g} % of users until {made.canary.until}"
@@ -133,29 +133,29 @@ def plan_lines(made: Plan) -> list[str]:
         why = f", {override.reason!r}" if override.reason else ""
         lines.append(f"  {mark} {override.flag}: {meaning} (by {override.author} at {override.updated_at}{why})")
         if standing.verdict == "conflict":
-            lines.append("      from the override to what Git says now:")
+            lines.append("      from the override to Git's current definition:")
             lines += [f"        {line}" for line in definition_changes(override.definition, standing.git)]
     lines += [f"  X {flag} cannot be served: {why}" for flag, why in made.broken.items()]
     return [*lines, f"plan digest {made.digest[:16]}"]
 
 
 def definition_changes(before: Definition | None, after: Definition | None) -> list[str]:
-    """Where two definitions of a flag differ; both whole where there is one alone."""
+    """The differences of two definitions of a flag; in full if there is only one."""
     if before is None or after is None:
         return [f"{short(before)} -> {short(after)}"]
     return change_lines(before, after) or ["the order of its keys"]
 
 
 def live_line(pointer: Pointer, baking: Canary | None) -> str:
-    """What is live from now on, and who gets it."""
+    """The release that is live now, and who gets it."""
     if baking is None:
         return f"release {pointer.version} is live"
-    canary = f"{baking.share:g} % of users get release {pointer.version} until {baking.until}, then everybody does"
+    canary = f"{baking.share:g} % of users get release {pointer.version} until {baking.until}, then everyone does"
     return f"{canary}; the others get release {baking.base}"
 
 
 def short(value: Any) -> str:
-    """A definition or a value on one line, cut where it is long."""
+    """A definition or a value on one line, truncated if it is long."""
     if value is None:
         return "absent"
     text = json.dumps(value, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""The effect of a change as rows, the gravest first: losses, changes between variants, gains, later, the rest."""
+"""The effect of a change as rows, most severe first: losses, changes between variants, gains, later, the rest."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EFFECTS = {
     MoveKind.GAIN: "gains",
     MoveKind.NEITHER: "no gain, no loss",
 }
-"""What a move does to the users who see it, as the first column says."""
+"""The effect of a move on users, in the first column."""
 SAME = "as without this change"
 KINDS = list(EFFECTS)
 LATER = KINDS.index(MoveKind.NEITHER)
@@ -28,7 +28,7 @@ REST = LATER + len(KINDS)
 
 
 class Row(NamedTuple):
-    """One move of one flag. `rank` orders rows; `at` is empty for a change that shows at once."""
+    """One move of one flag. `rank` orders rows; `at` is empty for an immediate change."""
 
     rank: int
     size: float
@@ -42,12 +42,12 @@ class Row(NamedTuple):
 
     @property
     def loses(self) -> bool:
-        """Whether somebody loses something, now or later."""
+        """Whether any user loses something, now or later."""
         return self.effect == EFFECTS[MoveKind.LOSS]
 
 
 class FlagRows(NamedTuple):
-    """A flag's rows, the gravest first, and its verdict in words; `cause` is what else it changes through."""
+    """A flag's rows, most severe first, and its verdict in words; `cause` is the dependency it changes through."""
 
     flag: str
     verdict: str
@@ -57,7 +57,7 @@ class FlagRows(NamedTuple):
 
 
 def flag_rows(report: Report) -> list[FlagRows]:
-    """Every flag that changes, the gravest first; else in the order of the files."""
+    """Every flag that changes, most severe first, then in file order."""
     old = {rename.old: rename for rename in report.renames}
     new = {rename.new: rename for rename in report.renames}
     found = []
@@ -91,7 +91,7 @@ def _rows(effect: FlagEffect) -> list[Row]:
 
 
 def _moves(flag: str, region: RegionEffect, at: str) -> Iterator[Row]:
-    who = wording.who(region) + ("" if region.is_certain else ": there may be nobody there")
+    who = wording.who(region) + ("" if region.is_certain else ": possibly no users")
     for move in region.moves:
         shown = "" if region.users and move.share == 1 else wording.share_of(move)
         change = wording.arrow(move).replace(" -> ", " → ").replace("(absent)", "flag not found")
@@ -106,29 +106,29 @@ def _rank(kind: MoveKind, at: str) -> int:
 
 
 def _former(effect: FlagEffect, rename: Rename) -> tuple[list[Row], str]:
-    """The old name: whoever had something loses it where code still asks for that name."""
+    """The old name: users who had something lose it if code still uses that name."""
     losing = effect.losing()
     kind = MoveKind.LOSS if losing else MoveKind.NEITHER
     example = next((move.example for _, move in losing if move.example), None)
-    who, change = f"code that still asks for {rename.old}", f"renamed to {rename.new}"
-    verdict = f"{change}; {wording.LOSS if losing else 'nobody loses it'} where code still asks for {rename.old}"
+    who, change = f"code that still uses {rename.old}", f"renamed to {rename.new}"
+    verdict = f"{change}; {wording.LOSS if losing else 'nobody loses it'} where code still uses {rename.old}"
     return [Row(_rank(kind, ""), 1, effect.flag, EFFECTS[kind], who, "", change, "", example)], verdict
 
 
 def _renamed(effect: FlagEffect, rename: Rename) -> tuple[list[Row], str]:
-    """The new name: compared with the flag that it was."""
+    """The new name, compared with the old flag."""
     rows = [row for region in rename.regions for row in _moves(effect.flag, region, "")]
     verdict = f"{rename.old} under a new name; "
     if not rows:
         everyone = MoveKind.NEITHER
-        change = f"{rename.old} under a new name: everybody keeps what they have"
+        change = f"{rename.old} under a new name: all users keep what they have"
         rows = [Row(REST, 1, effect.flag, EFFECTS[everyone], "everyone", "", change, "", None)]
-        return rows, f"{verdict}everybody keeps what they have"
+        return rows, f"{verdict}all users keep what they have"
     return rows, verdict + ("its users are reassigned" if rows else "")
 
 
 def losses(flags: Sequence[FlagRows]) -> list[tuple[str, str]]:
-    """The flags that somebody loses something in, each with when it begins; empty for at once."""
+    """The flags with losses, each with the time they begin; empty for now."""
     first: dict[str, str] = {}
     for flag in flags:
         for row in flag.rows:
@@ -138,5 +138,5 @@ def losses(flags: Sequence[FlagRows]) -> list[tuple[str, str]]:
 
 
 def switches(flags: Sequence[FlagRows]) -> list[str]:
-    """The flags in which somebody changes between variants without losing."""
+    """The flags with changes between variants but no losses."""
     return [flag.flag for flag in flags if any(row.effect == EFFECTS[MoveKind.SWITCH] for row in flag.rows)]

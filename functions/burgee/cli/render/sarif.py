@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def sarif(problems: Sequence[Problem]) -> dict[str, Any]:
-    """One run, with a rule for each code that occurs."""
+    """One run, with a rule for each code present."""
     codes = sorted({problem.code for problem in problems})
     return {
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",

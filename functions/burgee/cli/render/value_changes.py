@@ -1,4 +1,4 @@
-"""Where two values differ, part by part: `rules[EU].rollout_percentage: 40 -> 50` instead of two long lists."""
+"""The differences of two values by part: `rules[EU].rollout_percentage: 40 -> 50` instead of two long lists."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 MAX_SHOWN = 8
-"""Changes of one key that are shown; more are counted."""
+"""Maximum changes shown per key; the others are counted."""
 
 
 ABSENT: Any = object()
-"""Stands for a part that one of the values does not have."""
+"""Marks a part that is missing in one of the values."""
 MAX_WIDTH = 100
 
 
 class ValueChange(NamedTuple):
-    """A part that differs: its path below the whole, and what it was and is."""
+    """A part that differs: its path, and its values before and after."""
 
     path: str
     old: Any
@@ -26,7 +26,7 @@ class ValueChange(NamedTuple):
 
 
 def value_changes(old: Any, new: Any, path: str = "") -> Iterator[ValueChange]:
-    """The smallest parts that differ; nothing where the values are the same, kinds of number and order included."""
+    """The smallest parts that differ; empty if the values are equal, including number types and order."""
     if _same(old, new):
         return
     if isinstance(old, dict) and isinstance(new, dict) and _ordered_alike(old, new):
@@ -40,7 +40,7 @@ def value_changes(old: Any, new: Any, path: str = "") -> Iterator[ValueChange]:
 
 
 def _item_changes(old: Sequence[Any], new: Sequence[Any], path: str) -> Iterator[ValueChange]:
-    """Of lists: what stays at both ends is left out, and what is between is compared in pairs if there are pairs."""
+    """For lists: the common start and end are skipped, and the rest is compared in pairs if the lengths match."""
     shorter = min(len(old), len(new))
     head = next((index for index in range(shorter) if not _same(old[index], new[index])), shorter)
     rest = shorter - head
@@ -57,12 +57,12 @@ def _item_changes(old: Sequence[Any], new: Sequence[Any], path: str) -> Iterator
 
 
 def _ordered_alike(old: dict[str, Any], new: dict[str, Any]) -> bool:
-    """Whether the keys of both stand in one order, which counts in a split."""
+    """Whether both have their keys in the same order, which matters in a split."""
     return [key for key in old if key in new] == [key for key in new if key in old]
 
 
 def _label(before: Any, after: Any, number: int) -> str:
-    """An item's name if it has one on both sides, else its number from 1, as `rule 2`."""
+    """An item's name if it has one on both sides, else its number from 1, such as `rule 2`."""
     names = {item.get("name") if isinstance(item, dict) else None for item in (before, after)}
     name = names.pop() if len(names) == 1 else None
     return str(name) if name else str(number)
@@ -75,7 +75,7 @@ def _same(old: Any, new: Any) -> bool:
 
 
 def change_lines(old: Any, new: Any) -> list[str]:
-    """Each change on a line; long values are cut where they differ, and changes past `MAX_SHOWN` counted."""
+    """Each change on a line; long values are shortened around the difference, changes past `MAX_SHOWN` counted."""
     changes = list(value_changes(old, new))
     lines = [f"{one.path}: {' -> '.join(_cut(_text(one.old), _text(one.new)))}" for one in changes[:MAX_SHOWN]]
     return lines + ([f"and {len(changes) - MAX_SHOWN:,} more changes"] if len(changes) > MAX_SHOWN else [])
@@ -86,7 +86,7 @@ def _text(value: Any) -> str:
 
 
 def _cut(old: str, new: str) -> tuple[str, str]:
-    """Both on one line; what they begin with alike goes where it would hide how they differ."""
+    """Both on one line; a long common prefix is dropped so that the difference is visible."""
     alike = next((at for at, (one, other) in enumerate(zip(old, new, strict=False)) if one != other), 0)
     start = alike - MAX_WIDTH // 4 if alike > MAX_WIDTH // 2 and max(len(old), len(new)) > MAX_WIDTH else 0
     cut = [f"...{text[start:]}" if start else text for text in (old, new)]

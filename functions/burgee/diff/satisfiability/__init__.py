@@ -1,1 +1,1 @@
-"""Which truths the conditions on one attribute can have together: possible unless proved impossible."""
+"""Decides which truths the conditions on one attribute can have together: possible unless proved impossible."""

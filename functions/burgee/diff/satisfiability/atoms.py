@@ -1,4 +1,4 @@
-"""Atoms: one clause of a condition each, and what is asked about several of one attribute."""
+"""Atoms, the single clauses of conditions, and questions about several atoms of one attribute."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 MISSING = object()
-"""In the place of a value: the attribute is not there, or null."""
+"""Stands for a value: the attribute is missing or null."""
 
 HAS_UNIT = "has unit"
-"""No operator of conditions: whether an attribute can be bucketed on. Its operand says whether by its value."""
+"""Not an operator of conditions: whether an attribute can be bucketed by. Its operand: whether by its JSON value."""
 
 
 class Atom(NamedTuple):
-    """One clause: hashable, the operand as JSON."""
+    """One clause: hashable, with its operand as JSON."""
 
     path: str
     operator: str
@@ -30,7 +30,7 @@ class Atom(NamedTuple):
     ignore_case: bool
 
     def test(self) -> Callable[[Any], bool]:
-        """The operator itself, for a value of the attribute; MISSING for none."""
+        """Evaluates the operator for a value of the attribute; MISSING for none."""
         if self.operator == HAS_UNIT:
             read = (value_reader if self.operand == _OF_VALUE else unit_reader)("value")
             return lambda value: value is not MISSING and read({"value": value}) is not None
@@ -39,7 +39,7 @@ class Atom(NamedTuple):
 
     @property
     def items(self) -> Items:
-        """The operand's items; a single operand is one."""
+        """The operand's items; a single operand is one item."""
         return _items(self.operand)
 
 
@@ -65,19 +65,19 @@ _OF_TEXT, _OF_VALUE = "false", "true"
 
 
 def has_unit(path: str, *, of_value: bool = False) -> Atom:
-    """Asks whether an attribute can be bucketed on: a string that is not empty, or an integer.
+    """The atom for whether an attribute can be bucketed by: a non-empty string, or an integer.
 
-    `of_value` asks for a hash that takes any JSON value but null and lists.
+    `of_value` is for a hash of any JSON value except null and lists.
     """
     return Atom(path, HAS_UNIT, _OF_VALUE if of_value else _OF_TEXT, ignore_case=False)
 
 
 Literals: TypeAlias = "Mapping[Atom, bool]"
-"""Atoms of one attribute, each with the truth that it has."""
+"""Atoms of one attribute, each with its truth."""
 
 
 class Verdict(Enum):
-    """IMPOSSIBLE is proved, POSSIBLE has an example; UNKNOWN must be taken as possible."""
+    """IMPOSSIBLE is proved, POSSIBLE has an example; UNKNOWN must be treated as possible."""
 
     IMPOSSIBLE = "impossible"
     POSSIBLE = "possible"
@@ -86,13 +86,13 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Whether an attribute can have the truths asked about; `example` has them where the verdict is POSSIBLE."""
+    """Whether an attribute can have the given truths; `example` has them if the verdict is POSSIBLE."""
 
     verdict: Verdict
     example: Any = None
 
     def __bool__(self) -> bool:
-        """False only where it is proved that no value has them."""
+        """False only if it is proved that no value has them."""
         return self.verdict is not Verdict.IMPOSSIBLE
 
 
@@ -101,5 +101,5 @@ UNKNOWN = Answer(Verdict.UNKNOWN)
 
 
 def possible(example: Any) -> Answer:
-    """The answer with an example; MISSING where it is the attribute's absence."""
+    """The answer with an example; MISSING if the example is the attribute's absence."""
     return Answer(Verdict.POSSIBLE, example)

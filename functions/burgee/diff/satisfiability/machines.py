@@ -1,7 +1,7 @@
-"""Lazy automata over the characters of a string, and how far each of their states is from a verdict.
+"""Lazy automata over the characters of a string, and the distance of each state from a verdict.
 
-A machine makes its states as they are met. Its outcome at a state is a verdict (True or False), or an order against a
-bound (-1, 0, 1, None where there is nothing to order); several outcomes mean that the state does not tell which.
+A machine creates its states when they are reached. Its outcome at a state is a verdict (True or False), or an order
+against a bound (-1, 0, 1, None if not comparable); several outcomes mean that the state does not determine which.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 State: TypeAlias = Any
 Outcome: TypeAlias = "bool | int | None"
 DEAD = "dead"
-"""The state from which nothing is accepted any more."""
+"""The dead state."""
 
 ASCII = range(128)
 SURROGATES = range(0xD800, 0xE000)
 MAX_EXPLORED = 4_000
-"""States of one machine that are worked out in advance."""
+"""Maximum states of one machine that are explored in advance."""
 
 
 class Machine(Protocol):
-    """A deterministic automaton. Characters of one kind lead from every state to the same state."""
+    """A deterministic automaton. Characters of one kind are equivalent in every state."""
 
     @property
     def start(self) -> State: ...
@@ -38,7 +38,7 @@ class Machine(Protocol):
     def kind(self, char: str, /) -> Hashable: ...
 
     def edges(self) -> Iterable[int]:
-        """Code points past ASCII where a run of characters of one kind begins."""
+        """Code points above ASCII where a run of characters of one kind begins."""
         ...
 
 
@@ -64,7 +64,7 @@ class _Combined:
 
 
 class Every(_Combined):
-    """True where each machine has one of its accepted outcomes."""
+    """True if each machine has one of its accepted outcomes."""
 
     def __init__(self, parts: Sequence[tuple[Machine, Callable[[Outcome], bool]]]) -> None:
         super().__init__([machine for machine, _ in parts])
@@ -89,7 +89,7 @@ class Every(_Combined):
 
 
 class Some(_Combined):
-    """True where one of several machines with verdicts is."""
+    """True if one of several machines with verdicts is."""
 
     def step(self, state: State, char: str) -> State:
         return tuple([self._step(index, one, char) for index, one in enumerate(state)])
@@ -102,7 +102,7 @@ class Some(_Combined):
 
 
 class LongerThan:
-    """True for strings of more than a number of characters."""
+    """True for strings longer than a number of characters."""
 
     start: State = 0
 
@@ -123,7 +123,7 @@ class LongerThan:
 
 
 class Automaton:
-    """A machine with verdicts, its states numbered from 0, the start, in the order in which they are met."""
+    """A machine with verdicts, its states numbered from 0 (the start) in the order of exploration."""
 
     def __init__(self, machine: Machine) -> None:
         self.edges = frozenset(code for code in machine.edges() if code <= sys.maxunicode)
@@ -148,7 +148,7 @@ class Automaton:
         return found
 
     def row(self, state: int, kinds: Iterable[int]) -> list[int]:
-        """Where characters of these kinds lead."""
+        """The state after characters of these kinds."""
         steps = self._steps[state]
         return [steps[kind] if kind in steps else self._step(state, kind) for kind in kinds]
 
@@ -162,13 +162,13 @@ class Automaton:
         return number
 
     def outcomes(self, state: int) -> Collection[Outcome]:
-        """The verdicts that a string which ends here may have."""
+        """The possible verdicts of a string that ends here."""
         return self._machine.outcomes(self._states[state])
 
     def distance(self, verdict: bool) -> list[int | None] | None:
-        """By state, the least number of characters to that verdict, None where it is out of reach.
+        """By state, the fewest characters to that verdict, None if unreachable.
 
-        None as a whole where the machine has too many states to be worked out.
+        None in total if the machine has too many states to explore.
         """
         if self._distances is None:
             self._distances = self._explore()

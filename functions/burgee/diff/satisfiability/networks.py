@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _HEX = frozenset("0123456789abcdef")
 _GROUPS = 8
 _EMBEDDED = 6
-"""The group in whose place an embedded IPv4 address stands, and in the next one's."""
+"""The first of the two groups that an embedded IPv4 address replaces."""
 
 
 def networks(names: Iterable[str]) -> Machine:
@@ -31,7 +31,7 @@ def _network(network: IPv4Network | IPv6Network) -> Machine:
 
 
 class Octets(NamedTuple):
-    """In one of four numbers: the ways to finish it inside the network."""
+    """In one of four numbers: the ways to complete it inside the network."""
 
     octet: int
     endings: frozenset[str]
@@ -65,8 +65,9 @@ class InIPv4:
 
 
 class Group(NamedTuple):
-    """Up to four hexadecimal digits: how many, their value where it matters, and by the number of further ones
-    whether the group is inside its bounds (None where that depends on them)."""
+    """Up to four hexadecimal digits: how many, their value if it matters, and by the number of further digits whether
+    the group is inside its bounds (None if that depends on them).
+    """
 
     digits: int
     value: int | None
@@ -86,7 +87,7 @@ class Colon(NamedTuple):
 
 
 class Rest(NamedTuple):
-    """After `::`: groups finished, this group by how many there may be in all, and as in Head."""
+    """After `::`: groups completed, this group by how many there may be in total, and as in Head."""
 
     finished: int
     groups: frozenset[tuple[int, Group]]
@@ -120,7 +121,7 @@ class InIPv6:
         return _group(0, 0, *self._bounds[index])
 
     def _more(self, group: Group, char: str, index: int, tail: State) -> Group | None:
-        """A group with one digit more; None where no way to finish it is inside, nor the embedded address."""
+        """A group with one more digit; None if neither any completion nor the embedded address is inside."""
         if group.digits == 4:
             return None
         digits = group.digits + 1
@@ -168,7 +169,7 @@ class InIPv6:
         return Head(index + 1, self._group(index + 1), self._tail.start)
 
     def _compressed(self, before: int) -> State:
-        """After `::`, with so many groups before it: zeros up to each number of groups that may come."""
+        """After `::`, with a number of groups before it: zeros up to each possible number of groups."""
         groups = {
             (total, self._group(_GROUPS - total) if total else _group(0, 0, 0, 0))
             for total in range(_GROUPS - before)

@@ -1,6 +1,6 @@
-"""Conditions against the bounds of one order (times, versions) as the intervals in which all of them hold.
+"""Turns conditions against bounds of one order (times, versions) into the intervals in which all of them hold.
 
-So forty conditions on versions become one or two bounds before any string is looked at.
+So forty conditions on versions become one or two bounds before any string is searched.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Comparison(Generic[Bound]):
 
 @dataclass(frozen=True, slots=True)
 class Interval(Generic[Bound]):
-    """Values between two bounds, None where there is no bound; `includes_…` says whether a bound is inside."""
+    """Values between two bounds, None for no bound; `includes_…` says whether a bound is inside."""
 
     low: Bound | None
     includes_low: bool
@@ -42,14 +42,14 @@ class Interval(Generic[Bound]):
 
 
 def intervals(literals: Iterable[tuple[Comparison[Any], bool]]) -> list[Interval[Any]]:
-    """Where each comparison is as wanted, lowest first; none where there is no such place."""
+    """The intervals in which each comparison has the wanted result, lowest first; empty if there are none."""
     wanted = list(literals)
     bounds = sorted({bound for comparison, _ in wanted for bound in comparison.bounds})
     index = {bound: 2 * number + 1 for number, bound in enumerate(bounds)}
     conditions = [
         (comparison.holds, [index[bound] for bound in comparison.bounds], want) for comparison, want in wanted
     ]
-    # Bounds stand at the odd places, what is between and around them at the even ones.
+    # Bounds are at odd positions, the values between and around them at even ones.
     inside = [
         all(holds(*[(place > at) - (place < at) for at in places]) is want for holds, places, want in conditions)
         for place in range(2 * len(bounds) + 1)

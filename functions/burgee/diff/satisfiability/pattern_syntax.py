@@ -1,6 +1,6 @@
-"""RE2 patterns as trees: only their structure is parsed here, RE2 itself says which characters a class takes.
+"""Parses RE2 patterns to trees: only their structure; RE2 itself is asked which characters a class contains.
 
-What this parser does not know raises Unparsed; the pattern is then left open. https://github.com/google/re2/wiki/Syntax
+Unsupported syntax raises Unparsed; the pattern's truth is then unknown. https://github.com/google/re2/wiki/Syntax
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ Ranges: TypeAlias = tuple[tuple[int, int], ...]
 """Sorted code points, first and last of each run."""
 
 
-class Unparsed(Exception):  # noqa: N818 - an answer: this pattern is not looked into
-    """A pattern, or a part of one, that is not understood."""
+class Unparsed(Exception):  # noqa: N818 - a result: this pattern is not analysed
+    """A pattern, or a part of one, that is not supported."""
 
 
 class Char(NamedTuple):
@@ -29,7 +29,7 @@ class Char(NamedTuple):
 
 
 class Look(NamedTuple):
-    """A place: the start or end of the string or of a line, at a word's boundary or not."""
+    """An anchor: the start or end of the string or of a line, or a word boundary or its opposite."""
 
     place: Literal["start", "end", "line start", "line end", "boundary", "inside"]
 
@@ -75,7 +75,7 @@ _LINES = {"^": Look("line start"), "$": Look("line end")}
 
 
 def parse_pattern(pattern: str, *, ignore_case: bool = False) -> Node:
-    """The tree of a pattern that RE2 accepts; Unparsed where it is not understood."""
+    """The tree of a pattern that RE2 accepts. Raises Unparsed if it is not supported."""
     parser = _Parser(pattern, frozenset("i" if ignore_case else ""))
     tree = parser.choice()
     if parser.at < len(pattern):
@@ -159,10 +159,10 @@ class _Parser:
         if name == r"\Q":
             quoted = self.pattern[self.at + 2 :].partition(r"\E")[0]
             self.at = min(len(self.pattern), self.at + len(quoted) + 4)
-            if _QUANTIFIER.match(self.pattern, self.at):  # it is the last character alone that is repeated
+            if _QUANTIFIER.match(self.pattern, self.at):  # only the last character is repeated
                 raise Unparsed(self.pattern)
             return Sequence(tuple(self._literal(char) for char in quoted))
-        if name in {r"\C", r"\E"}:  # one byte, which is no character
+        if name in {r"\C", r"\E"}:  # one byte, which is not a character
             raise Unparsed(self.pattern)
         return self._char(_ESCAPE)
 
@@ -192,7 +192,7 @@ def _times(quantifier: re.Match[str]) -> tuple[int, int | None]:
 
 @lru_cache(maxsize=4096)
 def characters(text: str, flags: str) -> Ranges:
-    """The characters that RE2 takes as a pattern of one, such as `[a-z]`, under flags out of `i` and `s`."""
+    """The characters that RE2 matches with a one-character pattern, such as `[a-z]`, under the flags `i` and `s`."""
     prefix = f"(?{flags})" if flags else ""
     try:
         if not text.isascii() or _BEYOND_ASCII.search(text):
@@ -200,7 +200,7 @@ def characters(text: str, flags: str) -> Ranges:
         pattern = re2.compile(prefix + text)
     except re2.error as error:
         raise Unparsed(text) from error
-    # Past ASCII such a class takes all or nothing, but for the two characters whose other case is in ASCII.
+    # Above ASCII such a class matches all or nothing, except the two characters whose other case is in ASCII.
     special = sorted({*ASCII, 0x80, 0x17F, 0x180, 0x212A, 0x212B})
     found: list[tuple[int, int]] = []
     for first, following in zip(special, [*special[1:], 0x110000], strict=True):
@@ -210,7 +210,7 @@ def characters(text: str, flags: str) -> Ranges:
 
 
 def _scan(runs: str) -> Ranges:
-    """The same by asking RE2 about every character, some at a time."""
+    """The same by testing every character with RE2, in blocks."""
     pattern = re2.compile(runs.encode())
     found: list[tuple[int, int]] = []
     for chunk in _chunks():

@@ -1,4 +1,4 @@
-"""`matches` as an automaton: Thompson's, for patterns found anywhere, made deterministic as it is walked."""
+"""`matches` as an automaton: Thompson's construction for unanchored patterns, made deterministic lazily."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ Beside: TypeAlias = Literal["edge", "newline", "word", "other"]
 
 
 class Standing(NamedTuple):
-    """What stands before the place that was reached, and the nodes that wait for what comes."""
+    """What precedes the current position, and the nodes that wait for the next character."""
 
     before: Beside
     nodes: frozenset[int]
 
 
 class Patterns:
-    """True for strings in which one of several patterns is found; Unparsed if one is not understood."""
+    """True for strings in which one of several patterns is found. Raises Unparsed if one is not supported."""
 
     def __init__(self, patterns: Iterable[str], ignore_case: bool = False) -> None:
-        self._free: list[list[int]] = []  # by node, the nodes that it leads to without a character
+        self._free: list[list[int]] = []  # by node, the nodes reachable without a character
         self._chars: dict[int, tuple[Ranges, int]] = {}
         self._looks: dict[int, tuple[Look, int]] = {}
         self._end = self._node()
         self._starts = [
             self._build(parse_pattern(one, ignore_case=ignore_case), self._end) for one in patterns
-        ]  # a part is built in front of the node that follows it
+        ]  # a part is built before the node that follows it
         places = {look.place for look, _ in self._looks.values()}
         self._words = bool(places & {"boundary", "inside"})
         self._lines = bool(places & {"line start", "line end"})
@@ -102,7 +102,7 @@ class Patterns:
         return self._settled(beside, self._reach([*moved, *self._starts], beside))
 
     def _reach(self, nodes: Iterable[int], before: Beside, after: Beside | None = None) -> frozenset[int]:
-        """What nodes lead to without a character, `after` None where what follows is not known yet."""
+        """The nodes reachable without a character; `after` is None if the next character is unknown."""
         seen = set(nodes)
         waiting = list(seen)
         while waiting:
@@ -159,7 +159,7 @@ def _beside(char: str) -> Beside:
 
 
 def _holds(look: Look, before: Beside, after: Beside | None) -> bool | None:
-    """Whether a place is what is looked for; None where that depends on what follows."""
+    """Whether an anchor matches here; None if that depends on the next character."""
     if look.place == "start":
         return before == "edge"
     if look.place == "line start":
@@ -175,5 +175,5 @@ def _holds(look: Look, before: Beside, after: Beside | None) -> bool | None:
 
 @lru_cache(maxsize=64)
 def whole(pattern: str) -> Patterns:
-    """True for strings that a pattern takes as a whole."""
+    """True for strings that a pattern matches entirely."""
     return Patterns([rf"\A(?:{pattern})\z"])

@@ -1,6 +1,6 @@
-"""Values to try before any automaton: the file's own, and plain ones made of them.
+"""Values to try before any automaton: those in the file, and simple ones derived from them.
 
-Of numbers, booleans and mappings these are all that can be told apart, so that trying them is a proof.
+For numbers, booleans and mappings these cover all distinguishable cases, so that trying them is a proof.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _DAY = 86400
 
 
 def numbers(literals: Literals) -> Iterator[float]:
-    """Integers of any size and floats: each operand, and what lies between them and around them, if anything does.
+    """Integers of any size and floats: each operand, and values between and around them, if there are any.
 
-    Of each stretch one integer and one float that is none, if it has any.
+    For each interval one integer and one non-integral float, if it has any.
     """
     operands = {item for atom in literals for item in atom.items.numbers}
     ordered: Sequence[float] = sorted(operands)
@@ -47,13 +47,15 @@ def numbers(literals: Literals) -> Iterator[float]:
 
 
 def _between(low: float, high: float) -> Iterator[float]:
-    """Strictly between two numbers, plain ones first. Of 2**53 and 2**53 + 1 as integers, nothing is."""
+    """Values strictly between two numbers, simple ones first. There are none between the integers 2**53 and 2**53 +
+    1.
+    """
     if low == -math.inf:
         yield from (-one for one in _between(-high, math.inf))
         return
     near, integer = _next(low), math.floor(low) + 1
     plain = (integer, _middle(low, high)) if abs(low) < _EXACT else (_middle(low, high), near, integer)
-    fraction = _next(max(low, -_FRACTIONS))  # it or the float after it is no integer, if any here is none
+    fraction = _next(max(low, -_FRACTIONS))  # it or the next float is not an integer, if any here is not
     for one in (*plain, near, fraction, _next(fraction)):
         if low < one < high and one not in {-math.inf, math.inf}:
             yield one
@@ -76,7 +78,7 @@ def _next(number: float) -> float:
 
 
 def strings(literals: Literals) -> Iterator[str]:
-    """A few strings that may well meet all literals."""
+    """A few strings that are likely to satisfy all literals."""
     return islice(_strings(literals), MAX_STRINGS)
 
 
@@ -96,7 +98,7 @@ def _strings(literals: Literals) -> Iterator[str]:
 
 
 def _beside(operator: str, operands: Sequence[str]) -> Iterator[str]:
-    """Beside a version, a time or a network."""
+    """Values next to a version, a time or a network."""
     if operator.startswith("semver_") and (version := parse_version(operands[0])) is not None:
         major, minor, patch, _ = version
         yield operands[0]

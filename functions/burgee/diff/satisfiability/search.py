@@ -1,7 +1,7 @@
-"""A string that several automata all give the verdict that is wanted of them, or the proof that there is none.
+"""Finds a string for which several automata all give the wanted verdict, or proves that there is none.
 
-The states of the product are met best first, by the characters that its parts still need, so a string is found long
-before all states are; where none is left, there is no such string.
+The states of the product are explored best first, by the characters that its parts still need, so a string is usually
+found long before all states are explored; if none is left, there is no such string.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     from burgee.diff.satisfiability.machines import Automaton
 
-_SAFE = -1  # in the place of a state: the verdict is the one wanted, whatever follows
-_OUT = -2  # it never will be
+_SAFE = -1  # instead of a state: the wanted verdict is certain, whatever follows
+_OUT = -2  # the wanted verdict is impossible
 MAX_UNCERTAIN = 100
-"""Strings that are tried where automata leave open what their verdict is."""
+"""Maximum strings tried if the automata do not determine their verdict."""
 
 
 class Search:
-    """One search. `states` is how many it has met so far."""
+    """One search. `states` is the number explored so far."""
 
     def __init__(self, parts: Sequence[tuple[Automaton, bool]], verify: Callable[[str], bool]) -> None:
         self.parts = parts
@@ -33,14 +33,14 @@ class Search:
         self.states = 0
 
     def alphabet(self, chars: Iterable[str]) -> list[str]:
-        """One character for each kind that the automata together tell apart, the plainest of each."""
+        """One character for each kind that the automata together distinguish, the simplest of each."""
         kinds: dict[tuple[int, ...], str] = {}
         for char in sorted(chars, key=_plainness):
             kinds.setdefault(tuple([automaton.kind(char) for automaton in self._automata]), char)
         return list(kinds.values())
 
     def run(self, letters: Sequence[str], limit: int) -> Answer:
-        """Strings of these letters; UNKNOWN past so many states, or where no string was sure to be one."""
+        """Searches strings of these letters; UNKNOWN beyond the limit of states, or if no string was certain."""
         for part in self._parts:
             part.read(letters)
         start = tuple([part.start for part in self._parts])
@@ -75,7 +75,7 @@ class Search:
 
 
 class _Part:
-    """An automaton with the verdict that is wanted of it."""
+    """An automaton with its wanted verdict."""
 
     def __init__(self, automaton: Automaton, want: bool) -> None:
         self._automaton = automaton
@@ -86,7 +86,7 @@ class _Part:
         self.read(())
 
     def read(self, letters: Sequence[str]) -> None:
-        """Takes these letters as the alphabet."""
+        """Restricts the alphabet to these letters."""
         self._kinds = [self._automaton.kind(letter) for letter in letters]
         self._rows: dict[int, tuple[int, ...]] = {_SAFE: (_SAFE,) * len(letters)}
 

@@ -1,4 +1,4 @@
-"""Whether an attribute can have given truths of given atoms: possible unless proved impossible."""
+"""Decides whether an attribute can have given truths of given atoms: possible unless proved impossible."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 MAX_ANSWERS = 50_000
 MAX_PAIR_STATES = 2_000
 MAX_STATES = 20_000
-"""States that one search meets before it answers UNKNOWN."""
+"""Maximum states of one search before it answers UNKNOWN."""
 
 _PRINTABLE = frozenset(map(chr, range(0x20, 0x7F)))
 _EVERY = frozenset(map(chr, [*ASCII, 0x80, SURROGATES.stop]))
@@ -39,11 +39,11 @@ _TARGETING_KEY = "targetingKey"
 
 
 class Solver:
-    """Answers questions about one attribute at a time; keeps machines and answers for the questions to come.
+    """Answers questions about one attribute at a time; caches machines and answers.
 
-    Attributes need not be looked at together: a context can hold a value under a dotted name, which wins over what is
-    nested, so that `device` and `device.os` have any values side by side. Values are what JSON can say; strings are
-    of characters, not of unpaired surrogates, unless an operand has some.
+    Attributes are independent: a context can hold a value under a dotted name, which takes precedence over nesting,
+    so that `device` and `device.os` can have any values together. Values are JSON values; strings have no unpaired
+    surrogates, unless an operand does.
     """
 
     def __init__(self, max_states: int = MAX_STATES) -> None:
@@ -55,11 +55,11 @@ class Solver:
         self._clash = lru_cache(maxsize=MAX_ANSWERS)(self._proves_clash)
 
     def holds(self, atom: Atom, value: Any) -> bool:
-        """What the operator itself says of a value; MISSING for none."""
+        """The operator's result for a value; MISSING for none."""
         return self._test(atom)(value)
 
     def solve(self, literals: Literals) -> Answer:
-        """Whether some value has these truths of atoms of one attribute."""
+        """Whether a value exists with these truths of atoms of one attribute."""
         key = frozenset(literals.items())
         if key not in self._answers:
             if len(self._answers) >= MAX_ANSWERS:
@@ -68,9 +68,9 @@ class Solver:
         return self._answers[key]
 
     def split(self, literals: Literals, answer: Answer, atom: Atom) -> dict[bool, Answer]:
-        """The answers with one more atom, by its truth. `answer` is that of the literals so far.
+        """The answers with one more atom, by its truth. `answer` is the one for the literals so far.
 
-        Its example has one of the two truths, so that only the other is solved.
+        Its example has one of the two truths, so only the other must be solved.
         """
         if atom in literals:
             return {literals[atom]: answer, not literals[atom]: IMPOSSIBLE}
@@ -80,7 +80,7 @@ class Solver:
         return {held: found.get(held) or self.solve({**literals, atom: held}) for held in (True, False)}
 
     def constants(self, literals: Literals) -> tuple[Any, ...] | None:
-        """All values that have these truths, where an atom leaves only those of its operand; None where none does."""
+        """All values with these truths, if an atom allows only those of its operand; None if no atom does."""
         pinned = [atom.items.every for atom, want in literals.items() if want and _pins(atom)]
         if not pinned:
             return None
@@ -110,7 +110,7 @@ class Solver:
         return string if string.verdict is Verdict.POSSIBLE or not in_list else UNKNOWN
 
     def _list(self, literals: Literals) -> Answer:
-        """A list that holds, for each atom that asks for an item, one that no other atom forbids."""
+        """A list with an item for each atom that requires one, which no other atom forbids."""
         asked = {atom: want is (atom.operator == "contains") for atom, want in literals.items() if _of_items(atom)}
         if any(self._test(atom)([]) is not want for atom, want in literals.items() if atom not in asked):
             return IMPOSSIBLE
@@ -137,12 +137,12 @@ class Solver:
         return worst
 
     def _search(self, literals: Literals, wanted: Wanted, own: frozenset[str]) -> Answer:
-        surrogates = any(ord(char) in SURROGATES for char in own)  # RE2 takes none, whatever else a string has
+        surrogates = any(ord(char) in SURROGATES for char in own)  # RE2 matches none, whatever else a string has
         known = [
             (recipe, want)
             for recipe, want in wanted
             if not (surrogates and recipe.build is Patterns) and self._automaton(recipe) is not None
-        ]  # what is left out here is asked of each string that is found
+        ]  # what is omitted here is checked for each string found
         parts = self._parts(known)
         search = Search(parts, lambda text: self._meets(literals, text))
         all_letters, plain_letters = search.alphabet(_letters(parts) | own), search.alphabet(_PRINTABLE | own)
@@ -159,7 +159,7 @@ class Solver:
         return [(automaton, want) for automaton, want in found if automaton is not None]
 
     def _proves_clash(self, first: tuple[Recipe, bool], second: tuple[Recipe, bool]) -> bool:
-        """Whether two parts alone are a contradiction, which can be lost among the states of many."""
+        """Whether two parts alone contradict each other, which the search over many parts might not find."""
         search = Search(self._parts([first, second]), lambda _: True)
         answer = search.run(search.alphabet(_letters(search.parts)), min(self.max_states, MAX_PAIR_STATES))
         self.states += search.states
@@ -167,7 +167,7 @@ class Solver:
 
 
 def _plain(literals: Literals) -> Iterator[Any]:
-    """Values without automata, likely ones first; all there are but for lists and strings."""
+    """Values without automata, likely ones first; complete except for lists and strings."""
     with_key = any(atom.path == _TARGETING_KEY for atom in literals)
     if not with_key:
         yield MISSING
@@ -179,7 +179,7 @@ def _plain(literals: Literals) -> Iterator[Any]:
 
 
 def _pins(atom: Atom) -> bool:
-    """Whether an atom that holds leaves only the values of its operand."""
+    """Whether an atom that holds allows only the values of its operand."""
     return atom.operator in {"eq", "in"} and not (atom.ignore_case and atom.items.strings)
 
 
@@ -188,17 +188,17 @@ def _of_items(atom: Atom) -> bool:
 
 
 def _item(atom: Atom) -> Atom:
-    """What makes an item of a list the one that is asked for."""
+    """The test for the list item that an atom requires."""
     return Atom(atom.path, "in", json.dumps(atom.items.every), atom.ignore_case)
 
 
 def _letters(parts: Sequence[tuple[Automaton, bool]]) -> frozenset[str]:
-    """All characters that parts tell apart, and more."""
+    """All characters that the parts distinguish, and more."""
     return _EVERY | {chr(code) for part, _ in parts for code in part.edges if code not in SURROGATES}
 
 
 def _automaton(recipe: Recipe) -> Automaton | None:
-    """None where the machine cannot be built: a pattern that is not understood."""
+    """None if the machine cannot be built: an unsupported pattern."""
     try:
         return Automaton(recipe.build(*recipe.arguments))
     except Unparsed:

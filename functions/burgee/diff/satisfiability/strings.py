@@ -44,26 +44,26 @@ _NO_STRINGS = frozenset({"exists", "gt", "gte", "lt", "lte"})
 UNDERSTOOD = frozenset(
     {*_PLACES, *_NEGATED, *_VERSIONS, *_RANGES, *_TIMES, *_NO_STRINGS, "matches", "cidr", HAS_UNIT},
 )
-"""Operators that are known here, as to other values than strings too. An atom of another may have any truth."""
+"""Operators supported here, also for values other than strings. An atom of any other operator may have any truth."""
 
 _ANY: Interval[Any] = Interval(None, False, None, False)
 
 
 class Recipe(NamedTuple):
-    """How to build a machine; equal for equal machines."""
+    """A recipe for a machine; equal for equal machines."""
 
     build: Callable[..., Machine]
     arguments: tuple[Any, ...]
 
 
 Wanted: TypeAlias = "list[tuple[Recipe, bool]]"
-"""Machines, each with the verdict wanted of it."""
+"""Machines, each with its wanted verdict."""
 
 
 class Strings(NamedTuple):
-    """What is asked of a string: of each of `words`, and of one of the ways to be a version and to be a time.
+    """The requirements on a string: all of `words`, and one of the alternatives for versions and for times.
 
-    A way with `member` true is to be a version, or a time, in an interval.
+    An alternative with `member` true means a version, or a time, in an interval.
     """
 
     words: Wanted
@@ -71,21 +71,21 @@ class Strings(NamedTuple):
     times: list[Way]
 
     def alternatives(self) -> Iterator[Wanted]:
-        """Every way to meet all that is asked."""
+        """Every way to meet all requirements."""
         for version, time in product(self.versions, self.times):
-            if not (version.member and time.member):  # no version is a time: a test proves it
+            if not (version.member and time.member):  # no version is a time, as a test proves
                 yield [*version.wanted, *time.wanted, *self.words]
 
 
 class Way(NamedTuple):
-    """One way to be in an order, or not."""
+    """One alternative: to be in an order, or not."""
 
     member: bool
     wanted: Wanted
 
 
 def string_question(literals: Literals, tests: Mapping[Atom, Callable[[Any], bool]]) -> Strings | None:
-    """What literals ask of a string; None where an operator that looks at no string stands in the way."""
+    """The requirements of literals on a string; None if an operator that never holds for strings prevents it."""
     words: Wanted = []
     versions: list[tuple[Atom, bool]] = []
     times: list[tuple[Comparison[Any], bool]] = []
@@ -106,7 +106,7 @@ def string_question(literals: Literals, tests: Mapping[Atom, Callable[[Any], boo
 
 
 def _machine(atom: Atom) -> tuple[Recipe, bool] | None:
-    """The machine of an atom and the verdict at which it holds; None where all strings are alike to it."""
+    """The machine of an atom and the verdict at which it holds; None if the atom treats all strings alike."""
     if atom == has_unit(atom.path):
         return Recipe(Words, ("whole", ("",), False)), False
     strings = atom.items.strings
@@ -121,7 +121,7 @@ def _machine(atom: Atom) -> tuple[Recipe, bool] | None:
 
 
 def _version_comparison(atom: Atom, *, pre_release: bool) -> Comparison[Any]:
-    """What an atom asks of releases, or of pre-releases, of which a range holds those of its first version alone."""
+    """The requirement of an atom on releases, or on pre-releases, which a range has only for its first version."""
     base = parse_version(atom.items.strings[0])
     if base is None:
         raise ValueError(f"{atom.operand} is not a semantic version")
@@ -146,7 +146,7 @@ def _version_ways(literals: list[tuple[Atom, bool]]) -> list[Way]:
             if way.member
         ]
         ways = [way for way in ways if not way.member] + inside
-    if literals and not any(want for _, want in literals):  # what is too long is no version, whatever it looks like
+    if literals and not any(want for _, want in literals):  # a string that is too long is not a version
         too_long = [(Recipe(version_interval, (_ANY,)), True), (Recipe(longer_than_versions, ()), True)]
         ways.append(Way(True, too_long))
     return ways
@@ -157,7 +157,7 @@ def _time_ways(literals: list[tuple[Comparison[Any], bool]]) -> list[Way]:
 
 
 def _ways(literals: list[tuple[Comparison[Any], bool]], build: Callable[..., Machine]) -> list[Way]:
-    """In an interval; or not in the order at all, where every atom is to be false, as it then is."""
+    """In an interval; or not in the order at all, if every atom must be false, as it then is."""
     if not literals:
         return [Way(member=False, wanted=[])]
     outside = [] if any(want for _, want in literals) else [Way(False, [(Recipe(build, (_ANY,)), False)])]

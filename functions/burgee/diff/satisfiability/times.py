@@ -1,7 +1,7 @@
-"""`before` and `after` as automata: RFC 3339 times as `burgee.times` reads them.
+"""`before` and `after` as automata: RFC 3339 times as `burgee.times` parses them.
 
-Times in UTC are compared exactly. With an offset, the order is left open within a day of the bound, and in a leap
-second within a second of it; where a leap second may stand is left open too.
+Times in UTC are compared exactly. With an offset, the order is unknown within a day of the bound, and for a leap
+second within a second of it; the place of leap seconds is unknown too.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ _BEGINNING = "0000-00-00T00:00:00."
 _END = ":"  # after every digit
 
 _MARKS = (-_DAY - 1, -1, 0, _DAY + 1)
-"""Seconds from the bound to what times are compared with."""
+"""Seconds from the bound to the time compared with."""
 
 _PLAIN, _LEAP_SECOND, _WITH_OFFSET = range(3)
 _SPANS = ((2, 2), (1, 2), (0, 3))
-"""How a time is written, and so between which marks the bound may be at its moment."""
+"""How a time is written, which determines the marks between which the bound may be."""
 
 
 class Reading(NamedTuple):
-    """Characters read, the orders against the marks, what is still needed of the field, and how it is written."""
+    """Characters read, the orders against the marks, the rest of the field, and how it is written."""
 
     at: int
     orders: tuple[int, ...]
@@ -46,7 +46,7 @@ class Reading(NamedTuple):
 
 
 class Offset(NamedTuple):
-    """So many characters into `+05:30`, after its sign; `held` is a first digit that limits the second."""
+    """A position in `+05:30` after its sign; `held` is a first digit that limits the second."""
 
     orders: tuple[int, ...]
     form: int
@@ -62,7 +62,7 @@ class Zulu(NamedTuple):
 
 
 class TimeOrder:
-    """-1, 0 or 1: a time's order against a bound; None for what is no time."""
+    """-1, 0 or 1: a time's order against a bound; None for other strings."""
 
     def __init__(self, bound: Instant) -> None:
         self._marks = [_digits(bound.seconds + seconds) + bound.fraction for seconds in _MARKS]
@@ -139,7 +139,7 @@ def _offset(state: Offset, char: str) -> State:
 
 
 def _orders(orders: tuple[int, ...], form: int) -> Collection[int]:
-    """From the least to the greatest order that the moment meant may have against the bound."""
+    """From the least to the greatest possible order of the time against the bound."""
     first, last = _SPANS[form]
     return range(orders[last], orders[first] + 1)
 
@@ -153,7 +153,7 @@ def _compare(left: str, right: str) -> int:
 
 
 def _digits(seconds: int) -> str:
-    """A moment as it is written in UTC up to the point, for comparing character by character."""
+    """A time as written in UTC up to the decimal point, for comparing character by character."""
     try:
         moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
     except OverflowError:
@@ -162,7 +162,7 @@ def _digits(seconds: int) -> str:
 
 
 def _held(at: int, digits: str) -> tuple[str | None, int]:
-    """What is needed of a field that was read so far, None where it is no time; and how it is written."""
+    """The rest of a partly read field, None if it is not a time; and how it is written."""
     if at < 4:
         year = _year(digits)
         if at < 3:
@@ -193,13 +193,13 @@ _stand_ins: dict[object, str] = {}
 
 
 def _standing_for(year: object, digits: str) -> str:
-    """One of the beginnings of a year that can be finished alike."""
+    """A representative prefix of a year with the same completions."""
     return _stand_ins.setdefault((len(digits), year), digits)
 
 
 @cache
 def _year(digits: str) -> tuple[object, ...]:
-    """Whether a year exists and is a leap year, for each way to finish it."""
+    """Whether a year exists and is a leap year, for each completion."""
     if len(digits) < 4:
         return tuple(_year(digits + digit) for digit in "0123456789")
     year = int(digits)

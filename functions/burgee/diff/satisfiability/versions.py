@@ -1,4 +1,4 @@
-"""`semver_*` as automata. What a version is, `burgee.evaluation.semver` says; here is only how they are ordered."""
+"""`semver_*` as automata. `burgee.evaluation.semver` defines versions; this module only orders them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _RELEASE = 2  # and what stands for a version without a pre-release
 
 
 class Core(NamedTuple):
-    """In one of the three numbers: its digits so far, and how they compare with as many of the bound's."""
+    """In one of the three numbers: its digits so far, and their order against as many of the bound's digits."""
 
     part: int
     digits: int
@@ -37,11 +37,11 @@ class PreRelease(NamedTuple):
 
 _Ordered = TypeVar("_Ordered", str, int)
 Settled: TypeAlias = int
-"""The order, which nothing that follows can change."""
+"""The final order, which later characters cannot change."""
 
 
 class VersionOrder:
-    """-1, 0 or 1: a version's order against a bound. Its answer for what is no version means nothing."""
+    """-1, 0 or 1: a version's order against a bound. Its result for other strings is undefined."""
 
     start: State = Core(0, 0, 0)
 
@@ -124,15 +124,15 @@ def _compare(left: _Ordered, right: _Ordered) -> int:
 
 
 def version_interval(interval: Interval[Version]) -> Machine:
-    """True for versions in an interval. One that is too long to be read as a version may count as either."""
+    """True for versions in an interval. A version that is too long may count as either."""
     return Every([(whole(GRAMMAR.pattern), bool), *interval.parts(VersionOrder)])
 
 
 def pre_releases() -> Machine:
-    """True for those versions that are pre-releases. Its answer for what is no version means nothing."""
+    """True for versions that are pre-releases. Its result for other strings is undefined."""
     return whole("[^+-]*-.*")
 
 
 def longer_than_versions() -> Machine:
-    """True for strings that are too long to be versions, whatever they look like."""
+    """True for strings that are too long to be versions."""
     return LongerThan(MAX_LENGTH)

@@ -1,6 +1,6 @@
 """`eq`, `in`, `starts_with`, `ends_with` and `contains` as automata: a trie, or Aho and Corasick's automaton.
 
-Case is ignored by folding each character by itself, which is what `str.casefold` does: "ß" is the two letters "ss".
+Case is ignored by folding each character separately, as `str.casefold` does: "ß" becomes the two letters "ss".
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 Where: TypeAlias = Literal["whole", "start", "end", "anywhere"]
 FOUND = "found"
 FOLDING = range(0x20000)
-"""No character past these is changed by folding."""
+"""No character above this is changed by folding."""
 
 
 @lru_cache(maxsize=1)
 def folded_from() -> Mapping[str, frozenset[str]]:
-    """By folded character, the other characters whose folding has it."""
+    """By folded character, the other characters whose folding contains it."""
     found: dict[str, set[str]] = defaultdict(set)
     for char in map(chr, FOLDING):
         folded = char.casefold()
@@ -33,7 +33,7 @@ def folded_from() -> Mapping[str, frozenset[str]]:
 
 
 class Words:
-    """True for strings that have one of several words in a place."""
+    """True for strings that have one of several words in a position."""
 
     def __init__(self, where: Where, words: Iterable[str], ignore_case: bool = False) -> None:
         self._where = where
@@ -60,7 +60,7 @@ class Words:
         self._ends[node] = True
 
     def _link(self) -> None:
-        """The longest shorter beginning of a word that a node's string ends with; its end is the node's too."""
+        """The longest proper suffix of a node's string that begins a word; its outputs are the node's, too."""
         waiting = deque(self._next[0].values())
         while waiting:
             node = waiting.popleft()
