@@ -180,10 +180,10 @@ def test_a_name_of_the_past_is_known_from_git_and_from_the_store(repository: Bur
         who = ["-c", "user.name=A", "-c", "user.email=a@x"]
         subprocess.run(["git", *who, "commit", "-qam", "x"], cwd=repository.folder, check=True, capture_output=True)
 
-    assert repository("apply").code == 0
+    assert repository("apply", "--env", "default").code == 0
     repository.write(TEAM.replace("  team: {status: on}", "  staff: {status: on}"), "teams/a.yaml")
     commit()
-    assert repository("apply").code == 0
+    assert repository("apply", "--env", "default").code == 0
     repository.write(TEAM, "teams/a.yaml")
     for base in ("HEAD", "live:"):
         ran = repository("diff", base, "--fail-on", "retired-name-reused")
@@ -296,7 +296,7 @@ def test_all_environments_are_compared_and_alike_ones_shown_together(environment
     assert ran.out.startswith("In production:\na: some users lose it\n  all users: 45 % on -> off  (such as user-")
     assert ran.out.endswith("In development, staging:\nnobody sees a change\n")
     comment = environments("diff", "main", "--format", "markdown").out
-    assert comment.startswith("## `production`\n\n### 1 flag changes what users see\n\n⚠️ Somebody **loses**")
+    assert comment.startswith("## `production`\n\n### 1 flag changes what users see\n\n⚠️ Some users **lose**")
     assert "## `development`, `staging`\n\n**Nobody sees a change.**" in comment
     environments.write(ENVIRONMENTS.replace("100", "10").replace("percentage: 50", "percentage: 5"))
     both = environments("diff", "main", "--env", "staging", "--env", "production", "--format", "markdown").out
