@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from burgee.evaluation.definition import KEYWORDS
 from burgee.evaluation.explanations import describe, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-GROUPS = frozenset({"any", "all", "not"})
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any], segments: Mapping[str, str] | None = None) -> str:
@@ -35,6 +34,6 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any], segments: Mapping
 
 def _items(key: str, value: Any) -> list[Any] | None:
     """The values of a plain clause as a list; None for other conditions."""
-    if key in GROUPS or value is None or isinstance(value, dict):
+    if (key in KEYWORDS and key != "segment") or value is None or isinstance(value, dict):
         return None
     return value if isinstance(value, list) else [value]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from burgee.diff.affected import deciding
 from burgee.diff.effect import compare
+from burgee.evaluation.definition import salt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,4 +50,4 @@ def renames(old: Side, new: Side, world: World) -> list[Rename]:
 def _likeness(name: str, definition: Definition, with_salt: bool) -> tuple[str, str]:
     """What two flags must have in common: all deciding keys except the salt, and that too if requested."""
     decides = {key: value for key, value in deciding(definition).items() if key != "salt"}
-    return json.dumps(decides, sort_keys=True), definition.get("salt", name) if with_salt else ""
+    return json.dumps(decides, sort_keys=True), salt(name, definition) if with_salt else ""

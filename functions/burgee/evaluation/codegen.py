@@ -11,8 +11,8 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from burgee.evaluation import definition
 from burgee.evaluation.bucketing import DIVIDED
-from burgee.evaluation.conditions import tests_of
 from burgee.evaluation.context import TARGETING_KEY
 from burgee.evaluation.operators import OPERATORS
 
@@ -41,7 +41,7 @@ def _expressed(condition: Condition) -> tuple[str, Any]:
     """A condition as an expression and its operand; most are a call of the compiled condition."""
     if condition.attribute is None:
         return _CALLED_WHOLE, condition.matches
-    tests = tests_of(condition.when[condition.attribute])
+    tests = definition.operands(condition.when[condition.attribute])
     if len(tests) == 1:
         ((operator, operand),) = tests.items()
         inline = OPERATORS[operator].inline

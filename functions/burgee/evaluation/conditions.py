@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from burgee.evaluation.context import reader
-from burgee.evaluation.definition import fold
+from burgee.evaluation.definition import KEYWORDS, fold, operands
 from burgee.evaluation.operators import IGNORE_CASE, OPERATORS
 
 if TYPE_CHECKING:
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
     Matcher: TypeAlias = Callable[[Context], bool]
     Segments: TypeAlias = Callable[[str], Matcher]
-
-COMBINED = frozenset({"any", "all", "not", "segment"})
-"""Keys of a condition that are not attributes."""
 
 
 def compile_condition(when: Mapping[str, Any], segments: Segments) -> Matcher:
@@ -34,7 +31,7 @@ def compile_rule(when: Mapping[str, Any], segments: Segments) -> tuple[str | Non
     """The same as an attribute and its test, which saves a call; or as None and a test of the whole context."""
     if len(when) == 1:
         ((key, value),) = when.items()
-        if key not in COMBINED and "." not in key:
+        if key not in KEYWORDS and "." not in key:
             return key, _test(value)
     return None, compile_condition(when, segments)
 
@@ -86,18 +83,11 @@ def _any(matchers: Sequence[Matcher]) -> Matcher:
 
 def _test(value: Any) -> Test:
     """Combines all tests of an attribute, so that it is read once."""
-    tests = tests_of(value)
+    tests = operands(value)
     ignore_case = bool(tests.get(IGNORE_CASE, False))
     return _all(
         [OPERATORS[name].build(operand, ignore_case) for name, operand in tests.items() if name != IGNORE_CASE]
     )
-
-
-def tests_of(value: Any) -> Mapping[str, Any]:
-    """The clause of an attribute as operands by operator: a plain value is `eq`, a list is `in`."""
-    if isinstance(value, dict):
-        return value
-    return {"in": value} if isinstance(value, list) else {"eq": value}
 
 
 def _attribute(path: str, value: Any) -> Matcher:

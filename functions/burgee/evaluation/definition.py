@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     Route: TypeAlias = tuple[str | int, ...]
 
+KEYWORDS = frozenset({"any", "all", "not", "segment"})
+"""Keys of a condition that are not attributes."""
 BOOLEAN_VARIANTS: Mapping[str, Any] = {"on": True, "off": False}
 DEFAULT_RULE = "default"
 """The `rule` of answers that the flag's own `default` gives."""
@@ -196,8 +198,20 @@ def _folded(key: str, value: Any, algebra: Algebra[T]) -> T:
     if key == "not":
         return algebra.negated(fold(value, algebra))
     if key == "segment":
-        return algebra.some([algebra.segment(name) for name in ([value] if isinstance(value, str) else value)])
+        return algebra.some([algebra.segment(name) for name in segment_names(value)])
     return algebra.attribute(key, value)
+
+
+def segment_names(value: str | Sequence[str]) -> Sequence[str]:
+    """The names under the key `segment` of a condition: one, or a list."""
+    return [value] if isinstance(value, str) else value
+
+
+def operands(value: Any) -> Mapping[str, Any]:
+    """The clause of an attribute as operands by operator: a plain value is `eq`, a list is `in`."""
+    if isinstance(value, dict):
+        return value
+    return {"in": value} if isinstance(value, list) else {"eq": value}
 
 
 def segments_of(when: Any) -> Iterator[tuple[Route, str]]:

@@ -9,8 +9,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from burgee.evaluation.conditions import tests_of
 from burgee.evaluation.context import reader
+from burgee.evaluation.definition import operands, segment_names
 from burgee.evaluation.operators import IGNORE_CASE, OPERATORS
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def _reasons(when: Mapping[str, Any], context: Context, segments: Mapping[str, A
             if not any(_reasons(value, context, segments, asker)):
                 yield f"{describe(value)} holds, {asker} wants that it does not"
         elif key == "segment":
-            names = [value] if isinstance(value, str) else value
+            names = segment_names(value)
             yield from _none_of(
                 [list(_reasons(segments[name], context, segments, f"segment {name}")) for name in names]
             )
@@ -61,10 +61,10 @@ def _none_of(alternatives: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def _attribute_reasons(path: str, value: Any, context: Context, asker: str) -> Iterator[str]:
-    operands = tests_of(value)
+    tests = operands(value)
     found = reader(path)(context)
-    ignore_case = bool(operands.get(IGNORE_CASE))
-    for name, operand in operands.items():
+    ignore_case = bool(tests.get(IGNORE_CASE))
+    for name, operand in tests.items():
         if name == IGNORE_CASE or OPERATORS[name].build(operand, ignore_case)(found):
             continue
         wanted = _wanted(name, operand) + (", in any case" if ignore_case else "")
@@ -96,14 +96,12 @@ def _clauses(when: Mapping[str, Any], segments: Mapping[str, str]) -> Iterator[s
         elif key == "not":
             yield f"not ({describe(value, segments)})"
         elif key == "segment":
-            names = [value] if isinstance(value, str) else value
-            yield "segment " + " or ".join(f"{name}{segments.get(name, '')}" for name in names)
-        elif isinstance(value, dict):
-            case = ", in any case" if value.get(IGNORE_CASE) else ""
-            asked = {operator: operand for operator, operand in value.items() if operator != IGNORE_CASE}
-            yield from (_clause(key, operator, operand) + case for operator, operand in asked.items())
+            yield "segment " + " or ".join(f"{name}{segments.get(name, '')}" for name in segment_names(value))
         else:
-            yield _clause(key, "in" if isinstance(value, list) else "eq", value)
+            tests = operands(value)
+            case = ", in any case" if tests.get(IGNORE_CASE) else ""
+            named = ((operator, operand) for operator, operand in tests.items() if operator != IGNORE_CASE)
+            yield from (_clause(key, operator, operand) + case for operator, operand in named)
 
 
 def _grouped(when: Mapping[str, Any], segments: Mapping[str, str]) -> str:

@@ -10,7 +10,8 @@ from contextlib import suppress
 from threading import Condition, Thread
 from typing import TYPE_CHECKING, Any
 
-from burgee.evaluation.context import TARGETING_KEY, reader, unit_reader
+from burgee.evaluation.context import reader, unit_reader
+from burgee.evaluation.definition import unit_attribute
 from burgee.events.records import Scope, Unacceptable, accept, exposure
 from burgee.model import Reason
 
@@ -38,7 +39,7 @@ class Recorder:
         self.sink = sink
         self.scope = scope or Scope()
         self.dropped = 0
-        self._told = 0
+        self._reported = 0
         self._waiting: deque[Record] = deque()
         self._capacity = capacity
         self._state = Condition()
@@ -53,10 +54,10 @@ class Recorder:
         arm = answer.reason is Reason.SPLIT and "rule" in answer.metadata
         if answer.variant is None or not (asked or (logged is not None and arm)):
             return
-        unit = unit_reader((ruleset.definition(flag) or {}).get("bucket_by", TARGETING_KEY))(context)
+        unit = unit_reader(unit_attribute(ruleset.definition(flag) or {}))(context)
         if unit is None:
             return
-        told = {
+        answered = {
             "variant": answer.variant,
             "reason": str(answer.reason),
             "rule": answer.metadata.get("rule"),
@@ -64,7 +65,7 @@ class Recorder:
             "properties": _scalars(context, logged or ()),
         }
         try:
-            self.put(exposure(flag, told, unit, self.scope, time.time()))
+            self.put(exposure(flag, answered, unit, self.scope, time.time()))
         except Unacceptable:
             self.dropped += 1
 
@@ -109,8 +110,8 @@ class Recorder:
                 self._busy = False
                 self.dropped += len(batch) if problem else 0
                 self._state.notify_all()
-            if self.dropped != self._told:
-                self._told = self.dropped
+            if self.dropped != self._reported:
+                self._reported = self.dropped
                 _LOG.warning("records were lost, %d so far", self.dropped, exc_info=problem)
 
     def _write(self, batch: list[Record]) -> Exception | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from burgee.evaluation.definition import KEYWORDS
 from burgee.flagfile.grammar import MAX_METADATA, RESERVED_METADATA
 from burgee.model import Problem, Severity
 from burgee.numeric import is_number
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from burgee.flagfile.yaml_reader import Document
-
-KEYWORDS = frozenset({"any", "all", "not", "segment"})
-"""Keys of a condition that are not attributes."""
 
 Path: TypeAlias = tuple[str | int, ...]
 

@@ -12,6 +12,7 @@ from burgee.diff.symbolic import Side, World
 from burgee.diff.timeline import timeline
 from burgee.diff.transitions import moments_of, ramps
 from burgee.evaluation.bucketing import BUCKETS
+from burgee.evaluation.definition import salt
 from burgee.findings import Code, finding
 from burgee.review.file_findings import faults, oversize
 from burgee.review.hash_inputs import hash_inputs
@@ -173,8 +174,8 @@ def _renamed(change: Change) -> Iterator[Finding]:
         moves = [move for region in regions for move in region.moves]
         if moves:
             message = f"{former} goes on as {name}, and {wording.moves(regions[0])} of {regions[0].when}"
-            salt = change.before["flags"][former].get("salt", former)
-            yield finding(Code.RENAMED, name, message, moves[0].example, [f"`salt: {salt}` keeps everyone"])
+            kept = salt(former, change.before["flags"][former])
+            yield finding(Code.RENAMED, name, message, moves[0].example, [f"`salt: {kept}` keeps everyone"])
 
 
 def _reused(change: Change, retired: Mapping[str, str]) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, unquote
 
 from burgee.errors import Refused
 from burgee.evaluation.context import TARGETING_KEY, literal
+from burgee.evaluation.definition import off_variant
 from burgee.model import ErrorCode
 from burgee.web.exchange import Need, Route
 from burgee.web.exposures import expose
@@ -92,7 +93,7 @@ def _entry(ruleset: Ruleset | ClientView, name: str, answer: Evaluation, now: fl
 def _fields(ruleset: Ruleset | ClientView, name: str, answer: Evaluation, now: float) -> dict[str, Any]:
     definition = ruleset.definition(name, now) or {}
     if "variants" in definition:
-        enabled = answer.variant is not None and answer.variant != definition.get("off_variant")
+        enabled = answer.variant is not None and answer.variant != off_variant(definition)
     else:
         enabled = answer.value is True
     fields = {
