@@ -74,7 +74,7 @@ def test_a_flag_that_is_not_there_needs_to_be_new(released: Burgee) -> None:
     [
         (("beta", "status=off"), 2, "--why"),
         (("beta", "status=off", "--why", " "), 2, "a reason must not be blank"),
-        (("beta", "--why", "x"), 2, "is needed"),
+        (("beta", "--why", "x"), 2, "give KEY=VALUE"),
         (("beta", "status=off", "--absent", "--why", "x"), 2, "not both"),
         (("beta", "status=on", "--why", "x"), 1, "Git already says so"),
         (("beta", "rollout_percentage=500", "--why", "x"), 1, "percentage-range"),
