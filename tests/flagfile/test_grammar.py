@@ -129,7 +129,7 @@ def test_an_override_takes_a_key_away_only_where_it_says_null(burgee: Burgee) ->
     for text in ("rollout_percentage=", "rollout_percentage={from: }"):
         blank = burgee("override", "set", "f", text, "--reason", "r", "--state", "state.db")
         assert blank.code == 2
-        assert "has no value; rollout_percentage=null" in blank.err
+        assert "has no value" in blank.err
     assert burgee("override", "list", "--state", "state.db", "--json").json == []
     assert burgee("override", "set", "f", "rollout_percentage=null", "--reason", "r", "--state", "state.db").code == 0
     (override,) = burgee("override", "list", "--state", "state.db", "--json").json
