@@ -163,26 +163,30 @@ def withdraw(store: Store, act: AuditContext, rang: float) -> int | None:
 
 
 def _contradicted(store: Store, made: Plan, consent: Consent) -> Plan:
-    """The plan with overrides discarded: those kept earlier still conflict with Git."""
-    if consent.overrides != "discard":
-        return made
+    """The plan with what was kept against Git in conflict with it again: where overrides are discarded, and where Git
+    has the keys that seem to be the override's.
+
+    Of an override that was kept, the keys that it changed are no longer known.
+    """
 
     def again(standing: Standing) -> Standing:
-        kept = standing.verdict is Verdict.KEPT and _latest(store, standing.override.flag) == KEEP
-        return replace(standing, verdict=Verdict.CONFLICT) if kept else standing
+        asked = standing.by_keys or (standing.verdict is Verdict.KEPT and consent.overrides == "discard")
+        if asked and was_kept(store, standing.override.flag):
+            return replace(standing, verdict=Verdict.CONFLICT, by_keys=False)
+        return standing
 
     return replace(made, standings=[again(standing) for standing in made.standings])
 
 
-def _latest(store: Store, flag: str) -> str | None:
-    """The audit action of the latest change of what is served of a flag; proposals change nothing."""
+def was_kept(store: Store, flag: str) -> bool:
+    """Whether the last change of an override was to keep it although Git had changed; proposals change nothing."""
     cursor = None
     while page := store.audit(limit=20, before=cursor, flag=flag):
         for entry in page:
             if not entry.action.startswith("proposal."):
-                return entry.action
+                return entry.action == KEEP
         cursor = page[-1].id
-    return None
+    return False
 
 
 def _canary(made: Plan, act: AuditContext, consent: Consent) -> Canary | None:

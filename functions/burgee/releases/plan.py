@@ -34,11 +34,15 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """An override and its verdict; `git` is the definition now in Git."""
+    """An override and its verdict; `git` is the definition now in Git.
+
+    `by_keys` where it is absorbed because Git has the keys that it changed, not because Git says the same.
+    """
 
     override: Override
     verdict: Verdict
     git: Definition | None
+    by_keys: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +144,8 @@ def _standing(  # noqa: PLR0913 - an override, what it is compared with, and whe
         return Standing(override, Verdict.ABSORBED, git)
     if digest == override.base_digest:
         return Standing(override, Verdict.KEPT, git)
-    return Standing(
-        override, Verdict.ABSORBED if not rollback and _written(override, live, git) else Verdict.CONFLICT, git
-    )
+    written = not rollback and _written(override, live, git)
+    return Standing(override, Verdict.ABSORBED if written else Verdict.CONFLICT, git, by_keys=written)
 
 
 def _written(override: Override, live: Definition | None, git: Definition | None) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from burgee.evaluation.snapshots import definition_digest, load_snapshot
+from burgee.releases.deploy import was_kept
 from burgee.releases.merging import merge
 
 if TYPE_CHECKING:
@@ -63,12 +64,17 @@ def pulled(
 
 
 def released_definition(store: Store) -> Callable[[str, str | None], Definition | None]:
-    """Finds a definition by its digest in the live and earlier releases."""
+    """Finds what an override was set over by its digest, in the live and earlier releases.
+
+    Nothing for one that was kept although Git had changed: it was set over something else before.
+    """
     held: list[Mapping[str, Definition]] = []
     versions = [store.pointer().version, *(release.version for release in store.releases(limit=LOOKED_THROUGH))]
     left = iter(dict.fromkeys(version for version in versions if version))
 
     def find(flag: str, digest: str | None) -> Definition | None:
+        if was_kept(store, flag):
+            return None
         for flags in _read(held, left, store):
             definition = flags.get(flag)
             if definition is not None and definition_digest(definition) == digest:
