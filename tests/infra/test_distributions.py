@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from pathlib import Path
@@ -18,15 +19,15 @@ ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 
 
-def build(folder: Path) -> Path:
-    """The wheel of burgee-core, as `make dist` builds it."""
+def build(folder: Path, kind: str = "wheel") -> Path:
+    """The wheel or the sdist of burgee-core, as `make dist` builds it."""
     command = [str(BIN / "uv"), "build", "-q", "--offline", "--no-build-isolation", "--python", sys.executable]
-    command += ["--wheel", "-o", str(folder), str(ROOT)]
+    command += [f"--{kind}", "-o", str(folder), str(ROOT)]
     environment = {**os.environ, "SOURCE_DATE_EPOCH": "1700000000"}
     built = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr
-    (wheel,) = folder.glob("*.whl")
-    return wheel
+    (made,) = folder.glob("*.whl" if kind == "wheel" else "*.tar.gz")
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,13 @@ def test_the_wheel_carries_all_that_a_team_needs_and_nothing_of_the_tests(wheel:
 def test_two_builds_are_the_same_bytes(wheel: Path, tmp_path: Path) -> None:
     digests = {hashlib.sha256(one.read_bytes()).hexdigest() for one in (wheel, build(tmp_path))}
     assert len(digests) == 1
+
+
+def test_the_source_distribution_has_what_a_wheel_is_built_from_and_no_tests(tmp_path: Path) -> None:
+    with tarfile.open(build(tmp_path, "sdist")) as archive:
+        names = {"/".join(name.split("/")[1:2]) for name in archive.getnames()}
+    assert {"functions", "infra", "template.yaml", "pyproject.toml", "LICENSE", "README.md"} <= names
+    assert "tests" not in names
 
 
 def test_the_command_line_belongs_to_the_code_of_the_same_version() -> None:

@@ -15,6 +15,7 @@ from support.build import BIN, ROOT, build, project, python_3_13, run
 from support.dynamodb import CREDENTIALS, wire_url
 from support.keys import ALL, bearer, token
 from support.lambda_runtime import CloudFormation, emulator, event, function
+from support.template import template
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +50,28 @@ def test_sam_and_cfn_lint_find_nothing() -> None:
     assert linted.returncode == 0, linted.stdout
     validated = run(str(BIN / "sam"), "validate", "--lint")
     assert validated.returncode == 0, validated.stdout + validated.stderr
+
+
+HOLDING_DATA = {
+    "FlagsTable": "AWS::DynamoDB::Table",
+    "EventBucket": "AWS::S3::Bucket",
+    "DeadLetters": "AWS::SQS::Queue",
+    "EventDatabase": "AWS::Glue::Database",
+    "EventTable": "AWS::Glue::Table",
+}
+NAMES = {"TableName", "BucketName", "QueueName"}
+"""Properties whose change makes CloudFormation replace what holds the data."""
+
+
+def test_what_holds_data_keeps_its_name_and_is_never_replaced() -> None:
+    """A stack of an earlier version is upgraded in place: another logical id would be another, empty table."""
+    found = template()["Resources"]
+    assert {name: found[name]["Type"] for name in HOLDING_DATA} == HOLDING_DATA
+    for name in ("FlagsTable", "EventBucket", "DeadLetters"):
+        assert (found[name]["DeletionPolicy"], found[name]["UpdateReplacePolicy"]) == ("Retain", "Retain"), name
+        assert not NAMES & set(found[name]["Properties"])
+    keys = [(key["AttributeName"], key["KeyType"]) for key in found["FlagsTable"]["Properties"]["KeySchema"]]
+    assert keys == [("pk", "HASH"), ("sk", "RANGE")]
 
 
 @pytest.mark.skipif(emulator() is None, reason="the runtime interface emulator runs on Linux x86_64")
