@@ -137,6 +137,23 @@ def test_live_answers_are_the_stores(burgee: Burgee, on: list[str]) -> None:
     assert not on or burgee("eval", "dark", *on).code == 2, "a table that is not asked is no answer"
 
 
+def test_doctor_needs_no_more_of_an_emulator_than_a_table(burgee: Burgee, on: list[str]) -> None:
+    burgee("apply", *on)
+    checks = {one["check"]: one["level"] for one in burgee("doctor", "--json", *on).json}
+    assert checks.get("table") == ("ok" if on else None)
+
+
+def test_the_audit_log_shows_no_change_where_git_caught_up(burgee: Burgee, on: list[str]) -> None:
+    burgee("apply", *on)
+    burgee("kill", "beta", "--reason", "it blinks", *on)
+    burgee.write(FILE.replace("{status: on, rollout_percentage: 25}", "{rollout_percentage: 25, status: off}"))
+    assert burgee("apply", *on).code == 0
+    told = burgee("audit", "--flag", "beta", *on).out
+    assert "override.absorb" in told
+    assert "order of its keys" not in told
+    assert "status: true -> false" in told
+
+
 def test_list_shows_the_file(burgee: Burgee) -> None:
     burgee.write(FILE)
     assert burgee("list").out == "beta  on, 25 %\ndark  on\n"

@@ -136,8 +136,10 @@ def audit(
         what = f" {entry.flag}" if entry.flag else ""
         why = f": {entry.reason}" if entry.reason else ""
         output.say(f"{entry.at:24} {entry.action:18}{what}  by {entry.actor}{why}")
-        for line in output.definition_changes(entry.before, entry.after) if entry.flag is not None else ():
-            output.say(f"    {line}")
+        # Keys in another order are no change: an override that Git caught up with may differ in that.
+        if entry.flag is not None and entry.before != entry.after:
+            for line in output.definition_changes(entry.before, entry.after):
+                output.say(f"    {line}")
     if not found.entries:
         output.say("no entries" if (flag or actor or action or since or until or cursor) else "no entries yet")
     if found.cursor is not None:

@@ -203,6 +203,7 @@ def _stack(where: Where) -> Iterator[Check]:
     """The stack of the table: its version and alarms. No checks for a table outside a stack."""
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 
     stacks = boto3.client("cloudformation", endpoint_url=where.endpoint_url)
     try:
@@ -211,6 +212,8 @@ def _stack(where: Where) -> Iterator[Check]:
         if "does not exist" not in str(error):
             cure = "allow cloudformation:DescribeStackResources to see versions and alarms"
             yield Check("stack", Level.WARNING, str(error), cure)
+        return
+    except ResponseParserError:  # an emulator of DynamoDB alone
         return
     except BotoCoreError as error:
         yield Check("stack", Level.WARNING, str(error), "check the network")
