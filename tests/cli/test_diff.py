@@ -390,11 +390,24 @@ def test_the_first_screen_always_fits() -> None:
 
 
 def test_a_budget_ends_in_a_stated_answer_that_does_not_pass(burgee: Burgee) -> None:
-    conditions = [{"any": [{f"a{n}": 1}, {f"b{n}": 1}]} for n in range(20)]
-    flag = {"status": True, "rules": [{"when": {"all": conditions}}], "default": {"serve": "off"}}
+    rules = [{"when": {f"a{n}": 1}, "rollout_percentage": n + 10} for n in range(20)]
+    flag = {"status": True, "rules": rules, "default": {"serve": "off"}}
     burgee.write(json.dumps({"version": 1, "flags": {"f": flag}}), "old.yaml")
-    flag["rules"] = [{"when": {"not": {"all": conditions}}}]
-    burgee.write(json.dumps({"version": 1, "flags": {"f": flag}}), "new.yaml")
+    burgee.write(json.dumps({"version": 1, "flags": {"f": {**flag, "salt": "new"}}}), "new.yaml")
     ran = burgee("diff", "old.yaml", "new.yaml", "--budget", "0.1", "--fail-on-loss")
     assert ran.code == 1
     assert "the time for comparing was over, so 100 were drawn by chance" in ran.out
+
+
+def test_losses_without_an_example_are_named(burgee: Burgee) -> None:
+    """There are too few such users to find one of them."""
+    share = {"status": True, "rollout_percentage": 0.001}
+    needing = {**share, "requires": [{"flag": "rare", "variant": "on"}]}
+    flags = {"rare": share, "needing": needing}
+    burgee.write(json.dumps({"version": 1, "flags": flags}), "old.yaml")
+    burgee.write(json.dumps({"version": 1, "flags": {**flags, "needing": {**needing, "status": False}}}), "new.yaml")
+    ran = burgee("diff", "old.yaml", "new.yaml", "--fail-on-loss")
+    assert ran.code == 1
+    why = "needing: a loss without an example, no user was found who does"
+    assert ran.err.splitlines() == [f"{why}: all users: 1 in 10,000,000,000 on -> off"]
+    assert burgee("diff", "old.yaml", "new.yaml").err == ""

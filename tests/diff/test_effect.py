@@ -165,16 +165,28 @@ def test_combinations_that_nobody_can_have_are_left_out() -> None:
 
 
 def test_too_many_cases_are_drawn_and_said_to_be() -> None:
-    conditions = [{"any": [{f"a{n}": 1}, {f"b{n}": 1}]} for n in range(20)]
-    rules = [{"name": "r", "when": {"all": conditions}}]
+    rules = [{"name": f"r{n}", "when": {f"a{n}": 1}, "rollout_percentage": n + 10} for n in range(20)]
     before = {**ON, "rules": rules, "default": {"serve": "off"}}
-    after = {**ON, "rules": [{"name": "r", "when": {"not": {"all": conditions}}}], "default": {"serve": "off"}}
+    after = {**before, "salt": "another"}
     found = changed(snapshot({"f": before}), snapshot({"f": after}))["f"]
     assert "drawn by chance" in (found.sample or "")
     moves = [move for region in found.regions for move in region.moves]
     assert {str(move.before) for move in moves} == {"on", "off"}
     assert all("targetingKey" in move.example for move in moves if move.example)
     assert found.regions == changed(snapshot({"f": before}), snapshot({"f": after}))["f"].regions
+
+
+def test_conditions_of_many_clauses_are_few_cases() -> None:
+    """Whether a rule's condition holds is one question, however many clauses it has."""
+    conditions = [{"any": [{f"a{n}": 1}, {f"b{n}": 1}]} for n in range(20)]
+    before = {**ON, "rules": [{"name": "r", "when": {"all": conditions}}], "default": {"serve": "off"}}
+    after = {**before, "rules": [{"name": "r", "when": {"not": {"all": conditions}}}]}
+    effect = changed(snapshot({"f": before}), snapshot({"f": after}))["f"]
+    assert effect.sample is None
+    assert {(str(m.before), str(m.after), m.share) for r in effect.regions for m in r.moves} == {
+        ("on", "off", Fraction(1)),
+        ("off", "on", Fraction(1)),
+    }
 
 
 def pinned(source: random.Random, made: dict[str, Any]) -> dict[str, Any]:

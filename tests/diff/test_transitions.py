@@ -117,3 +117,18 @@ def test_an_interval_is_cut_where_limits_of_one_line_cross() -> None:
     cuts = [point.until for point in checkpoints("f", (side, other), NOW) if point.until is not None]
     begin, end = parse_time(str(JANUARY["start"])), parse_time(str(JANUARY["end"]))
     assert cuts == [(begin + end) / 2, end]
+
+
+def test_a_prerequisite_that_arrives_by_a_schedule_has_moments_too() -> None:
+    """From February the flag needs another, which goes off in March, or else in April."""
+    needing = {**ON, "schedule": [{"at": "2027-02-01", "set": {"requires": [{"flag": "b", "variant": "on"}]}}]}
+
+    def file(end: str) -> Any:
+        return snapshot({"a": needing, "b": {**ON, "schedule": [{"at": end, "set": {"status": False}}]}})
+
+    effect = changed(file("2027-04-01"), file("2027-03-01"))["a"]
+    assert [(one.at, bool(one.regions)) for one in effect.later] == [
+        ("2027-03-01T00:00:00Z", True),
+        ("2027-04-01T00:00:00Z", False),
+    ]
+    assert effect.losing()

@@ -4,31 +4,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from burgee.diff.regions import Needed, Truths
+from burgee.diff.regions import Needed, Truths, open_atoms
 from burgee.diff.satisfiability.atoms import HAS_UNIT, MISSING, Verdict
 from burgee.diff.symbolic import (
     Budget,
     PartialContext,
     Straddled,
+    TooMany,
     cells,
     grouped,
     grow,
     require_independent,
     unit_of,
 )
+from burgee.diff.witnesses import Witness
 from burgee.evaluation.context import TARGETING_KEY
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
     from burgee.diff.regions import Term
     from burgee.diff.satisfiability.atoms import Answer, Atom
     from burgee.diff.satisfiability.solver import Solver
     from burgee.diff.symbolic import Decide, Line, Node, Pair, RuleMatch, Stretch, World
+    from burgee.diff.witnesses import Witnesses
 
 MAX_CASES = 20_000
 """Regions and cells of one decision that are computed; beyond, cases are drawn."""
@@ -41,25 +45,47 @@ TRIES = 100_000
 class Known:
     """What a region says of its contexts.
 
-    `truths` are of atoms; `answers` say of each attribute whether some value has its truths, and which. `values` are
-    attributes that have one value only (MISSING for none), and `units` what those are bucketed as.
+    `claims` say of whole conditions whether they hold, and `witness` is one way to meet them. Of attributes that are
+    bucketed on, single atoms are settled: `truths` are theirs, and `answers` say of each attribute whether some value
+    has its truths, and which. `values` are attributes that have one value only (MISSING for none), and `units` what
+    those are bucketed as.
     """
 
     truths: Mapping[Atom, bool] = field(default_factory=dict)
     answers: Mapping[str, Answer] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
     units: Mapping[str, str | None] = field(default_factory=dict)
+    claims: Mapping[Term, bool] = field(default_factory=dict)
+    witness: Witness = field(default_factory=Witness)
 
     @property
     def context(self) -> dict[str, Any]:
         """Attributes that a context of the region can have, where they are known."""
         examples = {path: one.example for path, one in self.answers.items() if one.verdict is Verdict.POSSIBLE}
-        return {path: value for path, value in {**examples, **self.values}.items() if value is not MISSING}
+        found = {path: value for path, value in {**examples, **self.values}.items() if value is not MISSING}
+        return {**self.witness.context, **found}
 
     @property
     def is_certain(self) -> bool:
         """Whether a context is known; if not, there may be none."""
-        return all(one.verdict is Verdict.POSSIBLE for one in self.answers.values())
+        return self.witness.is_certain and all(one.verdict is Verdict.POSSIBLE for one in self.answers.values())
+
+    @property
+    def key(self) -> Hashable:
+        """Equal for regions that are the same."""
+        return frozenset(self.claims.items()), frozenset(self.truths.items()), frozenset(self.units.items())
+
+    def partial(self, cell: Mapping[Line, Stretch] | None = None) -> PartialContext:
+        """What a walk may know of its contexts, on a cell of hash lines."""
+        return PartialContext(Truths(self.truths), self.units, cell or {}, self.claims)
+
+    def meets(self, other: Known) -> bool:
+        """Whether nothing that they say keeps two regions apart."""
+        return (
+            _agree(self.claims, other.claims)
+            and _agree(self.truths, other.truths)
+            and _agree(self.units, other.units)
+        )
 
     def literals(self, path: str) -> dict[Atom, bool]:
         """The truths of one attribute's atoms."""
@@ -79,8 +105,8 @@ class Case(NamedTuple):
     node: Node
 
 
-class Drawn(NamedTuple):
-    """One case by chance: its region, the rules that match, the cell that its units are in, and what it gives."""
+class Spot(NamedTuple):
+    """One cell of a region: the rules that match there, the cell, and what it gives."""
 
     known: Known
     seen: tuple[RuleMatch, ...]
@@ -107,43 +133,85 @@ class Explorer:
         self.named = named
         self.asked = frozenset(grouped(terms))
         self.solver: Solver = world.solver
+        self.witnesses: Witnesses = world.witnesses
 
     def cases(self, budget: Budget, known: Known | None = None) -> Iterator[Case]:
         """Every region, the ones that match least first; TooMany beyond the budget."""
-        waiting = [known or Known()]
+        start = known or Known()
+        return self._cases_within([start], budget, start)
+
+    def changing_cases(self, budget: Budget) -> Iterator[Case]:
+        """The regions in which some cell's outcomes differ, and those of single units; one that matches least first.
+
+        On one cell a decision asks for few conditions, because whoever meets a rule there is served: so cells are
+        looked at one by one first, and then only what differs on one of them as a whole.
+        """
+        least = None
+        for case in self.cases(budget):
+            yield case
+            least = case.known.key
+            if not case.known.lacking():
+                break
+        try:
+            found = self.spots(budget.half())
+            changing = [one.known for one in found if one.pair[0] != one.pair[1] or any(one.known.units.values())]
+        except TooMany:
+            changing = [Known()]
+        unique = list({known.key: known for known in changing}.values())
+        yield from (case for case in self._cases_within(unique, budget, Known()) if case.known.key != least)
+
+    def _cases_within(self, regions: Sequence[Known], budget: Budget, start: Known) -> Iterator[Case]:
+        """Every region that has something in common with one of these."""
+        waiting = [(start, regions)]
         while waiting:
-            here = waiting.pop()
-            partial = PartialContext(Truths(here.truths), here.units)
+            here, common = waiting.pop()
+            partial = here.partial()
             try:
                 node = grow(self.decide, partial, budget)
             except Needed as need:
-                narrower = list(self._narrowed(here, need.atom))
-                for _ in narrower:
-                    budget.take()
-                waiting += narrower
+                for one in self._answered(here, need.term, budget):
+                    inner = [region for region in common if one.meets(region)]
+                    if inner:
+                        waiting.append((one, inner))
             else:
                 yield Case(here, tuple(partial.seen), partial.hashed, node)
+
+    def spots(self, budget: Budget) -> Iterator[Spot]:
+        """Every cell of every region that has to be told apart on it; TooMany beyond the budget."""
+        waiting: list[tuple[Known, Mapping[Line, Stretch]]] = [(Known(), {})]
+        while waiting:
+            here, cell = waiting.pop()
+            partial = here.partial(cell)
+            try:
+                pair = self.decide(partial)
+            except Needed as need:
+                waiting += [(one, cell) for one in self._answered(here, need.term, budget)]
+            except Straddled as cut:
+                budget.take()
+                waiting += [(here, {**cell, cut.line: piece}) for piece in pairwise(cut.edges)]
+            else:
+                yield Spot(here, tuple(partial.seen), cell, pair)
 
     def fixed(self, path: str, value: Any) -> Known:
         """The contexts whose attribute has one value; MISSING for those without it."""
         return Known(values={path: value}, units={path: unit_of(value)})
 
-    def draw(self, source: random.Random) -> Drawn:
-        """One case by chance: each atom true or false alike, each bucket alike."""
+    def draw(self, source: random.Random) -> Spot:
+        """One case by chance: each condition true or false alike, each bucket alike."""
         here, partial = Known(), PartialContext(Truths())
         while True:
             try:
                 pair = self.decide(partial)
             except Needed as need:
-                here = source.choice(list(self._narrowed(here, need.atom)))
-                partial = PartialContext(Truths(here.truths), here.units, partial.cell, partial.seen)
+                here = source.choice(list(self._narrowed(here, need.term)))
+                partial = replace(here.partial(partial.cell), seen=partial.seen)
             except Straddled as cut:
                 chosen = source.randrange(cut.edges[0], cut.edges[-1])
                 low = max(edge for edge in cut.edges if edge <= chosen)
                 partial = partial.within(cut.line, (low, min(edge for edge in cut.edges if edge > chosen)))
             else:
                 require_independent(partial.cell)
-                return Drawn(here, tuple(partial.seen), partial.cell, pair)
+                return Spot(here, tuple(partial.seen), partial.cell, pair)
 
     def example(self, known: Known, cell: Mapping[Line, Stretch]) -> dict[str, Any] | None:
         """A context of a region whose units fall into a cell; None where none is found soon."""
@@ -196,7 +264,26 @@ class Explorer:
     def _has(self, value: Any, literals: Mapping[Atom, bool]) -> bool:
         return all(self.solver.holds(atom, value) is held for atom, held in literals.items())
 
-    def _narrowed(self, known: Known, atom: Atom) -> Iterator[Known]:
+    def _answered(self, known: Known, term: Term, budget: Budget) -> list[Known]:
+        narrower = list(self._narrowed(known, term))
+        for _ in narrower:
+            budget.take()
+        return narrower
+
+    def _narrowed(self, known: Known, term: Term) -> Iterator[Known]:
+        """A region cut by one condition, where it holds last; first by its atoms that ask about units."""
+        own = {*self.units, TARGETING_KEY, *known.values}
+        atom = next((atom for atom in open_atoms(term, known.truths) if atom.path in own), None)
+        if atom is not None:
+            yield from self._settled(known, atom)
+            return
+        for held in (True, False):
+            claims = {**known.claims, term: held}
+            witness = self.witnesses.find(claims, known.truths, term, known.witness)
+            if witness is not None:
+                yield replace(known, claims=claims, witness=witness)
+
+    def _settled(self, known: Known, atom: Atom) -> Iterator[Known]:
         """A region cut by one atom, where it holds last; one for each value where its unit can be one of a few."""
         path = atom.path
         if path in known.values:
@@ -208,7 +295,8 @@ class Explorer:
         if (atom.path, atom.operator) == (TARGETING_KEY, HAS_UNIT) and answers[True]:
             # Who has no targeting key is no user: not looked at where a condition does not make it so.
             answers = {True: answers[True]}
-        for held in sorted(answers, reverse=True):
+        # Contexts with a unit are looked at before those without.
+        for held in sorted(answers, reverse=atom.operator != HAS_UNIT):
             if answers[held]:
                 yield from self._cut(known, atom, held, answers[held])
 
@@ -223,7 +311,11 @@ class Explorer:
             unit = unit_of(value)
             if not (path == TARGETING_KEY and unit in self.named):
                 values, units = {**known.values, path: value}, {**known.units, path: unit}
-                yield Known(truths, answers, values, units)
+                yield replace(known, truths=truths, answers=answers, values=values, units=units)
+
+
+def _agree(mine: Mapping[Any, Any], theirs: Mapping[Any, Any]) -> bool:
+    return all(mine.get(key, value) == value for key, value in theirs.items())
 
 
 class Shares(NamedTuple):

@@ -28,7 +28,7 @@ from burgee.times import format_time
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from burgee.diff.cases import Case, Drawn, Known
+    from burgee.diff.cases import Case, Known, Spot
     from burgee.diff.symbolic import Line, Pair, PartialContext, Stretch
     from burgee.model import Snapshot
 
@@ -114,13 +114,18 @@ class FlagEffect:
 
 
 def effects(
-    before: Snapshot, after: Snapshot, now: float, is_over: Callable[[], bool] | None = None
+    before: Snapshot,
+    after: Snapshot,
+    now: float,
+    is_over: Callable[[], bool] | None = None,
+    begin: Callable[[str], None] | None = None,
 ) -> list[FlagEffect]:
     """The effect on every flag whose answers can change at `now` (epoch seconds) or later, in the files' order.
 
-    Once `is_over` says that the time for it is over, what is left is drawn and not computed.
+    Once `is_over` says that the time for it is over, what is left is drawn and not computed. `begin` is called with
+    each flag before it is looked at.
     """
-    world = World()
+    world = World(is_over)
     sides: dict[float, tuple[Side, Side]] = {}
 
     def at(moment: float) -> tuple[Side, Side]:
@@ -131,7 +136,9 @@ def effects(
     found = []
     changed = {*reached(before, after), *_asked_otherwise(before, after)}
     for name in [name for name in {**before["flags"], **after["flags"]} if name in changed]:
-        effort = Effort(is_over=is_over)
+        if begin is not None:
+            begin(name)
+        effort = Effort()
         compared = [_for_all_keys(name, *at(now), world, effort)]
         later: list[Later] = []
         last = compared[0]
@@ -139,7 +146,7 @@ def effects(
         for point in points:
             if compared[-1].sample:
                 # A flag with too many cases now has too many later; more than one look at all of them says little.
-                effort = Effort(max(MAX_CASES // len(points), 500), max(DRAWS // len(points), 200), is_over)
+                effort = Effort(max(MAX_CASES // len(points), 500), max(DRAWS // len(points), 200))
             here = _for_all_keys(name, *at(point.at), world, effort)
             compared.append(here)
             if point.since is None or point.until is None:
@@ -166,8 +173,6 @@ class Effort(NamedTuple):
 
     cases: int = MAX_CASES
     draws: int = DRAWS
-    is_over: Callable[[], bool] | None = None
-    """Whether the time for comparing is over: then a few cases are drawn, and it is said."""
 
 
 def compare(name: str, old: Side, new: Side, world: World, other: str | None = None) -> Compared:
@@ -210,7 +215,7 @@ def _moves_of(regions: Sequence[RegionEffect]) -> set[Any]:
 
 class _Comparison:
     def __init__(self, name: str, old: Side, new: Side, world: World, other: str) -> None:
-        self.name, self.other = name, other
+        self.name, self.other, self.world = name, other, world
         self.old, self.new = old, new
         self.none = old.off(name), new.off(other)
         families = [(old, one) for one in old.family(name)] + [(new, one) for one in new.family(other)]
@@ -238,9 +243,9 @@ class _Comparison:
             return Compared([], str(found))
 
     def _computed(self, effort: Effort) -> Compared:
-        budget = Budget(effort.cases, effort.is_over)
+        budget = self.world.budget(effort.cases)
         try:
-            for case in self.explorer.cases(budget):
+            for case in self.explorer.changing_cases(budget):
                 when, given = self._where(case), _given(case)
                 self.named.setdefault(when, set()).update(given)
                 self._add(case, when, given)
@@ -329,9 +334,9 @@ class _Comparison:
     def _drawn(self, effort: Effort) -> Compared:
         """The effect from cases drawn by chance, and what that means."""
         source = random.Random(self.name)  # noqa: S311 - the same draws every time, so that reports are the same
-        groups: dict[str, dict[Pair, list[Drawn]]] = {}
+        groups: dict[str, dict[Pair, list[Spot]]] = {}
         total_drawn = 0
-        while total_drawn < effort.draws and (total_drawn < LEAST_DRAWS or not _over(effort)):
+        while total_drawn < effort.draws and (total_drawn < LEAST_DRAWS or not self.world.is_over):
             total_drawn += 1
             drawn = self.explorer.draw(source)
             groups.setdefault(self.names.matching(drawn.seen), {}).setdefault(drawn.pair, []).append(drawn)
@@ -351,7 +356,7 @@ class _Comparison:
             ]
             if moves:
                 regions.append(RegionEffect(when, {}, moves, Fraction(total, total_drawn)))
-        why = "the time for comparing was over" if _over(effort) else f"more than {effort.cases:,} cases"
+        why = "the time for comparing was over" if self.world.is_over else f"more than {effort.cases:,} cases"
         told = (
             f"{why}, so {total_drawn:,} were drawn by chance; shares are of the drawn "
             f"cases, and what fewer than {300 / total_drawn:.2f} % of cases see may be missing (95 % confidence)"
@@ -366,10 +371,6 @@ def _knows_more(known: Known, kept: RegionEffect) -> bool:
 def _given(case: Case) -> tuple[str, ...]:
     """The units that a region's conditions name."""
     return tuple(unit for unit in case.known.units.values() if unit is not None)
-
-
-def _over(effort: Effort) -> bool:
-    return effort.is_over is not None and effort.is_over()
 
 
 def _error(share: Fraction, total: int) -> float:

@@ -14,9 +14,21 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from burgee.diff.cases import MAX_CASES
 from burgee.diff.region_names import RegionNames
-from burgee.diff.regions import Truths, meets, term
+from burgee.diff.regions import Truths, holds, term
 from burgee.diff.satisfiability.atoms import MISSING, has_unit
-from burgee.diff.symbolic import Branch, Budget, Leaf, PartialContext, Side, grouped, grow, is_unit, unit_of
+from burgee.diff.symbolic import (
+    ABSENT,
+    Branch,
+    Budget,
+    Leaf,
+    PartialContext,
+    Side,
+    TooMany,
+    grouped,
+    grow,
+    is_unit,
+    unit_of,
+)
 from burgee.evaluation.bucketing import BUCKETS
 from burgee.evaluation.context import TARGETING_KEY, reader
 from burgee.evaluation.definition import unit_attribute
@@ -71,13 +83,17 @@ class _Memo(dict[Any, int]):
 
 
 class _Region:
-    """One combination of vectors: its tree, and how many contexts end in each of its leaves."""
+    """One combination of vectors: its tree, and how many contexts end in each of its leaves.
 
-    __slots__ = ("counts", "pairs", "run", "segments", "settled", "when", "within")
+    A tree that would be too large is none: contexts of such a region are looked at one by one.
+    """
 
-    def __init__(self, node: Node, positions: Mapping[str, int], when: str, segments: tuple[str, ...]) -> None:
+    __slots__ = ("counts", "is_large", "pairs", "run", "segments", "settled", "when", "within")
+
+    def __init__(self, node: Node | None, positions: Mapping[str, int], when: str, segments: tuple[str, ...]) -> None:
         self.pairs: list[Pair] = []
-        self.run = _compiled(node, positions, self.pairs)
+        self.is_large = node is None
+        self.run = _compiled(node or Leaf((ABSENT, ABSENT)), positions, self.pairs)
         self.counts = [0] * len(self.pairs)
         self.settled = len(self.pairs) == 1
         self.when = when
@@ -171,7 +187,7 @@ class FlagCounter:
             region = regions.get(key)
             if region is None:
                 region = regions[key] = self._region(columns, row, own)
-            if special and own[0] in named:
+            if region.is_large or (special and own[0] in named):
                 self._one(region, columns, row, own)
             elif region.settled:
                 region.counts[0] += 1
@@ -187,8 +203,11 @@ class FlagCounter:
         truths.update({has_unit(path): path not in absent for path in self.units})
         truths.update({has_unit(path, of_value=True): path not in absent for path in self.units})
         context = PartialContext(truths, absent)
-        node = grow(self._decide, context, Budget(MAX_CASES))
-        within = tuple(name for name, one in self.segments.items() if meets(one, truths))
+        try:
+            node = grow(self._decide, context, Budget(MAX_CASES))
+        except TooMany:
+            node = None
+        within = tuple(name for name, one in self.segments.items() if holds(one, truths))
         when = self.names.everyone if self.plain else self.names.matching(tuple(context.seen))
         return _Region(node, {path: at for at, path in enumerate(self.units)}, when, within)
 

@@ -1,10 +1,11 @@
 """A snapshot at one moment, whose flags can be walked with parts of a context still open.
 
 What is walked is the list of decisions that the engine compiles (`burgee.evaluation.decisions`): `Side.decide` goes
-through it as `burgee.evaluation.flag` does, but for a `PartialContext`. That says which of the atoms of conditions
-hold, which units are given, and in which stretch of a hash line the others fall. A walk that needs more raises the
-question: `Needed` for the truth of an atom, `Straddled` for a narrower stretch of a hash line. Who walks
-answers it case by case and walks again, so that only cases are told apart that some decision tells apart.
+through it as `burgee.evaluation.flag` does, but for a `PartialContext`. That says which conditions hold, which units
+are given, and in which stretch of a hash line the others fall. A walk that needs more raises the question: `Needed`
+for the truth of a condition, `Straddled` for a narrower stretch of a hash line. Who walks answers it case by case and
+walks again, so that only cases are told apart that some decision tells apart. Stretches are asked for before
+conditions: whoever is outside a rule's share need not meet it.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from functools import cache, partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from burgee.diff.regions import Term, Truths, atoms, meets, term
+from burgee.diff.regions import Needed, Term, Truths, atoms, holds, term
 from burgee.diff.satisfiability.atoms import MISSING, Atom, has_unit
 from burgee.diff.satisfiability.solver import Solver
+from burgee.diff.witnesses import Witnesses
 from burgee.evaluation.bucketing import BUCKETS
 from burgee.evaluation.context import TARGETING_KEY, ValueUnit, value_unit
 from burgee.evaluation.decisions import Default, Holdout, Requires, Rule, Status, Targets
@@ -115,7 +117,8 @@ class RuleMatch(NamedTuple):
 
 @dataclass(slots=True)
 class PartialContext:
-    """What is known of a context: truths, units by attribute (None where there is none), stretches of lines.
+    """What is known of a context: truths of atoms and of whole conditions, units by attribute (None where there is
+    none), stretches of lines.
 
     `seen` gathers the rules that a walk found to match, by side; `hashed` whether it looked at a bucket.
     """
@@ -123,6 +126,7 @@ class PartialContext:
     truths: Mapping[Atom, bool] = field(default_factory=Truths)
     units: Mapping[str, str | None] = field(default_factory=dict)
     cell: Mapping[Line, Stretch] = field(default_factory=dict)
+    claims: Mapping[Term, bool] = field(default_factory=dict)
     seen: dict[RuleMatch, None] = field(default_factory=dict)
     hashed: bool = False
 
@@ -130,16 +134,25 @@ class PartialContext:
         """The same, on a part of a line; notes go to the same lists."""
         return replace(self, cell={**self.cell, line: stretch})
 
-    def place(self, line: Line, bounds: Sequence[int]) -> int:
-        """How many of the bounds are not above where the unit falls on a line."""
+    def meets(self, term: Term) -> bool:
+        """Whether a condition holds."""
+        found = self.claims.get(term)
+        if found is None:
+            found = holds(term, self.truths)
+        if found is None:
+            raise Needed(term)
+        return found
+
+    def place(self, line: Line, bounds: Sequence[int]) -> int | None:
+        """How many of the bounds are not above where the unit falls on a line; None where there is no unit."""
         self.hashed = True
         if line.unit in self.units:
             unit = self.units[line.unit]
             if unit is None or not (line.takes_values or is_unit(unit)):
-                raise _NoUnit
+                return None
             return bisect_right(bounds, line.bucket(unit))
         if not self.truths[line.has_unit]:
-            raise _NoUnit
+            return None
         low, high = self.cell.get(line, (0, line.size))
         inner = sorted({one for one in bounds if low < one < high})
         if inner:
@@ -159,6 +172,8 @@ class Side:
         self._states: dict[str, Definition | None] = {}
         self._decisions: dict[str, Decisions | None] = {}
         self._terms: dict[str, list[Term]] = {}
+        self._shares: dict[Share, tuple[int, int]] = {}
+        self._outcomes: dict[tuple[int, str | None], Outcome] = {}
         self._flag = flag or cache(partial(Ruleset(snapshot).flag, now=now))
 
     def at(self, now: float) -> Side:
@@ -221,7 +236,7 @@ class Side:
         decided = self.decisions(name)
         if decided is None:
             return BROKEN if name in self.flags else ABSENT
-        return _outcome(decided, decided.off)
+        return self._outcome(decided, decided.off)
 
     def decide(self, name: str, context: PartialContext, side: int = 0) -> Outcome:
         """What such contexts get. `side` says on which side of a comparison, for `context.seen`."""
@@ -234,17 +249,28 @@ class Side:
             return NO_UNIT
 
     def _walk(self, name: str, decided: Decisions, context: PartialContext, side: int) -> Outcome:
-        off, rules = _outcome(decided, decided.off), enumerate(self.terms(name))
+        off, rules = self._outcome(decided, decided.off), enumerate(self.terms(name))
         for step in decided.steps:
             if isinstance(step, Rule):
                 index, when = next(rules)
-                if self._is_outside(decided, step.share, context) or not meets(when, context.truths):
+                if not self._reaches(step, decided, when, context, RuleMatch(side, name, index)):
                     continue
-                context.seen[RuleMatch(side, name, index)] = None
             found = self._asked(step, decided, context, side)
             if found is not None:
                 return off if found is OFF else found
         return off
+
+    def _reaches(self, rule: Rule, decided: Decisions, when: Term, context: PartialContext, match: RuleMatch) -> bool:
+        """Whether contexts meet a rule, and are not all outside its share."""
+        limits = None if rule.share is None else self._limits(rule.share)
+        is_shut = limits is not None and limits[0] >= limits[1]
+        asks_first = rule.share is not None and not is_shut and decided.unit not in context.units
+        if asks_first and rule.share is not None and self._inside(decided, rule.share, context) is False:
+            return False
+        if not context.meets(when):
+            return False
+        context.seen[match] = None
+        return not is_shut
 
     def _asked(self, step: Decision, decided: Decisions, context: PartialContext, side: int) -> Outcome | None:
         """What one decision gives, OFF for the off variant; None where it passes on."""
@@ -255,35 +281,50 @@ class Side:
             return None if given.variant == step.variant and not given.is_error else OFF
         if isinstance(step, Targets):
             named = step.variants.get(context.units.get(TARGETING_KEY) or "")
-            return None if named is None else _outcome(decided, named)
+            return None if named is None else self._outcome(decided, named)
         if isinstance(step, Status):
             return OFF
-        is_inside = self._inside(decided, step.share, context)
+        is_inside = True if step.share is None else self._inside(decided, step.share, context)
+        if is_inside is None:
+            raise _NoUnit
         if isinstance(step, (Rule, Default)):
-            return _allocated(decided, step.serve, context) if is_inside else None
+            return self._allocated(decided, step.serve, context) if is_inside else None
         return OFF if is_inside is isinstance(step, Holdout) else None
 
-    def _inside(self, decided: Decisions, share: Share | None, context: PartialContext) -> bool:
-        """Whether a share holds the unit; one of all or nothing needs no unit."""
-        if share is None:
-            return True
-        low, high = share.at(self.now)
+    def _limits(self, share: Share) -> tuple[int, int]:
+        if share not in self._shares:
+            self._shares[share] = share.at(self.now)
+        return self._shares[share]
+
+    def _inside(self, decided: Decisions, share: Share, context: PartialContext) -> bool | None:
+        """Whether a share holds the unit, None where there is no unit; a share of all or nothing needs none."""
+        low, high = self._limits(share)
         if low <= 0 and high >= BUCKETS:
             return True
+        if low >= high:
+            return False
         way = share.strategy
         bounds = [way.cut(one, BUCKETS) for one in (low, high)]
-        return low < high and context.place(line(decided.unit, share.salt, way), bounds) == 1
+        place = context.place(line(decided.unit, share.salt, way), bounds)
+        return None if place is None else place == 1
 
-    def _is_outside(self, decided: Decisions, share: Share | None, context: PartialContext) -> bool:
-        """Whether a share leaves out a whole stretch of its line: then the rule's condition need not be asked."""
-        if share is None:
-            return False
-        way = share.strategy
-        stretch = context.cell.get(line(decided.unit, share.salt, way))
-        if stretch is None:
-            return False
-        low, high = (way.cut(one, BUCKETS) for one in share.at(self.now))
-        return low >= high or stretch[1] <= low or stretch[0] >= high
+    def _allocated(self, decided: Decisions, serve: Allocation, context: PartialContext) -> Outcome:
+        arms = serve.arms
+        if arms is None:
+            return self._outcome(decided, serve.variants[0])
+        bounds = [arms.strategy.cut(one, arms.size) for one in arms.bounds]
+        place = context.place(line(decided.unit, arms.salt, arms.strategy, arms.size), bounds)
+        if place is None:
+            raise _NoUnit
+        return self._outcome(decided, serve.variants[place])
+
+    def _outcome(self, decided: Decisions, variant: str | None) -> Outcome:
+        key = id(decided), variant
+        if key not in self._outcomes:
+            # Keys are sorted, because the order of a mapping's keys is not part of its value.
+            value = None if variant is None else decided.variants[variant]
+            self._outcomes[key] = Outcome(variant, json.dumps(value, sort_keys=True))
+        return self._outcomes[key]
 
     def answer(self, name: str, context: Mapping[str, Any]) -> Outcome:
         """What the engine itself gives a context."""
@@ -298,28 +339,11 @@ class Side:
     def served_rule(self, name: str, context: PartialContext) -> int | None:
         """The index of the rule that would serve, whatever keeps people from a flag's rules; None for the default."""
         decided = self.decisions(name)
-        for index, (rule, met) in enumerate(zip(self.rules(name), self.terms(name), strict=True)):
-            try:
-                if decided and meets(met, context.truths) and self._inside(decided, rule.share, context):
-                    return index
-            except _NoUnit:
-                return None
+        for index, (rule, when) in enumerate(zip(self.rules(name), self.terms(name), strict=True)):
+            inside = decided is None or rule.share is None or self._inside(decided, rule.share, context)
+            if inside is not False and context.meets(when):
+                return None if inside is None else index
         return None
-
-
-def _allocated(decided: Decisions, serve: Allocation, context: PartialContext) -> Outcome:
-    arms = serve.arms
-    if arms is None:
-        return _outcome(decided, serve.variants[0])
-    bounds = [arms.strategy.cut(one, arms.size) for one in arms.bounds]
-    place = context.place(line(decided.unit, arms.salt, arms.strategy, arms.size), bounds)
-    return _outcome(decided, serve.variants[place])
-
-
-def _outcome(decided: Decisions, variant: str | None) -> Outcome:
-    # Keys are sorted, because the order of a mapping's keys is not part of its value.
-    value = None if variant is None else decided.variants[variant]
-    return Outcome(variant, json.dumps(value, sort_keys=True))
 
 
 Pair: TypeAlias = tuple[Outcome, Outcome]
@@ -365,11 +389,15 @@ class Budget:
 
     def __init__(self, cases: int, is_over: Callable[[], bool] | None = None) -> None:
         self.left = cases
-        self._is_over = is_over
+        self.is_over = is_over
+
+    def half(self) -> Budget:
+        """Half of what is left."""
+        return Budget(self.left // 2, self.is_over)
 
     def take(self) -> None:
         self.left -= 1
-        if self.left < 0 or (self._is_over is not None and self._is_over()):
+        if self.left < 0 or (self.is_over is not None and self.is_over()):
             raise TooMany
 
 
@@ -394,10 +422,22 @@ def cells(node: Node, cell: Mapping[Line, Stretch] | None = None) -> Iterator[tu
 
 
 class World:
-    """What comparisons of several flags and sides share: a solver, which keeps its machines and answers."""
+    """What comparisons of several flags and sides share: a solver and witnesses, which keep what they found."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_over: Callable[[], bool] | None = None) -> None:
+        """`is_over` says whether the time for comparing is over."""
         self.solver = Solver()
+        self.witnesses = Witnesses(self.solver)
+        self._is_over = is_over
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time for comparing is over."""
+        return self._is_over is not None and self._is_over()
+
+    def budget(self, cases: int) -> Budget:
+        """For so many cases, as long as there is time."""
+        return Budget(cases, self._is_over)
 
     def truths(self, own: Iterable[Atom], value: Any) -> dict[Atom, bool]:
         """The truths of atoms for a value of their attribute, MISSING for none."""

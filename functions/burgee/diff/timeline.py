@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from burgee.diff import wording
 from burgee.diff.effect import compare
 from burgee.diff.symbolic import Side, World
-from burgee.diff.transitions import moments
+from burgee.diff.transitions import is_moving, moments
 from burgee.evaluation.definition import owners, schedule
 from burgee.evaluation.definition import states as definition_states
 from burgee.times import format_time, parse_time
@@ -46,7 +46,7 @@ def timeline(snapshot: Snapshot, name: str, now: float, world: World | None = No
     points = [now, *moments(name, [here], now)]
     for last, moment in pairwise(points):
         just = here.at(moment - BEFORE)
-        drift = compare(name, here.at(last), just, world).regions
+        drift = compare(name, here.at(last), just, world).regions if is_moving(name, [here], last, just.now) else []
         if drift:
             found.append(Entry(format_time(last), format_time(moment), drift))
         jump = compare(name, just, here.at(moment), world).regions

@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from burgee.diff.affected import needs
 from burgee.evaluation.decisions import Ramp
 from burgee.evaluation.definition import fragments, owners
 from burgee.times import parse_time
@@ -36,13 +37,14 @@ def checkpoints(name: str, sides: Sequence[Side], now: float) -> list[Checkpoint
     found: list[Checkpoint] = []
     for begin, end in pairwise([now, *moments(name, sides, now)]):
         for since, until in pairwise([begin, *_crossings(name, sides, begin, end), end]):
-            if _moving(name, sides, since, until):
+            if is_moving(name, sides, since, until):
                 found.append(Checkpoint((since + until) / 2, since, until))
         found.append(Checkpoint(end))
     return found
 
 
-def _moving(name: str, sides: Sequence[Side], begin: float, end: float) -> bool:
+def is_moving(name: str, sides: Sequence[Side], begin: float, end: float) -> bool:
+    """Whether a ramp of a flag, or of one that it requires, moves users between two times."""
     return any(_moves(limit, begin, end) for limits in _limits(name, sides, begin, end) for limit in limits)
 
 
@@ -89,11 +91,22 @@ def moments(name: str, sides: Iterable[Side], now: float) -> list[float]:
     found = {
         moment
         for side in sides
-        for one in side.family(name)
+        for one in _ever_required(name, side)
         for moment in moments_of(side.flags.get(one) or {})
         if moment > now
     }
     return sorted(found)
+
+
+def _ever_required(name: str, side: Side) -> Iterator[str]:
+    """A flag and all that it requires at any time: `requires` can arrive by a schedule."""
+    waiting, seen = [name], {name}
+    while waiting:
+        one = waiting.pop()
+        yield one
+        needed = {other for kind, other in needs(side.flags.get(one) or {}) if kind == "flag"} - seen
+        seen |= needed
+        waiting += sorted(needed)
 
 
 def moments_of(definition: Definition) -> Iterator[float]:

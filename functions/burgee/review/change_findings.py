@@ -20,7 +20,7 @@ from burgee.review.resplit import SplitChange, split_changes
 from burgee.times import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from burgee.diff.effect import FlagEffect, Move, RegionEffect
     from burgee.findings import Finding
@@ -34,12 +34,19 @@ MAX_TIMELINE = 40
 class Change:
     """Two snapshots, the effect of the change, and shared data for proofs."""
 
-    def __init__(self, before: Snapshot, after: Snapshot, found: Sequence[FlagEffect], now: float) -> None:
+    def __init__(
+        self,
+        before: Snapshot,
+        after: Snapshot,
+        found: Sequence[FlagEffect],
+        now: float,
+        is_over: Callable[[], bool] | None = None,
+    ) -> None:
         self.before, self.after = before, after
         self.effects = {effect.flag: effect for effect in found}
         self.now = now
         self.old, self.new = Side(before, now), Side(after, now)
-        self.world = World()
+        self.world = World(is_over)
         self.renames = renames(self.old, self.new, self.world)
 
     def example(self, flag: str) -> Mapping[str, Any] | None:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from burgee.diff import wording
 from burgee.diff.cases import Explorer, shares
-from burgee.diff.regions import meets
-from burgee.diff.symbolic import Budget, Line, Outcome, PartialContext, Side, TooMany, World
+from burgee.diff.symbolic import Dependent, Line, Outcome, PartialContext, Side, TooMany, World
 from burgee.evaluation.bucketing import BUCKETS, layer_salt, threshold
 from burgee.evaluation.context import TARGETING_KEY
 from burgee.evaluation.definition import owners, unit_attribute
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
 MAX_CASES = 5_000
 MAX_PAIRS = 500
+"""Pairs of flags that are compared because they share a hash; more are counted."""
 LARGE_FLAG_BYTES = 300_000
 MAX_RELEASE_BYTES = 4 * 1024 * 1024
 NEAR = 0.8
@@ -76,8 +76,7 @@ def starved(side: Side, name: str, world: World) -> Iterator[Finding]:
     explorer = Explorer(_Reach(side, name), side.terms(name), {unit_attribute(state)}, world)
     reached: set[str] = set()
     try:
-        for case in explorer.cases(Budget(MAX_CASES)):
-            reached |= {str(pair[0]) for pair in shares(case.node).by_pair}
+        reached |= {str(spot.pair[0]) for spot in explorer.spots(world.budget(MAX_CASES))}
     except TooMany:
         message = f"{name} has more than {MAX_CASES:,} cases: whether each rule can be reached was not checked"
         yield finding(Code.NOT_EXACT, name, message)
@@ -106,11 +105,11 @@ def _why(side: Side, name: str, index: int, world: World) -> str:
     term = side.terms(name)[index]
 
     def decide(context: PartialContext) -> Pair:
-        one = Outcome(str(meets(term, context.truths)), "null")
+        one = Outcome(str(context.meets(term)), "null")
         return one, one
 
-    cases = Explorer(decide, [term], set(), world).cases(Budget(MAX_CASES))
-    met = any(pair[0].variant == "True" for case in cases for pair in shares(case.node).by_pair)
+    spots = Explorer(decide, [term], set(), world).spots(world.budget(MAX_CASES))
+    met = any(spot.pair[0].variant == "True" for spot in spots)
     return "the rules before it take everyone that it matches" if met else "no context can meet its condition"
 
 
@@ -145,20 +144,37 @@ def _crowded(side: Side) -> Iterator[Finding]:
 
 
 def correlated(side: Side, wanted: Container[str], world: World) -> Iterator[Finding]:
-    """Pairs of flags that share a hash line, so that who gets one depends on who gets the other."""
+    """Flags that share a hash line with an earlier one, so that who gets one depends on who gets the other."""
+    tried: set[tuple[str, str]] = set()
+    left_out: set[tuple[str, str]] = set()
+    known: set[str] = set()
+    for line, names in _sharing(side).items():
+        for pair in combinations(names, 2):
+            concerns = pair[0] in wanted or pair[1] in wanted
+            if pair[1] in known or pair in tried or not concerns or _apart(side, *pair):
+                continue
+            if len(tried) >= MAX_PAIRS:
+                left_out.add(pair)
+                continue
+            tried.add(pair)
+            for found in _dependent(side, *pair, line, world):
+                known |= {pair[1]} if found.code is Code.CORRELATED else set()
+                more = [name for name in names if name not in pair]
+                also = [f"{wording.names(more)} hash{'es' if len(more) == 1 else ''} it too"] if more else []
+                yield replace(found, details=(*found.details, *also))
+    if left_out:
+        message = f"of {len(tried) + len(left_out):,} pairs of flags that share a hash, {MAX_PAIRS:,} were compared"
+        yield finding(Code.NOT_EXACT, None, message)
+
+
+def _sharing(side: Side) -> Mapping[Line, Mapping[str, None]]:
+    """The flags that are on, by the hash lines that they draw from."""
     lines: dict[Line, dict[str, None]] = {}
     for name in side.flags:
         if (side.state(name) or {}).get("status", False) and not side.broken(name):
             for draw in draws(side, name):
                 lines.setdefault(draw.line, {})[name] = None
-    tried: set[tuple[str, str]] = set()
-    for line, names in lines.items():
-        for one, other in combinations(names, 2):
-            known = (one, other) in tried or not (one in wanted or other in wanted)
-            if known or len(tried) >= MAX_PAIRS or _apart(side, one, other):
-                continue
-            tried.add((one, other))
-            yield from _dependent(side, one, other, line, world)
+    return lines
 
 
 def _apart(side: Side, one: str, other: str) -> bool:
@@ -179,7 +195,7 @@ def _dependent(side: Side, one: str, other: str, line: Line, world: World) -> It
 
     explorer = Explorer(decide, terms, units, world, named)
     try:
-        for case in explorer.cases(Budget(MAX_CASES)):
+        for case in explorer.cases(world.budget(MAX_CASES)):
             found = shares(case.node)
             first, second = (_marginal(found.by_pair, index) for index in (0, 1))
             for (mine, theirs), share in sorted(found.by_pair.items(), key=lambda item: str(item[0])):
@@ -194,6 +210,8 @@ def _dependent(side: Side, one: str, other: str, line: Line, world: World) -> It
                     return
     except TooMany:
         yield finding(Code.NOT_EXACT, other, f"{one} and {other} share a hash in too many cases to compare")
+    except Dependent as why:
+        yield finding(Code.NOT_EXACT, other, f"{one} and {other} share a hash: {why}")
 
 
 def _marginal(by_pair: Mapping[Any, Any], index: int) -> dict[Any, Any]:

@@ -13,10 +13,11 @@ from burgee.cli.options import FLAGS, Endpoint, FailOn, Project, State, Table
 from burgee.cli.render import output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from burgee.cli.compared import Given, Pair
     from burgee.cli.render.diff_report import Comparison, Report
+    from burgee.cli.render.progress import Watch
     from burgee.cli.stores import Where
     from burgee.diff.population import Population
     from burgee.findings import Finding
@@ -77,6 +78,8 @@ def diff(
     from burgee.cli.compared import compared, environment_of
     from burgee.cli.options import moment
     from burgee.cli.render.diff_report import Comparison, grouped
+    from burgee.cli.render.progress import Watch, progress_line
+    from burgee.cli.render.rows import without_example
     from burgee.cli.stores import Where
 
     live = environment_of(base) or environment_of(head)
@@ -87,15 +90,18 @@ def diff(
     if len(chosen) > 1 and (pair.base.fixed or pair.head.fixed):
         raise typer.BadParameter("a release has one environment: name only that one", param_hint="--env")
     now = moment(at) or time.time()
-    end = None if budget is None else time.monotonic() + budget
-    is_over = None if end is None else lambda: time.monotonic() > end
-    reports = [(name, _report(pair, name, where, now, contexts, is_over)) for name in pair.environments(chosen)]
+    watch = Watch(budget, progress_line())
+    reports = [(name, _report(pair, name, where, now, contexts, watch)) for name in pair.environments(chosen)]
+    watch.clear()
     comparison = Comparison(grouped(reports), pair.notes)
     _show(comparison, form)
     findings = [one for _, report in reports for one in report.findings]
     output.problems(_unexplained(pair.head, findings))
     flags_compared = [effect for _, report in reports for effect in report.effects]
     loss = fail_on_loss and any(effect.losing() or effect.sample for effect in flags_compared)
+    if fail_on_loss:
+        for line in dict.fromkeys(without_example(flags_compared)):
+            output.tell(line)
     if pair.head.faults or loss or output.blocked(findings, codes, pair.head.source):
         raise typer.Exit(1)
 
@@ -106,7 +112,7 @@ def _report(
     where: Where,
     now: float,
     contexts: Path | None,
-    is_over: Callable[[], bool] | None,
+    watch: Watch,
 ) -> Report:
     from burgee.cli.compared import retired_names
     from burgee.cli.render.diff_report import Report
@@ -116,8 +122,9 @@ def _report(
     from burgee.review.file_findings import size
 
     before, after = pair.base.snapshot(environment), pair.head.snapshot(environment)
-    found = effects(before, after, now, is_over)
-    change = Change(before, after, found, now)
+    found = effects(before, after, now, watch.is_over, watch.begin)
+    watch.begin("findings")
+    change = Change(before, after, found, now, watch.is_over)
     retired = retired_names(pair, before, after, where.flags)
     findings = [*pair.base.findings, *pair.head.findings, *proofs(change, retired)]
     counted = None if contexts is None else _counted(change, contexts)

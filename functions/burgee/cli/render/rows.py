@@ -8,7 +8,7 @@ from burgee.diff import wording
 from burgee.diff.losses import MoveKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from burgee.cli.render.diff_report import Report
     from burgee.diff.effect import FlagEffect, RegionEffect
@@ -125,6 +125,18 @@ def _renamed(effect: FlagEffect, rename: Rename) -> tuple[list[Row], str]:
         rows = [Row(REST, 1, effect.flag, EFFECTS[everyone], "everyone", "", change, "", None)]
         return rows, f"{verdict}all users keep what they have"
     return rows, verdict + ("its users are reassigned" if rows else "")
+
+
+def without_example(effects: Iterable[FlagEffect]) -> Iterator[str]:
+    """The losses for which no example is known, each with why."""
+    for effect in effects:
+        for at, region in effect.all_regions():
+            for move in region.moves:
+                if move.loses and move.example is None:
+                    why = "no user was found who does" if region.is_certain else "there may be nobody there"
+                    when = f"from {wording.day(at)}: " if at else ""
+                    what = f"{when}{wording.who(region)}: {wording.share_of(move)} {wording.arrow(move)}"
+                    yield f"{effect.flag}: a loss without an example, {why}: {what}"
 
 
 def losses(flags: Sequence[FlagRows]) -> list[tuple[str, str]]:

@@ -1,0 +1,146 @@
+"""Contexts that meet some conditions and not others: one that does, or the proof that there is none.
+
+Conditions are settled one after the other by a search over their atoms: each is tried as the condition wants it and
+then the other way round. Whether an attribute can have the truths of its atoms is the solver's question; attributes
+are independent of each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from burgee.diff.regions import Compound, holds
+from burgee.diff.satisfiability.atoms import MISSING, Atom, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
+    from burgee.diff.regions import Term
+    from burgee.diff.satisfiability.atoms import Answer
+    from burgee.diff.satisfiability.solver import Solver
+
+MAX_STEPS = 2_000
+"""Steps of one search, after which there may be a context."""
+MAX_REMEMBERED = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """Truths of atoms that settle conditions, and for each attribute whether some value has its truths, and which.
+
+    Not `is_found` where the search gave up: nothing is settled.
+    """
+
+    truths: Mapping[Atom, bool] = field(default_factory=dict)
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    is_found: bool = True
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether a context is known; if not, there may be none."""
+        return self.is_found and all(one.verdict is Verdict.POSSIBLE for one in self.answers.values())
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """The attributes of a context that meets the conditions, where they are known."""
+        examples = {path: one.example for path, one in self.answers.items() if one.verdict is Verdict.POSSIBLE}
+        return {path: value for path, value in examples.items() if value is not MISSING}
+
+
+class Witnesses:
+    """Looks for contexts; remembers what it found."""
+
+    def __init__(self, solver: Solver) -> None:
+        self._solver = solver
+        self._found: dict[tuple[frozenset[tuple[Term, bool]], frozenset[tuple[Atom, bool]]], Witness | None] = {}
+
+    def find(
+        self, claims: Mapping[Term, bool], base: Mapping[Atom, bool], last: Term, before: Witness
+    ) -> Witness | None:
+        """A witness that each condition holds or not as claimed; None where it is proved that there is none.
+
+        `base` are atoms that are settled, and whose attributes are not looked at here. `before` settles all claims
+        but `last`, so that going on from it is tried first.
+        """
+        key = frozenset(claims.items()), frozenset(base.items())
+        if key not in self._found:
+            if len(self._found) >= MAX_REMEMBERED:
+                self._found.clear()
+            self._found[key] = self._search(claims, base, last, before)
+        return self._found[key]
+
+    def _search(
+        self, claims: Mapping[Term, bool], base: Mapping[Atom, bool], last: Term, before: Witness
+    ) -> Witness | None:
+        if before.is_found:
+            near = self._best({**base, **before.truths}, before, [(last, claims[last])])
+            if near is not None and near.is_certain:
+                return near
+        # Conditions that leave the fewest ways come first.
+        return self._best(base, Witness(), sorted(claims.items(), key=lambda claim: _ways(*claim)))
+
+    def _best(
+        self, truths: Mapping[Atom, bool], start: Witness, waiting: Sequence[tuple[Term, bool]]
+    ) -> Witness | None:
+        """The first witness that is certain, else any; `truths` are also those that are no part of a witness."""
+        doubtful = None
+        stack = [(truths, start, waiting)]
+        for _ in range(MAX_STEPS):
+            if not stack:
+                return doubtful
+            truths, here, waiting = stack.pop()
+            open_ones = _open(waiting, truths)
+            if open_ones is None:
+                continue
+            if open_ones:
+                stack += reversed(list(self._settled(truths, here, open_ones)))
+            elif here.is_certain:
+                return here
+            else:
+                doubtful = doubtful or here
+        return doubtful or Witness(is_found=False)
+
+    def _settled(
+        self, truths: Mapping[Atom, bool], here: Witness, waiting: Sequence[tuple[Term, bool]]
+    ) -> Iterator[tuple[Mapping[Atom, bool], Witness, Sequence[tuple[Term, bool]]]]:
+        """One more atom settled, first as the first condition that waits wants it."""
+        atom, wanted = _choice(*waiting[0], truths)
+        own = {other: held for other, held in here.truths.items() if other.path == atom.path}
+        answers = self._solver.split(own, here.answers.get(atom.path) or self._solver.solve(own), atom)
+        for held in (wanted, not wanted):
+            if answers[held]:
+                settled = Witness({**here.truths, atom: held}, {**here.answers, atom.path: answers[held]})
+                yield {**truths, atom: held}, settled, waiting
+
+
+def _open(waiting: Sequence[tuple[Term, bool]], truths: Mapping[Atom, bool]) -> list[tuple[Term, bool]] | None:
+    """The conditions that are still open; None where one is not as it should be."""
+    still = []
+    for term, wanted in waiting:
+        found = holds(term, truths)
+        if found is None:
+            still.append((term, wanted))
+        elif found is not wanted:
+            return None
+    return still
+
+
+def _choice(term: Term, wanted: bool, truths: Mapping[Atom, bool]) -> tuple[Atom, bool]:
+    """An open atom of an open condition, and the truth that helps the condition to be as wanted."""
+    while isinstance(term, Compound):
+        wanted = wanted is (term.kind != "not")
+        term = next(part for part in term.parts if holds(part, truths) is None)
+    return term, wanted
+
+
+def _ways(term: Term, wanted: bool) -> int:
+    """How many ways there are, at most, to make a condition as wanted: few are tried first."""
+    if isinstance(term, Atom):
+        return 1
+    if term.kind == "not":
+        return _ways(term.parts[0], not wanted)
+    if (term.kind == "all") is wanted:
+        return max((_ways(part, wanted) for part in term.parts), default=1)
+    return sum(_ways(part, wanted) for part in term.parts)
