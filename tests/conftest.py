@@ -5,8 +5,11 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from burgee.access import key_cache
+from burgee.stores.dynamodb import CONFIG
 from support.cli import Burgee
 from support.planted import SEARCH
+from support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -16,6 +19,9 @@ if TYPE_CHECKING:
 # Hypothesis's own choice, which in CI means the same examples every time.
 settings.register_profile("burgee", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("burgee")
+# A store that has not answered after a moment is not down here: the machine is busy.
+key_cache.UNKNOWN_PATIENCE = PATIENCE
+CONFIG["read_timeout"] = CONFIG["connect_timeout"] = PATIENCE
 
 
 @pytest.fixture

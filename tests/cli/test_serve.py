@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +18,9 @@ from burgee.serving.serving import Serving
 from burgee.stores.audit import MOST_READ
 from burgee.stores.sqlite import SqliteStore
 from support.dynamodb import CREDENTIALS, wire_url
-from support.serve import PATIENCE, Server, serving
+from support.serve import Server, serving
 from support.stores import entry
+from support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -238,7 +238,7 @@ def test_a_table_that_does_not_answer_is_told(burgee: Burgee, monkeypatch: pytes
     assert "DynamoDB" in ran.err
 
 
-FOUR = ("--workers", "4")
+TWO = ("--workers", "2")
 
 
 def answering(server: Server) -> set[int]:
@@ -253,18 +253,11 @@ def everywhere(server: Server, flag: str, wanted: bool, calls: int = 40) -> bool
     return all(server.call(f"/users/u/flags/{flag}")["enabled"] is wanted for _ in range(calls))
 
 
-def eventually(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 @linux
 def test_several_processes_serve_what_one_of_them_wrote_and_what_the_file_says(folder: Path) -> None:
-    with serving(folder, *FOUR) as server:
-        assert "by 4 processes" in server.log.read_text(encoding="utf-8")
-        eventually(lambda: len(answering(server)) == 4)
+    with serving(folder, *TWO) as server:
+        assert "by 2 processes" in server.log.read_text(encoding="utf-8")
+        eventually(lambda: len(answering(server)) == 2)
         server.call("/flags/beta", "PUT", {"status": True})
         eventually(lambda: everywhere(server, "beta", True))
         (folder / "teams/a.yaml").write_text(TEAM.replace("status: on", "status: off"), encoding="utf-8")
@@ -274,11 +267,11 @@ def test_several_processes_serve_what_one_of_them_wrote_and_what_the_file_says(f
 
 @linux
 def test_a_process_that_dies_is_replaced_and_all_end_together(folder: Path) -> None:
-    with serving(folder, *FOUR) as server:
-        eventually(lambda: len(answering(server)) == 4)
+    with serving(folder, *TWO) as server:
+        eventually(lambda: len(answering(server)) == 2)
         before = answering(server)
         os.kill(min(before), signal.SIGKILL)
-        eventually(lambda: len(answering(server) - {min(before)}) == 4)
+        eventually(lambda: len(answering(server) - {min(before)}) == 2)
         assert everywhere(server, "team_flag", True)
         after = answering(server)
     assert server.process.returncode == 0
@@ -295,7 +288,7 @@ def test_each_process_writes_exposures_to_files_of_its_own(folder: Path) -> None
             server.call(f"/users/user-{len(asked) - 1}/flags/team_flag?expose=true")
         return len(events(folder)) > 1
 
-    with serving(folder, *FOUR) as server:
+    with serving(folder, *TWO) as server:
         eventually(several_were_asked)
         eventually(lambda: len(lines(folder)) == len(asked))
         assert {int(path.name.split("-")[1]) for path in events(folder)} <= answering(server)
@@ -312,7 +305,7 @@ def lines(folder: Path) -> list[str]:
 
 def test_a_memory_cannot_be_shared_by_processes(burgee: Burgee) -> None:
     burgee.write(FILE)
-    ran = burgee("serve", "--port", "0", "--state", ":memory:", *FOUR)
+    ran = burgee("serve", "--port", "0", "--state", ":memory:", *TWO)
     assert ran.code == 2
     assert "its own memory" in ran.err
 

@@ -6,14 +6,15 @@ import json
 import os
 import shutil
 import subprocess
-import time
 import urllib.request
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from support.build import ARCHITECTURE, BIN, build, project, python_3_13, run
 from support.lambda_runtime import EVENTS, free_port
+from support.waiting import PATIENCE, eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,12 +85,11 @@ def test_the_routes_of_the_template_are_served(built: Path) -> None:
 
 def ask(url: str, process: subprocess.Popen[bytes], log: Path) -> str:
     """The body of an answer, once there is one."""
-    deadline = time.monotonic() + 120
-    while True:
-        try:
-            with urllib.request.urlopen(url, timeout=60) as response:
-                return str(response.read().decode())
-        except OSError:
-            assert process.poll() is None, log.read_text(encoding="utf-8")
-            assert time.monotonic() < deadline, log.read_text(encoding="utf-8")
-            time.sleep(0.2)
+
+    def look() -> str:
+        assert process.poll() is None, log.read_text(encoding="utf-8")
+        with suppress(OSError), urllib.request.urlopen(url, timeout=PATIENCE) as response:
+            return str(response.read().decode())
+        return ""
+
+    return eventually(look, lambda: log.read_text(encoding="utf-8"))

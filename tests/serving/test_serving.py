@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from threading import Barrier, Event, Thread, local
 from typing import TYPE_CHECKING, Any, TypeVar
+from unittest import mock
 
 import pytest
 
@@ -16,6 +17,7 @@ from burgee.serving import serving as serving_module
 from burgee.serving.serving import Serving
 from burgee.stores import Change, Origin
 from burgee.stores.sqlite import SqliteStore
+from support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +56,7 @@ class Faulty(SqliteStore):
         """What was read, late."""
         self.entered.set()
         if self.gate is not None:
-            self.gate.wait(10)
+            assert self.gate.wait(PATIENCE)
         return read
 
     def payload(self, version: int) -> bytes:
@@ -205,6 +207,20 @@ def test_whatever_a_source_raises_the_last_good_ruleset_serves(store: Faulty, cl
     assert type(fault).__name__ in str(serving.status().error)
 
 
+@contextmanager
+def joins() -> Iterator[list[float]]:
+    """How long callers were ready to wait for a poll, one entry per wait."""
+    waited: list[float] = []
+
+    class Waited(Thread):
+        def join(self, timeout: float | None = None) -> None:
+            waited.append(timeout or 0.0)
+            super().join(timeout)
+
+    with mock.patch.object(serving_module, "Thread", Waited):
+        yield waited
+
+
 def test_a_store_that_hangs_at_the_first_answer_holds_up_its_caller_alone(
     store: Faulty, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -212,9 +228,9 @@ def test_a_store_that_hangs_at_the_first_answer_holds_up_its_caller_alone(
     store.put(a=ON)
     store.gate = Event()
     serving = Serving(store, {"format": 1, "flags": {"b": ON}}, refresh_seconds=0, patience=0.05)
-    started = time.monotonic()
-    assert [value(serving, "b") for _ in range(50)] == [True] * 50
-    assert time.monotonic() - started < 2
+    with joins() as waited:
+        assert [value(serving, "b") for _ in range(50)] == [True] * 50
+    assert waited == [0.05], "one caller, once"
     assert store.states == 1
     store.gate.set()
     serving.refresh()
@@ -306,7 +322,7 @@ def test_one_refresh_is_in_flight_and_the_others_go_on_with_the_old_ruleset(stor
     clock.now += 13
     slow = Thread(target=serving.ruleset)
     slow.start()
-    assert store.entered.wait(10)
+    assert store.entered.wait(PATIENCE)
     assert [value(serving) for _ in range(20)] == [True] * 20
     assert store.polls == 1
     store.gate.set()
@@ -325,7 +341,7 @@ def test_a_writer_is_served_what_it_wrote_even_while_another_looks(store: Faulty
     store.entered.clear()
     slow = Thread(target=serving.ruleset)
     slow.start()
-    assert store.entered.wait(10)
+    assert store.entered.wait(PATIENCE)
     store.put(a=OFF)
     writer = Thread(target=serving.refresh)
     writer.start()
@@ -342,9 +358,9 @@ def test_nobody_waits_longer_for_a_slow_store_than_they_must(store: Faulty, cloc
     store.put(a=OFF)
     store.gate = Event()
     clock.now += 13
-    started = time.monotonic()
-    assert [value(serving) for _ in range(20)] == [True] * 20
-    assert time.monotonic() - started < 2
+    with joins() as waited:
+        assert [value(serving) for _ in range(20)] == [True] * 20
+    assert waited == [0.05], "one caller, once"
     assert store.polls == 1, "one look, however many ask meanwhile"
     store.gate.set()
     serving.refresh()
@@ -383,7 +399,7 @@ def test_many_who_come_at_a_cold_start_share_one_look_at_the_store(store: Faulty
     def clock() -> float:
         if getattr(start, "arriving", False):
             start.arriving = False
-            crowd.wait(10)
+            crowd.wait(PATIENCE)
         return 1000.0
 
     store.put(a=ON)

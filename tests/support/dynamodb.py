@@ -6,7 +6,6 @@ import atexit
 import os
 import subprocess
 import sys
-import time
 import urllib.request
 from collections import defaultdict
 from contextlib import ExitStack, contextmanager, suppress
@@ -22,6 +21,7 @@ from moto.dynamodb.models.table import Table
 from burgee.errors import StoreUnavailable
 from burgee.stores.dynamodb import DynamoDbStore
 from support.lambda_runtime import free_port
+from support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,13 +100,11 @@ def wire_url() -> str:
 
 
 def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while True:
-        try:
+    def look() -> bool:
+        assert process.poll() is None, log.read_text(encoding="utf-8")
+        with suppress(OSError):
             urllib.request.urlopen(f"{url}/_ministack/health", timeout=5).close()
-        except OSError:
-            assert process.poll() is None, log.read_text(encoding="utf-8")
-            assert time.monotonic() < deadline, log.read_text(encoding="utf-8")
-            time.sleep(0.1)
-        else:
-            return
+            return True
+        return False
+
+    eventually(look, lambda: log.read_text(encoding="utf-8"))

@@ -8,10 +8,9 @@ import platform
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +18,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from support.planted import SEARCH
+from support.waiting import PATIENCE, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,15 +49,16 @@ class Function:
         self._log = log
 
     def __call__(self, payload: Any) -> Any:
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                with urllib.request.urlopen(self._url, json.dumps(payload).encode(), timeout=30) as response:
-                    return json.loads(response.read())
-            except (urllib.error.URLError, ConnectionError):
-                if time.monotonic() > deadline:
-                    raise AssertionError(self._log.read_text(encoding="utf-8")) from None
-                time.sleep(0.05)
+        def look() -> list[Any]:
+            with (
+                suppress(urllib.error.URLError, ConnectionError),
+                urllib.request.urlopen(self._url, json.dumps(payload).encode(), timeout=PATIENCE) as response,
+            ):
+                return [json.loads(response.read())]
+            return []
+
+        (answer,) = eventually(look, lambda: self._log.read_text(encoding="utf-8"))
+        return answer
 
 
 @contextmanager

@@ -7,21 +7,17 @@ import os
 import re
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from support.planted import SEARCH
+from support.waiting import PATIENCE, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-PATIENCE = 20
 
 
 class Server:
@@ -34,15 +30,19 @@ class Server:
 
     def wait_for(self, pattern: str) -> re.Match[str]:
         """A line of its log, which is where it talks to the person."""
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:
+
+        def look() -> re.Match[str] | None:
+            ended = self.process.poll() is not None
             found = re.search(pattern, self.log.read_text(encoding="utf-8"))
-            if found:
-                return found
-            if self.process.poll() is not None:
-                break
-            time.sleep(0.05)
-        pytest.fail(f"{pattern!r} was not said: {self.log.read_text(encoding='utf-8')}")
+            assert found or not ended, otherwise()
+            return found
+
+        def otherwise() -> str:
+            return f"{pattern!r} was not said: {self.log.read_text(encoding='utf-8')}"
+
+        found = eventually(look, otherwise)
+        assert found is not None
+        return found
 
     def call(self, path: str, method: str = "GET", body: Any = None, **headers: str) -> Any:
         data = None if body is None else json.dumps(body).encode()
@@ -53,15 +53,14 @@ class Server:
         return json.loads(text) if text else None
 
     def until(self, path: str, key: str, wanted: Any) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:
-            try:
-                if self.call(path)[key] == wanted:
-                    return
-            except urllib.error.HTTPError:
-                pass
-            time.sleep(0.05)
-        pytest.fail(f"{path} never told {key} = {wanted}")
+        """Asks a path until a key of its answer has a value."""
+
+        def look() -> bool:
+            with suppress(urllib.error.HTTPError):
+                return bool(self.call(path)[key] == wanted)
+            return False
+
+        eventually(look, lambda: f"{path} never told {key} = {wanted}")
 
 
 @contextmanager

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from support.hostile import BODIES
-from support.serve import PATIENCE, serving
+from support.serve import serving
+from support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from starlette.testclient import TestClient
 
+from burgee.access import key_cache
 from burgee.access.key_cache import KeyRing
 from burgee.access.keys import Kind
 from burgee.errors import Refused
@@ -33,6 +34,7 @@ from burgee.web.front import Setup
 from burgee.web.protection.rate_limits import Limits
 from burgee.web.protection.token_buckets import Rate
 from support.keys import ALL, HOME, bearer, token
+from support.waiting import PATIENCE
 
 RUNS = int(os.environ.get("BURGEE_STATEFUL_RUNS", "15"))
 MEMORY = "/dev/shm"  # where there is one, thousands of runs wait for no disk
@@ -76,6 +78,8 @@ class Service(RuleBasedStateMachine):
         self.ahead = 0.0
         self.clock = mock.patch("time.time", side_effect=lambda: real_time() + self.ahead)
         self.clock.start()
+        self.patience = mock.patch.object(key_cache, "KNOWN_PATIENCE", PATIENCE)
+        self.patience.start()
         self.git: list[dict[str, Flag]] = []
         self.live: dict[str, Flag] = {}
         self.version = 0
@@ -102,6 +106,7 @@ class Service(RuleBasedStateMachine):
             self.client.__exit__(None, None, None)
             self.store.close()
             self.clock.stop()
+            self.patience.stop()
             self.folder.cleanup()
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
