@@ -18,13 +18,13 @@ from burgee.access.settings import wanted
 from burgee.errors import BurgeeError
 from burgee.evaluation.context import literal, reader
 from burgee.evaluation.semver import parse_version
-from burgee.events.records import Scope, Unacceptable, accept
+from burgee.events.records import RecordScope, Unacceptable, accept
 from burgee.flagfile.formatter import formatted
 from burgee.flagfile.yaml_reader import Document, scalar
 from burgee.importers import reading
 from burgee.importers.base import NoEquivalent
 from burgee.importers.goff_query import Query
-from burgee.importers.jsonlogic import Reader
+from burgee.importers.jsonlogic import ConditionReader
 from burgee.numeric import misfit, parse_json, parse_number
 from burgee.serving.serving import Serving
 from burgee.times import parse_duration, parse_time
@@ -215,7 +215,7 @@ PARSERS: dict[str, tuple[Callable[[str], Any], list[tuple[str, str]]]] = {
     "a version": (parse_version, [("", ""), ("1.2.3-", ""), ("1.2.3+", "")]),
     "a time": (parse_time, [("", ""), ("2027-01-01T00:00:00.", "Z"), ("2027-01-01T00:00:00", "")]),
     "a duration": (parse_duration, [("", ""), ("1", "h")]),
-    "an event": (lambda text: accept(_event(text), Scope(), 0.0), [("", "")]),
+    "an event": (lambda text: accept(_event(text), RecordScope(), 0.0), [("", "")]),
     "a scalar of YAML": (scalar, [("", ""), ("-", ""), ("1.", "")]),
     "a flag file": (lambda text: Document("f", _bytes(text)), [("", ""), ("a: ", ""), ("a: [", "]"), ('a: "', '"')]),
     "a flag file to be formatted": (
@@ -226,7 +226,7 @@ PARSERS: dict[str, tuple[Callable[[str], Any], list[tuple[str, str]]]] = {
         lambda text: Query(text, ()),
         [("", ""), ("a eq ", ""), ('a eq "', '"'), ("(", ")")],
     ),
-    "a condition of JSON Logic": (lambda text: Reader().when({"==": [{"var": text}, text]}, ()), [("", "")]),
+    "a condition of JSON Logic": (lambda text: ConditionReader().when({"==": [{"var": text}, text]}, ()), [("", "")]),
     "a file of another engine": (_pairs, [("", ""), ('{"a": "', '"}')]),
 }
 REFUSALS = (

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from burgee.evaluation.context import literal
 from burgee.evaluation.ruleset import Ruleset
 from burgee.events.recorder import Recorder
-from burgee.events.records import Scope, Unacceptable, accept
+from burgee.events.records import RecordScope, Unacceptable, accept
 from burgee.events.sinks import MemorySink
 from burgee.flagfile.compile import compile_file
 from burgee.importers.goff import import_goff
@@ -138,10 +138,10 @@ def test_every_way_in_tells_two_accounts_apart(
     imported = import_goff(document(rules)).flags["flag"]
     assert imported["rules"][0]["when"] == {"account": account}
     # A report sums properties as doubles: an id is a string there, and a number that a double would round is refused.
-    record = accept({**TRACK, "properties": {"account": str(account)}}, Scope(), 9e9)
+    record = accept({**TRACK, "properties": {"account": str(account)}}, RecordScope(), 9e9)
     assert record["properties"] == {"account": str(account)}
     with pytest.raises(Unacceptable, match="account"):
-        accept({**TRACK, "properties": {"account": account}}, Scope(), 9e9)
+        accept({**TRACK, "properties": {"account": account}}, RecordScope(), 9e9)
 
 
 def test_a_value_keeps_its_digits_on_the_way_out(file: Path, client: TestClient) -> None:

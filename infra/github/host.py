@@ -18,7 +18,7 @@ from burgee.cli.render.markdown import cut
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from burgee.cli.pull_requests.api import Answer
+    from burgee.cli.pull_requests.api import ApiAnswer
 
 SUMMARY_LIMIT = 1_000_000
 """GitHub drops the summary of a step that is over a MiB."""
@@ -160,7 +160,7 @@ class Host:
         except ApiError as error:
             raise ActionError(str(error)) from error
 
-    def _call(self, method: str, url: str, body: Any = None) -> Answer:
+    def _call(self, method: str, url: str, body: Any = None) -> ApiAnswer:
         try:
             return self._api.call(method, url, body)
         except ApiError as error:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from burgee.events.jsonl_sink import JsonlSink
 from burgee.events.recorder import Recorder
-from burgee.events.records import MAX_RECORDS, Pseudonyms, Scope
+from burgee.events.records import MAX_RECORDS, Pseudonyms, RecordScope
 from burgee.serving.serving import Serving
 from burgee.web.evaluation_app import evaluation_app
 from burgee.web.front import Setup
@@ -38,16 +38,16 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=None)
     options = parser.parse_args()
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    for named, scope in (("units as they are", Scope()), ("units as keyed hashes", secret())):
+    for named, scope in (("units as they are", RecordScope()), ("units as keyed hashes", secret())):
         with tempfile.TemporaryDirectory(dir=options.folder) as folder:
             asyncio.run(measure(named, scope, Path(folder), options.seconds))
 
 
-def secret() -> Scope:
-    return Scope(pseudonyms=Pseudonyms.parse(SECRET))
+def secret() -> RecordScope:
+    return RecordScope(pseudonyms=Pseudonyms.parse(SECRET))
 
 
-async def measure(named: str, scope: Scope, folder: Path, seconds: float) -> None:
+async def measure(named: str, scope: RecordScope, folder: Path, seconds: float) -> None:
     setup = Setup(limits=None, recorder=Recorder(JsonlSink(folder), scope))
     app = evaluation_app(Serving(None, SNAPSHOT), setup=setup)
     bodies = [body(number) for number in range(20)]

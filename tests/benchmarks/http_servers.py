@@ -96,7 +96,7 @@ def service(*, keyed: bool) -> tuple[ASGIApp, str]:
     from burgee.cli.serve import LOOPBACK
     from burgee.events.jsonl_sink import JsonlSink
     from burgee.events.recorder import Recorder
-    from burgee.events.records import Scope as Recorded
+    from burgee.events.records import RecordScope as Recorded
     from burgee.records import replace
     from burgee.releases.deploy import apply
     from burgee.serving.serving import Serving

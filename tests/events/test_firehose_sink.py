@@ -12,7 +12,7 @@ from moto import mock_aws
 
 from burgee.errors import SinkUnavailable
 from burgee.events.firehose_sink import DeadLetters, FirehoseSink
-from burgee.events.records import Scope, accept
+from burgee.events.records import RecordScope, accept
 from support.dynamodb import CREDENTIALS
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Queue:
 
 def records(n: int, **more: Any) -> list[dict[str, Any]]:
     raw = [{"type": "track", "event_id": str(i), "unit": "u", "event": "e", **more} for i in range(n)]
-    return [accept(one, Scope(), 1.8e9) for one in raw]
+    return [accept(one, RecordScope(), 1.8e9) for one in raw]
 
 
 def sink(stream: Any, queue: Any) -> FirehoseSink:

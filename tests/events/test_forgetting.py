@@ -11,7 +11,7 @@ import pytest
 from burgee.errors import Refused
 from burgee.events.forgetting import Forgotten, forget
 from burgee.events.jsonl_sink import JsonlSink
-from burgee.events.records import Scope, accept
+from burgee.events.records import RecordScope, accept
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,12 +22,12 @@ NOW = 1_800_000_000.0
 
 
 def record(event_id: str, unit: str, **more: Any) -> dict[str, Any]:
-    return accept({"type": "track", "event_id": event_id, "unit": unit, "event": "order", **more}, Scope(), NOW)
+    return accept({"type": "track", "event_id": event_id, "unit": unit, "event": "order", **more}, RecordScope(), NOW)
 
 
 def identity(event_id: str, unit: str, known: str) -> dict[str, Any]:
     raw = {"type": "identify", "event_id": event_id, "unit": unit, "known": known}
-    return accept(raw, Scope(), NOW)
+    return accept(raw, RecordScope(), NOW)
 
 
 RECORDS = [

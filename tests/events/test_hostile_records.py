@@ -18,7 +18,7 @@ from burgee.analysis.reports import report
 from burgee.cli.recording import LocalReports
 from burgee.events.jsonl_sink import JsonlSink
 from burgee.events.recorder import Recorder
-from burgee.events.records import Scope
+from burgee.events.records import RecordScope
 from burgee.flagfile.compile import compile_file
 from burgee.serving.serving import Serving
 from burgee.stores.sqlite import SqliteStore
@@ -101,7 +101,7 @@ def test_every_record_is_accounted_for_and_nothing_breaks(tmp_path: Path) -> Non
     path = tmp_path / "flags.yaml"
     store = SqliteStore(":memory:")
     serving = Serving(None, compile_file(path))
-    recorder = Recorder(JsonlSink(folder), Scope())
+    recorder = Recorder(JsonlSink(folder), RecordScope())
     client = TestClient(
         create_app(store, serving, Setup(recorder=recorder), LocalReports(path, "default", "default")),
         raise_server_exceptions=True,

@@ -15,7 +15,7 @@ import pytest
 
 from burgee.errors import SinkUnavailable
 from burgee.events.jsonl_sink import JsonlSink, heal
-from burgee.events.records import Scope, accept
+from burgee.events.records import RecordScope, accept
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ KILLS = int(os.environ.get("BURGEE_KILLS", "12"))
 
 
 def record(number: int) -> dict[str, Any]:
-    return accept({"type": "track", "event_id": str(number), "unit": "ü", "event": "e"}, Scope(), 1_800_000_000)
+    return accept({"type": "track", "event_id": str(number), "unit": "ü", "event": "e"}, RecordScope(), 1_800_000_000)
 
 
 def held(folder: Path) -> list[str]:

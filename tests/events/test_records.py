@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from burgee.events.records import COLUMNS, SCHEMA, TRACKED, Pseudonyms, Scope, Unacceptable, accept
+from burgee.events.records import COLUMNS, SCHEMA, TRACKED, Pseudonyms, RecordScope, Unacceptable, accept
 
 NOW = 1_800_000_000.0
 TRACK = {
@@ -23,7 +23,7 @@ EXPOSURE = {"type": "exposure", "event_id": "2", "unit": "ada", "flag": "a", "va
 
 
 def test_records_have_one_shape() -> None:
-    tracked, exposed = accept(TRACK, Scope("p", "e"), NOW), accept(EXPOSURE, Scope(), NOW)
+    tracked, exposed = accept(TRACK, RecordScope("p", "e"), NOW), accept(EXPOSURE, RecordScope(), NOW)
     assert tuple(tracked) == tuple(exposed) == COLUMNS
     assert tracked["properties"] == {"amount": "12.5", "new": "true"}
     assert (tracked["topic"], exposed["topic"]) == (TRACKED, "a")
@@ -41,7 +41,7 @@ def test_records_have_one_shape() -> None:
     ],
 )
 def test_times_have_any_number_of_fractional_digits(time: str, milliseconds: int) -> None:
-    assert accept({**TRACK, "time": time}, Scope(), NOW + 60)["time"] == milliseconds
+    assert accept({**TRACK, "time": time}, RecordScope(), NOW + 60)["time"] == milliseconds
 
 
 BAD: list[tuple[dict[str, Any], str]] = [
@@ -66,7 +66,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("change", "told"), BAD, ids=lambda one: str(one)[:40])
 def test_what_is_wrong_is_told(change: dict[str, Any], told: str) -> None:
     with pytest.raises(Unacceptable, match=told):
-        accept({**TRACK, **change}, Scope(), NOW)
+        accept({**TRACK, **change}, RecordScope(), NOW)
 
 
 def test_the_schema_agrees_with_what_is_accepted() -> None:
@@ -78,7 +78,7 @@ def test_the_schema_agrees_with_what_is_accepted() -> None:
 
 
 def test_units_are_keyed_hashes_where_a_secret_is_given() -> None:
-    scope = Scope(pseudonyms=Pseudonyms.parse("k7:0123456789abcdef"))
+    scope = RecordScope(pseudonyms=Pseudonyms.parse("k7:0123456789abcdef"))
     written = accept(TRACK, scope, NOW)["unit"]
     digest = hmac.new(b"0123456789abcdef", b"ada", hashlib.sha256).hexdigest()
     assert written == f"k7.{digest[:32]}"

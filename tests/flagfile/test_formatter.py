@@ -18,7 +18,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString, SingleQuotedScala
 from burgee.errors import FlagFileError, Refused
 from burgee.flagfile.compile import compile_source
 from burgee.flagfile.formatter import _ranks, formatted
-from burgee.flagfile.grammar import Flag, FlagFile, FlagTest, Overlay, Rule
+from burgee.flagfile.grammar import FlagFile, FlagSpec, FlagTest, Overlay, RuleSpec
 from burgee.flagfile.source import Source
 from burgee.flagfile.yaml_reader import Document
 from burgee.flagfile.yaml_tree import comments
@@ -168,7 +168,7 @@ def test_the_same_in_two_spellings_is_written_alike() -> None:
     assert formatted(one) == formatted(other)
 
 
-@pytest.mark.parametrize("part", [FlagFile, Flag, Overlay, Rule, FlagTest])
+@pytest.mark.parametrize("part", [FlagFile, FlagSpec, Overlay, RuleSpec, FlagTest])
 def test_every_key_of_the_grammar_has_its_place(part: Any) -> None:
     known = {field.alias or name for name, field in part.model_fields.items()}
     assert known <= set(_ranks(part))

@@ -27,18 +27,18 @@ HOMES: list[tuple[type[Part], str]] = [
     (grammar.FlagFile, "HERE"),
     (grammar.Review, "review: {HERE}"),
     (grammar.Segment, "segments: {s: {HERE}}"),
-    (grammar.Holdout, "holdouts: {h: {HERE}}"),
+    (grammar.HoldoutSpec, "holdouts: {h: {HERE}}"),
     (Metric, "metrics: {m: {HERE}}"),
     (Per, "metrics: {m: {per: {HERE}}}"),
-    (grammar.Flag, FLAG),
+    (grammar.FlagSpec, FLAG),
     (grammar.Overlay, "environments: [e]\nflags: {f: {environments: {e: {HERE}}}}"),
-    (grammar.Settings, FLAG.replace("HERE", "schedule: [{at: 2027-01-01, set: {HERE}}]")),
-    (grammar.Change, FLAG.replace("HERE", "schedule: [{HERE}]")),
-    (grammar.Rule, FLAG.replace("HERE", "rules: [{HERE}]")),
-    (grammar.Outcome, FLAG.replace("HERE", "default: {HERE}")),
+    (grammar.DecidingKeys, FLAG.replace("HERE", "schedule: [{at: 2027-01-01, set: {HERE}}]")),
+    (grammar.ScheduledChange, FLAG.replace("HERE", "schedule: [{HERE}]")),
+    (grammar.RuleSpec, FLAG.replace("HERE", "rules: [{HERE}]")),
+    (grammar.ServeOrSplit, FLAG.replace("HERE", "default: {HERE}")),
     (grammar.Requirement, FLAG.replace("HERE", "requires: [{HERE}]")),
-    (grammar.Layer, FLAG.replace("HERE", "layer: {HERE}")),
-    (grammar.Ramp, FLAG.replace("HERE", "rollout_percentage: {HERE}")),
+    (grammar.LayerSpec, FLAG.replace("HERE", "layer: {HERE}")),
+    (grammar.RampSpec, FLAG.replace("HERE", "rollout_percentage: {HERE}")),
     (grammar.FlagTest, FLAG.replace("HERE", "tests: [{HERE}]")),
     (Experiment, EXPERIMENT),
     (Guardrail, EXPERIMENT.replace("HERE", "guardrails: {m: {HERE}}")),
@@ -53,7 +53,7 @@ def parts(part: type[Part]) -> set[type[Part]]:
 
 def test_every_part_of_the_grammar_is_tried() -> None:
     of_files = {part for part in parts(Part) if part.__module__.startswith("burgee.flagfile")}
-    abstract = {Part, grammar.Served, grammar.Included}
+    abstract = {Part, grammar.DefinitionSpec, grammar.Included}
     assert of_files - abstract == {part for part, _ in HOMES}
 
 

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from burgee.access.key_cache import KeyRing
 from burgee.access.keys import Kind
 from burgee.events.recorder import Recorder
-from burgee.events.records import Scope
+from burgee.events.records import RecordScope
 from burgee.events.sinks import MemorySink
 from burgee.serving.serving import Serving
 from burgee.stores.dynamodb import DynamoDbStore
@@ -44,7 +44,7 @@ def store() -> Iterator[SqliteStore]:
 
 def app(store: SqliteStore) -> Any:
     watch = together(RequestLog(sys.stderr.write, every=True), Metrics(sys.stderr.write, flush_seconds=0))
-    recorder = Recorder(MemorySink(), Scope(HOME.project, HOME.environment))
+    recorder = Recorder(MemorySink(), RecordScope(HOME.project, HOME.environment))
     setup = Setup(KeyRing(store), watch=watch, limits=None, recorder=recorder)
     return create_app(store, Serving(store, refresh_seconds=0), setup)
 

@@ -12,7 +12,7 @@ from burgee.evaluation.snapshots import definition_digest
 from burgee.model import Override
 from burgee.releases.deploy import Consent, apply, live, rollback
 from burgee.releases.overrides import lay
-from burgee.releases.plan import Verdict, plan
+from burgee.releases.plan import OverrideVerdict, plan
 from burgee.stores import Change, Origin
 from burgee.stores.audit import AuditContext
 from burgee.stores.sqlite import SqliteStore
@@ -85,7 +85,7 @@ def test_git_caught_up_absorbs_the_override(store: SqliteStore) -> None:
     release(store, a=ON)
     override(store, "a", OFF)
     made = release(store, a=OFF)
-    assert [standing.verdict for standing in made.standings] == [Verdict.ABSORBED]
+    assert [standing.verdict for standing in made.standings] == [OverrideVerdict.ABSORBED]
     assert store.state().overrides == {}
     assert served(store, "a") is False
     assert "override.absorb" in {entry.action for entry in store.audit()}
@@ -95,7 +95,7 @@ def test_an_unrelated_release_keeps_the_override(store: SqliteStore) -> None:
     release(store, a=ON, b=OFF)
     override(store, "a", OFF)
     made = release(store, a=ON, b=ON)
-    assert [standing.verdict for standing in made.standings] == [Verdict.KEPT]
+    assert [standing.verdict for standing in made.standings] == [OverrideVerdict.KEPT]
     assert (served(store, "a"), served(store, "b")) == (False, True)
 
 
@@ -115,7 +115,7 @@ def test_a_conflict_kept_is_not_a_conflict_again(store: SqliteStore) -> None:
     changed = {"status": True, "rollout_percentage": 100}
     release(store, KEEP, a=changed)
     assert served(store, "a") is False
-    assert [standing.verdict for standing in release(store, a=changed, b=ON).standings] == [Verdict.KEPT]
+    assert [standing.verdict for standing in release(store, a=changed, b=ON).standings] == [OverrideVerdict.KEPT]
 
 
 def test_a_conflict_discarded_serves_what_git_says(store: SqliteStore) -> None:
@@ -150,7 +150,7 @@ def test_an_expired_override_goes(store: SqliteStore) -> None:
     release(store, a=ON)
     override(store, "a", OFF, expires_at="2020-01-01T00:00:00Z")
     made = release(store, a=ON)
-    assert [standing.verdict for standing in made.standings] == [Verdict.EXPIRED]
+    assert [standing.verdict for standing in made.standings] == [OverrideVerdict.EXPIRED]
     assert store.state().overrides == {}
 
 
@@ -258,7 +258,7 @@ def test_a_rollback_absorbs_no_kill(store: SqliteStore) -> None:
     release(store, a=ON)
     override(store, "a", OFF)
     made = rollback(store, 1, act("release.rollback", NOW + 1))
-    assert [standing.verdict for standing in made.standings] == [Verdict.KEPT]
+    assert [standing.verdict for standing in made.standings] == [OverrideVerdict.KEPT]
     release(store, a=ON, b=ON)
     assert (served(store, "a"), served(store, "b")) == (False, True)
     with pytest.raises(Refused, match="override"):

@@ -21,7 +21,7 @@ from burgee.flagfile.compile import compile_file
 from burgee.flagfile.editor import write_each
 from burgee.releases.deploy import Consent, apply, live, rollback, write
 from burgee.releases.overrides import killed, lay, lift, served
-from burgee.releases.plan import Verdict
+from burgee.releases.plan import OverrideVerdict
 from burgee.releases.pull import pulled, released_definition
 from burgee.stores import Origin
 from burgee.stores.audit import AuditContext
@@ -181,7 +181,7 @@ class Machine(RuleBasedStateMachine):
             assert overrides == "refuse"
             assert self.store.state() == before
             return
-        assert not made.having(Verdict.ABSORBED), "it is not Git that says the same"
+        assert not made.having(OverrideVerdict.ABSORBED), "it is not Git that says the same"
         git = dict(live(self.store)[1]["flags"])
         self.went(before, made, git, overrides)
         self.released = git
@@ -194,8 +194,8 @@ class Machine(RuleBasedStateMachine):
         for flag, verdict in verdicts.items():
             action = self.store.audit(limit=1, flag=flag)[0].action
             if flag in after:
-                assert verdict in {Verdict.KEPT, Verdict.CONFLICT}
-                if verdict is Verdict.CONFLICT:
+                assert verdict in {OverrideVerdict.KEPT, OverrideVerdict.CONFLICT}
+                if verdict is OverrideVerdict.CONFLICT:
                     assert (overrides, action) == ("keep", "override.keep")
                     self.laid_over[flag] = git.get(flag)
                 elif definition_digest(git.get(flag)) != definition_digest(before.overrides[flag].definition):
@@ -203,12 +203,12 @@ class Machine(RuleBasedStateMachine):
                         "Git's change is hidden by an override only where somebody said so"
                     )
                 continue
-            if verdict is Verdict.EXPIRED:
+            if verdict is OverrideVerdict.EXPIRED:
                 assert action == "override.expire"
-            elif verdict is Verdict.CONFLICT:
+            elif verdict is OverrideVerdict.CONFLICT:
                 assert (overrides, action) == ("discard", "override.discard")
             else:
-                assert (verdict, action) == (Verdict.ABSORBED, "override.absorb")
+                assert (verdict, action) == (OverrideVerdict.ABSORBED, "override.absorb")
                 for key, value in self.said[flag].items():
                     assert (git.get(flag) or {}).get(key, NOTHING) == value, "Git says what the operator said"
             self.forget(flag)

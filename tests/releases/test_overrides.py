@@ -14,7 +14,7 @@ from burgee.flagfile.compile import compile_file
 from burgee.flagfile.grammar import normalise
 from burgee.model import Override
 from burgee.releases.overrides import lay, served
-from burgee.releases.plan import Verdict, plan
+from burgee.releases.plan import OverrideVerdict, plan
 from burgee.serving.serving import Serving
 from burgee.stores import Change, Origin, Pointer, State
 from burgee.stores.audit import AuditContext
@@ -121,7 +121,7 @@ def test_the_order_of_keys_is_no_difference(tmp_path: Path) -> None:
     assert (list(change.lift), list(change.lay)) == (["a"], [])
     laid = override("a", normalise(git["flags"]["a"]), base_digest="of something else")
     made = plan(state(laid), snapshot(), git, NOW)
-    assert [standing.verdict for standing in made.standings] == [Verdict.ABSORBED]
+    assert [standing.verdict for standing in made.standings] == [OverrideVerdict.ABSORBED]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from burgee.errors import Conflict, InvalidFlag, Refused
 from burgee.releases.deploy import Consent, apply, live, write
 from burgee.releases.overrides import lay
-from burgee.releases.plan import Verdict
+from burgee.releases.plan import OverrideVerdict
 from burgee.releases.proposals import (
     ENDED,
     NEXT,
@@ -159,7 +159,7 @@ def test_a_proposal_since_hides_no_override_that_was_kept_against_git(any_store:
     proposed(any_store, owner="y")
     snapshot = live(any_store)[1]
     made = apply(any_store, snapshot, Origin(), act("release.activate"), Consent("discard"))
-    assert [one.override.flag for one in made.having(Verdict.CONFLICT)] == ["a"]
+    assert [one.override.flag for one in made.having(OverrideVerdict.CONFLICT)] == ["a"]
     assert any_store.state().overrides == {}
 
 

@@ -21,7 +21,7 @@ from burgee.evaluation.ruleset import Ruleset
 from burgee.evaluation.snapshots import definition_digest, load_snapshot, payload
 from burgee.releases.deploy import CanaryRequest, Consent, apply, live, promote, rollback, withdraw, write
 from burgee.releases.overrides import lay, lift
-from burgee.releases.plan import Verdict, plan
+from burgee.releases.plan import OverrideVerdict, plan
 from burgee.serving.serving import Serving
 from burgee.stores import Origin
 from burgee.stores.audit import AuditContext
@@ -108,7 +108,7 @@ class Machine(RuleBasedStateMachine):
     def absorb(self, made: Any) -> None:
         """What Git caught up with goes, unless only a share of users gets what Git says."""
         if self.store.state().pointer.canary_at(self.clock) is None:
-            for standing in made.having(Verdict.ABSORBED):
+            for standing in made.having(OverrideVerdict.ABSORBED):
                 self.overrides.pop(standing.override.flag)
 
     @rule(flags=FILES, overrides=st.sampled_from(["refuse", "keep", "discard"]), agreed=st.booleans(), canary=TRIALS)
@@ -121,7 +121,7 @@ class Machine(RuleBasedStateMachine):
             assert self.store.state() == before, "what is refused writes nothing"
             return
         self.absorb(made)
-        for standing in made.having(Verdict.CONFLICT) if overrides == "discard" else []:
+        for standing in made.having(OverrideVerdict.CONFLICT) if overrides == "discard" else []:
             self.overrides.pop(standing.override.flag)
 
     @rule(seconds=st.sampled_from([60, 1000]))
@@ -165,7 +165,7 @@ class Machine(RuleBasedStateMachine):
         lost = set(before[0].overrides) - set(state.overrides)
         for flag in lost:
             gone = before[0].overrides[flag]
-            made = plan(*before, self.snapshot(flags), self.clock).having(Verdict.ABSORBED)
+            made = plan(*before, self.snapshot(flags), self.clock).having(OverrideVerdict.ABSORBED)
             same = definition_digest(gone.definition) == definition_digest(before[1]["flags"].get(flag))
             assert same or gone in [standing.override for standing in made], "only an absorbed one"
             self.overrides.pop(flag)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from burgee.analysis.plans import plan_of
-from burgee.events.records import Scope, accept
+from burgee.events.records import RecordScope, accept
 from burgee.flagfile.source import Source
 
 if TYPE_CHECKING:
@@ -90,6 +90,6 @@ def track(event_id: str, unit: str, event: str, time: float, **properties: float
 def written(folder: Path, records: Sequence[dict[str, Any]], name: str = "a.jsonl") -> Path:
     """The records as the sink writes them."""
     folder.mkdir(exist_ok=True, parents=True)
-    lines = [json.dumps(accept(record, Scope(), record["time"])) for record in records]
+    lines = [json.dumps(accept(record, RecordScope(), record["time"])) for record in records]
     (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder

@@ -13,7 +13,7 @@ from burgee.access.key_cache import KeyRing
 from burgee.access.keys import Kind, Scope, create
 from burgee.access.settings import change
 from burgee.events.recorder import Recorder
-from burgee.events.records import Scope as Scope_
+from burgee.events.records import RecordScope as Scope_
 from burgee.serving.serving import Serving
 from burgee.stores import Shelf
 from burgee.stores.sqlite import SqliteStore
@@ -120,7 +120,16 @@ def callers(store: SqliteStore) -> list[Who]:
         activate: {RELEASES},
     }
     pairs = [(read, propose), (read, write), (read, activate), (write, activate)]
-    for scopes in [(read,), (propose,), (write,), (activate,), *pairs, (read, propose, activate), ALL, tuple(Scope)]:
+    for scopes in [
+        (read,),
+        (propose,),
+        (write,),
+        (activate,),
+        *pairs,
+        (read, propose, activate),
+        ALL,
+        tuple(Scope),
+    ]:
         may = set().union(*(allowed[scope] for scope in scopes)) | ({KEEPS} if {*ALL} <= {*scopes} else set())
         somebody.append((f"admin {'+'.join(scopes)}", token(store, Kind.ADMIN, *scopes), may))
     for name, secret, may in somebody:

@@ -9,7 +9,7 @@ import pytest
 
 from burgee.access.keys import Kind
 from burgee.events.recorder import Recorder
-from burgee.events.records import Scope as EventScope
+from burgee.events.records import RecordScope as EventScope
 from burgee.events.sinks import MemorySink
 from burgee.serving.serving import Serving
 from burgee.stores import Shelf

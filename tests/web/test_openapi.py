@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from burgee.access.key_cache import KeyRing
 from burgee.access.keys import Kind
 from burgee.events.recorder import Recorder
-from burgee.events.records import Scope
+from burgee.events.records import RecordScope
 from burgee.events.sinks import MemorySink
 from burgee.serving.serving import Serving
 from burgee.stores.sqlite import SqliteStore
@@ -61,7 +61,7 @@ KEY = bearer(token(STORE, Kind.ADMIN, *ALL))
 FLAGS: dict[str, Any] = {"beta": {"status": True, "rollout_percentage": 50}}
 release(STORE, FLAGS)
 SEEN: Counter[int] = Counter()
-RECORDER = Recorder(MemorySink(), Scope(HOME.project, HOME.environment))
+RECORDER = Recorder(MemorySink(), RecordScope(HOME.project, HOME.environment))
 SETUP = Setup(KeyRing(STORE), limits=None, watch=lambda seen: SEEN.update([seen.status]), recorder=RECORDER)
 APP = create_app(STORE, Serving(STORE, refresh_seconds=0), SETUP, NoReports())
 NUMBERS = count()

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from burgee.cli.recording import LocalReports
 from burgee.errors import SinkUnavailable
 from burgee.events.recorder import Recorder
-from burgee.events.records import MAX_RECORDS, Scope
+from burgee.events.records import MAX_RECORDS, RecordScope
 from burgee.events.sinks import MemorySink
 from burgee.serving.serving import Serving
 from burgee.stores.sqlite import SqliteStore
@@ -45,7 +45,7 @@ def sink() -> MemorySink:
 
 @pytest.fixture
 def recorder(sink: MemorySink) -> Recorder:
-    return Recorder(sink, Scope("p", "e"))
+    return Recorder(sink, RecordScope("p", "e"))
 
 
 @pytest.fixture

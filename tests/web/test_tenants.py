@@ -12,7 +12,7 @@ from burgee.access.key_cache import KeyRing
 from burgee.access.keys import Kind
 from burgee.errors import StoreUnavailable
 from burgee.events.recorder import Recorder
-from burgee.events.records import Scope
+from burgee.events.records import RecordScope
 from burgee.serving.serving import Serving
 from burgee.stores.sqlite import SqliteStore
 from burgee.web.evaluation_app import evaluation_app
@@ -125,7 +125,7 @@ def test_events_are_sent_again_rather_than_refused_for_flags_that_may_exist(stor
         def write(self, records: Any) -> None:
             raise AssertionError(records)
 
-    scope = Scope(OTHER.project, OTHER.environment)
+    scope = RecordScope(OTHER.project, OTHER.environment)
     setup = Setup(ring=KeyRing(store.other), recorder=Recorder(Kept(), scope))
     app = evaluation_app(Serving(store.other), store.other, setup)
     body = b'{"events": [{"type": "exposure", "event_id": "1", "unit": "u", "flag": "beta", "variant": "on"}]}'

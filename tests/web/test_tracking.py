@@ -19,7 +19,7 @@ from burgee.errors import SinkUnavailable
 from burgee.events.http_sink import HttpSink
 from burgee.events.jsonl_sink import JsonlSink
 from burgee.events.recorder import Recorder
-from burgee.events.records import MAX_BYTES, MAX_RECORDS, Scope, accept
+from burgee.events.records import MAX_BYTES, MAX_RECORDS, RecordScope, accept
 from burgee.events.sinks import MemorySink
 from burgee.flagfile.compile import compile_file
 from burgee.openfeature import BurgeeProvider
@@ -62,7 +62,7 @@ def recorded(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[B
         return
     store = SqliteStore(":memory:")
     apply(store, compile_file(flags), Origin(commit="abc"), AuditContext("release.activate", "ci", "", time.time()))
-    recorder = Recorder(JsonlSink(folder), Scope("shop", "production"))
+    recorder = Recorder(JsonlSink(folder), RecordScope("shop", "production"))
     app = create_app(store, Serving(store), Setup(recorder=recorder))
     with served(app) as url:
         yield BurgeeProvider.from_url(url, recorder=Recorder(HttpSink(url))), folder
@@ -106,7 +106,7 @@ def test_what_an_application_tracks_is_what_a_report_counts(
 
 def records(n: int, **more: Any) -> list[dict[str, Any]]:
     raw = [{"type": "track", "event_id": str(i), "unit": "u", "event": "e", **more} for i in range(n)]
-    return [accept(one, Scope(), time.time()) for one in raw]
+    return [accept(one, RecordScope(), time.time()) for one in raw]
 
 
 def test_requests_are_as_large_as_a_service_takes() -> None:

@@ -11,7 +11,7 @@ from burgee.analysis import queries
 from burgee.analysis.queries import Inputs, inputs
 from burgee.analysis.stats.estimates import COLUMNS, VALUE
 from burgee.analysis.tables import SCHEMA
-from burgee.flagfile.experiments import Kind
+from burgee.flagfile.experiments import MetricKind
 
 if TYPE_CHECKING:
     from burgee.analysis.plans import Plan
@@ -48,12 +48,12 @@ def compiled(given: Inputs, plan: Plan, dialect: str) -> dict[str, str]:
     for index, (name, metric) in enumerate(plan.metrics.items()):
         if metric.winsorise is not None:
             asked[f"cap of {name}"] = queries.cap(measured, index, float(metric.winsorise))
-        if metric.kind is Kind.QUANTILE:
+        if metric.kind is MetricKind.QUANTILE:
             asked[f"units of {name}"] = queries.counted(measured, plan, name)
             shares = dict.fromkeys(plan.arms, (float(metric.quantile or 0.5),))
             asked[f"quantile of {name}"] = queries.mid_quantiles(measured, plan, name, shares)
     for name in plan.experiment.primaries:
-        if plan.metrics[name].kind is not Kind.QUANTILE:
+        if plan.metrics[name].kind is not MetricKind.QUANTILE:
             grain = queries.Grain(86_400_000, dict.fromkeys([VALUE, *COLUMNS], 0.0))
             asked[f"{name} over time"] = queries.series(seen, tracked, plan, name, grain)
     return {name: str(ibis.to_sql(table, dialect=dialect)) for name, table in asked.items()}

@@ -24,7 +24,7 @@ from burgee.analysis.stats.estimates import (
 )
 from burgee.analysis.stats.multiplicity import benjamini_hochberg
 from burgee.analysis.stats.sequential import FAR, sequence_bound, sequence_p_value, spending_bounds
-from burgee.flagfile.experiments import Direction, Kind, Method
+from burgee.flagfile.experiments import Direction, Method, MetricKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -97,7 +97,7 @@ def guarded(plan: Plan, evidence: Evidence, metric: str, arm: str, *, over: bool
     """Whether a guardrail holds at alpha/2, by the plan's method; quantiles are judged at the end only."""
     increase = plan.metrics[metric].direction is Direction.INCREASE
     margin, alpha = float(plan.experiment.guardrails[metric].margin) / 100, plan.experiment.alpha
-    if plan.experiment.method is Method.FIXED or plan.metrics[metric].kind is Kind.QUANTILE:
+    if plan.experiment.method is Method.FIXED or plan.metrics[metric].kind is MetricKind.QUANTILE:
         whole = estimate_at_end(plan, evidence, metric, arm, alpha) if over else None
         tested = whole is not None and whole.p_value is not None
         p_value = non_inferiority(whole, margin, increase=increase) if whole is not None and tested else None
@@ -127,7 +127,7 @@ def estimate_of(plan: Plan, arms: Mapping[str, Arm], metric: str, arm: str, alph
     if plan.control not in arms or arm not in arms:
         return None
     control, treatment = arms[plan.control], arms[arm]
-    if plan.metrics[metric].kind is not Kind.QUANTILE:
+    if plan.metrics[metric].kind is not MetricKind.QUANTILE:
         return compare(control.moments[metric], treatment.moments[metric], alpha)
     if metric not in control.points or metric not in treatment.points:
         return None
@@ -158,7 +158,7 @@ def _adjusted(found: dict[tuple[str, str], Finding]) -> dict[tuple[str, str], Fi
 
 def _finding(plan: Plan, evidence: Evidence, key: tuple[str, str], alpha: float, *, over: bool) -> Finding:
     metric, arm = key
-    if plan.experiment.method is Method.FIXED or plan.metrics[metric].kind is Kind.QUANTILE:
+    if plan.experiment.method is Method.FIXED or plan.metrics[metric].kind is MetricKind.QUANTILE:
         return _at_end(plan, evidence, metric, arm, alpha) if over else Finding(None, None)
     steps = _steps(plan, evidence, metric, arm, None)
     bounds = _bounds(plan, steps, metric, alpha)

@@ -17,7 +17,7 @@ from burgee.analysis.quality import Kept, Quality, faults_of, quality_of
 from burgee.analysis.stats.estimates import COLUMNS, VALUE, Moments, Points, shares, uneven
 from burgee.analysis.tables import Records, records
 from burgee.errors import Refused
-from burgee.flagfile.experiments import Kind, Method
+from burgee.flagfile.experiments import Method, MetricKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -146,7 +146,7 @@ class Gatherer:
         points = {
             metric: self._points(measured, plan, metric)
             for metric, one in plan.metrics.items()
-            if one.kind is Kind.QUANTILE
+            if one.kind is MetricKind.QUANTILE
         }
         return {
             arm: Arm(
@@ -228,7 +228,7 @@ def _grains(
     return {
         metric: queries.Grain(period, _centre(arms.values(), metric), capped.get(queries.measure(index, VALUE)))
         for index, (metric, one) in enumerate(plan.metrics.items())
-        if one.kind is not Kind.QUANTILE and (not fixed or metric in plan.experiment.primaries)
+        if one.kind is not MetricKind.QUANTILE and (not fixed or metric in plan.experiment.primaries)
     }
 
 
@@ -236,7 +236,7 @@ def _moments_of(row: Mapping[str, Any] | None, plan: Plan) -> dict[str, Moments]
     """The moments in a row of aggregates; none is a zero where there are too few units for it."""
     found = {}
     for index, (name, metric) in enumerate(plan.metrics.items()):
-        if metric.kind is Kind.QUANTILE:
+        if metric.kind is MetricKind.QUANTILE:
             continue
         prefix = f"m{index}"
         columns = [column for column in COLUMNS if row is None or f"{prefix}_{column}_mean" in row]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from burgee.analysis.queries import sources_of
 from burgee.analysis.stats.estimates import BEFORE, lopsided, pooled, theta
 from burgee.analysis.stats.multiplicity import SRM_ALPHA, sample_ratio
-from burgee.flagfile.experiments import Kind
+from burgee.flagfile.experiments import MetricKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -288,7 +288,7 @@ def _dominant(plan: Plan, evidence: Evidence) -> Iterator[Check]:
 def _tails(plan: Plan, evidence: Evidence) -> Iterator[Check]:
     """Metrics of which so few units make so much that a normal interval is too short on one side."""
     for name, metric in plan.metrics.items():
-        if metric.kind in {Kind.PROPORTION, Kind.QUANTILE}:
+        if metric.kind in {MetricKind.PROPORTION, MetricKind.QUANTILE}:
             continue
         found = {arm: one.moments[name] for arm, one in evidence.arms.items()}
         skews = {arm: lopsided(found[plan.control], found[arm]) or 0.0 for arm in plan.treatments}

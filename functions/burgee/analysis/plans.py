@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from burgee.analysis.stats.planning import Baseline, Design
-from burgee.flagfile.experiments import Kind, allocation
+from burgee.flagfile.experiments import MetricKind, allocation
 from burgee.flagfile.grammar import dump
 from burgee.times import parse_duration, parse_time
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from burgee.flagfile.experiments import Experiment, Metric
-    from burgee.flagfile.grammar import Flag, FlagFile
+    from burgee.flagfile.grammar import FlagFile, FlagSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Plan:
         told = self.experiment.baseline
         if told is None:
             return None
-        proportion = self.metrics[self.experiment.primaries[0]].kind is Kind.PROPORTION
+        proportion = self.metrics[self.experiment.primaries[0]].kind is MetricKind.PROPORTION
         if not proportion and told.sd is None:
             return None
         return Baseline(told.mean, None if proportion else told.sd)
@@ -98,7 +98,7 @@ def plans(model: FlagFile) -> dict[str, Plan]:
     return {name: plan_of(model, name) for name, flag in model.flags.items() if flag.experiment is not None}
 
 
-def laid(flag: Flag, environment: str | None) -> dict[str, object]:
+def laid(flag: FlagSpec, environment: str | None) -> dict[str, object]:
     """A flag with an environment's keys over it."""
     written = dump(flag)
     return {**written, **written.get("environments", {}).get(environment, {})}

@@ -14,7 +14,7 @@ from ibis import _
 
 from burgee.analysis.stats.estimates import BEFORE, PER, PER_BEFORE, VALUE
 from burgee.events.records import MAX_NUMBER, TRACKED
-from burgee.flagfile.experiments import Kind
+from burgee.flagfile.experiments import MetricKind
 from burgee.model import Reason
 from burgee.times import parse_duration
 
@@ -209,7 +209,7 @@ def measures(seen: Table, events: Table, plan: Plan, until: int) -> Table:
             name = measure(index, column)
             # Counts are cast from booleans: a literal 1.0 would be a decimal, whose variance is rounded.
             amount = ibis.ifelse(inside, _[f"p{names.index(value)}"], None) if value else inside.cast("float64")
-            sums[name] = amount.mean() if metric.kind is Kind.QUANTILE else amount.sum()
+            sums[name] = amount.mean() if metric.kind is MetricKind.QUANTILE else amount.sum()
     by_unit = events.group_by("unit").aggregate(**sums)
     rows = seen.filter(~_.crossed).left_join(by_unit, "unit").drop("unit_right")
     filled = {}
@@ -217,9 +217,9 @@ def measures(seen: Table, events: Table, plan: Plan, until: int) -> Table:
         for column, _source, _span in columns_of(metric, plan.before):
             name = measure(index, column)
             value_ = rows[name]
-            if metric.kind is Kind.PROPORTION:
+            if metric.kind is MetricKind.PROPORTION:
                 value_ = (value_.fill_null(0.0) > 0).cast("float64")
-            elif metric.kind is not Kind.QUANTILE:
+            elif metric.kind is not MetricKind.QUANTILE:
                 value_ = value_.fill_null(0.0)
             over = rows["first"] <= until - window_of(metric)
             filled[name] = value_ if metric.window is None else ibis.ifelse(over, value_, None)
@@ -238,14 +238,14 @@ def aggregates(measured: Table, plan: Plan, capped: Mapping[str, float], by: Seq
     """Counts, means and covariances of each arm; for values with a tail the mean of cubes and the largest."""
     told: dict[str, Column] = {"n": _.count()}
     for index, metric in enumerate(plan.metrics.values()):
-        if metric.kind is Kind.QUANTILE:
+        if metric.kind is MetricKind.QUANTILE:
             continue
         columns = [column for column, _source, _span in columns_of(metric, plan.before)]
         values_ = {column: _capped(measure(index, column), capped) for column in columns}
         told[f"m{index}_n"] = _[measure(index, VALUE)].count()
         for one in columns:
             told[f"{measure(index, one)}_mean"] = values_[one].mean()
-        if metric.kind is not Kind.PROPORTION:
+        if metric.kind is not MetricKind.PROPORTION:
             told[f"{measure(index, VALUE)}_cubed"] = (values_[VALUE] * values_[VALUE] * values_[VALUE]).mean()
             told[f"{measure(index, VALUE)}_largest"] = _[measure(index, VALUE)].max()
             told[f"{measure(index, VALUE)}_total"] = _[measure(index, VALUE)].sum()
@@ -325,7 +325,7 @@ def series(seen: Table, events: Table, plan: Plan, metric: str, grain: Grain) ->
     running = {}
     for column in columns:
         total = rows[column].sum().over(past)
-        if plan.metrics[metric].kind is Kind.PROPORTION:
+        if plan.metrics[metric].kind is MetricKind.PROPORTION:
             total = (total > 0).cast("float64")
         elif column == VALUE and grain.cap is not None:
             total = ibis.least(total, ibis.literal(float(grain.cap)))
@@ -391,7 +391,7 @@ def columns_of(metric: Metric, before: int | None) -> list[tuple[str, tuple[str,
     told = [(VALUE, sources_of(metric)[0], False)]
     if metric.per:
         told.append((PER, sources_of(metric)[1], False))
-    if before is not None and metric.kind is not Kind.QUANTILE:
+    if before is not None and metric.kind is not MetricKind.QUANTILE:
         told.append((BEFORE, sources_of(metric)[0], True))
         if metric.per:
             told.append((PER_BEFORE, sources_of(metric)[1], True))

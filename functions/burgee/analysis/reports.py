@@ -9,7 +9,7 @@ from burgee.analysis.decisions import Finding, Guarded, decide, estimate_of, gua
 from burgee.analysis.health import Check, Light, check
 from burgee.analysis.stats.bayes import Belief, believe
 from burgee.analysis.verdicts import Outcome, Progress, Verdict, judge
-from burgee.flagfile.experiments import Direction, Kind
+from burgee.flagfile.experiments import Direction, MetricKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -186,7 +186,7 @@ def _breakdowns(plan: Plan, evidence: Evidence) -> list[Breakdown]:
         for value, arms in values.items():
             for metric in plan.experiment.primaries:
                 for arm in plan.treatments:
-                    if plan.metrics[metric].kind is not Kind.QUANTILE:
+                    if plan.metrics[metric].kind is not MetricKind.QUANTILE:
                         estimate = estimate_of(plan, arms, metric, arm, plan.experiment.alpha)
                         if estimate is not None:
                             found.append(Breakdown(attribute, value, metric, arm, estimate))

@@ -23,7 +23,7 @@ from burgee.analysis.tables import records as stored
 from burgee.analysis.verdicts import Decision
 from burgee.evaluation.ruleset import Ruleset
 from burgee.events.jsonl_sink import JsonlSink
-from burgee.events.records import Scope, accept, exposure
+from burgee.events.records import RecordScope, accept, exposure
 from burgee.flagfile.experiments import Experiment, Method, Metric
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _run(run: int, setting: Setting, folder: Path, connection: Any, tally: Tally
 def records(name: str, run: int, setting: Setting) -> Iterator[Record]:
     """The records of one experiment, in no order."""
     ruleset = Ruleset({"flags": {name: {"status": True, "rollout_percentage": 50}}}, release={"version": 1})
-    generator, scope = np.random.default_rng([setting.seed, run]), Scope()
+    generator, scope = np.random.default_rng([setting.seed, run]), RecordScope()
     n = setting.units
     at = START + generator.random(n) * (DAYS - 1) * DAY
     chance, visits = generator.random(n), 1 + generator.poisson(1.0, n)
@@ -171,4 +171,4 @@ def _count(plan: Plan, evidence: Evidence, setting: Setting, tally: Tally) -> No
 
 def _tracked(event_id: str, unit: str, event: str, now: float, **properties: float) -> Record:
     raw = {"type": "track", "event_id": event_id, "time": now, "unit": unit, "event": event}
-    return accept({**raw, "properties": properties}, Scope(), now)
+    return accept({**raw, "properties": properties}, RecordScope(), now)

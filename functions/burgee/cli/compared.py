@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import typer
 
 from burgee.cli.git.history import NotInRevision, checkout, last_seen
-from burgee.cli.stores import Where, opened
+from burgee.cli.stores import StoreOptions, opened
 from burgee.errors import FlagFileError, Refused
 from burgee.findings import Code, finding
 from burgee.model import Severity
@@ -66,7 +66,7 @@ class Given:
         return compile_source(self.source, environment)
 
 
-class Pair(NamedTuple):
+class ComparedSides(NamedTuple):
     """Both sides, and notes for the reader."""
 
     base: Given
@@ -93,7 +93,7 @@ def environment_of(named: str | None) -> str | None:
     return (named.removeprefix(LIVE) or None) if named is not None and named.startswith(LIVE) else None
 
 
-def compared(base: str, head: str | None, where: Where) -> Pair:
+def compared(base: str, head: str | None, where: StoreOptions) -> ComparedSides:
     """Both sides by name; HEAD defaults to the current file. Raises Refused or FlagFileError if a side does not
     exist.
 
@@ -109,7 +109,7 @@ def compared(base: str, head: str | None, where: Where) -> Pair:
         notes.append(
             f"{where.flags} is not in {_short(head) if head else 'the working tree'}: every flag is removed."
         )
-    return Pair(before or Given(revision=base), after or Given(), notes)
+    return ComparedSides(before or Given(revision=base), after or Given(), notes)
 
 
 def _short(revision: str) -> str:
@@ -117,7 +117,7 @@ def _short(revision: str) -> str:
     return revision[:10] if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", revision) else revision
 
 
-def _given(named: str, where: Where, *, is_file: bool = False) -> Given | None:
+def _given(named: str, where: StoreOptions, *, is_file: bool = False) -> Given | None:
     """A side; None if the flag file is not in it."""
     if named.startswith(LIVE):
         environment = environment_of(named) or where.environment
@@ -163,7 +163,7 @@ def _bundle(path: Path) -> Given:
         return Given(fixed=load_bundle(data).snapshot)
 
 
-def _live(where: Where) -> Given:
+def _live(where: StoreOptions) -> Given:
     """What is served: the current release with the overrides in force applied."""
     with _store(where) as store:
         if store is None:
@@ -186,7 +186,7 @@ def _canary(version: int, canary: Canary) -> Finding:
     return finding(Code.ON_TRIAL, None, message, details=[f"`release:{canary.base}` compares with what they have"])
 
 
-def _release(number: str, where: Where) -> Given:
+def _release(number: str, where: StoreOptions) -> Given:
     if not number.isdigit():
         raise typer.BadParameter(f"{number!r} is not the number of a release, as in release:12")
     with _store(where) as store:
@@ -196,7 +196,7 @@ def _release(number: str, where: Where) -> Given:
 
 
 @contextmanager
-def _store(where: Where) -> Iterator[Any]:
+def _store(where: StoreOptions) -> Iterator[Any]:
     """The store; None if the embedded one does not exist: reading must not create it."""
     embedded = where.state or where.flags.parent / ".burgee" / "state.sqlite"
     if where.table is None and where.endpoint_url is None and not embedded.exists():
@@ -220,7 +220,7 @@ def _given_up(state: State) -> dict[str, str]:
     return {name: f"on {when[:10]}" for name, when in state.retired.items()}
 
 
-def retired_names(pair: Pair, before: Snapshot, after: Snapshot, flags: Path) -> dict[str, str]:
+def retired_names(pair: ComparedSides, before: Snapshot, after: Snapshot, flags: Path) -> dict[str, str]:
     """Names that HEAD adds and that flags before BASE had, by the store or else by Git's history."""
     base, head = pair.base, pair.head
     added = [name for name in after["flags"] if name not in before["flags"]]

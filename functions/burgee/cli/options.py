@@ -34,7 +34,7 @@ Environment: TypeAlias = Annotated[
     ),
 ]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-State: TypeAlias = Annotated[
+StateOption: TypeAlias = Annotated[
     Path | None,
     typer.Option(
         "--state",
@@ -74,7 +74,7 @@ def not_blank(context: typer.Context, option: typer.CallbackParam, value: str) -
     return value
 
 
-Reason: TypeAlias = Annotated[str, typer.Option("--reason", callback=not_blank, help="Why, for the audit log.")]
+ReasonOption: TypeAlias = Annotated[str, typer.Option("--reason", callback=not_blank, help="Why, for the audit log.")]
 
 
 def duration(text: str, option: str) -> float:

@@ -19,22 +19,22 @@ from burgee.cli.commands.experiment import (
 )
 from burgee.events.jsonl_sink import JsonlSink
 from burgee.events.recorder import Recorder
-from burgee.events.records import Pseudonyms, Scope
+from burgee.events.records import Pseudonyms, RecordScope
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from burgee.cli.stores import Where
+    from burgee.cli.stores import StoreOptions
 
 
-def recorder(where: Where) -> Recorder:
+def recorder(where: StoreOptions) -> Recorder:
     """Writes exposures and events to files; with BURGEE_UNIT_SECRET their units are keyed hashes."""
     secret = os.environ.get("BURGEE_UNIT_SECRET", "")
     try:
         pseudonyms = Pseudonyms.parse(secret) if secret else None
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="BURGEE_UNIT_SECRET") from error
-    scope = Scope(where.project, where.environment or "default", pseudonyms)
+    scope = RecordScope(where.project, where.environment or "default", pseudonyms)
     return Recorder(JsonlSink(events_folder(where.flags)), scope)
 
 

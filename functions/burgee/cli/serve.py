@@ -22,11 +22,11 @@ from burgee.access.key_cache import KeyRing
 from burgee.access.keys import listed
 from burgee.cli.render import output
 from burgee.cli.source import compile_releasable
-from burgee.cli.stores import Where, opened, store_of
+from burgee.cli.stores import StoreOptions, opened, store_of
 from burgee.errors import BurgeeError, FlagFileError, StoreError, StoreUnavailable
 from burgee.evaluation.snapshots import payload
 from burgee.releases.deploy import Consent, apply
-from burgee.releases.plan import Verdict
+from burgee.releases.plan import OverrideVerdict
 from burgee.serving.file_source import FileWatch
 from burgee.serving.serving import Serving
 from burgee.stores import Origin
@@ -63,7 +63,7 @@ class Manner(NamedTuple):
         return whom if self.workers == 1 else f"{whom}, by {self.workers} processes"
 
 
-def serve(host: str, port: int, where: Where, *, require_keys: bool = False, workers: int = 1) -> None:
+def serve(host: str, port: int, where: StoreOptions, *, require_keys: bool = False, workers: int = 1) -> None:
     """Serves until interrupted. A file that is invalid at the start is refused; later the last good one stays."""
     import uvicorn
     from uvicorn.supervisors import Multiprocess
@@ -108,14 +108,14 @@ def config(app: Any, **more: Any) -> uvicorn.Config:
     )
 
 
-def _worker(where: Where, manner: Manner) -> Front:
+def _worker(where: StoreOptions, manner: Manner) -> Front:
     """One of several worker processes; their parent follows the file."""
     store = store_of(where)
     serving = Serving(store, patience=0) if where.table else Serving(store, refresh_seconds=REFRESH_SECONDS)
     return _application(where, manner, store, serving)
 
 
-def _application(where: Where, manner: Manner, store: Store, serving: Serving) -> Front:
+def _application(where: StoreOptions, manner: Manner, store: Store, serving: Serving) -> Front:
     from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
     from burgee.cli.recording import LocalReports, recorder
@@ -148,7 +148,7 @@ def _insist_on_a_key(store: Store, host: str) -> None:
         )
 
 
-def _from_file(url: str, where: Where, store: Store, whom: str, stop: Event) -> Serving:
+def _from_file(url: str, where: StoreOptions, store: Store, whom: str, stop: Event) -> Serving:
     serving = Serving(store, refresh_seconds=REFRESH_SECONDS)
     follower = Follower(where.flags, where.environment, store, serving.refresh)
     source = follower.begin()
@@ -157,7 +157,7 @@ def _from_file(url: str, where: Where, store: Store, whom: str, stop: Event) -> 
     return serving
 
 
-def _from_table(url: str, where: Where, store: Store, whom: str) -> Serving:
+def _from_table(url: str, where: StoreOptions, store: Store, whom: str) -> Serving:
     """Serves a table; the file is not released into it, because others may use it."""
     serving = Serving(store, patience=0)
     serving.refresh()
@@ -257,10 +257,10 @@ def _rolled_back(store: Store) -> AuditEntry | None:
 def _report(made: Plan) -> None:
     for standing in made.standings:
         override = standing.override
-        if standing.verdict is Verdict.ABSORBED:
+        if standing.verdict is OverrideVerdict.ABSORBED:
             output.tell(f"{override.flag}: the file now equals the override; the override was removed.")
-        elif standing.verdict is not Verdict.EXPIRED:
-            clash = ", though the file changed since" if standing.verdict is Verdict.CONFLICT else ""
+        elif standing.verdict is not OverrideVerdict.EXPIRED:
+            clash = ", though the file changed since" if standing.verdict is OverrideVerdict.CONFLICT else ""
             message = f"{override.flag}: an override by {override.author} is served over the file{clash}."
             output.tell(message, typer.colors.YELLOW)
 

@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
-from burgee.cli.options import FLAGS, Endpoint, Environment, Project, State, StoreFile, Table, duration, require_file
+from burgee.cli.options import (
+    FLAGS,
+    Endpoint,
+    Environment,
+    Project,
+    StateOption,
+    StoreFile,
+    Table,
+    duration,
+    require_file,
+)
 from burgee.errors import Refused, StoreUnavailable
 from burgee.stores import Tenant
 
@@ -23,7 +33,7 @@ if TYPE_CHECKING:
     from burgee.stores.audit import AuditContext
 
 
-class Where(NamedTuple):
+class StoreOptions(NamedTuple):
     """The store's options from the command line."""
 
     flags: Path
@@ -45,7 +55,7 @@ def on_store(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def run(**arguments: Any) -> None:
-        where = Where(**{name: arguments.pop(name) for name in _OPTIONS})
+        where = StoreOptions(**{name: arguments.pop(name) for name in _OPTIONS})
         command(where=where, **arguments)
 
     run.__signature__ = signature.replace(parameters=[*own, *options])  # type: ignore[attr-defined]  # read by Typer
@@ -56,21 +66,21 @@ def on_store(command: Callable[..., None]) -> Callable[..., None]:
 _OPTIONS: dict[str, tuple[Any, Any]] = {
     "flags": (StoreFile, Path(FLAGS)),
     "environment": (Environment, None),
-    "state": (State, None),
+    "state": (StateOption, None),
     "table": (Table, None),
     "endpoint_url": (Endpoint, None),
     "project": (Project, "default"),
 }
 
 
-def described(where: Where) -> str:
+def described(where: StoreOptions) -> str:
     """The project, environment and store that a command works on, for its answer."""
     environment = f"environment {where.environment}" if where.environment else "no environment"
     store = f"table {where.table}" if where.table else str(where.state or default_state(where.flags))
     return f"project {where.project}, {environment}, {store}"
 
 
-def act_on(where: Where, action: str, reason: str, expires_in: str | None = None) -> AuditContext:
+def act_on(where: StoreOptions, action: str, reason: str, expires_in: str | None = None) -> AuditContext:
     """The author, action and reason of a command that changes a store, for the audit log.
 
     A usage error if the environment to change is unclear, or is not in the file.
@@ -86,7 +96,7 @@ def act_on(where: Where, action: str, reason: str, expires_in: str | None = None
     return AuditContext(action, author, reason, now, until, source="command line")
 
 
-def require_environment(where: Where) -> None:
+def require_environment(where: StoreOptions) -> None:
     if not where.flags.is_file():
         return
     from burgee.flagfile.source import Source
@@ -107,7 +117,7 @@ def require_environment(where: Where) -> None:
         raise typer.BadParameter(said, param_hint="--env")
 
 
-def _serves_no_environment(where: Where) -> bool:
+def _serves_no_environment(where: StoreOptions) -> bool:
     """Whether the embedded store is that of a `burgee serve` without --env."""
     if where.table is not None:
         return False
@@ -115,7 +125,7 @@ def _serves_no_environment(where: Where) -> bool:
         return store.pointer().version > 0
 
 
-def live_rulesets(where: Where) -> Served:
+def live_rulesets(where: StoreOptions) -> Served:
     """The flags that the store serves now, including overrides. Raises Refused if nothing is live."""
     from burgee.serving.serving import Serving
 
@@ -131,7 +141,7 @@ def live_rulesets(where: Where) -> Served:
 
 
 @contextmanager
-def opened(where: Where) -> Iterator[Store]:
+def opened(where: StoreOptions) -> Iterator[Store]:
     """The store, closed at the end of the block."""
     store = store_of(where)
     try:
@@ -140,7 +150,7 @@ def opened(where: Where) -> Iterator[Store]:
         store.close()
 
 
-def store_of(where: Where) -> Store:
+def store_of(where: StoreOptions) -> Store:
     """The store, for as long as the process lives."""
     tenant = Tenant(where.project, where.environment or "default")
     if where.table is None:

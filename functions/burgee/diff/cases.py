@@ -9,7 +9,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from burgee.diff.regions import Needed, Truths, open_atoms
-from burgee.diff.satisfiability.atoms import HAS_UNIT, MISSING, Verdict
+from burgee.diff.satisfiability.atoms import HAS_UNIT, MISSING, Possibility
 from burgee.diff.symbolic import (
     Budget,
     PartialContext,
@@ -61,14 +61,14 @@ class Known:
     @property
     def context(self) -> dict[str, Any]:
         """Attributes that a context of the region can have, where they are known."""
-        examples = {path: one.example for path, one in self.answers.items() if one.verdict is Verdict.POSSIBLE}
+        examples = {path: one.example for path, one in self.answers.items() if one.verdict is Possibility.POSSIBLE}
         found = {path: value for path, value in {**examples, **self.values}.items() if value is not MISSING}
         return {**self.witness.context, **found}
 
     @property
     def is_certain(self) -> bool:
         """Whether a context is known; if not, there may be none."""
-        return self.witness.is_certain and all(one.verdict is Verdict.POSSIBLE for one in self.answers.values())
+        return self.witness.is_certain and all(one.verdict is Possibility.POSSIBLE for one in self.answers.values())
 
     @property
     def key(self) -> Hashable:

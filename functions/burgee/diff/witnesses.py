@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from burgee.diff.regions import Compound, holds
-from burgee.diff.satisfiability.atoms import MISSING, Atom, Verdict
+from burgee.diff.satisfiability.atoms import MISSING, Atom, Possibility
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -40,12 +40,12 @@ class Witness:
     @property
     def is_certain(self) -> bool:
         """Whether a context is known; if not, there may be none."""
-        return self.is_found and all(one.verdict is Verdict.POSSIBLE for one in self.answers.values())
+        return self.is_found and all(one.verdict is Possibility.POSSIBLE for one in self.answers.values())
 
     @property
     def context(self) -> dict[str, Any]:
         """The attributes of a context that meets the conditions, where they are known."""
-        examples = {path: one.example for path, one in self.answers.items() if one.verdict is Verdict.POSSIBLE}
+        examples = {path: one.example for path, one in self.answers.items() if one.verdict is Possibility.POSSIBLE}
         return {path: value for path, value in examples.items() if value is not MISSING}
 
 

@@ -82,33 +82,33 @@ def owners(state: Definition) -> Iterator[Owner]:
         yield Owner(rule_name(rule, index), index, rule, rule)
 
 
-class Entry(NamedTuple):
+class ScheduleEntry(NamedTuple):
     """A change at one time (epoch seconds): the keys that are set then."""
 
     at: float
     keys: Mapping[str, Any]
 
 
-def schedule(definition: Definition) -> list[Entry]:
+def schedule(definition: Definition) -> list[ScheduleEntry]:
     """The entries of a schedule, earliest first; entries of the same time keep their order."""
-    entries = [Entry(parse_time(entry["at"]), entry["set"]) for entry in definition.get("schedule", ())]
+    entries = [ScheduleEntry(parse_time(entry["at"]), entry["set"]) for entry in definition.get("schedule", ())]
     return sorted(entries, key=lambda entry: entry.at) if len(entries) > 1 else entries
 
 
-class State(NamedTuple):
+class DefinitionState(NamedTuple):
     """A definition from a time (epoch seconds) until the next state."""
 
     since: float
     definition: Definition
 
 
-def states(definition: Definition) -> list[State]:
+def states(definition: Definition) -> list[DefinitionState]:
     """The states of a definition, earliest first; the first begins at minus infinity."""
     if "schedule" not in definition:
-        return [State(float("-inf"), definition)]
-    found = [State(float("-inf"), {key: value for key, value in definition.items() if key != "schedule"})]
+        return [DefinitionState(float("-inf"), definition)]
+    found = [DefinitionState(float("-inf"), {key: value for key, value in definition.items() if key != "schedule"})]
     for at, keys in schedule(definition):
-        found.append(State(at, {**found[-1].definition, **keys}))
+        found.append(DefinitionState(at, {**found[-1].definition, **keys}))
     return found
 
 

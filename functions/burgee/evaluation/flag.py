@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     """An answer for everyone, a function that finds one, or None to continue with the next decision."""
 
 
-class World(Protocol):
+class FlagNeeds(Protocol):
     """What a flag needs from the file that contains it."""
 
     def condition(self, when: Mapping[str, Any]) -> Condition:
@@ -76,7 +76,7 @@ class Flag:
 
     __slots__ = ("_decisions", "_starts", "_steps", "evaluate", "rules", "static", "timed")
 
-    def __init__(self, name: str, definition: Definition, world: World) -> None:
+    def __init__(self, name: str, definition: Definition, world: FlagNeeds) -> None:
         found = states(definition)
         self._starts = [since for since, _ in found[1:]]
         self._decisions = [decisions(name, state, world.holdout) for _, state in found]
@@ -137,7 +137,7 @@ def _chain(steps: Sequence[Step]) -> tuple[Evaluate, Sequence[CompiledRule]]:
 class _Compiler:
     """Compiles the decisions of one state to steps."""
 
-    def __init__(self, decided: Decisions, state: Definition, world: World) -> None:
+    def __init__(self, decided: Decisions, state: Definition, world: FlagNeeds) -> None:
         self.decided = decided
         self.world = world
         self.unit = unit_reader(decided.unit)
@@ -287,7 +287,7 @@ def _run(found: Answering) -> Callable[[Context, float], Evaluation | None]:
     return run
 
 
-def _requirement(required: Requires, world: World, unmet: Evaluation) -> Step:
+def _requirement(required: Requires, world: FlagNeeds, unmet: Evaluation) -> Step:
     evaluate = world.prerequisite(required.flag)
     variant = required.variant
 

@@ -78,7 +78,7 @@ def one(rules: Sequence[CompiledRule], conditions: Sequence[Condition]) -> Evalu
     return decide
 
 
-class Plan(NamedTuple):
+class BulkPlan(NamedTuple):
     """A prepared bulk answer: every flag in its place, and the answers of those that answer everyone alike."""
 
     answers: dict[str, Evaluation]
@@ -87,10 +87,10 @@ class Plan(NamedTuple):
     ruled: Sequence[tuple[str, Sequence[CompiledRule]]]
 
 
-def plan(flags: Mapping[str, tuple[Sequence[CompiledRule], Evaluation | None]]) -> Plan:
+def plan(flags: Mapping[str, tuple[Sequence[CompiledRule], Evaluation | None]]) -> BulkPlan:
     """Builds the plan from the rules of each flag, by name, and from the answers that are the same for everyone."""
     ruled = [(name, rules) for name, (rules, static) in flags.items() if static is None]
-    return Plan(
+    return BulkPlan(
         {name: static or _UNDECIDED for name, (_, static) in flags.items()},
         [(name, *rules[0][1]) for name, rules in ruled if _is_draw(rules)],
         [(name, rules) for name, rules in ruled if not _is_draw(rules)],
@@ -102,7 +102,7 @@ def _is_draw(rules: Sequence[CompiledRule]) -> bool:
     return not more and suffix != b""
 
 
-def every(plan: Plan, conditions: Sequence[Condition], context: Context, now: float) -> dict[str, Evaluation]:
+def every(plan: BulkPlan, conditions: Sequence[Condition], context: Context, now: float) -> dict[str, Evaluation]:
     """Answers for all flags of a plan; `conditions` are indexed by number."""
     answers = plan.answers.copy()
     unit = _encoded(context.get(TARGETING_KEY))

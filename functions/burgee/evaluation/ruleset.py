@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from burgee.evaluation.conditions import Matcher
-    from burgee.evaluation.rules import CompiledRule, Evaluate, Plan
+    from burgee.evaluation.rules import BulkPlan, CompiledRule, Evaluate
     from burgee.model import Context, Definition, Snapshot
 
 # What can still be wrong in a definition that passed the checks of a release: anything else is our bug.
@@ -38,7 +38,7 @@ compiling them.
 """
 
 
-class Served(NamedTuple):
+class ServedFlag(NamedTuple):
     """How a flag answers: the same to everyone at all times if it is `static`, depending on the clock if it is
     `timed`.
     """
@@ -67,9 +67,9 @@ class Ruleset:
         self._segments: Mapping[str, Any] = snapshot.get("segments", {})
         self._holdouts: Mapping[str, Any] = snapshot.get("holdouts", {})
         self.exposed: Mapping[str, Any] = snapshot.get("exposed", {})
-        self._compiled: dict[str, Served | None] = {}
+        self._compiled: dict[str, ServedFlag | None] = {}
         self._ready: dict[str, Callable[[Context, Any], Evaluation]] = {}
-        self._plans: dict[tuple[int, bool], Plan] = {}
+        self._plans: dict[tuple[int, bool], BulkPlan] = {}
         self._expiries = sorted({override.until for override in self.overrides.values()})
         self._lines: dict[str, Callable[[str], int]] = {}
         self._matchers: dict[str, Matcher] = {}
@@ -208,7 +208,7 @@ class Ruleset:
         served = self._served(name)
         return served and served.evaluate
 
-    def _served(self, name: str) -> Served | None:
+    def _served(self, name: str) -> ServedFlag | None:
         if name not in self._compiled:
             if name not in self._flags and name not in self.overrides:
                 return None
@@ -226,7 +226,7 @@ class Ruleset:
             self._ready[name] = self._counted(name, served)
         return self._ready[name]
 
-    def _counted(self, name: str, served: Served) -> Callable[[Context, Any], Evaluation]:
+    def _counted(self, name: str, served: ServedFlag) -> Callable[[Context, Any], Evaluation]:
         """Answers, and generates a single function for a flag that is evaluated often."""
         evaluate, left = _clocked(served), OFTEN
 
@@ -240,7 +240,7 @@ class Ruleset:
 
         return count
 
-    def _plan(self, since: int, moment: float, *, clients: bool) -> Plan:
+    def _plan(self, since: int, moment: float, *, clients: bool) -> BulkPlan:
         """The bulk answer until the next override expires."""
         names = [name for name in self.names(moment) if not clients or _for_clients(self.definition(name, moment))]
         with uncollected():
@@ -249,7 +249,7 @@ class Ruleset:
         self._plans[since, clients] = made
         return made
 
-    def _compile(self, name: str) -> Served | None:
+    def _compile(self, name: str) -> ServedFlag | None:
         override = self.overrides.get(name)
         if override is None:
             return self._isolated(name, self._flags.get(name))
@@ -265,13 +265,13 @@ class Ruleset:
 
         return _alone(expiring, timed=True)
 
-    def _isolated(self, name: str, definition: Definition | None) -> Served | None:
+    def _isolated(self, name: str, definition: Definition | None) -> ServedFlag | None:
         """A flag that cannot be compiled answers with an error; others are not affected."""
         if definition is None:
             return None
         try:
             flag = self._flag(name, definition)
-            return Served(flag.evaluate, flag.rules, flag.timed, flag.static)
+            return ServedFlag(flag.evaluate, flag.rules, flag.timed, flag.static)
         except _BROKEN as error:
             self._faults[name] = _describe(error)
             return _alone(_constant(_broken(name, self._faults[name])))
@@ -385,14 +385,14 @@ def _for_clients(definition: Definition | None) -> bool:
     return definition is not None and definition.get("client") is True
 
 
-def _clocked(served: Served) -> Callable[[Context, Any], Evaluation]:
+def _clocked(served: ServedFlag) -> Callable[[Context, Any], Evaluation]:
     """Reads the clock only for a flag that depends on it."""
     evaluate = served.evaluate
     return (lambda context, now: evaluate(context, _epoch(now))) if served.timed else evaluate
 
 
-def _alone(evaluate: Evaluate, *, timed: bool = False) -> Served:
-    return Served(evaluate, [as_rule(None, evaluate)], timed)
+def _alone(evaluate: Evaluate, *, timed: bool = False) -> ServedFlag:
+    return ServedFlag(evaluate, [as_rule(None, evaluate)], timed)
 
 
 def _constant(answer: Evaluation) -> Evaluate:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from burgee.evaluation.context import reader, unit_reader
 from burgee.evaluation.definition import unit_attribute
-from burgee.events.records import Scope, Unacceptable, accept, exposure
+from burgee.events.records import RecordScope, Unacceptable, accept, exposure
 from burgee.model import Reason
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from burgee.evaluation.ruleset import ClientView, Ruleset
     from burgee.events.records import Record
-    from burgee.events.sinks import Sink
+    from burgee.events.sinks import RecordSink
     from burgee.model import Context, Evaluation
 
 _LOG = logging.getLogger("burgee")
@@ -35,9 +35,9 @@ class Recorder:
     `dropped` counts lost records: the sink was slower than the answers, or refused them twice.
     """
 
-    def __init__(self, sink: Sink, scope: Scope | None = None, *, capacity: int = CAPACITY) -> None:
+    def __init__(self, sink: RecordSink, scope: RecordScope | None = None, *, capacity: int = CAPACITY) -> None:
         self.sink = sink
-        self.scope = scope or Scope()
+        self.scope = scope or RecordScope()
         self.dropped = 0
         self._reported = 0
         self._waiting: deque[Record] = deque()

@@ -86,7 +86,7 @@ class Pseudonyms:
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class RecordScope:
     """The project and environment of records, and how their units are pseudonymised."""
 
     project: str = "default"
@@ -98,7 +98,7 @@ class Scope:
         return unit if self.pseudonyms is None else self.pseudonyms.of(unit)
 
 
-def accept(raw: Any, scope: Scope, now: float) -> Record:
+def accept(raw: Any, scope: RecordScope, now: float) -> Record:
     """A client's record as it is stored. Raises Unacceptable with the fault. `now` is in epoch seconds."""
     if not isinstance(raw, dict):
         raise Unacceptable("a record must be an object")
@@ -140,7 +140,7 @@ def accept(raw: Any, scope: Scope, now: float) -> Record:
     }
 
 
-def exposure(flag: str, answer: Mapping[str, Any], unit: str, scope: Scope, now: float) -> Record:
+def exposure(flag: str, answer: Mapping[str, Any], unit: str, scope: RecordScope, now: float) -> Record:
     """The record of one answer; `answer` has variant, reason, rule, release and properties."""
     return {
         **_empty(scope, now),
@@ -156,13 +156,13 @@ def exposure(flag: str, answer: Mapping[str, Any], unit: str, scope: Scope, now:
     }
 
 
-def refusals(reasons: Sequence[str], scope: Scope, now: float) -> Record:
+def refusals(reasons: Sequence[str], scope: RecordScope, now: float) -> Record:
     """A record that counts refused records, with one reason as an example; reports add them up."""
     told = {"count": str(len(reasons)), "example": _UNWRITABLE.sub("?", reasons[0])[:MAX_TEXT]}
     return {**_empty(scope, now), "type": "refused", "properties": told, "topic": REFUSED}
 
 
-def _empty(scope: Scope, now: float) -> Record:
+def _empty(scope: RecordScope, now: float) -> Record:
     at = int(now * 1000)
     known = {"event_id": os.urandom(12).hex(), "time": at, "received": at}
     scoped = {"project": scope.project, "environment": scope.environment, "properties": {}}

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from burgee.events.records import Record
 
 
-class Sink(Protocol):
+class RecordSink(Protocol):
     """Stores records durably."""
 
     def write(self, records: Sequence[Record]) -> None:

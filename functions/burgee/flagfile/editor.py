@@ -17,7 +17,7 @@ from burgee.evaluation.snapshots import definition_digest
 from burgee.flagfile.compile import compile_file
 from burgee.flagfile.environments import definition
 from burgee.flagfile.flag_tests import run_tests
-from burgee.flagfile.grammar import Overlay, Served
+from burgee.flagfile.grammar import DefinitionSpec, Overlay
 from burgee.flagfile.source import Source
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from burgee.model import Definition, Problem
 
 _BREAKS = re.compile("[\x85\u2028\u2029]")
-DESCRIBING = tuple(key for key in Served.model_fields if key not in Overlay.model_fields)
+DESCRIBING = tuple(key for key in DefinitionSpec.model_fields if key not in Overlay.model_fields)
 """Keys that do not affect answers, and apply to every environment."""
 
 

@@ -15,7 +15,7 @@ from burgee.evaluation.definition import fragments
 from burgee.flagfile.definition_checks import Surroundings, snapshot_faults
 from burgee.flagfile.faults import faults_of
 from burgee.flagfile.fields import Name
-from burgee.flagfile.grammar import DEFINITION_KEYS, Served, normalise
+from burgee.flagfile.grammar import DEFINITION_KEYS, DefinitionSpec, normalise
 from burgee.flagfile.nesting import MAX_DEPTH
 from burgee.model import Fault
 
@@ -64,7 +64,7 @@ def grammar_faults(name: str, definition: Mapping[str, Any]) -> list[Fault]:
     if deep is not None:
         return [Fault(("flags", name, *deep), "too-deep", f"nesting is deeper than {MAX_DEPTH} levels")]
     try:
-        Served.model_validate(definition)
+        DefinitionSpec.model_validate(definition)
     except ValidationError as error:
         return faults_of(error.errors(include_url=False), ("flags", name))
     return []

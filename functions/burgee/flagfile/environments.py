@@ -9,10 +9,10 @@ from burgee.flagfile.grammar import DEFINITION_KEYS, dump
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from burgee.flagfile.grammar import Flag
+    from burgee.flagfile.grammar import FlagSpec
 
 
-def definition(flag: Flag, environment: str | None) -> dict[str, Any]:
+def definition(flag: FlagSpec, environment: str | None) -> dict[str, Any]:
     """A flag with one environment's keys applied, as releases hold it; None is the flag as written."""
     return laid_over(dump(flag), environment)
 

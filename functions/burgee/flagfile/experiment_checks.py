@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from burgee.evaluation.definition import DEFAULT_RULE
-from burgee.flagfile.experiments import Direction, Kind, Method, allocation, impossible
+from burgee.flagfile.experiments import Direction, Method, MetricKind, allocation, impossible
 from burgee.flagfile.grammar import dump
 from burgee.flagfile.suggestions import near
 from burgee.model import Problem
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from burgee.flagfile.experiments import Experiment
-    from burgee.flagfile.grammar import Flag
+    from burgee.flagfile.grammar import FlagSpec
     from burgee.flagfile.source import Source
 
 
-def check_experiment(source: Source, name: str, flag: Flag) -> Iterator[Problem]:
+def check_experiment(source: Source, name: str, flag: FlagSpec) -> Iterator[Problem]:
     """Every problem of a flag's experiment."""
     experiment = flag.experiment
     if experiment is None:
@@ -70,9 +70,9 @@ def _windows(source: Source, name: str, experiment: Experiment) -> Iterator[Prob
 def _baseline(source: Source, name: str, experiment: Experiment) -> Iterator[Problem]:
     """The first primary metric as it is, and changed by the smallest effect that is looked for."""
     known, metric = experiment.baseline, source.model.metrics.get(experiment.primaries[0])
-    if known is None or metric is None or (metric.kind is not Kind.PROPORTION and known.sd is None):
+    if known is None or metric is None or (metric.kind is not MetricKind.PROPORTION and known.sd is None):
         return
-    sd = None if metric.kind is Kind.PROPORTION else known.sd
+    sd = None if metric.kind is MetricKind.PROPORTION else known.sd
     sign = -1 if metric.direction is Direction.DECREASE else 1
     effect = experiment.minimum_detectable_effect
     reason = impossible(known.mean, sd) or impossible(known.mean, sd, None if effect is None else sign * effect)
@@ -84,7 +84,7 @@ def _baseline(source: Source, name: str, experiment: Experiment) -> Iterator[Pro
 def _undecidable(source: Source, place: Any, metric: str, experiment: Experiment) -> Iterator[Problem]:
     """Sequential bounds apply to sums; quantiles are not sums."""
     known = source.model.metrics.get(metric)  # absent if it is invalid itself
-    if known is not None and known.kind is Kind.QUANTILE and experiment.method is not Method.FIXED:
+    if known is not None and known.kind is MetricKind.QUANTILE and experiment.method is not Method.FIXED:
         message = f"{metric} is a quantile: method {experiment.method} has no bounds for it"
         yield Problem(place, "experiment-quantile", message, "write `method: fixed`, or make it secondary")
 
@@ -94,7 +94,7 @@ def _unknown(source: Source, place: Any, metric: str) -> Problem:
     return Problem(place, "unknown-metric", f"there is no metric {metric!r}", hint)
 
 
-def _arms(source: Source, name: str, flag: Flag, experiment: Experiment) -> Iterator[Problem]:
+def _arms(source: Source, name: str, flag: FlagSpec, experiment: Experiment) -> Iterator[Problem]:
     written = dump(flag)
     laid = {**written, **written.get("environments", {}).get(experiment.environment, {})}
     if experiment.environment is not None and experiment.environment not in source.model.environments:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Kind(StrEnum):
+class MetricKind(StrEnum):
     """What a metric measures of a unit."""
 
     PROPORTION = "proportion"
@@ -108,7 +108,7 @@ class Metric(Part):
 
     description: Text | None = Field(None, description="What the metric means.")
     event: Property = Field(description="The tracked event.")
-    kind: Kind = Field(description="`proportion` of units with an event, `mean` per unit, `ratio` or `quantile`.")
+    kind: MetricKind = Field(description="`proportion` of units with an event, `mean` per unit, `ratio`, `quantile`.")
     value: Property | None = Field(None, description="The property to sum; without it events are counted.")
     per: Per | None = Field(None, description="A ratio's denominator.")
     quantile: Fraction | None = Field(None, description="Which quantile over units, such as 0.9.")
@@ -134,12 +134,12 @@ class Metric(Part):
 
 
 _ONLY_FOR = {
-    "per": {Kind.RATIO},
-    "quantile": {Kind.QUANTILE},
-    "value": {Kind.MEAN, Kind.RATIO, Kind.QUANTILE},
-    "winsorise": {Kind.MEAN, Kind.RATIO},
+    "per": {MetricKind.RATIO},
+    "quantile": {MetricKind.QUANTILE},
+    "value": {MetricKind.MEAN, MetricKind.RATIO, MetricKind.QUANTILE},
+    "winsorise": {MetricKind.MEAN, MetricKind.RATIO},
 }
-_NEEDED = [(Kind.RATIO, "per"), (Kind.QUANTILE, "quantile"), (Kind.QUANTILE, "value")]
+_NEEDED = [(MetricKind.RATIO, "per"), (MetricKind.QUANTILE, "quantile"), (MetricKind.QUANTILE, "value")]
 
 
 class Guardrail(Part):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from burgee.evaluation.operators import OPERATORS
 from burgee.flagfile.experiments import Experiment, Metric
 from burgee.flagfile.fields import shown
-from burgee.flagfile.grammar import Flag, FlagFile, Rule
+from burgee.flagfile.grammar import FlagFile, FlagSpec, RuleSpec
 from burgee.flagfile.suggestions import near
 from burgee.model import Fault
 
@@ -102,4 +102,9 @@ def _siblings(location: tuple[str | int, ...]) -> set[str]:
     return {field.alias or name for name, field in part.model_fields.items()}
 
 
-_PARTS: dict[str | int, type[Part]] = {"rules": Rule, "experiment": Experiment, "flags": Flag, "metrics": Metric}
+_PARTS: dict[str | int, type[Part]] = {
+    "rules": RuleSpec,
+    "experiment": Experiment,
+    "flags": FlagSpec,
+    "metrics": Metric,
+}

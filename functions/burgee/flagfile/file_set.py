@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 UNREADABLE = b""
 
 
-class Reader:
+class FileReader:
     """Reads files of at most `MAX_BYTES` in total. `digests` holds the SHA-256 of each, or `UNREADABLE`."""
 
     def __init__(self) -> None:
@@ -32,8 +32,8 @@ class Reader:
 
 
 def digests(path: Path, patterns: Iterable[str]) -> Mapping[Path, bytes]:
-    """The digests that a `Reader` would have now, after reading a file and those that `patterns` include."""
-    reader = Reader()
+    """The digests that a `FileReader` would have now, after reading a file and those that `patterns` include."""
+    reader = FileReader()
     for file in (path, *included(path, patterns)):
         try:
             reader.read(file)

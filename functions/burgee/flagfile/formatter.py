@@ -23,7 +23,7 @@ from burgee.times import parse_time
 
 if TYPE_CHECKING:
     from burgee.flagfile.fields import Part
-    from burgee.flagfile.yaml_tree import Entry, Node
+    from burgee.flagfile.yaml_tree import TreeEntry, TreeNode
 
 WIDTH = 120
 STEP = 2
@@ -43,11 +43,11 @@ _PLAIN = re.compile(r"[^\W\d_][^\x00-\x1f\x7f-\xa0\u2028\u2029\ufeff]*")
 _ESCAPED = re.compile(r"[\x7f-\xa0\u2028\u2029\ufeff]")
 
 
-class Kind(NamedTuple):
+class NodeKind(NamedTuple):
     """The kind of a node in the grammar: a model with keys, or a mapping or list of models."""
 
     part: type[Part] | None = None
-    items: Kind | None = None
+    items: NodeKind | None = None
     status: bool = False
 
 
@@ -77,7 +77,7 @@ def formatted(text: str, grammar: type[Included] = FlagFile) -> str:
     tree = read(plain)
     lines = list(tree.head)
     if tree.root is not None:
-        lines += _block(tree.root, 0, Kind(grammar))
+        lines += _block(tree.root, 0, NodeKind(grammar))
     lines += tree.tail
     made = "\n".join(_spaced(lines)) + "\n"
     if not _same(plain, made, grammar):
@@ -110,7 +110,7 @@ def _spaced(lines: list[str]) -> list[str]:
     return told[1:] if told and not told[0] else told
 
 
-def _block(node: Node, indent: int, kind: Kind) -> list[str]:
+def _block(node: TreeNode, indent: int, kind: NodeKind) -> list[str]:
     lines: list[str] = []
     for index, entry in enumerate(_ordered(node, kind)):
         lead = list(entry.lead)
@@ -123,7 +123,7 @@ def _block(node: Node, indent: int, kind: Kind) -> list[str]:
     return lines
 
 
-def _ordered(node: Node, kind: Kind) -> list[Entry]:
+def _ordered(node: TreeNode, kind: NodeKind) -> list[TreeEntry]:
     """Sorts keys of the grammar in its order; user-chosen names keep their order."""
     if node.kind != "map" or kind.part is None:
         return node.entries
@@ -139,30 +139,30 @@ def _ranks(part: type[Part]) -> dict[str, int]:
     return {key: rank for rank, key in enumerate([*first, *between, *last])}
 
 
-def _inner(kind: Kind, entry: Entry, node: Node) -> Kind:
+def _inner(kind: NodeKind, entry: TreeEntry, node: TreeNode) -> NodeKind:
     """The kind of an entry's value."""
     if kind.items is not None:
         return kind.items
     if kind.part is None or node.kind != "map" or entry.key is None:
-        return Kind()
+        return NodeKind()
     fields = {field.alias or name: field for name, field in kind.part.model_fields.items()}
     field = fields.get(entry.key.text)
-    found = _kind(field.annotation) if field is not None else Kind()
+    found = _kind(field.annotation) if field is not None else NodeKind()
     return found._replace(status=True) if entry.key.text == "status" else found
 
 
-def _kind(annotation: Any) -> Kind:
+def _kind(annotation: Any) -> NodeKind:
     """The model that an annotation refers to, by name, in a list, or directly."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return Kind(part=annotation)  # type: ignore[arg-type]  # the grammar has no other models
+        return NodeKind(part=annotation)  # type: ignore[arg-type]  # the grammar has no other models
     arguments = get_args(annotation)
     if get_origin(annotation) in {dict, list}:
         inner = _kind(arguments[-1])
-        return Kind(items=inner) if inner != Kind() else Kind()
-    return next((found for one in arguments if (found := _kind(one)) != Kind()), Kind())
+        return NodeKind(items=inner) if inner != NodeKind() else NodeKind()
+    return next((found for one in arguments if (found := _kind(one)) != NodeKind()), NodeKind())
 
 
-def _entry(entry: Entry, indent: int, kind: Kind) -> list[str]:
+def _entry(entry: TreeEntry, indent: int, kind: NodeKind) -> list[str]:
     margin, value = " " * indent, entry.value
     start = margin + ("- " if entry.key is None else f"{_text(entry.key.text, flow=False)}: ")
     nested = value.kind != "scalar" and not value.flow
@@ -186,7 +186,7 @@ def _dashed(lines: list[str], indent: int) -> list[str]:
     return [*above, f"{margin}- {lines[first].lstrip()}", *lines[first + 1 :]]
 
 
-def _verbatim(start: str, value: Node, shift: int, trailing: tuple[int, str] | None) -> list[str]:
+def _verbatim(start: str, value: TreeNode, shift: int, trailing: tuple[int, str] | None) -> list[str]:
     """A multi-line value: reindented with its key, otherwise unchanged."""
     moved = []
     for line in value.raw[1:]:
@@ -203,10 +203,10 @@ def _commented(line: str, trailing: tuple[int, str] | None) -> str:
     return line + " " * max(2, column - len(line)) + comment
 
 
-def _inline(node: Node, kind: Kind, *, flow: bool) -> str:
+def _inline(node: TreeNode, kind: NodeKind, *, flow: bool) -> str:
     """A scalar or flow collection on one line."""
     if node.kind == "list":
-        return f"[{', '.join(_inline(entry.value, kind.items or Kind(), flow=True) for entry in node.entries)}]"
+        return f"[{', '.join(_inline(entry.value, kind.items or NodeKind(), flow=True) for entry in node.entries)}]"
     if node.kind == "map":
         told = []
         for entry in _ordered(node, kind):

@@ -195,7 +195,7 @@ Scalar = Annotated[Any, BeforeValidator(_scalar), WithJsonSchema({"type": ["stri
 Metadata = Annotated[dict[Variant, Scalar], Field(max_length=MAX_METADATA), AfterValidator(_metadata)]
 
 
-class Ramp(Part):
+class RampSpec(Part):
     """A percentage that grows over time."""
 
     from_: Percentage = Field(alias="from", description="The percentage until `start`.")
@@ -204,32 +204,32 @@ class Ramp(Part):
     end: Time = Field(description="When the ramp ends.")
 
     @model_validator(mode="after")
-    def _forward(self) -> Ramp:
+    def _forward(self) -> RampSpec:
         if parse_time(self.end) <= parse_time(self.start):
             raise PydanticCustomError("ramp-order", "`end` must be after `start`", {"path": ("end",)})
         return self
 
 
 Rollout = Annotated[
-    Annotated[Percentage, Tag("(percentage)")] | Annotated[Ramp, Tag("(ramp)")],
-    Discriminator(lambda value: "(ramp)" if isinstance(value, (dict, Ramp)) else "(percentage)"),
+    Annotated[Percentage, Tag("(percentage)")] | Annotated[RampSpec, Tag("(ramp)")],
+    Discriminator(lambda value: "(ramp)" if isinstance(value, (dict, RampSpec)) else "(percentage)"),
 ]
 
 
-class Outcome(Part):
+class ServeOrSplit(Part):
     """What is served: one variant, or a split over several."""
 
     serve: str | None = Field(None, description="The variant to serve.")
     split: Split | None = Field(None, description="Weights by variant; shares of their sum, in this order.")
 
     @model_validator(mode="after")
-    def _one(self) -> Outcome:
+    def _one(self) -> ServeOrSplit:
         if self.serve is not None and self.split is not None:
             raise PydanticCustomError("serve-and-split", "write `serve` or `split`, not both", {"path": ("split",)})
         return self
 
 
-class Rule(Outcome):
+class RuleSpec(ServeOrSplit):
     """Serves users who meet its condition."""
 
     name: str | None = Field(
@@ -249,20 +249,20 @@ class Requirement(Part):
     variant: str = Field(description="The variant that it must serve.")
 
 
-class Layer(Part):
+class LayerSpec(Part):
     """A share of a layer: experiments in one layer exclude each other."""
 
     name: Name = Field(description="The layer; all flags that name it share its users.")
     range: tuple[Percentage, Percentage] = Field(description="From and to, in percent of the layer's users.")
 
     @model_validator(mode="after")
-    def _forward(self) -> Layer:
+    def _forward(self) -> LayerSpec:
         if self.range[1] <= self.range[0]:
             raise PydanticCustomError("layer-range", "the range must end above its start", {"path": ("range",)})
         return self
 
 
-class Settings(Part):
+class DecidingKeys(Part):
     """The keys that decide what is served; an environment or a schedule may override them."""
 
     status: Status | None = Field(None, description="`on` or `off`; off serves the off variant to everyone.")
@@ -275,8 +275,8 @@ class Settings(Part):
     off_variant: str | None = Field(None, description="Served when the flag is off and outside its rollout.")
     targets: dict[str, list[User]] | None = Field(None, description="Users by the variant they get.")
     requires: list[Requirement] | None = Field(None, description="Other flags that must serve a certain variant.")
-    rules: list[Rule] | None = Field(None, description="Tried in order; the first that serves decides.")
-    default: Outcome | None = Field(None, description="What is served when no rule decides.")
+    rules: list[RuleSpec] | None = Field(None, description="Tried in order; the first that serves decides.")
+    default: ServeOrSplit | None = Field(None, description="What is served when no rule decides.")
     bucket_by: str | None = Field(
         None, min_length=1, description="The attribute to bucket on instead of the targeting key."
     )
@@ -288,22 +288,22 @@ class Settings(Part):
         alias="hash",
         description="Another engine's hash for shares and arms, so that a migration moves no users.",
     )
-    layer: Layer | None = Field(None, description="Separates experiments that must not share users.")
+    layer: LayerSpec | None = Field(None, description="Separates experiments that must not share users.")
     holdout: str | None = Field(None, description="A top-level holdout whose users get the off variant.")
     client: Switch | None = Field(None, description="Browsers and apps may see this flag.")
 
 
-class Change(Part):
+class ScheduledChange(Part):
     """A time at which keys of a flag change."""
 
     at: Time = Field(description="When.")
-    set: Settings = Field(description="The keys that change then.")
+    set: DecidingKeys = Field(description="The keys that change then.")
 
 
-class Overlay(Settings):
+class Overlay(DecidingKeys):
     """An environment's keys."""
 
-    schedule: list[Change] | None = Field(None, description="Changes at given times, earliest first.")
+    schedule: list[ScheduledChange] | None = Field(None, description="Changes at given times, earliest first.")
 
 
 class FlagTest(Part):
@@ -318,7 +318,7 @@ class FlagTest(Part):
     expect: str | None = Field(description="The variant, or null for none.")
 
 
-class Served(Overlay):
+class DefinitionSpec(Overlay):
     """A flag in one environment: a definition."""
 
     description: Text | None = Field(None, description="What the flag is for, at most 500 characters.")
@@ -329,7 +329,7 @@ class Served(Overlay):
     permanent: Switch | None = Field(None, description="Never stale: a flag that is meant to stay.")
 
 
-class Flag(Served):
+class FlagSpec(DefinitionSpec):
     """A flag as written in the file."""
 
     environments: dict[str, Overlay] | None = Field(None, description="Keys that override these, by environment.")
@@ -346,7 +346,7 @@ class Segment(Part):
     when: When = Field(description="The condition for membership.")
 
 
-class Holdout(Part):
+class HoldoutSpec(Part):
     """Users excluded from every flag that names it."""
 
     percentage: Percentage = Field(description="Share of users held out.")
@@ -358,8 +358,8 @@ class Included(Part):
 
     version: Literal[1] = Field(1, description="The version of this grammar.")
     segments: dict[Name, Segment] = Field(default_factory=dict, description="Groups of users by name.")
-    flags: dict[Name, Flag] = Field(default_factory=dict, description="Flags by name.")
-    holdouts: dict[Name, Holdout] = Field(default_factory=dict, description="Held-out users by name.")
+    flags: dict[Name, FlagSpec] = Field(default_factory=dict, description="Flags by name.")
+    holdouts: dict[Name, HoldoutSpec] = Field(default_factory=dict, description="Held-out users by name.")
     metrics: dict[Name, Metric] = Field(default_factory=dict, description="What experiments measure, by name.")
 
 
@@ -383,13 +383,13 @@ class FlagFile(Included):
     review: Review | None = Field(default=None, description="When a review fails a change.")
 
 
-DEFINITION_KEYS = tuple(field.alias or name for name, field in Served.model_fields.items())
+DEFINITION_KEYS = tuple(field.alias or name for name, field in DefinitionSpec.model_fields.items())
 """The keys of a definition, in its canonical order."""
 
 
 def normalise(definition: Any) -> Definition:
     """A definition in the form that releases hold. Raises pydantic.ValidationError if it violates the grammar."""
-    served = Served.model_validate(definition)
+    served = DefinitionSpec.model_validate(definition)
     return dump(served)
 
 

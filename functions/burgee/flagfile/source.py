@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from burgee.errors import FlagFileError
 from burgee.flagfile.faults import faults_of, without_value
-from burgee.flagfile.file_set import Reader, included, matches
+from burgee.flagfile.file_set import FileReader, included, matches
 from burgee.flagfile.grammar import FlagFile, Included
 from burgee.flagfile.yaml_reader import MAX_BYTES, Document
 from burgee.model import Place, Problem
@@ -32,7 +32,7 @@ class Source:
         self.documents: list[Document] = []
         self.homes: dict[tuple[str, str], Document] = {}
         self.model = FlagFile(version=1)
-        self._reader = Reader()
+        self._reader = FileReader()
         main = self._document(path)
         if main is not None:
             self._merge(main, FlagFile)

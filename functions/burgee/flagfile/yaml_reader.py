@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 4 * 1024 * 1024
 
-Path: TypeAlias = tuple[str | int, ...]
+KeyPath: TypeAlias = tuple[str | int, ...]
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CONSTANTS = {
@@ -48,14 +48,14 @@ class Document:
 
     def __init__(self, file: str, data: bytes) -> None:
         self.file = file
-        self.places: dict[Path, Place] = {}
-        self.keys: dict[Path, Place] = {}
+        self.places: dict[KeyPath, Place] = {}
+        self.keys: dict[KeyPath, Place] = {}
         self.problems: list[Problem] = []
-        self.blanks: set[Path] = set()
+        self.blanks: set[KeyPath] = set()
         """Marks a missing value, which YAML reads as null."""
         self.value = self._read(data)
 
-    def place(self, path: Path, *, key: bool = False) -> Place:
+    def place(self, path: KeyPath, *, key: bool = False) -> Place:
         """The place of a path, or of its nearest parent in the file."""
         if key and path in self.keys:
             return self.keys[path]
@@ -106,7 +106,7 @@ class Document:
                 value = self._node(event, events, ())
         return value
 
-    def _node(self, event: Any, events: Iterator[Any], path: Path) -> Any:
+    def _node(self, event: Any, events: Iterator[Any], path: KeyPath) -> Any:
         mark = event.start_mark
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
             raise self._fail("alias", "anchors and aliases are not allowed", "write the value out", mark)
@@ -123,7 +123,7 @@ class Document:
             return self._sequence(events, path)
         return self._mapping(events, path)
 
-    def _sequence(self, events: Iterator[Any], path: Path) -> list[Any]:
+    def _sequence(self, events: Iterator[Any], path: KeyPath) -> list[Any]:
         items: list[Any] = []
         for event in events:
             if isinstance(event, yaml.SequenceEndEvent):
@@ -131,7 +131,7 @@ class Document:
             items.append(self._node(event, events, (*path, len(items))))
         return items
 
-    def _mapping(self, events: Iterator[Any], path: Path) -> dict[str, Any]:
+    def _mapping(self, events: Iterator[Any], path: KeyPath) -> dict[str, Any]:
         mapping: dict[str, Any] = {}
         for event in events:
             if isinstance(event, yaml.MappingEndEvent):

@@ -11,7 +11,7 @@ _FRAME = {"StreamStartEvent", "StreamEndEvent", "DocumentStartEvent", "DocumentE
 
 
 @dataclass(slots=True)
-class Node:
+class TreeNode:
     """A value: `text` of a scalar, `entries` of a mapping or list; `raw` is its source, line by line."""
 
     kind: str
@@ -21,7 +21,7 @@ class Node:
     last: int = 0
     text: str = ""
     plain: bool = True
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[TreeEntry] = field(default_factory=list)
 
     @property
     def verbatim(self) -> bool:
@@ -30,13 +30,13 @@ class Node:
 
 
 @dataclass(slots=True)
-class Entry:
+class TreeEntry:
     """An entry of a mapping or list. `lead` holds comments and blank lines above it, `foot` comments below it,
     indented deeper than what follows; `trailing` is the comment at the end of its line, with its column.
     """
 
-    key: Node | None
-    value: Node
+    key: TreeNode | None
+    value: TreeNode
     column: int
     lead: list[str] = field(default_factory=list)
     foot: list[str] = field(default_factory=list)
@@ -48,7 +48,7 @@ class Tree:
     """A file: the lines above its first key, the tree, and the comments at its end."""
 
     head: list[str]
-    root: Node | None
+    root: TreeNode | None
     tail: list[str]
 
 
@@ -64,7 +64,7 @@ class _Reader:
         self.position = 0
         self.masks: dict[int, list[tuple[int, int]]] = {}
         self.claimed: set[int] = set()
-        self.seen: list[Entry] = []
+        self.seen: list[TreeEntry] = []
         self._mask()
 
     def _mask(self) -> None:
@@ -135,11 +135,11 @@ class _Reader:
         self.position += 1
         return self.stream[self.position - 1]
 
-    def _node(self) -> Node:
+    def _node(self) -> TreeNode:
         event = self._next()
         name = type(event).__name__
         if name == "ScalarEvent":
-            return Node(
+            return TreeNode(
                 "scalar",
                 flow=False,
                 column=event.start_mark.column,
@@ -149,7 +149,7 @@ class _Reader:
                 plain=event.implicit[0],
             )
         kind = "map" if name == "MappingStartEvent" else "list"
-        node = Node(kind, bool(event.flow_style), event.start_mark.column, [])
+        node = TreeNode(kind, bool(event.flow_style), event.start_mark.column, [])
         fill = self._flow if node.flow else self._block
         end = fill(node, event)
         if node.flow:
@@ -157,20 +157,20 @@ class _Reader:
             self.claimed.update(range(event.start_mark.line + 1, end.line + 1))
         return node
 
-    def _flow(self, node: Node, event: Any) -> Any:
+    def _flow(self, node: TreeNode, event: Any) -> Any:
         while not type(self.stream[self.position]).__name__.endswith("EndEvent"):
             key = self._node() if node.kind == "map" else None
-            node.entries.append(Entry(key, self._node(), event.start_mark.column))
+            node.entries.append(TreeEntry(key, self._node(), event.start_mark.column))
         return self._next().end_mark
 
-    def _block(self, node: Node, event: Any) -> Any:
+    def _block(self, node: TreeNode, event: Any) -> Any:
         column = event.start_mark.column
         while not type(self.stream[self.position]).__name__.endswith("EndEvent"):
             begin = self.stream[self.position].start_mark
             line = begin.line
             while node.kind == "list" and line > 0 and self.lines[line][column : column + 1] != "-":
                 line -= 1
-            entry = Entry(None, node, column, self.above(line, column))
+            entry = TreeEntry(None, node, column, self.above(line, column))
             self.seen.append(entry)
             node.entries.append(entry)
             if node.kind == "map":
@@ -182,7 +182,7 @@ class _Reader:
                 entry.trailing = self._last(entry, line) or entry.trailing
         return self._next().end_mark
 
-    def _between(self, entry: Entry, line: int, inner: Any) -> None:
+    def _between(self, entry: TreeEntry, line: int, inner: Any) -> None:
         """Comments after a key or dash whose value begins on a later line: the first stays, others move above."""
         block = type(inner).__name__ != "ScalarEvent" and not inner.flow_style
         if inner.start_mark.line == line and not block:
@@ -196,7 +196,7 @@ class _Reader:
                     entry.lead.append(self.lines[number].strip())
                 self.claimed.add(number)
 
-    def _last(self, entry: Entry, line: int) -> tuple[int, str] | None:
+    def _last(self, entry: TreeEntry, line: int) -> tuple[int, str] | None:
         """The comment on the last line of a scalar or flow collection."""
         if entry.value.raw[0][:1] in {"|", ">"}:
             return None

@@ -117,11 +117,11 @@ def recorder() -> Recorder | None:
         return None
     from burgee.events.firehose_sink import DeadLetters, FirehoseSink
     from burgee.events.recorder import Recorder
-    from burgee.events.records import Pseudonyms, Scope
+    from burgee.events.records import Pseudonyms, RecordScope
 
     pseudonyms = Pseudonyms.parse(UNIT_SECRET) if UNIT_SECRET else None
     sink = FirehoseSink(STREAM, dead_letters=DeadLetters(DEAD_LETTERS))
-    return Recorder(sink, Scope(TENANT.project, TENANT.environment, pseudonyms))
+    return Recorder(sink, RecordScope(TENANT.project, TENANT.environment, pseudonyms))
 
 
 def draining(app: Front) -> ASGIApp:

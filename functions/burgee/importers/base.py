@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from burgee.evaluation.definition import KEYWORDS
 from burgee.flagfile.grammar import MAX_METADATA, RESERVED_METADATA
@@ -17,9 +17,7 @@ from burgee.numeric import is_number
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from burgee.flagfile.yaml_reader import Document
-
-Path: TypeAlias = tuple[str | int, ...]
+    from burgee.flagfile.yaml_reader import Document, KeyPath
 
 
 class Generation(StrEnum):
@@ -32,7 +30,7 @@ class Generation(StrEnum):
 class NoEquivalent(Exception):  # noqa: N818 - named after the finding
     """Something that flags.yaml cannot express; the message completes "{flag} is left out: …"."""
 
-    def __init__(self, message: str, path: Path = ()) -> None:
+    def __init__(self, message: str, path: KeyPath = ()) -> None:
         super().__init__(message)
         self.path = path
 
@@ -48,26 +46,26 @@ class Imported:
     flags: dict[str, dict[str, Any]] = field(default_factory=dict)
     segments: dict[str, dict[str, Any]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
-    homes: dict[str, Path] = field(default_factory=dict)
+    homes: dict[str, KeyPath] = field(default_factory=dict)
     """The place of each flag in the document."""
 
-    def leave_out(self, name: str, path: Path, why: str) -> None:
+    def leave_out(self, name: str, path: KeyPath, why: str) -> None:
         """Reports a flag, or another part that decides what users get."""
         place = self.document.place(path, key=True)
         self.problems.append(Problem(place, "no-equivalent", f"{name} is left out: {why}"))
 
-    def not_carried(self, name: str, path: Path, what: str) -> None:
+    def not_carried(self, name: str, path: KeyPath, what: str) -> None:
         """Reports a part that does not affect what users get."""
         place = self.document.place(path, key=True)
         message = f"{name}: {what} has no equivalent"
         self.problems.append(Problem(place, "not-carried", message, severity=Severity.WARNING))
 
-    def differs(self, name: str, path: Path, how: str) -> None:
+    def differs(self, name: str, path: KeyPath, how: str) -> None:
         """Reports a rare context in which the answers differ."""
         place = self.document.place(path, key=True)
         self.problems.append(Problem(place, "differs", f"{name}: {how}", severity=Severity.WARNING))
 
-    def described(self, name: str, metadata: Any, path: Path) -> dict[str, Any]:
+    def described(self, name: str, metadata: Any, path: KeyPath) -> dict[str, Any]:
         """The metadata of a flag that can be kept: as description and owner, or as metadata."""
         kept: dict[str, Any] = {}
         others: dict[str, Any] = {}
@@ -86,7 +84,7 @@ def _is_metadata(key: str, value: Any) -> bool:
     return scalar and key not in RESERVED_METADATA and 0 < len(key) <= 255
 
 
-def attribute(name: str, path: Path) -> str:
+def attribute(name: str, path: KeyPath) -> str:
     """Checks that a condition can name an attribute."""
     if name in KEYWORDS:
         raise NoEquivalent(f"an attribute cannot be called {name!r} here", path)

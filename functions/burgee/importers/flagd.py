@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from burgee.evaluation.hash_strategies import strategy
 from burgee.flagfile.fields import NAME_PATTERN
 from burgee.importers.base import Generation, Imported, NoEquivalent, both, negated
-from burgee.importers.jsonlogic import CONDITIONS, Attribute, Constant, Reader, operation
+from burgee.importers.jsonlogic import CONDITIONS, Attribute, ConditionReader, Constant, operation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from burgee.flagfile.yaml_reader import Document
-    from burgee.importers.base import Path
+    from burgee.flagfile.yaml_reader import Document, KeyPath
 
     When: TypeAlias = dict[str, Any] | bool
 
@@ -24,7 +23,7 @@ MISSING = "null"
 """The string that joining gives for a missing attribute."""
 
 
-class Leaf(NamedTuple):
+class TargetingLeaf(NamedTuple):
     """What is served: a variant, shares to several, or None for the flag's default variant."""
 
     serve: str | None = None
@@ -34,7 +33,7 @@ class Leaf(NamedTuple):
     bucket_by: str | None = None
 
 
-Entry: TypeAlias = "tuple[When, Leaf]"
+TargetingEntry: TypeAlias = "tuple[When, TargetingLeaf]"
 
 
 def import_flagd(document: Document, generation: Generation) -> Imported:
@@ -55,7 +54,7 @@ def import_flagd(document: Document, generation: Generation) -> Imported:
     for name, (flag, path) in flags.items():
         made.homes[name] = path
         try:
-            made.flags[name] = _Flag(file, name, flag, path).definition()
+            made.flags[name] = _FlagdFlag(file, name, flag, path).definition()
         except NoEquivalent as found:
             made.leave_out(name, found.path or path, str(found))
     used = set(_used(made.flags))
@@ -65,14 +64,14 @@ def import_flagd(document: Document, generation: Generation) -> Imported:
     return made
 
 
-def _keyed(made: Imported, flags: Any) -> Iterator[tuple[str, tuple[Any, Path]]]:
+def _keyed(made: Imported, flags: Any) -> Iterator[tuple[str, tuple[Any, KeyPath]]]:
     """Flags with their places: from a mapping by key, or from a list of flags with a `key` each."""
     if isinstance(flags, dict):
         yield from ((name, (flag, ("flags", name))) for name, flag in flags.items())
         return
     seen: set[str] = set()
     for index, flag in enumerate(flags if isinstance(flags, list) else ()):
-        path: Path = ("flags", index)
+        path: KeyPath = ("flags", index)
         key = flag.get("key") if isinstance(flag, dict) else None
         if not isinstance(key, str):
             made.leave_out(f"flag {index + 1}", path, "it has no `key`")
@@ -93,7 +92,7 @@ def _segments(made: Imported, shared: Mapping[str, Any]) -> dict[str, str]:
         segment = re.sub(r"[^A-Za-z0-9._-]", "-", name).lstrip("._-") or "shared"
         path = ("$evaluators", name)
         try:
-            when = Reader(refs=refs).when(node, path)
+            when = ConditionReader(refs=refs).when(node, path)
         except NoEquivalent as found:
             made.leave_out(f"the shared condition {name!r}", found.path, str(found))
             continue
@@ -123,7 +122,7 @@ class _File(NamedTuple):
     metadata: Mapping[str, Any]
 
 
-class _Flag:
+class _FlagdFlag:
     """Converts one flag."""
 
     def __init__(
@@ -131,7 +130,7 @@ class _Flag:
         file: _File,
         name: str,
         flag: Any,
-        path: Path,
+        path: KeyPath,
     ) -> None:
         self.path = path
         if not isinstance(flag, dict) or not isinstance(flag.get("variants"), dict) or not flag["variants"]:
@@ -142,7 +141,7 @@ class _Flag:
         self.common = file.metadata
         self.cbor = file.generation is Generation.CBOR
         self.variants: Mapping[str, Any] = flag["variants"]
-        self.reader = Reader(constants={"$flagd.flagKey": name}, refs=file.refs)
+        self.reader = ConditionReader(constants={"$flagd.flagKey": name}, refs=file.refs)
 
     def definition(self) -> dict[str, Any]:
         """The flag in the grammar of flags.yaml."""
@@ -156,7 +155,7 @@ class _Flag:
         told |= {"status": "on" if on else "off"}
         targeting = self.flag.get("targeting")
         entries = list(self.entries(targeting, True, (*self.path, "targeting"))) if targeting else []
-        decided = _decisions([*entries, (True, Leaf())], default, next(iter(self.variants)))
+        decided = _decisions([*entries, (True, TargetingLeaf())], default, next(iter(self.variants)))
         pinned = {(leaf.hash, leaf.salt, leaf.bucket_by) for _, leaf in entries if leaf.split}
         if len(pinned) > 1:
             raise NoEquivalent("it takes shares of two bucketing values", (*self.path, "targeting"))
@@ -172,7 +171,7 @@ class _Flag:
         own = self.flag.get("metadata")
         return {**self.common, **(own if isinstance(own, dict) else {})}
 
-    def known(self, variant: str, path: Path) -> str:
+    def known(self, variant: str, path: KeyPath) -> str:
         """Checks that the flag has a variant."""
         if variant not in self.variants:
             raise NoEquivalent(f"it serves {variant!r}, which is not one of its variants", path)
@@ -180,7 +179,7 @@ class _Flag:
             raise NoEquivalent(f"the variant {variant!r} has no value", path)
         return variant
 
-    def entries(self, node: Any, guard: When, path: Path) -> Iterator[Entry]:
+    def entries(self, node: Any, guard: When, path: KeyPath) -> Iterator[TargetingEntry]:
         """Targeting as conditions and what they serve, in order; the last holds for all that pass the outer
         condition.
         """
@@ -202,12 +201,12 @@ class _Flag:
         else:
             raise NoEquivalent(f"serving the result of `{operator}` has no equivalent", here)
 
-    def leaf(self, value: Any, path: Path) -> Leaf:
+    def leaf(self, value: Any, path: KeyPath) -> TargetingLeaf:
         if isinstance(value, list):
             raise NoEquivalent("serving a list has no equivalent", path)
-        return Leaf() if value is None else Leaf(self.known(_variant(value), path))
+        return TargetingLeaf() if value is None else TargetingLeaf(self.known(_variant(value), path))
 
-    def branches(self, arguments: list[Any], guard: When, path: Path) -> Iterator[Entry]:
+    def branches(self, arguments: list[Any], guard: When, path: KeyPath) -> Iterator[TargetingEntry]:
         for index in range(0, len(arguments) - 1, 2):
             test = both(guard, self.reader.when(arguments[index], (*path, index)))
             if test is not False:
@@ -215,9 +214,9 @@ class _Flag:
         if len(arguments) % 2:
             yield from self.entries(arguments[-1], guard, (*path, len(arguments) - 1))
         else:
-            yield guard, Leaf()
+            yield guard, TargetingLeaf()
 
-    def fractional(self, arguments: list[Any], guard: When, path: Path) -> Iterator[Entry]:
+    def fractional(self, arguments: list[Any], guard: When, path: KeyPath) -> Iterator[TargetingEntry]:
         unit, shares = self.unit(arguments, path)
         start = len(arguments) - len(shares)
         for index, share in enumerate(shares):
@@ -229,9 +228,9 @@ class _Flag:
         if weights:
             present = {unit.attribute: {"exists": True} if unit.joined or self.takes_values(unit) else {"ne": ""}}
             yield both(guard, present), self.split(unit, weights)
-        yield guard, self.without_unit(unit, weights) if weights else Leaf()
+        yield guard, self.without_unit(unit, weights) if weights else TargetingLeaf()
 
-    def unrolled(self, arguments: list[Any], index: int, guard: When, path: Path) -> Iterator[Entry]:
+    def unrolled(self, arguments: list[Any], index: int, guard: When, path: KeyPath) -> Iterator[TargetingEntry]:
         """An arm that is an `if` becomes as many splits as it has outcomes."""
         share = arguments[index]
         for when, leaf in self.entries(share[0], guard, (*path, index, 0)):
@@ -242,7 +241,7 @@ class _Flag:
                 chosen[index] = [leaf.serve, *share[1:]]
                 yield from self.fractional(chosen, when, path)
 
-    def unit(self, arguments: list[Any], path: Path) -> tuple[_Unit, list[Any]]:
+    def unit(self, arguments: list[Any], path: KeyPath) -> tuple[_Unit, list[Any]]:
         """The bucketing value, and the shares that follow it."""
         if not arguments:
             raise NoEquivalent("a `fractional` without shares", path)
@@ -260,7 +259,7 @@ class _Flag:
         why = "this bucketing value has no equivalent; only one attribute, after fixed strings, has one"
         raise NoEquivalent(why, (*path, 0))
 
-    def warn(self, attribute: str, path: Path) -> None:
+    def warn(self, attribute: str, path: KeyPath) -> None:
         """Reports what happens if a bucketing value is not a string."""
         if not self.cbor:
             how = f"where {attribute!r} is not a string, flagd buckets by another value; here the default is served"
@@ -271,7 +270,7 @@ class _Flag:
         """Whether any value except null is a unit, including the empty string."""
         return strategy(unit.hash).takes_values
 
-    def weights(self, shares: list[Any], path: Path) -> dict[str, int]:
+    def weights(self, shares: list[Any], path: KeyPath) -> dict[str, int]:
         """The weight of each variant; adjacent shares of the same variant are merged."""
         default = self.flag.get("defaultVariant") or None
         weights: dict[str, int] = {}
@@ -290,23 +289,23 @@ class _Flag:
             raise NoEquivalent(f"a weight above {MAX_WEIGHT:,} has no equivalent", path)
         return weights
 
-    def split(self, unit: _Unit, weights: Mapping[str, int]) -> Leaf:
+    def split(self, unit: _Unit, weights: Mapping[str, int]) -> TargetingLeaf:
         """What users with the unit get."""
         if len(weights) == 1:
-            return Leaf(next(iter(weights)))
+            return TargetingLeaf(next(iter(weights)))
         salt = None if unit.salt == self.name else unit.salt
         named = None if unit.attribute == "targetingKey" else unit.attribute
-        return Leaf(None, weights, unit.hash, salt, named)
+        return TargetingLeaf(None, weights, unit.hash, salt, named)
 
-    def without_unit(self, unit: _Unit, weights: Mapping[str, int]) -> Leaf:
+    def without_unit(self, unit: _Unit, weights: Mapping[str, int]) -> TargetingLeaf:
         """What users without the unit get: if a missing attribute is joined as a string, all get the same share."""
         if not unit.joined:
-            return Leaf()
+            return TargetingLeaf()
         if len(weights) == 1:
-            return Leaf(next(iter(weights)))
+            return TargetingLeaf(next(iter(weights)))
         arms = strategy(unit.hash).arms(unit.salt or "", weights.values())
         place = arms.place(MISSING)
-        return Leaf(next(name for name, bound in zip(weights, arms.bounds, strict=True) if place < bound))
+        return TargetingLeaf(next(name for name, bound in zip(weights, arms.bounds, strict=True) if place < bound))
 
 
 class _Unit(NamedTuple):
@@ -318,7 +317,7 @@ class _Unit(NamedTuple):
     joined: bool = False
 
 
-def _share(share: Any, path: Path) -> tuple[str | None, int]:
+def _share(share: Any, path: KeyPath) -> tuple[str | None, int]:
     if not isinstance(share, list) or not 1 <= len(share) <= 2:
         raise NoEquivalent("a share is a variant and a weight", path)
     weight = share[1] if len(share) == 2 else 1
@@ -343,7 +342,7 @@ def _is_condition(node: Any) -> bool:
     )
 
 
-def _decisions(entries: list[Entry], default: str | None, any_variant: str) -> dict[str, Any]:
+def _decisions(entries: list[TargetingEntry], default: str | None, any_variant: str) -> dict[str, Any]:
     """`rules` and `default`; if nothing is served, later rules exclude the users concerned."""
     rules: list[dict[str, Any]] = []
     kept: When = True

@@ -15,14 +15,13 @@ from burgee.flagfile.fields import NAME_PATTERN
 from burgee.importers.base import Imported, NoEquivalent
 from burgee.importers.goff_query import Query
 from burgee.importers.goff_shape import require_shape
-from burgee.importers.jsonlogic import Attribute, Reader
+from burgee.importers.jsonlogic import Attribute, ConditionReader
 from burgee.times import format_time, parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from burgee.flagfile.yaml_reader import Document
-    from burgee.importers.base import Path
+    from burgee.flagfile.yaml_reader import Document, KeyPath
     from burgee.importers.jsonlogic import When
 
 BEFORE = float("-inf")
@@ -47,7 +46,7 @@ def import_goff(document: Document) -> Imported:
         return made
     for name, flag in document.value.items():
         try:
-            made.flags[name] = _Flag(made, name, flag).definition()
+            made.flags[name] = _GoffFlag(made, name, flag).definition()
         except NoEquivalent as found:
             made.leave_out(name, found.path or (name,), str(found))
         except RecursionError:
@@ -55,7 +54,7 @@ def import_goff(document: Document) -> Imported:
     return made
 
 
-class _Flag:
+class _GoffFlag:
     """Converts one flag."""
 
     def __init__(self, made: Imported, name: str, flag: Any) -> None:
@@ -67,7 +66,7 @@ class _Flag:
             raise NoEquivalent("it is in the format from before 1.0; let GO Feature Flag's own tool convert it")
         self.flag: dict[str, Any] = flag
         self.hashed = False
-        self.reader = Reader(
+        self.reader = ConditionReader(
             names={"key": _USER, "targetingKey": _USER, "anonymous": Attribute("anonymous", False)}, loose_null=False
         )
 
@@ -107,7 +106,7 @@ class _Flag:
                 if initial.get("date"):
                     yield self.time(initial, "date", ("defaultRule", "progressiveRollout", "initial"))
 
-    def time(self, owner: Mapping[str, Any], key: str, path: Path) -> float:
+    def time(self, owner: Mapping[str, Any], key: str, path: KeyPath) -> float:
         value = owner.get(key)
         try:
             return parse_time(value)  # type: ignore[arg-type]
@@ -151,7 +150,7 @@ class _Flag:
         )
         return (start is not None and moment < start) or (end is not None and moment >= end)
 
-    def when(self, rule: Mapping[str, Any], path: Path) -> When:
+    def when(self, rule: Mapping[str, Any], path: KeyPath) -> When:
         text = (rule.get("query") or "").strip()
         if not text.startswith("{"):
             return not text or Query(text, (*path, "query")).when
@@ -167,7 +166,7 @@ class _Flag:
         when: Mapping[str, Any],
         variations: Mapping[str, Any],
         moment: float,
-        path: Path,
+        path: KeyPath,
     ) -> list[dict[str, Any]]:
         """Converts a rule to one rule or, for a progressive rollout, to two: the growing share and the rest."""
         named = {"name": rule["name"]} if rule.get("name") else {}
@@ -178,12 +177,14 @@ class _Flag:
             return [{**head, **self.outcome(rule["percentage"], variations, (*path, "percentage"))}]
         return [{**head, "serve": self.known(rule.get("variation"), variations, (*path, "variation"))}]
 
-    def known(self, variation: Any, variations: Mapping[str, Any], path: Path) -> str:
+    def known(self, variation: Any, variations: Mapping[str, Any], path: KeyPath) -> str:
         if variation not in variations:
             raise NoEquivalent(f"it serves {variation!r}, which is not one of its variations", path)
         return str(variation)
 
-    def outcome(self, percentages: Mapping[str, float], variations: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    def outcome(
+        self, percentages: Mapping[str, float], variations: Mapping[str, Any], path: KeyPath
+    ) -> dict[str, Any]:
         """Shares in GO Feature Flag's order: by name, descending."""
         numbers = percentages.values()
         if min(numbers) < 0:
@@ -208,7 +209,7 @@ class _Flag:
         head: Mapping[str, Any],
         variations: Mapping[str, Any],
         moment: float,
-        path: Path,
+        path: KeyPath,
     ) -> list[dict[str, Any]]:
         """A ramp of the end variation, and the initial one for everyone else."""
         here = (*path, "progressiveRollout")

@@ -16,7 +16,7 @@ from burgee.numeric import is_number, whole_number
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from burgee.importers.base import Path
+    from burgee.flagfile.yaml_reader import KeyPath
     from burgee.importers.jsonlogic import When
 
 _TOKEN = re.compile(
@@ -41,7 +41,7 @@ class Token(NamedTuple):
 class Query:
     """Parses one query to `when`."""
 
-    def __init__(self, text: str, path: Path) -> None:
+    def __init__(self, text: str, path: KeyPath) -> None:
         self.path = path
         self.tokens = self._tokens(text)
         self.at = 0

@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 from burgee.importers.base import NoEquivalent
 
 if TYPE_CHECKING:
-    from burgee.importers.base import Path
+    from burgee.flagfile.yaml_reader import KeyPath
 
 
 class _Shape(BaseModel):
@@ -52,19 +52,19 @@ class _State(_Shape):
     disable: bool | None = None
 
 
-class _Step(_State):
+class _StepShape(_State):
     date: str
 
 
-class _Flag(_State):
+class _FlagShape(_State):
     bucketing_key: str | None = None
-    scheduled_rollout: list[_Step] | None = None
+    scheduled_rollout: list[_StepShape] | None = None
 
 
-def require_shape(flag: Any, path: Path) -> None:
+def require_shape(flag: Any, path: KeyPath) -> None:
     """Raises NoEquivalent, with the place, for a flag that GO Feature Flag itself could not read."""
     try:
-        _Flag.model_validate(flag)
+        _FlagShape.model_validate(flag)
     except ValidationError as error:
         (detail, *_) = error.errors(include_url=False)
         where = ".".join(map(str, detail["loc"])) or "it"

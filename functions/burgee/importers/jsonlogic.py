@@ -15,7 +15,7 @@ from burgee.importers.base import NoEquivalent, attribute, both, either, negated
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from burgee.importers.base import Path
+    from burgee.flagfile.yaml_reader import KeyPath
 
     When: TypeAlias = dict[str, Any] | bool
 
@@ -40,7 +40,7 @@ class Constant(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class ConditionReader:
     """Converts conditions. `constants` are known vars, `names` maps vars that have another name here.
 
     `loose_null`: a missing attribute equals 0 and false. `refs` are the names of shared conditions.
@@ -51,7 +51,7 @@ class Reader:
     refs: Mapping[str, str] = field(default_factory=dict)
     loose_null: bool = True
 
-    def when(self, node: Any, path: Path) -> When:
+    def when(self, node: Any, path: KeyPath) -> When:
         """The condition that a node is truthy."""
         if not isinstance(node, dict):
             return bool(node)
@@ -83,7 +83,7 @@ class Reader:
             return self._version(arguments, here)
         raise NoEquivalent(f"`{operator}` has no equivalent", here)
 
-    def operand(self, node: Any, path: Path) -> Attribute | Constant:
+    def operand(self, node: Any, path: KeyPath) -> Attribute | Constant:
         """An operand of a comparison."""
         if isinstance(node, list):
             return Constant([self._scalar(one, (*path, index)) for index, one in enumerate(node)])
@@ -100,17 +100,17 @@ class Reader:
         default = self._scalar(arguments[1], path) if len(arguments) > 1 else None
         return self.names[name] if name in self.names else Attribute(attribute(name, path), default)
 
-    def _scalar(self, node: Any, path: Path) -> Any:
+    def _scalar(self, node: Any, path: KeyPath) -> Any:
         if isinstance(node, (dict, list)):
             raise NoEquivalent("a list of other than plain values has no equivalent", path)
         return node
 
-    def _two(self, arguments: list[Any], path: Path) -> tuple[Attribute | Constant, Attribute | Constant]:
+    def _two(self, arguments: list[Any], path: KeyPath) -> tuple[Attribute | Constant, Attribute | Constant]:
         if len(arguments) != 2:
             raise NoEquivalent(f"`{path[-1]}` takes two values", path)
         return self.operand(arguments[0], path), self.operand(arguments[1], path)
 
-    def _if(self, arguments: list[Any], path: Path) -> When:
+    def _if(self, arguments: list[Any], path: KeyPath) -> When:
         """Contexts that meet the first condition are judged by its branch, all others by the rest."""
         if not arguments:
             return False
@@ -119,7 +119,7 @@ class Reader:
         test, then = self.when(arguments[0], (*path, 0)), self.when(arguments[1], (*path, 1))
         return either(both(test, then), both(negated(test), self._if(arguments[2:], path)))
 
-    def _ref(self, arguments: list[Any], path: Path) -> When:
+    def _ref(self, arguments: list[Any], path: KeyPath) -> When:
         name = str(arguments[0]) if arguments else ""
         if name not in self.refs:
             raise NoEquivalent(f"there is no usable shared condition {name!r}", path)
@@ -135,7 +135,7 @@ class Reader:
         """A condition on a present attribute, and whether it holds if the attribute is missing."""
         return either(held, {one.path: {"exists": False}}) if missing else held
 
-    def _equal(self, one: Attribute | Constant, other: Attribute | Constant, *, strict: bool, path: Path) -> When:
+    def _equal(self, one: Attribute | Constant, other: Attribute | Constant, *, strict: bool, path: KeyPath) -> When:
         if isinstance(one, Constant):
             if isinstance(other, Constant):
                 return _alike(one.value, other.value, path)
@@ -151,7 +151,7 @@ class Reader:
         missing = zero if one.default is None else _alike(one.default, value, path)
         return self._or_missing(one, {one.path: value}, missing=missing)
 
-    def _ordered(self, operator: str, operands: list[Attribute | Constant], path: Path) -> When:
+    def _ordered(self, operator: str, operands: list[Attribute | Constant], path: KeyPath) -> When:
         """`a < b`, and `a < b < c` as both."""
         if len(operands) == 3:
             first, second, third = operands
@@ -175,7 +175,7 @@ class Reader:
         missing = {"<": default < bound, "<=": default <= bound, ">": default > bound, ">=": default >= bound}[exact]
         return self._or_missing(one, {one.path: {_NUMERIC[operator]: bound}}, missing=missing)
 
-    def _in(self, needle: Attribute | Constant, hay: Attribute | Constant, path: Path) -> When:
+    def _in(self, needle: Attribute | Constant, hay: Attribute | Constant, path: KeyPath) -> When:
         if isinstance(hay, Attribute):
             if not isinstance(needle, Constant) or not isinstance(needle.value, str):
                 raise NoEquivalent("searching an attribute for anything but a string has no equivalent", path)
@@ -191,7 +191,7 @@ class Reader:
         missing = needle.default in hay.value
         return self._or_missing(needle, {needle.path: values} if values else False, missing=missing)
 
-    def _affix(self, operator: str, one: Attribute | Constant, other: Attribute | Constant, path: Path) -> When:
+    def _affix(self, operator: str, one: Attribute | Constant, other: Attribute | Constant, path: KeyPath) -> When:
         if not isinstance(one, Attribute) or not isinstance(other, Constant):
             raise NoEquivalent(f"`{operator}` has an equivalent for an attribute and a string only", path)
         if not isinstance(other.value, str):
@@ -199,7 +199,7 @@ class Reader:
         found = isinstance(one.default, str) and getattr(one.default, operator.replace("_", ""))(other.value)
         return self._or_missing(one, {one.path: {operator: other.value}}, missing=found)
 
-    def _version(self, arguments: list[Any], path: Path) -> When:
+    def _version(self, arguments: list[Any], path: KeyPath) -> When:
         """flagd's `^` means the same major version, its `~` the same minor one."""
         operands = [self.operand(one, path) for one in arguments]
         if len(operands) != 3 or not isinstance(operands[1], Constant) or not isinstance(operands[2], Constant):
@@ -218,7 +218,7 @@ class Reader:
         return {one.path: {f"semver_{_VERSIONS[operator]}": text}}
 
 
-def operation(node: dict[str, Any], path: Path) -> tuple[str, list[Any]]:
+def operation(node: dict[str, Any], path: KeyPath) -> tuple[str, list[Any]]:
     """A node's operator and its arguments; a single argument needs no list."""
     if len(node) != 1:
         raise NoEquivalent("an object that is not an operation has no equivalent", path)
@@ -233,7 +233,7 @@ def _padded(text: str) -> str:
     return numbers + ".0" * max(0, 2 - numbers.count(".")) + bare[len(numbers) :]
 
 
-def _alike(one: Any, other: Any, path: Path) -> bool:
+def _alike(one: Any, other: Any, path: KeyPath) -> bool:
     """Whether two plain values of one type are equal; raises for two types, as JSON Logic would convert them."""
     if type(one) is type(other) or {type(one), type(other)} == {int, float}:
         return bool(one == other)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from burgee.errors import Conflict, Refused
 from burgee.evaluation.snapshots import EMPTY, load_snapshot, payload
-from burgee.releases.plan import Plan, Standing, Verdict, plan, rebased, settled_digest
+from burgee.releases.plan import OverrideVerdict, Plan, PlannedOverride, plan, rebased, settled_digest
 from burgee.stores import Canary, Change
 from burgee.times import format_time, parse_time
 
@@ -169,10 +169,10 @@ def _contradicted(store: Store, made: Plan, consent: Consent) -> Plan:
     Of an override that was kept, the keys that it changed are no longer known.
     """
 
-    def again(standing: Standing) -> Standing:
-        asked = standing.by_keys or (standing.verdict is Verdict.KEPT and consent.overrides == "discard")
+    def again(standing: PlannedOverride) -> PlannedOverride:
+        asked = standing.by_keys or (standing.verdict is OverrideVerdict.KEPT and consent.overrides == "discard")
         if asked and was_kept(store, standing.override.flag):
-            return replace(standing, verdict=Verdict.CONFLICT, by_keys=False)
+            return replace(standing, verdict=OverrideVerdict.CONFLICT, by_keys=False)
         return standing
 
     return replace(made, standings=[again(standing) for standing in made.standings])
@@ -230,7 +230,7 @@ def _conflicts(made: Plan, consent: Consent) -> None:
     if made.broken:
         faults = "; ".join(f"{flag}: {why}" for flag, why in made.broken.items())
         raise Refused("invalid-release", f"cannot be served with the remaining overrides: {faults}")
-    conflicts = made.having(Verdict.CONFLICT)
+    conflicts = made.having(OverrideVerdict.CONFLICT)
     if conflicts and consent.overrides == "refuse":
         names = ", ".join(standing.override.flag for standing in conflicts)
         message = (
@@ -244,14 +244,14 @@ def _conflicts(made: Plan, consent: Consent) -> None:
         raise Refused("canary-discard", message)
 
 
-def _gone(made: Plan, consent: Consent, *, canary: bool) -> list[Standing]:
+def _gone(made: Plan, consent: Consent, *, canary: bool) -> list[PlannedOverride]:
     """The overrides that a commit clears. During a canary, users of its base still need theirs."""
-    gone = made.having(Verdict.EXPIRED) + ([] if canary else made.having(Verdict.ABSORBED))
-    return gone + (made.having(Verdict.CONFLICT) if consent.overrides == "discard" else [])
+    gone = made.having(OverrideVerdict.EXPIRED) + ([] if canary else made.having(OverrideVerdict.ABSORBED))
+    return gone + (made.having(OverrideVerdict.CONFLICT) if consent.overrides == "discard" else [])
 
 
 def _moving(made: Plan, consent: Consent) -> bool:
-    return bool(_gone(made, consent, canary=made.canary is not None) or made.having(Verdict.CONFLICT))
+    return bool(_gone(made, consent, canary=made.canary is not None) or made.having(OverrideVerdict.CONFLICT))
 
 
 def _change(
@@ -259,8 +259,8 @@ def _change(
 ) -> Change:
     canaried = canary is not None or (version is None and made.canary is not None)
     gone = _gone(made, consent, canary=canaried)
-    settled = made.having(Verdict.ABSORBED) if canaried else []
-    kept = made.having(Verdict.CONFLICT) if consent.overrides == "keep" else []
+    settled = made.having(OverrideVerdict.ABSORBED) if canaried else []
+    kept = made.having(OverrideVerdict.CONFLICT) if consent.overrides == "keep" else []
     started = None if canary is None else {"canary": canary.share, "base": canary.base, "until": canary.until}
     released = act.entry(release=version or made.version, after=started)
     return Change(
@@ -280,16 +280,16 @@ def _change(
     )
 
 
-def _kept(standing: Standing, act: AuditContext) -> AuditEntry:
+def _kept(standing: PlannedOverride, act: AuditContext) -> AuditEntry:
     definition = standing.override.definition
     return act._replace(action=KEEP).entry(flag=standing.override.flag, before=definition, after=definition)
 
 
-def _lifted(standing: Standing, act: AuditContext) -> AuditEntry:
+def _lifted(standing: PlannedOverride, act: AuditContext) -> AuditEntry:
     action = {
-        Verdict.ABSORBED: "override.absorb",
-        Verdict.EXPIRED: "override.expire",
-        Verdict.CONFLICT: "override.discard",
+        OverrideVerdict.ABSORBED: "override.absorb",
+        OverrideVerdict.EXPIRED: "override.expire",
+        OverrideVerdict.CONFLICT: "override.discard",
     }[standing.verdict]
     return act._replace(action=action).entry(
         flag=standing.override.flag, before=standing.override.definition, after=standing.git

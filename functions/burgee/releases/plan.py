@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from burgee.stores import Canary, State
 
 
-class Verdict(StrEnum):
+class OverrideVerdict(StrEnum):
     """The fate of an override at a deploy."""
 
     ABSORBED = "absorbed"
@@ -33,14 +33,14 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class PlannedOverride:
     """An override and its verdict; `git` is the definition now in Git.
 
     `by_keys` where it is absorbed because Git has the keys that it changed, not because Git says the same.
     """
 
     override: Override
-    verdict: Verdict
+    verdict: OverrideVerdict
     git: Definition | None
     by_keys: bool = False
 
@@ -68,12 +68,12 @@ class Plan:
     removed: Sequence[str]
     shared: Sequence[str]
     reused: Sequence[str]
-    standings: Sequence[Standing]
+    standings: Sequence[PlannedOverride]
     broken: Mapping[str, str]
     digest: str
     canary: Canary | None = None
 
-    def having(self, verdict: Verdict) -> list[Standing]:
+    def having(self, verdict: OverrideVerdict) -> list[PlannedOverride]:
         """The overrides with this verdict."""
         return [standing for standing in self.standings if standing.verdict is verdict]
 
@@ -91,7 +91,7 @@ def plan(state: State, current: Snapshot, wanted: Snapshot, now: float, *, rollb
         _standing(override, before.get(name), after.get(name), settled.get(name), now, rollback=rollback)
         for name, override in state.overrides.items()
     ]
-    stay = [s.override for s in standings if s.verdict in {Verdict.KEPT, Verdict.CONFLICT}]
+    stay = [s.override for s in standings if s.verdict in {OverrideVerdict.KEPT, OverrideVerdict.CONFLICT}]
     wanted_bytes = payload(wanted)
     laid = [(o.flag, definition_digest(o.definition), o.base_digest, o.expires_at) for o in state.overrides.values()]
     seal = json.dumps([state.pointer.digest, sha256(wanted_bytes).hexdigest(), sorted(laid, key=lambda one: one[0])])
@@ -115,7 +115,7 @@ def plan(state: State, current: Snapshot, wanted: Snapshot, now: float, *, rollb
     )
 
 
-def rebased(standing: Standing) -> Override:
+def rebased(standing: PlannedOverride) -> Override:
     """The override as kept over Git's current definition, so that the same conflict is not raised again."""
     return replace(standing.override, base_digest=definition_digest(standing.git))
 
@@ -133,19 +133,21 @@ def _standing(  # noqa: PLR0913 - an override, what it is compared with, and whe
     now: float,
     *,
     rollback: bool,
-) -> Standing:
+) -> PlannedOverride:
     if not override.in_force(now):
-        return Standing(override, Verdict.EXPIRED, git)
+        return PlannedOverride(override, OverrideVerdict.EXPIRED, git)
     digest = definition_digest(git)
     said = definition_digest(override.definition)
     if said == digest:
-        return Standing(override, Verdict.KEPT if rollback else Verdict.ABSORBED, git)
+        return PlannedOverride(override, OverrideVerdict.KEPT if rollback else OverrideVerdict.ABSORBED, git)
     if settled == settled_digest(override.definition):
-        return Standing(override, Verdict.ABSORBED, git)
+        return PlannedOverride(override, OverrideVerdict.ABSORBED, git)
     if digest == override.base_digest:
-        return Standing(override, Verdict.KEPT, git)
+        return PlannedOverride(override, OverrideVerdict.KEPT, git)
     written = not rollback and _written(override, live, git)
-    return Standing(override, Verdict.ABSORBED if written else Verdict.CONFLICT, git, by_keys=written)
+    return PlannedOverride(
+        override, OverrideVerdict.ABSORBED if written else OverrideVerdict.CONFLICT, git, by_keys=written
+    )
 
 
 def _written(override: Override, live: Definition | None, git: Definition | None) -> bool:

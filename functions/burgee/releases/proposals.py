@@ -69,7 +69,7 @@ NEXT: dict[ProposalState, frozenset[ProposalState]] = {
 """Allowed next states: a closed proposal cannot be reopened."""
 
 
-class Standing(StrEnum):
+class AgainstGit(StrEnum):
     """How a proposal stands to what Git says of its flag now."""
 
     FITS = "fits"
@@ -126,20 +126,20 @@ class Proposal:
     note: str | None = None
     """Why there is no pull request yet, where a pipeline could not open one."""
 
-    def standing(self, git: Definition | None) -> Standing:
+    def standing(self, git: Definition | None) -> AgainstGit:
         """How the edit stands to what Git says of its flag."""
         if definition_digest(git) == self.base_digest:
-            return Standing.FITS
+            return AgainstGit.FITS
         after = self.edit.applied(git)
         try:
             said = definition_digest(None if after is None else normalise(after))
         except ValidationError:
-            return Standing.OUTDATED
-        return Standing.DONE if said == definition_digest(git) else Standing.OUTDATED
+            return AgainstGit.OUTDATED
+        return AgainstGit.DONE if said == definition_digest(git) else AgainstGit.OUTDATED
 
     def seen_from(self, snapshot: Snapshot) -> Proposal:
         """The proposal against a release: outdated if its flag has changed since and no pull request is open yet."""
-        changed = self.standing(snapshot["flags"].get(self.edit.flag)) is Standing.OUTDATED
+        changed = self.standing(snapshot["flags"].get(self.edit.flag)) is AgainstGit.OUTDATED
         if self.state is ProposalState.WAITING and changed:
             return replace(self, state=ProposalState.OUTDATED)
         return self

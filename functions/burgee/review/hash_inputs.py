@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from burgee.evaluation.definition import Owner
 
 
-class Draw(NamedTuple):
+class HashedDecision(NamedTuple):
     """One hashed decision: its owner (the default or a rule), and the line."""
 
     owner: str
     line: Line
 
 
-def draws(side: Side, flag: str) -> Iterator[Draw]:
+def draws(side: Side, flag: str) -> Iterator[HashedDecision]:
     """Every rollout and split of a flag that distinguishes users, on or off; without layers and holdouts."""
     state = side.state(flag)
     if state is None:
@@ -33,11 +33,11 @@ def draws(side: Side, flag: str) -> Iterator[Draw]:
     for owner in owners(state):
         own_salt = salt(flag, state, owner.settings)
         if _partial(owner.settings.get("rollout_percentage")):
-            yield Draw(f"{described(owner)}'s rollout", line(unit, own_salt, way))
+            yield HashedDecision(f"{described(owner)}'s rollout", line(unit, own_salt, way))
         shares = weights(owner.outcome)
         if len(shares) > 1:
             arms = way.arms(own_salt, shares.values())
-            yield Draw(f"{described(owner)}'s split", line(unit, arms.salt, way, arms.size))
+            yield HashedDecision(f"{described(owner)}'s split", line(unit, arms.salt, way, arms.size))
 
 
 def described(owner: Owner) -> str:

@@ -26,14 +26,14 @@ class Stale(NamedTuple):
     message: str
 
 
-class Version(NamedTuple):
+class FileVersion(NamedTuple):
     """A version of the file, in force from a time (epoch seconds) until the next."""
 
     since: float
     snapshot: Snapshot
 
 
-def stale(versions: Iterable[Version], now: float, days: int) -> list[Stale]:
+def stale(versions: Iterable[FileVersion], now: float, days: int) -> list[Stale]:
     """Why flags of the newest version should be removed. Versions come newest first, and are read as needed."""
     history = iter(versions)
     current = next(history)

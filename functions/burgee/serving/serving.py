@@ -58,7 +58,7 @@ class CanaryRollout:
         return (time.time() if now is None else now) >= self._until
 
 
-class Status(NamedTuple):
+class ServingStatus(NamedTuple):
     """The served release, its source, and the seconds since it was last known to be current."""
 
     version: int
@@ -81,7 +81,7 @@ class Served(NamedTuple):
         return self.ruleset if self.rollout is None else self.rollout.choose(context, now)
 
 
-class Source(Protocol):
+class RulesetSource(Protocol):
     """A source of flags."""
 
     def poll(self) -> Served | None:
@@ -159,7 +159,7 @@ class Serving:
         refresh_seconds: float = 10.0,
         patience: float | None = None,
         clock: Callable[[], float] = time.monotonic,
-        source: Source | None = None,
+        source: RulesetSource | None = None,
     ) -> None:
         snapshot, name = (EMPTY, "none") if bundled is None else (bundled, "bundled")
         self._served = Served(Ruleset(snapshot, release={"version": 0}), 0, name)
@@ -252,9 +252,9 @@ class Serving:
         """The exception of the last poll; None if it succeeded."""
         return self._failure
 
-    def status(self) -> Status:
+    def status(self) -> ServingStatus:
         """The served ruleset."""
         served, failure = self._served, self._failure
         error = None if failure is None else f"{type(failure).__name__}: {failure}"
         canary = served.rollout.canary if served.rollout is not None and not served.rollout.over() else None
-        return Status(served.version, served.source, max(self._clock() - self._confirmed, 0.0), error, canary)
+        return ServingStatus(served.version, served.source, max(self._clock() - self._confirmed, 0.0), error, canary)

@@ -48,8 +48,8 @@ from burgee.stores.dynamodb_items import (
 from burgee.stores.dynamodb_writes import (
     MAX_BYTES,
     MAX_WRITES,
+    AuditHead,
     Blob,
-    Head,
     Outrun,
     Overrides,
     committed,
@@ -249,19 +249,19 @@ class DynamoDbStore:
         head = found["AUDIT"]["head"]["S"] if "AUDIT" in found else None
         return head, found.get("COMMIT")
 
-    def _numbered(self, overrides: Overrides) -> tuple[Overrides, Head]:
+    def _numbered(self, overrides: Overrides) -> tuple[Overrides, AuditHead]:
         """Entries with ids after the newest in the log, and the new head of the log."""
         from burgee.stores.audit import numbered
 
         if not overrides.audit:
-            return overrides, Head()
+            return overrides, AuditHead()
         head, _ = self._tail()
         newest = head
         if newest is None:  # a log of a version without a counter
             items = self._query("AUDIT", ScanIndexForward=False, ConsistentRead=True, Limit=1)
             newest = next((item["sk"]["S"] for item in items), None)
         entries = numbered(overrides.audit, newest)
-        return overrides._replace(audit=entries), Head(head, entries[-1].id)
+        return overrides._replace(audit=entries), AuditHead(head, entries[-1].id)
 
     def _remainder(self, commit: Item | None) -> tuple[Overrides, int]:
         """The part of the latest commit that is not yet written as items, and its revision."""

@@ -41,7 +41,7 @@ SWEEP_SECONDS = 86_400
 """A tombstone is kept for a day, for queries that began before it was written."""
 
 
-class Head(NamedTuple):
+class AuditHead(NamedTuple):
     """The newest id in the item that counts them (None if the item is absent), and the next id."""
 
     id: str | None = None
@@ -99,7 +99,7 @@ def committing(  # noqa: PLR0913, PLR0917 - each is a part of the transaction
     after: Pointer,
     overrides: Overrides,
     names: Mapping[str, Any],
-    head: Head,
+    head: AuditHead,
     remainder: Blob | None = None,
 ) -> list[Item]:
     """The writes of a commit; `names` are the changed records of names by sort key. Raises StoreError if too many.
@@ -210,7 +210,7 @@ def keeping(keyspace: Keyspace, puts: Sequence[Put], audit: Sequence[AuditEntry]
     return [{"Put": _shelved(keyspace, put)} for put in puts] + [{"Put": logged(keyspace, entry)} for entry in audit]
 
 
-def heading(keyspace: Keyspace, head: Head) -> Item:
+def heading(keyspace: Keyspace, head: AuditHead) -> Item:
     """The write that advances the head of the audit log unless another has; its revision is below any pointer's."""
     item = keyspace.item("STATE", "AUDIT", head={"S": head.moved_to}, revision=numeric(0))
     if head.id is None:

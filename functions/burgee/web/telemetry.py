@@ -15,7 +15,7 @@ from burgee.times import format_time
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from burgee.serving.serving import Status
+    from burgee.serving.serving import ServingStatus
     from burgee.web.exchange import Exchange
 
 NAMESPACE = "Burgee"
@@ -37,7 +37,7 @@ class Summary(NamedTuple):
     project: str | None
     environment: str | None
     key: str | None
-    serving: Status | None
+    serving: ServingStatus | None
     reasons: Mapping[str, int]
     logged: bool = True
     """Whether its route logs every request."""

@@ -11,12 +11,12 @@ import pytest
 from burgee.cli.pull_requests.api import ApiError
 from burgee.cli.pull_requests.branches import Repository
 from burgee.cli.pull_requests.hosts import GitHub, Linked
-from burgee.cli.pull_requests.reconcile import Did, Reconciler, Run
+from burgee.cli.pull_requests.reconcile import Did, Reconciler, Reconciliation
 from burgee.errors import FlagFileError, Refused
 from burgee.flagfile.compile import compile_file
 from burgee.releases.deploy import Consent, apply, write
 from burgee.releases.overrides import killed, lay, lift, served
-from burgee.releases.plan import Verdict
+from burgee.releases.plan import OverrideVerdict
 from burgee.releases.proposals import Edit, ProposalState, create, find, last_run, withdraw
 from burgee.stores import Origin, Tenant
 from burgee.stores.audit import AuditContext
@@ -92,7 +92,7 @@ class Project:
         more = {"flags": "flags.yaml", "environment": "production", **more}
         return Reconciler(self.store, self.host, Repository(folder, "origin", "main"), now=self.now, **more)
 
-    def run(self, **more: Any) -> Run:
+    def run(self, **more: Any) -> Reconciliation:
         return self.reconciler(**more).run(900.0)
 
     def did(self, **more: Any) -> list[tuple[str, str]]:
@@ -137,7 +137,7 @@ def test_from_a_kill_to_a_pull_request_to_a_deploy_that_absorbs_it(project: Proj
     assert project.did() == [], "the file says it, though it is not released yet"
     assert project.clone.branches() == []
     made = project.deploy()
-    assert [one.override.flag for one in made.having(Verdict.ABSORBED)] == ["beta"]
+    assert [one.override.flag for one in made.having(OverrideVerdict.ABSORBED)] == ["beta"]
     assert project.store.state().overrides == {}
 
 

@@ -7,7 +7,7 @@ import random
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from burgee.diff.satisfiability.orders import Comparison, Interval, intervals
+from burgee.diff.satisfiability.orders import Interval, OrderTest, intervals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,13 +21,13 @@ def inside(interval: Interval[int], value: float) -> bool:
     return above and below
 
 
-def _made(low: int, high: int, check: Callable[[int, int], bool], ranged: bool) -> Comparison[int]:
+def _made(low: int, high: int, check: Callable[[int, int], bool], ranged: bool) -> OrderTest[int]:
     if ranged:
-        return Comparison((low, high), lambda first, second: first >= 0 > second)
-    return Comparison((low,), lambda order: check(order, 0))
+        return OrderTest((low, high), lambda first, second: first >= 0 > second)
+    return OrderTest((low,), lambda order: check(order, 0))
 
 
-def _check(comparison: Comparison[int], want: bool) -> Callable[[float], bool]:
+def _check(comparison: OrderTest[int], want: bool) -> Callable[[float], bool]:
     bounds, holds = comparison.bounds, comparison.holds
     return lambda value: holds(*[(value > bound) - (value < bound) for bound in bounds]) is want
 
@@ -35,7 +35,7 @@ def _check(comparison: Comparison[int], want: bool) -> Callable[[float], bool]:
 def test_intervals_hold_what_all_comparisons_hold() -> None:
     source = random.Random(1)
     for _ in range(500):
-        literals: list[tuple[Comparison[int], bool]] = []
+        literals: list[tuple[OrderTest[int], bool]] = []
         checks: list[Callable[[float], bool]] = []
         for _ in range(source.randint(1, 5)):
             want = source.random() < 0.5
@@ -54,6 +54,6 @@ def test_intervals_hold_what_all_comparisons_hold() -> None:
 
 
 def test_a_contradiction_leaves_no_interval() -> None:
-    less, more = Comparison((1,), lambda order: order < 0), Comparison((2,), lambda order: order > 0)
+    less, more = OrderTest((1,), lambda order: order < 0), OrderTest((2,), lambda order: order > 0)
     assert intervals([(less, True), (more, True)]) == []
     assert intervals([(less, False), (more, False)]) == [Interval(1, True, 2, True)]

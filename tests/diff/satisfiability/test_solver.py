@@ -21,7 +21,7 @@ from burgee.diff.satisfiability.atoms import (
     UNKNOWN,
     Answer,
     Atom,
-    Verdict,
+    Possibility,
     has_unit,
     possible,
 )
@@ -50,7 +50,7 @@ def test_every_operator_is_tried() -> None:
 def test_brute_force_finds_nothing_that_is_proved_impossible_and_every_example_is_one(part: int) -> None:
     """Every pair of operators on one attribute, with up to three other atoms; every combination of their truths."""
     source = random.Random(part)
-    counts = dict.fromkeys(Verdict, 0)
+    counts = dict.fromkeys(Possibility, 0)
     for pair in list(combinations_with_replacement(EVERY, 2))[part % 4 :: 4]:
         operators = [*pair, *source.choices(EVERY, k=source.choice([0, 0, 0, 0, 1, 3]))]
         atoms = list(dict.fromkeys(made_atom(source, operator) for operator in operators))
@@ -60,10 +60,10 @@ def test_brute_force_finds_nothing_that_is_proved_impossible_and_every_example_i
             answer = SHARED.solve(dict(zip(atoms, truths, strict=True)))
             counts[answer.verdict] += 1
             assert answer or truths not in seen, (atoms, truths, seen[truths])
-            if answer.verdict is Verdict.POSSIBLE:
+            if answer.verdict is Possibility.POSSIBLE:
                 assert tuple(test(answer.example) for test in tests) == truths, (atoms, truths, answer)
     print(part, {verdict.value: count for verdict, count in counts.items()})
-    assert counts[Verdict.UNKNOWN] <= counts[Verdict.POSSIBLE] / 50
+    assert counts[Possibility.UNKNOWN] <= counts[Possibility.POSSIBLE] / 50
 
 
 def test_numbers_are_told_apart_wherever_there_is_one_between() -> None:
@@ -79,7 +79,7 @@ def test_numbers_are_told_apart_wherever_there_is_one_between() -> None:
         tests = [one.test() for one in atoms]
         for value in {value for one in NUMBERS for value in beside(one)}:
             literals = {one: test(value) for one, test in zip(atoms, tests, strict=True)}
-            assert solver.solve(literals).verdict is Verdict.POSSIBLE, (literals, value)
+            assert solver.solve(literals).verdict is Possibility.POSSIBLE, (literals, value)
 
 
 def beside(number: float) -> list[float]:
@@ -137,7 +137,7 @@ POSSIBLE: list[tuple[dict[Atom, bool], Any]] = [
 @pytest.mark.parametrize(("literals", "example"), POSSIBLE)
 def test_examples_are_what_the_operators_take(literals: dict[Atom, bool], example: Any) -> None:
     answer = Solver().solve(literals)
-    assert answer.verdict is Verdict.POSSIBLE
+    assert answer.verdict is Possibility.POSSIBLE
     assert all(one.test()(answer.example) is want for one, want in literals.items())
     assert example is None or answer == possible(example)
 
@@ -146,7 +146,7 @@ def test_a_pattern_that_is_not_understood_is_left_open() -> None:
     solver = Solver()
     assert (
         solver.solve({atom("matches", r"\Cx"): True, atom("starts_with", "a"): True}).verdict
-        is not Verdict.IMPOSSIBLE
+        is not Possibility.IMPOSSIBLE
     )
     assert solver.solve({atom("matches", r"^\C{2}$"): True, atom("contains", "abc"): True}) == UNKNOWN
     assert solver.solve({atom("matches", r"\C"): True, atom("gt", 1): True}) == IMPOSSIBLE
@@ -180,7 +180,7 @@ def test_half_of_a_surrogate_pair_is_found_by_contains_and_not_by_patterns() -> 
     answer = Solver().solve(
         {atom("contains", "\ud800"): True, atom("matches", "a"): False, atom("contains", "a"): True}
     )
-    assert answer.verdict is Verdict.POSSIBLE
+    assert answer.verdict is Possibility.POSSIBLE
 
 
 def test_splitting_solves_only_the_other_side() -> None:
@@ -194,7 +194,7 @@ def test_splitting_solves_only_the_other_side() -> None:
         False: solver.solve({first: True, second: False}),
     }
     assert solver.split({first: True}, answers[True], first) == {True: answers[True], False: IMPOSSIBLE}
-    unknown = solver.split({first: True}, Answer(Verdict.UNKNOWN), second)
+    unknown = solver.split({first: True}, Answer(Possibility.UNKNOWN), second)
     assert unknown == both
 
 
@@ -232,7 +232,7 @@ def test_a_nested_attribute_and_the_one_around_it_have_any_truths_together() -> 
         for path, clause, want in (("device", around, held[0]), ("device.os", within, held[1])):
             ((operator, operand),) = clause.items()
             answer = solver.solve({atom(operator, operand, path=path): want})
-            assert answer.verdict is Verdict.POSSIBLE
+            assert answer.verdict is Possibility.POSSIBLE
             examples[path] = answer.example
         context = {path: value for path, value in examples.items() if value is not MISSING}
         conditions = {"device": around, "device.os": within}

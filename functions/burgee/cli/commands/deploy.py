@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from burgee.cli.options import FlagName, Json, Reason, definition_keys, duration, unknown_flag
+from burgee.cli.options import FlagName, Json, ReasonOption, definition_keys, duration, unknown_flag
 from burgee.cli.render import output
-from burgee.cli.stores import Where, act_on, described, on_store, opened
+from burgee.cli.stores import StoreOptions, act_on, described, on_store, opened
 from burgee.errors import Refused
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 override_app = typer.Typer(no_args_is_help=True, help="Operators' overrides of the release.")
 
 
-class OnConflict(StrEnum):
+class OnOverrides(StrEnum):
     """How to treat an override if Git has changed since."""
 
     REFUSE = "refuse"
@@ -30,7 +30,7 @@ class OnConflict(StrEnum):
     DISCARD = "discard"
 
 
-Overrides = Annotated[OnConflict, typer.Option("--overrides", help="How to treat overrides that conflict with Git.")]
+Overrides = Annotated[OnOverrides, typer.Option("--overrides", help="How to treat overrides that conflict with Git.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -42,7 +42,7 @@ def register(app: typer.Typer) -> None:
 
 @on_store
 def plan(
-    where: Where,
+    where: StoreOptions,
     json: Json = False,
 ) -> None:
     """Show what the file would change in what is live. Exits with 1 if apply would refuse."""
@@ -66,8 +66,8 @@ def plan(
 
 @on_store
 def apply(
-    where: Where,
-    overrides: Overrides = OnConflict.REFUSE,
+    where: StoreOptions,
+    overrides: Overrides = OnOverrides.REFUSE,
     allow_empty: Annotated[bool, typer.Option("--allow-empty", help="Release a file without flags.")] = False,
     allow_shrink: Annotated[
         bool, typer.Option("--allow-shrink", help="Release a file that removes most flags.")
@@ -83,7 +83,7 @@ def apply(
     bake: Annotated[
         str, typer.Option(metavar="TIME", help="For how long, such as 15m; then everyone gets it.")
     ] = "15m",
-    reason: Reason = "",
+    reason: ReasonOption = "",
     json: Json = False,
 ) -> None:
     """Make the file the live release, for everyone or for a share of users first."""
@@ -113,8 +113,8 @@ def apply(
 
 @on_store
 def promote(
-    where: Where,
-    reason: Reason = "",
+    where: StoreOptions,
+    reason: ReasonOption = "",
 ) -> None:
     """End a canary: everyone gets the new release now."""
     from burgee.releases.deploy import promote as end
@@ -127,10 +127,10 @@ def promote(
 
 @on_store
 def rollback(
-    where: Where,
+    where: StoreOptions,
     version: Annotated[int | None, typer.Argument(help="The release; default the previous one.")] = None,
-    overrides: Overrides = OnConflict.REFUSE,
-    reason: Reason = "",
+    overrides: Overrides = OnOverrides.REFUSE,
+    reason: ReasonOption = "",
 ) -> None:
     """Make an earlier release live again. Overrides follow the same rules as in a deploy."""
     from burgee.evaluation.snapshots import load_snapshot
@@ -165,7 +165,7 @@ def _earlier(store: Store, now: float) -> int:
 
 @on_store
 def history(
-    where: Where,
+    where: StoreOptions,
     json: Json = False,
 ) -> None:
     """List releases, newest first; the live one is marked."""
@@ -186,7 +186,7 @@ def history(
 
 @on_store
 def status(
-    where: Where,
+    where: StoreOptions,
     json: Json = False,
 ) -> None:
     """Check whether the file, the live release and the overrides agree. Exits with 1 if they do not."""
@@ -210,7 +210,7 @@ def status(
 
 @on_store
 def pull(
-    where: Where,
+    where: StoreOptions,
     temporary: Annotated[bool, typer.Option("--temporary", help="Also write overrides that expire.")] = False,
 ) -> None:
     """Write live overrides back into the flag file, keeping comments and order, for a pull request."""
@@ -241,12 +241,12 @@ def pull(
 @override_app.command("set")
 @on_store
 def set_override(
-    where: Where,
+    where: StoreOptions,
     flag: FlagName,
     keys: Annotated[
         list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Keys of the flag, such as status=off.")
     ] = None,
-    reason: Reason = ...,  # type: ignore[assignment]
+    reason: ReasonOption = ...,  # type: ignore[assignment]
     expires_in: Annotated[
         str | None, typer.Option(metavar="TIME", help="When it expires, such as 30m, 2h or 7d.")
     ] = None,
@@ -278,9 +278,9 @@ def set_override(
 @override_app.command("clear")
 @on_store
 def clear_override(
-    where: Where,
+    where: StoreOptions,
     flag: FlagName,
-    reason: Reason = "",
+    reason: ReasonOption = "",
 ) -> None:
     """Remove an override, so that the release applies again."""
     from burgee.releases.deploy import write
@@ -295,7 +295,7 @@ def clear_override(
 @override_app.command("list")
 @on_store
 def list_overrides(
-    where: Where,
+    where: StoreOptions,
     json: Json = False,
 ) -> None:
     """List overrides: what, author, reason, expiry."""
@@ -316,9 +316,9 @@ def list_overrides(
 
 @on_store
 def kill(
-    where: Where,
+    where: StoreOptions,
     flag: FlagName,
-    reason: Reason = ...,  # type: ignore[assignment]
+    reason: ReasonOption = ...,  # type: ignore[assignment]
     expires_in: Annotated[
         str | None, typer.Option(metavar="TIME", help="When it expires, such as 30m, 2h or 7d.")
     ] = None,
@@ -342,9 +342,9 @@ def kill(
 
 @on_store
 def unkill(
-    where: Where,
+    where: StoreOptions,
     flag: FlagName,
-    reason: Reason = "",
+    reason: ReasonOption = "",
 ) -> None:
     """Undo a kill: the flag is as before."""
     from burgee.releases.deploy import write

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from burgee.cli.options import FLAGS, Endpoint, FailOn, Project, State, Table
+from burgee.cli.options import FLAGS, Endpoint, FailOn, Project, StateOption, Table
 from burgee.cli.render import output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from burgee.cli.compared import Given, Pair
+    from burgee.cli.compared import ComparedSides, Given
     from burgee.cli.render.diff_report import Comparison, Report
     from burgee.cli.render.progress import Watch
-    from burgee.cli.stores import Where
+    from burgee.cli.stores import StoreOptions
     from burgee.diff.population import Population
     from burgee.findings import Finding
     from burgee.model import Problem
@@ -69,7 +69,7 @@ def diff(
         float | None,
         typer.Option(metavar="SECONDS", min=0.1, help="Time for comparing; the rest is sampled."),
     ] = None,
-    state: State = None,
+    state: StateOption = None,
     table: Table = None,
     endpoint_url: Endpoint = None,
     project: Project = "default",
@@ -80,11 +80,11 @@ def diff(
     from burgee.cli.render.diff_report import Comparison, grouped
     from burgee.cli.render.progress import Watch, progress_line
     from burgee.cli.render.rows import without_example
-    from burgee.cli.stores import Where
+    from burgee.cli.stores import StoreOptions
 
     live = environment_of(base) or environment_of(head)
     chosen = [*(env or ([live] if live else []))]
-    where = Where(flags, live or (chosen[0] if chosen else None), state, table, endpoint_url, project)
+    where = StoreOptions(flags, live or (chosen[0] if chosen else None), state, table, endpoint_url, project)
     codes = output.codes(fail_on)
     pair = compared(base, head, where)
     if len(chosen) > 1 and (pair.base.fixed or pair.head.fixed):
@@ -107,9 +107,9 @@ def diff(
 
 
 def _report(
-    pair: Pair,
+    pair: ComparedSides,
     environment: str | None,
-    where: Where,
+    where: StoreOptions,
     now: float,
     contexts: Path | None,
     watch: Watch,

@@ -78,7 +78,7 @@ def forget(
     import os
 
     from burgee.events.forgetting import forget as forgotten
-    from burgee.events.records import Pseudonyms, Scope
+    from burgee.events.records import Pseudonyms, RecordScope
 
     place = _place(flags, events)
     if isinstance(place, str):
@@ -86,7 +86,7 @@ def forget(
         return
     secret = os.environ.get("BURGEE_UNIT_SECRET", "")
     try:
-        scope = Scope(pseudonyms=Pseudonyms.parse(secret) if secret else None)
+        scope = RecordScope(pseudonyms=Pseudonyms.parse(secret) if secret else None)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="BURGEE_UNIT_SECRET") from error
     with analysing():

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from burgee.access.keys import Kind, Scope
-from burgee.cli.options import Json, Reason, duration
+from burgee.cli.options import Json, ReasonOption, duration
 from burgee.cli.render import output
-from burgee.cli.stores import Where, act_on, described, on_store, opened
+from burgee.cli.stores import StoreOptions, act_on, described, on_store, opened
 
 if TYPE_CHECKING:
     from burgee.access.keys import Key
@@ -30,14 +30,14 @@ def register(app: typer.Typer) -> None:
 @keys_app.command("create")
 @on_store
 def create_key(
-    where: Where,
+    where: StoreOptions,
     kind: Annotated[Kind, typer.Argument(help="Who uses it: a browser or app, a server, an operator.")],
     name: Annotated[str, typer.Option("--name", help="Its name, shown in the audit log.")] = "",
     scopes: Annotated[
         list[Scope] | None, typer.Option("--scope", help="What an admin key may do, default read. Repeatable.")
     ] = None,
     expires_in: Annotated[str | None, typer.Option(metavar="TIME", help="When it expires, such as 90d.")] = None,
-    reason: Reason = "",
+    reason: ReasonOption = "",
     json: Json = False,
 ) -> None:
     """Create a key for this project and environment. Its token is printed only once."""
@@ -55,7 +55,7 @@ def create_key(
 
 @keys_app.command("list")
 @on_store
-def list_keys(where: Where, json: Json = False) -> None:
+def list_keys(where: StoreOptions, json: Json = False) -> None:
     """List the keys of this project and environment, without their secrets."""
     from burgee.access.keys import listed
 
@@ -75,7 +75,7 @@ def list_keys(where: Where, json: Json = False) -> None:
 
 @keys_app.command("revoke")
 @on_store
-def revoke_key(where: Where, key: Id, reason: Reason = "") -> None:
+def revoke_key(where: StoreOptions, key: Id, reason: ReasonOption = "") -> None:
     """Revoke a key, everywhere within a minute."""
     from burgee.access.keys import revoke
 
@@ -88,10 +88,10 @@ def revoke_key(where: Where, key: Id, reason: Reason = "") -> None:
 @keys_app.command("rotate")
 @on_store
 def rotate_key(
-    where: Where,
+    where: StoreOptions,
     key: Id,
     overlap: Annotated[str, typer.Option(metavar="TIME", help="How long the old key stays valid.")] = "1d",
-    reason: Reason = "",
+    reason: ReasonOption = "",
     json: Json = False,
 ) -> None:
     """Replace a key; the old one stays valid for a while. The new token is printed only once."""
@@ -110,7 +110,7 @@ def rotate_key(
 
 @on_store
 def audit(
-    where: Where,
+    where: StoreOptions,
     flag: Annotated[str | None, typer.Option("--flag", metavar="NAME", help="Changes to this flag.")] = None,
     actor: Annotated[str | None, typer.Option("--actor", metavar="WHO", help="Changes by this author.")] = None,
     action: Annotated[str | None, typer.Option("--action", metavar="WHAT", help="Such as flag.kill, or key.")] = None,
@@ -148,12 +148,12 @@ def audit(
 
 @on_store
 def settings(
-    where: Where,
+    where: StoreOptions,
     cors_origins: Annotated[
         list[str] | None, typer.Option("--cors-origin", metavar="ORIGIN", help="A web origin to allow. Repeatable.")
     ] = None,
     no_cors: Annotated[bool, typer.Option("--no-cors", help="Allow no web page.")] = False,
-    reason: Reason = "",
+    reason: ReasonOption = "",
 ) -> None:
     """Show or replace the project's settings."""
     from burgee.access.settings import change

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from burgee.flagfile.source import Source
 
 
-class Format(StrEnum):
+class LintFormat(StrEnum):
     """The format of problems."""
 
     TEXT = "text"
@@ -39,7 +39,7 @@ def lint(
         list[Path] | None,
         typer.Argument(metavar="PATH", exists=True, dir_okay=False, help="Flag files; default flags.yaml."),
     ] = None,
-    form: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.TEXT,
+    form: Annotated[LintFormat, typer.Option("--format", help="Output format.")] = LintFormat.TEXT,
     fail_on: FailOn = None,
     at: Annotated[
         str | None, typer.Option(metavar="TIME", help="The time to evaluate at, in RFC 3339; default now.")
@@ -66,15 +66,15 @@ def lint(
         problems += found + [_placed(source, one, Severity.ERROR if one in blocked else one.severity) for one in told]
         findings += told
         failed = failed or _any_error(found) or bool(blocked)
-    if json or form is Format.JSON:
+    if json or form is LintFormat.JSON:
         records = [output.problem_record(one) for one in problems]
         told_of = [output.finding_record(one) for one in findings]
         output.as_json({"flags": flags, "tests": ran, "problems": records, "findings": told_of})
-    elif form is Format.SARIF:
+    elif form is LintFormat.SARIF:
         from burgee.cli.render.sarif import sarif
 
         output.as_json(sarif(problems))
-    elif form is Format.GITHUB:
+    elif form is LintFormat.GITHUB:
         for problem in problems:
             output.say(annotation(problem))
     else:

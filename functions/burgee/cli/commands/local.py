@@ -20,7 +20,7 @@ from burgee.cli.options import (
     unknown_flag,
 )
 from burgee.cli.render import output
-from burgee.cli.stores import Where, live_rulesets, on_store
+from burgee.cli.stores import StoreOptions, live_rulesets, on_store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +42,7 @@ def register(app: typer.Typer) -> None:
 
 @on_store
 def serve(
-    where: Where,
+    where: StoreOptions,
     host: Annotated[str, typer.Option(help="The address; any other than loopback needs an API key.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 chooses a free one.")] = 8000,
     require_keys: Annotated[bool, typer.Option("--require-keys", help="Require keys on loopback too.")] = False,
@@ -77,7 +77,7 @@ def run_tests(
 
 @on_store
 def evaluate(
-    where: Where,
+    where: StoreOptions,
     flag: FlagName,
     user: Annotated[str | None, typer.Option(metavar="ID", help="The targeting key.")] = None,
     attributes: Annotated[
@@ -115,7 +115,7 @@ def evaluate(
 
 
 @on_store
-def list_flags(where: Where, live: Live = False, json: Json = False) -> None:
+def list_flags(where: StoreOptions, live: Live = False, json: Json = False) -> None:
     """List flags of the file or, with --live, of the store including overrides."""
     ruleset = _served(where, live=live).choose({})
     found = {name: ruleset.definition(name) or {} for name in ruleset.names()}
@@ -155,7 +155,7 @@ def bundle(
     output.say(f"{out}: {output.counted(len(snapshot['flags']), 'flag')}")
 
 
-def _served(where: Where, *, live: bool) -> Served:
+def _served(where: StoreOptions, *, live: bool) -> Served:
     import burgee
     from burgee.serving.serving import Served
 

@@ -14,10 +14,10 @@ import typer
 from burgee.cli.options import FLAGS, Environment, File, Json
 from burgee.cli.project.generated import Ci
 from burgee.cli.render import output
-from burgee.cli.stores import Where, on_store
+from burgee.cli.stores import StoreOptions, on_store
 
 if TYPE_CHECKING:
-    from burgee.cli.project.writing import Written
+    from burgee.cli.project.writing import WrittenFile
 
 Folder = Annotated[
     Path, typer.Argument(metavar="[DIR]", file_okay=False, help="The repository; default this folder.")
@@ -101,7 +101,7 @@ def build(
     flags: File = Path(FLAGS),
     env: Environment = None,
     arch: Annotated[Architecture, typer.Option(help="Deploy with the same Architecture.")] = Architecture.ARM64,
-    out: Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Where.")] = Path(".aws-sam/build"),
+    out: Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="StoreOptions.")] = Path(".aws-sam/build"),
     python: Annotated[str | None, typer.Option(metavar="PATH", help="A Python like Lambda's.")] = None,
 ) -> None:
     """Compile the flag file and package the functions with `sam build`; `sam deploy` takes it from there."""
@@ -123,7 +123,7 @@ def build(
 
 
 @on_store
-def doctor(where: Where, json: Json = False) -> None:
+def doctor(where: StoreOptions, json: Json = False) -> None:
     """Check this repository and machine and, with --table, the deployed stack; print a fix for each problem."""
     from burgee.cli.project.doctor import Level, examine
 
@@ -166,7 +166,7 @@ def _ci_of(folder: Path) -> Ci:
     return Ci.GITLAB if "gitlab" in git_output(folder, "remote", "get-url", "origin") else Ci.GITHUB
 
 
-def _say_differences(done: list[Written]) -> None:
+def _say_differences(done: list[WrittenFile]) -> None:
     for one in done:
         output.tell(f"\n{one.file.path} already exists and differs; it was left unchanged:", typer.colors.YELLOW)
         output.tell(one.diff.rstrip("\n"))

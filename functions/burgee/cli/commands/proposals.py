@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from burgee.cli.options import FlagName, Json, Reason, definition_keys, not_blank, unknown_flag
+from burgee.cli.options import FlagName, Json, ReasonOption, definition_keys, not_blank, unknown_flag
 from burgee.cli.render import output
-from burgee.cli.stores import Where, act_on, described, on_store, opened
+from burgee.cli.stores import StoreOptions, act_on, described, on_store, opened
 
 if TYPE_CHECKING:
     from burgee.cli.render.diff_report import Comparison
@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 
 @on_store
 def propose(
-    where: Where,
+    where: StoreOptions,
     flag: FlagName,
     keys: Annotated[
         list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Keys of the flag, such as rollout_percentage=50.")
@@ -67,7 +67,7 @@ def propose(
 @proposals_app.callback(invoke_without_command=True)
 @on_store
 def list_proposals(
-    where: Where,
+    where: StoreOptions,
     context: typer.Context,
     every: Annotated[bool, typer.Option("--all", help="Also list those that were merged or closed.")] = False,
     json: Json = False,
@@ -94,7 +94,7 @@ def list_proposals(
 
 @proposals_app.command("show")
 @on_store
-def show_proposal(where: Where, proposal: Id, json: Json = False) -> None:
+def show_proposal(where: StoreOptions, proposal: Id, json: Json = False) -> None:
     """Show a proposal and its current effect."""
     from burgee.releases.deploy import live
     from burgee.releases.proposals import find, last_run
@@ -113,7 +113,7 @@ def show_proposal(where: Where, proposal: Id, json: Json = False) -> None:
 
 @proposals_app.command("close")
 @on_store
-def close_proposal(where: Where, proposal: Id, reason: Reason = "") -> None:
+def close_proposal(where: StoreOptions, proposal: Id, reason: ReasonOption = "") -> None:
     """Close a proposal without a pull request; otherwise close the pull request."""
     from burgee.releases.proposals import withdraw
 

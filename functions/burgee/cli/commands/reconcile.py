@@ -12,7 +12,7 @@ import typer
 
 from burgee.cli.options import Json, duration
 from burgee.cli.render import output
-from burgee.cli.stores import Where, on_store, opened, require_environment
+from burgee.cli.stores import StoreOptions, on_store, opened, require_environment
 
 
 class HostName(StrEnum):
@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
 
 @on_store
 def reconcile(
-    where: Where,
+    where: StoreOptions,
     host: Annotated[
         HostName | None, typer.Option("--host", help="Where pull requests are; default the host whose pipeline runs.")
     ] = None,

@@ -10,13 +10,13 @@ from burgee.cli.git.run import git, git_output
 from burgee.errors import Refused
 from burgee.flagfile.compile import compile_source
 from burgee.flagfile.source import Source
-from burgee.review.stale import Version
+from burgee.review.stale import FileVersion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def versions(path: Path, environment: str | None, now: float) -> Iterator[Version]:
+def versions(path: Path, environment: str | None, now: float) -> Iterator[FileVersion]:
     """Versions of the file, newest first: the working copy, if it differs from the last commit, then every commit."""
     folder = path.resolve().parent
     source = Source(path)
@@ -41,8 +41,8 @@ def versions(path: Path, environment: str | None, now: float) -> Iterator[Versio
             yield _version(Source(inside), environment, float(moment))
 
 
-def _version(source: Source, environment: str | None, since: float) -> Version:
-    return Version(since, compile_source(source, environment))
+def _version(source: Source, environment: str | None, since: float) -> FileVersion:
+    return FileVersion(since, compile_source(source, environment))
 
 
 def _show(folder: Path, commit: str, name: str, into: Path) -> bool:

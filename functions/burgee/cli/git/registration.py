@@ -42,7 +42,7 @@ def registration(flags: Path, plan: Plan) -> Registration:
     if not in_time:
         deviations.append(f"registered on {format_time(first.at)[:10]}, after its start")
     before = first.facts
-    for version in [one for one in versions if one.at > first.at] + [_Version("", 0.0, _facts(plan))]:
+    for version in [one for one in versions if one.at > first.at] + [_PlanVersion("", 0.0, _facts(plan))]:
         if version.facts != before:
             when = f"{format_time(version.at)[:10]} ({version.commit[:9]})" if version.commit else "not committed yet"
             deviations += [f"{when}: {change}" for change in _changes(before, version.facts)]
@@ -51,13 +51,13 @@ def registration(flags: Path, plan: Plan) -> Registration:
 
 
 @dataclass(frozen=True, slots=True)
-class _Version:
+class _PlanVersion:
     commit: str
     at: float
     facts: dict[str, Any]
 
 
-def _versions(flags: Path, flag: str) -> Iterator[_Version]:
+def _versions(flags: Path, flag: str) -> Iterator[_PlanVersion]:
     """Commits that touched flag files and have the experiment, oldest first."""
     folder = flags.resolve().parent
     for commit, at in _commits(folder):
@@ -67,7 +67,7 @@ def _versions(flags: Path, flag: str) -> Iterator[_Version]:
         except (BurgeeError, KeyError, StopIteration):  # a commit with an invalid file
             continue
         if found is not None:
-            yield _Version(commit, at, _facts(found))
+            yield _PlanVersion(commit, at, _facts(found))
 
 
 def _commits(folder: Path) -> list[tuple[str, float]]:

@@ -35,7 +35,7 @@ class Fate(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenFile:
     """One file's result; `diff` is the change that was made, or not made if the file differs."""
 
     file: GeneratedFile
@@ -43,7 +43,7 @@ class Written:
     diff: str = ""
 
 
-def write_new(repository: Path, files: Sequence[GeneratedFile]) -> list[Written]:
+def write_new(repository: Path, files: Sequence[GeneratedFile]) -> list[WrittenFile]:
     """Writes missing files; an existing file that differs is reported and left unchanged."""
     done = []
     for file in files:
@@ -52,17 +52,17 @@ def write_new(repository: Path, files: Sequence[GeneratedFile]) -> list[Written]
             _write(path, file.text)
             if file.kept_current:
                 _write(repository / BASES / file.path, file.text)
-            done.append(Written(file, Fate.WRITTEN))
+            done.append(WrittenFile(file, Fate.WRITTEN))
             continue
         stands = path.read_text(encoding="utf-8")
         if file.path in OWN or body(stands) == body(file.text) or _is_edited_copy(repository, file, stands):
-            done.append(Written(file, Fate.KEPT))
+            done.append(WrittenFile(file, Fate.KEPT))
         else:
-            done.append(Written(file, Fate.DIFFERS, _diff(file.path, stands, file.text)))
+            done.append(WrittenFile(file, Fate.DIFFERS, _diff(file.path, stands, file.text)))
     return done
 
 
-def merge_newer(repository: Path, files: Sequence[GeneratedFile], *, check: bool = False) -> list[Written]:
+def merge_newer(repository: Path, files: Sequence[GeneratedFile], *, check: bool = False) -> list[WrittenFile]:
     """Updates existing generated files to this version and keeps users' edits; with `check` nothing is written.
 
     If both sides changed the same lines, the file is left unchanged; the merge with conflict markers is written to
@@ -72,26 +72,26 @@ def merge_newer(repository: Path, files: Sequence[GeneratedFile], *, check: bool
     return [_merged(repository, file, check=check) for file in standing]
 
 
-def _merged(repository: Path, file: GeneratedFile, *, check: bool) -> Written:
+def _merged(repository: Path, file: GeneratedFile, *, check: bool) -> WrittenFile:
     path, base_path = repository / file.path, repository / BASES / file.path
     stands = path.read_text(encoding="utf-8")
     marker = MARKER.match(stands)
     if marker is None:
-        return Written(file, Fate.DIFFERS, _diff(file.path, stands, file.text))
+        return WrittenFile(file, Fate.DIFFERS, _diff(file.path, stands, file.text))
     new = body(file.text)
     if marker[2] == digest(new):
-        return Written(file, Fate.KEPT)
+        return WrittenFile(file, Fate.KEPT)
     if marker[2] == digest(body(stands)):
         return _put(repository, file, file.text, check=check)
     base = body(base_path.read_text(encoding="utf-8")) if base_path.exists() else None
     if base is None or digest(base) != marker[2]:
-        return Written(file, Fate.DIFFERS, _diff(file.path, stands, file.text))
+        return WrittenFile(file, Fate.DIFFERS, _diff(file.path, stands, file.text))
     merged, conflicts = three_way(body(stands), base, new)
     if not conflicts:
         return _put(repository, file, marked(merged, of=new), check=check)
     if not check:
         _write(repository / f"{file.path}.conflict", merged)
-    return Written(file, Fate.CONFLICT, _diff(file.path, stands, merged))
+    return WrittenFile(file, Fate.CONFLICT, _diff(file.path, stands, merged))
 
 
 def three_way(ours: str, base: str, theirs: str) -> tuple[str, bool]:
@@ -109,13 +109,13 @@ def three_way(ours: str, base: str, theirs: str) -> tuple[str, bool]:
     return ran.stdout.decode(), ran.returncode != 0
 
 
-def _put(repository: Path, file: GeneratedFile, text: str, *, check: bool) -> Written:
+def _put(repository: Path, file: GeneratedFile, text: str, *, check: bool) -> WrittenFile:
     path = repository / file.path
     stands = path.read_text(encoding="utf-8")
     if not check:
         _write(path, text)
         _write(repository / BASES / file.path, file.text)
-    return Written(file, Fate.MERGED, _diff(file.path, stands, text))
+    return WrittenFile(file, Fate.MERGED, _diff(file.path, stands, text))
 
 
 def _is_edited_copy(repository: Path, file: GeneratedFile, stands: str) -> bool:

@@ -29,7 +29,7 @@ class ApiError(Exception):
         """The host's own words, which others may have written: never a command, never markup."""
 
 
-class Answer(NamedTuple):
+class ApiAnswer(NamedTuple):
     """The body of an answer, and the address of the page after it."""
 
     body: Any
@@ -54,7 +54,7 @@ class Api:
             yield from answer.body
             following = answer.following
 
-    def call(self, method: str, url: str, body: Any = None) -> Answer:
+    def call(self, method: str, url: str, body: Any = None) -> ApiAnswer:
         """One call; a moment of failure is waited for, but a POST that was not answered is not sent again."""
         if not url.startswith(f"{self.url}/"):
             raise ApiError("the API named an address that is not its own")
@@ -65,7 +65,7 @@ class Api:
             try:
                 with _OPENER.open(request, timeout=20) as answer:
                     said = answer.read(MAX_ANSWER)
-                    return Answer(json.loads(said) if said else None, _next(answer.headers.get("Link", "")))
+                    return ApiAnswer(json.loads(said) if said else None, _next(answer.headers.get("Link", "")))
             except urllib.error.HTTPError as error:
                 wait = _wait(error, remaining)
                 if wait is None:

@@ -17,7 +17,7 @@ from burgee.cli.pull_requests.branches import PREFIX
 from burgee.errors import Refused
 from burgee.flagfile.compile import compile_file
 from burgee.flagfile.editor import write_each
-from burgee.releases.proposals import ENDED, ProposalState, Standing, listed, mark, note_run
+from burgee.releases.proposals import ENDED, AgainstGit, ProposalState, listed, mark, note_run
 from burgee.releases.pull import Pulled, pulled, released_definition
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Did(StrEnum):
     OUTDATED = "outdated"
 
 
-class Outcome(NamedTuple):
+class Reconciled(NamedTuple):
     """One pull request after a run; `needs_person` where somebody has to look."""
 
     branch: str
@@ -58,11 +58,11 @@ class Outcome(NamedTuple):
     needs_person: bool = False
 
 
-class Run(NamedTuple):
+class Reconciliation(NamedTuple):
     """All that a run did, on a base; `warnings` name what could not be written, and why."""
 
     base: str
-    outcomes: list[Outcome]
+    outcomes: list[Reconciled]
     warnings: list[str]
 
 
@@ -78,7 +78,7 @@ class Reconciler:
     now: float
     temporary: bool = False
 
-    def run(self, every: float | None = None) -> Run:
+    def run(self, every: float | None = None) -> Reconciliation:
         """Looks at everything once; `every` says how often that is done, in seconds, for those who wait."""
         self.host.check()
         self.repository.fetch()
@@ -94,9 +94,9 @@ class Reconciler:
             waiting = [made for made in listed(self.store, self.now) if made.state not in ENDED]
             outcomes += [self._proposal(made, path, git, warnings) for made in reversed(waiting)]
         note_run(self.store, self.now, every)
-        return Run(self.repository.base, outcomes, warnings)
+        return Reconciliation(self.repository.base, outcomes, warnings)
 
-    def _overrides(self, path: Path, git: Snapshot, warnings: list[str]) -> Iterator[Outcome]:
+    def _overrides(self, path: Path, git: Snapshot, warnings: list[str]) -> Iterator[Reconciled]:
         laid = self.store.state().overrides
         found = pulled(
             laid.values(), git["flags"], released_definition(self.store), self.now, temporary=self.temporary
@@ -123,23 +123,23 @@ class Reconciler:
         found = found._replace(wanted=wanted, refused=found.refused | unwritable)
         return self.repository.commit(path.parent, branch, title), found, failing
 
-    def _proposal(self, made: Proposal, path: Path, git: Snapshot, warnings: list[str]) -> Outcome:
+    def _proposal(self, made: Proposal, path: Path, git: Snapshot, warnings: list[str]) -> Reconciled:
         branch = f"{PREFIX}proposal-{made.id}"
         there = next(iter(self.host.of_branch(branch)), None)
         if there is not None and there.state in {"merged", "closed"}:
             self._ended(made, there)
-            return Outcome(branch, Did.ENDED, there.address, there.number, note=there.state)
+            return Reconciled(branch, Did.ENDED, there.address, there.number, note=there.state)
         definition = git["flags"].get(made.edit.flag)
         standing = made.standing(definition)
-        if standing is Standing.DONE:
+        if standing is AgainstGit.DONE:
             mark(self.store, made.id, ProposalState.CLOSED, self.now, note="the file says so already")
             closed = [*self._nothing_left(branch, "The base branch says so already.")]
-            return closed[0] if closed else Outcome(branch, Did.ENDED, note="the file says so already")
-        if standing is Standing.OUTDATED:
+            return closed[0] if closed else Reconciled(branch, Did.ENDED, note="the file says so already")
+        if standing is AgainstGit.OUTDATED:
             return self._outdated(made, branch, there, git)
         edited, failing = self._edited(made, definition, path, branch, warnings)
         if edited is None:
-            return Outcome(branch, Did.LEFT, note="it cannot be written", needs_person=True)
+            return Reconciled(branch, Did.LEFT, note="it cannot be written", needs_person=True)
         name = words.marker(branch, made.id)
         body = words.of_proposal(made, git, failing, self.now, outdated=False)
         outcome = self._kept(branch, made.title, f"{name}\n{body}", edited, name)
@@ -162,11 +162,11 @@ class Reconciler:
             warnings.append(f"proposal {made.id}: {made.edit.flag} cannot be written: {why}")
         return edited, failing
 
-    def _outdated(self, made: Proposal, branch: str, there: PullRequest | None, git: Snapshot) -> Outcome:
+    def _outdated(self, made: Proposal, branch: str, there: PullRequest | None, git: Snapshot) -> Reconciled:
         """One whose flag has changed is not opened; where it is open already, it says so."""
         if there is None:
             mark(self.store, made.id, ProposalState.OUTDATED, self.now)
-            return Outcome(branch, Did.OUTDATED, note="the flag has changed since")
+            return Reconciled(branch, Did.OUTDATED, note="the flag has changed since")
         body = f"{words.marker(branch, made.id)}\n{words.of_proposal(made, git, [], self.now, outdated=True)}"
         if _differ(there.body, body):
             self.host.describe(there, body)
@@ -179,15 +179,15 @@ class Reconciler:
         state = ProposalState.MERGED if there.state == "merged" else ProposalState.CLOSED
         mark(self.store, made.id, state, self.now)
 
-    def _nothing_left(self, branch: str, why: str) -> Iterator[Outcome]:
+    def _nothing_left(self, branch: str, why: str) -> Iterator[Reconciled]:
         for there in self.host.of_branch(branch):
             if there.state == "open":
                 self.host.close(there, why)
-                yield Outcome(branch, Did.CLOSED, there.address, there.number, note=why)
+                yield Reconciled(branch, Did.CLOSED, there.address, there.number, note=why)
         if self.repository.tip(branch) is not None and self.repository.is_ours(branch):
             self.repository.delete(branch)
 
-    def _kept(self, branch: str, title: str, body: str, edited: Edited, mark_of_these: str) -> Outcome:
+    def _kept(self, branch: str, title: str, body: str, edited: Edited, mark_of_these: str) -> Reconciled:
         """The pull request of a branch as it is to be: opened, or updated, or left where people have decided."""
         found = self.host.of_branch(branch)
         there = next((one for one in found if one.state == "open"), None)
@@ -214,9 +214,9 @@ class Reconciler:
 
     def _outcome(
         self, branch: str, did: Did, there: PullRequest | None, note: str = "", *, needs_person: bool = False
-    ) -> Outcome:
+    ) -> Reconciled:
         address, number = (None, None) if there is None else (there.address, there.number)
-        return Outcome(branch, did, address, number, self.repository.tip(branch), note, needs_person)
+        return Reconciled(branch, did, address, number, self.repository.tip(branch), note, needs_person)
 
     def _named(self) -> str:
         """The project and the environment as part of a branch's name, which takes fewer characters."""
@@ -233,7 +233,7 @@ def _differ(one: str, other: str) -> bool:
     return one.replace("\r\n", "\n").rstrip() != other.rstrip()
 
 
-def summary(run: Run) -> Mapping[str, object]:
+def summary(run: Reconciliation) -> Mapping[str, object]:
     """A run as JSON."""
     return {
         "base": run.base,

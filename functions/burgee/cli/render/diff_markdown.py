@@ -26,7 +26,7 @@ COUNTED = {"loses": "that lose", "changes": "that change", "gains": "that gain"}
 GRAVE = (Severity.ERROR, Severity.WARNING)
 
 
-class Layout(NamedTuple):
+class Screen(NamedTuple):
     """The size of a first screen: rows of a table, names in a sentence, and characters in a cell."""
 
     rows: int
@@ -34,7 +34,13 @@ class Layout(NamedTuple):
     width: int
 
 
-LAYOUTS = (Layout(12, 8, 300), Layout(8, 8, 120), Layout(5, 5, 80), Layout(2, 3, 40), Layout(0, 1, 30))
+LAYOUTS = (
+    Screen(12, 8, 300),
+    Screen(8, 8, 120),
+    Screen(5, 5, 80),
+    Screen(2, 3, 40),
+    Screen(0, 1, 30),
+)
 """From the fullest first screen to the shortest: the first that fits is used."""
 
 
@@ -99,7 +105,7 @@ class _Page:
         return fits
 
 
-def _first_screen(report: Report, flags: Sequence[FlagRows], layout: Layout) -> str:
+def _first_screen(report: Report, flags: Sequence[FlagRows], layout: Screen) -> str:
     number = len(flags)
     title = "Nobody sees a change now"
     if any(row for flag in flags for row in flag.rows if not row.at):
@@ -133,7 +139,7 @@ def _chosen(flags: Sequence[FlagRows], limit: int) -> tuple[list[Row], list[Row]
     return sorted(rows[:limit], key=lambda row: (row.rank, order[row.flag])), rows[limit:]
 
 
-def _headlines(flags: Sequence[FlagRows], layout: Layout) -> Iterator[str]:
+def _headlines(flags: Sequence[FlagRows], layout: Screen) -> Iterator[str]:
     """The flags with losses, now and later, and with changes between variants."""
     losing = losses(flags)
     now = [code(flag, layout.width) for flag, at in losing if not at]
@@ -161,7 +167,7 @@ def _through(flag: FlagRows, width: int) -> str:
     return f", through {_cut(flag.cause, width)}" if flag.cause else ""
 
 
-def _row(row: Row, note: str, layout: Layout) -> str:
+def _row(row: Row, note: str, layout: Screen) -> str:
     effect = f"**{row.effect}**" if row.loses else row.effect
     flag = code(row.flag, layout.width) + cell(note)
     width = layout.width
@@ -186,7 +192,7 @@ def _left_out(rows: Sequence[Row]) -> str:
     return f"and {output.counted(len(rows), 'more row')}: {phrases}\n\n"
 
 
-def _finding_row(one: Finding, layout: Layout) -> str:
+def _finding_row(one: Finding, layout: Screen) -> str:
     flag = code(one.flag, layout.width) if one.flag else ""
     message = cell(one.message, layout.width)
     return f"| {one.severity} | **{one.code}** | {flag} | {message} | {example(one.example, layout.width)} |\n"

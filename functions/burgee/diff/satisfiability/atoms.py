@@ -76,7 +76,7 @@ Literals: TypeAlias = "Mapping[Atom, bool]"
 """Atoms of one attribute, each with its truth."""
 
 
-class Verdict(Enum):
+class Possibility(Enum):
     """IMPOSSIBLE is proved, POSSIBLE has an example; UNKNOWN must be treated as possible."""
 
     IMPOSSIBLE = "impossible"
@@ -88,18 +88,18 @@ class Verdict(Enum):
 class Answer:
     """Whether an attribute can have the given truths; `example` has them if the verdict is POSSIBLE."""
 
-    verdict: Verdict
+    verdict: Possibility
     example: Any = None
 
     def __bool__(self) -> bool:
         """False only if it is proved that no value has them."""
-        return self.verdict is not Verdict.IMPOSSIBLE
+        return self.verdict is not Possibility.IMPOSSIBLE
 
 
-IMPOSSIBLE = Answer(Verdict.IMPOSSIBLE)
-UNKNOWN = Answer(Verdict.UNKNOWN)
+IMPOSSIBLE = Answer(Possibility.IMPOSSIBLE)
+UNKNOWN = Answer(Possibility.UNKNOWN)
 
 
 def possible(example: Any) -> Answer:
     """The answer with an example; MISSING if the example is the attribute's absence."""
-    return Answer(Verdict.POSSIBLE, example)
+    return Answer(Possibility.POSSIBLE, example)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 
-State: TypeAlias = Any
-Outcome: TypeAlias = "bool | int | None"
+MachineState: TypeAlias = Any
+MachineOutcome: TypeAlias = "bool | int | None"
 DEAD = "dead"
 """The dead state."""
 
@@ -29,11 +29,11 @@ class Machine(Protocol):
     """A deterministic automaton. Characters of one kind are equivalent in every state."""
 
     @property
-    def start(self) -> State: ...
+    def start(self) -> MachineState: ...
 
-    def step(self, state: State, char: str, /) -> State: ...
+    def step(self, state: MachineState, char: str, /) -> MachineState: ...
 
-    def outcomes(self, state: State, /) -> Collection[Outcome]: ...
+    def outcomes(self, state: MachineState, /) -> Collection[MachineOutcome]: ...
 
     def kind(self, char: str, /) -> Hashable: ...
 
@@ -47,10 +47,10 @@ class _Combined:
 
     def __init__(self, machines: Sequence[Machine]) -> None:
         self.machines = tuple(machines)
-        self.start: State = tuple(machine.start for machine in machines)
-        self._steps: dict[tuple[int, State, str], State] = {}
+        self.start: MachineState = tuple(machine.start for machine in machines)
+        self._steps: dict[tuple[int, MachineState, str], MachineState] = {}
 
-    def _step(self, index: int, state: State, char: str) -> State:
+    def _step(self, index: int, state: MachineState, char: str) -> MachineState:
         key = index, state, char
         if key not in self._steps:
             self._steps[key] = self.machines[index].step(state, char)
@@ -66,17 +66,17 @@ class _Combined:
 class Every(_Combined):
     """True if each machine has one of its accepted outcomes."""
 
-    def __init__(self, parts: Sequence[tuple[Machine, Callable[[Outcome], bool]]]) -> None:
+    def __init__(self, parts: Sequence[tuple[Machine, Callable[[MachineOutcome], bool]]]) -> None:
         super().__init__([machine for machine, _ in parts])
         self._accepts = [accepts for _, accepts in parts]
 
-    def step(self, state: State, char: str) -> State:
+    def step(self, state: MachineState, char: str) -> MachineState:
         if state == DEAD:
             return DEAD
         following = tuple([self._step(index, one, char) for index, one in enumerate(state)])
         return DEAD if DEAD in following else following
 
-    def outcomes(self, state: State) -> Collection[Outcome]:
+    def outcomes(self, state: MachineState) -> Collection[MachineOutcome]:
         if state == DEAD:
             return (False,)
         verdicts = [
@@ -91,10 +91,10 @@ class Every(_Combined):
 class Some(_Combined):
     """True if one of several machines with verdicts is."""
 
-    def step(self, state: State, char: str) -> State:
+    def step(self, state: MachineState, char: str) -> MachineState:
         return tuple([self._step(index, one, char) for index, one in enumerate(state)])
 
-    def outcomes(self, state: State) -> Collection[Outcome]:
+    def outcomes(self, state: MachineState) -> Collection[MachineOutcome]:
         verdicts = [machine.outcomes(one) for machine, one in zip(self.machines, state, strict=True)]
         can_hold = any(True in one for one in verdicts)
         can_fail = all(False in one for one in verdicts)
@@ -104,15 +104,15 @@ class Some(_Combined):
 class LongerThan:
     """True for strings longer than a number of characters."""
 
-    start: State = 0
+    start: MachineState = 0
 
     def __init__(self, length: int) -> None:
         self._length = length
 
-    def step(self, state: State, _char: str) -> State:
+    def step(self, state: MachineState, _char: str) -> MachineState:
         return min(state + 1, self._length + 1)
 
-    def outcomes(self, state: State) -> Collection[Outcome]:
+    def outcomes(self, state: MachineState) -> Collection[MachineOutcome]:
         return (state > self._length,)
 
     def kind(self, _char: str) -> Hashable:
@@ -131,8 +131,8 @@ class Automaton:
         self._kinds: dict[Hashable, int] = {}
         self._representatives: list[str] = []
         self._kind_of: dict[str, int] = {}
-        self._numbers: dict[State, int] = {machine.start: 0}
-        self._states: list[State] = [machine.start]
+        self._numbers: dict[MachineState, int] = {machine.start: 0}
+        self._states: list[MachineState] = [machine.start]
         self._steps: list[dict[int, int]] = [{}]
         self._distances: dict[bool, list[int | None]] | None = None
 
@@ -161,7 +161,7 @@ class Automaton:
         self._steps[state][kind] = number
         return number
 
-    def outcomes(self, state: int) -> Collection[Outcome]:
+    def outcomes(self, state: int) -> Collection[MachineOutcome]:
         """The possible verdicts of a string that ends here."""
         return self._machine.outcomes(self._states[state])
 

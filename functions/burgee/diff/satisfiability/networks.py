@@ -6,7 +6,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, NamedTuple
 
-from burgee.diff.satisfiability.machines import DEAD, Outcome, Some, State
+from burgee.diff.satisfiability.machines import DEAD, MachineOutcome, MachineState, Some
 from burgee.evaluation.operators import parse_networks
 
 if TYPE_CHECKING:
@@ -43,9 +43,9 @@ class InIPv4:
     def __init__(self, network: IPv4Network) -> None:
         low, high = network.network_address.packed, network.broadcast_address.packed
         self._endings = [frozenset(map(str, range(a, b + 1))) for a, b in zip(low, high, strict=True)]
-        self.start: State = Octets(0, self._endings[0])
+        self.start: MachineState = Octets(0, self._endings[0])
 
-    def step(self, state: State, char: str) -> State:
+    def step(self, state: MachineState, char: str) -> MachineState:
         if state == DEAD:
             return DEAD
         if char == ".":
@@ -54,7 +54,7 @@ class InIPv4:
         endings = frozenset(ending[1:] for ending in state.endings if ending[:1] == char)
         return Octets(state.octet, endings) if endings else DEAD
 
-    def outcomes(self, state: State) -> Collection[Outcome]:
+    def outcomes(self, state: MachineState) -> Collection[MachineOutcome]:
         return (state != DEAD and state.octet == 3 and "" in state.endings,)
 
     def kind(self, char: str) -> Hashable:
@@ -79,7 +79,7 @@ class Head(NamedTuple):
 
     place: int
     group: Group
-    tail: State
+    tail: MachineState
 
 
 class Colon(NamedTuple):
@@ -91,17 +91,17 @@ class Rest(NamedTuple):
 
     finished: int
     groups: frozenset[tuple[int, Group]]
-    tail: State
+    tail: MachineState
     digits: int
 
 
 class Tail(NamedTuple):
     """In an embedded IPv4 address that is inside if `tail` is."""
 
-    tail: State
+    tail: MachineState
 
 
-class Scope(NamedTuple):
+class ScopeSuffix(NamedTuple):
     """After `%`, within an address that is inside; whether anything follows."""
 
     named: bool
@@ -115,12 +115,12 @@ class InIPv6:
         self._bounds = [_pair(low, high, index) for index in range(_GROUPS)]
         last = int.from_bytes(low[12:], "big")
         self._tail = InIPv4(IPv4Network((IPv4Address(last), max(0, network.prefixlen - 96))))
-        self.start: State = Head(0, self._group(0), self._tail.start)
+        self.start: MachineState = Head(0, self._group(0), self._tail.start)
 
     def _group(self, index: int) -> Group:
         return _group(0, 0, *self._bounds[index])
 
-    def _more(self, group: Group, char: str, index: int, tail: State) -> Group | None:
+    def _more(self, group: Group, char: str, index: int, tail: MachineState) -> Group | None:
         """A group with one more digit; None if neither any completion nor the embedded address is inside."""
         if group.digits == 4:
             return None
@@ -132,7 +132,7 @@ class InIPv6:
         hopeless = all(one is False for one in group.inside) and (index != _EMBEDDED or tail == DEAD)
         return None if hopeless else group
 
-    def step(self, state: State, char: str) -> State:
+    def step(self, state: MachineState, char: str) -> MachineState:
         char = char.lower() if char.isascii() else char
         if isinstance(state, Head):
             return self._head(state, char)
@@ -142,14 +142,14 @@ class InIPv6:
             return self._compressed(0) if char == ":" else DEAD
         if isinstance(state, Tail):
             if char == "%" and True in self.outcomes(state):
-                return Scope(named=False)
+                return ScopeSuffix(named=False)
             tail = self._tail.step(state.tail, char)
             return DEAD if tail == DEAD else Tail(tail)
-        if isinstance(state, Scope):
-            return DEAD if char in "%/" else Scope(named=True)
+        if isinstance(state, ScopeSuffix):
+            return DEAD if char in "%/" else ScopeSuffix(named=True)
         return DEAD
 
-    def _head(self, state: Head, char: str) -> State:
+    def _head(self, state: Head, char: str) -> MachineState:
         index, group, tail = state
         if char in _HEX:
             tail = self._tail.step(tail, char)
@@ -159,7 +159,7 @@ class InIPv6:
             tail = self._tail.step(tail, char)
             return Tail(tail) if index == _EMBEDDED and tail != DEAD else DEAD
         if char == "%":
-            return Scope(named=False) if True in self.outcomes(state) else DEAD
+            return ScopeSuffix(named=False) if True in self.outcomes(state) else DEAD
         if char != ":":
             return DEAD
         if not group.digits:
@@ -168,7 +168,7 @@ class InIPv6:
             return DEAD
         return Head(index + 1, self._group(index + 1), self._tail.start)
 
-    def _compressed(self, before: int) -> State:
+    def _compressed(self, before: int) -> MachineState:
         """After `::`, with a number of groups before it: zeros up to each possible number of groups."""
         groups = {
             (total, self._group(_GROUPS - total) if total else _group(0, 0, 0, 0))
@@ -177,7 +177,7 @@ class InIPv6:
         }
         return Rest(0, frozenset(groups), self._tail.start, 0) if groups else DEAD
 
-    def _rest(self, state: Rest, char: str) -> State:
+    def _rest(self, state: Rest, char: str) -> MachineState:
         finished, groups, tail, digits = state
         if char in _HEX:
             tail = self._tail.step(tail, char)
@@ -191,7 +191,7 @@ class InIPv6:
             tail = self._tail.step(tail, char)
             return Tail(tail) if tail != DEAD and any(total == finished + 2 for total, _ in groups) else DEAD
         if char == "%":
-            return Scope(named=False) if True in self.outcomes(state) else DEAD
+            return ScopeSuffix(named=False) if True in self.outcomes(state) else DEAD
         if char != ":" or not digits:
             return DEAD
         following = {
@@ -201,7 +201,7 @@ class InIPv6:
         }
         return Rest(finished + 1, frozenset(following), self._tail.start, 0) if following else DEAD
 
-    def outcomes(self, state: State) -> Collection[Outcome]:
+    def outcomes(self, state: MachineState) -> Collection[MachineOutcome]:
         if isinstance(state, Head):
             return (state.place == _GROUPS - 1 and state.group.digits > 0 and state.group.inside[0] is True,)
         if isinstance(state, Rest):
@@ -210,7 +210,7 @@ class InIPv6:
             return (any(total == state.finished + 1 and group.inside[0] for total, group in state.groups),)
         if isinstance(state, Tail):
             return self._tail.outcomes(state.tail)
-        return (isinstance(state, Scope) and state.named,)
+        return (isinstance(state, ScopeSuffix) and state.named,)
 
     def kind(self, char: str) -> Hashable:
         lower = char.lower() if char.isascii() else char

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from burgee.diff.satisfiability.machines import Machine, Outcome
+    from burgee.diff.satisfiability.machines import Machine, MachineOutcome
 
 Bound = TypeVar("Bound")
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison(Generic[Bound]):
+class OrderTest(Generic[Bound]):
     """`holds` takes a value's order (-1, 0, 1) against each of the bounds."""
 
     bounds: tuple[Bound, ...]
@@ -33,7 +33,7 @@ class Interval(Generic[Bound]):
     high: Bound | None
     includes_high: bool
 
-    def parts(self, order: Callable[[Bound], Machine]) -> Iterator[tuple[Machine, Callable[[Outcome], bool]]]:
+    def parts(self, order: Callable[[Bound], Machine]) -> Iterator[tuple[Machine, Callable[[MachineOutcome], bool]]]:
         """Machines for the order against each bound, with the outcomes that are inside."""
         if self.low is not None:
             yield order(self.low), ({0, 1} if self.includes_low else {1}).__contains__
@@ -41,7 +41,7 @@ class Interval(Generic[Bound]):
             yield order(self.high), ({-1, 0} if self.includes_high else {-1}).__contains__
 
 
-def intervals(literals: Iterable[tuple[Comparison[Any], bool]]) -> list[Interval[Any]]:
+def intervals(literals: Iterable[tuple[OrderTest[Any], bool]]) -> list[Interval[Any]]:
     """The intervals in which each comparison has the wanted result, lowest first; empty if there are none."""
     wanted = list(literals)
     bounds = sorted({bound for comparison, _ in wanted for bound in comparison.bounds})

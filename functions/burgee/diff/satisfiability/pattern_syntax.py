@@ -28,7 +28,7 @@ class Char(NamedTuple):
     ranges: Ranges
 
 
-class Look(NamedTuple):
+class Anchor(NamedTuple):
     """An anchor: the start or end of the string or of a line, or a word boundary or its opposite."""
 
     place: Literal["start", "end", "line start", "line end", "boundary", "inside"]
@@ -37,24 +37,24 @@ class Look(NamedTuple):
 class Sequence(NamedTuple):
     """One part after the other; nothing is an empty sequence."""
 
-    parts: tuple[Node, ...]
+    parts: tuple[PatternNode, ...]
 
 
 class Choice(NamedTuple):
     """One of several."""
 
-    options: tuple[Node, ...]
+    options: tuple[PatternNode, ...]
 
 
 class Repeat(NamedTuple):
     """A part `low` to `high` times, `high` None for any number."""
 
-    part: Node
+    part: PatternNode
     low: int
     high: int | None
 
 
-Node: TypeAlias = "Char | Look | Sequence | Choice | Repeat"
+PatternNode: TypeAlias = "Char | Anchor | Sequence | Choice | Repeat"
 
 _QUANTIFIER = re.compile(r"([*+?]|\{(\d+)(,)?(\d+)?\})\??", re.ASCII)
 _GROUP = re.compile(r"\?P?<\w+>|\?([a-zA-Z-]*)([:)])")
@@ -63,18 +63,18 @@ _ESCAPE = re.compile(
     r"\\(?:[pP](?:\{\^?\w+\}|\w)|x(?:\{[0-9a-fA-F]+\}|[0-9a-fA-F]{2})|[0-7]{1,3}|.)", re.DOTALL | re.ASCII
 )
 _BEYOND_ASCII = re.compile(r"\\[pPx0-7]")
-_LOOKS: dict[str, Look] = {
-    "^": Look("start"),
-    "$": Look("end"),
-    r"\A": Look("start"),
-    r"\z": Look("end"),
-    r"\b": Look("boundary"),
-    r"\B": Look("inside"),
+_LOOKS: dict[str, Anchor] = {
+    "^": Anchor("start"),
+    "$": Anchor("end"),
+    r"\A": Anchor("start"),
+    r"\z": Anchor("end"),
+    r"\b": Anchor("boundary"),
+    r"\B": Anchor("inside"),
 }
-_LINES = {"^": Look("line start"), "$": Look("line end")}
+_LINES = {"^": Anchor("line start"), "$": Anchor("line end")}
 
 
-def parse_pattern(pattern: str, *, ignore_case: bool = False) -> Node:
+def parse_pattern(pattern: str, *, ignore_case: bool = False) -> PatternNode:
     """The tree of a pattern that RE2 accepts. Raises Unparsed if it is not supported."""
     parser = _Parser(pattern, frozenset("i" if ignore_case else ""))
     tree = parser.choice()
@@ -90,15 +90,15 @@ class _Parser:
         self._flags = flags
         self._depth = 0
 
-    def choice(self) -> Node:
+    def choice(self) -> PatternNode:
         options = [self._sequence()]
         while self.pattern.startswith("|", self.at):
             self.at += 1
             options.append(self._sequence())
         return options[0] if len(options) == 1 else Choice(tuple(options))
 
-    def _sequence(self) -> Node:
-        parts: list[Node] = []
+    def _sequence(self) -> PatternNode:
+        parts: list[PatternNode] = []
         while self.at < len(self.pattern) and self.pattern[self.at] not in "|)":
             part = self._part()
             while quantifier := _QUANTIFIER.match(self.pattern, self.at):
@@ -107,7 +107,7 @@ class _Parser:
             parts.append(part)
         return parts[0] if len(parts) == 1 else Sequence(tuple(parts))
 
-    def _part(self) -> Node:
+    def _part(self) -> PatternNode:
         char = self.pattern[self.at]
         if char == "(":
             return self._group()
@@ -122,7 +122,7 @@ class _Parser:
             raise Unparsed(self.pattern)
         return self._set(char) if char == "." else self._literal(char)
 
-    def _group(self) -> Node:
+    def _group(self) -> PatternNode:
         self.at += 1
         before = self._flags
         group = _GROUP.match(self.pattern, self.at)
@@ -151,7 +151,7 @@ class _Parser:
             raise Unparsed(self.pattern)
         return (self._flags | set(on)) - set(off)
 
-    def _escape(self) -> Node:
+    def _escape(self) -> PatternNode:
         name = self.pattern[self.at : self.at + 2]
         if name in _LOOKS:
             self.at += 2
@@ -166,17 +166,17 @@ class _Parser:
             raise Unparsed(self.pattern)
         return self._char(_ESCAPE)
 
-    def _char(self, form: re.Pattern[str]) -> Node:
+    def _char(self, form: re.Pattern[str]) -> PatternNode:
         found = form.match(self.pattern, self.at)
         if found is None:
             raise Unparsed(self.pattern)
         self.at = found.end()
         return self._set(found[0])
 
-    def _literal(self, char: str) -> Node:
+    def _literal(self, char: str) -> PatternNode:
         return self._set(re2.escape(char)) if "i" in self._flags else Char(((ord(char), ord(char)),))
 
-    def _set(self, text: str) -> Node:
+    def _set(self, text: str) -> PatternNode:
         return Char(characters(text, "".join(sorted(self._flags & {"i", "s"}))))
 
 

@@ -6,12 +6,12 @@ from bisect import bisect_right
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
-from burgee.diff.satisfiability.machines import DEAD, SURROGATES, Outcome, State
+from burgee.diff.satisfiability.machines import DEAD, SURROGATES, MachineOutcome, MachineState
 from burgee.diff.satisfiability.pattern_syntax import (
+    Anchor,
     Char,
     Choice,
-    Look,
-    Node,
+    PatternNode,
     Ranges,
     Repeat,
     Sequence,
@@ -28,7 +28,7 @@ Beside: TypeAlias = Literal["edge", "newline", "word", "other"]
 """What stands beside a place: an end of the string, or a character as `^`, `$` and `\\b` see it."""
 
 
-class Standing(NamedTuple):
+class Position(NamedTuple):
     """What precedes the current position, and the nodes that wait for the next character."""
 
     before: Beside
@@ -41,7 +41,7 @@ class Patterns:
     def __init__(self, patterns: Iterable[str], ignore_case: bool = False) -> None:
         self._free: list[list[int]] = []  # by node, the nodes reachable without a character
         self._chars: dict[int, tuple[Ranges, int]] = {}
-        self._looks: dict[int, tuple[Look, int]] = {}
+        self._looks: dict[int, tuple[Anchor, int]] = {}
         self._end = self._node()
         self._starts = [
             self._build(parse_pattern(one, ignore_case=ignore_case), self._end) for one in patterns
@@ -51,7 +51,7 @@ class Patterns:
         self._lines = bool(places & {"line start", "line end"})
         self._sets = sorted({ranges for ranges, _ in self._chars.values()})
         self._restarts = bool(self._words or self._lines or self._reach(self._starts, "other"))
-        self.start: State = self._settled("edge", self._reach(self._starts, "edge"))
+        self.start: MachineState = self._settled("edge", self._reach(self._starts, "edge"))
 
     def _node(self, *free: int) -> int:
         if len(self._free) >= MAX_NODES:
@@ -59,12 +59,12 @@ class Patterns:
         self._free.append(list(free))
         return len(self._free) - 1
 
-    def _build(self, tree: Node, after: int) -> int:
+    def _build(self, tree: PatternNode, after: int) -> int:
         if isinstance(tree, Char):
             node = self._node()
             self._chars[node] = (tree.ranges, after)
             return node
-        if isinstance(tree, Look):
+        if isinstance(tree, Anchor):
             node = self._node()
             self._looks[node] = (tree, after)
             return node
@@ -89,7 +89,7 @@ class Patterns:
             after = self._build(tree.part, after)
         return after
 
-    def step(self, state: State, char: str) -> State:
+    def step(self, state: MachineState, char: str) -> MachineState:
         if state in (DEAD, FOUND):
             return state
         beside = _beside(char)
@@ -122,16 +122,16 @@ class Patterns:
             return after is None and _holds(self._looks[node][0], before, None) is None
         return node in self._chars or node == self._end
 
-    def _settled(self, before: Beside, nodes: frozenset[int]) -> State:
+    def _settled(self, before: Beside, nodes: frozenset[int]) -> MachineState:
         if self._end in nodes:
             return FOUND
         if not nodes and not self._restarts:
             return DEAD
         if not self._words and before != "edge" and not (self._lines and before == "newline"):
             before = "other"
-        return Standing(before, nodes)
+        return Position(before, nodes)
 
-    def outcomes(self, state: State) -> Collection[Outcome]:
+    def outcomes(self, state: MachineState) -> Collection[MachineOutcome]:
         if state in (DEAD, FOUND):
             return (state == FOUND,)
         return (self._end in self._reach(state.nodes, state.before, "edge"),)
@@ -158,7 +158,7 @@ def _beside(char: str) -> Beside:
     return "newline" if char == "\n" else "other"
 
 
-def _holds(look: Look, before: Beside, after: Beside | None) -> bool | None:
+def _holds(look: Anchor, before: Beside, after: Beside | None) -> bool | None:
     """Whether an anchor matches here; None if that depends on the next character."""
     if look.place == "start":
         return before == "edge"

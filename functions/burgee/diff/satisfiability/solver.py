@@ -14,7 +14,7 @@ from burgee.diff.satisfiability.atoms import (
     UNKNOWN,
     Answer,
     Atom,
-    Verdict,
+    Possibility,
     possible,
 )
 from burgee.diff.satisfiability.machines import ASCII, SURROGATES, Automaton
@@ -75,7 +75,7 @@ class Solver:
         if atom in literals:
             return {literals[atom]: answer, not literals[atom]: IMPOSSIBLE}
         found: dict[bool, Answer] = {}
-        if answer.verdict is Verdict.POSSIBLE:
+        if answer.verdict is Possibility.POSSIBLE:
             found[self.holds(atom, answer.example)] = answer
         return {held: found.get(held) or self.solve({**literals, atom: held}) for held in (True, False)}
 
@@ -104,10 +104,10 @@ class Solver:
         if any(atom.operator not in UNDERSTOOD for atom in literals):
             return UNKNOWN
         in_list = self._list(literals)
-        if in_list.verdict is Verdict.POSSIBLE:
+        if in_list.verdict is Possibility.POSSIBLE:
             return in_list
         string = self._string(literals)
-        return string if string.verdict is Verdict.POSSIBLE or not in_list else UNKNOWN
+        return string if string.verdict is Possibility.POSSIBLE or not in_list else UNKNOWN
 
     def _list(self, literals: Literals) -> Answer:
         """A list with an item for each atom that requires one, which no other atom forbids."""
@@ -131,7 +131,7 @@ class Solver:
         worst = IMPOSSIBLE
         for wanted in question.alternatives():
             answer = self._search(literals, wanted, own)
-            if answer.verdict is Verdict.POSSIBLE:
+            if answer.verdict is Possibility.POSSIBLE:
                 return answer
             worst = answer if answer else worst
         return worst
@@ -147,7 +147,7 @@ class Solver:
         search = Search(parts, lambda text: self._meets(literals, text))
         all_letters, plain_letters = search.alphabet(_letters(parts) | own), search.alphabet(_PRINTABLE | own)
         answer = search.run(plain_letters, self.max_states)
-        if answer.verdict is not Verdict.POSSIBLE and len(all_letters) > len(plain_letters):
+        if answer.verdict is not Possibility.POSSIBLE and len(all_letters) > len(plain_letters):
             answer = search.run(all_letters, self.max_states)
         self.states += search.states
         if answer is UNKNOWN and any(self._clash(*pair) for pair in combinations(known, 2)):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from burgee.diff.satisfiability.atoms import HAS_UNIT, Atom, has_unit
 from burgee.diff.satisfiability.networks import networks
-from burgee.diff.satisfiability.orders import Comparison, Interval, intervals
+from burgee.diff.satisfiability.orders import Interval, OrderTest, intervals
 from burgee.diff.satisfiability.patterns import Patterns
 from burgee.diff.satisfiability.times import time_interval
 from burgee.diff.satisfiability.versions import longer_than_versions, pre_releases, version_interval
@@ -88,14 +88,14 @@ def string_question(literals: Literals, tests: Mapping[Atom, Callable[[Any], boo
     """The requirements of literals on a string; None if an operator that never holds for strings prevents it."""
     words: Wanted = []
     versions: list[tuple[Atom, bool]] = []
-    times: list[tuple[Comparison[Any], bool]] = []
+    times: list[tuple[OrderTest[Any], bool]] = []
     for atom, want in literals.items():
         if atom.operator in _VERSIONS or atom.operator in _RANGES:
             versions.append((atom, want))
         elif atom.operator in _TIMES:
             check = _TIMES[atom.operator]
             bound = parse_instant(atom.items.strings[0])
-            times.append((Comparison((bound,), lambda order, check=check: check(order, 0)), want))
+            times.append((OrderTest((bound,), lambda order, check=check: check(order, 0)), want))
         else:
             part = _machine(atom)
             if part is not None:
@@ -120,20 +120,20 @@ def _machine(atom: Atom) -> tuple[Recipe, bool] | None:
     return (Recipe(networks, (strings,)), True) if name == "cidr" else None
 
 
-def _version_comparison(atom: Atom, *, pre_release: bool) -> Comparison[Any]:
+def _version_comparison(atom: Atom, *, pre_release: bool) -> OrderTest[Any]:
     """The requirement of an atom on releases, or on pre-releases, which a range has only for its first version."""
     base = parse_version(atom.items.strings[0])
     if base is None:
         raise ValueError(f"{atom.operand} is not a semantic version")
     if atom.operator in _RANGES:
         low, high = _RANGES[atom.operator](base)
-        return Comparison((low, release_of(base) if pre_release else high), lambda low, high: low >= 0 > high)
+        return OrderTest((low, release_of(base) if pre_release else high), lambda low, high: low >= 0 > high)
     check = _VERSIONS[atom.operator]
-    return Comparison((base,), lambda order: check(order, 0))
+    return OrderTest((base,), lambda order: check(order, 0))
 
 
 def _version_ways(literals: list[tuple[Atom, bool]]) -> list[Way]:
-    def compared(*, pre_release: bool) -> list[tuple[Comparison[Any], bool]]:
+    def compared(*, pre_release: bool) -> list[tuple[OrderTest[Any], bool]]:
         return [(_version_comparison(atom, pre_release=pre_release), want) for atom, want in literals]
 
     ways = _ways(compared(pre_release=False), version_interval)
@@ -152,11 +152,11 @@ def _version_ways(literals: list[tuple[Atom, bool]]) -> list[Way]:
     return ways
 
 
-def _time_ways(literals: list[tuple[Comparison[Any], bool]]) -> list[Way]:
+def _time_ways(literals: list[tuple[OrderTest[Any], bool]]) -> list[Way]:
     return _ways(literals, time_interval)
 
 
-def _ways(literals: list[tuple[Comparison[Any], bool]], build: Callable[..., Machine]) -> list[Way]:
+def _ways(literals: list[tuple[OrderTest[Any], bool]], build: Callable[..., Machine]) -> list[Way]:
     """In an interval; or not in the order at all, if every atom must be false, as it then is."""
     if not literals:
         return [Way(member=False, wanted=[])]

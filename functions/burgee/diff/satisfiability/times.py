@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from burgee.diff.satisfiability.machines import DEAD, Every, Machine, Outcome, State
+from burgee.diff.satisfiability.machines import DEAD, Every, Machine, MachineOutcome, MachineState
 from burgee.times import Instant
 
 if TYPE_CHECKING:
@@ -67,9 +67,9 @@ class TimeOrder:
     def __init__(self, bound: Instant) -> None:
         self._marks = [_digits(bound.seconds + seconds) + bound.fraction for seconds in _MARKS]
         self._last = _FRACTION + len(bound.fraction)
-        self.start: State = Reading(0, (0,) * len(_MARKS))
+        self.start: MachineState = Reading(0, (0,) * len(_MARKS))
 
-    def step(self, state: State, char: str) -> State:
+    def step(self, state: MachineState, char: str) -> MachineState:
         char = char.upper() if char.isascii() else char
         if isinstance(state, Offset):
             return _offset(state, char)
@@ -98,7 +98,7 @@ class TimeOrder:
             for order, mark in zip(state.orders, self._marks, strict=True)
         )
 
-    def _field(self, state: Reading, char: str) -> State:
+    def _field(self, state: Reading, char: str) -> MachineState:
         shape = _SHAPE[state.at]
         if shape == "T":
             return state._replace(at=state.at + 1, held="") if char in "T " else DEAD
@@ -111,7 +111,7 @@ class TimeOrder:
             return DEAD
         return Reading(state.at + 1, self._compared(state, char), held, max(state.form, form))
 
-    def outcomes(self, state: State) -> Collection[Outcome]:
+    def outcomes(self, state: MachineState) -> Collection[MachineOutcome]:
         if isinstance(state, Reading) and state.at == _DATE_END:
             return _orders(self._ended(state), _PLAIN)
         if isinstance(state, Zulu):
@@ -128,7 +128,7 @@ class TimeOrder:
         return ()
 
 
-def _offset(state: Offset, char: str) -> State:
+def _offset(state: Offset, char: str) -> MachineState:
     shape = _OFFSET[state.read : state.read + 1]
     if not shape or (char != ":" if shape == ":" else not "0" <= char <= "9"):
         return DEAD
@@ -212,5 +212,5 @@ def time_interval(interval: Interval[Instant]) -> Machine:
     return Every([*every, *interval.parts(TimeOrder)])
 
 
-def _is_time(outcome: Outcome) -> bool:
+def _is_time(outcome: MachineOutcome) -> bool:
     return outcome is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
-from burgee.diff.satisfiability.machines import Every, LongerThan, Machine, Outcome, State
+from burgee.diff.satisfiability.machines import Every, LongerThan, Machine, MachineOutcome, MachineState
 from burgee.diff.satisfiability.patterns import whole
 from burgee.evaluation.semver import GRAMMAR, MAX_LENGTH, Version
 
@@ -43,7 +43,7 @@ Settled: TypeAlias = int
 class VersionOrder:
     """-1, 0 or 1: a version's order against a bound. Its result for other strings is undefined."""
 
-    start: State = Core(0, 0, 0)
+    start: MachineState = Core(0, 0, 0)
 
     def __init__(self, bound: Version) -> None:
         self._core = [str(number) for number in bound[:3]]
@@ -52,14 +52,14 @@ class VersionOrder:
         self._identifiers = [] if self._released else [text or str(number) for _, number, text in bound[3]]
         self._cuts = sorted({char for text in self._identifiers for char in text if char.isalpha()})
 
-    def step(self, state: State, char: str) -> State:
+    def step(self, state: MachineState, char: str) -> MachineState:
         if isinstance(state, Core):
             return self._core_step(state, char)
         if isinstance(state, PreRelease):
             return self._pre_release_step(state, char)
         return state
 
-    def _core_step(self, state: Core, char: str) -> State:
+    def _core_step(self, state: Core, char: str) -> MachineState:
         if "0" <= char <= "9":
             bound = self._core[state.part]
             order = state.order or (_compare(char, bound[state.digits]) if state.digits < len(bound) else 0)
@@ -81,7 +81,7 @@ class VersionOrder:
     def _release(self, order: int) -> Settled:
         return order or (0 if self._released else 1)
 
-    def _pre_release_step(self, state: PreRelease, char: str) -> State:
+    def _pre_release_step(self, state: PreRelease, char: str) -> MachineState:
         if char == "+":
             return self._pre_release(state)
         bound = self._identifiers[state.at]
@@ -104,7 +104,7 @@ class VersionOrder:
     def _pre_release(self, state: PreRelease) -> Settled:
         return self._identifier(state) or (-1 if state.at + 1 < len(self._identifiers) else 0)
 
-    def outcomes(self, state: State) -> Collection[Outcome]:
+    def outcomes(self, state: MachineState) -> Collection[MachineOutcome]:
         if isinstance(state, Core):
             missing = -1 if any(number != "0" for number in self._core[state.part + 1 :]) else 0
             return (self._release(self._number(state) or missing),)

@@ -9,12 +9,12 @@ from collections import defaultdict, deque
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from burgee.diff.satisfiability.machines import DEAD, Outcome, State
+from burgee.diff.satisfiability.machines import DEAD, MachineOutcome, MachineState
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable, Mapping
 
-Where: TypeAlias = Literal["whole", "start", "end", "anywhere"]
+WordPosition: TypeAlias = Literal["whole", "start", "end", "anywhere"]
 FOUND = "found"
 FOLDING = range(0x20000)
 """No character above this is changed by folding."""
@@ -35,7 +35,7 @@ def folded_from() -> Mapping[str, frozenset[str]]:
 class Words:
     """True for strings that have one of several words in a position."""
 
-    def __init__(self, where: Where, words: Iterable[str], ignore_case: bool = False) -> None:
+    def __init__(self, where: WordPosition, words: Iterable[str], ignore_case: bool = False) -> None:
         self._where = where
         self._ignore_case = ignore_case
         self._next: list[dict[str, int]] = [{}]
@@ -47,7 +47,7 @@ class Words:
         self._shorter = [0] * len(self._next)
         if not self._anchored:
             self._link()
-        self.start: State = self._settled(0)
+        self.start: MachineState = self._settled(0)
 
     def _add(self, word: str) -> None:
         node = 0
@@ -74,10 +74,10 @@ class Words:
             node = self._shorter[node]
         return self._next[node].get(char, 0)
 
-    def _settled(self, node: int) -> State:
+    def _settled(self, node: int) -> MachineState:
         return FOUND if self._ends[node] and self._where in {"start", "anywhere"} else node
 
-    def step(self, state: State, char: str) -> State:
+    def step(self, state: MachineState, char: str) -> MachineState:
         for part in char.casefold() if self._ignore_case else char:
             if state in (DEAD, FOUND):
                 return state
@@ -89,7 +89,7 @@ class Words:
                 return DEAD
         return state
 
-    def outcomes(self, state: State) -> Collection[Outcome]:
+    def outcomes(self, state: MachineState) -> Collection[MachineOutcome]:
         return (state == FOUND or (state != DEAD and self._ends[state]),)
 
     def kind(self, char: str) -> Hashable:

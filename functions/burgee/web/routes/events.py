@@ -19,7 +19,7 @@ from burgee.web.replies import json_reply
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from burgee.events.records import Record, Scope
+    from burgee.events.records import Record, RecordScope
     from burgee.web.exchange import Exchange
     from burgee.web.replies import Reply
 
@@ -57,7 +57,7 @@ async def events(exchange: Exchange) -> Reply:
 
 
 def judge(
-    raw: list[Any], scope: Scope, now: float, known: Callable[[str], bool]
+    raw: list[Any], scope: RecordScope, now: float, known: Callable[[str], bool]
 ) -> tuple[list[Record], list[dict[str, Any]]]:
     """The acceptable records, and the fault of each of the others.
 

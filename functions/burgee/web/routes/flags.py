@@ -10,7 +10,7 @@ from pydantic import Field
 
 from burgee.errors import Refused
 from burgee.flagfile.fields import ALL, Name
-from burgee.flagfile.grammar import Served, Status
+from burgee.flagfile.grammar import DefinitionSpec, Status
 from burgee.releases.overrides import killed, lay, revived, served
 from burgee.web.exchange import Need
 from burgee.web.responses import answer
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from burgee.stores.audit import AuditContext
 
 
-class Written(Served):
+class FlagBody(DefinitionSpec):
     """Keys of a body besides the flag's own; they take precedence over the equivalent headers.
 
     The flag's keys may be null, which removes them in a change and omits them in a new flag; nested keys may not.
@@ -50,11 +50,11 @@ class Written(Served):
     expires_in: Expiry = None
 
 
-class FlagChange(Written):
+class FlagChange(FlagBody):
     """The keys to change; `null` removes one."""
 
 
-class NewFlag(Written):
+class NewFlag(FlagBody):
     """A flag: the keys of flags.yaml, and its name."""
 
     flag_name: Name = Field(description="Its name.")
@@ -197,7 +197,7 @@ def _filter(tag: str | None, owner: str | None, status: bool | None, text: str |
     return fits
 
 
-def _sent(body: Written) -> dict[str, Any]:
+def _sent(body: FlagBody) -> dict[str, Any]:
     """The flag's keys in a body; `None` for null."""
     beside = {"flag_name", "author", "reason", "expires_in"}
     return body.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude=beside)

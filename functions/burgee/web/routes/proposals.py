@@ -11,7 +11,7 @@ from pydantic import Field, StrictBool
 
 from burgee.errors import Refused
 from burgee.flagfile.fields import ALL, Name
-from burgee.flagfile.grammar import Served
+from burgee.flagfile.grammar import DefinitionSpec
 from burgee.releases.deploy import live
 from burgee.releases.overrides import laid_over
 from burgee.releases.proposals import (
@@ -44,7 +44,7 @@ PAGE = 100
 ProposalId = Annotated[str, Path(pattern=r"^[0-9]{13}-[0-9a-f]{8}$")]
 
 
-class NewProposal(Served):
+class NewProposal(DefinitionSpec):
     """The keys of a flag to change, as a write of the flag has them; `null` removes one."""
 
     NULLS = ALL

@@ -13,7 +13,7 @@ from burgee.evaluation.snapshots import load_snapshot
 from burgee.flagfile.entering import stored_faults
 from burgee.releases.deploy import Consent, live, returning
 from burgee.releases.overrides import laid_over, lift
-from burgee.releases.plan import Verdict, plan
+from burgee.releases.plan import OverrideVerdict, plan
 from burgee.stores.audit import AuditFilter, search
 from burgee.times import parse_time
 from burgee.web.dry_run import alone, effect
@@ -136,7 +136,7 @@ def _unmoved(write: WriteRequest, releases: dict[str, Any]) -> None:
 def _effect(store: Store, version: int, state: State, current: Snapshot, now: float) -> dict[str, Any]:
     wanted = load_snapshot(store.payload(version))
     made = plan(state, current, wanted, now)
-    staying = [standing.override for standing in made.standings if standing.verdict is not Verdict.EXPIRED]
+    staying = [standing.override for standing in made.standings if standing.verdict is not OverrideVerdict.EXPIRED]
     before = laid_over(current, state.overrides.values(), now)
     flags = effect(before, laid_over(wanted, staying, now), now)
     overrides = {standing.override.flag: standing.verdict for standing in made.standings}
