@@ -1,12 +1,14 @@
 """Writes docs/conformance.md: what other people's clients and suites say of us, counted by running them.
 
 `python tests/conformance.py`, or `make conformance`. `BURGEE_OPENFEATURE_SPEC` names a checkout of open-feature/spec,
-whose scenarios are then run as they are, beside our transcription.
+whose scenarios are then run as they are, beside our transcription; `BURGEE_SUITES` a folder of other engines' suites
+(`suites.published`), without which their part of the page stays as it is.
 """
 
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections import Counter
 from dataclasses import dataclass, field
@@ -15,8 +17,11 @@ from pathlib import Path
 
 import pytest
 
+from suites.published import FOLDER, PUBLISHED
+
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/conformance.md"
+HEADING = "## The published suites of other engines"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +138,48 @@ def page(outcomes: Outcomes) -> str:
     return "\n".join(lines) + "\n"
 
 
+def published() -> str:
+    """The part of the page on other engines' suites: counted, or as it stands where they are not here."""
+    if FOLDER is None:
+        return PAGE.read_text(encoding="utf-8").partition(HEADING)[2]
+    rows, differ, lacking = [], [], []
+    for suite in PUBLISHED:
+        folder = FOLDER / suite.repository.partition("/")[2]
+        at = subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"], cwd=folder, capture_output=True, text=True, check=True
+        )
+        outcome = suite.run(folder)
+        counts = f"{outcome.right} | {len(outcome.wrong)} | {outcome.inexpressible.total()}"
+        rows.append(f"| {suite.title} | {suite.repository} {at.stdout.strip()} | {counts} |")
+        reasons = Counter(suite.why(case) or f"**nobody knows why**: {case}" for case in outcome.wrong)
+        differ += [f"- {suite.title}: {number}: {why}." for why, number in reasons.items()]
+        lacking += [f"- {suite.title}: {number}: {what}." for what, number in outcome.inexpressible.most_common()]
+    parts = [
+        "",
+        "",
+        "Each suite is asked through a small adapter, `tests/suites`. What a flag here cannot say is counted apart.",
+        "",
+        "| suite | whose | right | different | not expressible |",
+        "|---|---|---|---|---|",
+        *rows,
+        "",
+        "Different, and why:",
+        "",
+        *differ,
+        "",
+        "Not expressible:",
+        "",
+        *lacking,
+    ]
+    return "\n".join(parts) + "\n"
+
+
 def main() -> int:
     """Runs the suites and writes the page; 1 where something failed."""
     outcomes = Outcomes()
     files = sorted({suite.file for suite in SUITES})
     code = pytest.main(["-q", "-p", "no:cacheprovider", *files], plugins=[outcomes])
-    PAGE.write_text(page(outcomes), encoding="utf-8")
+    PAGE.write_text(f"{page(outcomes)}\n{HEADING}{published()}", encoding="utf-8")
     return int(code)
 
 
