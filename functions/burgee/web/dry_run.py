@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +85,8 @@ def _give_way() -> None:
     except ImportError:  # not on Windows
         return
     os.nice(10)
-    if hasattr(os, "sched_setscheduler"):  # Linux, where niceness alone leaves it a tenth of a busy processor
+    # Niceness alone leaves it a tenth of a busy processor. Not every system has this, nor allows it.
+    with suppress(AttributeError, OSError):
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (int(2 * SECONDS), int(2 * SECONDS)))
