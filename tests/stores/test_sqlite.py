@@ -102,12 +102,28 @@ def test_a_deleted_file_takes_no_change_and_is_not_begun_anew(tmp_path: Path) ->
         for one in beside(path):
             one.rename(one.with_suffix(f"{one.suffix}.gone"))
         for act in (lambda: committed(store, lay=[override("a")]), store.pointer, store.state):
-            with pytest.raises(StoreUnavailable, match="is gone"):
+            with pytest.raises(StoreUnavailable, match="is missing"):
                 act()
         assert not path.exists()
         for one in beside(path):
             one.with_suffix(f"{one.suffix}.gone").rename(one)
         assert committed(store, lay=[override("a")]).revision == 2
+
+
+def test_a_file_that_is_emptied_takes_no_change(tmp_path: Path) -> None:
+    """By a shell's redirection, say: the log would be of a database that is no more."""
+    path = tmp_path / "burgee.db"
+    with closing(SqliteStore(path)) as store:
+        released(store, b"one")
+        whole = path.read_bytes()
+        path.write_bytes(b"")
+        for act in (lambda: committed(store, lay=[override("a")]), store.pointer, store.state):
+            with pytest.raises(StoreUnavailable, match="is missing"):
+                act()
+        path.write_bytes(whole)
+        assert committed(store, lay=[override("a")]).revision == 2
+    with closing(SqliteStore(path)) as store:
+        assert set(store.state().overrides) == {"a"}
 
 
 @pytest.mark.parametrize("tidy", [True, False], ids=["its log too", "its log left beside"])

@@ -80,7 +80,7 @@ class DatabaseFile:
             self._close()
 
     def _open(self) -> None:
-        existed = self._memory or _identity(self._path) is not None
+        existed = self._memory or _identity(self._path, least=1) is not None
         try:
             self._writer = self._connected_to_write()
             self._reader = self._writer if self._memory else self._connected_to_read()
@@ -97,7 +97,7 @@ class DatabaseFile:
             self._close()
             raise
         if not self._memory:
-            self._identity, self._wal = _identity(self._path), _identity(f"{self._path}-wal")
+            self._identity, self._wal = _identity(self._path, least=1), _identity(f"{self._path}-wal")
 
     def _unusable(self, error: Exception) -> StoreError:
         return StoreError(f"{self._path} cannot be used as a store: {error}")
@@ -174,7 +174,7 @@ class DatabaseFile:
 
     def _has_moved(self, *, waits: bool) -> bool:
         """Whether the path now names another file, or (checked occasionally) the file may be writable again."""
-        identity = _identity(self._path)
+        identity = _identity(self._path, least=1)
         if identity is None:
             raise StoreUnavailable(f"{self._path} is missing: restore it, or restart to begin with an empty one")
         if self._writer is None:
@@ -193,7 +193,7 @@ class DatabaseFile:
 
     def _open_again(self) -> None:
         log = Path(f"{self._path}-wal")
-        replaced = _identity(self._path) != self._identity
+        replaced = _identity(self._path, least=1) != self._identity
         if not replaced and self._writer is not None:
             # Only the log is missing: this process still has its contents.
             with suppress(sqlite3.Error):
@@ -210,7 +210,7 @@ class DatabaseFile:
             return
         if self._wal is None:
             self._wal = _identity(f"{self._path}-wal")
-        if (_identity(self._path), _identity(f"{self._path}-wal")) != (self._identity, self._wal):
+        if (_identity(self._path, least=1), _identity(f"{self._path}-wal")) != (self._identity, self._wal):
             raise StoreUnavailable(f"{self._path} was deleted or replaced during the write; check, and write again")
 
     def _close(self) -> None:
@@ -247,10 +247,13 @@ def _translated() -> Iterator[None]:
         raise Corrupt(f"the store cannot be read: {error}") from error
 
 
-def _identity(path: str) -> tuple[int, int] | None:
-    """The identity of the file at a path; None if there is none."""
+def _identity(path: str, *, least: int = 0) -> tuple[int, int] | None:
+    """The identity of the file at a path; None if there is none of at least so many bytes.
+
+    A database that is open is never empty, unless something else emptied the file.
+    """
     try:
         found = Path(path).stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return (found.st_dev, found.st_ino) if found.st_size >= least else None
