@@ -96,6 +96,14 @@ def test_the_command_line_page_has_every_command_and_option_and_no_other() -> No
     assert all(f"`{option}`" in sections[0] for option in heads)
 
 
+@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))])
+def test_every_command_that_a_page_names_is_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    lines = re.findall(r"`([^`\n]+)`", text) + re.findall(r"^(?:\$ )?(burgee .*)$", text, re.MULTILINE)
+    named = {found for line in lines for found in re.findall(r"(?<![\w./-])burgee ([a-z]+)", line)}
+    assert named <= set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+
+
 def heading(section: str) -> str:
     """The command of a section: its first words, before what it takes."""
     return "-".join(word for word in section.partition("\n")[0].split() if word.islower())

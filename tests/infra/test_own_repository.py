@@ -322,7 +322,7 @@ def test_a_repository_with_a_stack_flags_and_workflow_of_its_own_loses_nothing(
 
     ran = eve.tried("burgee", "init", "--github")
     assert ran.returncode == 1
-    assert ".github/workflows/flags.yml stands and differs; it was left as it is" in ran.stderr
+    assert ".github/workflows/flags.yml already exists and differs; it was left unchanged" in ran.stderr
     assert {name: (eve.folder / name).read_text(encoding="utf-8") for name in theirs} == theirs
     added = eve.does("git", "ls-files", "--others", "--exclude-standard").split()
     assert {"infra/burgee.yaml", "infra/burgee/requirements.txt"} <= set(added)

@@ -82,6 +82,13 @@ def test_requirements_that_are_missing_or_of_another_version(burgee: Burgee, rep
     assert checks(burgee)["requirements"]["cure"] == "run `burgee init`"
 
 
+def test_what_builds_leave_behind_is_not_ignored(burgee: Burgee, repository: Path) -> None:
+    subprocess.run(["git", "init", "-q"], cwd=repository, check=True)
+    assert "gitignore" not in checks(burgee)
+    (repository / ".gitignore").write_text("node_modules\n", encoding="utf-8")
+    assert checks(burgee)["gitignore"]["says"] == "git would commit .aws-sam/build and functions/release.json"
+
+
 @pytest.mark.usefixtures("repository")
 def test_files_of_an_older_version(burgee: Burgee, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("burgee.cli.project.doctor.__version__", "9.0.0")

@@ -9,6 +9,7 @@ import time
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from burgee.cli.git.run import git
 from burgee.cli.project.building import PYTHON, lambda_python, sam
 from burgee.cli.project.generated import MARKER, Layout, body, digest, generated_files
 from burgee.cli.project.generated import Ci as _Ci
@@ -124,6 +125,17 @@ def _generated(repository: Path) -> Iterator[CheckResult]:
             edited = "" if marker[2] == digest(body(text)) else ", with edits of yours"
             yield CheckResult(file.path, Level.OK, f"of this version{edited}")
     yield from _pinned(repository / layout.code / "requirements.txt")
+    yield from _ignored(repository, (".aws-sam/build", f"{layout.code}/release.json"))
+
+
+def _ignored(repository: Path, built: tuple[str, ...]) -> Iterator[Check]:
+    """What builds leave behind does not belong into commits."""
+    ran = git(repository, "check-ignore", "--", *built)
+    if ran.returncode in {0, 1}:  # others: no repository, or no git
+        ignored = ran.stdout.decode(errors="replace").split()
+        if missing := [name for name in built if name not in ignored]:
+            cure = "add `.aws-sam/` and `release.json` to .gitignore"
+            yield Check("gitignore", Level.WARNING, f"git would commit {' and '.join(missing)}", cure)
 
 
 def _pinned(path: Path) -> Iterator[CheckResult]:
