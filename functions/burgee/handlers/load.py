@@ -34,7 +34,7 @@ def handler(event: dict[str, Any], _context: object) -> None:
 def _load(properties: dict[str, Any], old: dict[str, Any] | None) -> str:
     bundle = wiring.bundled()
     if bundle is None:
-        raise Refused("no-release", "the package contains no release; build it with `make build`")
+        raise Refused("no-release", "the package contains no release; build it with `burgee build`")
     store = wiring.table()
     try:
         return load(store, bundle, properties, time.time(), old)

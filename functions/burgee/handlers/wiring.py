@@ -39,7 +39,7 @@ RELEASE = os.path.join(os.path.dirname(__file__), "../../release.json")  # noqa:
 
 
 def bundled() -> Bundle | None:
-    """The release that `make build` put at the root of the package."""
+    """The release that `burgee build` put at the root of the package."""
     try:
         with open(RELEASE, "rb") as file:  # noqa: PTH123
             return load_bundle(file.read())

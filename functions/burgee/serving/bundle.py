@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Bundle(NamedTuple):
-    """The release that `make build` puts beside the handlers."""
+    """The release that `burgee build` puts beside the handlers."""
 
     snapshot: Snapshot
     origin: Origin
