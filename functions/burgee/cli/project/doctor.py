@@ -128,14 +128,14 @@ def _generated(repository: Path) -> Iterator[CheckResult]:
     yield from _ignored(repository, (".aws-sam/build", f"{layout.code}/release.json"))
 
 
-def _ignored(repository: Path, built: tuple[str, ...]) -> Iterator[Check]:
+def _ignored(repository: Path, built: tuple[str, ...]) -> Iterator[CheckResult]:
     """What builds leave behind does not belong into commits."""
     ran = git(repository, "check-ignore", "--", *built)
     if ran.returncode in {0, 1}:  # others: no repository, or no git
         ignored = ran.stdout.decode(errors="replace").split()
         if missing := [name for name in built if name not in ignored]:
             cure = "add `.aws-sam/` and `release.json` to .gitignore"
-            yield Check("gitignore", Level.WARNING, f"git would commit {' and '.join(missing)}", cure)
+            yield CheckResult("gitignore", Level.WARNING, f"git would commit {' and '.join(missing)}", cure)
 
 
 def _pinned(path: Path) -> Iterator[CheckResult]:
