@@ -47,5 +47,5 @@ def test_json_values_are_encoded_as_the_library_encodes_them(value: Any) -> None
 
 @pytest.mark.parametrize("value", [object(), b"x", {1: 2}, {"a": object()}, [set()]])
 def test_what_is_no_json_is_refused(value: Any) -> None:
-    with pytest.raises(TypeError, match="no JSON value"):
+    with pytest.raises(TypeError, match="is not a JSON value"):
         encoded(value)
