@@ -42,8 +42,11 @@ lint: $(READY)
 types: $(READY)
 	@$(BIN)/mypy
 
+# Two workers that each begin with half of the files and take over what the other has left import and start least.
+# From Python 3.12 on the interpreter itself reports lines, which costs next to nothing.
 unit: $(READY)
-	@$(BIN)/pytest -q -n auto
+	@export COVERAGE_CORE=$$($(BIN)/python -c 'import sys; print("sysmon" if sys.version_info >= (3, 12) else "ctrace")'); \
+	$(BIN)/pytest -q -n auto --dist worksteal --cov --cov-report=term:skip-covered
 
 conformance: $(READY) ## run other people's clients and suites against us, and write docs/conformance.md
 	@$(BIN)/python tests/conformance.py
