@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -176,6 +178,36 @@ def test_experiments_are_told(service: TestClient, tmp_path: Path) -> None:
         service.get("/experiments/button").json()["verdict"]["decision"],
     )
     assert service.get("/experiments/nope").status_code == 404
+
+
+def test_one_report_is_computed_at_a_time(recorder: Recorder) -> None:
+    store, entered, gate = SqliteStore(":memory:"), Event(), Event()
+
+    class Slow:
+        project, environment = "p", "e"
+
+        def every(self) -> list[dict[str, Any]]:
+            entered.set()
+            assert gate.wait(30)
+            return []
+
+        def one(self, flag: str) -> dict[str, Any]:
+            raise ValueError(flag)
+
+    app = create_app(store, Serving(store), Setup(recorder=recorder), Slow())
+    client = TestClient(app, raise_server_exceptions=False)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(client.get, "/experiments")
+        assert entered.wait(30)
+        for path in ("/experiments", "/experiments/button"):
+            busy = client.get(path)
+            assert (busy.status_code, busy.headers["retry-after"]) == (429, "1")
+            assert busy.json()["type"].endswith("/report-busy")
+        gate.set()
+        assert first.result(30).status_code == 200
+    assert client.get("/experiments/button").status_code == 500
+    assert client.get("/experiments").status_code == 200, "also after one that failed"
+    store.close()
 
 
 def test_without_records_an_experiment_waits(service: TestClient) -> None:

@@ -24,6 +24,7 @@ _STATUSES = {
     "override-conflict": 409,
     "stale": 412,
     "dry-run-busy": 429,
+    "report-busy": 429,
     "dry-run-too-large": 503,
 }
 """The status of a `Refused` by its code; all others are 422."""
@@ -54,7 +55,7 @@ def problem_of(error: Refused | StoreError) -> Reply:
         return problem(422, error.code, str(error)[:2000], errors=fault_errors(error.faults, ("flags", error.flag)))
     if isinstance(error, Refused):
         errors = [{"pointer": "/reason", "detail": str(error)}] if error.code == "reason-required" else None
-        headers = [(b"retry-after", b"1")] if error.code == "dry-run-busy" else []
+        headers = [(b"retry-after", b"1")] if error.code.endswith("-busy") else []
         return problem(_STATUSES.get(error.code, 422), error.code, str(error), *headers, errors=errors)
     if isinstance(error, NotFound):
         return problem(404, "not-found", str(error))

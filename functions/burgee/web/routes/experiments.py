@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import partial
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from burgee.errors import Refused
 from burgee.web.exchange import Need, Route
 from burgee.web.openapi import read
 from burgee.web.problems import problem
 from burgee.web.replies import tagged, unless_held, written
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from burgee.web.exchange import Exchange
     from burgee.web.replies import Reply
+
+_Found = TypeVar("_Found")
 
 
 class Reports(Protocol):
@@ -31,17 +38,30 @@ class Reports(Protocol):
 
 
 def report_routes(reports: Reports) -> list[Route]:
-    """The routes over reports, which take seconds and are therefore computed in a thread."""
+    """The routes over reports. A report takes seconds and much memory, so one is computed at a time, in a thread."""
+    one_at_a_time = Lock()
+
+    async def computed(compute: Callable[[], _Found]) -> _Found:
+        if not one_at_a_time.acquire(blocking=False):
+            raise Refused("report-busy", "another report is being computed; try again in a moment")
+
+        def compute_and_release() -> _Found:
+            try:
+                return compute()
+            finally:
+                one_at_a_time.release()
+
+        return await asyncio.to_thread(compute_and_release)
 
     async def every(exchange: Exchange) -> Reply:
         mine = exchange.belongs_to(reports.project, reports.environment)
-        found = await asyncio.to_thread(reports.every) if mine else []
+        found = await computed(reports.every) if mine else []
         return unless_held(tagged(written({"experiments": found})), exchange.if_none_match)
 
     async def one(exchange: Exchange) -> Reply:
         (flag,) = exchange.arguments
         mine = exchange.belongs_to(reports.project, reports.environment)
-        found = await asyncio.to_thread(reports.one, flag) if mine else None
+        found = await computed(partial(reports.one, flag)) if mine else None
         if found is None:
             return problem(404, "not-found", f"there is no experiment on {flag!r}")
         return unless_held(tagged(written(found)), exchange.if_none_match)
@@ -53,11 +73,15 @@ def report_routes(reports: Reports) -> list[Route]:
 
 
 def _document_all() -> dict[str, Any]:
-    errors = {"422": "Reports are not available"}
+    errors = {"422": "Reports are not available", "429": "Another report is being computed"}
     return read("A summary of each experiment", {"type": "object"}, (), errors, "experiments")
 
 
 def _document_one() -> dict[str, Any]:
     flag = {"name": "flag", "in": "path", "required": True, "schema": {"type": "string"}}
-    errors = {"404": "No such experiment", "422": "Reports are not available"}
+    errors = {
+        "404": "No such experiment",
+        "422": "Reports are not available",
+        "429": "Another report is being computed",
+    }
     return read("The report of an experiment", {"type": "object"}, [flag], errors, "experiments")
