@@ -87,4 +87,4 @@ lock: $(READY) ## resolve every dependency anew into infra/requirements.lock
 	@$(BIN)/python infra/lambda_requirements.py > functions/requirements.txt
 
 clean: ## remove what the build made
-	@rm -rf $(VENV) .aws-sam build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) .aws-sam build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
