@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 LOCK := infra/requirements.lock
 READY := $(VENV)/.ready
 export UV_SYSTEM_CERTS := 1
+unexport PYTHONDONTWRITEBYTECODE # what is imported is compiled once, and not by each process that starts
 
 .DEFAULT_GOAL := help
 # Where `make build` puts the Lambda packages, for which environment, and a Python like Lambda's.

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
+# Hundreds of processes are started from here, and containers often forbid to write byte code: each would compile all
+# that it imports, which takes longer than what most of them do.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 # No example has a deadline, and none is too slow to be made: how busy the machine is decides nothing. All else is
 # Hypothesis's own choice, which in CI means the same examples every time.
 settings.register_profile("burgee", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
