@@ -82,7 +82,7 @@ def test_a_foreign_page_changes_and_reads_nothing(
         headers = {**page, **({} if kind is None else {"Content-Type": kind})}
         answer = sent(client, method, target, body, headers)
         assert answer.status == 403, (method, target, answer)
-        assert b"another site" in answer.body
+        assert b"problems/foreign-origin" in answer.body
         assert "access-control-allow-origin" not in answer.headers
     assert (store.state(), store.audit()) == before
     assert sink.records == []
@@ -141,7 +141,10 @@ def test_with_keys_a_page_may_evaluate_and_not_manage(store: SqliteStore) -> Non
         ({b"host": b"flags.internal", b"origin": b"https://flags.internal"}, False),
         # Behind a proxy that changes the host a browser still knows that it is its own.
         ({b"host": b"10.0.0.1", b"origin": b"https://flags.example", b"sec-fetch-site": b"same-origin"}, False),
-        ({b"host": b"", b"origin": b""}, False),
+        ({b"host": b"", b"origin": b""}, True),
+        ({b"host": b"localhost", b"origin": b"tauri://localhost"}, True),
+        ({b"host": b"localhost", b"origin": b"chrome-extension://abcdef", b"sec-fetch-site": b"none"}, True),
+        ({b"host": b"localhost", b"sec-fetch-site": b"none"}, False),
         ({b"origin": b"null"}, True),
         ({b"sec-fetch-site": b""}, True),
         ({}, False),

@@ -88,10 +88,13 @@ class Cors:
 def foreign(fields: Mapping[bytes, bytes]) -> bool:
     """Whether a page of another origin sent a request: by `Sec-Fetch-Site`, else by `Origin`.
 
-    Scripts cannot set either. Browsers without `Sec-Fetch-Site` send `Origin` with all methods but GET and HEAD.
+    Scripts cannot set either. Browsers without `Sec-Fetch-Site` send `Origin` with all methods but GET and HEAD. An
+    extension's requests may have `none`, which is for what the user typed, and an `Origin`, which that has not.
     """
-    site = fields.get(b"sec-fetch-site")
-    if site is not None:
+    site, origin = fields.get(b"sec-fetch-site"), fields.get(b"origin")
+    if site is not None and (site != b"none" or origin is None):
         return site not in {b"same-origin", b"none"}
-    origin = fields.get(b"origin")
-    return origin is not None and origin.partition(b"://")[2] != fields.get(b"host")
+    if origin is None:
+        return False
+    scheme, _, host = origin.partition(b"://")
+    return scheme not in {b"http", b"https"} or host != fields.get(b"host")
