@@ -144,6 +144,36 @@ def test_a_named_tuple_refuses_what_the_other_refuses(named: Any) -> None:
         made._replace(colour="red")
 
 
+@pytest.mark.parametrize("number", [1, records.FEW, 3 * records.FEW])
+def test_first_and_later_instances_are_alike(number: int) -> None:
+    """Few are made by one function for all classes, more by one that is compiled for theirs."""
+
+    class Named(records.NamedTuple):
+        name: str
+        weight: float = 1.5
+
+    @records.dataclass(frozen=True, slots=True)
+    class Record:
+        name: str
+        weight: float = 1.5
+        found: list[int] = records.field(default_factory=list)
+
+    for made in (Named, Record):
+        create: Any = made
+        for _ in range(number):
+            for one in (create("a"), create(name="a"), create("a", weight=1.5)):
+                assert (one.name, one.weight) == ("a", 1.5)
+            with pytest.raises(TypeError):
+                create()
+            with pytest.raises(TypeError):
+                create("a", 1.0, [], 4)
+            with pytest.raises(TypeError):
+                create("a", colour=3)
+            with pytest.raises(TypeError):
+                create("a", name="b")
+    assert Record("a").found is not Record("a").found
+
+
 def test_a_record_cannot_be_changed() -> None:
     tenant = stores.Tenant()
     with pytest.raises(FrozenInstanceError):

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import re
 import sys
+from functools import cache
 from math import inf, isfinite
 from typing import Any, TypeGuard
 
 LARGEST = int(sys.float_info.max)
 SHORTEST_TOO_LARGE = len(str(LARGEST))
 """Of so many digits is the shortest whole number that is too large for a double."""
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?", re.ASCII)
 
 
 def is_number(value: Any) -> TypeGuard[int | float]:
@@ -27,10 +27,15 @@ def is_number(value: Any) -> TypeGuard[int | float]:
 
 def parse_number(text: str) -> int | float | None:
     """Parses a string as a JSON number, infinite if it is too large; None if it is not a number."""
-    match = _NUMBER.fullmatch(text)
+    match = _number().fullmatch(text)
     if match is None:
         return None
     return whole_number(text) if match[1] is match[2] is None else float(text)
+
+
+@cache  # compiled when first used: a pattern costs a cold start as much as some modules
+def _number() -> re.Pattern[str]:
+    return re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?", re.ASCII)
 
 
 def parse_json(data: str | bytes) -> Any:

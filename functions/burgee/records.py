@@ -1,7 +1,7 @@
 """`dataclass` for frozen records with slots, and `NamedTuple`, as in the standard library and far cheaper to import.
 
 A cold start creates every class again: `dataclasses` compiles six methods for each, `typing` one and inspects each
-field. Here a class gets shared methods at once, its `__init__` or `__new__` with its first instance, and
+field. Here a class gets shared methods at once, an `__init__` or `__new__` of its own if it has many instances, and
 `__dataclass_fields__` when a function of `dataclasses` reads them. Type checkers see the standard library's. Creating
 a named tuple takes a third of the time of a record: use it for what every request creates.
 """
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from dataclasses import asdict, dataclass, field, replace
     from typing import NamedTuple
+
+FEW = 40
+"""Instances of a class that are made without compiling anything: most classes that a start needs have fewer."""
 
 __all__ = ["NamedTuple", "asdict", "dataclass", "field", "replace"]
 
@@ -31,6 +34,7 @@ if not TYPE_CHECKING:
             body["_fields"] = body["__match_args__"] = names
             body["_field_defaults"] = {name: body[name] for name in names if name in body}
             body["__slots__"] = ()
+            body["_first"] = []
             for index, field_name in enumerate(names):
                 body[field_name] = _tuplegetter(index, None)
             return type(name, (_Tuple,), body)
@@ -74,14 +78,19 @@ class _Tuple(tuple[Any, ...]):
     __slots__ = ()
     _fields: tuple[str, ...]
     _field_defaults: dict[str, Any]
+    _first: list[None]
 
     def __new__(cls, *arguments: Any, **more: Any) -> Any:
-        """Compiles the `__new__` of the class of the first instance, and calls it."""
+        """The first instances; a `__new__` of its own, faster and with Python's errors, is compiled for more."""
+        cls._first.append(None)
+        values = _complete(cls._fields, cls._field_defaults, arguments, more)
+        if values is not None and len(cls._first) < FEW:
+            return tuple.__new__(cls, values)
         known: dict[str, Any] = {f"_{name}": value for name, value in cls._field_defaults.items()}
         known["_new"] = tuple.__new__
         parameters = [f"{name}=_{name}" if name in cls._field_defaults else name for name in cls._fields]
-        values = "".join(f"{name}, " for name in cls._fields)
-        exec(f"def __new__(_cls, {', '.join(parameters)}):\n    return _new(_cls, ({values}))\n", known)  # noqa: S102 - names of fields
+        code = f"def __new__(_cls, {', '.join(parameters)}):\n    return _new(_cls, ({', '.join(cls._fields)},))\n"
+        exec(code, known)  # noqa: S102 - names of fields
         cls.__new__ = staticmethod(known["__new__"])  # type: ignore[method-assign]
         return cls.__new__(cls, *arguments, **more)
 
@@ -128,6 +137,7 @@ def _record(cls: type) -> type:
         "__match_args__": names,
         "__dataclass_fields__": _Fields(),
         "_defaults": defaults,
+        "_first": [],
         "_values": staticmethod(values),
     }
     return type(cls)(cls.__name__, cls.__bases__, _METHODS | body | own)
@@ -142,8 +152,14 @@ def _ordered(cls: type) -> type:
 
 
 def _init(self: Any, *arguments: Any, **more: Any) -> None:
-    """Compiles the class's `__init__` for its first instance, and calls it."""
+    """Initializes the first instances; an `__init__` of its own is compiled for more, as for a named tuple."""
     cls = type(self)
+    cls._first.append(None)
+    values = _complete(cls.__slots__, cls._defaults, arguments, more)
+    if values is not None and len(cls._first) < FEW:
+        for name, value in zip(cls.__slots__, values, strict=True):
+            object.__setattr__(self, name, value.make() if isinstance(value, _Factory) else value)
+        return
     known: dict[str, Any] = {"_set": object.__setattr__}
     parameters, lines = ["self"], []
     for name in cls.__slots__:
@@ -155,6 +171,23 @@ def _init(self: Any, *arguments: Any, **more: Any) -> None:
     exec(f"def __init__({', '.join(parameters)}):\n{''.join(lines)}", known)  # noqa: S102 - names of fields
     cls.__init__ = known["__init__"]
     cls.__init__(self, *arguments, **more)
+
+
+def _complete(
+    names: tuple[str, ...], defaults: dict[str, Any], arguments: tuple[Any, ...], more: dict[str, Any]
+) -> list[Any] | None:
+    """The values of all fields; None if the arguments do not fit."""
+    values = [*arguments]
+    named = 0
+    for name in names[len(arguments) :]:
+        if name in more:
+            named += 1
+            values.append(more[name])
+        elif name in defaults:
+            values.append(defaults[name])
+        else:
+            return None
+    return values if named == len(more) and len(values) == len(names) else None
 
 
 def _repr(self: Any) -> str:

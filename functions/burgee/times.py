@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 from burgee.records import NamedTuple
 
-_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_DATE_TIME = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt ]((?:[01]\d|2[0-3]):[0-5]\d:)([0-5]\d|60)(?:\.(\d+))?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
-    re.ASCII,
+_DATE = r"\d{4}-\d\d-\d\d"
+_DATE_TIME = (
+    rf"({_DATE})[Tt ]((?:[01]\d|2[0-3]):[0-5]\d:)([0-5]\d|60)(?:\.(\d+))?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)"
 )
-_DURATION = re.compile(r"(\d{1,9})([smhd])", re.ASCII)
+_DURATION = r"(\d{1,9})([smhd])"
 _DAY = 86400
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_MILLISECOND = round(datetime(1, 1, 1, tzinfo=UTC).timestamp()) * 1000
@@ -37,8 +37,8 @@ def parse_instant(text: str) -> Instant:
     A leap second, `:60`, is 23:59:60 in UTC and, as in POSIX, the same instant as the following midnight. Raises
     ValueError for any other string, also for a date-time without an offset, which would depend on the machine.
     """
-    match = _DATE_TIME.fullmatch(text)
-    if match is None and not _DATE.fullmatch(text):
+    match = _compiled(_DATE_TIME).fullmatch(text)
+    if match is None and not _compiled(_DATE).fullmatch(text):
         raise _no_time(text)
     date, minute, second, fraction, zone = match.groups() if match else (text, "00:00:", "00", None, "Z")
     leap = second == "60"
@@ -58,13 +58,18 @@ def parse_time(text: str) -> float:
     return seconds + int(fraction[:9].ljust(9, "0")) / 1e9 if fraction else float(seconds)
 
 
+@cache  # compiled when first used, as few cold starts need one
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.ASCII)
+
+
 def _no_time(text: str) -> ValueError:
     return ValueError(f"{text!r:.80} is not an RFC 3339 time such as 2027-03-01T09:00:00Z")
 
 
 def parse_duration(text: str) -> float:
     """Seconds of a duration such as 30m, 2h or 7d; ValueError for anything else and for more than about ten years."""
-    match = _DURATION.fullmatch(text)
+    match = _compiled(_DURATION).fullmatch(text)
     seconds = int(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]] if match else 0
     if not 0 < seconds <= LONGEST_SECONDS:
         message = f"{text!r:.80} is not a time such as 30m, 2h or 7d"

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from burgee.evaluation.codegen import LONGEST, fuse
+from burgee.evaluation.codegen import fuse
 from burgee.evaluation.flag import Flag
-from burgee.evaluation.ruleset import OFTEN, Ruleset
+from burgee.evaluation.ruleset import LONGEST, OFTEN, Ruleset
 from support.conditions import CONTEXTS, WHEN
 from support.operators import CASES
 
@@ -100,7 +100,7 @@ def test_rules_are_fused_once_a_flag_is_asked_often(monkeypatch: pytest.MonkeyPa
         fused.append(len(conditions))
         return fuse(rules, conditions)
 
-    monkeypatch.setattr("burgee.evaluation.ruleset.fuse", watched)
+    monkeypatch.setattr("burgee.evaluation.codegen.fuse", watched)
     rule = {"when": {"plan": "pro"}}
     flags = {f"rules-{number}": {"status": True, "rules": [rule] * number} for number in (0, 1, 2, LONGEST)}
     ruleset = Ruleset({"format": 1, "flags": flags})

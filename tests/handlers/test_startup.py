@@ -28,3 +28,17 @@ def test_nothing_is_collected_while_the_evaluation_function_is_imported_and_all_
         check=False,
     )
     assert ran.returncode == 0, ran.stderr
+
+
+TLS = """
+import sys, burgee.handlers.evaluate
+assert "ssl" not in sys.modules, "asyncio loads TLS"
+import ssl, http.client, asyncio
+assert http.client.HTTPSConnection(host="localhost")._context.verify_mode is ssl.CERT_REQUIRED
+assert asyncio.sslproto.ssl is None
+"""
+
+
+def test_tls_is_loaded_by_what_reads_a_table_and_not_before() -> None:
+    ran = subprocess.run([sys.executable, "-c", TLS], cwd=FUNCTIONS, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr

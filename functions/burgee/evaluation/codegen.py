@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
     from burgee.evaluation.rules import CompiledRule, Condition, Evaluate
 
-LONGEST = 16
-"""Flags with more rules than this keep using the loop."""
-
 _CALLED = "{operand}(value)"
 _CALLED_WHOLE = "{operand}(context)"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from burgee.numeric import is_number, parse_number
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     Unit: TypeAlias = Callable[[Context], str | None]
 
 TARGETING_KEY = "targetingKey"
-
-_LITERAL = re.compile(r'true|false|"[^"\\]*"', re.ASCII)
 
 
 class Bulk(dict[str, Any]):
@@ -127,4 +125,9 @@ def literal(text: str) -> Any:
         if is_number(number):
             return number
         raise ValueError(f"{text:.80} is out of range; in double quotes it is a string")
-    return json.loads(text) if _LITERAL.fullmatch(text) else text
+    return json.loads(text) if _literal().fullmatch(text) else text
+
+
+@cache  # compiled when first used
+def _literal() -> re.Pattern[str]:
+    return re.compile(r'true|false|"[^"\\]*"', re.ASCII)

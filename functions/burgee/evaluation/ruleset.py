@@ -10,7 +10,6 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from burgee.evaluation.bucketing import BUCKETS, hash_line
-from burgee.evaluation.codegen import LONGEST, fuse
 from burgee.evaluation.conditions import compile_condition, compile_rule
 from burgee.evaluation.context import Bulk, unit_reader
 from burgee.evaluation.definition import on_a_cycle, required
@@ -32,6 +31,8 @@ _BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError, Recursio
 
 
 CYCLE = "its prerequisites form a cycle"
+LONGEST = 16
+"""Flags with more rules than this keep using the loop."""
 OFTEN = 100
 """After so many evaluations by name, the rules of a flag are generated as one function, which costs twice as much as
 compiling them.
@@ -234,6 +235,8 @@ class Ruleset:
             nonlocal left
             left -= 1
             if left <= 0:
+                from burgee.evaluation.codegen import fuse
+
                 fused = fuse(served.rules, [self._numbered[number] for number, *_ in served.rules[:-1]])
                 self._ready[name] = _clocked(served._replace(evaluate=fused))
             return evaluate(context, now)

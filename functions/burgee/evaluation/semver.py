@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -12,10 +12,7 @@ if TYPE_CHECKING:
 _NUMBER = r"(0|[1-9]\d*)"
 _PRE = r"(?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)"
 _BUILD = r"[0-9a-zA-Z-]+"
-GRAMMAR = re.compile(
-    rf"[vV]?{_NUMBER}(?:\.{_NUMBER}(?:\.{_NUMBER}(?:-({_PRE}(?:\.{_PRE})*))?(?:\+{_BUILD}(?:\.{_BUILD})*)?)?)?",
-    re.ASCII,
-)
+GRAMMAR = rf"[vV]?{_NUMBER}(?:\.{_NUMBER}(?:\.{_NUMBER}(?:-({_PRE}(?:\.{_PRE})*))?(?:\+{_BUILD}(?:\.{_BUILD})*)?)?)?"
 MAX_LENGTH = 256
 VERDICTS = 64
 
@@ -43,11 +40,16 @@ def parse_whole_version(text: str) -> Version | None:
 @lru_cache(maxsize=1024)  # an application has few versions, and parsing one costs more than the rest of a rule
 def known_version(text: str) -> Version | None:
     """`parse_version` of at most `MAX_LENGTH` characters, cached."""
-    match = GRAMMAR.fullmatch(text)
+    match = _grammar().fullmatch(text)
     if match is None:
         return None
     major, minor, patch, pre = match.groups("")
     return int(major), int(minor or 0), int(patch or 0), _identifiers(pre) if pre else _RELEASED
+
+
+@cache  # compiled when first used
+def _grammar() -> re.Pattern[str]:
+    return re.compile(GRAMMAR, re.ASCII)
 
 
 def _identifiers(text: str) -> tuple[tuple[int, int, str], ...]:

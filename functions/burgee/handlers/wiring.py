@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 import sys
 from typing import TYPE_CHECKING
 
@@ -72,6 +71,8 @@ def snapshots(serving: Serving, store: Store | None) -> None:
         return
 
     def restored() -> None:
+        import random
+
         random.seed()  # otherwise all would poll at the same time
         serving.refresh()
 

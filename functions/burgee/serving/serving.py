@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import os
 import time
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, Protocol
@@ -30,7 +30,6 @@ FIRST_PATIENCE_SECONDS = 2.0
 RETRY_SECONDS = 1.0
 """Seconds until the next poll if a commit could not be read at once."""
 _unit = unit_reader(TARGETING_KEY)
-_chance = random.Random()  # noqa: S311 - our own, to leave the application's random sequence alone
 
 
 class CanaryRollout:
@@ -246,7 +245,7 @@ class Serving:
         except Exception as error:  # noqa: BLE001 - the last good ruleset is served; the status reports the error
             self._failure = error
         # Jitter only spreads load; it has no security role.
-        self._due = self._clock() + self.refresh_seconds * _chance.uniform(0.8, 1.2)
+        self._due = self._clock() + self.refresh_seconds * (0.8 + 0.4 * int.from_bytes(os.urandom(4), "big") / 2**32)
 
     def failure(self) -> Exception | None:
         """The exception of the last poll; None if it succeeded."""

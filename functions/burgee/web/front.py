@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from hmac import compare_digest
 from typing import TYPE_CHECKING
 
 from burgee.errors import Refused, StoreError
@@ -160,10 +159,11 @@ class Front:
         return refusal(exchange.path, 503, "store-unavailable", detail, (b"retry-after", b"5"))
 
     def _misdirected(self, exchange: Exchange) -> Reply | None:
-        if self.origin_secret and not compare_digest(
-            exchange.fields.get(b"x-burgee-origin", b""), self.origin_secret
-        ):
-            return refusal(exchange.path, 403, "forbidden", "use the service's own address")
+        if self.origin_secret:
+            from hmac import compare_digest
+
+            if not compare_digest(exchange.fields.get(b"x-burgee-origin", b""), self.origin_secret):
+                return refusal(exchange.path, 403, "forbidden", "use the service's own address")
         host = exchange.fields.get(b"host", b"")
         name, _, port = host.rpartition(b":")
         if not self.hosts or host in self.hosts or (port.isdigit() and name in self.hosts):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from random import getrandbits
+from os import urandom
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def request_id(scope: Scope, fields: Mapping[bytes, bytes]) -> bytes:
     given_by_lambda = None if context is None else getattr(context, "aws_request_id", None)
     if given_by_lambda:
         return str(given_by_lambda).encode()
-    return b"%016x" % getrandbits(64)  # it identifies a request and is not secret
+    return urandom(8).hex().encode()
 
 
 def headers(exchange: Exchange, given: Sequence[Header]) -> list[Header]:

@@ -125,7 +125,7 @@ def _compare(left: _Ordered, right: _Ordered) -> int:
 
 def version_interval(interval: Interval[Version]) -> Machine:
     """True for versions in an interval. A version that is too long may count as either."""
-    return Every([(whole(GRAMMAR.pattern), bool), *interval.parts(VersionOrder)])
+    return Every([(whole(GRAMMAR), bool), *interval.parts(VersionOrder)])
 
 
 def pre_releases() -> Machine:
