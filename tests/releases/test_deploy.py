@@ -181,7 +181,7 @@ def test_an_empty_release_is_refused_unless_meant(store: SqliteStore) -> None:
 def test_a_release_that_lost_most_flags_is_refused_unless_meant(store: SqliteStore) -> None:
     release(store, **{f"flag{n}": ON for n in range(10)})
     few = {f"flag{n}": ON for n in range(4)}
-    with pytest.raises(Refused, match="6 of 10 live flags would go; --allow-shrink"):
+    with pytest.raises(Refused, match="6 of 10 live flags would be removed; --allow-shrink"):
         release(store, **few)
     release(store, Consent(shrunken=True), **few)
     assert len(live(store)[1]["flags"]) == 4

@@ -121,6 +121,7 @@ def _application(where: StoreOptions, manner: Manner, store: Store, serving: Ser
     from burgee.cli.recording import LocalReports, recorder
     from burgee.web.app import create_app
     from burgee.web.connections import behind_proxies
+    from burgee.web.event_streams import stream_secret
     from burgee.web.front import Setup
 
     proxies = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1,::1")
@@ -130,6 +131,7 @@ def _application(where: StoreOptions, manner: Manner, store: Store, serving: Ser
         hosts=frozenset() if manner.keyed else LOOPBACK | {manner.host},
         address=behind_proxies(proxies),
         recorder=recorder(where),
+        streams=stream_secret(store),
     )
     reports = LocalReports(where.flags, where.project, where.environment or "default")
     app = create_app(store, serving, setup, reports)

@@ -71,7 +71,8 @@ class Ruleset:
         self._compiled: dict[str, ServedFlag | None] = {}
         self._ready: dict[str, Callable[[Context, Any], Evaluation]] = {}
         self._plans: dict[tuple[int, bool], BulkPlan] = {}
-        self._expiries = sorted({override.until for override in self.overrides.values()})
+        self.expiries = sorted({override.until for override in self.overrides.values()})
+        """When overrides end, in epoch seconds."""
         self._lines: dict[str, Callable[[str], int]] = {}
         self._matchers: dict[str, Matcher] = {}
         self._conditions: dict[bytes, Condition] = {}
@@ -98,7 +99,7 @@ class Ruleset:
         return self._every(context, _epoch(now), clients=False)
 
     def _every(self, context: Context, moment: float, *, clients: bool) -> dict[str, Evaluation]:
-        since = bisect_right(self._expiries, moment)
+        since = bisect_right(self.expiries, moment)
         ready = self._plans.get((since, clients)) or self._plan(since, moment, clients=clients)
         if self._segments:
             context = Bulk(context)

@@ -68,12 +68,16 @@ class ServingStatus(NamedTuple):
 
 
 class Served(NamedTuple):
-    """A ruleset, the version of its release (0 for none), its source, and its rollout if it is a canary."""
+    """A ruleset, the version of its release (0 for none), its source, and its rollout if it is a canary.
+
+    `revision` counts the commits of a store.
+    """
 
     ruleset: Ruleset
     version: int
     source: str
     rollout: CanaryRollout | None = None
+    revision: int = 0
 
     def choose(self, context: Context, now: float | None = None) -> Ruleset:
         """The ruleset of a context."""
@@ -125,7 +129,8 @@ class StoreSource:
         if canary is not None:
             rollout = CanaryRollout(current, self._ruleset(loaded, canary.base, state), version, canary)
         self._loaded, self._pointer = loaded, state.pointer
-        return Served(current, version, "store" if version else self._before.source, rollout)
+        source = "store" if version else self._before.source
+        return Served(current, version, source, rollout, state.pointer.revision)
 
     def _ruleset(self, loaded: Mapping[int, Any], version: int, state: State) -> Ruleset:
         snapshot, release = loaded.get(version, (self._before.ruleset.snapshot, {"version": 0}))

@@ -10,9 +10,11 @@ from fastapi.routing import APIRoute
 
 from burgee.version import __version__
 from burgee.web.evaluation_app import EVALUATION_ROUTES
+from burgee.web.event_streams import EventStreams, stream_route
 from burgee.web.exchange import Need, Route
 from burgee.web.front import Front, Setup
 from burgee.web.openapi import describe
+from burgee.web.protection.rate_limits import EVALUATE
 from burgee.web.responses import HANDLERS
 from burgee.web.routes import flags, keys, proposals, releases
 from burgee.web.routes.experiments import report_routes
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fastapi import APIRouter
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from burgee.serving.serving import Serving
     from burgee.stores import Store
@@ -56,11 +58,21 @@ def create_app(store: Store, serving: Serving, setup: Setup | None = None, repor
     routers = (flags.router, proposals.router, releases.router, keys.router)
     for router in routers:
         app.include_router(router)
+    setup = setup or Setup()
     own = (*EVALUATION_ROUTES, *(report_routes(reports) if reports is not None else ()))
+    if setup.streams is not None:
+        own = (*own, stream_route())
     managed = (route for router in routers for route in _managed(router))
     routes = Routes((*own, *managed, *_documentation(app)))
-    framework = partial(FastAPI.__call__, app)
-    app.front = Front(routes, Tenants(serving, store), setup or Setup(), framework)
+    framework: ASGIApp = partial(FastAPI.__call__, app)
+    tenants = Tenants(serving, store)
+    streams = None
+    if setup.streams is not None:
+        rate = setup.limits.evaluate.per_second if setup.limits is not None else EVALUATE.per_second
+        streams = EventStreams(tenants, setup.streams, rate / 3)
+        framework = streams.framework(framework)
+    app.front = Front(routes, tenants, setup, framework)
+    app.front.streams = streams
     serving.refresh()  # so that the first answer of any kind can name its release
     documented = app.openapi
 

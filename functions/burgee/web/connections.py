@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from burgee.web.event_streams import STREAMING
 from burgee.web.problems import problem
 from burgee.web.protection.access import peer
 
@@ -75,6 +76,12 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._sending_timer is not None:
             self._sending_timer.cancel()
             self._sending_timer = None
+
+    def shutdown(self) -> None:
+        """Ends what would not end by itself; other answers are finished first."""
+        super().shutdown()
+        if self.cycle is not None and self.scope.get(STREAMING):
+            self.transport.close()
 
     def data_received(self, data: bytes) -> None:
         """Parses received data; refuses a head that is too large, even before its end has arrived."""

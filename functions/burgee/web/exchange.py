@@ -9,6 +9,7 @@ from burgee.records import NamedTuple, dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
+    from typing import Protocol
 
     from starlette.requests import Request
     from starlette.types import Receive, Scope
@@ -21,6 +22,18 @@ if TYPE_CHECKING:
     from burgee.web.protection.body import Bodies
     from burgee.web.replies import Reply
     from burgee.web.tenants import Tenants
+
+    class Streams(Protocol):
+        """What tells pages to evaluate again, and is named in bulk answers."""
+
+        async def catch_up(self, exchange: Exchange) -> None:
+            """Reads the store before an answer to a page that was told of more than is served here."""
+
+        def position(self, exchange: Exchange, now: float) -> str:
+            """What is served to a caller at a moment (epoch seconds), as a string that changes when that does."""
+
+        def advertised(self, exchange: Exchange, position: str) -> bytes:
+            """The member of an answer that names the stream, for a page that has this position."""
 
     Handler: TypeAlias = Callable[["Exchange"], Awaitable[Reply]]
     Match: TypeAlias = Callable[[str, bytes | None], tuple[str, ...] | None]
@@ -97,6 +110,8 @@ class Exchange:
     request_id: bytes = b""
     headers: tuple[tuple[bytes, bytes], ...] = ()
     """Extra header fields of the answer."""
+    streams: Streams | None = None
+    """What tells pages to evaluate again, where the service does."""
     reasons: dict[str, int] | None = None
     """The number of evaluations by reason; None if they are not counted."""
 
@@ -159,7 +174,12 @@ class Exchange:
 
 def exchange_of(request: Request) -> Exchange:
     """The exchange of a request that the framework routes."""
-    exchange: Exchange = request.scope[EXCHANGE]
+    return exchange_of_scope(request.scope)
+
+
+def exchange_of_scope(scope: Scope) -> Exchange:
+    """The exchange of a request by its ASGI scope."""
+    exchange: Exchange = scope[EXCHANGE]
     return exchange
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from burgee.access.key_cache import KeyRing
     from burgee.events.recorder import Recorder
-    from burgee.web.exchange import Caller
+    from burgee.web.exchange import Caller, Streams
     from burgee.web.replies import Reply
     from burgee.web.routing import Routes
     from burgee.web.telemetry import Summary
@@ -47,6 +47,8 @@ class Setup:
     """The address of a request's sender, if it differs from the connection's."""
     recorder: Recorder | None = None
     """Where exposures and events are recorded."""
+    streams: bytes | None = None
+    """The secret that signs addresses of event streams; None where there are none."""
     origin_secret: str = ""
     """The secret that the firewall in front sends in `X-Burgee-Origin`: requests without it are refused. Off if
     empty.
@@ -69,6 +71,8 @@ class Front:
         self.access = Access(tenants.home, setup.ring, setup.vouched, setup.address)
         self.limiter = None if setup.limits is None else Limiter(setup.limits)
         self.bodies = bodies.Bodies()
+        self.streams: Streams | None = None
+        """What tells pages to evaluate again; set by a service that has it."""
         self.framework = framework
         self.watch = setup.watch
         self.origin_secret = setup.origin_secret.encode()
@@ -120,6 +124,7 @@ class Front:
         if len(fields) != len(scope["headers"]):
             fields = dict(reversed([*scope["headers"]]))
         exchange = Exchange(scope, receive, path, fields, self.tenants, self.bodies, self.recorder)
+        exchange.streams = self.streams
         exchange.request_id = request_id(scope, fields)
         exchange.route, exchange.arguments, exchange.need = self.routes.find(scope["method"], path, raw)
         if self.watch is not None:

@@ -80,12 +80,18 @@ async def bulk(exchange: Exchange) -> Reply:
     except (TooLarge, Unusable) as error:
         return _unusable(error)
     now = time.time()
+    streams, position = exchange.streams, ""
+    if streams is not None:
+        await streams.catch_up(exchange)
+        position = streams.position(exchange, now)  # before the answer, so that it never claims what that has not
     ruleset = exchange.flags(context, now)
     answers = ruleset.evaluate_all(context, now)
     expose(exchange, ruleset, answers, context, fetched=True)
     exchange.count(answers.values())
     flags = b",".join([_reply(ruleset, key, answer).body for key, answer in answers.items()])
     body = b'{"flags":[%b],"metadata":%b}' % (flags, written(dict(ruleset.release)))
+    if streams is not None:
+        body = b'%b,"eventStreams":%b}' % (body[:-1], streams.advertised(exchange, position))
     held = [value for name, value in exchange.scope["headers"] if name == b"if-none-match"]
     return unless_held(tagged(body), str(b",".join(held), "latin-1"))
 
@@ -248,6 +254,7 @@ def _document_all() -> dict[str, Any]:
         "properties": {
             "flags": {"type": "array", "items": {"anyOf": [_answer_schema(), _FAILURE]}},
             "metadata": METADATA,
+            "eventStreams": {"type": "array", "items": {"type": "object"}},
         },
     }
     operation = _operation("Evaluate every flag", schema, {"400": "No context"}, [])

@@ -36,7 +36,7 @@ async def ruleset(exchange: Exchange) -> Reply:
 
 
 def _body(served: Served) -> dict[str, Any]:
-    ruleset, version, source, trial = served
+    ruleset, version, source, trial, _ = served
     return {
         "version": version,
         "source": source,

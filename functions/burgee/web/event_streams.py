@@ -1,0 +1,303 @@
+"""OFREP's event streams: one message to every open page, "the revision moved, ask again", never flag data.
+
+A browser's EventSource sends no header, and the stock client keeps the address in its storage. So the address carries
+a token that grants nothing but this message: the same for a tenant all day, and good for that day and the next. It
+also says which position its answer had, so that a page which is up to date is sent nothing when it connects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from bisect import bisect_right
+from collections import deque
+from hashlib import sha256
+from hmac import compare_digest
+from hmac import digest as hmac_digest
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, quote
+
+from burgee.errors import Conflict, Corrupt
+from burgee.stores import Put, Shelf, Tenant
+from burgee.web.exchange import Need, Route, exchange_of_scope
+from burgee.web.problems import problem
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from burgee.serving.serving import Serving
+    from burgee.stores import Store
+    from burgee.web.exchange import Exchange
+    from burgee.web.tenants import Tenants
+
+PATH = "/event-stream"
+"""Beside no other route, because it needs no key: what is beside it would need none either."""
+STREAMING = "burgee.streaming"
+"""The key in an ASGI scope of an answer that does not end by itself."""
+DAY = 86_400
+HEARTBEAT_SECONDS = 20.0
+"""Proxies commonly close what is silent for a minute, and some for half of one."""
+RETRY_MILLISECONDS = 2_000
+TICK_SECONDS = 0.2
+LATE_SECONDS = 1.0
+"""An evaluator that is behind a page reads the store at most once in so many seconds."""
+MAX_STREAMS = 20_000
+MAX_POSITION = 40
+_RECORD = "streams"
+_HEAD = [
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+    # Who has the token may hear that something moved, whatever page they are.
+    (b"access-control-allow-origin", b"*"),
+]
+
+
+def stream_secret(store: Store) -> bytes:
+    """The secret that signs tokens, the same for every process on a store; made when it is first needed."""
+    for _ in range(2):
+        record = store.find(Shelf.SETTINGS, _RECORD)
+        if record is not None:
+            try:
+                return bytes.fromhex(record["secret"])
+            except (KeyError, TypeError, ValueError) as error:
+                raise Corrupt("the record of the streams' secret does not parse") from error
+        import secrets
+
+        made = secrets.token_bytes(32)
+        try:
+            store.keep([Put(Shelf.SETTINGS, _RECORD, {"secret": made.hex()})])
+        except Conflict:
+            continue
+        return made
+    raise Corrupt("the record of the streams' secret is not there, and is")
+
+
+class Stream:
+    """One connection. `telling` while something is being sent on it."""
+
+    __slots__ = ("beats_at", "channel", "open", "send", "telling")
+
+    def __init__(self, send: Send, channel: Channel, beats_at: float) -> None:
+        self.send = send
+        self.channel = channel
+        self.beats_at = beats_at
+        self.open = True
+        self.telling = False
+
+
+class Channel:
+    """A tenant's connections, and the position that they have been told of or are about to be."""
+
+    __slots__ = ("position", "serving", "streams")
+
+    def __init__(self, serving: Serving, position: str) -> None:
+        self.serving = serving
+        self.position = position
+        self.streams: set[Stream] = set()
+
+
+class EventStreams:
+    """All connections of a process. `rate` is how many of them are told in a second: each of them then evaluates."""
+
+    def __init__(self, tenants: Tenants, secret: bytes, rate: float = 1_000.0 / 3) -> None:
+        self._tenants = tenants
+        self._secret = secret
+        self._rate = rate
+        self._channels: dict[Tenant, Channel] = {}
+        self._waiting: deque[Stream] = deque()
+        self._beating: deque[Stream] = deque()
+        self._ticker: asyncio.Task[None] | None = None
+        self._sending: set[asyncio.Task[None]] = set()
+        self._read_at: dict[Tenant, float] = {}
+        self.count = 0
+
+    def position(self, exchange: Exchange, now: float) -> str:
+        """What is served to a caller now."""
+        return position_of(exchange.serving, now)
+
+    def advertised(self, exchange: Exchange, position: str) -> bytes:
+        """The member of a bulk answer that names the stream, as OFREP's ADR 0008 has it."""
+        tenant = exchange.caller.tenant
+        root = exchange.scope.get("root_path") or ""
+        uri = f"{root}{PATH}?token={quote(self.token(tenant, time.time()), safe='')}&since={position}"
+        return json.dumps([{"type": "sse", "endpoint": {"requestUri": uri}}], separators=(",", ":")).encode()
+
+    def token(self, tenant: Tenant, now: float) -> str:
+        """The token of a tenant for the day of a moment (epoch seconds)."""
+        return self._signed(tenant, int(now // DAY))
+
+    def _signed(self, tenant: Tenant, day: int) -> str:
+        said = f"{tenant.project}/{tenant.environment}/{day}"
+        return f"{said}/{hmac_digest(self._secret, said.encode(), sha256).hex()[:32]}"
+
+    def tenant_of(self, token: str, now: float) -> Tenant | None:
+        """The tenant whose token it is; None for one that is forged, or over."""
+        parts = token.split("/")
+        if len(token) > 300 or not token.isascii() or len(parts) != 4 or not parts[2].isdigit():
+            return None
+        tenant, day = Tenant(parts[0], parts[1]), int(parts[2][:9])
+        genuine = compare_digest(self._signed(tenant, day), token)
+        return tenant if genuine and 0 <= int(now // DAY) - day <= 1 else None
+
+    async def catch_up(self, exchange: Exchange) -> None:
+        """Reads the store before an answer to a page that was told of a later revision than is served here.
+
+        Pages that ask a stale evaluator and are answered "not changed" never ask again.
+        """
+        query = parse_qs(str(exchange.scope["query_string"], "latin-1"), max_num_fields=20)
+        told = query.get("flagConfigEtag", [""])[0]
+        revision = told[:MAX_POSITION].partition(".")[0]
+        serving = exchange.serving
+        if not (revision.isascii() and revision.isdigit()) or int(revision) <= serving.served().revision:
+            return
+        tenant, now = exchange.caller.tenant, time.monotonic()
+        if now < self._read_at.get(tenant, -LATE_SECONDS) + LATE_SECONDS:
+            return
+        self._read_at[tenant] = now
+        await asyncio.to_thread(serving.refresh)
+
+    def framework(self, other: ASGIApp) -> ASGIApp:
+        """An application that answers the streams, and has another answer all else."""
+
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "http" and exchange_of_scope(scope).path == PATH:
+                await self._answer(scope, receive, send)
+            else:
+                await other(scope, receive, send)
+
+        return answer
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = exchange_of_scope(scope)
+        query = parse_qs(str(scope["query_string"], "latin-1"), max_num_fields=20)
+        tenant = self.tenant_of(query.get("token", [""])[0], time.time())
+        if tenant is None:
+            refused = problem(401, "unauthorized", "this address of an event stream does not work; evaluate again")
+            await refused(scope, receive, send)
+            return
+        if self.count >= MAX_STREAMS:
+            full = problem(503, "overloaded", "too many event streams are open here", (b"retry-after", b"30"))
+            await full(scope, receive, send)
+            return
+        exchange.headers = ()
+        scope[STREAMING] = True
+        held = str(exchange.fields.get(b"last-event-id", b""), "latin-1") or query.get("since", [""])[0]
+        await self._held_open(tenant, held, receive, send)
+
+    async def _held_open(self, tenant: Tenant, held: str, receive: Receive, send: Send) -> None:
+        """A connection, until its page goes away. One that has not the present position is told to ask again."""
+        channel = self._channels.get(tenant)
+        if channel is None:
+            serving = self._tenants.serving(tenant)
+            channel = self._channels[tenant] = Channel(serving, position_of(serving, time.time()))
+        stream = Stream(send, channel, time.monotonic() + HEARTBEAT_SECONDS)
+        channel.streams.add(stream)
+        self.count += 1
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": _HEAD})
+            first = b"retry: %d\n\n" % RETRY_MILLISECONDS
+            if held != channel.position:
+                first += message(channel.position)
+            await send({"type": "http.response.body", "body": first, "more_body": True})
+            self._beating.append(stream)
+            if self._ticker is None:
+                self._ticker = asyncio.ensure_future(self._tick())
+            while (await receive())["type"] != "http.disconnect":
+                pass
+        finally:
+            stream.open = False
+            self.count -= 1
+            channel.streams.discard(stream)
+            if not channel.streams:
+                self._channels.pop(tenant, None)
+
+    async def _tick(self) -> None:
+        """Looks for what moved, as long as a page is connected, and tells of it at the pace of the evaluations."""
+        allowed = 0.0
+        try:
+            while self._channels or self._waiting:
+                now = time.time()
+                for channel in list(self._channels.values()):
+                    channel.serving.ruleset()  # which polls when that is due
+                    position = position_of(channel.serving, now)
+                    if position != channel.position:
+                        channel.position = position
+                        self._waiting.extend(channel.streams)
+                allowed = min(allowed + self._rate * TICK_SECONDS, max(self._rate, 1.0))
+                while self._waiting and allowed >= 1:
+                    allowed -= self._tell(self._waiting.popleft())
+                self._beat(time.monotonic())
+                await asyncio.sleep(TICK_SECONDS)
+        finally:
+            self._ticker = None
+
+    def _tell(self, stream: Stream) -> int:
+        """Tells one page of the present position; 1 where it was told, which costs an evaluation."""
+        if not stream.open:
+            return 0
+        if stream.telling:
+            self._waiting.append(stream)  # a slow page: it is told when it has read what came before
+            return 1
+        self._begin(stream, message(stream.channel.position))
+        return 1
+
+    def _beat(self, now: float) -> None:
+        while self._beating and self._beating[0].beats_at <= now:
+            stream = self._beating.popleft()
+            if stream.open:
+                stream.beats_at = now + HEARTBEAT_SECONDS
+                self._beating.append(stream)
+                if not stream.telling:
+                    self._begin(stream, b":\n\n")
+
+    def _begin(self, stream: Stream, body: bytes) -> None:
+        stream.telling = True
+        task = asyncio.ensure_future(_sent(stream, body))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+
+async def _sent(stream: Stream, body: bytes) -> None:
+    try:
+        await stream.send({"type": "http.response.body", "body": body, "more_body": True})
+    finally:
+        stream.telling = False
+
+
+def position_of(serving: Serving, now: float) -> str:
+    """What is served, as a string that changes when something moves: the revision, and how much has ended since."""
+    served = serving.served()
+    ended = bisect_right(served.ruleset.expiries, now)
+    over = served.rollout is not None and served.rollout.over(now)
+    return f"{served.revision}.{ended + over}" if ended or over else str(served.revision)
+
+
+def message(position: str) -> bytes:
+    """The event that makes the stock clients evaluate again."""
+    data = json.dumps({"type": "refetchEvaluation", "etag": position}, separators=(",", ":"))
+    return f"id: {position}\ndata: {data}\n\n".encode()
+
+
+def stream_route() -> Route:
+    """The route of the streams. Its token is all that it asks for."""
+    return Route("GET", PATH, Need.NOTHING, "events", document=_document)
+
+
+def _document() -> dict[str, Any]:
+    parameters = [
+        {"name": name, "in": "query", "required": name == "token", "schema": {"type": "string"}}
+        for name in ("token", "since")
+    ]
+    events = {"text/event-stream": {"schema": {"type": "string"}}}
+    return {
+        "summary": "Hear when to evaluate again",
+        "tags": ["OFREP"],
+        "parameters": parameters,
+        "responses": {
+            "200": {"description": "Server-sent events", "content": events},
+            "401": {"description": "The token is not genuine, or over"},
+            "503": {"description": "Too many streams are open"},
+        },
+    }

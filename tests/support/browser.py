@@ -1,0 +1,114 @@
+"""Chromium on a page of ours: serves the page, starts the browser, and hears what the page tells."""
+
+from __future__ import annotations
+
+import json
+import queue
+import shutil
+import subprocess
+import threading
+import time
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+PATIENCE = 20.0
+
+
+def browser() -> str | None:
+    """The program, where there is one."""
+    return next((found for name in NAMES if (found := shutil.which(name))), None)
+
+
+class Told:
+    """What the page told, with the time at which it came, by a clock that only goes forward."""
+
+    def __init__(self) -> None:
+        self.queue: queue.Queue[tuple[float, dict[str, Any]]] = queue.Queue()
+        self.statuses: list[int] = []
+        self.reload = False
+        self.origin = ""
+
+    def value(self, wanted: Any, patience: float = PATIENCE) -> float:
+        """The moment at which the page painted a value."""
+        painted: list[Any] = []
+        end = time.monotonic() + patience
+        while True:
+            try:
+                at, what = self.queue.get(timeout=max(end - time.monotonic(), 0.01))
+            except queue.Empty as error:
+                raise AssertionError(
+                    f"the page painted {painted}, not {wanted}; its requests: {self.statuses}"
+                ) from error
+            assert "error" not in what, what
+            painted.append(what)
+            if what.get("value", ...) == wanted:
+                return at
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Told]:
+    """A site of the files of a folder, which hears what its pages tell."""
+    told = Told()
+
+    class Handler(SimpleHTTPRequestHandler):
+        def do_POST(self) -> None:
+            at = time.monotonic()
+            what = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if "status" in what:
+                told.statuses.append(what["status"])
+            else:
+                told.queue.put((at, what))
+            self.send_response(204)
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            if self.path != "/reload":
+                super().do_GET()
+                return
+            body, told.reload = b"yes" if told.reload else b"no", False
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
+    told.origin = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield told
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextmanager
+def showing(program: str, url: str, profile: Path) -> Iterator[None]:
+    """The browser on a page, without a window."""
+    command = [
+        program,
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--no-first-run",
+        "--disable-background-networking",
+        f"--user-data-dir={profile}",
+        url,
+    ]
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        running.terminate()
+        running.wait(20)
