@@ -82,7 +82,7 @@ def test_a_foreign_page_changes_and_reads_nothing(
         headers = {**page, **({} if kind is None else {"Content-Type": kind})}
         answer = sent(client, method, target, body, headers)
         assert answer.status == 403, (method, target, answer)
-        assert b"problems/foreign-origin" in answer.body
+        assert b"requests from this web page are not allowed" in answer.body
         assert "access-control-allow-origin" not in answer.headers
     assert (store.state(), store.audit()) == before
     assert sink.records == []
