@@ -50,6 +50,7 @@ def test_a_write_names_one_of_the_files_environments(burgee: Burgee, on: list[st
         ["keys", "rotate", "0"],
         ["keys", "revoke", "0"],
         ["settings", "--no-cors"],
+        ["pull"],
     ):
         refused = burgee(*command, *on)
         assert refused.code == 2, command

@@ -41,15 +41,16 @@ def releasable(path: Path, environment: str | None) -> tuple[Source, Snapshot]:
 
 
 def compile_releasable(source: Source, environment: str | None) -> Snapshot:
-    """The snapshot of a source for release. Raises FlagFileError with all errors.
-
-    `default` means no environment, as in a store.
-    """
+    """The snapshot of a source for release. Raises FlagFileError with all errors."""
     _, problems = examine_source(source)
     errors = [problem for problem in problems if problem.severity is Severity.ERROR]
     if errors:
         raise FlagFileError(errors)
-    if environment == Tenant().environment and environment not in source.model.environments:
-        environment = None
+    environment = overlay(source, environment)
     require_environment(source, environment)
     return compile_source(source, environment)
+
+
+def overlay(source: Source, environment: str | None) -> str | None:
+    """The environment of a file that a name means: none for `default`, which is a store's word for that."""
+    return None if environment == Tenant().environment not in source.model.environments else environment

@@ -97,6 +97,7 @@ def act_on(where: StoreOptions, action: str, reason: str, expires_in: str | None
 
 
 def require_environment(where: StoreOptions) -> None:
+    """A usage error if the file has environments, and none of them or an unknown one is named."""
     if not where.flags.is_file():
         return
     from burgee.flagfile.source import Source

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from burgee.cli.options import FlagName, Json, ReasonOption, definition_keys, duration, unknown_flag
+from burgee.cli.options import FlagName, Json, ReasonOption, definition_keys, duration, require_file, unknown_flag
 from burgee.cli.render import output
-from burgee.cli.stores import StoreOptions, act_on, described, on_store, opened
+from burgee.cli.stores import StoreOptions, act_on, described, on_store, opened, require_environment
 from burgee.errors import Refused
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def history(
         told = f"{(made.commit or '-')[:12]:12} {made.author or '-'}: {made.message or '-'}"
         output.say(f"{mark} {release.version:4} {release.created_at:24} {release.flags:5} flags  {told}")
     if not releases:
-        output.say("no releases yet")
+        output.say(f"no releases yet ({described(where)})")
 
 
 @on_store
@@ -214,15 +214,19 @@ def pull(
     temporary: Annotated[bool, typer.Option("--temporary", help="Also write overrides that expire.")] = False,
 ) -> None:
     """Write live overrides back into the flag file, keeping comments and order, for a pull request."""
+    from burgee.cli.source import overlay
     from burgee.flagfile.compile import compile_file
     from burgee.flagfile.editor import write_each
+    from burgee.flagfile.source import Source
     from burgee.releases.pull import pulled, released_definition
 
-    flags = compile_file(where.flags, where.environment)["flags"]
+    require_environment(where)
+    environment = overlay(Source(require_file(where.flags)), where.environment)
+    flags = compile_file(where.flags, environment)["flags"]
     with opened(where) as store:
         overrides = store.state().overrides.values()
         found = pulled(overrides, flags, released_definition(store), time.time(), temporary=temporary)
-    unwritable, failures = write_each(where.flags, where.environment, found.wanted)
+    unwritable, failures = write_each(where.flags, environment, found.wanted)
     refused = found.refused | unwritable
     for name in found.wanted:
         if name not in refused:
@@ -232,7 +236,7 @@ def pull(
     for name, why in refused.items():
         output.tell(f"{name}: not written: {why}", typer.colors.RED)
     if not overrides:
-        output.say("no overrides")
+        output.say(f"no overrides ({described(where)})")
     output.problems(failures)
     if refused:
         raise typer.Exit(1)
@@ -311,7 +315,7 @@ def list_overrides(
             f"{one.flag}: {output.short(one.definition)}  by {one.author} at {one.updated_at}{until}: {one.reason}"
         )
     if not overrides:
-        output.say("no overrides")
+        output.say(f"no overrides ({described(where)})")
 
 
 @on_store

@@ -70,7 +70,7 @@ def list_keys(where: StoreOptions, json: Json = False) -> None:
         scopes = ",".join(key.scopes)
         output.say(f"{key.id}  {key.kind:6} {scopes:18} {state:30} last used {used or 'never'}  {key.name}")
     if not found:
-        output.say("no keys")
+        output.say(f"no keys ({described(where)})")
 
 
 @keys_app.command("revoke")
@@ -141,7 +141,8 @@ def audit(
             for line in output.definition_changes(entry.before, entry.after):
                 output.say(f"    {line}")
     if not found.entries:
-        output.say("no entries" if (flag or actor or action or since or until or cursor) else "no entries yet")
+        found_none = "no entries" if (flag or actor or action or since or until or cursor) else "no entries yet"
+        output.say(f"{found_none} ({described(where)})")
     if found.cursor is not None:
         output.tell(f"older entries: --cursor {found.cursor}")
 
