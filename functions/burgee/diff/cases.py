@@ -169,10 +169,8 @@ class Explorer:
             try:
                 node = grow(self.decide, partial, budget)
             except Needed as need:
-                for one in self._answered(here, need.term, budget):
-                    inner = [region for region in common if one.meets(region)]
-                    if inner:
-                        waiting.append((one, inner))
+                narrower = self._answered(here, need.term, budget)
+                waiting += [(one, inner) for one, inner in _shared_out(narrower, common) if inner]
             else:
                 yield Case(here, tuple(partial.seen), partial.hashed, node)
 
@@ -312,6 +310,23 @@ class Explorer:
             if not (path == TARGETING_KEY and unit in self.named):
                 values, units = {**known.values, path: value}, {**known.units, path: unit}
                 yield replace(known, truths=truths, answers=answers, values=values, units=units)
+
+
+def _shared_out(narrower: Sequence[Known], regions: Sequence[Known]) -> Iterator[tuple[Known, Sequence[Known]]]:
+    """For each region those that it has something in common with; units that a condition names are looked up."""
+    first, *others = narrower or [Known()]
+    differing = (path for path, unit in first.units.items() if others and others[0].units.get(path) != unit)
+    path = next(differing, None)
+    by_unit: dict[str | None, list[Known]] = {}
+    elsewhere = []
+    for region in regions:
+        if path is None or path not in region.units:
+            elsewhere.append(region)
+        else:
+            by_unit.setdefault(region.units[path], []).append(region)
+    for one in narrower:
+        near = by_unit.get(one.units[path], []) if path is not None and path in one.units else []
+        yield one, [region for region in (*near, *elsewhere) if one.meets(region)]
 
 
 def _agree(mine: Mapping[Any, Any], theirs: Mapping[Any, Any]) -> bool:

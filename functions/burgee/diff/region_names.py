@@ -59,9 +59,9 @@ class RegionNames:
         """The region of contexts without the bucketed attribute."""
         return f"contexts without `{path}`{self.suffix(seen)}"
 
-    def targeted(self, seen: Sequence[RuleMatch]) -> str:
-        """The region of users named in targets."""
-        return self.named + self.suffix(seen)
+    def targeted(self, seen: Sequence[RuleMatch], lacking: Sequence[str] = ()) -> str:
+        """The region of users named in targets, perhaps without an attribute that is bucketed on."""
+        return self.named + "".join(f", without `{path}`" for path in lacking[:1]) + self.suffix(seen)
 
     def suffix(self, seen: Sequence[RuleMatch]) -> str:
         """The matching rules, as a clause that starts with a comma; empty if there are none."""
