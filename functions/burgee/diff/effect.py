@@ -1,9 +1,9 @@
-"""Who will see what change: the exact effect of one snapshot after another, computed and not sampled.
+"""Computes the exact effect of replacing one snapshot with another, without sampling.
 
-In a region (see `burgee.diff.cases`) a flag's answer depends on hash lines alone: a user's bucket on each is uniform
-over 100,000 and independent of the others, because their salts differ. So each line is cut where either side decides
-differently, and the shares of the cells are multiplied. Shares of one salt are on one line, and are intersected.
-Named users are looked up one by one. Where there are too many cases, some are drawn, and the effect says so.
+In a region (see `burgee.diff.cases`) a flag's answer depends only on hash lines: a user's bucket on each is uniform
+over 100,000 and independent of the others, because their salts differ. So each line is cut where either side's answer
+changes, and the shares of the cells are multiplied. Shares of one salt are on the same line and are intersected.
+Named users are evaluated individually. If there are too many cases, some are sampled, and the effect says so.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ if TYPE_CHECKING:
 
 LEAST_DRAWS = 100
 MAX_NAMED = 2_000
-"""Named users who are looked up one by one, where what they get depends on their bucket."""
+"""Maximum named users evaluated individually, if their answer depends on their bucket."""
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A share of a region's users that goes from one outcome to another, and a context that does.
+    """A share of a region's users that moves from one outcome to another, with an example context.
 
-    `error` is the standard error of a share that was drawn, None where it is exact. `holdout` says where these users
-    stand to the flag's holdouts.
+    `error` is the standard error of a sampled share, None if it is exact. `holdout` says whether these users are in
+    the flag's holdouts.
     """
 
     before: Outcome
@@ -55,19 +55,18 @@ class Move:
 
     @property
     def loses(self) -> bool:
-        """Whether it takes something away."""
+        """Whether it is a loss."""
         return self.kind is MoveKind.LOSS
 
 
 @dataclass(frozen=True, slots=True)
 class RegionEffect:
-    """What changes where the rules named in `when` match, on either side; `context` has such attributes.
+    """The changes where the rules named in `when` match on either side; `context` has such attributes.
 
-    `share` is that of all users where it is known. `users` are those who move where targets name them, or where a
-    condition names the units: then `named` counts all units that it names, also those who keep what they have.
-    `before` and `after` give every variant's share, also of those who keep it. `keys` says which API keys it is about
-    where those differ: `client` or `server`.
-    Not `is_certain` where no context of the region was found, nor proved impossible: there may be nobody there.
+    `share` is the share of all users, if known. `users` are those who move, if targets or a condition name them: then
+    `named` counts all named units, including those without a change. `before` and `after` give every variant's share,
+    including users without a change. `keys` is `client` or `server` if the effect depends on the kind of API key.
+    Without `is_certain`, no context of the region was found, nor proved impossible: it may be empty.
     """
 
     when: str
@@ -84,9 +83,9 @@ class RegionEffect:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """What the change makes different from a moment on (RFC 3339); no regions where nothing any more.
+    """What the change makes different from a time on (RFC 3339); no regions if nothing differs any more.
 
-    With `until`, what is different while a ramp moves between the two; shares are those in the middle.
+    With `until`, the difference during a ramp between the two times; shares are those in the middle.
     """
 
     at: str
@@ -96,7 +95,7 @@ class Later:
 
 @dataclass(frozen=True, slots=True)
 class FlagEffect:
-    """What changes in one flag, now and later. `sample` says how it was drawn, where it could not be computed."""
+    """The changes of one flag, now and later. `sample` describes the sampling, if it could not be computed."""
 
     flag: str
     regions: Sequence[RegionEffect]
@@ -104,11 +103,11 @@ class FlagEffect:
     sample: str | None = None
 
     def losing(self) -> list[tuple[RegionEffect, Move]]:
-        """The moves that take something away, now or later."""
+        """The losses, now or later."""
         return [(region, move) for _, region in self.all_regions() for move in region.moves if move.loses]
 
     def all_regions(self) -> list[tuple[str, RegionEffect]]:
-        """Every region with the moment (RFC 3339) from which it holds; empty for now."""
+        """Every region with the time (RFC 3339) from which it holds; empty for now."""
         later = [(one.at, region) for one in self.later for region in one.regions]
         return [*(("", region) for region in self.regions), *later]
 
@@ -120,10 +119,10 @@ def effects(
     is_over: Callable[[], bool] | None = None,
     begin: Callable[[str], None] | None = None,
 ) -> list[FlagEffect]:
-    """The effect on every flag whose answers can change at `now` (epoch seconds) or later, in the files' order.
+    """The effect on every flag whose answers can change at `now` (epoch seconds) or later, in file order.
 
-    Once `is_over` says that the time for it is over, what is left is drawn and not computed. `begin` is called with
-    each flag before it is looked at.
+    Once `is_over` returns true, the rest is sampled instead of computed. `begin` is called with each flag before it
+    is looked at.
     """
     world = World(is_over)
     sides: dict[float, tuple[Side, Side]] = {}
@@ -145,7 +144,7 @@ def effects(
         points = checkpoints(name, at(now), now)
         for point in points:
             if compared[-1].sample:
-                # A flag with too many cases now has too many later; more than one look at all of them says little.
+                # A flag with too many cases now also has too many later; repeating the attempt is useless.
                 effort = Effort(max(MAX_CASES // len(points), 500), max(DRAWS // len(points), 200))
             here = _for_all_keys(name, *at(point.at), world, effort)
             compared.append(here)
@@ -162,14 +161,14 @@ def effects(
 
 
 class Compared(NamedTuple):
-    """The regions in which two sides differ, and how they were drawn if they were."""
+    """The regions in which two sides differ, and how they were sampled, if so."""
 
     regions: list[RegionEffect]
     sample: str | None
 
 
 class Effort(NamedTuple):
-    """How many cases are computed at most, and how many are drawn where they are more."""
+    """The maximum number of cases computed, and the number sampled if there are more."""
 
     cases: int = MAX_CASES
     draws: int = DRAWS
@@ -181,7 +180,7 @@ def compare(name: str, old: Side, new: Side, world: World, other: str | None = N
 
 
 def _asked_otherwise(before: Snapshot, after: Snapshot) -> Iterator[str]:
-    """The flags on both sides that may be asked for with other keys than before."""
+    """The flags on both sides whose visibility to client keys changes."""
     for name, definition in before["flags"].items():
         other = after["flags"].get(name)
         if other is not None and [s.get("client") for s in fragments(definition)] != [
@@ -191,7 +190,7 @@ def _asked_otherwise(before: Snapshot, after: Snapshot) -> Iterator[str]:
 
 
 def _for_all_keys(name: str, old: Side, new: Side, world: World, effort: Effort | None = None) -> Compared:
-    """How a flag differs for server keys and, where it is open to client keys on one side alone, for those too."""
+    """How a flag differs for server keys and, if it is open to client keys on only one side, for those too."""
     compared = _Comparison(name, old, new, world, name).run(effort or Effort())
     was, now = old.state(name), new.state(name)
     if was is None or now is None or (was.get("client") is True) == (now.get("client") is True):
@@ -251,7 +250,7 @@ class _Comparison:
                 self._add(case, when, given)
             self._named(budget)
         except TooMany:
-            # What was computed before is exact, those who match no rule among it.
+            # Regions computed so far are exact, including the users who match no rule.
             drawn = self._drawn(effort)
             exact = [self._finished(region) for region in self.regions.values()]
             known = {(region.when, move.before, move.after) for region in exact for move in region.moves}
@@ -280,7 +279,7 @@ class _Comparison:
         moved = [(pair, share) for pair, share in found.by_pair.items() if pair[0] != pair[1]]
         if not moved:
             return
-        # Regions that differ only in what neither side looks at say the same; one of them is enough.
+        # Regions that differ only in attributes that neither side reads are equal; one of them is enough.
         key = (when, bool(users), tuple(sorted((str(pair), share) for pair, share in moved)))
         kept = self.regions.get(key)
         if users:
@@ -307,7 +306,7 @@ class _Comparison:
         return RegionEffect(when, context, moves, None, users, None, *by_variant, is_certain=case.known.is_certain)
 
     def _example(self, known: Known, cell: Mapping[Line, Stretch], pair: Pair) -> dict[str, Any] | None:
-        """A context that moves so, as the engine itself says; None where none was found."""
+        """A context with this move, verified by the engine; None if none was found."""
         example = self.explorer.example(known, cell)
         if example is None:
             return None
@@ -315,7 +314,7 @@ class _Comparison:
         return example if given == pair else None
 
     def _named(self, budget: Budget) -> None:
-        """Those whom targets name on either side: alike while nobody looks at a bucket, else one by one."""
+        """Users named in targets on either side: grouped if no bucket matters, else individually."""
         groups: dict[tuple[tuple[int, str], ...], list[str]] = {}
         for user, signature in self.signatures.items():
             groups.setdefault(tuple(signature), []).append(user)
@@ -332,8 +331,8 @@ class _Comparison:
                     self._add(case, self.names.targeted(case.seen, case.known.lacking()), (user,))
 
     def _drawn(self, effort: Effort) -> Compared:
-        """The effect from cases drawn by chance, and what that means."""
-        source = random.Random(self.name)  # noqa: S311 - the same draws every time, so that reports are the same
+        """The effect from sampled cases, and a note on its accuracy."""
+        source = random.Random(self.name)  # noqa: S311 - the same sample every time, so that reports are reproducible
         groups: dict[str, dict[Pair, list[Spot]]] = {}
         total_drawn = 0
         while total_drawn < effort.draws and (total_drawn < LEAST_DRAWS or not self.world.is_over):

@@ -1,8 +1,8 @@
-"""How many of given contexts a change touches: each flag's decision compiled once, then run over columns of contexts.
+"""Counts the given contexts that a change affects: each flag's decision is compiled once, then run over columns.
 
-An attribute's value becomes the number of its vector of truths, remembered by value; the vectors' numbers together
-name a region, whose tree of hash cells is grown once; and only the lines of that tree are hashed. Memory is bounded
-by the batch and by what is remembered, whatever the number of contexts.
+An attribute's value is mapped to the number of its vector of truths, cached by value. The numbers together identify a
+region, whose tree of hash cells is built once, and only the lines of that tree are hashed. Memory is bounded by the
+batch and the caches, for any number of contexts.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     Columns: TypeAlias = Mapping[str, Sequence[Any]]
 
 REMEMBERED = 50_000
-"""Values of an attribute, and regions, that are remembered at a time."""
+"""Maximum cached values of an attribute, and regions."""
 PLAIN = frozenset({str, type(None)})
 SCALARS = frozenset({bool, int, float})
 
@@ -62,7 +62,7 @@ class Counts:
 
 
 class _Memo(dict[Any, int]):
-    """The number of the vector of each value of an attribute; a new value is looked at once."""
+    """The vector number of each value of an attribute; a new value is evaluated once."""
 
     def __init__(self, own: tuple[Atom, ...], world: World) -> None:
         super().__init__()
@@ -77,13 +77,13 @@ class _Memo(dict[Any, int]):
         return number
 
     def number(self, value: Any) -> int:
-        """Looked at afresh."""
+        """Computes a vector number without the cache."""
         truths = tuple(self.world.truths(self.atoms, MISSING if value is None else value).values())
         return self.vectors.setdefault(truths, len(self.vectors))
 
 
 class _Region:
-    """One combination of vectors: its tree, and how many contexts end in each of its leaves.
+    """One combination of vectors: its tree, and the number of contexts in each leaf.
 
     A tree that would be too large is none: contexts of such a region are looked at one by one.
     """
@@ -101,7 +101,7 @@ class _Region:
         self.within: list[tuple[str, ...]] = []
 
     def settle(self) -> None:
-        """Counts the contexts that were gathered."""
+        """Counts the gathered contexts."""
         counts = self.counts
         for index in self.run(self.within):
             counts[index] += 1
@@ -111,7 +111,7 @@ class _Region:
 def _compiled(
     node: Node, positions: Mapping[str, int], pairs: list[Pair]
 ) -> Callable[[Sequence[tuple[str, ...]]], Iterable[int]]:
-    """A tree as a function from many contexts' units to the numbers of their leaves."""
+    """Compiles a tree to a function from the units of many contexts to the numbers of their leaves."""
     if (
         isinstance(node, Branch)
         and node.line.hash is None
@@ -163,7 +163,7 @@ class FlagCounter:
         self.counts = Counts(by_segment={segment: [0, 0] for segment in segments})
 
     def paths(self) -> set[str]:
-        """The attributes that are looked at."""
+        """The attributes that are read."""
         return {*self.asked, *self.units}
 
     def add(self, columns: Columns, rows: int) -> None:
@@ -219,7 +219,7 @@ class FlagCounter:
         return truths
 
     def _one(self, region: _Region, columns: Columns, row: int, own: tuple[str | None, ...]) -> None:
-        """A named user: looked up alone."""
+        """A named user, evaluated individually."""
         context = PartialContext(self._truths(columns, row), dict(zip(self.units, own, strict=True)))
         self._count(self._decide(context), 1, region)
 
@@ -239,7 +239,7 @@ class FlagCounter:
             counts.by_pair[pair] = counts.by_pair.get(pair, 0) + number
 
     def close(self) -> Counts:
-        """The counts so far; forgets the regions."""
+        """The counts so far; drops the cached regions."""
         for region in self.regions.values():
             for pair, number in zip(region.pairs, region.counts, strict=True):
                 if number:
@@ -256,7 +256,7 @@ def _units(column: Sequence[Any]) -> Sequence[str | None]:
 
 
 def _numbers(memo: _Memo, column: Sequence[Any]) -> Sequence[int]:
-    """Numbers by value; True, 1 and 1.0 are one key and three values, so only texts are looked up plainly."""
+    """Numbers by value; True, 1 and 1.0 are one key but three values, so only strings are looked up directly."""
     if set(map(type, column)) <= PLAIN:
         return list(map(memo.__getitem__, column))
     return [
@@ -266,7 +266,7 @@ def _numbers(memo: _Memo, column: Sequence[Any]) -> Sequence[int]:
 
 
 class Population:
-    """Contexts counted for every flag that changes."""
+    """Counts contexts for every flag that changes."""
 
     def __init__(self, before: Snapshot, after: Snapshot, flags: Sequence[str], now: float, world: World) -> None:
         old, new = Side(before, now), Side(after, now)
@@ -275,11 +275,11 @@ class Population:
         self.rows = 0
 
     def paths(self) -> list[str]:
-        """The attributes that any flag looks at."""
+        """The attributes that any flag reads."""
         return sorted({TARGETING_KEY, *(path for counter in self.counters.values() for path in counter.paths())})
 
     def add(self, columns: Columns, rows: int) -> None:
-        """Counts a batch of contexts, given as a column for each of `paths`, None where an attribute is missing."""
+        """Counts a batch of contexts, given as a column for each of `paths`, with None for a missing attribute."""
         self.rows += rows
         for counter in self.counters.values():
             counter.add(columns, rows)
@@ -302,7 +302,7 @@ class Population:
         return 100 * self.counts(flag).by_region.get(when, 0) / self.rows if self.rows else None
 
     def lines(self) -> list[str]:
-        """By segment, where a flag changes for any of it."""
+        """By segment, if the flag changes for any of its contexts."""
         told = []
         for name in self.counters:
             for segment, (changed, total) in self.counts(name).by_segment.items():
@@ -334,7 +334,7 @@ def _largest_first(item: tuple[Pair, int]) -> tuple[int, str]:
 
 
 def _whole(segments: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
-    """The segments that name no segment that is missing."""
+    """The segments without references to missing segments."""
     for name, when in segments.items():
         try:
             term(when, segments)

@@ -1,25 +1,26 @@
-"""Conditions as terms of atoms, and what a walk with open conditions asks.
+"""Conditions as terms of atoms, for evaluation with unknown conditions.
 
-Every clause of a condition is an atom: one attribute, one operator, one operand. A walk through a flag asks for the
-truth of whole conditions, one at a time as it comes to them. Whether a context can have given truths is found out by
-`burgee.diff.witnesses`: a combination is left out only where it is proved that no context has it.
+Every clause of a condition is an atom: one attribute, one operator, one operand. A walk through a flag requests the
+truth of whole conditions, one at a time as it reaches them. `burgee.diff.witnesses` decides whether a context can
+have given truths: a combination is skipped only if it is proved that no context has it.
 """
 
 from __future__ import annotations
 
 import json
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 from burgee.diff.satisfiability.atoms import Atom
+from burgee.evaluation.definition import fold, operands
 from burgee.evaluation.operators import IGNORE_CASE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 class Compound:
-    """`all`, `any` or `not` of parts; hashed once, because walks look conditions up all the time."""
+    """`all`, `any` or `not` of parts; the hash is cached, because walks look conditions up often."""
 
     __slots__ = ("_hash", "kind", "parts")
 
@@ -39,11 +40,11 @@ class Compound:
 
 Term: TypeAlias = "Atom | Compound"
 _compound = lru_cache(maxsize=20_000)(Compound)
-"""One object for equal terms, so that comparing them is quick."""
+"""One object for equal terms, so that comparing them is fast."""
 
 
-class Needed(Exception):  # noqa: N818 - a question, not an error: asks whether one more condition holds
-    """A walk came to a condition whose truth is open."""
+class Needed(Exception):  # noqa: N818 - a request, not an error: for the truth of one more condition
+    """A walk reached a condition with an unknown truth."""
 
     def __init__(self, term: Term) -> None:
         super().__init__(term)
@@ -51,39 +52,54 @@ class Needed(Exception):  # noqa: N818 - a question, not an error: asks whether 
 
 
 class Truths(dict[Atom, bool]):
-    """What is known of atoms; what is not is asked for."""
+    """The known truths of atoms; unknown ones are requested."""
 
     def __missing__(self, atom: Atom) -> bool:
         raise Needed(atom)
 
 
 def term(when: Mapping[str, Any], segments: Mapping[str, Any]) -> Term:
-    """A condition as atoms, `all`, `any` and `not`, segments opened; equal where nothing can tell them apart."""
-    parts: list[Term] = []
-    for key, value in when.items():
-        if key in {"any", "all"}:
-            parts.append(_compound(key, tuple(term(part, segments) for part in value)))
-        elif key == "not":
-            parts.append(_compound("not", (term(value, segments),)))
-        elif key == "segment":
-            names = [value] if isinstance(value, str) else value
-            parts.append(_compound("any", tuple(term(segments[name], segments) for name in names)))
-        else:
-            parts += _clauses(key, value)
-    return parts[0] if len(parts) == 1 else _compound("all", tuple(parts))
+    """A condition as atoms, `all`, `any` and `not`, with segments expanded; equivalent terms are equal."""
+    return fold(when, _Terms(segments))
+
+
+class _Terms:
+    """The parts of a condition as terms."""
+
+    def __init__(self, segments: Mapping[str, Any]) -> None:
+        self._segments = segments
+
+    def attribute(self, path: str, value: Any) -> Term:
+        return self.every(list(_clauses(path, value)))
+
+    def segment(self, name: str) -> Term:
+        return term(self._segments[name], self._segments)
+
+    def every(self, parts: Sequence[Term]) -> Term:
+        flat = [one for part in parts for one in (part.parts if _is_all(part) else (part,))]
+        return flat[0] if len(flat) == 1 else _compound("all", tuple(flat))
+
+    def some(self, parts: Sequence[Term]) -> Term:
+        return _compound("any", tuple(parts))
+
+    def negated(self, part: Term) -> Term:
+        return _compound("not", (part,))
+
+
+def _is_all(part: Term) -> TypeGuard[Compound]:
+    return isinstance(part, Compound) and part.kind == "all"
 
 
 def _clauses(path: str, value: Any) -> Iterator[Atom]:
-    if not isinstance(value, dict):
-        value = {"in": value} if isinstance(value, list) else {"eq": value}
-    ignore_case = bool(value.get(IGNORE_CASE, False))
-    for operator, operand in value.items():
+    tests = operands(value)
+    ignore_case = bool(tests.get(IGNORE_CASE, False))
+    for operator, operand in tests.items():
         if operator != IGNORE_CASE:
             yield Atom(path, operator, json.dumps(operand), ignore_case)
 
 
 def holds(term: Term, truths: Mapping[Atom, bool]) -> bool | None:
-    """Whether a condition holds where atoms are as given; None where that depends on others."""
+    """Whether a condition holds with the given truths of atoms; None if that depends on others."""
     if isinstance(term, Atom):
         return truths.get(term)
     if term.kind == "not":
@@ -100,7 +116,7 @@ def holds(term: Term, truths: Mapping[Atom, bool]) -> bool | None:
 
 
 def open_atoms(term: Term, truths: Mapping[Atom, bool]) -> Iterator[Atom]:
-    """The atoms on which it depends whether a condition holds."""
+    """The atoms that determine whether a condition holds."""
     if holds(term, truths) is None:
         if isinstance(term, Atom):
             yield term

@@ -1,4 +1,4 @@
-"""A snapshot at one moment, whose flags can be walked with parts of a context still open.
+"""A snapshot at one time, whose flags can be evaluated in a partly unknown context.
 
 What is walked is the list of decisions that the engine compiles (`burgee.evaluation.decisions`): `Side.decide` goes
 through it as `burgee.evaluation.flag` does, but for a `PartialContext`. That says which conditions hold, which units
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 class Line(NamedTuple):
-    """A hash line: the attribute whose value is the unit, the salt, the hash if it is pinned, and its places."""
+    """A hash line: the unit's attribute, the salt, the hash if pinned, and the number of places."""
 
     unit: str
     salt: str
@@ -47,12 +47,12 @@ class Line(NamedTuple):
     size: int = BUCKETS
 
     def bucket(self, unit: str) -> int:
-        """Where a unit falls on it."""
+        """The place of a unit on it."""
         return strategy(self.hash).place(self.size)(unit, self.salt)
 
     @property
     def has_unit(self) -> Atom:
-        """What asks whether a context has a unit for it."""
+        """The atom for whether a context has a unit for it."""
         return has_unit(self.unit, of_value=self.takes_values)
 
     @property
@@ -66,14 +66,14 @@ class Line(NamedTuple):
 
 
 def line(unit: str, salt: str, way: Strategy, size: int = BUCKETS) -> Line:
-    """The line on which a strategy places units, as finely as it tells them apart."""
+    """The line on which a strategy places units, at its finest resolution."""
     return Line(unit, "" if way.takes_values else salt, way.name, way.resolution(size))
 
 
 class Outcome(NamedTuple):
-    """What is served: a variant and its value as JSON; no variant where the caller's default is used.
+    """What is served: a variant and its value as JSON; no variant if the caller's default is used.
 
-    `is_error` where it is no answer of a flag, whatever its variants are called.
+    `is_error` marks an error, whatever the flag's variants are called.
     """
 
     variant: str | None
@@ -94,8 +94,8 @@ NOTHING = frozenset({ABSENT, BROKEN, NO_UNIT, Outcome(None, "null")})
 Stretch: TypeAlias = tuple[int, int]
 
 
-class Straddled(Exception):  # noqa: N818 - a question, not an error: asks for a narrower stretch of a line
-    """A walk came to a bound inside a stretch; `edges` cut the stretch there."""
+class Straddled(Exception):  # noqa: N818 - a request, not an error: for a narrower stretch of a line
+    """A walk reached a bound inside a stretch; `edges` cut the stretch there."""
 
     def __init__(self, line: Line, edges: Sequence[int]) -> None:
         super().__init__(line)
@@ -103,12 +103,12 @@ class Straddled(Exception):  # noqa: N818 - a question, not an error: asks for a
         self.edges = edges
 
 
-class _NoUnit(Exception):  # noqa: N818 - ends a walk whose answer is that there is nothing to bucket
+class _NoUnit(Exception):  # noqa: N818 - ends a walk: there is no unit to bucket
     pass
 
 
 class RuleMatch(NamedTuple):
-    """A rule whose condition a walk found to hold: the side, the flag, and the place of the rule in its list."""
+    """A rule whose condition holds in a walk: the side, the flag, and the rule's index."""
 
     side: int
     flag: str
@@ -117,10 +117,10 @@ class RuleMatch(NamedTuple):
 
 @dataclass(slots=True)
 class PartialContext:
-    """What is known of a context: truths of atoms and of whole conditions, units by attribute (None where there is
+    """The known parts of a context: truths of atoms and of whole conditions, units by attribute (None where there is
     none), stretches of lines.
 
-    `seen` gathers the rules that a walk found to match, by side; `hashed` whether it looked at a bucket.
+    `seen` collects the matching rules of a walk, by side; `hashed` says whether it used a bucket.
     """
 
     truths: Mapping[Atom, bool] = field(default_factory=Truths)
@@ -131,7 +131,7 @@ class PartialContext:
     hashed: bool = False
 
     def within(self, line: Line, stretch: Stretch) -> PartialContext:
-        """The same, on a part of a line; notes go to the same lists."""
+        """The same context on a part of a line; it shares `seen` and `hashed`."""
         return replace(self, cell={**self.cell, line: stretch})
 
     def meets(self, term: Term) -> bool:
@@ -144,7 +144,7 @@ class PartialContext:
         return found
 
     def place(self, line: Line, bounds: Sequence[int]) -> int | None:
-        """How many of the bounds are not above where the unit falls on a line; None where there is no unit."""
+        """The number of bounds at or below the unit's place on a line; None without a unit."""
         self.hashed = True
         if line.unit in self.units:
             unit = self.units[line.unit]
@@ -161,7 +161,7 @@ class PartialContext:
 
 
 class Side:
-    """One snapshot at one moment (epoch seconds)."""
+    """One snapshot at one time (epoch seconds)."""
 
     def __init__(self, snapshot: Snapshot, now: float, flag: Callable[[str], Flag | None] | None = None) -> None:
         self.snapshot = snapshot
@@ -177,25 +177,25 @@ class Side:
         self._flag = flag or cache(partial(Ruleset(snapshot).flag, now=now))
 
     def at(self, now: float) -> Side:
-        """The same snapshot at another moment."""
+        """The same snapshot at another time."""
         return Side(self.snapshot, now, self._flag)
 
     def state(self, name: str) -> Definition | None:
-        """A flag with its schedule laid over; None where there is none."""
+        """A flag with its schedule applied; None if there is none."""
         if name not in self._states:
             definition = self.flags.get(name)
             self._states[name] = None if definition is None else state_at(definition, self.now)
         return self._states[name]
 
     def decisions(self, name: str) -> Decisions | None:
-        """What decides in a flag; None where there is none, or it is broken."""
+        """The decisions of a flag; None if it is absent or broken."""
         if name not in self._decisions:
             flag = self._flag(name)
             self._decisions[name] = None if flag is None else flag.decisions(self.now)
         return self._decisions[name]
 
     def broken(self, name: str) -> bool:
-        """Whether a flag is there and cannot be served."""
+        """Whether a flag exists and cannot be served."""
         return name in self.flags and self.decisions(name) is None
 
     def rules(self, name: str) -> list[Rule]:
@@ -210,7 +210,7 @@ class Side:
         return self._terms[name]
 
     def family(self, name: str) -> list[str]:
-        """A flag and all that it requires."""
+        """A flag and all flags that it requires, directly or not."""
         found: dict[str, None] = {}
         waiting = [name]
         while waiting:
@@ -221,25 +221,25 @@ class Side:
         return list(found)
 
     def targets(self, name: str) -> Mapping[str, str]:
-        """The units that a flag names, and the variant that each gets; none while it is off."""
+        """The units in a flag's targets, and the variant of each; empty while it is off."""
         decided = self.decisions(name)
         steps = () if decided is None else decided.steps
         return next((step.variants for step in steps if isinstance(step, Targets)), {})
 
     def units(self, name: str) -> set[str]:
-        """The attributes on which a flag and what it requires are bucketed."""
+        """The attributes by which a flag and its requirements are bucketed."""
         states = [self.state(one) for one in self.family(name)]
         return {unit_attribute(state) for state in states if state is not None}
 
     def off(self, name: str) -> Outcome:
-        """What a flag gives to those who get nothing of it."""
+        """The outcome for users outside a flag."""
         decided = self.decisions(name)
         if decided is None:
             return BROKEN if name in self.flags else ABSENT
         return self._outcome(decided, decided.off)
 
     def decide(self, name: str, context: PartialContext, side: int = 0) -> Outcome:
-        """What such contexts get. `side` says on which side of a comparison, for `context.seen`."""
+        """The outcome for such contexts. `side` is the side of the comparison, for `context.seen`."""
         decided = self.decisions(name)
         if decided is None:
             return BROKEN if name in self.flags else ABSENT
@@ -273,7 +273,7 @@ class Side:
         return not is_shut
 
     def _asked(self, step: Decision, decided: Decisions, context: PartialContext, side: int) -> Outcome | None:
-        """What one decision gives, OFF for the off variant; None where it passes on."""
+        """The outcome of one decision, OFF for the off variant; None to continue."""
         if isinstance(step, Requires):
             given = self.decide(step.flag, context, side)
             if given in {BROKEN, NO_UNIT}:
@@ -297,7 +297,7 @@ class Side:
         return self._shares[share]
 
     def _inside(self, decided: Decisions, share: Share, context: PartialContext) -> bool | None:
-        """Whether a share holds the unit, None where there is no unit; a share of all or nothing needs none."""
+        """Whether a share contains the unit, None without a unit; 0% and 100% need none."""
         low, high = self._limits(share)
         if low <= 0 and high >= BUCKETS:
             return True
@@ -321,13 +321,13 @@ class Side:
     def _outcome(self, decided: Decisions, variant: str | None) -> Outcome:
         key = id(decided), variant
         if key not in self._outcomes:
-            # Keys are sorted, because the order of a mapping's keys is not part of its value.
+            # Keys are sorted, because their order is not part of a mapping's value.
             value = None if variant is None else decided.variants[variant]
             self._outcomes[key] = Outcome(variant, json.dumps(value, sort_keys=True))
         return self._outcomes[key]
 
     def answer(self, name: str, context: Mapping[str, Any]) -> Outcome:
-        """What the engine itself gives a context."""
+        """The engine's outcome for a context."""
         flag = self._flag(name)
         if flag is None:
             return BROKEN if name in self.flags else ABSENT
@@ -337,7 +337,7 @@ class Side:
         return Outcome(given.variant, json.dumps(given.value, sort_keys=True))
 
     def served_rule(self, name: str, context: PartialContext) -> int | None:
-        """The index of the rule that would serve, whatever keeps people from a flag's rules; None for the default."""
+        """The index of the rule that would serve if the flag's rules were reached; None for the default."""
         decided = self.decisions(name)
         for index, (rule, when) in enumerate(zip(self.rules(name), self.terms(name), strict=True)):
             inside = decided is None or rule.share is None or self._inside(decided, rule.share, context)
@@ -351,13 +351,13 @@ Decide: TypeAlias = "Callable[[PartialContext], Pair]"
 
 
 class Leaf(NamedTuple):
-    """Where a walk ends."""
+    """The outcome of a walk."""
 
     pair: Pair
 
 
 class Branch(NamedTuple):
-    """Where it depends on a bucket: between `edges` go the children."""
+    """A dependency on a bucket: the children are between the `edges`."""
 
     line: Line
     edges: Sequence[int]
@@ -367,25 +367,25 @@ class Branch(NamedTuple):
 Node: TypeAlias = "Leaf | Branch"
 
 
-class Dependent(Exception):  # noqa: N818 - an answer: the shares cannot be computed
-    """A decision looks at lines that depend on each other."""
+class Dependent(Exception):  # noqa: N818 - a result: the shares cannot be computed
+    """A decision uses lines that depend on each other."""
 
     def __init__(self) -> None:
         super().__init__("lines of GO Feature Flag's hash depend on each other in a way that is not computed")
 
 
 def require_independent(lines: Iterable[Line]) -> None:
-    """Dependent where shares of these lines must not be multiplied: remainders of one weak hash."""
+    """Raises Dependent if shares of these lines must not be multiplied: remainders of one weak hash."""
     if sum(line.hash == "goff" for line in lines) > 1:
         raise Dependent
 
 
-class TooMany(Exception):  # noqa: N818 - an answer: the cases are more than are computed
+class TooMany(Exception):  # noqa: N818 - a result: there are more cases than are computed
     """More cases than the budget allows."""
 
 
 class Budget:
-    """How many more cases may be told apart, and whether the time for it is over."""
+    """The number of further cases allowed, and whether the time is over."""
 
     def __init__(self, cases: int, is_over: Callable[[], bool] | None = None) -> None:
         self.left = cases
@@ -412,7 +412,7 @@ def grow(decide: Decide, context: PartialContext, budget: Budget) -> Node:
 
 
 def cells(node: Node, cell: Mapping[Line, Stretch] | None = None) -> Iterator[tuple[Mapping[Line, Stretch], Pair]]:
-    """The leaves of a tree, each with its stretch of every line on the way."""
+    """The leaves of a tree, each with its stretch of every line on its path."""
     inner = cell or {}
     if isinstance(node, Leaf):
         yield inner, node.pair
@@ -454,12 +454,12 @@ def grouped(terms: Sequence[Term]) -> dict[str, tuple[Atom, ...]]:
 
 
 def unit_of(value: Any) -> str | None:
-    """What a value of an attribute is bucketed as by a hash that takes values; None where it cannot be."""
+    """The unit of an attribute's value for a hash of JSON values; None if it cannot be bucketed."""
     if value is None or value is MISSING:
         return None
     return value if isinstance(value, str) else value_unit(value)
 
 
 def is_unit(unit: str) -> bool:
-    """Whether it is a unit for every hash: a string that is not empty, or a whole number."""
+    """Whether it is a unit for every hash: a non-empty string, or a whole number."""
     return unit.is_whole if isinstance(unit, ValueUnit) else unit != ""

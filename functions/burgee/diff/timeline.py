@@ -1,4 +1,4 @@
-"""What a flag will do by itself: its jumps at the moments of its schedule, and what its ramps move in between."""
+"""Lists a flag's future changes: its schedule's entries, and the movement of its ramps in between."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from burgee.model import Definition, Snapshot
 
 BEFORE = 0.001
-"""Just before a moment, in seconds: times count to the millisecond."""
+"""Just before a time, in seconds: times count to the millisecond."""
 
 
 class Entry(NamedTuple):
-    """What changes at a moment, or between two; RFC 3339."""
+    """What changes at a time, or between two; RFC 3339."""
 
     start: str
     end: str | None
@@ -37,7 +37,7 @@ class Entry(NamedTuple):
 
 
 def timeline(snapshot: Snapshot, name: str, now: float, world: World | None = None) -> list[Entry]:
-    """All that a flag will change by itself after `now` (epoch seconds), as long as nobody edits it."""
+    """All future changes of a flag after `now` (epoch seconds), if it is not edited."""
     world = world or World()
     here = Side(snapshot, now)
     found: list[Entry] = []
@@ -50,7 +50,7 @@ def timeline(snapshot: Snapshot, name: str, now: float, world: World | None = No
         if drift:
             found.append(Entry(format_time(last), format_time(moment), drift))
         jump = compare(name, just, here.at(moment), world).regions
-        # A ramp that arrives moves on by what a millisecond adds: it is part of the drift.
+        # The last step of a ramp is the change within a millisecond: it belongs to the drift.
         if jump and not (drift and _small(jump)):
             found.append(Entry(format_time(moment), None, jump))
     return found
@@ -61,7 +61,7 @@ def _small(regions: Sequence[RegionEffect]) -> bool:
 
 
 class Happening(NamedTuple):
-    """A moment (epoch seconds) at which something changes by itself, what, and which shares of users move then."""
+    """A time (epoch seconds) of a future change, its description, and the shares of users that move."""
 
     at: float
     flag: str
@@ -70,7 +70,7 @@ class Happening(NamedTuple):
 
 
 def coming(snapshot: Snapshot, names: Iterable[str], since: float) -> list[Happening]:
-    """All that these flags do by themselves from a moment on, earliest first."""
+    """All future changes of these flags from a time on, earliest first."""
     world = World()
     found = []
     for name in names:
@@ -81,7 +81,7 @@ def coming(snapshot: Snapshot, names: Iterable[str], since: float) -> list[Happe
             moved.setdefault(parse_time(entry.start), []).extend(lines)
         written = [one for one in _of_flag(name, snapshot["flags"][name]) if one.at >= since]
         found += [one._replace(moves=tuple(moved.pop(one.at, ()))) for one in written]
-        rest = "moves with what it has begun or requires"
+        rest = "moves with a ramp that has begun, or with a required flag"
         found += [Happening(moment, name, rest, tuple(lines)) for moment, lines in moved.items()]
     return sorted(found)
 
@@ -99,7 +99,7 @@ def _of_flag(name: str, definition: Definition) -> Iterator[Happening]:
 
 
 def _ramps(name: str, laid: Mapping[str, Any], begin: float, end: float) -> Iterator[Happening]:
-    """The ramps of a state, as far as they run while it is in force."""
+    """The ramps of a state, within the time that it is in force."""
     if not laid.get("status", False):
         return
     for one in owners(laid):

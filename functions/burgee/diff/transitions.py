@@ -1,7 +1,7 @@
-"""When flags change by themselves: at the entries of schedules, and all the time while a ramp moves.
+"""Finds the times at which flags change by themselves: entries of schedules, and the whole duration of ramps.
 
-Between two moments every limit on a hash line is linear in time. So an interval is cut where limits of one line
-cross; within a piece the limits keep their order, and what differs at one inner time differs at all of them.
+Between two such times every limit on a hash line is linear in time. So an interval is cut where limits of one line
+cross; within a piece the limits keep their order, and a difference at one inner time exists at all of them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Checkpoint(NamedTuple):
-    """A time at which to compare (epoch seconds); with `since` and `until`, one that stands for all between them."""
+    """A time at which to compare (epoch seconds); with `since` and `until`, it represents all times between them."""
 
     at: float
     since: float | None = None
@@ -30,9 +30,9 @@ class Checkpoint(NamedTuple):
 
 
 def checkpoints(name: str, sides: Sequence[Side], now: float) -> list[Checkpoint]:
-    """The times after `now` at which to look at a flag, so that no difference is missed at any time, in order.
+    """The times after `now` at which to compare a flag, in order, so that no difference at any time is missed.
 
-    After the last moment nothing changes any more.
+    After the last time nothing changes.
     """
     found: list[Checkpoint] = []
     for begin, end in pairwise([now, *moments(name, sides, now)]):
@@ -87,7 +87,7 @@ def _height(limit: int | Ramp, at: float) -> float:
 
 
 def moments(name: str, sides: Iterable[Side], now: float) -> list[float]:
-    """The moments after `now` at which a flag, or one that it requires, changes on any side."""
+    """The times after `now` at which a flag, or one that it requires, changes on either side."""
     found = {
         moment
         for side in sides
@@ -110,7 +110,7 @@ def _ever_required(name: str, side: Side) -> Iterator[str]:
 
 
 def moments_of(definition: Definition) -> Iterator[float]:
-    """All moments at which a definition changes what it gives."""
+    """All times at which a definition's answers change."""
     for entry in definition.get("schedule", ()):
         yield parse_time(entry["at"])
     for ramp in ramps(definition):
@@ -119,7 +119,7 @@ def moments_of(definition: Definition) -> Iterator[float]:
 
 
 def ramps(definition: Definition) -> Iterator[dict[str, Any]]:
-    """Every percentage that grows by itself."""
+    """Every ramp of a definition."""
     for state in fragments(definition):
         for owner in owners(state):
             if isinstance(owner.settings.get("rollout_percentage"), dict):

@@ -23,7 +23,7 @@ class OverrideVerdict(StrEnum):
     """The fate of an override at a deploy."""
 
     ABSORBED = "absorbed"
-    """Git now says the same, or of each key that the override changed: the override goes."""
+    """Git now agrees, at least in each key that the override changed: the override is removed."""
     KEPT = "kept"
     """Git has not changed since the override was set: the override stays."""
     CONFLICT = "conflict"
@@ -36,7 +36,7 @@ class OverrideVerdict(StrEnum):
 class PlannedOverride:
     """An override and its verdict; `git` is the definition now in Git.
 
-    `by_keys` where it is absorbed because Git has the keys that it changed, not because Git says the same.
+    `by_keys`: it is absorbed because Git has the keys that it changed, not because the definitions are equal.
     """
 
     override: Override
@@ -151,9 +151,9 @@ def _standing(  # noqa: PLR0913 - an override, what it is compared with, and whe
 
 
 def _written(override: Override, live: Definition | None, git: Definition | None) -> bool:
-    """Whether Git has the keys that the override changed, as after `burgee pull`, whatever else it changed.
+    """Whether Git has the keys that the override changed, as after `burgee pull`, whatever else changed.
 
-    What the override was laid over is known where that is still live.
+    The override's base is known if that is still live.
     """
     if override.definition is None or git is None or definition_digest(live) != override.base_digest:
         return False

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 MAX_OPEN = 200
 """Maximum number of waiting and open proposals per tenant."""
 MAX_KEPT = 1_000
-"""As many are kept at once, with those that have ended."""
+"""Maximum number of stored proposals, including ended ones."""
 MAX_BYTES = 100_000
 """Maximum size of an edit as JSON: it is one record of the store."""
 MAX_TITLE = 200
@@ -42,7 +42,7 @@ ENDED_SECONDS = 90 * 86_400
 """Seconds for which a merged or closed proposal is still listed."""
 ATTEMPTS = 5
 _RUN = "run"
-"""The id of the one record that is no proposal."""
+"""The id of the only record that is not a proposal."""
 
 
 class ProposalState(StrEnum):
@@ -70,14 +70,14 @@ NEXT: dict[ProposalState, frozenset[ProposalState]] = {
 
 
 class AgainstGit(StrEnum):
-    """How a proposal stands to what Git says of its flag now."""
+    """The relation of a proposal to Git's current definition."""
 
     FITS = "fits"
-    """As when it was made."""
+    """Git has not changed since it was made."""
     DONE = "done"
-    """Git says so already."""
+    """Git already agrees."""
     OUTDATED = "outdated"
-    """Git says something else than when it was made."""
+    """Git has changed since it was made."""
 
 
 class Edit(NamedTuple):
@@ -96,13 +96,13 @@ class Edit(NamedTuple):
 
 
 class Run(NamedTuple):
-    """A run of the pipeline that opens proposals: when it was (RFC 3339), and how often there is one, in seconds."""
+    """A run of the pipeline that opens proposals: its time (RFC 3339), and the interval of runs in seconds."""
 
     at: str
     every: float | None = None
 
     def next(self) -> float | None:
-        """When the next one is to be expected, in epoch seconds; None where that is not known."""
+        """When the next run is expected, in epoch seconds; None if unknown."""
         return None if self.every is None else parse_time(self.at) + self.every
 
 
@@ -124,10 +124,10 @@ class Proposal:
     state: ProposalState = ProposalState.WAITING
     address: str | None = None
     note: str | None = None
-    """Why there is no pull request yet, where a pipeline could not open one."""
+    """Why a pipeline could not open a pull request, if so."""
 
     def standing(self, git: Definition | None) -> AgainstGit:
-        """How the edit stands to what Git says of its flag."""
+        """The relation of the edit to Git's current definition."""
         if definition_digest(git) == self.base_digest:
             return AgainstGit.FITS
         after = self.edit.applied(git)
@@ -146,16 +146,16 @@ class Proposal:
 
 
 def draft(store: Store, edit: Edit, title: str, act: AuditContext) -> Proposal:
-    """A proposal against what Git says in the live release, which is not in the store yet; the reason is its why.
+    """A proposal against Git's definition in the live release, not stored yet; the act's reason is its justification.
 
-    Raises InvalidFlag with everything that the edit makes wrong, Refused where it cannot be served, where nothing
-    would change, or where too many proposals are there already.
+    Raises InvalidFlag with all faults that the edit adds, Refused if it cannot be served, if nothing would change, or
+    if there are too many proposals.
     """
     title = title.strip() or titled(edit)
     if len(title) > MAX_TITLE or not title.isprintable():
         raise Refused("invalid-proposal", f"a title is one line of 1 to {MAX_TITLE} characters")
     if not act.reason.strip():
-        raise Refused("reason-required", "a proposal says why")
+        raise Refused("reason-required", "a proposal needs a reason")
     if len(json.dumps(edit)) > MAX_BYTES:
         raise Refused("invalid-proposal", f"an edit has at most {MAX_BYTES:,} bytes as JSON: write it in the file")
     _, snapshot = live(store)
@@ -171,20 +171,20 @@ def draft(store: Store, edit: Edit, title: str, act: AuditContext) -> Proposal:
 
 
 def keep(store: Store, made: Proposal, act: AuditContext) -> None:
-    """Puts a drafted proposal into the store."""
+    """Stores a drafted proposal."""
     after = {"set": made.edit.set, "unset": made.edit.unset, "absent": made.edit.absent, "title": made.title}
     store.keep([_put(None, made), *act.puts], [act.entry(flag=made.edit.flag, after={"id": made.id, **after})])
 
 
 def create(store: Store, edit: Edit, title: str, act: AuditContext) -> Proposal:
-    """A proposal that the store has from now on; raises what `draft` does."""
+    """Drafts and stores a proposal; raises what `draft` does."""
     made = draft(store, edit, title, act)
     keep(store, made, act)
     return made
 
 
 def titled(edit: Edit) -> str:
-    """The title of an edit that was given none."""
+    """The default title of an edit."""
     if edit.absent:
         return f"Remove {edit.flag}"[:MAX_TITLE]
     keys = ", ".join(key.replace("_", " ") for key in (*edit.set, *edit.unset))
@@ -192,7 +192,7 @@ def titled(edit: Edit) -> str:
 
 
 def require_admitted(edit: Edit, snapshot: Snapshot) -> Definition | None:
-    """What a snapshot says of the edited flag, None where it has no such; Refused where it cannot be edited so."""
+    """The edited flag's definition in a snapshot, None if absent. Raises Refused if it cannot be edited this way."""
     git: Definition | None = snapshot["flags"].get(edit.flag)
     if edit.absent and (edit.set or edit.unset):
         raise Refused("invalid-proposal", "a flag that is removed has no keys to set or unset")
@@ -223,13 +223,13 @@ def listed(store: Store, now: float) -> list[Proposal]:
 
 
 def last_run(store: Store) -> Run | None:
-    """When a pipeline looked at the proposals last; None before the first time."""
+    """The last run of a pipeline on the proposals; None before the first."""
     record = store.find(Shelf.PROPOSALS, _RUN)
     return None if record is None else Run(record["at"], record["every"])
 
 
 def note_run(store: Store, now: float, every: float | None) -> None:
-    """Notes that a pipeline looks at the proposals now, and does so every so many seconds, if that is known."""
+    """Records that a pipeline is processing the proposals, and its interval in seconds, if known."""
     store.keep([Put(Shelf.PROPOSALS, _RUN, Run(format_time(now), every)._asdict(), blind=True)])
 
 
@@ -244,18 +244,18 @@ def withdraw(store: Store, key: str, act: AuditContext) -> Proposal:
 
 
 def require_waiting(made: Proposal) -> None:
-    """Refused for a proposal that has a pull request, or has ended."""
+    """Raises Refused for a proposal that has a pull request, or has ended."""
     if made.state not in {ProposalState.WAITING, ProposalState.OUTDATED} or made.address is not None:
         where = f": close {made.address}" if made.address is not None else ""
         raise Refused("not-waiting", f"the proposal is {made.state}{where}")
 
 
 def merged(edit: Edit, served: Snapshot, git: Snapshot) -> Snapshot:
-    """What is served once an edit of Git's flag is released, and no override of that flag is left."""
+    """The flags served after an edit of Git's flag is released and its override removed."""
     return with_flags(served, {edit.flag: edit.applied(git["flags"].get(edit.flag))})
 
 
-def mark(  # noqa: PLR0913 - a proposal and what became of it
+def mark(  # noqa: PLR0913 - a proposal and its outcome
     store: Store, key: str, state: ProposalState, now: float, *, address: str | None = None, note: str | None = None
 ) -> Proposal:
     """Records the outcome of a proposal and the address of its pull request; repeating it changes nothing.

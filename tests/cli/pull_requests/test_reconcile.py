@@ -166,7 +166,7 @@ def test_a_closed_one_is_not_opened_again_until_the_overrides_change(project: Pr
     api.end(101)
     run = project.run()
     assert [(one.did, one.note) for one in run.outcomes] == [
-        (Did.LEFT, "somebody closed it, and nothing has changed since")
+        (Did.LEFT, "a person closed it, and nothing has changed since")
     ]
     project.clone.commit(FILE.replace("calm: {status: on}", "calm: {status: off}"))
     assert project.did() == [(OVERRIDES, "left")]
@@ -488,7 +488,7 @@ def test_a_proposal_that_cannot_be_written_says_why(project: Project, api: Api) 
     run = project.run()
     assert api.pulls == []
     assert [one.needs_person for one in run.outcomes] == [True]
-    assert "cannot say this in production" in (find(project.store, key).note or "")
+    assert "cannot express this in production" in (find(project.store, key).note or "")
     assert run.warnings
 
 

@@ -1,1 +1,1 @@
-"""Pull requests that keep a flag file in step with what operators said: their branches, hosts and words."""
+"""Pull requests that bring operators' overrides and proposals into the flag file: branches, hosts and texts."""

@@ -1,4 +1,4 @@
-"""The one way to a Git host's API: JSON over HTTP, bounded tries, no address followed that is not the host's own."""
+"""A client of a Git host's API: JSON over HTTP, bounded retries, no links to other hosts followed."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ MAX_ANSWER = 16 * 1024**2
 
 
 class ApiError(Exception):
-    """The host does not answer, or refuses; `status` is None where it does not answer."""
+    """The host does not answer, or refuses; `status` is None if it does not answer."""
 
     def __init__(self, message: str, status: int | None = None, said: str = "") -> None:
         super().__init__(message)
         self.status = status
         self.said = said
-        """The host's own words, which others may have written: never a command, never markup."""
+        """The host's message, which others may have written: escaped against commands and markup."""
 
 
 class ApiAnswer(NamedTuple):
-    """The body of an answer, and the address of the page after it."""
+    """The body of an answer, and the address of the next page."""
 
     body: Any
     following: str | None
@@ -38,14 +38,14 @@ class ApiAnswer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """An API below one address; the headers, with the token in them, go nowhere else."""
+    """An API below one address; the headers, which include the token, are sent nowhere else."""
 
     name: str
     url: str
     headers: Mapping[str, str] = field(repr=False)
 
     def pages(self, url: str) -> Iterator[Any]:
-        """The items of a list, from all its pages."""
+        """The items of a list, from all pages."""
         following: str | None = url
         for _ in range(MAX_PAGES):
             if following is None:
@@ -55,7 +55,7 @@ class Api:
             following = answer.following
 
     def call(self, method: str, url: str, body: Any = None) -> ApiAnswer:
-        """One call; a moment of failure is waited for, but a POST that was not answered is not sent again."""
+        """One call; temporary failures are retried, but an unanswered POST is not sent again."""
         if not url.startswith(f"{self.url}/"):
             raise ApiError("the API named an address that is not its own")
         data = None if body is None else json.dumps(body).encode()
@@ -74,7 +74,7 @@ class Api:
                         f"{self.name} answered {error.code} to {method} {path}", error.code, _said(error)
                     ) from error
             except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
-                # A POST that was not answered may have been done: another would make a second one.
+                # An unanswered POST may have been executed: a retry could create a duplicate.
                 if method == "POST" or not remaining:
                     raise ApiError(f"{self.name} does not answer: {error}") from error
                 wait = 1.0
@@ -83,7 +83,7 @@ class Api:
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """A token is sent to no other address than the one that was checked."""
+    """Refuses redirects: the token is sent only to the checked address."""
 
     def redirect_request(self, *_: Any) -> None:
         return None
@@ -100,7 +100,7 @@ def _said(error: urllib.error.HTTPError) -> str:
 
 
 def _wait(error: urllib.error.HTTPError, remaining: int) -> float | None:
-    """How long to wait before another try; None where there is no point."""
+    """Seconds until the next retry; None if retrying is pointless."""
     limited = error.code == 429 or (error.code == 403 and "Retry-After" in error.headers)
     if not remaining or not (limited or error.code in {500, 502, 503, 504}):
         return None

@@ -1,4 +1,4 @@
-"""The branches of pull requests: one commit over the base branch, never over what somebody else pushed."""
+"""The branches of pull requests: one commit on the base branch, never overwriting other people's commits."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 PREFIX = "burgee/"
 MARK = "Burgee-Branch: "
-"""The trailer of our commits, so that a branch that others have committed to is left alone."""
+"""The trailer of our commits, which identifies branches with other people's commits."""
 IDENTITY = {"NAME": "burgee", "EMAIL": "burgee@users.noreply.github.com"}
 DEEPEST = 20
-"""As many merges of the base into one of our branches are looked behind."""
+"""Maximum merges of the base into one of our branches that are followed."""
 
 
 class Edited(NamedTuple):
@@ -42,10 +42,12 @@ class Repository:
         }
         self._tips: dict[str, str] = {}
         self.base = ""
-        """The commit of the base branch, once it was fetched."""
+        """The commit of the base branch, after fetching."""
 
     def fetch(self) -> None:
-        """Reads the base branch and our branches from the remote; Refused where that fails or the history is cut."""
+        """Reads the base branch and our branches from the remote. Raises Refused if that fails or the clone is
+        shallow.
+        """
         if self._git("rev-parse", "--is-shallow-repository").stdout.strip() == "true":
             raise Refused(
                 "shallow", "the history is not here: give actions/checkout `fetch-depth: 0`, or GIT_DEPTH: 0"
@@ -62,7 +64,7 @@ class Repository:
             self._tips[PREFIX + name.removeprefix(f"{seen}/heads/")] = commit
 
     def tip(self, branch: str) -> str | None:
-        """The commit of one of our branches on the remote; None where there is no such branch."""
+        """The commit of one of our branches on the remote; None if it does not exist."""
         return self._tips.get(branch)
 
     def branches(self) -> list[str]:
@@ -71,7 +73,7 @@ class Repository:
 
     @contextmanager
     def checked_out(self) -> Iterator[Path]:
-        """A folder with the files of the base, to be edited."""
+        """A folder with the base's files, for editing."""
         with tempfile.TemporaryDirectory(prefix="burgee-") as scratch:
             folder = Path(scratch) / "base"
             ran = self._git("worktree", "add", "--quiet", "--detach", str(folder), self.base)
@@ -83,7 +85,7 @@ class Repository:
                 self._git("worktree", "remove", "--force", str(folder))
 
     def commit(self, folder: Path, branch: str, message: str) -> Edited | None:
-        """Commits what was edited in a folder and takes the edit out of it again; None where nothing was."""
+        """Commits the edits in a folder and resets the folder; None if there were none."""
         self._run("add", "--update", folder=folder)
         tree = self._run("write-tree", folder=folder)
         self._run("reset", "--quiet", "--hard", self.base, folder=folder)
@@ -93,7 +95,7 @@ class Repository:
         return Edited(self._run("commit-tree", tree, "-p", self.base, "-m", text), tree)
 
     def is_ours(self, branch: str) -> bool:
-        """Whether nobody but us has committed to a branch, beside clean merges of the base into it."""
+        """Whether only we have committed to a branch, apart from clean merges of the base."""
         tip = self._tips[branch]
         for _ in range(DEEPEST):
             parents = self._run("rev-list", "--parents", "--max-count=1", tip).split()[1:]
@@ -110,21 +112,21 @@ class Repository:
         return self._git("merge-base", "--is-ancestor", commit, self.base).returncode == 0
 
     def merged(self, one: str, other: str) -> str | None:
-        """The tree of a merge; None where there is a conflict."""
+        """The tree of a merge; None if there is a conflict."""
         ran = self._git("merge-tree", "--write-tree", one, other)
         return ran.stdout.split()[0] if ran.returncode == 0 else None
 
     def says(self, branch: str, edited: Edited) -> bool:
-        """Whether merging a branch as it is gives what the edit gives."""
+        """Whether merging a branch as it is gives the same as the edit."""
         return self.merged(self.base, self._tips[branch]) == edited.tree
 
     def push(self, branch: str, commit: str) -> None:
-        """Moves a branch, if nobody has moved it since it was read; Refused with what the remote says."""
+        """Moves a branch, if it has not moved since it was read. Raises Refused with the remote's message."""
         self._pushed(branch, f"{commit}:refs/heads/{branch}")
         self._tips[branch] = commit
 
     def delete(self, branch: str) -> None:
-        """Takes a branch away, if nobody has moved it since."""
+        """Deletes a branch, if it has not moved since."""
         self._pushed(branch, f":refs/heads/{branch}")
         del self._tips[branch]
 

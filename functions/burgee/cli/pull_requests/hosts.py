@@ -1,4 +1,4 @@
-"""Pull requests on GitHub, merge requests on GitLab, or a link to open one where there is no token."""
+"""Pull requests on GitHub, merge requests on GitLab, or, without a token, a link to open one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAY_CREATE = (
     "'Allow GitHub Actions to create and approve pull requests' (an organisation may have to allow it first)"
 )
 FEW = 20
-"""As many pull requests of one branch are looked at, the newest first."""
+"""Maximum pull requests of one branch that are read, newest first."""
 
 
 class PullRequest(NamedTuple):
@@ -30,22 +30,22 @@ class PullRequest(NamedTuple):
 
 
 class Host(Protocol):
-    """Where pull requests are; raises ApiError where it does not answer or refuses."""
+    """A host of pull requests; methods raise ApiError if it does not answer or refuses."""
 
     def check(self) -> None:
-        """Refused, with what to do, where pull requests may not be opened and that can be known beforehand."""
+        """Raises Refused, with advice, if it is known in advance that pull requests cannot be opened."""
 
     def of_branch(self, branch: str) -> Sequence[PullRequest]:
-        """Those from this repository's own branch, the newest first."""
+        """The pull requests from this repository's own branch, newest first."""
 
     def open(self, branch: str, title: str, body: str) -> PullRequest:
-        """Opens one into the base branch."""
+        """Opens a pull request into the base branch."""
 
     def describe(self, one: PullRequest, body: str) -> None:
-        """Gives one another description."""
+        """Updates a pull request's description."""
 
     def close(self, one: PullRequest, why: str) -> None:
-        """Says why in a comment, and closes it."""
+        """Closes a pull request with a comment."""
 
 
 class GitHub:
@@ -63,7 +63,7 @@ class GitHub:
         self._url = f"{self._api.url}/repos/{repository}"
 
     def check(self) -> None:
-        """Reads the setting where the token may; where it may not, opening one says the same."""
+        """Reads the setting if the token may; otherwise opening a pull request reports the same."""
         try:
             setting = self._api.call("GET", f"{self._url}/actions/permissions/workflow").body
         except ApiError as error:
@@ -74,7 +74,7 @@ class GitHub:
             raise Refused("not-allowed", MAY_CREATE)
 
     def of_branch(self, branch: str) -> Sequence[PullRequest]:
-        """By the branch's name, then by the repository that it is in: a fork may have one of the same name."""
+        """Filters by branch name and repository: a fork may have a branch with the same name."""
         query = {
             "head": f"{self._repository.partition('/')[0]}:{branch}",
             "base": self._base,
@@ -91,7 +91,7 @@ class GitHub:
         return head["ref"] == branch and (head.get("repo") or {}).get("full_name") == self._repository
 
     def open(self, branch: str, title: str, body: str) -> PullRequest:
-        """As the token's owner: in a workflow, that is GitHub Actions."""
+        """Opens it as the token's owner: in a workflow, GitHub Actions."""
         wanted = {"title": title, "body": body, "head": branch, "base": self._base, "maintainer_can_modify": False}
         try:
             return _of_github(self._api.call("POST", f"{self._url}/pulls", wanted).body)
@@ -101,11 +101,11 @@ class GitHub:
             raise
 
     def describe(self, one: PullRequest, body: str) -> None:
-        """Its title stays, which people may have changed."""
+        """The title is kept, as people may have changed it."""
         self._api.call("PATCH", f"{self._url}/pulls/{one.number}", {"body": body})
 
     def close(self, one: PullRequest, why: str) -> None:
-        """The comment first, so that nothing is closed without a word."""
+        """Comments first, so that nothing is closed without a reason."""
         self._api.call("POST", f"{self._url}/issues/{one.number}/comments", {"body": why})
         self._api.call("PATCH", f"{self._url}/pulls/{one.number}", {"state": "closed"})
 
@@ -120,10 +120,10 @@ class GitLab:
         self._url = f"{self._api.url}/projects/{urllib.parse.quote(project, safe='')}/merge_requests"
 
     def check(self) -> None:
-        """There is no such setting on GitLab: what the token may do is said where it is made."""
+        """GitLab has no such setting: the token's permissions decide."""
 
     def of_branch(self, branch: str) -> Sequence[PullRequest]:
-        """By the branch and the project that it is in: a fork's merge request names another."""
+        """Filters by branch and project: a fork's merge request has another project."""
         query = {
             "source_branch": branch,
             "target_branch": self._base,
@@ -136,7 +136,7 @@ class GitLab:
         return [_of_gitlab(one) for one in found if one["source_project_id"] == one["target_project_id"]]
 
     def open(self, branch: str, title: str, body: str) -> PullRequest:
-        """The branch goes with the merge."""
+        """The branch is deleted on merge."""
         wanted = {
             "title": title,
             "description": body,
@@ -147,17 +147,19 @@ class GitLab:
         return _of_gitlab(self._api.call("POST", self._url, wanted).body)
 
     def describe(self, one: PullRequest, body: str) -> None:
-        """Its title stays."""
+        """The title is kept."""
         self._api.call("PUT", f"{self._url}/{one.number}", {"description": body})
 
     def close(self, one: PullRequest, why: str) -> None:
-        """The note first."""
+        """Comments first."""
         self._api.call("POST", f"{self._url}/{one.number}/notes", {"body": why})
         self._api.call("PUT", f"{self._url}/{one.number}", {"state_event": "close"})
 
 
 class Linked:
-    """No token: branches are pushed, and people open the rest by a link. `web` is the project's page, if known."""
+    """Without a token: branches are pushed, and people open pull requests by a link. `web` is the project's page, if
+    known.
+    """
 
     def __init__(self, web: str = "", base: str = "main") -> None:
         self._web = web
@@ -167,11 +169,11 @@ class Linked:
         """Nothing to check."""
 
     def of_branch(self, _branch: str) -> Sequence[PullRequest]:
-        """Nobody may be asked."""
+        """Unknown without a token."""
         return []
 
     def open(self, branch: str, title: str, _body: str) -> PullRequest:
-        """The link that opens it, on GitLab."""
+        """On GitLab, the link that opens it."""
         if not self._web:
             return PullRequest(None, f"branch {branch}", "")
         named = {"source_branch": branch, "target_branch": self._base, "title": title}
@@ -186,7 +188,7 @@ class Linked:
 
 
 def host_of(name: str, environ: Mapping[str, str], base: str) -> Host:
-    """The host that runs us, by the variables that it sets; Refused where one is missing."""
+    """The host whose pipeline runs this, from its environment variables. Raises Refused if one is missing."""
     if name == "github":
         token = environ.get("GITHUB_TOKEN", "")
         repository = environ.get("GITHUB_REPOSITORY", "")
@@ -203,12 +205,12 @@ def host_of(name: str, environ: Mapping[str, str], base: str) -> Host:
 
 
 def named_by(environ: Mapping[str, str]) -> str:
-    """The host whose pipeline this is; `none` on somebody's machine."""
+    """The host whose pipeline runs this; `none` on a local machine."""
     return "github" if environ.get("GITHUB_ACTIONS") else "gitlab" if environ.get("GITLAB_CI") else "none"
 
 
 def pushing(name: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """Git's configuration, as variables, with which it may push over HTTPS: a token is never among its arguments."""
+    """Git's configuration for pushing over HTTPS, as variables: the token is never an argument."""
     token = environ.get("GITHUB_TOKEN" if name == "github" else "BURGEE_GITLAB_TOKEN", "")
     server = environ.get("GITHUB_SERVER_URL" if name == "github" else "CI_SERVER_URL", "")
     if name == "none" or not token or not server.startswith("https://"):

@@ -1,7 +1,7 @@
-"""One pull request for what operators said in an environment, and one for each proposal: opened, kept, closed.
+"""Opens, updates and closes pull requests: one for the overrides of an environment, and one per proposal.
 
-Whatever is interrupted is taken up by the next run: a branch is looked at before it is pushed, a pull request is
-looked for before it is opened, and what became of a proposal is written last.
+The next run continues an interrupted one: a branch is read before it is pushed, a pull request is searched before it
+is opened, and the outcome of a proposal is written last.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ class Did(StrEnum):
     UPDATED = "updated"
     UNCHANGED = "unchanged"
     CLOSED = "closed"
-    """By this run, because nothing is left."""
+    """Closed by this run, because nothing is left."""
     ENDED = "ended"
-    """Merged or closed by somebody; a proposal's record says so now."""
+    """Merged or closed by a person; a proposal's record has been updated."""
     LEFT = "left"
-    """As it is; `note` says why."""
+    """Left as it is; `note` says why."""
     OUTDATED = "outdated"
 
 
 class Reconciled(NamedTuple):
-    """One pull request after a run; `needs_person` where somebody has to look."""
+    """One pull request after a run; `needs_person` if a person must act."""
 
     branch: str
     did: Did
@@ -59,7 +59,7 @@ class Reconciled(NamedTuple):
 
 
 class Reconciliation(NamedTuple):
-    """All that a run did, on a base; `warnings` name what could not be written, and why."""
+    """The results of a run, on a base; `warnings` list what could not be written, and why."""
 
     base: str
     outcomes: list[Reconciled]
@@ -68,7 +68,7 @@ class Reconciliation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reconciler:
-    """A store, the repository of its flag file at `flags`, and the host of that; `now` in epoch seconds."""
+    """A store, the repository of its flag file `flags`, and the repository's host; `now` in epoch seconds."""
 
     store: Store
     host: Host
@@ -79,7 +79,7 @@ class Reconciler:
     temporary: bool = False
 
     def run(self, every: float | None = None) -> Reconciliation:
-        """Looks at everything once; `every` says how often that is done, in seconds, for those who wait."""
+        """Reconciles once; `every` is the interval of runs in seconds, shown to users who wait."""
         self.host.check()
         self.repository.fetch()
         warnings: list[str] = []
@@ -107,7 +107,7 @@ class Reconciler:
         warnings += [f"{flag}: not written: {why}" for flag, why in found.refused.items()]
         if edited is None:
             yield from self._nothing_left(
-                branch, "Nothing is left to write: the file says it, or the overrides ended."
+                branch, "Nothing is left to write: the file agrees, or the overrides ended."
             )
             return
         mark_of_these = words.marker(branch, words.fingerprint(laid[flag] for flag in found.wanted))
@@ -117,7 +117,7 @@ class Reconciler:
     def _written(
         self, path: Path, found: Pulled, branch: str, title: str
     ) -> tuple[Edited | None, Pulled, list[Problem]]:
-        """The edit of what can be written, and what is left of the wanted ones."""
+        """The edit of what can be written, and the remaining wanted definitions."""
         unwritable, failing = write_each(path, self.environment, found.wanted)
         wanted = {flag: definition for flag, definition in found.wanted.items() if flag not in unwritable}
         found = found._replace(wanted=wanted, refused=found.refused | unwritable)
@@ -132,9 +132,9 @@ class Reconciler:
         definition = git["flags"].get(made.edit.flag)
         standing = made.standing(definition)
         if standing is AgainstGit.DONE:
-            mark(self.store, made.id, ProposalState.CLOSED, self.now, note="the file says so already")
-            closed = [*self._nothing_left(branch, "The base branch says so already.")]
-            return closed[0] if closed else Reconciled(branch, Did.ENDED, note="the file says so already")
+            mark(self.store, made.id, ProposalState.CLOSED, self.now, note="the file already agrees")
+            closed = [*self._nothing_left(branch, "The base branch already agrees.")]
+            return closed[0] if closed else Reconciled(branch, Did.ENDED, note="the file already agrees")
         if standing is AgainstGit.OUTDATED:
             return self._outdated(made, branch, there, git)
         edited, failing = self._edited(made, definition, path, branch, warnings)
@@ -152,7 +152,7 @@ class Reconciler:
     def _edited(
         self, made: Proposal, definition: Definition | None, path: Path, branch: str, warnings: list[str]
     ) -> tuple[Edited | None, list[Problem]]:
-        """The commit of a proposal; a flag is taken out of the file, not of one environment."""
+        """The commit of a proposal; a flag is removed from the file, not from one environment."""
         environment = None if made.edit.absent else self.environment
         refused, failing = write_each(path, environment, {made.edit.flag: made.edit.applied(definition)})
         edited = self.repository.commit(path.parent, branch, f"{made.title}\n\n{made.why}")
@@ -163,7 +163,7 @@ class Reconciler:
         return edited, failing
 
     def _outdated(self, made: Proposal, branch: str, there: PullRequest | None, git: Snapshot) -> Reconciled:
-        """One whose flag has changed is not opened; where it is open already, it says so."""
+        """A proposal whose flag has changed is not opened; if it is already open, its description says so."""
         if there is None:
             mark(self.store, made.id, ProposalState.OUTDATED, self.now)
             return Reconciled(branch, Did.OUTDATED, note="the flag has changed since")
@@ -188,12 +188,12 @@ class Reconciler:
             self.repository.delete(branch)
 
     def _kept(self, branch: str, title: str, body: str, edited: Edited, mark_of_these: str) -> Reconciled:
-        """The pull request of a branch as it is to be: opened, or updated, or left where people have decided."""
+        """Opens or updates the pull request of a branch, or leaves it if people have decided."""
         found = self.host.of_branch(branch)
         there = next((one for one in found if one.state == "open"), None)
         last = next(iter(found), None)
         if there is None and last is not None and last.state == "closed" and last.body.startswith(mark_of_these):
-            return self._outcome(branch, Did.LEFT, last, "somebody closed it, and nothing has changed since")
+            return self._outcome(branch, Did.LEFT, last, "a person closed it, and nothing has changed since")
         did = Did.UNCHANGED
         if self.repository.tip(branch) is not None:
             if not self.repository.is_ours(branch):
@@ -219,7 +219,7 @@ class Reconciler:
         return Reconciled(branch, did, address, number, self.repository.tip(branch), note, needs_person)
 
     def _named(self) -> str:
-        """The project and the environment as part of a branch's name, which takes fewer characters."""
+        """The project and environment in a branch's name, which allows fewer characters."""
         tenant = self.store.tenant
         name = tenant.environment if tenant.project == "default" else f"{tenant.project}-{tenant.environment}"
         plain = re.sub(r"[^A-Za-z0-9_-]", "-", name)
@@ -229,7 +229,7 @@ class Reconciler:
 
 
 def _differ(one: str, other: str) -> bool:
-    """Whether two descriptions do, beside the line ends and the space at the end that a host changes."""
+    """Whether two descriptions are equal, apart from line ends and trailing space, which hosts change."""
     return one.replace("\r\n", "\n").rstrip() != other.rstrip()
 
 

@@ -1,4 +1,4 @@
-"""What a pull request says: who, why, since when, who is affected, and what merging and closing it do."""
+"""The texts of pull requests: author, reason, time, affected users, and the effect of merging and closing."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ if TYPE_CHECKING:
     from burgee.releases.pull import Pulled
 
 LIMIT = 60_000
-"""GitHub takes 65,536 characters."""
+"""GitHub's limit is 65,536 characters."""
 EFFECT_LIMIT = 4_000
 EFFECT_SECONDS = 4.0
 FOOT = "Kept up to date by `burgee reconcile`, until somebody else commits to its branch.\n"
 
 
 def fingerprint(overrides: Iterable[Override]) -> str:
-    """Names these overrides as they stand: a closed pull request is opened again when this is another."""
+    """Identifies these overrides: a closed pull request is opened again when it changes."""
     said = sorted((one.flag, str(definition_digest(one.definition)), one.updated_at) for one in overrides)
     return sha256(repr(said).encode()).hexdigest()[:16]
 
 
 def marker(name: str, said: str) -> str:
-    """The first line of a description: whose it is, and what it was about."""
+    """The first line of a description: the branch, and a digest of the contents."""
     return f"<!-- burgee {name.replace('--', '__').replace('>', '_')}: {said} -->"
 
 
 def of_overrides(
     found: Pulled, overrides: Mapping[str, Override], git: Snapshot, failing: Sequence[Problem], now: float
 ) -> str:
-    """The description of an environment's pull request; `git` is what the base branch says."""
+    """The description of an environment's pull request; `git` is the base branch's snapshot."""
     where = f" in {code(git['environment'])}" if git["environment"] else ""
     first = f"Operators changed flags{where} without an end, and the flag file does not say so yet."
     parts = [f"{first} This writes into the file what is served already.\n"]
@@ -109,7 +109,7 @@ def _block(said: str) -> str:
 
 
 def _within(parts: Sequence[str]) -> str:
-    """Whole parts, the last always, as long as they fit."""
+    """As many whole parts as fit, always including the last."""
     kept, room = [], LIMIT - len(parts[-1]) - len(FOOT)
     for index, part in enumerate(parts[:-1]):
         if len(part) + 1 > room - 100:

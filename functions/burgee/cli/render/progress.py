@@ -1,4 +1,4 @@
-"""How far a comparison is, on a terminal, once it takes more than a second; and when its time is over."""
+"""Shows the progress of a comparison on a terminal after a second, and limits its time."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 QUIET = 1.0
-"""Seconds in which nothing is shown."""
+"""Seconds before anything is shown."""
 PAUSE = 0.2
 """Seconds between two lines."""
 
 
 class Watch:
-    """The time that a comparison takes. `show` gets a line to show in place of the last one, empty for none."""
+    """The time of a comparison. `show` receives a line that replaces the last one, empty for none."""
 
     def __init__(
         self,
@@ -33,19 +33,19 @@ class Watch:
         self._is_clear = True
 
     def begin(self, what: str) -> None:
-        """Goes on to a flag, or to another part of the work."""
+        """Continues with a flag, or another part of the work."""
         self._current = what
         self._begun += 1
         self._tick(self._clock())
 
     def is_over(self) -> bool:
-        """Whether the time for comparing is over; asked all the time, so that the line is kept up to date too."""
+        """Whether the time for comparing is over; called often, so it also updates the line."""
         now = self._clock()
         self._tick(now)
         return self._budget is not None and now - self._started > self._budget
 
     def clear(self) -> None:
-        """Takes the line away."""
+        """Clears the line."""
         if self._show is not None and not self._is_clear:
             self._show("")
             self._is_clear = True
@@ -60,7 +60,7 @@ class Watch:
 
 
 def progress_line() -> Callable[[str], None] | None:
-    """Writes on one line of the terminal; None where standard error is none."""
+    """Writes on one line of the terminal; None if standard error is not a terminal."""
     if not sys.stderr.isatty():
         return None
 
