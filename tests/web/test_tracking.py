@@ -142,7 +142,7 @@ def test_a_service_that_refuses_costs_the_application_nothing(status: int, caplo
         recorder.tracked("order", "ada", time.time(), {})
         assert recorder.drain(10)
     assert recorder.dropped == 1
-    assert f"answers {status}" in caplog.text
+    assert f"answered {status}" in caplog.text
 
 
 def test_what_the_service_rejects_is_logged(caplog: pytest.LogCaptureFixture) -> None:
