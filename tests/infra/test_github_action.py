@@ -309,7 +309,7 @@ def test_the_merge_is_reviewed_not_the_branch(repository: Repository, api: Api, 
     ran = repository.review(head, checkout=checkout)
     assert ran.code == 0, ran.log
     (body,) = api.bodies()
-    assert "loses** something in `dark_mode`, `night_maps`" in body
+    assert "Some users **lose** something in `dark_mode`, `night_maps`" in body
     assert "no merge to review" not in body
     assert repository.git("worktree", "list").count("\n") == 0, "nothing is left behind"
 
@@ -362,7 +362,7 @@ def test_a_deleted_file_fails_with_a_comment(repository: Repository, api: Api) -
     assert ran.code == 1
     (body,) = api.bodies()
     assert "`flags.yaml` is deleted" in body
-    assert "loses** something in `beta`" in body
+    assert "Some users **lose** something in `beta`" in body
     assert "10 %" not in body, "the old comment is gone"
 
 

@@ -85,7 +85,8 @@ def test_a_dry_run_answers_the_effect_and_makes_nothing(client: TestClient, stor
     assert (told.status_code, moves(told.json())) == (200, {"beta": [30.0], "dark": [30.0]})
     assert client.get("/proposals").json()["proposals"] == []
     made = client.post("/proposals", json=RAISE).json()
-    assert client.delete(f"/proposals/{made['id']}?dry_run=true").status_code == 204
+    closed = client.delete(f"/proposals/{made['id']}?dry_run=true")
+    assert (closed.status_code, closed.json()) == (200, {"dry_run": True, "effect": {"flags": []}})
     assert client.get(f"/proposals/{made['id']}").json()["state"] == "waiting"
     assert len(store.audit()) == len(audit) + 1
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote
 
 from burgee.errors import Conflict, Corrupt
+from burgee.serving.serving import PATIENCE_SECONDS
 from burgee.stores import Put, Shelf, Tenant
 from burgee.web.exchange import Need, Route, exchange_of_scope
 from burgee.web.problems import problem
@@ -110,6 +111,7 @@ class EventStreams:
         self._beating: deque[Stream] = deque()
         self._ticker: asyncio.Task[None] | None = None
         self._sending: set[asyncio.Task[None]] = set()
+        self._reading: set[asyncio.Task[None]] = set()
         self._read_at: dict[Tenant, float] = {}
         self.count = 0
 
@@ -144,7 +146,8 @@ class EventStreams:
     async def catch_up(self, exchange: Exchange) -> None:
         """Reads the store before an answer to a page that was told of a later revision than is served here.
 
-        Pages that ask a stale evaluator and are answered "not changed" never ask again.
+        Pages that ask a stale evaluator and are answered "not changed" never ask again. A store that does not answer
+        is waited for no longer than by other evaluations.
         """
         query = parse_qs(str(exchange.scope["query_string"], "latin-1"), max_num_fields=20)
         told = query.get("flagConfigEtag", [""])[0]
@@ -156,7 +159,10 @@ class EventStreams:
         if now < self._read_at.get(tenant, -LATE_SECONDS) + LATE_SECONDS:
             return
         self._read_at[tenant] = now
-        await asyncio.to_thread(serving.refresh)
+        reading = asyncio.ensure_future(asyncio.to_thread(serving.refresh))
+        self._reading.add(reading)
+        reading.add_done_callback(self._reading.discard)
+        await asyncio.wait({reading}, timeout=PATIENCE_SECONDS)
 
     def framework(self, other: ASGIApp) -> ASGIApp:
         """An application that answers the streams, and has another answer all else."""

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -15,45 +11,7 @@ from burgee.cli.pull_requests import api as host_api
 from burgee.cli.pull_requests.api import Api, ApiError
 from burgee.cli.pull_requests.hosts import GitHub, GitLab, Linked, PullRequest, host_of, named_by, pushing
 from burgee.errors import Refused
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    Answered = Callable[[str, str, Any], tuple[int, Any, dict[str, str]]]
-
-
-@contextmanager
-def answering(answered: Answered) -> Iterator[tuple[str, list[tuple[str, str, dict[str, str], Any]]]]:
-    """An API on loopback, and what was asked of it: method, path, headers, body."""
-    calls: list[tuple[str, str, dict[str, str], Any]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def answer(self) -> None:
-            data = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            body = json.loads(data) if data else None
-            calls.append((self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body))
-            status, told, headers = answered(self.command, self.path, body)
-            written = json.dumps(told).encode()
-            self.send_response(status)
-            for name, value in {**headers, "Content-Length": str(len(written))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(written)
-
-        do_GET = do_POST = do_PUT = answer  # noqa: N815 - names that the server calls
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", calls
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+from support.gitlab import answering
 
 
 @pytest.fixture(autouse=True)

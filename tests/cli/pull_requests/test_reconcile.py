@@ -10,7 +10,7 @@ import pytest
 
 from burgee.cli.pull_requests.api import ApiError
 from burgee.cli.pull_requests.branches import Repository
-from burgee.cli.pull_requests.hosts import GitHub, Linked
+from burgee.cli.pull_requests.hosts import GitHub, GitLab, Linked
 from burgee.cli.pull_requests.reconcile import Did, Reconciler, Reconciliation
 from burgee.errors import FlagFileError, Refused
 from burgee.flagfile.compile import compile_file
@@ -22,6 +22,7 @@ from burgee.stores import Origin, Tenant
 from burgee.stores.audit import AuditContext
 from burgee.stores.sqlite import SqliteStore
 from support.github import REPOSITORY, TOKEN, Api, github
+from support.gitlab import PROJECT, MergeRequests, answering
 from support.repositories import Clone, git
 
 if TYPE_CHECKING:
@@ -523,3 +524,31 @@ def test_environments_and_projects_have_branches_of_their_own(project: Project) 
     assert len(names) == 5
     for name in names:
         git(project.clone.folder, "check-ref-format", f"refs/heads/burgee/overrides-{name}")
+
+
+def test_on_gitlab_it_is_the_same_through_merge_requests(project: Project) -> None:
+    requests = MergeRequests()
+    with answering(requests.answer) as (url, _):
+        project.host = GitLab(url, PROJECT, "glpat", "main")
+        key = project.propose(rollout_percentage=50)
+        project.kill("dark")
+        assert [did for _, did in project.did()] == ["opened", "opened"]
+        overrides, proposal = requests.all
+        assert (overrides["source_branch"], proposal["title"]) == (OVERRIDES, "Raise it")
+        assert find(project.store, key).address == proposal["web_url"]
+        assert [did for _, did in project.did()] == ["unchanged", "unchanged"]
+        project.override("calm", rollout_percentage=1)
+        assert [did for _, did in project.did()] == ["updated", "unchanged"]
+        assert "`calm`" in overrides["description"]
+        project.clone.merge(f"burgee/proposal-{key}")
+        proposal["state"] = "merged"
+        project.clear("dark")
+        project.clear("calm")
+        assert [did for _, did in project.did()] == ["closed", "ended"]
+        assert (overrides["state"], [number for number, _ in requests.notes]) == ("closed", [1])
+        assert find(project.store, key).state is ProposalState.MERGED
+        project.kill("dark")
+        project.run()
+        requests.all[-1]["state"] = "closed"
+        assert project.did() == [(OVERRIDES, "left")]
+        assert len(requests.all) == 3

@@ -111,16 +111,18 @@ def get_proposal_effect(request: Request, flags: CallerFlags, proposal_id: Propo
         return answer(request, {"effect": {"flags": _effect(made, state, snapshot, time.time())}})
 
 
-@router.delete("/proposals/{proposal_id}", status_code=204, responses=MISSING | STALE, **needs(Need.PROPOSE))
-def close_proposal(flags: CallerFlags, write: Write, proposal_id: ProposalId) -> Response:
+@router.delete(
+    "/proposals/{proposal_id}", status_code=204, responses=MISSING | DRY_RUN | STALE, **needs(Need.PROPOSE)
+)
+def close_proposal(request: Request, flags: CallerFlags, write: Write, proposal_id: ProposalId) -> Response:
     """Close a proposal without a pull request."""
     act = write.act("proposal.withdraw")
     if write.if_match is not None and not matches(write.if_match, etag_of(_one(flags.store, proposal_id))):
         raise Refused("stale", "the proposal has changed since `If-Match`; read it again")
-    response = Response(status_code=204)
     if write.dry_run:
         require_waiting(find(flags.store, proposal_id))
-        return response
+        return answer(request, {"dry_run": True, "effect": {"flags": []}})
+    response = Response(status_code=204)
     withdraw(flags.store, proposal_id, act._replace(puts=write.puts(response)))
     return response
 
