@@ -152,6 +152,18 @@ def test_the_handler_loads_nothing_heavy_with_or_without_a_table() -> None:
         assert {name.partition(".")[0] for name in names} & HEAVY == set()
 
 
+MAY_LOAD = {"burgee", "mangum", "typing_extensions", "snapshot_restore_py"}
+MAY_NOT_LOAD = {"ssl", "dataclasses", "random", "http", "pathlib", "tempfile", "xml", "multiprocessing"}
+
+
+def test_the_evaluation_function_loads_these_libraries_alone() -> None:
+    """What else it loads is Python's own, without what would cost its start most; a table needs more of that."""
+    before = loaded("")
+    found = {name.partition(".")[0] for name in loaded("import burgee.handlers.evaluate") - before}
+    assert found - sys.stdlib_module_names == MAY_LOAD
+    assert not found & MAY_NOT_LOAD
+
+
 FIRST_ANSWER = """
 import json, sys
 from burgee.handlers import wiring

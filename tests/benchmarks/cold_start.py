@@ -13,13 +13,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
+import ssl
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
+from threading import Thread
+from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest.mock import patch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -37,7 +41,11 @@ from burgee.stores import Origin
 from burgee.stores.audit import AuditContext
 from burgee.stores.dynamodb import DynamoDbStore
 from support.build import python_3_13
+from support.certificates import authority
 from support.dynamodb import CREDENTIALS, ministack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -45,11 +53,12 @@ CACHE = Path(os.environ.get("BURGEE_BENCH_CACHE", ROOT / "build/bench"))
 EVENT: dict[str, Any] = json.loads((ROOT / "tests/events/http-api-user-flag.json").read_bytes())
 WARM = 50
 FLAGS = 1_000
-BUNDLED, TABLE = "burgee, bundled release", "burgee, table read at init"
+BUNDLED, MANY = "burgee, bundled release", f"burgee, {FLAGS:,} flags bundled"
+TABLE, SECURE = "burgee, table read at init", "burgee, table read over https"
 
 
 class Case(NamedTuple):
-    """A function, and what its init may cost of the usual stack's."""
+    """A function, and how many times a bare function's processor time its init may take."""
 
     name: str
     handler: str
@@ -60,8 +69,10 @@ class Case(NamedTuple):
 CASES = [
     Case("a function of nothing", "bare.handler"),
     Case("Starlette and Mangum, empty", "starlette_alone.handler"),
-    Case(BUNDLED, "burgee.handlers.evaluate.handler", release="0", target=0.35),
-    Case(TABLE, "burgee.handlers.evaluate.handler", release="1", target=0.5),
+    Case(BUNDLED, "burgee.handlers.evaluate.handler", release="0", target=2.4),
+    Case(MANY, "burgee.handlers.evaluate.handler", release="0", target=2.6),
+    Case(TABLE, "burgee.handlers.evaluate.handler", release="1", target=3.0),
+    Case(SECURE, "burgee.handlers.evaluate.handler", release="1"),
     Case("FastAPI, Mangum, boto3 at import", "usual.handler"),
 ]
 
@@ -106,6 +117,10 @@ def code(python: str, folder: Path, release: bytes, *, compiled: bool) -> Path:
 def run(case: Case, python: str, folder: Path, environment: dict[str, str], key: str) -> Served:
     """One cold start, and some warm answers, which are of the release that the case is about."""
     event = EVENT if not key else {**EVENT, "headers": {**EVENT["headers"], "authorization": f"Bearer {key}"}}
+    if case.name == MANY:
+        path = "/users/user-1/flags/flag-1"
+        context = EVENT["requestContext"]
+        event = {**EVENT, "rawPath": path, "requestContext": {**context, "http": {**context["http"], "path": path}}}
     served = serve(python, case.handler, folder, environment, [json.dumps(event).encode()] * WARM)
     if case.release is not None:
         versions = {answer["headers"]["burgee-release"] for answer in served.answers}
@@ -117,21 +132,57 @@ def measure(python: str, starts: int) -> dict[str, Any]:
     """Figures by case, with byte code and without."""
     rounds: dict[str, dict[str, list[Served]]] = {}
     release = dump_bundle(Bundle(compile_file(ROOT / "flags.yaml"), Origin("abc123")))
-    with tempfile.TemporaryDirectory() as name, ministack(Path(name)) as url:
+    many = dump_bundle(Bundle(json.loads(burgee.document(work.many(FLAGS))), Origin("abc123")))
+    with tempfile.TemporaryDirectory() as name, ministack(Path(name)) as url, secure(Path(name), url) as tls:
         key = _deployed(url)
         for kind, compiled in (("byte code", True), ("no byte code", False)):
             environment = {"PYTHONPATH": str(packages(python, compiled=compiled)), **CREDENTIALS}
             with_table = {**environment, "BURGEE_TABLE": "flags", "AWS_ENDPOINT_URL": url}
+            environments = {TABLE: with_table, SECURE: {**with_table, **tls}}
             folder = code(python, Path(name) / kind.replace(" ", "-"), release, compiled=compiled)
+            larger = code(python, Path(name) / f"{kind.replace(' ', '-')}-many", many, compiled=compiled)
             of = rounds.setdefault(kind, {case.name: [] for case in CASES})
             for turn in range(starts + 1):
                 first = turn % len(CASES)
                 for case in CASES[first:] + CASES[:first]:
-                    table = case.name == TABLE
-                    told = run(case, python, folder, with_table if table else environment, key if table else "")
+                    where = larger if case.name == MANY else folder
+                    table = case.name in environments
+                    told = run(case, python, where, environments.get(case.name, environment), key if table else "")
                     of[case.name] += [told] if turn else []
     cases = {kind: _figures(of) for kind, of in rounds.items()}
     return {"starts": starts, "cases": cases, "memory": memory(python), "imports": imports(python)}
+
+
+@contextmanager
+def secure(folder: Path, url: str) -> Iterator[dict[str, str]]:
+    """The table over https; the environment that says where, with the system's authorities beside the test's."""
+    made = authority(folder)
+    system = ssl.get_default_verify_paths().cafile
+    bundle = folder / "authorities.pem"
+    bundle.write_bytes(made.bundle.read_bytes() + (Path(system).read_bytes() if system else b""))
+    host, _, port = url.removeprefix("http://").partition(":")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        Thread(target=_accept, args=(listening, made.server, (host, int(port))), daemon=True).start()
+        endpoint = f"https://127.0.0.1:{listening.getsockname()[1]}"
+        yield {"AWS_ENDPOINT_URL": endpoint, "AWS_CA_BUNDLE": str(bundle)}
+
+
+def _accept(listening: socket.socket, context: ssl.SSLContext, behind: tuple[str, int]) -> None:
+    while True:
+        try:
+            plain, _ = listening.accept()
+        except OSError:
+            return
+        with suppress(OSError):
+            asking, answering = context.wrap_socket(plain, server_side=True), socket.create_connection(behind)
+            for source, target in ((asking, answering), (answering, asking)):
+                Thread(target=_copy, args=(source, target), daemon=True).start()
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError), source, target:
+        while data := source.recv(65536):
+            target.sendall(data)
 
 
 def _deployed(url: str) -> str:
@@ -147,13 +198,13 @@ def _deployed(url: str) -> str:
 
 
 def _figures(of: dict[str, list[Served]]) -> dict[str, Any]:
-    usual = of[CASES[-1].name]
+    bare = of[CASES[0].name]
     return {
         name: {
             "init": figure([one.init for one in runs]),
-            "share": figure([one.init / other.init for one, other in zip(runs, usual, strict=True)]),
             "cpu": figure([one.cpu for one in runs]),
-            "cpu share": figure([one.cpu / other.cpu for one, other in zip(runs, usual, strict=True)]),
+            "times": figure([one.cpu / other.cpu for one, other in zip(runs, bare, strict=True)]),
+            "least": figure([min(one.cpu for one in runs) / min(one.cpu for one in bare)]),
             "first": figure([one.times[0] for one in runs]),
             "warm": figure([median(one.times[5:]) for one in runs]),
             "memory": figure([one.after for one in runs]),
@@ -219,19 +270,19 @@ def words(told: dict[str, Any]) -> dict[str, object]:
 
 
 def table(told: dict[str, Any]) -> str:
-    """The figures in Markdown; shares are of the usual stack in the same round."""
+    """The figures in Markdown; `times bare` compares processor times of one round, and the least of all rounds."""
     lines = []
     targets = {case.name: case.target for case in CASES}
     for kind, cases in told["cases"].items():
-        head = f"| {'with ' if kind == 'byte code' else ''}{kind} | init ms | share | target | cpu ms | cpu share"
-        lines += [f"{head} | first answer ms | warm ms | MiB |", "|---" * 9 + "|"]
+        head = f"| {'with ' if kind == 'byte code' else ''}{kind} | init ms | cpu ms | times bare | of the least"
+        lines += [f"{head} | target | first answer ms | warm ms | MiB |", "|---" * 9 + "|"]
         for name, one in cases.items():
             middle = {row: figures[0] for row, figures in one.items()}
             _, low, high = one["init"]
-            cells = [f"{middle['init']:.0f} ({low:.0f} to {high:.0f})", f"{middle['share']:.2f}"]
-            cells += [f"{targets[name]:.2f}" if targets[name] else "", f"{middle['cpu']:.0f}"]
-            cells += [f"{middle['cpu share']:.2f}", f"{middle['first']:.1f}", f"{middle['warm']:.2f}"]
-            cells.append(f"{middle['memory']:.0f}")
+            cells = [f"{middle['init']:.0f} ({low:.0f} to {high:.0f})", f"{middle['cpu']:.0f}"]
+            cells += [f"{middle['times']:.2f}", f"{middle['least']:.2f}"]
+            cells += [f"{targets[name]:.1f}" if targets[name] else ""]
+            cells += [f"{middle['first']:.1f}", f"{middle['warm']:.2f}", f"{middle['memory']:.0f}"]
             lines.append(f"| {name} | {' | '.join(cells)} |")
         lines += [""]
     return "\n".join(lines)

@@ -5,8 +5,10 @@
 Each path runs under `valgrind --tool=callgrind` many times and few times; the difference, divided, is what one run
 costs. Figures hold for one minor version of Python, so the baseline has one set for each, with the build that it was
 counted on; a path may cost `TOLERANCE` more than it says. Hashes are pinned so that dictionaries lie the same in
-every run. `rules` is a flag before its rules are fused and `often` after; `bulk` is a hundred flags, `load` is fifty,
-`ofrep` one request for the flag of `often`, from ASGI's scope to its last message.
+every run. `rules` is a flag before its rules are fused and `often` after; `bulk` is a hundred flags, `load` is fifty.
+`ofrep` and `user_flag` are one request for the flag of `often`, from ASGI's scope to its last message, and `event` is
+the request of `ofrep` as an event of API Gateway, through Mangum. `import` is the import of the evaluation function
+and `lint` is `burgee lint` of the example, both once, less what Python takes to start.
 """
 
 from __future__ import annotations
@@ -39,25 +41,41 @@ for person in people * 10:
     hundred.evaluate("flag-1", person)
 seldom = ruleset.prerequisite("rules")
 data = burgee.document(work.many(50))
-def requested(document):
+def front(document):
     import json
     from burgee.serving.serving import Serving
     from burgee.web.evaluation_app import evaluation_app
-    front = evaluation_app(Serving(bundled=json.loads(document)))
+    return evaluation_app(Serving(bundled=json.loads(document)))
+def requested(method, path, bodies, query=b""):
+    import json
+    app = front(burgee.document(work.many(100)))
     async def send(message):
         pass
     def ask(person):
-        body = json.dumps({{"context": person}}).encode()
+        body = json.dumps({{"context": person}}).encode() if bodies else b""
         async def receive():
             return {{"type": "http.request", "body": body}}
         headers = [(b"host", b"localhost"), (b"content-length", b"%d" % len(body))]
-        path = "/ofrep/v1/evaluate/flags/flag-1"
-        scope = {{"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}}
+        scope = {{"type": "http", "method": method, "path": path, "query_string": query, "headers": headers}}
         try:
-            front(scope, receive, send).send(None)
+            app(scope, receive, send).send(None)
         except StopIteration:
             return
         raise AssertionError("it waits for something")
+    for person in people * 10:
+        ask(person)
+    return ask
+def received(path):
+    import asyncio, json
+    from burgee.web.gateway import gateway
+    asyncio.set_event_loop(asyncio.new_event_loop())
+    handler = gateway(front(burgee.document(work.many(100))))
+    http = {{"method": "POST", "path": path, "sourceIp": "192.0.2.1"}}
+    event = {{"version": "2.0", "rawPath": path, "rawQueryString": "", "headers": {{"host": "a.example"}}}}
+    event["requestContext"] = {{"stage": "$default", "http": http}}
+    def ask(person):
+        answer = handler({{**event, "body": json.dumps({{"context": person}})}}, None)
+        assert answer["statusCode"] == 200, answer
     for person in people * 10:
         ask(person)
     return ask
@@ -69,50 +87,70 @@ paths = {{
     "bulk": lambda person: hundred.evaluate_all(person),
     "load": lambda person: burgee.ready(data),
 }}
+ONE = "/ofrep/v1/evaluate/flags/flag-1"
+QUERY = b"country=AT&plan=pro&version=2.3.1&age=30"
 if sys.argv[1] == "ofrep":
-    paths["ofrep"] = requested(burgee.document(work.many(100)))
+    paths["ofrep"] = requested("POST", ONE, True)
+if sys.argv[1] == "user_flag":
+    paths["user_flag"] = requested("GET", "/users/ada/flags/flag-1", False, QUERY)
+if sys.argv[1] == "event":
+    paths["event"] = received(ONE)
 path, number = paths[sys.argv[1]], int(sys.argv[2])
 for person in people:
     path(person)
 for round in range(number):
     path(people[round % 50])
 """
-PATHS = {"share": 1, "rules": 1, "often": 1, "users": 1, "bulk": 20, "load": 20, "ofrep": 1}
+PATHS = {
+    "share": 1,
+    "rules": 1,
+    "often": 1,
+    "users": 1,
+    "bulk": 20,
+    "load": 20,
+    "ofrep": 1,
+    "user_flag": 1,
+    "event": 2,
+}
+ONCE = {
+    "import": "import burgee.handlers.evaluate",
+    "lint": "import sys; sys.argv = ['burgee', 'lint', 'flags.yaml']; from burgee.cli import main; main()",
+}
+ROOT = HERE.parents[1]
 
 
-def instructions(path: str, runs: int, python: str) -> int:
+def instructions(script: str, python: str, *arguments: str) -> int:
     """Of a whole process."""
-    roots = [str(HERE.parent), str(HERE.parents[1] / "functions")]
     with tempfile.TemporaryDirectory() as folder:
-        script = Path(folder) / "path.py"
-        script.write_text(SCRIPT.format(paths=roots), encoding="utf-8")
-        ran = subprocess.run(
-            [
-                "valgrind",
-                "--tool=callgrind",
-                f"--callgrind-out-file={folder}/out",
-                python,
-                str(script),
-                path,
-                str(runs),
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={"PATH": os.environ["PATH"], "PYTHONHASHSEED": "0"},
-        )
+        path = Path(folder) / "path.py"
+        path.write_text(script, encoding="utf-8")
+        command = [
+            "valgrind",
+            "--tool=callgrind",
+            f"--callgrind-out-file={folder}/out",
+            python,
+            str(path),
+            *arguments,
+        ]
+        environment = {"PATH": os.environ["PATH"], "PYTHONHASHSEED": "0", "PYTHONPATH": str(ROOT / "functions")}
+        ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
     found = re.search(r"Collected : (\d+)", ran.stderr)
     if ran.returncode or found is None:
-        sys.exit(f"bench-check: {python} under valgrind failed at {path!r}:\n{ran.stderr}")
+        sys.exit(f"bench-check: {python} under valgrind failed at {arguments or script!r}:\n{ran.stderr}")
     return int(found[1])
 
 
 def cost(path: str, python: str) -> int:
     """Instructions of one run of a path."""
+    if path in ONCE:
+        instructions(ONCE[path], python)  # byte code is written by the first run
+        return instructions(ONCE[path], python) - instructions("", python)
     scale = PATHS[path]
-    instructions(path, 1, python)  # byte code is written by the first run
+    script = SCRIPT.format(paths=[str(HERE.parent), str(ROOT / "functions")])
+    instructions(script, python, path, "1")
     few, many = FEW // scale, MANY // scale
-    return round((instructions(path, many, python) - instructions(path, few, python)) / (many - few))
+    more = instructions(script, python, path, str(many)) - instructions(script, python, path, str(few))
+    return round(more / (many - few))
 
 
 def main() -> int:
@@ -128,7 +166,8 @@ def main() -> int:
         print(f"bench-check: this is Python {python} and the baseline is of {known}: nothing was compared.")
         print("Use one of those (make PYTHON=...), or count a baseline for this one: counts.py --write")
         return 1
-    found = {path: cost(path, sys.executable) for path in PATHS}
+    paths = [*PATHS, *ONCE]
+    found = {path: cost(path, sys.executable) for path in paths}
     if "--write" in sys.argv:
         BASELINE.write_text(
             json.dumps({**told, python: {"build": build, **found}}, indent=2) + "\n", encoding="utf-8"
@@ -139,10 +178,10 @@ def main() -> int:
         print(
             f"bench-check: the baseline is of {before['build']}, this is {build}: some of a difference is due to that"
         )
-    worse = [path for path in PATHS if found[path] > before[path] * (1 + TOLERANCE)]
-    for path in PATHS:
+    worse = [path for path in paths if found[path] > before[path] * (1 + TOLERANCE)]
+    for path in paths:
         print(
-            f"{path:8} {found[path]:12,} instructions, baseline {before[path]:12,}  {found[path] / before[path]:.3f}"
+            f"{path:9} {found[path]:12,} instructions, baseline {before[path]:12,}  {found[path] / before[path]:.3f}"
         )
     if worse:
         print(f"bench-check: {', '.join(worse)} cost more than {TOLERANCE:.0%} above the baseline")

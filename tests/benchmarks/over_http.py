@@ -23,6 +23,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median, quantiles
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlencode
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 QUESTION = json.dumps({"context": CONTEXT})
 OFREP = "/ofrep/v1/evaluate/flags"
+USER = CONTEXT["targetingKey"]
+QUERY = urlencode({name: value for name, value in CONTEXT.items() if name != "targetingKey"}, safe="@")
 SERVER_CPU, LOAD_CPU = CPU, min(os.sched_getaffinity(0))
 PACED_SECONDS = 10.0
 # By these the page and the issue compare: of whom, and against whom.
@@ -46,6 +49,8 @@ RATIOS = {
     "one flag, of FastAPI's route with models in and out": ("one", "fastapi-post"),
     "one flag, keys and limits, of Unleash's": ("one-keyed", "unleash-one"),
     "100 flags, keys and limits, of Unleash's": ("bulk-keyed", "unleash-bulk"),
+    "one flag of a user, of one flag over OFREP": ("user-one", "one"),
+    "100 flags of a user, of 100 flags over OFREP": ("user-bulk", "bulk"),
     "one flag with keys and limits, of without": ("one-keyed", "one"),
     "100 flags with keys and limits, of without": ("bulk-keyed", "bulk"),
 }
@@ -126,6 +131,12 @@ def _ours(stack: ExitStack) -> Iterator[tuple[str, Asked]]:
         yield name, Asked(f"**burgee**, OFREP, {title}", *service[:2], path, QUESTION)
         guarded = f"**burgee**, OFREP, {title}, keys and limits"
         yield f"{name}-keyed", Asked(guarded, *keyed[:2], path, QUESTION, f"Bearer {keyed[2]}")
+        target = f"/users/{USER}/flags{'/flag-0' if name == 'one' else ''}?{QUERY}"
+        yield f"user-{name}", Asked(f"**burgee**, `/users`, {title}", *service[:2], target)
+        yield (
+            f"user-{name}-keyed",
+            Asked(f"**burgee**, `/users`, {title}, keys and limits", *keyed[:2], target, key=f"Bearer {keyed[2]}"),
+        )
 
 
 def _flags(number: int) -> str:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     Unit: TypeAlias = Callable[[Context], str | None]
 
 TARGETING_KEY = "targetingKey"
+_LITERAL = frozenset('-0123456789tf"')
+"""Characters with which a number, a boolean or a quoted string begins."""
 
 
 class Bulk(dict[str, Any]):
@@ -120,6 +122,8 @@ def literal(text: str) -> Any:
 
     ValueError for a number that is too large for a double.
     """
+    if text[:1] not in _LITERAL:
+        return text
     number = parse_number(text)
     if number is not None:
         if is_number(number):
