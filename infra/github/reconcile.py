@@ -29,15 +29,15 @@ def reconcile(host: Host, inputs: Inputs) -> int:
     addresses: list[str] = []
     failed = 0
     for environment in inputs.environments:
-        told = _reconciled(host, inputs, environment)
-        if told is None:
+        result = _reconciled(host, inputs, environment)
+        if result is None:
             failed = 1
             continue
-        for pull in told["pull_requests"]:
+        for pull in result["pull_requests"]:
             if pull["number"] is not None and pull["did"] in OPEN:
                 addresses.append(pull["address"])
                 if pull["head"] is not None:
-                    _reviewed(host, inputs, told["base"], pull)
+                    _reviewed(host, inputs, result["base"], pull)
     host.put_out("pull-requests", json.dumps(addresses))
     return failed
 
@@ -53,14 +53,17 @@ def _reconciled(host: Host, inputs: Inputs, environment: str | None) -> dict[str
         host.log_text(ran.stderr)
         host.annotate("error", f"{where}: not reconciled; {(ran.stderr.strip() or 'no answer').splitlines()[-1]}")
         return None
-    told: dict[str, Any] = json.loads(ran.stdout)
-    lines = [" ".join(filter(None, (f"{pull['branch']}:", *_words(pull)))) for pull in told["pull_requests"]]
-    said = "\n".join([*lines, *told["warnings"]]) or "the file says all that is live, and no proposal waits"
+    result: dict[str, Any] = json.loads(ran.stdout)
+    lines = [" ".join(filter(None, (f"{pull['branch']}:", *_words(pull)))) for pull in result["pull_requests"]]
+    said = "\n".join([*lines, *result["warnings"]]) or "the file says all that is live, and no proposal waits"
     host.summarise(f"### {where}\n\n{fenced(cut(said, 50_000))}")
     host.log_text(said)
-    for warning in [*told["warnings"], *(_needing(pull) for pull in told["pull_requests"] if pull["needs_person"])]:
+    for warning in [
+        *result["warnings"],
+        *(_needing(pull) for pull in result["pull_requests"] if pull["needs_person"]),
+    ]:
         host.annotate("warning", f"{where}: {warning}")
-    return told
+    return result
 
 
 def _words(pull: dict[str, Any]) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ REFRESH_SECONDS = 1.0
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
-class Manner(NamedTuple):
+class ServeOptions(NamedTuple):
     """Options of the server: address, access, number of processes."""
 
     host: str
@@ -57,10 +57,10 @@ class Manner(NamedTuple):
     workers: int = 1
 
     @property
-    def whom(self) -> str:
+    def audience(self) -> str:
         """Who can use it, for the startup message."""
-        whom = "API key required" if self.keyed else "open to this machine only"
-        return whom if self.workers == 1 else f"{whom}, by {self.workers} processes"
+        audience = "API key required" if self.keyed else "open to this machine only"
+        return audience if self.workers == 1 else f"{audience}, by {self.workers} processes"
 
 
 def serve(host: str, port: int, where: StoreOptions, *, require_keys: bool = False, workers: int = 1) -> None:
@@ -68,22 +68,22 @@ def serve(host: str, port: int, where: StoreOptions, *, require_keys: bool = Fal
     import uvicorn
     from uvicorn.supervisors import Multiprocess
 
-    manner = Manner(host, port, require_keys or not _loopback(host), workers)
+    options = ServeOptions(host, port, require_keys or not _loopback(host), workers)
     if workers > 1 and str(where.state) == ":memory:":
         raise typer.BadParameter("each process would have its own memory; use a file", param_hint="--state")
     with opened(where) as store, ExitStack() as stack:
-        if manner.keyed:
+        if options.keyed:
             _insist_on_a_key(store, host)
         listener = stack.enter_context(_listen(host, port))
         url = f"http://{host if ':' not in host else f'[{host}]'}:{listener.getsockname()[1]}"
         stop = Event()
         stack.callback(stop.set)
-        told = (url, where, store, manner.whom)
-        serving = _from_table(*told) if where.table else _from_file(*told, stop)
+        arguments = (url, where, store, options.audience)
+        serving = _from_table(*arguments) if where.table else _from_file(*arguments, stop)
         if workers == 1:
-            uvicorn.Server(config(_application(where, manner, store, serving))).run(sockets=[listener])
+            uvicorn.Server(config(_application(where, options, store, serving))).run(sockets=[listener])
         else:
-            several = config(partial(_worker, where, manner), factory=True, workers=workers)
+            several = config(partial(_worker, where, options), factory=True, workers=workers)
             Multiprocess(several, [listener]).run()
 
 
@@ -108,14 +108,14 @@ def config(app: Any, **more: Any) -> uvicorn.Config:
     )
 
 
-def _worker(where: StoreOptions, manner: Manner) -> Front:
+def _worker(where: StoreOptions, options: ServeOptions) -> Front:
     """One of several worker processes; their parent follows the file."""
     store = store_of(where)
     serving = Serving(store, patience=0) if where.table else Serving(store, refresh_seconds=REFRESH_SECONDS)
-    return _application(where, manner, store, serving)
+    return _application(where, options, store, serving)
 
 
-def _application(where: StoreOptions, manner: Manner, store: Store, serving: Serving) -> Front:
+def _application(where: StoreOptions, options: ServeOptions, store: Store, serving: Serving) -> Front:
     from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
     from burgee.cli.recording import LocalReports, recorder
@@ -126,9 +126,9 @@ def _application(where: StoreOptions, manner: Manner, store: Store, serving: Ser
 
     proxies = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1,::1")
     setup = Setup(
-        ring=KeyRing(store) if manner.keyed else None,
+        ring=KeyRing(store) if options.keyed else None,
         # An open service is for this machine only: DNS rebinding gets nothing.
-        hosts=frozenset() if manner.keyed else LOOPBACK | {manner.host},
+        hosts=frozenset() if options.keyed else LOOPBACK | {options.host},
         address=behind_proxies(proxies),
         recorder=recorder(where),
         streams=stream_secret(store),
@@ -150,16 +150,16 @@ def _insist_on_a_key(store: Store, host: str) -> None:
         )
 
 
-def _from_file(url: str, where: StoreOptions, store: Store, whom: str, stop: Event) -> Serving:
+def _from_file(url: str, where: StoreOptions, store: Store, audience: str, stop: Event) -> Serving:
     serving = Serving(store, refresh_seconds=REFRESH_SECONDS)
     follower = Follower(where.flags, where.environment, store, serving.refresh)
     source = follower.begin()
-    _greet(url, where.flags, source, whom)
+    _greet(url, where.flags, source, audience)
     Thread(target=follower.follow, args=(stop,), daemon=True).start()
     return serving
 
 
-def _from_table(url: str, where: StoreOptions, store: Store, whom: str) -> Serving:
+def _from_table(url: str, where: StoreOptions, store: Store, audience: str) -> Serving:
     """Serves a table; the file is not released into it, because others may use it."""
     serving = Serving(store, patience=0)
     serving.refresh()
@@ -167,12 +167,12 @@ def _from_table(url: str, where: StoreOptions, store: Store, whom: str) -> Servi
     if status.error is not None:
         raise StoreUnavailable(f"the table {where.table} cannot be served: {status.error}")
     held = f"release {status.version}" if status.version else "no release yet; `burgee apply` creates one"
-    output.tell(f"Serving the table {where.table} on {url} (docs at /docs), {whom}: {held}")
+    output.tell(f"Serving the table {where.table} on {url} (docs at /docs), {audience}: {held}")
     return serving
 
 
-def _greet(url: str, flags: Path, source: Source, whom: str) -> None:
-    output.tell(f"Serving {flags} on {url} (docs at /docs), {whom}. Ctrl-C stops.")
+def _greet(url: str, flags: Path, source: Source, audience: str) -> None:
+    output.tell(f"Serving {flags} on {url} (docs at /docs), {audience}. Ctrl-C stops.")
     first = next(iter(source.model.flags), None)
     if first is not None:
         output.tell(f"Try: curl {url}/users/ada/flags/{first}")

@@ -356,11 +356,11 @@ class _Comparison:
             if moves:
                 regions.append(RegionEffect(when, {}, moves, Fraction(total, total_drawn)))
         why = "the time for comparing was over" if self.world.is_over else f"more than {effort.cases:,} cases"
-        told = (
+        by_variant = (
             f"{why}, so {total_drawn:,} were drawn by chance; shares are of the drawn "
             f"cases, and what fewer than {300 / total_drawn:.2f} % of cases see may be missing (95 % confidence)"
         )
-        return Compared(regions, told)
+        return Compared(regions, by_variant)
 
 
 def _knows_more(known: Known, kept: RegionEffect) -> bool:
@@ -377,8 +377,8 @@ def _error(share: Fraction, total: int) -> float:
 
 
 def _by_variant(found: Shares, index: int) -> dict[str | None, Fraction]:
-    told: dict[str | None, Fraction] = {}
+    by_variant: dict[str | None, Fraction] = {}
     for pair, share in found.by_pair.items():
         variant = pair[index].variant
-        told[variant] = told.get(variant, Fraction(0)) + share
-    return told
+        by_variant[variant] = by_variant.get(variant, Fraction(0)) + share
+    return by_variant

@@ -303,12 +303,12 @@ class Population:
 
     def lines(self) -> list[str]:
         """By segment, if the flag changes for any of its contexts."""
-        told = []
+        counts_by_flag = []
         for name in self.counters:
             for segment, (changed, total) in self.counts(name).by_segment.items():
                 if changed:
-                    told.append(f"{name}: {changed:,} of {total:,} contexts in segment {segment} change")
-        return told
+                    counts_by_flag.append(f"{name}: {changed:,} of {total:,} contexts in segment {segment} change")
+        return counts_by_flag
 
     def record(self) -> dict[str, Any]:
         """The counts as JSON."""

@@ -85,8 +85,8 @@ def palette(simulation: Simulation) -> dict[str, str]:
 
 
 def _bar(row: RegionShares, top: int, colours: Mapping[str, str]) -> list[str]:
-    told = ", ".join(f"{variant} {percent(share)}" for variant, share in row.shares.items())
-    parts = [f'<text x="{LEFT}" y="{top + 14}">{escape(_cut(f"{row.who}: {told}", 104))}</text>']
+    shares_text = ", ".join(f"{variant} {percent(share)}" for variant, share in row.shares.items())
+    parts = [f'<text x="{LEFT}" y="{top + 14}">{escape(_cut(f"{row.who}: {shares_text}", 104))}</text>']
     x, width = float(LEFT), RIGHT - LEFT
     for variant, share in row.shares.items():
         wide = width * float(share)

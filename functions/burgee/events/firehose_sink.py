@@ -69,9 +69,11 @@ class FirehoseSink:
     def _refused(self, entries: list[Lines]) -> list[Lines]:
         left = []
         for batch in packed([b"".join(entry) for entry in entries], MAX_BYTES, MAX_ENTRIES):
-            told = self._put([{"Data": data} for data in batch])["RequestResponses"]
+            responses = self._put([{"Data": data} for data in batch])["RequestResponses"]
             left += [
-                data.splitlines(keepends=True) for data, one in zip(batch, told, strict=True) if "ErrorCode" in one
+                data.splitlines(keepends=True)
+                for data, one in zip(batch, responses, strict=True)
+                if "ErrorCode" in one
             ]
         return left
 

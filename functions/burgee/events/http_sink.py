@@ -38,7 +38,7 @@ class HttpSink:
 
     def write(self, records: Sequence[Record]) -> None:
         """See Sink. Rejected records are logged and not sent again, as they would be rejected again."""
-        sent = [_told(record) for record in records]
+        sent = [_as_sent(record) for record in records]
         for group in packed([data + b"," for data in sent], MAX_BYTES - len(_FRAME), MAX_RECORDS):
             answer = self._post(_FRAME % b"".join(group)[:-1])
             if answer["rejected"]:
@@ -56,7 +56,7 @@ class HttpSink:
             raise SinkUnavailable(f"{self._url} did not accept the records: {error}") from error
 
 
-def _told(record: Record) -> bytes:
+def _as_sent(record: Record) -> bytes:
     """A record as a client sends it, without the fields that the service adds."""
-    told = {key: value for key, value in record.items() if key in KEYS[record["type"]] and value is not None}
-    return json.dumps({**told, "time": record["time"] / 1000}, separators=(",", ":")).encode()
+    sent_keys = {key: value for key, value in record.items() if key in KEYS[record["type"]] and value is not None}
+    return json.dumps({**sent_keys, "time": record["time"] / 1000}, separators=(",", ":")).encode()

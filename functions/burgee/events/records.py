@@ -158,8 +158,8 @@ def exposure(flag: str, answer: Mapping[str, Any], unit: str, scope: RecordScope
 
 def refusals(reasons: Sequence[str], scope: RecordScope, now: float) -> Record:
     """A record that counts refused records, with one reason as an example; reports add them up."""
-    told = {"count": str(len(reasons)), "example": _UNWRITABLE.sub("?", reasons[0])[:MAX_TEXT]}
-    return {**_empty(scope, now), "type": "refused", "properties": told, "topic": REFUSED}
+    properties = {"count": str(len(reasons)), "example": _UNWRITABLE.sub("?", reasons[0])[:MAX_TEXT]}
+    return {**_empty(scope, now), "type": "refused", "properties": properties, "topic": REFUSED}
 
 
 def _empty(scope: RecordScope, now: float) -> Record:

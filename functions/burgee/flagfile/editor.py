@@ -187,11 +187,11 @@ def _quoted(value: Any) -> Any:
 
 
 def _new(wanted: Definition, environment: str | None) -> dict[str, Any]:
-    told = {key: _written(key, value) for key, value in wanted.items()}
+    keys = {key: _written(key, value) for key, value in wanted.items()}
     if environment is None:
-        return told
-    describing = {key: value for key, value in told.items() if key in DESCRIBING}
-    return {**describing, "environments": {environment: {k: v for k, v in told.items() if k not in DESCRIBING}}}
+        return keys
+    describing = {key: value for key, value in keys.items() if key in DESCRIBING}
+    return {**describing, "environments": {environment: {k: v for k, v in keys.items() if k not in DESCRIBING}}}
 
 
 def _append(lines: list[str], document: Document, flag: str, entry: dict[str, Any]) -> None:

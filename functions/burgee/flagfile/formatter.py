@@ -104,10 +104,10 @@ def _meaning(text: str, grammar: type[Included]) -> str:
 
 def _spaced(lines: list[str]) -> list[str]:
     """Collapses blank lines to one, and removes those at either end."""
-    told = [line for index, line in enumerate(lines) if line or (index and lines[index - 1])]
-    while told and not told[-1]:
-        told.pop()
-    return told[1:] if told and not told[0] else told
+    parts = [line for index, line in enumerate(lines) if line or (index and lines[index - 1])]
+    while parts and not parts[-1]:
+        parts.pop()
+    return parts[1:] if parts and not parts[0] else parts
 
 
 def _block(node: TreeNode, indent: int, kind: NodeKind) -> list[str]:
@@ -208,11 +208,11 @@ def _inline(node: TreeNode, kind: NodeKind, *, flow: bool) -> str:
     if node.kind == "list":
         return f"[{', '.join(_inline(entry.value, kind.items or NodeKind(), flow=True) for entry in node.entries)}]"
     if node.kind == "map":
-        told = []
+        parts = []
         for entry in _ordered(node, kind):
             key = _text(entry.key.text if entry.key else "", flow=True)
-            told.append(f"{key}: {_inline(entry.value, _inner(kind, entry, node), flow=True)}")
-        return f"{{{', '.join(told)}}}"
+            parts.append(f"{key}: {_inline(entry.value, _inner(kind, entry, node), flow=True)}")
+        return f"{{{', '.join(parts)}}}"
     if not node.plain:
         escaped = len(node.raw) == 1 and node.raw[0].startswith('"') and "\\" in node.raw[0]
         return node.raw[0] if escaped else _text(node.text, flow=flow)
@@ -230,8 +230,8 @@ def _text(text: str, *, flow: bool) -> str:
         return text
     if ("\\" in text or '"' in text) and "'" not in text and text.isprintable():
         return f"'{text}'"
-    told = json.dumps(text, ensure_ascii=False)
-    return _ESCAPED.sub(lambda found: f"\\u{ord(found.group()):04x}", told)
+    parts = json.dumps(text, ensure_ascii=False)
+    return _ESCAPED.sub(lambda found: f"\\u{ord(found.group()):04x}", parts)
 
 
 def _is_plain(text: str, *, flow: bool) -> bool:

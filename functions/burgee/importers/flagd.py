@@ -147,12 +147,12 @@ class _FlagdFlag:
         """The flag in the grammar of flags.yaml."""
         for key in self.flag.keys() - KEYS:
             self.made.not_carried(self.name, (*self.path, key), f"{key!r}")
-        told = self.made.described(self.name, self.metadata(), (*self.path, "metadata"))
+        converted = self.made.described(self.name, self.metadata(), (*self.path, "metadata"))
         on = self.flag.get("state") == "ENABLED"
         default = self.flag.get("defaultVariant") or None
         if default is not None:
             default = self.known(_variant(default), (*self.path, "defaultVariant"))
-        told |= {"status": "on" if on else "off"}
+        converted |= {"status": "on" if on else "off"}
         targeting = self.flag.get("targeting")
         entries = list(self.entries(targeting, True, (*self.path, "targeting"))) if targeting else []
         decided = _decisions([*entries, (True, TargetingLeaf())], default, next(iter(self.variants)))
@@ -161,10 +161,10 @@ class _FlagdFlag:
             raise NoEquivalent("it takes shares of two bucketing values", (*self.path, "targeting"))
         for algorithm, salt, bucket_by in pinned:
             hashing = {"hash": algorithm, "salt": salt, "bucket_by": bucket_by}
-            told |= {key: value for key, value in hashing.items() if value is not None}
+            converted |= {key: value for key, value in hashing.items() if value is not None}
         if {**self.variants} != {"on": True, "off": False} or not on or "rollout_percentage" in decided:
-            told["variants"] = dict(self.variants)
-        return {**told, **decided}
+            converted["variants"] = dict(self.variants)
+        return {**converted, **decided}
 
     def metadata(self) -> dict[str, Any]:
         """The file's metadata, overridden by the flag's own."""
@@ -347,17 +347,17 @@ def _decisions(entries: list[TargetingEntry], default: str | None, any_variant: 
     rules: list[dict[str, Any]] = []
     kept: When = True
     for when, leaf in entries:
-        whom = both(when, kept)
+        condition = both(when, kept)
         serve = leaf.serve or default
-        if whom is False:
+        if condition is False:
             continue
         if leaf.split is None and serve is None:
             if when is True:
                 return {"rules": rules, "default": {"serve": any_variant}, "rollout_percentage": 0}
             kept = both(kept, negated(when))
-        elif whom is True and leaf.split is None:
+        elif condition is True and leaf.split is None:
             return {**({"rules": rules} if rules else {}), "default": {"serve": serve}}
         else:
             outcome = {"split": dict(leaf.split)} if leaf.split is not None else {"serve": serve}
-            rules.append({"when": {} if whom is True else whom, **outcome})
+            rules.append({"when": {} if condition is True else condition, **outcome})
     raise AssertionError("the last entry holds for everyone")

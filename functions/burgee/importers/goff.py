@@ -74,7 +74,7 @@ class _GoffFlag:
         """The flag in the grammar of flags.yaml."""
         for key in sorted(self.flag.keys() - DECIDING):
             self.made.not_carried(self.name, (*self.path, key), f"`{key}`")
-        told = self.made.described(self.name, self.flag.get("metadata"), (*self.path, "metadata"))
+        converted = self.made.described(self.name, self.flag.get("metadata"), (*self.path, "metadata"))
         state = self.state(BEFORE)
         schedule = []
         before = state
@@ -85,12 +85,12 @@ class _GoffFlag:
                 schedule.append({"at": format_time(moment), "set": changed})
             before = after
         if self.hashed:
-            told["hash"] = "goff"
+            converted["hash"] = "goff"
         if self.flag.get("bucketingKey"):
-            told["bucket_by"] = self.flag["bucketingKey"]
+            converted["bucket_by"] = self.flag["bucketingKey"]
         if not schedule and not state["rules"]:
             del state["rules"]
-        return {**told, **state, **({"schedule": schedule} if schedule else {})}
+        return {**converted, **state, **({"schedule": schedule} if schedule else {})}
 
     def moments(self) -> Iterator[float]:
         """The times at which the flag changes, other than along a ramp."""

@@ -178,8 +178,8 @@ def history(
     for release in releases:
         mark = "*" if release.version == current else " "
         made = release.origin
-        told = f"{(made.commit or '-')[:12]:12} {made.author or '-'}: {made.message or '-'}"
-        output.say(f"{mark} {release.version:4} {release.created_at:24} {release.flags:5} flags  {told}")
+        origin_text = f"{(made.commit or '-')[:12]:12} {made.author or '-'}: {made.message or '-'}"
+        output.say(f"{mark} {release.version:4} {release.created_at:24} {release.flags:5} flags  {origin_text}")
     if not releases:
         output.say(f"no releases yet ({described(where)})")
 

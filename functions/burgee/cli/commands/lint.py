@@ -61,10 +61,12 @@ def lint(
         flags += len(source.model.flags)
         ran += tests
         found += [] if _any_error(found) else [*undersized(source), *over(source, now)]
-        told = [] if _any_error(found) else _findings(source, now)
-        blocked = output.blocked(told, codes, source)
-        problems += found + [_placed(source, one, Severity.ERROR if one in blocked else one.severity) for one in told]
-        findings += told
+        reported = [] if _any_error(found) else _findings(source, now)
+        blocked = output.blocked(reported, codes, source)
+        problems += found + [
+            _placed(source, one, Severity.ERROR if one in blocked else one.severity) for one in reported
+        ]
+        findings += reported
         failed = failed or _any_error(found) or bool(blocked)
     if json or form is LintFormat.JSON:
         records = [output.problem_record(one) for one in problems]

@@ -96,22 +96,22 @@ def evaluate(
     """Evaluate a flag for a user from the file or, with --live, from the store including overrides."""
     context, now = _context(user, attributes or []), moment(at)
     ruleset = _served(where, live=live).choose(context, now)
-    told = ruleset.explain(flag, context, now)
-    steps = told["steps"] if explain else told.pop("steps")
+    answer = ruleset.explain(flag, context, now)
+    steps = answer["steps"] if explain else answer.pop("steps")
     if json:
-        output.as_json(told)
+        output.as_json(answer)
     else:
-        if told["error_code"] == "FLAG_NOT_FOUND":
+        if answer["error_code"] == "FLAG_NOT_FOUND":
             raise unknown_flag(flag, ruleset.names(now))
-        if told["error_code"]:
-            output.tell(f"{told['error_code']}: {told['error_message']}", typer.colors.RED)
+        if answer["error_code"]:
+            output.tell(f"{answer['error_code']}: {answer['error_message']}", typer.colors.RED)
         else:
-            output.say(_sentence(told))
+            output.say(_sentence(answer))
         if live:
-            output.say(_provenance(told))
+            output.say(_provenance(answer))
         for step in steps if explain else ():
             output.say(_step(step))
-    raise typer.Exit(int(told["error_code"] is not None))
+    raise typer.Exit(int(answer["error_code"] is not None))
 
 
 @on_store
@@ -174,10 +174,10 @@ def _serving(definition: Mapping[str, Any]) -> str:
     return f"on, {share:g} %" if isinstance(share, int | float) else "on"
 
 
-def _provenance(told: dict[str, Any]) -> str:
-    laid = told["override"]
+def _provenance(answer: dict[str, Any]) -> str:
+    laid = answer["override"]
     said = f", override by {laid['author']}: {laid['reason']}" if laid else ""
-    return f"  release {told['release']['version']}{said}"
+    return f"  release {answer['release']['version']}{said}"
 
 
 def _context(user: str | None, attributes: list[str]) -> dict[str, Any]:
@@ -197,11 +197,11 @@ def _context(user: str | None, attributes: list[str]) -> dict[str, Any]:
     return context
 
 
-def _sentence(told: dict[str, Any]) -> str:
+def _sentence(answer: dict[str, Any]) -> str:
     import json
 
-    variant = "no variant: the caller's default" if told["variant"] is None else f"variant {told['variant']}"
-    return f"{told['flag']} = {json.dumps(told['value'], ensure_ascii=False)}  ({variant}, {told['reason']})"
+    variant = "no variant: the caller's default" if answer["variant"] is None else f"variant {answer['variant']}"
+    return f"{answer['flag']} = {json.dumps(answer['value'], ensure_ascii=False)}  ({variant}, {answer['reason']})"
 
 
 def _step(step: dict[str, Any]) -> str:

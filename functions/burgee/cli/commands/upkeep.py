@@ -186,8 +186,8 @@ def simulate(
     output.say(title)
     width = max((len(row.who) for row in made.rows), default=0)
     for row in made.rows:
-        told = ", ".join(f"{variant} {percent(share)}" for variant, share in row.shares.items())
-        output.say(f"  {row.who:{width}}  {told}")
+        shares_text = ", ".join(f"{variant} {percent(share)}" for variant, share in row.shares.items())
+        output.say(f"  {row.who:{width}}  {shares_text}")
     for user, variant in made.users.items():
         output.say(f"  {user}, by name: {variant}")
     if made.sample:

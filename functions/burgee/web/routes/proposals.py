@@ -74,8 +74,8 @@ def create_proposal(request: Request, flags: CallerFlags, write: Write, body: Ne
         with alone():
             return answer(request, {"dry_run": True, "effect": {"flags": _effect(made, state, snapshot, act.now)}})
     record = _record(made, last_run(store))
-    told = {**record, "effect": _effect_or_why(made, state, snapshot, act.now)}
-    response = answer(request, told, 201, {"ETag": etag_of(record), "Location": f"/proposals/{made.id}"})
+    answer_body = {**record, "effect": _effect_or_why(made, state, snapshot, act.now)}
+    response = answer(request, answer_body, 201, {"ETag": etag_of(record), "Location": f"/proposals/{made.id}"})
     keep(store, made, act._replace(puts=write.puts(response)))
     return response
 
@@ -135,8 +135,8 @@ def _record(made: Proposal, run: Run | None) -> dict[str, Any]:
     """A proposal as returned: `address` of its pull request, or `opens_at` before there is one, if known."""
     expected = None if run is None or made.state is not ProposalState.WAITING else run.next()
     edit = made.edit._asdict()
-    told = {key: value for key, value in asdict(made).items() if key != "edit"}
-    return {**told, "flag_name": edit.pop("flag"), **edit, "opens_at": expected and format_time(expected)}
+    answer_body = {key: value for key, value in asdict(made).items() if key != "edit"}
+    return {**answer_body, "flag_name": edit.pop("flag"), **edit, "opens_at": expected and format_time(expected)}
 
 
 def _effect(made: Proposal, state: State, snapshot: Snapshot, now: float) -> list[dict[str, Any]]:
