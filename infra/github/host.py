@@ -88,7 +88,7 @@ class Host:
 
     @property
     def is_fork(self) -> bool:
-        """Whether the repository is somebody's fork."""
+        """Whether the repository is a fork."""
         return bool((self.event.get("repository") or {}).get("fork"))
 
     def is_newest(self) -> bool:

@@ -24,7 +24,7 @@ LIMIT = 60_000
 """GitHub's limit is 65,536 characters."""
 EFFECT_LIMIT = 4_000
 EFFECT_SECONDS = 4.0
-FOOT = "Kept up to date by `burgee reconcile`, until somebody else commits to its branch.\n"
+FOOT = "Kept up to date by `burgee reconcile`, until another person commits to its branch.\n"
 
 
 def fingerprint(overrides: Iterable[Override]) -> str:
@@ -58,7 +58,7 @@ def of_overrides(
     parts.append(
         "### What happens\n\n"
         "**Merging** changes nothing that users see: from the next release on Git says it, and the overrides go.\n\n"
-        "**Closing** changes nothing either: the overrides stay over every release until somebody clears them "
+        "**Closing** changes nothing either: the overrides stay in force until they are cleared "
         "(`burgee override clear FLAG`). This is opened again when they change.\n"
     )
     return _within(parts)
@@ -90,7 +90,7 @@ def _override(one: Override, git: Snapshot, found: Pulled, now: float) -> str:
     why = f": {cell(one.reason, 2_000)}" if one.reason else ""
     return (
         f"### {code(one.flag)}\n\nBy {cell(one.author)} since {one.updated_at}{why}\n\n{_block(said)}\n"
-        f"Whom it affects, beside what the file says:\n\n{_effect(git, after, now)}"
+        f"Effect compared with the file:\n\n{_effect(git, after, now)}"
     )
 
 
