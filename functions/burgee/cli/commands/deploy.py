@@ -93,9 +93,9 @@ def apply(
     from burgee.releases.deploy import apply as release
 
     act = act_on(where, "release.activate", reason)
-    trial = None if canary is None else CanaryRequest(canary, duration(bake, "--bake"))
+    request = None if canary is None else CanaryRequest(canary, duration(bake, "--bake"))
     source, snapshot = releasable(where.flags, where.environment)
-    consent = Consent(overrides.value, allow_empty, allow_shrink, reuse, plan_digest, trial)
+    consent = Consent(overrides.value, allow_empty, allow_shrink, reuse, plan_digest, request)
     folder = where.flags.resolve().parent
     came = origin(folder, source.digests)
     require_committed(came)

@@ -36,15 +36,15 @@ async def ruleset(exchange: Exchange) -> Reply:
 
 
 def _body(served: Served) -> dict[str, Any]:
-    ruleset, version, source, trial, _ = served
+    ruleset, version, source, canary, _ = served
     return {
         "version": version,
         "source": source,
         "release": dict(ruleset.release),
         "snapshot": ruleset.snapshot,
         "overrides": [asdict(override) for override in ruleset.overrides.values()],
-        "trial": trial
-        and {"bake": asdict(trial.canary), "release": dict(trial.base.release), "snapshot": trial.base.snapshot},
+        "trial": canary
+        and {"bake": asdict(canary.canary), "release": dict(canary.base.release), "snapshot": canary.base.snapshot},
     }
 
 
