@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from burgee.access.keys import Kind
+from burgee.cli.project.building import AT_THE_DESK
 from burgee.stores.dynamodb import DynamoDbStore
 from support.build import BIN, ROOT, build, project, python_3_13, run
 from support.dynamodb import CREDENTIALS, wire_url
@@ -83,6 +84,7 @@ def test_sam_build_makes_packages_that_the_runtime_client_runs_on_one_table(tmp_
         pytest.skip("no Python 3.13, which is Lambda's, on this machine")
     copy = project(tmp_path)
     built = build(copy)
+    assert not [path for name in AT_THE_DESK for path in built.glob(f"*/burgee/{name}")]
     code = built / "EvaluateFunction"
     assert list(code.glob("burgee/evaluation/__pycache__/flag.*.pyc")), "a package without .pyc starts slowly"
     assert not (code / "boto3").exists()

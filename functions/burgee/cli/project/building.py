@@ -14,6 +14,8 @@ from burgee.errors import Refused
 if TYPE_CHECKING:
     from burgee.cli.project.generated import Layout
 
+AT_THE_DESK = ("analysis", "cli", "importers", "project")
+"""Parts of the package that no function imports, and so are not deployed."""
 PYTHON = "3.13"
 """Lambda's Python version, which must compile the bytecode."""
 
@@ -55,6 +57,8 @@ def build_packages(repository: Path, layout: Layout, out: Path, architecture: st
         shutil.rmtree(cache)
     compile_all = [found, "-m", "compileall", "-q", "-p", "/var/task", "--invalidation-mode", "unchecked-hash"]
     for package in sorted(one for one in folder.iterdir() if one.is_dir()):
+        for part in AT_THE_DESK:
+            shutil.rmtree(package / "burgee" / part, ignore_errors=True)
         # Paths are those on Lambda, so that builds in two folders are identical.
         _run([*compile_all, "-s", str(package), str(package)], repository, environment)
 
