@@ -5,8 +5,6 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-import pytest
-
 TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "functions/burgee"
 FILES = {
@@ -76,18 +74,18 @@ def modules(folder: Path) -> set[str]:
     return {path.stem for path in found if path.suffix == ".py" or path.is_dir()}
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if Path(name).name.startswith("test_")])
-def test_a_test_stands_where_what_it_tests_stands(name: str) -> None:
-    path = Path(name)
-    subject = path.stem.removeprefix("test_")
-    mirrors = path.parts[0] == "infra" or any(
-        subject == module or subject.startswith(f"{module}_") for module in modules(PACKAGE / path.parent)
-    )
-    assert mirrors is (name not in SPANNING)
+def test_a_test_stands_where_what_it_tests_stands() -> None:
+    for name in FILES:
+        path = Path(name)
+        subject = path.stem.removeprefix("test_")
+        mirrors = path.parts[0] == "infra" or any(
+            subject == module or subject.startswith(f"{module}_") for module in modules(PACKAGE / path.parent)
+        )
+        assert mirrors is (name not in SPANNING) or not path.name.startswith("test_"), name
 
 
 def test_what_is_listed_is_there() -> None:
-    assert not (SPANNING.keys() | LOOKING.keys()) - FILES.keys()
+    assert not SPANNING.keys() - FILES.keys()
 
 
 def test_helpers_are_in_support() -> None:
@@ -97,10 +95,10 @@ def test_helpers_are_in_support() -> None:
         assert path.parts[0] == "support" or path.name.startswith("test_") or path.name in beside, name
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_no_test_imports_another(name: str) -> None:
-    imported = {node.module or "" for node in ast.walk(FILES[name]) if isinstance(node, ast.ImportFrom)}
-    assert not [module for module in imported if module.rpartition(".")[2].startswith("test_")]
+def test_no_test_imports_another() -> None:
+    for name, tree in FILES.items():
+        imported = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        assert not [module for module in imported if module.rpartition(".")[2].startswith("test_")], name
 
 
 def clocks(tree: ast.AST) -> set[str]:
@@ -114,13 +112,15 @@ def clocks(tree: ast.AST) -> set[str]:
     return found & CLOCKS
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_only_these_look_at_a_clock(name: str) -> None:
-    assert bool(clocks(FILES[name])) is (name in LOOKING)
+def test_only_these_look_at_a_clock() -> None:
+    assert {name for name, tree in FILES.items() if clocks(tree)} == LOOKING.keys()
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_no_example_has_a_deadline(name: str) -> None:
-    calls = [node for node in ast.walk(FILES[name]) if isinstance(node, ast.Call)]
-    given = [keyword for call in calls for keyword in call.keywords if keyword.arg == "deadline"]
-    assert bool(given) is (name == "conftest.py")
+def test_no_example_has_a_deadline() -> None:
+    given = {
+        name
+        for name, tree in FILES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.keyword) and node.arg == "deadline"
+    }
+    assert given == {"conftest.py"}
