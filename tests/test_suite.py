@@ -39,6 +39,7 @@ SPANNING = {
     "test_benchmarks.py": "the benchmarks and their page",
     "test_docs.py": "the documentation",
     "test_growth.py": "every parser",
+    "test_published_suites.py": "what other engines' suites ask, as `suites/` puts it",
     "test_suite.py": "the tests",
     "web/test_first_version.py": "what the first version answered",
     "web/test_foreign_pages.py": "pages of other origins",
@@ -64,6 +65,9 @@ LOOKING = {
     "support/waiting.py": "is the one that waits",
     "test_benchmarks.py": "stalls a server under a measured load",
     "test_growth.py": "compares processor times of one thread",
+    "support/browser.py": "waits for what a browser does",
+    "web/test_event_streams.py": "compares how soon pages are told with the lowest that their rate allows",
+    "web/test_event_streams_browser.py": "measures how soon a page repaints, which is its subject",
     "web/test_ofrep_clients.py": "waits as long as a stock client was told to",
 }
 
@@ -92,7 +96,7 @@ def test_helpers_are_in_support() -> None:
     beside = {"conftest.py", "conformance.py"}
     for name in FILES:
         path = Path(name)
-        assert path.parts[0] == "support" or path.name.startswith("test_") or path.name in beside, name
+        assert path.parts[0] in {"support", "suites"} or path.name.startswith("test_") or path.name in beside, name
 
 
 def test_no_test_imports_another() -> None:
