@@ -129,7 +129,7 @@ def test_an_engine_that_answers_otherwise_is_missing_with_what_it_answered(
 
 
 @pytest.mark.parametrize(("power", "sizes"), [(1, (10, 100, 1000)), (2, (5, 20)), (0.5, (4, 16, 64))])
-def test_growth_is_told_as_an_exponent(power: float, sizes: tuple[int, ...]) -> None:
+def test_growth_is_reported_as_an_exponent(power: float, sizes: tuple[int, ...]) -> None:
     told = {str(size): {"ready": 3 * size**power} for size in sizes}
     first, *steps = growth.exponents(told, "ready")
     assert first is None

@@ -119,7 +119,7 @@ def client(file: Path) -> Iterator[TestClient]:
 
 
 @pytest.mark.parametrize(("account", "expected"), [(MINE, True), (OTHER, False)])
-def test_every_way_in_tells_two_accounts_apart(
+def test_every_way_in_distinguishes_two_accounts(
     file: Path, client: TestClient, burgee: Burgee, account: int, expected: bool
 ) -> None:
     assert Ruleset(compile_file(file)).evaluate("vip", {"account": account}).value is expected

@@ -309,7 +309,7 @@ def test_on_invocation_a_store_that_hangs_delays_no_answer_until_it_goes_on(path
 @pytest.mark.parametrize(
     ("status", "raised"), [(401, ProviderFatalError), (403, ProviderFatalError), (500, GeneralError)]
 )
-def test_a_service_that_refuses_is_told_apart_from_one_that_fails(status: int, raised: type[Exception]) -> None:
+def test_a_service_that_refuses_is_distinguished_from_one_that_fails(status: int, raised: type[Exception]) -> None:
     with served(Response(b"", status)) as url:
         with pytest.raises(raised):
             api.set_provider_and_wait(BurgeeProvider.from_url(url))

@@ -191,7 +191,7 @@ def test_segments_add_up(evidence: Evidence) -> None:
     assert sum(arms["on"].n for arms in countries.values()) == evidence.arms["on"].n
 
 
-def test_no_records_are_told(tmp_path: Path, plan: Plan) -> None:
+def test_no_records_are_reported(tmp_path: Path, plan: Plan) -> None:
     with pytest.raises(Refused, match=r"no \.jsonl or .parquet"):
         gather_from(tmp_path, plan, plan.end)
 

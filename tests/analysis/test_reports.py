@@ -165,7 +165,7 @@ def test_lights_differ_in_sign_and_shape_and_not_only_in_colour(better: Report) 
     assert 'aria-label="fine"' in as_html(better)
 
 
-def test_long_names_are_told_in_full_and_many_rows_may_be_parted_by_a_page(tmp_path: Path) -> None:
+def test_long_names_are_shown_in_full_and_many_rows_may_be_parted_by_a_page(tmp_path: Path) -> None:
     names = [f"revenue_per_paying_customer_in_the_first_{days}_days" for days in range(1, 12)]
     metrics = "".join(f"  {name}: {{event: order, kind: mean, value: amount}}\n" for name in names)
     text = FILE.replace("flags:\n", f"{metrics}flags:\n").replace("basket]", f"basket, {', '.join(names)}]")
@@ -239,7 +239,7 @@ def test_every_arm_that_wins_or_loses_is_named(tmp_path: Path) -> None:
     assert "b is worse than a in bought" in told.verdict.sentence
 
 
-def test_what_is_withheld_is_not_told_as_if_it_were_found(tmp_path: Path) -> None:
+def test_what_is_withheld_is_not_reported_as_if_it_were_found(tmp_path: Path) -> None:
     page = as_html(reported(tmp_path, crowd(4000, lift=0.35, on=0.6, days=27)))
     assert '<main class="withheld">' in page
     assert "no number here may be relied on" in page

@@ -48,7 +48,7 @@ def shopping(folder: Path, *, on: float, sigma: float, more: str = "") -> Report
     return report(plan, gather_from(written(folder / "events", records), plan, plan.end))
 
 
-def test_a_tail_is_told_with_what_helps_and_withholds_nothing(tmp_path: Path) -> None:
+def test_a_tail_is_reported_with_what_helps_and_withholds_nothing(tmp_path: Path) -> None:
     told = shopping(tmp_path, on=0.1, sigma=2.0)
     (tail,) = [one for one in told.checks if one.name == "tail of revenue"]
     assert tail.light is Light.WARN

@@ -210,7 +210,7 @@ def test_a_python_file_that_does_not_parse_is_read_as_text() -> None:
     assert [(one.flag, one.line) for one in found] == [("dark_mode", 1)]
 
 
-def test_refs_tells_what_nothing_names_and_what_is_not_there(burgee: Burgee) -> None:
+def test_refs_shows_what_nothing_names_and_what_is_not_there(burgee: Burgee) -> None:
     burgee.write(
         "version: 1\nflags:\n  beta_search: {status: on}\n  gone: {status: on}\n  base: {status: on}\n"
         "  exp-1: {status: on, requires: [{flag: base, variant: on}]}\n"
@@ -258,7 +258,7 @@ flags:
 """
 
 
-def test_simulate_tells_shares_that_the_engine_agrees_with(burgee: Burgee) -> None:
+def test_simulate_shows_shares_that_the_engine_agrees_with(burgee: Burgee) -> None:
     path = burgee.write(FLAG)
     ran = burgee("simulate", "button", "--json")
     regions = {tuple(row["percent"].items()) for row in ran.json["regions"]}
@@ -297,7 +297,7 @@ def test_simulate_of_no_flag_says_which_there_is(burgee: Burgee) -> None:
     assert "did you mean 'button'?" in ran.err
 
 
-def test_timeline_tells_what_comes_by_itself_in_its_order(burgee: Burgee) -> None:
+def test_timeline_shows_what_comes_by_itself_in_its_order(burgee: Burgee) -> None:
     burgee.write(
         "version: 1\nflags:\n"
         "  a:\n"

@@ -37,7 +37,7 @@ def test_lint_of_a_clean_file_says_so_and_exits_0(burgee: Burgee) -> None:
     assert "3 flags, 4 tests: no problems" in ran.out
 
 
-def test_lint_tells_every_problem_with_its_place_and_exits_1(burgee: Burgee) -> None:
+def test_lint_shows_every_problem_with_its_place_and_exits_1(burgee: Burgee) -> None:
     burgee.write("version: 1\nflags:\n  a: {status: maybe}\n  b: {statsu: on}\n")
     ran = burgee("lint")
     assert ran.code == 1
@@ -47,7 +47,7 @@ def test_lint_tells_every_problem_with_its_place_and_exits_1(burgee: Burgee) -> 
     assert "did you mean 'status'?" in ran.err
 
 
-def test_lint_takes_many_files_and_tells_scripts_in_json(burgee: Burgee) -> None:
+def test_lint_takes_many_files_and_shows_scripts_in_json(burgee: Burgee) -> None:
     burgee.write(GOOD, "one.yaml")
     burgee.write("version: 1\nflags:\n  a: {rollout_percentage: 101}\n", "two.yaml")
     ran = burgee("lint", "one.yaml", "two.yaml", "--json")
@@ -58,7 +58,7 @@ def test_lint_takes_many_files_and_tells_scripts_in_json(burgee: Burgee) -> None
     assert (problem["code"], problem["severity"]) == ("percentage-range", "error")
 
 
-def test_warnings_are_told_and_do_not_fail(burgee: Burgee) -> None:
+def test_warnings_are_reported_and_do_not_fail(burgee: Burgee) -> None:
     burgee.write("version: 1\nflags:\n  old: {status: on, expires: 2020-01-01}\n")
     ran = burgee("lint")
     assert ran.code == 0
@@ -86,7 +86,7 @@ def test_an_argument_that_cannot_be_read_exits_2(burgee: Burgee, extra: list[str
     assert burgee("eval", "dark_mode", *extra).code == 2
 
 
-def test_a_failed_flag_test_is_told_at_its_line(burgee: Burgee) -> None:
+def test_a_failed_flag_test_is_reported_at_its_line(burgee: Burgee) -> None:
     burgee.write(GOOD.replace("{expect: blue}", "{expect: green}"))
     for command in ("test", "lint"):
         ran = burgee(command)

@@ -274,7 +274,7 @@ def test_environments_are_tenants(burgee: Burgee, on: list[str]) -> None:
     assert burgee("apply", *on, "--env", "production").code == 0
 
 
-def test_a_release_tells_its_commit(burgee: Burgee, monkeypatch: pytest.MonkeyPatch, on: list[str]) -> None:
+def test_a_release_shows_its_commit(burgee: Burgee, monkeypatch: pytest.MonkeyPatch, on: list[str]) -> None:
     def git(*arguments: str) -> str:
         command = ["git", "-c", "user.name=Ada", "-c", "user.email=ada@example.com", *arguments]
         return subprocess.run(command, cwd=burgee.folder, capture_output=True, text=True, check=True).stdout.strip()
@@ -305,7 +305,7 @@ def test_one_store_at_a_time(burgee: Burgee) -> None:
     assert burgee("plan", "--endpoint-url", "http://127.0.0.1:1").code == 2
 
 
-def test_a_table_that_is_not_there_is_told_without_a_traceback(
+def test_a_table_that_is_not_there_is_reported_without_a_traceback(
     burgee: Burgee, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     burgee.write(FILE)

@@ -222,7 +222,7 @@ def test_contexts_are_counted_from_lines_and_from_parquet(repository: Burgee) ->
 
 
 @pytest.mark.parametrize(("line", "why"), [("{", "not JSON"), ("[1]", "an object"), ("1,2", "not JSON")])
-def test_a_broken_context_is_told_with_its_line(repository: Burgee, line: str, why: str) -> None:
+def test_a_broken_context_is_reported_with_its_line(repository: Burgee, line: str, why: str) -> None:
     repository.write(BASE.replace("percentage: 5,", "percentage: 7,"))
     repository.write('{"targetingKey": "a"}\n' + line + "\n", "contexts.jsonl")
     ran = repository("diff", "HEAD", "--contexts", "contexts.jsonl")
@@ -256,11 +256,11 @@ def test_names_cannot_break_out_of_the_comment() -> None:
 
 
 @pytest.mark.parametrize("wrong", [["nonsense"], ["--output=x"], ["HEAD", "nonsense"]])
-def test_what_is_neither_file_nor_revision_is_told(repository: Burgee, wrong: list[str]) -> None:
+def test_what_is_neither_file_nor_revision_is_reported(repository: Burgee, wrong: list[str]) -> None:
     assert repository("diff", *wrong).code in {1, 2}
 
 
-def test_a_broken_head_is_told_with_its_place(repository: Burgee) -> None:
+def test_a_broken_head_is_reported_with_its_place(repository: Burgee) -> None:
     repository.write(BASE.replace("status: on", "status: maybe", 1))
     ran = repository("diff", "HEAD")
     assert ran.code == 1

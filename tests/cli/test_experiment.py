@@ -25,7 +25,7 @@ def experiment(burgee: Burgee) -> Burgee:
     return burgee
 
 
-def test_a_report_is_told_as_text_json_and_html(experiment: Burgee) -> None:
+def test_a_report_is_reported_as_text_json_and_html(experiment: Burgee) -> None:
     assert "=> on is better than off in bought" in experiment("experiment", "report", "button", *AT).out
     assert experiment("experiment", "report", "button", *AT, "--format", "json").json["verdict"]["arm"] == "on"
     page = experiment.folder / "report.html"
@@ -52,7 +52,7 @@ def test_the_questions_to_athena_are_printed(experiment: Burgee) -> None:
     assert '"burgee_events"' in told
 
 
-def test_what_is_not_there_is_told(burgee: Burgee) -> None:
+def test_what_is_not_there_is_reported(burgee: Burgee) -> None:
     burgee.write(FILE)
     assert (
         "there is no experiment on nope; there are experiments on button"
@@ -68,7 +68,7 @@ def git(folder: Path, day: str, *arguments: str) -> None:
     subprocess.run(["git", *named, *arguments], cwd=folder, env=environment, check=True, capture_output=True)
 
 
-def test_every_deviation_from_the_registered_plan_is_told(experiment: Burgee) -> None:
+def test_every_deviation_from_the_registered_plan_is_reported(experiment: Burgee) -> None:
     folder = experiment.folder
     git(folder, "2025-12-20", "init", "-q")
     (folder / ".gitignore").write_text(".burgee\n")
@@ -148,7 +148,7 @@ def test_power_from_numbers_and_from_a_plan(experiment: Burgee) -> None:
         (("--baseline", "0.1", "--effect", "5", "--split", "a,b"), "is not weights"),
     ],
 )
-def test_numbers_that_do_not_fit_are_told(burgee: Burgee, arguments: tuple[str, ...], told: str) -> None:
+def test_numbers_that_do_not_fit_are_reported(burgee: Burgee, arguments: tuple[str, ...], told: str) -> None:
     burgee.write(FILE)
     ran = burgee("power", *arguments)
     assert ran.code == 2
@@ -220,7 +220,7 @@ def test_lint_warns_of_an_experiment_that_is_over_and_still_splits(
     assert (expected in told.err) is warned, told.err
 
 
-def test_simulations_are_told_with_their_intervals(burgee: Burgee) -> None:
+def test_simulations_are_reported_with_their_intervals(burgee: Burgee) -> None:
     told = burgee(
         "experiment", "simulate", "--runs", "2", "--units", "300", "--looks", "5", "--effect", "50", "--json"
     ).json

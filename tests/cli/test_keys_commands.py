@@ -54,7 +54,7 @@ def test_a_key_is_made_listed_rotated_and_revoked(burgee: Burgee) -> None:
         (("audit", "--since", "yesterday"), "RFC 3339"),
     ],
 )
-def test_misuse_is_told(burgee: Burgee, arguments: tuple[str, ...], told: str) -> None:
+def test_misuse_is_reported(burgee: Burgee, arguments: tuple[str, ...], told: str) -> None:
     ran = burgee(*arguments)
     assert ran.code in {1, 2}
     assert told in ran.err
@@ -76,7 +76,7 @@ def test_the_log_is_searched(burgee: Burgee) -> None:
     assert burgee("audit", "--until", "2020-01-01").out.startswith("no entries (project default")
 
 
-def test_settings_are_told_and_changed(burgee: Burgee) -> None:
+def test_settings_are_reported_and_changed(burgee: Burgee) -> None:
     assert json.loads(burgee("settings").out) == {"cors_origins": []}
     assert (
         burgee("settings", "--cors-origin", "https://a.example", "--cors-origin", "http://localhost:3000").code == 0

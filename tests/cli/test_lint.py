@@ -29,7 +29,7 @@ flags:
 """
 
 
-def test_findings_are_told_at_their_flags(burgee: Burgee) -> None:
+def test_findings_are_reported_at_their_flags(burgee: Burgee) -> None:
     burgee.write(FILE)
     ran = burgee("lint")
     assert ran.code == 0

@@ -46,7 +46,7 @@ def test_it_pushes_what_is_live_and_says_so(burgee: Burgee, clone: Clone) -> Non
     assert (told["base"], told["warnings"]) == (clone.tip("main"), [])
 
 
-def test_it_exits_with_1_where_somebody_has_to_look(burgee: Burgee, clone: Clone) -> None:
+def test_it_exits_with_1_where_a_person_must_act(burgee: Burgee, clone: Clone) -> None:
     assert burgee("override", "set", "beta", "--absent", "--reason", "x", *ON).code == 0
     ran = burgee("reconcile", *ON)
     assert (ran.code, "beta: not written" in ran.err) == (1, True)

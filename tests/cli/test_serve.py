@@ -229,7 +229,7 @@ def test_a_table_is_served_as_it_is_and_the_file_not_released_into_it(
         assert server.call("/users/u/flags/made_here")["enabled"] is True
 
 
-def test_a_table_that_does_not_answer_is_told(burgee: Burgee, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_that_does_not_answer_is_reported(burgee: Burgee, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     burgee.write(FILE)
@@ -332,7 +332,7 @@ def test_an_address_that_others_can_reach_is_refused(burgee: Burgee, host: str) 
     assert "127.0.0.1" in ran.err
 
 
-def test_a_port_in_use_is_told_with_what_to_do(burgee: Burgee) -> None:
+def test_a_port_in_use_is_reported_with_what_to_do(burgee: Burgee) -> None:
     burgee.write(FILE.replace("include: [teams/*.yaml]\n", ""))
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -107,7 +107,7 @@ def test_a_change_that_nobody_sees_has_no_effect(before: Any, after: Any) -> Non
     assert changed(snapshot({"f": before}), snapshot({"f": after})) == {}
 
 
-def test_a_raise_takes_nothing_away_and_a_cut_names_somebody_who_loses() -> None:
+def test_a_raise_takes_nothing_away_and_a_cut_names_a_user_who_loses() -> None:
     raised = changed(
         snapshot({"f": {**ON, "rollout_percentage": 5}}), snapshot({"f": {**ON, "rollout_percentage": 10}})
     )
@@ -149,7 +149,7 @@ def test_flags_that_come_and_go() -> None:
     assert found["gone"].losing()
 
 
-def test_named_users_are_told_by_name() -> None:
+def test_named_users_are_reported_by_name() -> None:
     before = {**ON, "targets": {"on": ["ada", "bob"]}, "default": {"serve": "off"}}
     after = {**ON, "targets": {"off": ["ada"], "on": ["eve"]}, "default": {"serve": "off"}}
     regions = changed(snapshot({"f": before}), snapshot({"f": after}))["f"].regions
@@ -283,7 +283,7 @@ def test_goffs_remainders_are_counted_exactly() -> None:
     assert move.share == Fraction(beyond, 2**32)
 
 
-def test_goffs_lines_of_different_sizes_are_told_as_not_exact() -> None:
+def test_goffs_lines_of_different_sizes_are_reported_as_not_exact() -> None:
     before = {**THIRDS, "hash": "goff"}
     after = {**before, "default": {"split": {"on": 50, "off": 50}}}
     (effect,) = effects(snapshot({"f": before}), snapshot({"f": after}), NOW)

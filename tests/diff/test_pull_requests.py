@@ -68,7 +68,7 @@ def test_there_are_twelve_and_the_index_has_each() -> None:
         )
 
 
-def test_a_version_lowered_and_a_country_added_are_told_apart() -> None:
+def test_a_version_lowered_and_a_country_added_are_distinguished() -> None:
     screen = first_screen((PAGES / "widen-targeting.md").read_text(encoding="utf-8"))
     assert "before: app\\_version &gt;= 4.2.0" in screen
     assert "new: ES" in screen

@@ -87,7 +87,7 @@ def test_a_raise_withdraws_nothing_and_arms_get_their_shares(name: str) -> None:
     assert [round(count / 1000) for count in counts.values()] == [1, 2, 7]
 
 
-def test_the_explanation_tells_what_was_hashed_and_how_it_fell() -> None:
+def test_the_explanation_shows_what_was_hashed_and_how_it_fell() -> None:
     flag = {"status": True, "hash": "goff", "default": {"split": {"on": 25, "off": 75}}}
     (step,) = ruleset(flag=flag).explain("flag", {"targetingKey": "ada"}, 0)["steps"]
     assert (step["arm_hashed"], step["arms"]) == ("flagada", 100_000)

@@ -165,7 +165,7 @@ def test_half_a_surrogate_pair_is_a_text_that_no_pattern_matches() -> None:
     assert halved.reason == "SPLIT"
 
 
-def test_flags_that_require_each_other_are_told_and_the_others_serve() -> None:
+def test_flags_that_require_each_other_are_reported_and_the_others_serve() -> None:
     flags = {
         "a": {"status": True, "requires": [{"flag": "b", "variant": "on"}]},
         "b": {"status": True, "requires": [{"flag": "c", "variant": "on"}]},
@@ -199,7 +199,7 @@ def test_what_stands_under_an_override_is_checked_too() -> None:
     assert list(ruleset({"a": {"status": True}}, override("a", None), override("b", broken)).check()) == ["b"]
 
 
-def test_an_explanation_tells_the_rule_the_bucket_the_threshold_and_the_release() -> None:
+def test_an_explanation_shows_the_rule_the_bucket_the_threshold_and_the_release() -> None:
     rules = Ruleset(
         {
             "flags": {

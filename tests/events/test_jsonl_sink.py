@@ -77,13 +77,13 @@ def test_a_torn_end_is_cut_off_and_a_living_writers_file_is_left_alone(tmp_path:
     living.close()
 
 
-def test_a_folder_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_to_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SinkUnavailable):
         JsonlSink(tmp_path / "file")
 
 
-def test_a_full_disk_is_told_and_the_next_write_works(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_the_next_write_works(tmp_path: Path) -> None:
     code = (
         "import resource, signal, sys; from pathlib import Path; from burgee.events.jsonl_sink import JsonlSink\n"
         "from burgee.errors import SinkUnavailable; from burgee.events.records import Scope, accept\n"

@@ -90,7 +90,7 @@ def test_a_sink_that_fails_costs_records_and_no_answer() -> None:
     assert recorder.dropped == 1
 
 
-def test_a_sink_that_breaks_in_an_unforeseen_way_is_told_of_and_holds_up_no_answer(
+def test_a_sink_that_breaks_in_an_unforeseen_way_is_reported_and_holds_up_no_answer(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     class Buggy(MemorySink):

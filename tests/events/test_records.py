@@ -64,7 +64,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("change", "told"), BAD, ids=lambda one: str(one)[:40])
-def test_what_is_wrong_is_told(change: dict[str, Any], told: str) -> None:
+def test_what_is_wrong_is_reported(change: dict[str, Any], told: str) -> None:
     with pytest.raises(Unacceptable, match=told):
         accept({**TRACK, **change}, RecordScope(), NOW)
 

@@ -64,7 +64,7 @@ def test_what_the_file_cannot_say_is_refused_and_the_file_stays(
     assert path.read_bytes() == before
 
 
-def test_a_flag_test_that_fails_now_is_told(tmp_path: Path) -> None:
+def test_a_flag_test_that_fails_now_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "flags.yaml"
     path.write_text("version: 1\nflags:\n  a: {status: on, tests: [{expect: on}]}\n", encoding="utf-8")
     (problem,) = write_back(path, None, {"a": {"status": False}})

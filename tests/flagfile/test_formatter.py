@@ -342,7 +342,7 @@ def test_included_files_are_formatted_too(burgee: Burgee) -> None:
     assert (burgee.folder / "teams/a.yaml").read_text(encoding="utf-8") == "flags: {a: {owner: x, status: on}}\n"
 
 
-def test_a_broken_file_is_told_and_left(burgee: Burgee) -> None:
+def test_a_broken_file_is_reported_and_left(burgee: Burgee) -> None:
     burgee.write("version: 1\nflags:\n  a: {statsu: on}\n")
     ran = burgee("fmt")
     assert ran.code == 1

@@ -101,7 +101,7 @@ def test_null_stays_a_value_where_values_are_free(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("home", "key"), KEYS)
-def test_editors_are_told_the_same(home: str, key: str) -> None:
+def test_editors_get_the_same(home: str, key: str) -> None:
     value = Document("x", home.replace("HERE", f"{key}: null").encode()).value
     found = [*Draft202012Validator(grammar.json_schema()).iter_errors({"version": 1, **value})]
     deepest = [error for one in found for error in (one, *(one.context or ()))]

@@ -47,12 +47,16 @@ def problems(tmp_path: Path, text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("number", [MAX_NESTING + 2, 95, 200, 500])
-def test_flags_that_require_each_other_too_deep_are_told_once_where_it_begins(tmp_path: Path, number: int) -> None:
+def test_flags_that_require_each_other_too_deep_are_reported_once_where_it_begins(
+    tmp_path: Path, number: int
+) -> None:
     assert problems(tmp_path, requiring(number)) == [f"too-deep {4 + MAX_NESTING}:21"]
 
 
 @pytest.mark.parametrize("number", [MAX_NESTING + 2, 200, 500])
-def test_segments_that_name_each_other_too_deep_are_told_once_where_it_begins(tmp_path: Path, number: int) -> None:
+def test_segments_that_name_each_other_too_deep_are_reported_once_where_it_begins(
+    tmp_path: Path, number: int
+) -> None:
     assert problems(tmp_path, nested(number) + ruled(number - 1)) == [f"too-deep {4 + MAX_NESTING}:25"]
 
 
@@ -109,7 +113,7 @@ def test_a_hundred_thousand_in_a_row_are_judged_in_one_pass(tmp_path: Path) -> N
     assert calls(2_000) < 2.2 * calls(1_000)
 
 
-def test_long_cycles_are_told_short(tmp_path: Path) -> None:
+def test_long_cycles_are_reported_short(tmp_path: Path) -> None:
     path = tmp_path / "flags.yaml"
     path.write_text(f"version: 1\n{nested(3_000).replace('{a: 1}', '{segment: s2999}')}", encoding="utf-8")
     (problem,) = [problem for problem in check(Source(path)) if problem.code == "cycle"]

@@ -38,7 +38,7 @@ def _loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.usefixtures("_loader")
 @pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
-def test_each_fault_is_told_at_its_place_and_nothing_else(path: Path) -> None:
+def test_each_fault_is_reported_at_its_place_and_nothing_else(path: Path) -> None:
     expected = path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# expect: ").split(", ")
     found = [
         f"{problem.code} {relative(problem.place.file, path)}{problem.place.line}:{problem.place.column}"
@@ -130,7 +130,7 @@ def test_null_values_are_kept() -> None:
     assert flags["everything"]["variants"]["control"] == {"size": 1, "nothing": None}
 
 
-def test_an_unknown_environment_is_told(tmp_path: Path) -> None:
+def test_an_unknown_environment_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "flags.yaml"
     path.write_text("version: 1\nenvironments: [production]\nflags: {}\n", encoding="utf-8")
     with pytest.raises(FlagFileError, match="did you mean 'production'"):

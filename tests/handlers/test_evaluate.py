@@ -68,7 +68,7 @@ def test_all_flags_of_a_user(evaluate: Function, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["http-api-health", "rest-api-health"])
-def test_health_tells_that_the_release_is_the_bundled_one(evaluate: Function, name: str) -> None:
+def test_health_shows_that_the_release_is_the_bundled_one(evaluate: Function, name: str) -> None:
     told = body(evaluate(event(name)))
     assert (told["status"], told["source"]) == ("healthy", "bundled")
 

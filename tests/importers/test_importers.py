@@ -290,7 +290,7 @@ def test_shared_conditions_refer_to_those_behind_them_as_in_flagd() -> None:
     assert list(made.segments) == ["a", "b"]
 
 
-def test_a_file_that_cannot_be_read_is_told_with_its_place(burgee: Burgee) -> None:
+def test_a_file_that_cannot_be_read_is_reported_with_its_place(burgee: Burgee) -> None:
     burgee.write('{"flags": {', "theirs.json")
     ran = burgee("import", "flagd", "theirs.json")
     assert ran.code == 1
@@ -313,7 +313,7 @@ def spoiled(source: random.Random, node: Any) -> Any:
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_junk_anywhere_is_told_or_means_nothing(seed: int) -> None:
+def test_junk_anywhere_is_reported_or_means_nothing(seed: int) -> None:
     source = random.Random(seed)
     theirs = Flagd(seed).file(2)
     text = written(import_flagd(document(json.dumps(spoiled(source, theirs))), Generation.CBOR), "a test")
@@ -356,7 +356,7 @@ def test_a_flag_without_a_default_gives_no_value_by_default_and_draws_nothing(tm
 
 
 @pytest.mark.parametrize("text", ["[]", "5", '{"flags": [5]}', "null", '{"flags": {"a": null}}', '{"a": null}'])
-def test_a_file_of_another_shape_is_told(burgee: Burgee, text: str) -> None:
+def test_a_file_of_another_shape_is_reported(burgee: Burgee, text: str) -> None:
     burgee.write(text, "theirs.json")
     for engine in ("flagd", "goff"):
         ran = burgee("import", engine, "theirs.json")

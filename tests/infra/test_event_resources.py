@@ -46,7 +46,7 @@ def test_nothing_is_made_unless_records_are_kept(template: dict[str, Any]) -> No
     assert kept == {"EventBucket", "DeadLetters"}
 
 
-def test_whoever_evaluates_may_add_records_and_not_read_them(template: dict[str, Any]) -> None:
+def test_a_role_that_evaluates_may_add_records_and_not_read_them(template: dict[str, Any]) -> None:
     policies = [one for one in recording(template).values() if one["Type"] == "AWS::IAM::Policy"]
     (policy,) = policies
     assert policy["Properties"]["Roles"] == [{"Ref": "EvaluateFunctionRole"}]

@@ -155,7 +155,7 @@ def test_only_what_the_branch_did_counts_not_what_main_did_since(repository: Rep
     assert "beta" not in body
 
 
-def test_environments_that_change_alike_are_told_once(repository: Repository, api: Api) -> None:
+def test_environments_that_change_alike_are_reported_once(repository: Repository, api: Api) -> None:
     environments = "environments: [development, staging, production]"
     repository.branch("main", FILE.replace("environments: [staging, production]", environments))
     head = repository.branch(

@@ -37,7 +37,7 @@ def test_a_moment_of_failure_is_sat_out(api: Api, failures: list[int]) -> None:
     assert api.bodies() == [f"{MARKER}\ntext"]
 
 
-def test_a_lasting_failure_is_told(api: Api) -> None:
+def test_a_lasting_failure_is_reported(api: Api) -> None:
     api.failures = [502] * 10
     with pytest.raises(ActionError, match="GitHub answered 502 to GET /repos/acme/flags/issues/7/comments"):
         on(api).comment(7, MARKER, "text")
@@ -49,7 +49,7 @@ def test_a_wrong_token_is_not_tried_again(api: Api) -> None:
         on(api, INPUT_TOKEN="wrong").comment(7, MARKER, "text")
 
 
-def test_a_host_that_is_not_there_is_told(api: Api) -> None:
+def test_a_host_that_is_not_there_is_reported(api: Api) -> None:
     with pytest.raises(ActionError, match="GitHub does not answer"):
         on(api, GITHUB_API_URL="http://127.0.0.1:1").comment(7, MARKER, "text")
 

@@ -280,7 +280,7 @@ def test_a_share_that_is_none_is_refused(store: SqliteStore, share: float) -> No
         release(store, Consent(canary=CanaryRequest(share, 900)), a=ON)
 
 
-def test_one_bulk_answer_is_of_one_release_and_tells_which(
+def test_one_bulk_answer_is_of_one_release_and_shows_which(
     store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("time.time", lambda: NOW)
@@ -446,7 +446,7 @@ def test_an_alarm_withdraws_the_release(monkeypatch: pytest.MonkeyPatch) -> None
 FILE = "version: 1\nflags:\n  a: {description: first}\n"
 
 
-def test_the_command_line_tries_tells_promotes_and_goes_back(burgee: Burgee) -> None:
+def test_the_command_line_tries_shows_promotes_and_goes_back(burgee: Burgee) -> None:
     burgee.write(FILE)
     assert "release 1 is live" in burgee("apply").out
     burgee.write(FILE.replace("first", "second"))

@@ -128,7 +128,7 @@ def test_a_conflict_discarded_serves_what_git_says(store: SqliteStore) -> None:
     assert (entry.flag, entry.before) == ("a", OFF)
 
 
-def test_a_conflict_kept_is_told_and_can_be_discarded_later(store: SqliteStore) -> None:
+def test_a_conflict_kept_is_reported_and_can_be_discarded_later(store: SqliteStore) -> None:
     release(store, a=ON, b=ON)
     override(store, "a", OFF)
     override(store, "b", OFF)
@@ -223,7 +223,7 @@ def test_a_plan_other_than_the_reviewed_one_is_refused(store: SqliteStore) -> No
     assert served(store, "a") is False
 
 
-def test_the_plan_tells_keys_and_shared_parts(store: SqliteStore) -> None:
+def test_the_plan_shows_keys_and_shared_parts(store: SqliteStore) -> None:
     apply(store, {**snapshot(a=ON, b=ON), "segments": {"eu": {"country": "DE"}}}, ORIGIN, act())
     state, current = live(store)
     wanted = {**snapshot(a={"status": True, "owner": "x"}, c=ON), "segments": {"eu": {"country": "FR"}}}

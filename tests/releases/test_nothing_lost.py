@@ -273,7 +273,7 @@ def differences(before: Definition | None, after: Definition | None) -> dict[str
 
 
 @pytest.mark.parametrize("machine", [Machine, InOneEnvironment])
-def test_nothing_that_was_said_goes_untold(machine: type[Machine]) -> None:
+def test_nothing_that_was_said_goes_unreported(machine: type[Machine]) -> None:
     case = machine.TestCase
     case.settings = settings(max_examples=RUNS, stateful_step_count=15, suppress_health_check=list(HealthCheck))
     case("runTest").debug()

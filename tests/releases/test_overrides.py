@@ -48,7 +48,7 @@ def override(flag: str, definition: Definition | None, expires_at: str | None = 
     )
 
 
-def test_a_wish_becomes_an_override_that_tells_who_why_when_and_over_what() -> None:
+def test_a_wish_becomes_an_override_that_shows_who_why_when_and_over_what() -> None:
     git = {"status": True}
     change = lay(state(), snapshot(a=git), "a", {"status": "off"}, ACT)
     assert change == Change(

@@ -212,7 +212,7 @@ def test_opened_is_opened_somewhere(any_store: Store) -> None:
         mark(any_store, proposed(any_store).id, OPENED, NOW)
 
 
-def test_two_who_write_back_at_once_both_succeed_and_one_who_withdraws_meanwhile_wins_or_is_told(
+def test_two_who_write_back_at_once_both_succeed_and_one_who_withdraws_meanwhile_wins_or_is_reported(
     any_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     release(any_store, a=ON)

@@ -55,7 +55,7 @@ def test_an_override_writes_the_keys_that_it_changed_and_no_others(
     assert pulling(said, base, git) == wanted
 
 
-def test_nothing_that_either_said_is_lost_untold() -> None:
+def test_nothing_that_either_said_is_lost_unreported() -> None:
     """Every override over every base, with every file since: each key is what the one who changed it last said."""
     keys = [{}, {"owner": "x"}, {"owner": "y"}]
     definitions = [{**status, **key} for status, key in product([ON, OFF], keys)]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pytest
 
 
-def test_a_release_that_doubles_and_a_flag_too_large_for_an_override_are_told() -> None:
+def test_a_release_that_doubles_and_a_flag_too_large_for_an_override_are_reported() -> None:
     few = snapshot({"f": {"status": True}})
     many = snapshot({f"flag-{number}": {"status": True, "description": "x" * 100} for number in range(1000)})
     large = snapshot({"f": {"status": True, "targets": {"on": [f"user-{number:06}" for number in range(30_000)]}}})

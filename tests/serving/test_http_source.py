@@ -136,7 +136,7 @@ def answering(status: int, content: bytes = b"{}") -> ASGIApp:
         (200, json.dumps({"version": 1, "source": "store", "release": {}, "snapshot": {}}).encode(), Corrupt),
     ],
 )
-def test_what_cannot_be_read_is_told_and_nothing_is_lost(status: int, content: bytes, failure: type) -> None:
+def test_what_cannot_be_read_is_reported_and_nothing_is_lost(status: int, content: bytes, failure: type) -> None:
     with served(answering(status, content)) as url:
         follower = Serving(source=HttpSource(url), bundled=SNAPSHOT)
         assert follower.ruleset().evaluate("real", {}, 0).value == 5.0

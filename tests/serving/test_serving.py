@@ -415,7 +415,7 @@ def test_many_who_come_at_a_cold_start_share_one_look_at_the_store(store: Faulty
     assert (store.states, store.polls) == (1, 0)
 
 
-def test_the_same_flags_in_a_later_release_are_told_as_that_release(store: Faulty, clock: Clock) -> None:
+def test_the_same_flags_in_a_later_release_are_reported_as_that_release(store: Faulty, clock: Clock) -> None:
     store.put(a=ON)
     serving = Serving(store, refresh_seconds=10, clock=clock)
     serving.ruleset()

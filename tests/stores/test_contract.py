@@ -307,7 +307,7 @@ def test_collecting_changes_nothing_that_is_served(store: Store) -> None:
     assert store.state() == before
 
 
-def test_twenty_releases_are_kept_unless_told_otherwise(store: Store) -> None:
+def test_twenty_releases_are_kept_unless_configured_otherwise(store: Store) -> None:
     for _ in range(22):
         staged(store)
     assert store.collect() == 2

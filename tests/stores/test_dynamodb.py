@@ -135,7 +135,7 @@ def test_a_writer_that_dies_between_two_writes_leaves_the_old_release(store: Dyn
     assert store.pointer().version == 1
 
 
-def test_a_version_that_somebody_else_took_is_not_overwritten(store: DynamoDbStore) -> None:
+def test_a_version_that_another_writer_took_is_not_overwritten(store: DynamoDbStore) -> None:
     other = DynamoDbStore("burgee")
     raced = [False]
 

@@ -131,7 +131,7 @@ def test_what_passes_is_tried_once_more(table: Table, first: tuple[int, Any]) ->
         ([(0, None), (0, None)], "DynamoDB: "),
     ],
 )
-def test_what_stays_is_told(table: Table, answers: list[tuple[int, Any]], told: str) -> None:
+def test_what_stays_is_reported(table: Table, answers: list[tuple[int, Any]], told: str) -> None:
     wire = Wire(table.environment)
     table.answers = answers
     with pytest.raises(StoreUnavailable, match=told):
@@ -203,7 +203,7 @@ def test_certificates_are_loaded_once_for_all_connections(
 
 
 @pytest.mark.usefixtures("secure")
-def test_a_server_that_nobody_vouches_for_is_told_nothing(table: Table, tmp_path: Path) -> None:
+def test_a_server_that_nobody_vouches_for_learns_nothing(table: Table, tmp_path: Path) -> None:
     other = authority(tmp_path, "other").bundle
     for more in ({}, {"AWS_CA_BUNDLE": str(other)}):
         wire = Wire({**table.environment, **more})

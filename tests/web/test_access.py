@@ -362,7 +362,7 @@ def test_a_page_of_another_tenant_than_the_home_one_may_ask_with_its_key(store: 
     assert "access-control-allow-origin" not in managing.headers
 
 
-def test_nothing_is_told_of_why_a_key_is_not_known(store: SqliteStore) -> None:
+def test_no_answer_reveals_why_a_key_is_not_known(store: SqliteStore) -> None:
     client = service(store)
     made = create(store, Kind.ADMIN, "whole", act(), ALL)
     wrong = [

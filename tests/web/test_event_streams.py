@@ -103,7 +103,7 @@ def kill(store: SqliteStore, until: str | None = None, flag: str = "beta") -> No
     write(store, lambda state, git: lay(state, git, flag, {"status": False, "client": True}, act))
 
 
-def test_a_page_is_told_when_something_moves_and_not_before(store: SqliteStore) -> None:
+def test_a_page_is_notified_when_something_changes_and_not_before(store: SqliteStore) -> None:
     with bounded(app_of(store)) as base:
         _, body, _ = asked(base)
         page = Page(address(base, body))
@@ -120,7 +120,7 @@ def test_a_page_is_told_when_something_moves_and_not_before(store: SqliteStore) 
         page.close()
 
 
-def test_who_connects_again_is_told_what_was_missed_and_no_more(store: SqliteStore) -> None:
+def test_who_connects_again_learns_what_was_missed_and_no_more(store: SqliteStore) -> None:
     with bounded(app_of(store)) as base:
         _, body, _ = asked(base)
         url = address(base, body)
@@ -235,7 +235,7 @@ def test_a_token_reads_nothing_and_without_one_nothing_is_open(store: SqliteStor
     assert "secret" in (store.find(Shelf.SETTINGS, "streams") or {})
 
 
-def test_a_tenant_is_told_of_its_own_alone(store: SqliteStore) -> None:
+def test_a_tenant_learns_only_of_its_own(store: SqliteStore) -> None:
     theirs = store.at(OTHER)
     release(theirs, FLAGS)
     mine, other = bearer(token(store, Kind.CLIENT)), bearer(token(theirs, Kind.CLIENT))
@@ -250,7 +250,7 @@ def test_a_tenant_is_told_of_its_own_alone(store: SqliteStore) -> None:
             page.close()
 
 
-def test_pages_are_told_at_a_third_of_the_rate_of_evaluations(store: SqliteStore) -> None:
+def test_pages_are_notified_at_a_third_of_the_rate_of_evaluations(store: SqliteStore) -> None:
     limits = Limits(evaluate=Rate("evaluate", 30, 1_000))
     with bounded(app_of(store, limits=limits)) as base:
         url = address(base, asked(base)[1])

@@ -119,7 +119,7 @@ def test_a_page_that_the_settings_name_evaluates_and_does_nothing_else(
 
 
 @pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
-def test_the_public_pages_answer_whoever_links_to_them(client: TestClient, page: dict[str, str]) -> None:
+def test_the_public_pages_answer_any_page_that_links_to_them(client: TestClient, page: dict[str, str]) -> None:
     for target in ("/health", "/docs", "/openapi.json"):
         assert sent(client, "GET", target, b"", page).status == 200
 

@@ -198,7 +198,7 @@ def test_a_fault_of_ours_says_nothing_of_itself_but_its_request_id(  # noqa: PLR
     assert [json.loads(line)["request_id"] for line in lines] == [told.headers["x-request-id"]]
 
 
-def test_who_may_not_write_is_told_before_a_body_is_read(store: SqliteStore) -> None:
+def test_who_may_not_write_is_refused_before_a_body_is_read(store: SqliteStore) -> None:
     async def receive() -> Any:
         pytest.fail("the body was asked for")
 

@@ -86,7 +86,7 @@ def test_a_request_that_is_being_done_is_not_done_twice(client: TestClient, stor
     assert (inner[0].status_code, inner[0].headers["retry-after"]) == (409, "1")
 
 
-def test_no_secret_is_kept_to_be_told_again(client: TestClient, store: SqliteStore) -> None:
+def test_no_secret_is_kept_to_be_shown_again(client: TestClient, store: SqliteStore) -> None:
     key, body = {"Idempotency-Key": "k"}, {"kind": "server", "name": "app"}
     made = client.post("/keys", json=body, headers=key)
     again = client.post("/keys", json=body, headers=key)

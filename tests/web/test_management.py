@@ -117,7 +117,7 @@ def test_a_flag_that_cannot_be_served_is_refused_and_nothing_changes(
     assert len(client.get("/audit").json()["entries"]) == 1
 
 
-def test_a_faulty_body_is_told_by_json_pointers(client: TestClient) -> None:
+def test_a_faulty_body_is_reported_by_json_pointers(client: TestClient) -> None:
     errors = client.post("/flags", json={"flag_name": "x", "rollout_percentage": 101, "colour": 1}).json()["errors"]
     assert {error["pointer"] for error in errors} == {"/rollout_percentage", "/colour"}
 
@@ -173,7 +173,7 @@ def test_a_path_that_has_other_methods_names_them(client: TestClient) -> None:
     assert answered.json()["detail"]
 
 
-def test_a_lost_race_is_tried_again_and_told_in_the_end(
+def test_a_lost_race_is_tried_again_and_reported_in_the_end(
     client: TestClient, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit, losses = store.commit, 4

@@ -279,7 +279,7 @@ def test_a_bulk_answer_is_304_for_who_has_it(client: TestClient) -> None:
     assert client.post(URL, json={"context": {"targetingKey": "ada"}}, headers=headers).status_code == 304
 
 
-def test_what_an_event_stream_told_is_accepted(client: TestClient) -> None:
+def test_what_an_event_stream_sent_is_accepted(client: TestClient) -> None:
     etag = ask(client).headers["etag"]
     for query in (
         "flagConfigEtag=x",
@@ -291,7 +291,7 @@ def test_what_an_event_stream_told_is_accepted(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403, 429])
-def test_a_refusal_is_told_in_the_protocols_words(status: int) -> None:
+def test_a_refusal_is_reported_in_the_protocols_words(status: int) -> None:
     for path, kind in (
         (URL, "application/json"),
         (f"{URL}/on", "application/json"),
@@ -365,7 +365,7 @@ def test_the_other_routes_are_closed_to_other_origins(client: TestClient) -> Non
     assert "access-control-allow-origin" not in client.get("/health", headers={"Origin": "https://x.example"}).headers
 
 
-def test_explain_tells_the_bucket(client: TestClient) -> None:
+def test_explain_shows_the_bucket(client: TestClient) -> None:
     told = client.post(f"{URL}/half?explain=true", json={"context": {"targetingKey": "ada"}}).json()
     assert told["metadata"]["hashed"] == "ada:half"
     assert (told["metadata"]["bucket"] < told["metadata"]["below"]) is told["value"]

@@ -134,13 +134,13 @@ def test_the_python_client_gets_every_error(python_client: Any, key: str, contex
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_the_python_client_is_told_that_its_key_is_refused(server: Served, status: int) -> None:
+def test_the_python_client_learns_that_its_key_is_refused(server: Served, status: int) -> None:
     details = client_of(server, f"{status}@1:python").get_boolean_details("flag", False, ADA)
     word = {401: "unauthorized", 403: "forbidden"}[status]
     assert (details.value, details.error_code, details.error_message) == (False, ErrorCode.GENERAL, word)
 
 
-def test_the_python_client_waits_as_long_as_it_is_told(server: Served) -> None:
+def test_the_python_client_waits_as_long_as_the_service_says(server: Served) -> None:
     key = "429@2:python"
     client = client_of(server, key)
     values = [client.get_boolean_value("flag", False, ADA) for _ in range(4)]
@@ -262,7 +262,7 @@ def test_the_typescript_snippets_of_the_page_run(
     assert (ran.returncode, ran.stdout) == (0, "green\n"), ran.stderr
 
 
-def test_every_snippet_passes_a_key_and_the_web_client_hears_of_a_kill() -> None:
+def test_every_snippet_passes_a_key_and_the_web_client_receives_a_kill() -> None:
     for language in ("python", "ts", "go", "java", "csharp"):
         assert "Bearer" in snippet(language, "rovider")
     web = snippet("ts", "OFREPWebProvider")

@@ -170,7 +170,7 @@ def service(tmp_path: Path, recorder: Recorder) -> Iterator[TestClient]:
     store.close()
 
 
-def test_experiments_are_told(service: TestClient, tmp_path: Path) -> None:
+def test_experiments_are_reported(service: TestClient, tmp_path: Path) -> None:
     written(tmp_path / ".burgee/events", crowd(300))
     (told,) = service.get("/experiments").json()["experiments"]
     assert (told["flag"], told["verdict"]["decision"]) == (

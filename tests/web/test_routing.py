@@ -93,6 +93,6 @@ def _prefixes(route: Route) -> list[str]:
     return ["/".join(steps[:length]) for length in range(1, len(steps))]
 
 
-def test_a_parameter_may_not_begin_where_paths_are_told_apart() -> None:
+def test_a_parameter_may_not_begin_where_paths_are_distinguished() -> None:
     with pytest.raises(ValueError, match="too early"):
         Routes([Route("GET", "/a/{b}", Need.READ, "a")])

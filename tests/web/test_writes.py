@@ -108,7 +108,7 @@ def test_of_sixteen_writers_with_if_match_nobody_loses_an_update(tmp_path: Path)
     store.close()
 
 
-def test_a_dry_run_tells_the_effect_and_changes_nothing(client: TestClient, store: SqliteStore) -> None:
+def test_a_dry_run_shows_the_effect_and_changes_nothing(client: TestClient, store: SqliteStore) -> None:
     before = store.state(), store.audit()
     dry = {"dry_run": "true"}
     told = client.put("/flags/beta", json={"rollout_percentage": 50}, params=dry).json()
@@ -127,7 +127,9 @@ def test_a_dry_run_tells_the_effect_and_changes_nothing(client: TestClient, stor
     assert (store.state(), store.audit()) == before
 
 
-def test_a_reason_is_needed_and_the_key_is_named_whoever_is_claimed(client: TestClient, store: SqliteStore) -> None:
+def test_a_reason_is_needed_and_the_key_is_named_whatever_author_is_claimed(
+    client: TestClient, store: SqliteStore
+) -> None:
     client.headers.pop("X-Burgee-Reason")
     for reason in ({}, {"reason": ""}, {"reason": "  "}):
         told = client.put("/flags/beta", json={"status": False, **reason})
@@ -229,7 +231,7 @@ def test_a_release_is_activated_only_over_what_was_read(client: TestClient, stor
     assert client.post("/releases/9/activate", json={}, headers={"If-Match": "*"}).status_code == 404
 
 
-def test_an_activation_that_somebody_overtakes_changes_nothing(client: TestClient, store: SqliteStore) -> None:
+def test_an_activation_that_another_overtakes_changes_nothing(client: TestClient, store: SqliteStore) -> None:
     release(store, {**FLAGS, "beta": {"status": False}})
     etag = client.get("/releases").headers["etag"]
     commit = store.commit
@@ -287,7 +289,7 @@ def test_a_page_of_a_filtered_log_goes_on_where_it_stopped(client: TestClient) -
     assert client.get("/audit?since=yesterday").status_code == 422
 
 
-def test_a_key_that_asks_too_much_is_told_when_to_come_back(store: SqliteStore) -> None:
+def test_a_key_that_asks_too_much_learns_when_to_retry(store: SqliteStore) -> None:
     limits = Limits(Rate("evaluate", 0.5, 3), Rate("manage", 0.5, 2))
     client = service(store, limits=limits)
     first, second = (bearer(token(store, Kind.SERVER)) for _ in range(2))

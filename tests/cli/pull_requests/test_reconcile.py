@@ -354,7 +354,7 @@ def test_a_forks_branch_of_the_same_name_is_not_ours(project: Project, api: Api)
     assert theirs["body"] == "<!-- burgee"
 
 
-def test_somebody_who_pushes_between_is_not_overwritten(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_who_pushes_between_is_not_overwritten(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.kill("beta")
     project.run()
     project.kill("dark")
@@ -424,7 +424,7 @@ def test_a_proposal_from_the_store_to_main(project: Project, api: Api) -> None:
     assert project.did() == []
 
 
-def test_a_proposal_that_somebody_closed_is_closed(project: Project, api: Api) -> None:
+def test_a_proposal_that_a_person_closed_is_closed(project: Project, api: Api) -> None:
     key = project.propose(rollout_percentage=50)
     project.run()
     api.end(101)
@@ -493,7 +493,7 @@ def test_a_proposal_that_cannot_be_written_says_why(project: Project, api: Api) 
     assert run.warnings
 
 
-def test_without_a_token_branches_are_pushed_and_a_link_is_told(project: Project) -> None:
+def test_without_a_token_branches_are_pushed_and_a_link_is_reported(project: Project) -> None:
     project.host = Linked("https://gitlab.example/acme/flags")
     key = project.propose(rollout_percentage=50)
     project.kill("dark")

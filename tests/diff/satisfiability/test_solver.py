@@ -66,7 +66,7 @@ def test_brute_force_finds_nothing_that_is_proved_impossible_and_every_example_i
     assert counts[Possibility.UNKNOWN] <= counts[Possibility.POSSIBLE] / 50
 
 
-def test_numbers_are_told_apart_wherever_there_is_one_between() -> None:
+def test_numbers_are_distinguished_wherever_there_is_one_between() -> None:
     """Operands beside each other as floats and as integers, and large ones; integers and fractions between."""
     source = random.Random(8)
     solver = Solver()
