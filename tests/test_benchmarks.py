@@ -52,9 +52,9 @@ def test_the_page_on_scale_is_what_the_results_say(capsys: pytest.CaptureFixture
 
 
 def test_a_part_that_nobody_measured_is_named() -> None:
-    told = {name: part for name, part in RESULTS.items() if name != "growth"}
+    reported = {name: part for name, part in RESULTS.items() if name != "growth"}
     with pytest.raises(ValueError, match=r"no growth; run bench\.py --only growth"):
-        bench.page(told)
+        bench.page(reported)
 
 
 def test_a_part_that_fails_keeps_its_figures_and_stops_no_other(
@@ -69,10 +69,10 @@ def test_a_part_that_fails_keeps_its_figures_and_stops_no_other(
     monkeypatch.setattr(bench, "PARTS", parts)
     monkeypatch.setattr(bench, "step_aside", lambda: None)
     assert bench.measure(["cold", "growth"], bench.Run(sys.executable, 9, 3)) == ["cold"]
-    told = bench.results()
-    assert told["cold"] == {"date": "2026-01-01", "figures": 1}
-    assert told["growth"]["figures"] == 9
-    assert {"date", "processor", "system", "python", "seconds"} < set(told["growth"])
+    reported = bench.results()
+    assert reported["cold"] == {"date": "2026-01-01", "figures": 1}
+    assert reported["growth"]["figures"] == 9
+    assert {"date", "processor", "system", "python", "seconds"} < set(reported["growth"])
     assert "cold failed: OSError('no emulator')" in capsys.readouterr().err
 
 
@@ -112,9 +112,9 @@ def test_an_engine_that_ends_is_missing_and_the_others_are_measured(
     monkeypatch.setattr(engines, "HERE", tmp_path)
     monkeypatch.setattr(engines, "installed", lambda _name, python: python)
     monkeypatch.setattr(engines, "packages", lambda _name: [])
-    told = engines.measure(sys.executable, 2, ["burgee", "flipt"])
-    assert set(told["figures"]) == {"burgee"}
-    assert told["missing"] == {"Flipt (Rust)": "its process ended with 6 over `time`"}
+    reported = engines.measure(sys.executable, 2, ["burgee", "flipt"])
+    assert set(reported["figures"]) == {"burgee"}
+    assert reported["missing"] == {"Flipt (Rust)": "its process ended with 6 over `time`"}
 
 
 def test_an_engine_that_answers_otherwise_is_missing_with_what_it_answered(
@@ -123,15 +123,15 @@ def test_an_engine_that_answers_otherwise_is_missing_with_what_it_answered(
     (tmp_path / "engine.py").write_text("input(); print('[\"share: 12\"]', flush=True); input()\n", encoding="utf-8")
     monkeypatch.setattr(engines, "HERE", tmp_path)
     monkeypatch.setattr(engines, "installed", lambda _name, python: python)
-    told = engines.measure(sys.executable, 1, ["eppo"])
-    assert told["figures"] == {}
-    assert told["missing"] == {"Eppo (Rust)": "answers otherwise than the work says: share: 12"}
+    reported = engines.measure(sys.executable, 1, ["eppo"])
+    assert reported["figures"] == {}
+    assert reported["missing"] == {"Eppo (Rust)": "answers otherwise than the work says: share: 12"}
 
 
 @pytest.mark.parametrize(("power", "sizes"), [(1, (10, 100, 1000)), (2, (5, 20)), (0.5, (4, 16, 64))])
 def test_growth_is_reported_as_an_exponent(power: float, sizes: tuple[int, ...]) -> None:
-    told = {str(size): {"ready": 3 * size**power} for size in sizes}
-    first, *steps = growth.exponents(told, "ready")
+    reported = {str(size): {"ready": 3 * size**power} for size in sizes}
+    first, *steps = growth.exponents(reported, "ready")
     assert first is None
     assert steps == pytest.approx([power] * len(steps))
     assert len(steps) == len(sizes) - 1
@@ -201,19 +201,19 @@ def test_a_stall_is_charged_to_all_who_were_due_meanwhile() -> None:
 
 
 def test_the_unleash_server_is_in_the_table_or_named_with_a_reason() -> None:
-    told = RESULTS["http"]["figures"]
-    assert ("unleash-bulk" in told["rows"]) is not bool(told["missing"])
+    reported = RESULTS["http"]["figures"]
+    assert ("unleash-bulk" in reported["rows"]) is not bool(reported["missing"])
     page = bench.PAGE.read_text(encoding="utf-8")
-    assert all(f"| {row['title']} |" in page for row in told["rows"].values())
-    assert all(f"{name}: {why}" in page for name, why in told["missing"].items())
+    assert all(f"| {row['title']} |" in page for row in reported["rows"].values())
+    assert all(f"{name}: {why}" in page for name, why in reported["missing"].items())
 
 
 def test_the_published_ratios_are_of_the_published_rounds() -> None:
-    told = RESULTS["http"]["figures"]
+    reported = RESULTS["http"]["figures"]
     for title, (ours, theirs) in over_http.RATIOS.items():
-        if theirs in told["rows"]:
-            rounds = zip(told["rows"][ours]["rates"], told["rows"][theirs]["rates"], strict=True)
-            assert told["ratios"][title]["rate"][0] == pytest.approx(median(a / b for a, b in rounds), abs=0.02)
+        if theirs in reported["rows"]:
+            rounds = zip(reported["rows"][ours]["rates"], reported["rows"][theirs]["rates"], strict=True)
+            assert reported["ratios"][title]["rate"][0] == pytest.approx(median(a / b for a, b in rounds), abs=0.02)
 
 
 def test_targets_stand_beside_the_cold_starts() -> None:

@@ -189,9 +189,9 @@ def test_it_answers_as_the_service_does_over_http(path: Path) -> None:
         for context in [*contexts, EvaluationContext()]:
             for method, (default, *keys) in calls.items():
                 for key in keys:
-                    told = [getattr(c, f"get_{method}_details")(key, default, context) for c in clients.values()]
-                    stock = told[0]
-                    for ours in told[1:]:
+                    reported = [getattr(c, f"get_{method}_details")(key, default, context) for c in clients.values()]
+                    stock = reported[0]
+                    for ours in reported[1:]:
                         assert (ours.value, ours.reason, ours.error_code) == (
                             stock.value,
                             stock.reason,
@@ -207,20 +207,22 @@ def test_it_answers_as_the_service_does_over_http(path: Path) -> None:
 
 def test_a_file_is_followed_in_the_background(path: Path) -> None:
     client = client_of(BurgeeProvider.from_file(path, refresh_seconds=0.03))
-    told: list[tuple[ProviderEvent, list[str] | None]] = []
+    reported: list[tuple[ProviderEvent, list[str] | None]] = []
     for event in (ProviderEvent.PROVIDER_CONFIGURATION_CHANGED, ProviderEvent.PROVIDER_STALE):
-        client.add_handler(event, partial(lambda event, details: told.append((event, details.flags_changed)), event))
+        client.add_handler(
+            event, partial(lambda event, details: reported.append((event, details.flags_changed)), event)
+        )
     path.write_text(FILE.replace("{v: hello}", "{v: bye}"), encoding="utf-8")
     eventually(lambda: client.get_string_value("text", "") == "bye")
-    eventually(lambda: told == [(ProviderEvent.PROVIDER_CONFIGURATION_CHANGED, ["text"])])
+    eventually(lambda: reported == [(ProviderEvent.PROVIDER_CONFIGURATION_CHANGED, ["text"])])
     path.write_text("version: 1\nflags: {a: {", encoding="utf-8")
     eventually(lambda: client.get_provider_status() is ProviderStatus.STALE)
     assert client.get_string_value("text", "") == "bye"
     path.write_text(FILE.replace('"@x.com"', '"@y.com"'), encoding="utf-8")
     eventually(lambda: client.get_provider_status() is ProviderStatus.READY)
-    eventually(lambda: len(told) == 3)
-    assert told[2][1] is not None
-    assert "whole" in told[2][1], "a segment changed, and any flag may use it"
+    eventually(lambda: len(reported) == 3)
+    assert reported[2][1] is not None
+    assert "whole" in reported[2][1], "a segment changed, and any flag may use it"
 
 
 def test_a_shutdown_while_it_reads_leaves_no_thread(path: Path) -> None:

@@ -146,9 +146,9 @@ def test_parquet_files_say_the_same(tmp_path: Path, folder: Path, evidence: Evid
         f"properties:'MAP(VARCHAR, VARCHAR)', topic:'VARCHAR'}})) TO '{tmp_path}/day.parquet'"
     )
     found = gather_from(tmp_path, plan, plan.end)
-    for arm, told in evidence.arms.items():
-        assert found.arms[arm].points["slow"].value == pytest.approx(told.points["slow"].value)
-        for metric, expected in told.moments.items():
+    for arm, reported in evidence.arms.items():
+        assert found.arms[arm].points["slow"].value == pytest.approx(reported.points["slow"].value)
+        for metric, expected in reported.moments.items():
             assert found.arms[arm].moments[metric].means == pytest.approx(expected.means)
 
 

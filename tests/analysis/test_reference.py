@@ -44,8 +44,8 @@ def test_welch_on_sleep_as_r_prints_it() -> None:
 def test_growthbooks_frequentist_engine() -> None:
     """gbstats, its test of the two-sided t-test of an absolute difference."""
     found = compare(of_sums(1396.87, 52377.9767, 3407), of_sums(2422.7, 134698.29, 3461))
-    told = [found.difference, found.low, found.high, found.p_value]
-    assert [round(number or 0, 5) for number in told] == [0.29, 0.04538, 0.53462, 0.02016]
+    reported = [found.difference, found.low, found.high, found.p_value]
+    assert [round(number or 0, 5) for number in reported] == [0.29, 0.04538, 0.53462, 0.02016]
 
 
 def test_growthbooks_sequential_engine() -> None:
@@ -53,8 +53,8 @@ def test_growthbooks_sequential_engine() -> None:
     found = compare(of_sums(1396.87, 52377.9767, 3000), of_sums(2422.7, 134698.29, 3461))
     half = sequence_bound(6461, 0.05, 1000) * (relative_error(found) or 0)
     assert found.relative is not None
-    told = [found.relative, found.relative - half, found.relative + half]
-    assert [round(number, 5) for number in told] == [0.50336, -0.55844, 1.56516]
+    reported = [found.relative, found.relative - half, found.relative + half]
+    assert [round(number, 5) for number in reported] == [0.50336, -0.55844, 1.56516]
 
 
 @pytest.mark.parametrize(

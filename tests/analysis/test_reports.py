@@ -45,49 +45,49 @@ def test_a_real_difference_is_found_at_the_end(better: Report) -> None:
 
 
 def test_before_the_end_a_fixed_experiment_is_not_decided(tmp_path: Path) -> None:
-    told = reported(tmp_path, crowd(3000, lift=0.6, days=15), days=16)
-    assert told.verdict.decision is Decision.WAIT
-    assert "3,000 units so far of 4,000 planned" in told.verdict.sentence
-    assert "decided on 2026-01-29, in 12 days, and no earlier look may decide" in told.verdict.sentence
-    assert not any(one.found for one in told.results if one.role == "primary")
+    result = reported(tmp_path, crowd(3000, lift=0.6, days=15), days=16)
+    assert result.verdict.decision is Decision.WAIT
+    assert "3,000 units so far of 4,000 planned" in result.verdict.sentence
+    assert "decided on 2026-01-29, in 12 days, and no earlier look may decide" in result.verdict.sentence
+    assert not any(one.found for one in result.results if one.role == "primary")
 
 
 @pytest.mark.parametrize("method", ["always-valid", "group-sequential"])
 def test_a_sequential_one_is_decided_as_soon_as_it_may_be(tmp_path: Path, method: str) -> None:
     text = FILE.replace("start:", f"method: {method}\n      looks: 4\n      start:")
-    told = reported(tmp_path, crowd(3600, lift=0.8, days=14), days=14.5, text=text, period=7 * DAY * 1000)
+    result = reported(tmp_path, crowd(3600, lift=0.8, days=14), days=14.5, text=text, period=7 * DAY * 1000)
     # A quantile is judged at the end, so the guardrail stays open until then.
-    assert told.verdict.decision is Decision.GUARDRAIL
-    assert "decided on 2026-01-" in told.verdict.sentence
-    (primary,) = [one for one in told.results if one.role == "primary"]
+    assert result.verdict.decision is Decision.GUARDRAIL
+    assert "decided on 2026-01-" in result.verdict.sentence
+    (primary,) = [one for one in result.results if one.role == "primary"]
     # At the first look, on the seventh day, no unit's window of seven days is over.
     assert primary.curve[0].at == (START + 14 * DAY) * 1000
 
 
 def test_without_a_difference_the_intervals_speak(tmp_path: Path) -> None:
-    told = reported(tmp_path, crowd(2000, days=27))
-    assert told.verdict.decision is Decision.NOTHING
-    assert "The intervals say what can still be true" in told.verdict.sentence
+    result = reported(tmp_path, crowd(2000, days=27))
+    assert result.verdict.decision is Decision.NOTHING
+    assert "The intervals say what can still be true" in result.verdict.sentence
 
 
 def test_a_harm_is_called_one(tmp_path: Path) -> None:
-    told = reported(tmp_path, crowd(4000, lift=-0.4, days=27))
-    assert told.verdict.decision is Decision.WORSE
+    result = reported(tmp_path, crowd(4000, lift=-0.4, days=27))
+    assert result.verdict.decision is Decision.WORSE
 
 
 def test_a_win_with_an_open_guardrail_says_so(tmp_path: Path) -> None:
-    told = reported(tmp_path, crowd(4000, lift=0.4, days=27, slower=1.3))
-    assert told.verdict.decision is Decision.BROKEN
-    assert "Broken: slow in on is worse than the margin allows" in told.verdict.sentence
-    (guardrail,) = [one for one in told.results if one.role == "guardrail"]
+    result = reported(tmp_path, crowd(4000, lift=0.4, days=27, slower=1.3))
+    assert result.verdict.decision is Decision.BROKEN
+    assert "Broken: slow in on is worse than the margin allows" in result.verdict.sentence
+    (guardrail,) = [one for one in result.results if one.role == "guardrail"]
     assert guardrail.holds is False
 
 
-def unhealthy(told: Report, check: str) -> str:
-    assert told.verdict.decision is Decision.WITHHELD
-    (found,) = [one.message for one in told.checks if one.light is Light.BAD]
-    assert [one.name for one in told.checks if one.light is Light.BAD] == [check]
-    assert found in told.verdict.sentence
+def unhealthy(result: Report, check: str) -> str:
+    assert result.verdict.decision is Decision.WITHHELD
+    (found,) = [one.message for one in result.checks if one.light is Light.BAD]
+    assert [one.name for one in result.checks if one.light is Light.BAD] == [check]
+    assert found in result.verdict.sentence
     return found
 
 
@@ -118,31 +118,31 @@ def test_a_metric_that_stopped_arriving_withholds_the_verdict(tmp_path: Path) ->
 
 def test_a_metric_that_never_came_withholds_the_verdict(tmp_path: Path) -> None:
     records = [one for one in crowd(1000, days=27) if one.get("event") != "order"]
-    told = reported(tmp_path, records)
-    assert told.verdict.decision is Decision.WITHHELD
-    assert "no 'order' was ever tracked" in told.verdict.sentence
+    result = reported(tmp_path, records)
+    assert result.verdict.decision is Decision.WITHHELD
+    assert "no 'order' was ever tracked" in result.verdict.sentence
 
 
 def test_nobody_in_an_arm_withholds_the_verdict(tmp_path: Path) -> None:
-    told = reported(tmp_path, crowd(300, on=0.0, days=27))
-    assert "no unit was exposed to on" in told.verdict.sentence
+    result = reported(tmp_path, crowd(300, on=0.0, days=27))
+    assert "no unit was exposed to on" in result.verdict.sentence
 
 
 def test_json_is_json_and_has_everything(better: Report) -> None:
-    told = json.loads(json.dumps(as_json(better), allow_nan=False))
-    assert {one["role"] for one in told["results"]} == {"primary", "secondary", "guardrail"}
-    primary = told["results"][0]
+    result = json.loads(json.dumps(as_json(better), allow_nan=False))
+    assert {one["role"] for one in result["results"]} == {"primary", "secondary", "guardrail"}
+    primary = result["results"][0]
     assert primary["curve"][-1]["n"] == primary["n"]
-    assert primary["n"] + primary["immature"] == sum(arm["units"] for arm in told["arms"])
-    assert {one["value"] for one in told["exploratory"]} == {"DE", "FR", "NL"}
+    assert primary["n"] + primary["immature"] == sum(arm["units"] for arm in result["arms"])
+    assert {one["value"] for one in result["exploratory"]} == {"DE", "FR", "NL"}
 
 
 def test_text_says_what_colours_would(better: Report) -> None:
-    told = as_text(better)
-    assert "=> on is better than off" in told
-    assert "ok   sample ratio" in told
-    assert "BETTER, p" in told
-    assert "exploratory" in told
+    result = as_text(better)
+    assert "=> on is better than off" in result
+    assert "ok   sample ratio" in result
+    assert "BETTER, p" in result
+    assert "exploratory" in result
 
 
 def test_the_page_is_one_file_that_loads_nothing_and_names_every_plot(better: Report) -> None:
@@ -179,21 +179,21 @@ def test_long_names_are_shown_in_full_and_many_rows_may_be_parted_by_a_page(tmp_
 
 @pytest.mark.parametrize("reach", [0.003, 0.088, 1.0, 9.99, 10.0, 22.0, 52.0, 88.0, 620.0, 1e7])
 def test_the_marks_of_an_axis_are_few_and_around_zero(reach: float) -> None:
-    told = _ticks(reach)
-    assert 3 <= len(told) <= 7
-    assert told == [-one for one in reversed(told)]
-    assert max(told) <= reach
+    result = _ticks(reach)
+    assert 3 <= len(result) <= 7
+    assert result == [-one for one in reversed(result)]
+    assert max(result) <= reach
 
 
 def test_before_the_end_a_page_shows_no_effect(tmp_path: Path) -> None:
-    told = reported(tmp_path, crowd(3000, lift=0.6, days=15), days=16)
-    page, text = as_html(told), as_text(told)
+    result = reported(tmp_path, crowd(3000, lift=0.6, days=15), days=16)
+    page, text = as_html(result), as_text(result)
     assert "Effects are shown when they may decide, on 2026-01-29" in page
     assert "class=good" not in page
     assert "<h2>Numbers</h2>" not in page
     assert "BETTER" not in text
     assert "not shown before a look that may decide" in text
-    assert all(one["difference"] is None and one["p_value"] is None for one in as_json(told)["results"])
+    assert all(one["difference"] is None and one["p_value"] is None for one in as_json(result)["results"])
 
 
 def test_a_metric_below_zero_has_a_chart_and_its_name(tmp_path: Path) -> None:
@@ -212,12 +212,12 @@ def test_a_metric_below_zero_has_a_chart_and_its_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize("method", ["group-sequential", "always-valid"])
 def test_a_sequential_verdict_stands_and_says_what_it_is_now(tmp_path: Path, method: str) -> None:
     text = FILE.replace("start:", f"method: {method}\n      looks: 4\n      start:").replace(", window: 7d", "")
-    told = reported(tmp_path, crowd(3000, lift=0.6, days=27), text=text)
-    assert re.search(r"decided on 2026-01-\d\d \(by 2026-01-29 it is \+", told.verdict.sentence)
-    (primary,) = [one for one in told.results if one.role == "primary"]
+    result = reported(tmp_path, crowd(3000, lift=0.6, days=27), text=text)
+    assert re.search(r"decided on 2026-01-\d\d \(by 2026-01-29 it is \+", result.verdict.sentence)
+    (primary,) = [one for one in result.results if one.role == "primary"]
     assert primary.estimate != primary.latest
     if method == "group-sequential":
-        assert [point["look"] for point in as_json(told)["results"][0]["curve"]] == [1, 2, 3, 4]
+        assert [point["look"] for point in as_json(result)["results"][0]["curve"]] == [1, 2, 3, 4]
 
 
 def test_every_arm_that_wins_or_loses_is_named(tmp_path: Path) -> None:
@@ -234,9 +234,9 @@ def test_every_arm_that_wins_or_loses_is_named(tmp_path: Path) -> None:
                 continue
             moved = {**one, "unit": prefix + one["unit"], "event_id": prefix + one["event_id"]}
             records.append(moved | ({"variant": arm} if arm else {}))
-    told = reported(tmp_path, records, text=text)
-    assert "c is better than a in bought" in told.verdict.sentence
-    assert "b is worse than a in bought" in told.verdict.sentence
+    result = reported(tmp_path, records, text=text)
+    assert "c is better than a in bought" in result.verdict.sentence
+    assert "b is worse than a in bought" in result.verdict.sentence
 
 
 def test_what_is_withheld_is_not_reported_as_if_it_were_found(tmp_path: Path) -> None:

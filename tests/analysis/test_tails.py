@@ -49,30 +49,30 @@ def shopping(folder: Path, *, on: float, sigma: float, more: str = "") -> Report
 
 
 def test_a_tail_is_reported_with_what_helps_and_withholds_nothing(tmp_path: Path) -> None:
-    told = shopping(tmp_path, on=0.1, sigma=2.0)
-    (tail,) = [one for one in told.checks if one.name == "tail of revenue"]
+    reported = shopping(tmp_path, on=0.1, sigma=2.0)
+    (tail,) = [one for one in reported.checks if one.name == "tail of revenue"]
     assert tail.light is Light.WARN
     assert "give it a `winsorise`, or about " in tail.message
-    assert told.healthy
-    assert "tail of basket" in {one.name for one in told.checks}
+    assert reported.healthy
+    assert "tail of basket" in {one.name for one in reported.checks}
 
 
 def test_winsorising_helps_and_says_whether_enough(tmp_path: Path) -> None:
-    told = shopping(tmp_path, on=0.1, sigma=2.0, more=", winsorise: 99.9")
-    (tail,) = [one for one in told.checks if one.name == "tail of revenue"]
+    reported = shopping(tmp_path, on=0.1, sigma=2.0, more=", winsorise: 99.9")
+    (tail,) = [one for one in reported.checks if one.name == "tail of revenue"]
     assert "give it a lower `winsorise`" in tail.message
-    told = shopping(tmp_path, on=0.1, sigma=2.0, more=", winsorise: 80")
-    assert "tail of revenue" not in {one.name for one in told.checks}
+    reported = shopping(tmp_path, on=0.1, sigma=2.0, more=", winsorise: 80")
+    assert "tail of revenue" not in {one.name for one in reported.checks}
 
 
 def test_without_a_tail_nothing_is_said(tmp_path: Path) -> None:
-    told = shopping(tmp_path, on=0.5, sigma=0.3)
-    assert not [one for one in told.checks if one.name.startswith("tail")]
+    reported = shopping(tmp_path, on=0.5, sigma=0.3)
+    assert not [one for one in reported.checks if one.name.startswith("tail")]
 
 
 def test_the_third_moment_is_scipys(tmp_path: Path) -> None:
-    told = shopping(tmp_path, on=0.5, sigma=1.0)
-    plan = told.plan
+    reported = shopping(tmp_path, on=0.5, sigma=1.0)
+    plan = reported.plan
     evidence = gather_from(tmp_path / "events", plan, plan.end)
     for arm in plan.arms:
         found = evidence.arms[arm].moments["revenue"]

@@ -64,11 +64,11 @@ def tell(name: str, crowd: Crowd, method: Method, runs: int) -> None:
         hits["secondary"] += found["other", "on"].found
         hits["holds"] += rail.holds is True
         hits["broken"] += rail.holds is False
-    told = []
+    reported = []
     for what, count in hits.items():
         interval = stats.binomtest(count, runs).proportion_ci(0.95)
-        told.append(f"{what} {count / runs:.1%} ({interval.low:.1%} to {interval.high:.1%})")
-    print(f"{name} | {method}, {crowd.looks} looks | {' | '.join(told)}", flush=True)
+        reported.append(f"{what} {count / runs:.1%} ({interval.low:.1%} to {interval.high:.1%})")
+    print(f"{name} | {method}, {crowd.looks} looks | {' | '.join(reported)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -70,9 +70,9 @@ def measure(names: list[str], run: Run) -> list[str]:
             failed.append(name)
             continue
         seconds = round(time.perf_counter() - started)
-        told = results()
-        told[name] = {**circumstances(run.python), "seconds": seconds, "figures": figures}
-        RESULTS.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        reported = results()
+        reported[name] = {**circumstances(run.python), "seconds": seconds, "figures": figures}
+        RESULTS.write_text(json.dumps(reported, indent=1) + "\n", encoding="utf-8")
         print(f"bench: {name} took {seconds} s", file=sys.stderr)
     return failed
 
@@ -82,13 +82,13 @@ def results() -> dict[str, Any]:
     return json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
 
 
-def page(told: dict[str, Any]) -> str:
+def page(reported: dict[str, Any]) -> str:
     """docs/performance.md."""
-    absent = [name for name in PARTS if name not in told]
+    absent = [name for name in PARTS if name not in reported]
     if absent:
         raise ValueError(f"{RESULTS.name} has no {', '.join(absent)}; run bench.py {only(absent)}")
-    words = {name: _words(name, told[name]) for name in PARTS}
-    seconds = sum(told[name]["seconds"] for name in PARTS)
+    words = {name: _words(name, reported[name]) for name in PARTS}
+    seconds = sum(reported[name]["seconds"] for name in PARTS)
     return TEMPLATE.read_text(encoding="utf-8").format(**words, minutes=f"{seconds / 60:.0f}")
 
 

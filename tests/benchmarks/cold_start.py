@@ -147,8 +147,10 @@ def measure(python: str, starts: int) -> dict[str, Any]:
                 for case in CASES[first:] + CASES[:first]:
                     where = larger if case.name == MANY else folder
                     table = case.name in environments
-                    told = run(case, python, where, environments.get(case.name, environment), key if table else "")
-                    of[case.name] += [told] if turn else []
+                    reported = run(
+                        case, python, where, environments.get(case.name, environment), key if table else ""
+                    )
+                    of[case.name] += [reported] if turn else []
     cases = {kind: _figures(of) for kind, of in rounds.items()}
     return {"starts": starts, "cases": cases, "memory": memory(python), "imports": imports(python)}
 
@@ -227,7 +229,7 @@ def memory(python: str) -> dict[str, float]:
         folder = code(python, Path(name) / "code", release, compiled=True)
         environment = {"PYTHONPATH": str(packages(python, compiled=True))}
         empty = dump_bundle(Bundle(compile_file(ROOT / "flags.yaml"), Origin("abc123")))
-        told = serve(
+        reported = serve(
             python,
             "burgee.handlers.evaluate.handler",
             folder,
@@ -236,9 +238,9 @@ def memory(python: str) -> dict[str, float]:
         )
         (folder / "release.json").write_bytes(empty)
         few = serve(python, "burgee.handlers.evaluate.handler", folder, environment, [json.dumps(EVENT).encode()])
-    asked = [json.loads(answer["body"])["flag_name"] for answer in told.answers]
+    asked = [json.loads(answer["body"])["flag_name"] for answer in reported.answers]
     assert asked == names, "the function answered other flags than it was asked for"
-    return {"flags": FLAGS, "few": few.before, "before": told.before, "after": told.after}
+    return {"flags": FLAGS, "few": few.before, "before": reported.before, "after": reported.after}
 
 
 def imports(python: str) -> list[list[Any]]:
@@ -262,18 +264,18 @@ def imports(python: str) -> list[list[Any]]:
     return sorted(([name, round(one, 1)] for name, one in sums.items()), key=lambda pair: -float(pair[1]))
 
 
-def words(told: dict[str, Any]) -> dict[str, object]:
+def words(reported: dict[str, Any]) -> dict[str, object]:
     """What the page says."""
-    held = {name: f"{mib:,.0f}" for name, mib in told["memory"].items()}
-    imported = "\n".join(f"| {name} | {one} |" for name, one in told["imports"])
-    return {"starts": told["starts"], "table": table(told), "imports": imported, "memory": held}
+    held = {name: f"{mib:,.0f}" for name, mib in reported["memory"].items()}
+    imported = "\n".join(f"| {name} | {one} |" for name, one in reported["imports"])
+    return {"starts": reported["starts"], "table": table(reported), "imports": imported, "memory": held}
 
 
-def table(told: dict[str, Any]) -> str:
+def table(reported: dict[str, Any]) -> str:
     """The figures in Markdown; `times bare` compares processor times of one round, and the least of all rounds."""
     lines = []
     targets = {case.name: case.target for case in CASES}
-    for kind, cases in told["cases"].items():
+    for kind, cases in reported["cases"].items():
         head = f"| {'with ' if kind == 'byte code' else ''}{kind} | init ms | cpu ms | times bare | of the least"
         lines += [f"{head} | target | first answer ms | warm ms | MiB |", "|---" * 9 + "|"]
         for name, one in cases.items():

@@ -160,9 +160,9 @@ def main() -> int:
         return 0
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     build = f"{platform.python_version()} {platform.python_compiler()} {platform.machine()}"
-    told = json.loads(BASELINE.read_text(encoding="utf-8")) if BASELINE.exists() else {}
-    if python not in told and "--write" not in sys.argv:
-        known = ", ".join(told) or "none"
+    reported = json.loads(BASELINE.read_text(encoding="utf-8")) if BASELINE.exists() else {}
+    if python not in reported and "--write" not in sys.argv:
+        known = ", ".join(reported) or "none"
         print(f"bench-check: this is Python {python} and the baseline is of {known}: nothing was compared.")
         print("Use one of those (make PYTHON=...), or count a baseline for this one: counts.py --write")
         return 1
@@ -170,10 +170,10 @@ def main() -> int:
     found = {path: cost(path, sys.executable) for path in paths}
     if "--write" in sys.argv:
         BASELINE.write_text(
-            json.dumps({**told, python: {"build": build, **found}}, indent=2) + "\n", encoding="utf-8"
+            json.dumps({**reported, python: {"build": build, **found}}, indent=2) + "\n", encoding="utf-8"
         )
-        told = {**told, python: {"build": build, **found}}
-    before = told[python]
+        reported = {**reported, python: {"build": build, **found}}
+    before = reported[python]
     if before["build"] != build:
         print(
             f"bench-check: the baseline is of {before['build']}, this is {build}: some of a difference is due to that"

@@ -83,9 +83,9 @@ def row(case: Case, runs: int, seed: int) -> str:
     interval = stats.binomtest(held, runs).proportion_ci(0.95)
     share = f"{held / runs:.1%} ({interval.low:.1%} to {interval.high:.1%})"
     arms = f"{case.control * 100:.0f} : {100 - case.control * 100:.0f}"
-    told = (f"{case.units:,}", arms, f"{case.buyers:.0%}", f"{case.lift:+.0%}" if case.lift else "none")
+    reported = (f"{case.units:,}", arms, f"{case.buyers:.0%}", f"{case.lift:+.0%}" if case.lift else "none")
     capped = f"at {case.winsorise:g} %" if case.winsorise else "no"
-    return f"| {' | '.join(told)} | {capped} | {share} | {above / runs:.1%} | {below / runs:.1%} |"
+    return f"| {' | '.join(reported)} | {capped} | {share} | {above / runs:.1%} | {below / runs:.1%} |"
 
 
 def draw(generator: np.random.Generator, n: int, buyers: float) -> NDArray[np.float64]:

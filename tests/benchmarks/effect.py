@@ -85,7 +85,7 @@ def context(source: random.Random) -> dict[str, Any]:
 
 
 def diffs(folder: Path, base: Path) -> None:
-    for told, changed, countries in (
+    for reported, changed, countries in (
         ("nothing changed", 0, ["DE", "FR"]),
         ("1 flag changed", 1, ["DE", "FR"]),
         ("200 flags changed", 200, ["DE", "FR"]),
@@ -93,7 +93,9 @@ def diffs(folder: Path, base: Path) -> None:
     ):
         head = write(folder / "head.yaml", changed, countries)
         took = min(cost("diff", str(base), str(head), "--format", "markdown") for _ in range(3))
-        print(f"{told:26} {took.wall:6.2f} s  {took.processor:6.2f} s processor  {took.memory:5.0f} MiB", flush=True)
+        print(
+            f"{reported:26} {took.wall:6.2f} s  {took.processor:6.2f} s processor  {took.memory:5.0f} MiB", flush=True
+        )
 
 
 def contexts(folder: Path, base: Path, number: int) -> None:

@@ -53,9 +53,9 @@ class Engine:
         ):
             wrong.append(f"arms: {arms}")
         for attributes, expected in work.MATCHES:
-            (told,) = adapter.ask(self.client, "rules", "rules", [adapter.someone("u", attributes)])
-            if told != expected and not (expected is None and told in work.ARMS):
-                wrong.append(f"{attributes}: {told!r} instead of {expected!r}")
+            (reported,) = adapter.ask(self.client, "rules", "rules", [adapter.someone("u", attributes)])
+            if reported != expected and not (expected is None and reported in work.ARMS):
+                wrong.append(f"{attributes}: {reported!r} instead of {expected!r}")
         bulk = self.bulk(self.people[0])
         if len(bulk) != 100:
             wrong.append(f"bulk: {len(bulk)} answers")
@@ -65,8 +65,8 @@ class Engine:
         self.listing = self.adapter.ready(self.adapter.document({"users": "users"}))
         self.listed = [self.adapter.someone(user, {}) for user in work.LISTED[::10]]
         some = self.listed[::10]  # the slowest engine takes a tenth of a second for one
-        told = [self.adapter.someone("nobody", {}), *some]
-        answers = [bool(one) for one in self.adapter.ask(self.listing, "users", "users", told)]
+        reported = [self.adapter.someone("nobody", {}), *some]
+        answers = [bool(one) for one in self.adapter.ask(self.listing, "users", "users", reported)]
         return [] if answers == [False] + [True] * len(some) else [f"list: {Counter(answers)}"]
 
     def bulk(self, person: Any) -> Any:

@@ -134,19 +134,19 @@ def measure(python: str, rounds: int, only: list[str] | None = None) -> dict[str
                     processes.remove(process)
     for process in processes:
         process.close()
-    figures = {name: {row: figure(told) for row, told in rows.items()} for name, rows in times.items()}
+    figures = {name: {row: figure(reported) for row, reported in rows.items()} for name, rows in times.items()}
     versions = {name: packages(name) for name in figures}
-    told = {"rounds": rounds, "figures": figures, "missing": missing, "versions": versions}
+    reported = {"rounds": rounds, "figures": figures, "missing": missing, "versions": versions}
     ours = times.get("burgee", {})
-    told["ratios"] = {
+    reported["ratios"] = {
         name: {row: figure([one / mine for one, mine in zip(rows[row], ours[row], strict=True)]) for row in rows}
         for name, rows in times.items()
         if ours and name != "burgee"
     }
     if "formula" in times and ours:
         pairs = zip(ours["W1"], times["formula"]["W1"], strict=True)
-        told["of the formula"] = figure([mine / alone for mine, alone in pairs])
-    return told
+        reported["of the formula"] = figure([mine / alone for mine, alone in pairs])
+    return reported
 
 
 def _started(name: str, python: str, missing: dict[str, str]) -> Process | None:
@@ -167,24 +167,24 @@ def _started(name: str, python: str, missing: dict[str, str]) -> Process | None:
     return process
 
 
-def words(told: dict[str, Any]) -> dict[str, object]:
+def words(reported: dict[str, Any]) -> dict[str, object]:
     """What the page says."""
-    missing = "\n".join(f"- {name}: {why}." for name, why in told["missing"].items())
+    missing = "\n".join(f"- {name}: {why}." for name, why in reported["missing"].items())
     return {
-        "rounds": told["rounds"],
-        "table": table(told),
-        "ratios": ratios(told),
-        "w1": "{:.2f} times ({:.2f} to {:.2f})".format(*told["of the formula"]),
+        "rounds": reported["rounds"],
+        "table": table(reported),
+        "ratios": ratios(reported),
+        "w1": "{:.2f} times ({:.2f} to {:.2f})".format(*reported["of the formula"]),
         "missing": f"Not in the table:\n\n{missing}" if missing else "No engine that was tried is missing.",
-        "versions": ", ".join(pin for pins in told["versions"].values() for pin in pins),
+        "versions": ", ".join(pin for pins in reported["versions"].values() for pin in pins),
     }
 
 
-def table(told: dict[str, Any]) -> str:
+def table(reported: dict[str, Any]) -> str:
     """The figures in Markdown."""
     heads = " | ".join(f"{row} {unit}" for row, (unit, _) in ROWS.items())
     lines = [f"| | {heads} |", "|---" * (len(ROWS) + 1) + "|"]
-    for name, rows in told["figures"].items():
+    for name, rows in reported["figures"].items():
         cells = []
         for row, (_, divisor) in ROWS.items():
             if row not in rows:
@@ -197,10 +197,10 @@ def table(told: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def ratios(told: dict[str, Any]) -> str:
+def ratios(reported: dict[str, Any]) -> str:
     """How many times as long as ours each takes, in Markdown."""
     lines = [f"| | {' | '.join(ROWS)} |", "|---" * (len(ROWS) + 1) + "|"]
-    for name, rows in told["ratios"].items():
+    for name, rows in reported["ratios"].items():
         cells = ["{:,.2f} ({:,.2f} to {:,.2f})".format(*rows[row]) if row in rows else "" for row in ROWS]
         lines.append(f"| {NAMES[name]} | {' | '.join(cells)} |")
     return "\n".join(lines)

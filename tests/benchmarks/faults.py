@@ -151,13 +151,13 @@ class Fault(BaseHTTPRequestHandler):
 
 def _flipped(answer: bytes) -> bytes:
     """An answer with one bit of a chunk, or of a record, turned."""
-    told = json.loads(answer)
+    reported = json.loads(answer)
     for name in ("data", "record"):
-        value = told.get("Item", {}).get(name)
+        value = reported.get("Item", {}).get(name)
         if value:
             text = value["B"]
             value["B"] = ("B" if text[0] == "A" else "A") + text[1:]
-    return json.dumps(told).encode()
+    return json.dumps(reported).encode()
 
 
 def serve(port: int) -> None:

@@ -74,25 +74,27 @@ class Caller:
                 body = json.dumps({"context": {"targetingKey": user}})
                 connection.request("POST", "/ofrep/v1/evaluate/flags", body)
                 response = connection.getresponse()
-                told = json.loads(response.read())
+                reported = json.loads(response.read())
             except (OSError, ValueError, http.client.HTTPException):
                 self.failed += 1
                 connection.close()
                 continue
             self.times.append(time.perf_counter() - started)
-            self.note(response.status, told)
+            self.note(response.status, reported)
 
-    def note(self, status: int, told: dict[str, Any]) -> None:
+    def note(self, status: int, reported: dict[str, Any]) -> None:
         """One answer."""
         self.requests += 1
         if status != 200:
             self.failed += 1
             return
-        values = {flag["value"] for flag in told["flags"]} | {flag["metadata"]["version"] for flag in told["flags"]}
-        values.add(told["metadata"]["version"])
-        if len(values) > 1 or len(told["flags"]) != FLAGS:
+        values = {flag["value"] for flag in reported["flags"]} | {
+            flag["metadata"]["version"] for flag in reported["flags"]
+        }
+        values.add(reported["metadata"]["version"])
+        if len(values) > 1 or len(reported["flags"]) != FLAGS:
             self.mixed += 1
-        version = told["metadata"]["version"]
+        version = reported["metadata"]["version"]
         self.versions.append((time.monotonic(), version))
 
     def first(self, version: int, since: float) -> float | None:

@@ -229,7 +229,7 @@ def dry_runs(key: str) -> Iterator[bytes]:
         yield request("PUT", "/flags/big?dry_run=true", body, X_API_Key=key, Content_Type="application/json")
 
 
-def flood(make: Callable[[Counter[str]], list[Awaitable[None]]], seconds: float, told: Queue[Any]) -> None:
+def flood(make: Callable[[Counter[str]], list[Awaitable[None]]], seconds: float, reported: Queue[Any]) -> None:
     """One process of strangers."""
     seen: Counter[str] = Counter()
 
@@ -239,7 +239,7 @@ def flood(make: Callable[[Counter[str]], list[Awaitable[None]]], seconds: float,
                 await asyncio.gather(*make(seen))
 
     asyncio.run(run())
-    told.put(dict(seen))
+    reported.put(dict(seen))
 
 
 def strangers(port: int, client: str, admin: str) -> list[Callable[[Counter[str]], list[Awaitable[None]]]]:
@@ -295,9 +295,9 @@ def main() -> None:
             asyncio.run(calm.run(seconds / 6))
             print(calm.report("calm"), flush=True)
             sizes = [(resident(server.pid), disk(folder))]
-            told: Queue[Any] = Queue()
+            reported: Queue[Any] = Queue()
             processes = [
-                Process(target=flood, args=(one, seconds, told), daemon=True)
+                Process(target=flood, args=(one, seconds, reported), daemon=True)
                 for one in strangers(port, client, admin)
             ]
             for process in processes:
@@ -311,7 +311,7 @@ def main() -> None:
             print("failures", dict(flooded.failures), flush=True)
             seen: Counter[str] = Counter()
             for _ in processes:
-                seen.update(told.get(timeout=60))
+                seen.update(reported.get(timeout=60))
             print("strangers", ", ".join(f"{number:,} {what}" for what, number in sorted(seen.items())))
             print("memory MiB", " ".join(f"{memory:.0f}" for memory, _ in sizes))
             print("disk KB", " ".join(f"{size / 1e3:.0f}" for _, size in sizes))

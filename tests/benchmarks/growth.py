@@ -54,18 +54,18 @@ def one(kind: str, size: int) -> dict[str, float]:
     data = many(size) if kind == "flags" else listing(size)
     person = burgee.someone(*work.person(1))
     ruleset = burgee.ready(data)
-    told = {
+    reported = {
         "bytes": len(data),
         "parse": taken(size, lambda: json.loads(data)),
         "ready": taken(size, lambda: burgee.ready(data)),
         "first": taken(size, lambda: burgee.ready(data).evaluate_all(person)),
     }
     gc.disable()
-    told["uncollected"] = taken(size, lambda: burgee.ready(data).evaluate_all(person))
+    reported["uncollected"] = taken(size, lambda: burgee.ready(data).evaluate_all(person))
     gc.enable()
     ruleset.evaluate_all(person)
-    told["every"] = taken(size, lambda: ruleset.evaluate_all(person))
-    return told
+    reported["every"] = taken(size, lambda: ruleset.evaluate_all(person))
+    return reported
 
 
 def held(kind: str, size: int) -> float:
@@ -94,22 +94,22 @@ def measure(python: str) -> dict[str, Any]:
 
 def exponents(sizes: dict[str, dict[str, float]], row: str) -> list[float | None]:
     """By size, x where the figure grew as n to the x since the size before; None for the first."""
-    told = [(int(size), one_[row]) for size, one_ in sizes.items()]
-    steps = [math.log(after[1] / before[1]) / math.log(after[0] / before[0]) for before, after in pairwise(told)]
+    reported = [(int(size), one_[row]) for size, one_ in sizes.items()]
+    steps = [math.log(after[1] / before[1]) / math.log(after[0] / before[0]) for before, after in pairwise(reported)]
     return [None, *steps]
 
 
-def words(told: dict[str, Any]) -> dict[str, object]:
+def words(reported: dict[str, Any]) -> dict[str, object]:
     """What the page says."""
-    return {"table": table(told), "rounds": ROUNDS, "few": FEW, "large": f"{LARGE:,}"}
+    return {"table": table(reported), "rounds": ROUNDS, "few": FEW, "large": f"{LARGE:,}"}
 
 
-def table(told: dict[str, Any]) -> str:
+def table(reported: dict[str, Any]) -> str:
     """The figures in Markdown."""
     heads = ["", "release", "`json.loads`", "ready", "/ parse", "grows as", "every flag once", "grows as"]
     heads += ["uncollected", "grows as", "again", "bytes held each"]
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
-    for kind, sizes in told.items():
+    for kind, sizes in reported.items():
         steps = [exponents(sizes, row) for row in ("ready", "first", "uncollected")]
         for (size, one_), *growth in zip(sizes.items(), *steps, strict=True):
             name = f"{int(size):,} flags" if kind == "flags" else f"one flag, {int(size):,} users"

@@ -114,9 +114,9 @@ def measure(rounds: int = 5, seconds: int = 3, pace: float = PACED_SECONDS) -> d
                 loads[name] += [load] if turn else []  # the first turn is for warming up
         measured = {name: _row(one, loads[name], pace) for name, one in asked.items()}
     os.sched_setaffinity(0, before)
-    told = {"rounds": rounds, "seconds": seconds, "pace": pace, "python": f"Python {platform.python_version()}"}
-    told |= {"rows": measured, "ratios": _ratios(loads), "mangum": _mangum(), "missing": missing}
-    return told
+    reported = {"rounds": rounds, "seconds": seconds, "pace": pace, "python": f"Python {platform.python_version()}"}
+    reported |= {"rows": measured, "ratios": _ratios(loads), "mangum": _mangum(), "missing": missing}
+    return reported
 
 
 def _ours(stack: ExitStack) -> Iterator[tuple[str, Asked]]:
@@ -200,14 +200,14 @@ def _row(asked: Asked, loads: list[Load], pace: float) -> dict[str, Any]:
 
 def _ratios(loads: dict[str, list[Load]]) -> dict[str, dict[str, list[float]]]:
     """Of each round, because a round's turns are next to each other: the median, the lowest and the highest."""
-    told = {}
+    reported = {}
     for title, (ours, theirs) in RATIOS.items():
         if theirs in loads:
             pairs = list(zip(loads[ours], loads[theirs], strict=True))
             by_rate = [mine.rate / other.rate for mine, other in pairs]
             by_cpu = [other.cpu / mine.cpu for mine, other in pairs]
-            told[title] = {"rate": _spread(by_rate), "cpu": _spread(by_cpu)}
-    return told
+            reported[title] = {"rate": _spread(by_rate), "cpu": _spread(by_cpu)}
+    return reported
 
 
 def _spread(values: list[float]) -> list[float]:
@@ -218,41 +218,41 @@ def _mangum() -> dict[str, float]:
     """Microseconds of one event, in a process of its own on the same CPU as the servers."""
     command = [sys.executable, str(HERE / "mangum_path.py"), str(SERVER_CPU)]
     ran = subprocess.run(command, capture_output=True, text=True, check=True)
-    told: dict[str, float] = json.loads(ran.stdout)
-    return told
+    reported: dict[str, float] = json.loads(ran.stdout)
+    return reported
 
 
-def rows(told: dict[str, Any]) -> str:
+def rows(reported: dict[str, Any]) -> str:
     """What each row came to, as a table."""
     lines = ["| asked | requests/s | µs of processor | p50 ms | p99 ms | p99.9 ms |", "|---|---|---|---|---|---|"]
-    for row in told["rows"].values():
+    for row in reported["rows"].values():
         half = " | ".join(f"{one:.2f}" for one in row["half"])
         lines.append(f"| {row['title']} | {row['rate']:,} | {row['cpu']:.0f} | {half} |")
     return "\n".join(lines)
 
 
-def ratios(told: dict[str, Any]) -> str:
+def ratios(reported: dict[str, Any]) -> str:
     """The same, one against another."""
     lines = ["| times as many | by requests/s | by processor time |", "|---|---|---|"]
-    for title, ratio in told["ratios"].items():
+    for title, ratio in reported["ratios"].items():
         by = " | ".join("{:.2f} ({:.2f} to {:.2f})".format(*ratio[kind]) for kind in ("rate", "cpu"))
         lines.append(f"| {title} | {by} |")
     return "\n".join(lines)
 
 
-def words(told: dict[str, Any]) -> dict[str, object]:
+def words(reported: dict[str, Any]) -> dict[str, object]:
     """What the page says of it."""
-    missing = "".join(f"\nNot in the table: {name}: {why}.\n" for name, why in told["missing"].items())
-    kept = {name: told[name] for name in ("rounds", "seconds", "pace", "python")}
+    missing = "".join(f"\nNot in the table: {name}: {why}.\n" for name, why in reported["missing"].items())
+    kept = {name: reported[name] for name in ("rounds", "seconds", "pace", "python")}
     return {
         **{name: f"{value:g}" if isinstance(value, float) else value for name, value in kept.items()},
         "connections": CONNECTIONS,
         "unleash": unleash_server.VERSION,
-        "rows": rows(told),
-        "ratios": ratios(told),
+        "rows": rows(reported),
+        "ratios": ratios(reported),
         "missing": missing,
-        "mangum": told["mangum"]["burgee"],
-        "empty": told["mangum"]["empty"],
+        "mangum": reported["mangum"]["burgee"],
+        "empty": reported["mangum"]["empty"],
     }
 
 
@@ -262,8 +262,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--pace", type=float, default=PACED_SECONDS)
-    told = measure(**vars(parser.parse_args()))
-    print(rows(told), ratios(told), told["mangum"], told["missing"], sep="\n\n")
+    reported = measure(**vars(parser.parse_args()))
+    print(rows(reported), ratios(reported), reported["mangum"], reported["missing"], sep="\n\n")
 
 
 if __name__ == "__main__":

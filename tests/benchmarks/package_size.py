@@ -33,11 +33,11 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _digest(folder: Path) -> str:
-    told = sha256()
+    reported = sha256()
     for file in _files(folder):
-        told.update(f"{file.relative_to(folder)}\0".encode())
-        told.update(sha256(file.read_bytes()).digest())
-    return told.hexdigest()
+        reported.update(f"{file.relative_to(folder)}\0".encode())
+        reported.update(sha256(file.read_bytes()).digest())
+    return reported.hexdigest()
 
 
 def _sizes(folder: Path) -> dict[str, float]:

@@ -38,13 +38,13 @@ class Meter:
         self.units = 0.0
         for operation in ("GetItem", "Query"):
             store.client.meta.events.register(f"provide-client-params.dynamodb.{operation}", self.ask)
-            store.client.meta.events.register(f"after-call.dynamodb.{operation}", self.told)
+            store.client.meta.events.register(f"after-call.dynamodb.{operation}", self.reported)
 
     def ask(self, params: dict[str, Any], **_more: Any) -> None:
         """Before a call."""
         params["ReturnConsumedCapacity"] = "TOTAL"
 
-    def told(self, parsed: dict[str, Any], **_more: Any) -> None:
+    def reported(self, parsed: dict[str, Any], **_more: Any) -> None:
         """After a call."""
         self.units += parsed["ConsumedCapacity"]["CapacityUnits"]
 

@@ -105,8 +105,8 @@ def measure(flags: Path, folder: Path, size: int) -> None:
     ran = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "200"})
     wall = time.perf_counter() - started
     assert ran.returncode == 0, ran.stderr
-    told = json.loads(ran.stdout)
-    assert sum(arm["units"] for arm in told["arms"]) == size, told["arms"]
+    reported = json.loads(ran.stdout)
+    assert sum(arm["units"] for arm in reported["arms"]) == size, reported["arms"]
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     stored = sum(path.stat().st_size for path in folder.iterdir())
     print(

@@ -31,8 +31,8 @@ PACKED = 0.2  # of a release's bytes, once compressed
 
 def main() -> None:
     """Prints the page."""
-    told = json.loads(RESULTS.read_text(encoding="utf-8"))
-    cold = told["cold"]["figures"]["cases"]["byte code"]["burgee, table read at init"]
+    reported = json.loads(RESULTS.read_text(encoding="utf-8"))
+    cold = reported["cold"]["figures"]["cases"]["byte code"]["burgee, table read at init"]
     init, first, warm = (cold[row][0] for row in ("init", "first", "warm"))
     share = MEMORY_MB / CPU_MEMORY_MB
     busy = warm / share  # milliseconds of an invocation where the environment has that share of a CPU
@@ -40,7 +40,7 @@ def main() -> None:
     billed = max(-(-busy // 1), 1) / 1000
     compute = billed * MEMORY_MB / 1024 * GB_SECOND * 1e6
     million = compute + INVOCATIONS_MILLION
-    thousand = told["growth"]["figures"]["flags"]["1000"]
+    thousand = reported["growth"]["figures"]["flags"]["1000"]
     units = -(-thousand["bytes"] * PACKED // 8192) + 4
     environments = -(-10_000 // rate)
     polls = environments / REFRESH_SECONDS * POINTER_UNITS
@@ -49,7 +49,7 @@ def main() -> None:
     lines = [
         "# Scale, on paper",
         "",
-        f"Printed by `python tests/benchmarks/scale.py` from figures measured on {told['cold']['date']} ([performance](performance.md))",
+        f"Printed by `python tests/benchmarks/scale.py` from figures measured on {reported['cold']['date']} ([performance](performance.md))",
         "and AWS's published prices and limits for us-east-1 on x86_64, which are constants at the top of that script. Nothing",
         "here was measured on AWS.",
         "",

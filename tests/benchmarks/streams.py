@@ -90,7 +90,7 @@ def _read_until(selector: selectors.BaseSelector, mark: bytes, wanted: int, sofa
         for key, _ in selector.select(1.0):
             page: Any = key.fileobj
             seen += page.recv(65_536).count(mark)
-    assert seen >= wanted, f"{seen + sofar:,} pages were told"
+    assert seen >= wanted, f"{seen + sofar:,} pages were notified"
     return time.monotonic(), seen
 
 

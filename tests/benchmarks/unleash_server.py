@@ -187,9 +187,9 @@ def _ruled(flag: str) -> list[dict[str, Any]]:
 
 
 def _made(port: int, path: str, body: dict[str, Any]) -> None:
-    status, told = _asked(port, "POST", path, body)
+    status, reported = _asked(port, "POST", path, body)
     if status not in {200, 201}:
-        raise Absent(f"its server answers {status} to {path}: {told[:200].decode()}")
+        raise Absent(f"its server answers {status} to {path}: {reported[:200].decode()}")
 
 
 def _asked(port: int, method: str, path: str, body: Any = None, token: str = ADMIN) -> tuple[int, bytes]:

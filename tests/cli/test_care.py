@@ -153,8 +153,8 @@ def test_a_flag_is_as_old_as_what_it_requires(burgee: Burgee) -> None:
     needs = "requires: [{flag: a, variant: 'on'}]"
     commit(burgee, "01-01", file(a="status: off", b=f"status: on, {needs}"))
     commit(burgee, "04-02", file(a="status: on", b=f"status: on, {needs}"))
-    told = burgee("stale", "--at", NOW, "--json").json
-    assert [one["message"].partition(":")[0] for one in told] == [
+    reported = burgee("stale", "--at", NOW, "--json").json
+    assert [one["message"].partition(":")[0] for one in reported] == [
         "on for everyone, for 60 days (since 2026-04-02)"
     ] * 2
     lint = burgee("lint", "--at", NOW).err
@@ -176,8 +176,8 @@ def f(client, kind):
 
 def test_python_is_read_through_its_syntax_tree() -> None:
     found, patterns = references("a.py", PYTHON, {"beta_search", "button", "other-one"})
-    told = [(one.flag, one.line, one.column, one.asked) for one in found]
-    assert told == [
+    reported = [(one.flag, one.line, one.column, one.asked) for one in found]
+    assert reported == [
         ("beta_search", 2, 8, False),
         ("button", 3, 10, False),
         ("beta_search", 6, 30, True),
@@ -280,8 +280,8 @@ def test_simulate_draws_the_same_as_svg(burgee: Burgee) -> None:
     burgee.write(FLAG)
     assert burgee("simulate", "button", "--svg", "out.svg").code == 0
     root = ET.fromstring((burgee.folder / "out.svg").read_text(encoding="utf-8"))
-    told = [text.text or "" for text in root.iter("{http://www.w3.org/2000/svg}title")]
-    assert {"a: 70 %", "b: 30 %", "b: 100 %"} <= set(told)
+    reported = [text.text or "" for text in root.iter("{http://www.w3.org/2000/svg}title")]
+    assert {"a: 70 %", "b: 30 %", "b: 100 %"} <= set(reported)
     widths = [
         float(bar.get("width", "0"))
         for bar in root.iter("{http://www.w3.org/2000/svg}rect")

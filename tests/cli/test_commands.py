@@ -122,11 +122,11 @@ def test_explain_names_each_step_with_bucket_and_threshold(burgee: Burgee) -> No
     burgee.write(GOOD)
     ran = burgee("eval", "beta", "--user", "ada", "--explain")
     assert f"bucket of 'ada:beta' is {bucket('ada', 'beta'):,}, not below 25,000" in ran.out
-    told = burgee("eval", "beta", "--user", "ada", "--explain", "--json").json
-    assert told["steps"] == [
+    reported = burgee("eval", "beta", "--user", "ada", "--explain", "--json").json
+    assert reported["steps"] == [
         {
             "step": "default",
-            "variant": told["variant"],
+            "variant": reported["variant"],
             "verdict": "answered",
             "bucket": bucket("ada", "beta"),
             "from": 0,

@@ -126,9 +126,9 @@ def test_live_answers_are_the_stores(burgee: Burgee, on: list[str]) -> None:
     burgee("kill", "dark", "--reason", "it blinks", *on)
     for user in ("ada", "bob", "eve", "kim"):
         assert burgee("eval", "beta", "--user", user, "--live", *on, "--json").json["value"] is True
-    told = burgee("eval", "dark", "--live", *on)
-    assert "dark = false" in told.out
-    assert "release 1, override by " in told.out
+    reported = burgee("eval", "dark", "--live", *on)
+    assert "dark = false" in reported.out
+    assert "release 1, override by " in reported.out
     assert "dark = true" in burgee("eval", "dark").out, "the file has not changed"
     if on:
         (burgee.folder / "flags.yaml").unlink()
@@ -149,10 +149,10 @@ def test_the_audit_log_shows_no_change_where_git_caught_up(burgee: Burgee, on: l
     burgee("kill", "beta", "--reason", "it blinks", *on)
     burgee.write(FILE.replace("{status: on, rollout_percentage: 25}", "{rollout_percentage: 25, status: off}"))
     assert burgee("apply", *on).code == 0
-    told = burgee("audit", "--flag", "beta", *on).out
-    assert "override.absorb" in told
-    assert "order of its keys" not in told
-    assert "status: true -> false" in told
+    reported = burgee("audit", "--flag", "beta", *on).out
+    assert "override.absorb" in reported
+    assert "order of its keys" not in reported
+    assert "status: true -> false" in reported
 
 
 def test_list_shows_the_file(burgee: Burgee) -> None:
@@ -184,11 +184,11 @@ def test_from_a_plan_to_a_rollback(burgee: Burgee, on: list[str]) -> None:
     assert burgee("status", *on).code == 0
 
     burgee.write(FILE.replace("25", "50"))
-    told = burgee("plan", *on, "--json").json
-    assert told["changed"] == {"beta": {"rollout_percentage": [25, 50]}}
-    assert told["refusal"] is None
+    reported = burgee("plan", *on, "--json").json
+    assert reported["changed"] == {"beta": {"rollout_percentage": [25, 50]}}
+    assert reported["refusal"] is None
     assert burgee("apply", *on, "--plan-digest", "0000").code == 1
-    assert burgee("apply", *on, "--plan-digest", told["digest"][:16]).code == 0
+    assert burgee("apply", *on, "--plan-digest", reported["digest"][:16]).code == 0
     listed = burgee("history", *on, "--json").json
     assert (listed["current"], [release["version"] for release in listed["releases"]]) == (2, [2, 1])
 

@@ -138,9 +138,9 @@ def test_a_comment_notifies_nobody_named_in_a_file(repository: Burgee) -> None:
     who = "Of @acme/everyone, closes #12"
     button = BASE.replace("name: staff,", f'name: "{who}",').replace("serve: green}]", "serve: blue}]")
     repository.write(button)
-    told = repository("diff", "HEAD", "--format", "markdown").out
-    assert "Of @\u200bacme/everyone, closes #\u200b12" in told
-    assert "@acme" not in told.replace(f"`{who}`", "")
+    reported = repository("diff", "HEAD", "--format", "markdown").out
+    assert "Of @\u200bacme/everyone, closes #\u200b12" in reported
+    assert "@acme" not in reported.replace(f"`{who}`", "")
 
 
 def test_directories_releases_and_what_is_live_can_be_compared(repository: Burgee) -> None:
@@ -217,8 +217,8 @@ def test_contexts_are_counted_from_lines_and_from_parquet(repository: Burgee) ->
     for name in ("plain.jsonl", "exposures.jsonl", "plain.parquet", "exposures.parquet"):
         ran = repository("diff", "HEAD", "--contexts", name)
         assert "button: some users lose it; 250 of 1,000 contexts change" in ran.out, name
-    told = repository("diff", "HEAD", "--contexts", "plain.jsonl", "--format", "json").json
-    assert told["flags"][0]["regions"][0]["share"] == 25.0
+    reported = repository("diff", "HEAD", "--contexts", "plain.jsonl", "--format", "json").json
+    assert reported["flags"][0]["regions"][0]["share"] == 25.0
 
 
 @pytest.mark.parametrize(("line", "why"), [("{", "not JSON"), ("[1]", "an object"), ("1,2", "not JSON")])
@@ -242,17 +242,17 @@ def test_a_huge_change_fits_into_a_comment() -> None:
         return {"flags": {f"flag_{n}_{'ü' * 100}": {"status": status} for n in range(1000)}}
 
     for before, after in ((False, True), (True, False)):
-        told = markdown(report(snapshot(before), snapshot(after)))
-        assert len(told.encode()) < 65_536
-        assert "more of 1,000 flags" in told
+        reported = markdown(report(snapshot(before), snapshot(after)))
+        assert len(reported.encode()) < 65_536
+        assert "more of 1,000 flags" in reported
 
 
 def test_names_cannot_break_out_of_the_comment() -> None:
     rules = [{"name": "a|b</summary>`<script>", "when": {"x": 1}, "serve": "off"}]
     before, after = ({"flags": {"f": {"status": True, "rules": r}}} for r in ([], rules))
-    told = markdown(report(before, after))
-    assert "<script>" not in told
-    assert "a\\|b" in told
+    reported = markdown(report(before, after))
+    assert "<script>" not in reported
+    assert "a\\|b" in reported
 
 
 @pytest.mark.parametrize("wrong", [["nonsense"], ["--output=x"], ["HEAD", "nonsense"]])

@@ -47,9 +47,9 @@ def test_an_index_leads_to_a_page_of_each_report(experiment: Burgee) -> None:
 
 
 def test_the_questions_to_athena_are_printed(experiment: Burgee) -> None:
-    told = experiment("experiment", "report", "button", "--format", "sql").out
-    assert told.startswith("-- units in two arms\nSELECT")
-    assert '"burgee_events"' in told
+    reported = experiment("experiment", "report", "button", "--format", "sql").out
+    assert reported.startswith("-- units in two arms\nSELECT")
+    assert '"burgee_events"' in reported
 
 
 def test_what_is_not_there_is_reported(burgee: Burgee) -> None:
@@ -83,9 +83,9 @@ def test_every_deviation_from_the_registered_plan_is_reported(experiment: Burgee
         git(folder, day, "add", "-A")
         git(folder, day, "commit", "-q", "-m", day)
     experiment.write(FILE.replace("end: 2026-01-29", "end: 2026-02-20"))
-    told = experiment("experiment", "report", "button", *AT, "--format", "json").json
-    assert len(told["registered"]) == 9
-    deviations = [one.partition(": ")[2] for one in told["deviations"]]
+    reported = experiment("experiment", "report", "button", *AT, "--format", "json").json
+    assert len(reported["registered"]) == 9
+    deviations = [one.partition(": ")[2] for one in reported["deviations"]]
     assert deviations == [
         "allocation was changed from off 0.5, on 0.5 to off 0.4, on 0.6",
         "secondary was changed from revenue, basket to revenue",
@@ -95,16 +95,16 @@ def test_every_deviation_from_the_registered_plan_is_reported(experiment: Burgee
         "secondary was changed from revenue to revenue, basket",
         "metric basket was added: event order, kind ratio, value amount, per event visit",
     ]
-    assert told["deviations"][0].startswith("2026-01-10 (")
-    assert told["deviations"][-1].startswith("not committed yet")
+    assert reported["deviations"][0].startswith("2026-01-10 (")
+    assert reported["deviations"][-1].startswith("not committed yet")
 
 
 def test_a_plan_that_came_after_the_start_is_a_deviation(experiment: Burgee) -> None:
     git(experiment.folder, "2026-01-05", "init", "-q")
     git(experiment.folder, "2026-01-05", "add", "flags.yaml")
     git(experiment.folder, "2026-01-05", "commit", "-q", "-m", "late")
-    told = experiment("experiment", "report", "button", *AT, "--format", "json").json
-    assert told["deviations"] == ["registered on 2026-01-05, after its start"]
+    reported = experiment("experiment", "report", "button", *AT, "--format", "json").json
+    assert reported["deviations"] == ["registered on 2026-01-05, after its start"]
 
 
 def test_power_from_numbers_and_from_a_plan(experiment: Burgee) -> None:
@@ -112,10 +112,10 @@ def test_power_from_numbers_and_from_a_plan(experiment: Burgee) -> None:
     assert experiment("power", "--baseline", "0.1", "--effect", "20", "--per-day", "1000").out == (
         "7,682 units in all arms find 20 % with power 80%\nat 1,000 new units a day: 7.7 days\n"
     )
-    told = experiment("power", "button", "--json").json
-    assert told["units"] == 4000
-    assert told["sample_size"] < 4000
-    assert told["detectable"] < 20
+    reported = experiment("power", "button", "--json").json
+    assert reported["units"] == 4000
+    assert reported["sample_size"] < 4000
+    assert reported["detectable"] < 20
     sequential = experiment(
         "power", "--baseline", "20", "--sd", "35", "--effect", "5", "--method", "group-sequential"
     )
@@ -123,7 +123,7 @@ def test_power_from_numbers_and_from_a_plan(experiment: Burgee) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "reported"),
     [
         ((), "--baseline"),
         (("--baseline", "0.1"), "--effect, --units or both"),
@@ -148,18 +148,18 @@ def test_power_from_numbers_and_from_a_plan(experiment: Burgee) -> None:
         (("--baseline", "0.1", "--effect", "5", "--split", "a,b"), "is not weights"),
     ],
 )
-def test_numbers_that_do_not_fit_are_reported(burgee: Burgee, arguments: tuple[str, ...], told: str) -> None:
+def test_numbers_that_do_not_fit_are_reported(burgee: Burgee, arguments: tuple[str, ...], reported: str) -> None:
     burgee.write(FILE)
     ran = burgee("power", *arguments)
     assert ran.code == 2
-    assert told in " ".join(ran.err.replace("│", " ").split())
+    assert reported in " ".join(ran.err.replace("│", " ").split())
 
 
 def test_power_needs_no_flag_file_and_arms_share_alpha(burgee: Burgee) -> None:
     """R's `power.prop.test(p1=.1, p2=.12, power=.8, sig.level=.025)` says n = 4651.4 in each group."""
-    told = burgee("power", "--baseline", "0.1", "--effect", "20", "--split", "1,1,1", "--json").json
-    assert told["alpha"] == 0.025
-    two_of_three = told["sample_size"] * 2 / 3
+    reported = burgee("power", "--baseline", "0.1", "--effect", "20", "--split", "1,1,1", "--json").json
+    assert reported["alpha"] == 0.025
+    two_of_three = reported["sample_size"] * 2 / 3
     assert two_of_three / 2 == pytest.approx(4651.4, abs=1)
 
 
@@ -193,9 +193,9 @@ def test_files_are_looked_for_before_the_analysis_is_loaded(burgee: Burgee) -> N
 
 def test_lint_warns_of_a_plan_that_is_too_small(burgee: Burgee) -> None:
     path = burgee.write(FILE.replace("sample_size: 4000", "sample_size: 400"))
-    told = burgee("lint", str(path))
-    assert told.code == 0
-    assert "experiment-undersized: 400 units find 20 % less often than planned" in told.err
+    reported = burgee("lint", str(path))
+    assert reported.code == 0
+    assert "experiment-undersized: 400 units find 20 % less often than planned" in reported.err
 
 
 @pytest.mark.parametrize(
@@ -213,17 +213,17 @@ def test_lint_warns_of_an_experiment_that_is_over_and_still_splits(
 ) -> None:
     text = FILE.replace("    experiment:\n", f"{change}    experiment:\n")
     path = burgee.write(text)
-    told = burgee("lint", str(path), "--at", at)
-    assert told.code == 0
+    reported = burgee("lint", str(path), "--at", at)
+    assert reported.code == 0
     line = text.splitlines().index("      end: 2026-01-29") + 1
     expected = f":{line}:12: warning experiment-over: the experiment on button ended on 2026-01-29, and off and on"
-    assert (expected in told.err) is warned, told.err
+    assert (expected in reported.err) is warned, reported.err
 
 
 def test_simulations_are_reported_with_their_intervals(burgee: Burgee) -> None:
-    told = burgee(
+    reported = burgee(
         "experiment", "simulate", "--runs", "2", "--units", "300", "--looks", "5", "--effect", "50", "--json"
     ).json
-    assert told["runs"] == 2
-    assert 0.5 < told["found"]["fixed"]["planned"] < 1
+    assert reported["runs"] == 2
+    assert 0.5 < reported["found"]["fixed"]["planned"] < 1
     assert "2 experiments of 300 units" in burgee("experiment", "simulate", "--runs", "2", "--units", "300").out

@@ -37,13 +37,13 @@ def test_a_key_is_made_listed_rotated_and_revoked(burgee: Burgee) -> None:
     listed = burgee("keys", "list").out
     assert "revoked" in listed
     assert "until" in listed
-    told = json.loads(burgee("audit", "--action", "key", "--json").out)["entries"]
-    assert [entry["action"] for entry in told] == ["key.revoke", "key.rotate", "key.create"]
-    assert (told[0]["reason"], told[0]["source"]) == ("leaked", "command line")
+    reported = json.loads(burgee("audit", "--action", "key", "--json").out)["entries"]
+    assert [entry["action"] for entry in reported] == ["key.revoke", "key.rotate", "key.create"]
+    assert (reported[0]["reason"], reported[0]["source"]) == ("leaked", "command line")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "reported"),
     [
         (("keys", "revoke", "0" * 16), "there is no key"),
         (("keys", "create", "server", "--scope", "read"), "only admin keys have scopes"),
@@ -54,17 +54,17 @@ def test_a_key_is_made_listed_rotated_and_revoked(burgee: Burgee) -> None:
         (("audit", "--since", "yesterday"), "RFC 3339"),
     ],
 )
-def test_misuse_is_reported(burgee: Burgee, arguments: tuple[str, ...], told: str) -> None:
+def test_misuse_is_reported(burgee: Burgee, arguments: tuple[str, ...], reported: str) -> None:
     ran = burgee(*arguments)
     assert ran.code in {1, 2}
-    assert told in ran.err
+    assert reported in ran.err
 
 
 def test_the_log_is_searched(burgee: Burgee) -> None:
     for number in range(5):
         burgee("override", "set", f"f{number % 2}", "status=on", "--new", "--reason", f"number {number}")
-    told = json.loads(burgee("audit", "--flag", "f1", "--json").out)["entries"]
-    assert [entry["reason"] for entry in told] == ["number 3", "number 1"]
+    reported = json.loads(burgee("audit", "--flag", "f1", "--json").out)["entries"]
+    assert [entry["reason"] for entry in reported] == ["number 3", "number 1"]
     first = json.loads(burgee("audit", "--limit", "2", "--json").out)
     rest = json.loads(burgee("audit", "--cursor", first["cursor"], "--json").out)
     assert [entry["reason"] for entry in first["entries"] + rest["entries"]] == [
@@ -94,8 +94,8 @@ def test_a_service_that_asks_for_keys(burgee: Burgee) -> None:
     with serving(burgee.folder, "--require-keys") as server:
         with pytest.raises(urllib.error.HTTPError, match="401"):
             server.call("/users/u/flags/beta")
-        told = server.call("/users/u/flags/beta", Authorization=f"Bearer {token}")
-        assert told["enabled"] is False
+        reported = server.call("/users/u/flags/beta", Authorization=f"Bearer {token}")
+        assert reported["enabled"] is False
         assert set(server.call("/health")) == {"status", "timestamp", "version"}
         with pytest.raises(urllib.error.HTTPError, match="403"):
             server.call("/flags", Authorization=f"Bearer {token}")

@@ -33,8 +33,8 @@ def test_findings_are_reported_at_their_flags(burgee: Burgee) -> None:
     burgee.write(FILE)
     ran = burgee("lint")
     assert ran.code == 0
-    told = [line.partition(": ")[0] + " " + line.split()[2] for line in ran.err.splitlines()]
-    assert told == [
+    reported = [line.partition(": ")[0] + " " + line.split()[2] for line in ran.err.splitlines()]
+    assert reported == [
         "flags.yaml:3:3 starved:",
         "flags.yaml:11:3 over-100:",
         "flags.yaml:10:3 correlated:",
@@ -113,7 +113,7 @@ def test_reports_are_the_same_to_the_byte_whatever_the_hash_seed(burgee: Burgee,
     burgee.write(FILE, "base.yaml")
     burgee.write(FILE.replace("DE, FR", "DE, FR, NL, BE").replace("50", "70"))
     command = [sys.executable, "-c", "from burgee.cli import main; main()"]
-    told = {
+    reported = {
         subprocess.run(
             [*command, "diff", "base.yaml", "--format", form, "--at", "2027-01-01"],
             cwd=burgee.folder,
@@ -123,6 +123,6 @@ def test_reports_are_the_same_to_the_byte_whatever_the_hash_seed(burgee: Burgee,
         ).stdout
         for seed in ("1", "2", "3")
     }
-    assert len(told) == 1
+    assert len(reported) == 1
     if form == "json":
-        assert json.loads(told.pop())["flags"]
+        assert json.loads(reported.pop())["flags"]

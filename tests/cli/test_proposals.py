@@ -41,8 +41,8 @@ def test_a_proposal_is_made_with_its_effect_listed_shown_and_closed(released: Bu
     assert "beta: rollout_percentage = 50, without owner" in shown
     assert ": no errors" in shown
     assert "30 % off -> on" in shown
-    told = released("proposals", "show", key, "--json").json
-    assert (told["edit"]["set"], told["effect"]["flags"][0]["name"]) == ({"rollout_percentage": 50}, "beta")
+    reported = released("proposals", "show", key, "--json").json
+    assert (reported["edit"]["set"], reported["effect"]["flags"][0]["name"]) == ({"rollout_percentage": 50}, "beta")
     assert released("proposals", "close", key, "--reason", "not now").code == 0
     assert released("proposals").out.strip() == "no proposals"
     assert [one["state"] for one in released("proposals", "--all", "--json").json] == ["closed"]
@@ -70,7 +70,7 @@ def test_a_flag_that_is_not_there_needs_to_be_new(released: Burgee) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("arguments", "code", "reported"),
     [
         (("beta", "status=off"), 2, "--why"),
         (("beta", "status=off", "--why", " "), 2, "a reason must not be blank"),
@@ -81,8 +81,8 @@ def test_a_flag_that_is_not_there_needs_to_be_new(released: Burgee) -> None:
     ],
 )
 def test_misuse_is_named_and_makes_nothing(
-    released: Burgee, arguments: tuple[str, ...], code: int, told: str
+    released: Burgee, arguments: tuple[str, ...], code: int, reported: str
 ) -> None:
     ran = released("propose", *arguments)
-    assert (ran.code, told in ran.err) == (code, True), ran.err
+    assert (ran.code, reported in ran.err) == (code, True), ran.err
     assert released("proposals").out.strip() == "no proposals"

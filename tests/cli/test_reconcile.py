@@ -41,9 +41,9 @@ def test_it_pushes_what_is_live_and_says_so(burgee: Burgee, clone: Clone) -> Non
         "burgee/overrides-production: opened  branch burgee/overrides-production",
     )
     assert "status: off" in clone.text("burgee/overrides-production")
-    told = burgee("reconcile", *ON, "--json").json
-    assert told["pull_requests"][0]["head"] == clone.tip("burgee/overrides-production")
-    assert (told["base"], told["warnings"]) == (clone.tip("main"), [])
+    reported = burgee("reconcile", *ON, "--json").json
+    assert reported["pull_requests"][0]["head"] == clone.tip("burgee/overrides-production")
+    assert (reported["base"], reported["warnings"]) == (clone.tip("main"), [])
 
 
 def test_it_exits_with_1_where_a_person_must_act(burgee: Burgee, clone: Clone) -> None:

@@ -153,8 +153,8 @@ def test_named_users_are_reported_by_name() -> None:
     before = {**ON, "targets": {"on": ["ada", "bob"]}, "default": {"serve": "off"}}
     after = {**ON, "targets": {"off": ["ada"], "on": ["eve"]}, "default": {"serve": "off"}}
     regions = changed(snapshot({"f": before}), snapshot({"f": after}))["f"].regions
-    told = {user: (str(r.moves[0].before), str(r.moves[0].after)) for r in regions for user in r.users}
-    assert told == {"ada": ("on", "off"), "bob": ("on", "off"), "eve": ("off", "on")}
+    reported = {user: (str(r.moves[0].before), str(r.moves[0].after)) for r in regions for user in r.users}
+    assert reported == {"ada": ("on", "off"), "bob": ("on", "off"), "eve": ("off", "on")}
 
 
 def test_combinations_that_nobody_can_have_are_left_out() -> None:
@@ -239,9 +239,9 @@ def compare(source: random.Random, before: dict[str, Any], after: dict[str, Any]
                 if (one.variant, one.value) != (other.variant, other.value):
                     pair = (one.variant, one.value, other.variant, other.value)
                     seen[pair] = seen.get(pair, 0) + 1
-            told = {(*_pair(move.before), *_pair(move.after)): move.share for move in region.moves}
-            assert set(seen) <= set(told)
-            for pair, share in told.items():
+            reported = {(*_pair(move.before), *_pair(move.after)): move.share for move in region.moves}
+            assert set(seen) <= set(reported)
+            for pair, share in reported.items():
                 # Bernstein's inequality: 4 standard errors, and what makes it hold for rare moves too.
                 bound = 4 * sqrt(float(share) * (1 - float(share)) / USERS) + 16 / (3 * USERS)
                 assert abs(seen.get(pair, 0) / USERS - float(share)) <= bound, (name, region, pair)
@@ -294,5 +294,5 @@ def test_goffs_lines_of_different_sizes_are_reported_as_not_exact() -> None:
 def test_pinning_a_hash_moves_who_it_moves() -> None:
     """Two independent hashes of a half: a quarter goes each way."""
     after = {"status": True, "rollout_percentage": 50, "hash": "flagd-text"}
-    told = moves({"status": True, "rollout_percentage": 50}, after)
-    assert {pair[1:]: share for pair, share in told.items()} == {("on", "off"): "25.000", ("off", "on"): "25.000"}
+    reported = moves({"status": True, "rollout_percentage": 50}, after)
+    assert {pair[1:]: share for pair, share in reported.items()} == {("on", "off"): "25.000", ("off", "on"): "25.000"}

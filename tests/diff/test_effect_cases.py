@@ -42,12 +42,12 @@ def test_there_are_enough() -> None:
 def test_the_effect_is_the_one_derived_by_hand(case: dict[str, Any]) -> None:
     before, after = snapshot(case["before"]), snapshot(case["after"])
     found = effects(before, after, NOW)
-    told = [f"{effect.flag}: {who(one)}: {moves(one)}" for effect in found for one in effect.regions]
+    reported = [f"{effect.flag}: {who(one)}: {moves(one)}" for effect in found for one in effect.regions]
     for effect in found:
         for later in effect.later:
-            told += [f"{effect.flag}: from {later.at}: {who(one)}: {moves(one)}" for one in later.regions]
-            told += [] if later.regions else [f"{effect.flag}: from {later.at}: as before"]
-    assert sorted(told) == sorted(case["effect"])
+            reported += [f"{effect.flag}: from {later.at}: {who(one)}: {moves(one)}" for one in later.regions]
+            reported += [] if later.regions else [f"{effect.flag}: from {later.at}: as before"]
+    assert sorted(reported) == sorted(case["effect"])
     if "kinds" in case:
         kinds = {str(move.kind) for effect in found for region in effect.regions for move in region.moves}
         assert sorted(kinds) == sorted(case["kinds"])

@@ -48,7 +48,7 @@ def test_shares_agree_with_counted_users(seed: int) -> None:
         assert effect.sample is None
         for region in effect.regions:
             assert not region.users
-            told = {(_answer(move.before), _answer(move.after)): move for move in region.moves}
+            reported = {(_answer(move.before), _answer(move.after)): move for move in region.moves}
             seen: dict[tuple[Answer, Answer], int] = {}
             context = dict(region.context)
             for user in users:
@@ -57,8 +57,8 @@ def test_shares_agree_with_counted_users(seed: int) -> None:
                 if one.variant != other.variant or one.value != other.value:
                     pair = (one.variant, one.value), (other.variant, other.value)
                     seen[pair] = seen.get(pair, 0) + 1
-            assert set(seen) <= set(told), (name, region.when)
-            for pair, move in told.items():
+            assert set(seen) <= set(reported), (name, region.when)
+            for pair, move in reported.items():
                 share = float(move.share)
                 error = sqrt(share * (1 - share) / USERS)
                 assert abs(seen.get(pair, 0) / USERS - share) <= 4 * error + 1e-12, (name, region.when, pair)
@@ -113,9 +113,9 @@ def test_withdrawn_agrees_with_a_search_through_all_buckets(seed: int) -> None:
     }
     old, new = snapshot({"f": before}), snapshot({"f": after})
     found = effects(old, new, NOW)
-    told = [one for one in proofs(Change(old, new, found, NOW)) if one.code in {Code.WITHDRAWN, Code.LOWERED}]
-    assert {(one.code, variant(one.message)): buckets(found, variant(one.message)) for one in told} == expected
-    for finding in told:
+    reported = [one for one in proofs(Change(old, new, found, NOW)) if one.code in {Code.WITHDRAWN, Code.LOWERED}]
+    assert {(one.code, variant(one.message)): buckets(found, variant(one.message)) for one in reported} == expected
+    for finding in reported:
         assert finding.example is not None
         salt = "f:split" if "variants" in before else "f"
         number = bucket(finding.example[TARGETING_KEY], salt)

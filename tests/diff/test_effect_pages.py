@@ -118,16 +118,16 @@ def comment(before: Any, after: Any) -> str:
 @pytest.mark.parametrize("change", [small, dangerous, huge])
 def test_the_page_is_what_the_program_says(change: Any) -> None:
     page = PAGES / f"{change.__name__}.md"
-    told = comment(*change())
+    reported = comment(*change())
     if os.environ.get("BURGEE_WRITE"):
         page.parent.mkdir(exist_ok=True)
-        page.write_text(told, encoding="utf-8")
-    assert page.read_text(encoding="utf-8") == told
-    assert len(told) < 65_536
+        page.write_text(reported, encoding="utf-8")
+    assert page.read_text(encoding="utf-8") == reported
+    assert len(reported) < 65_536
     # Another renderer's opinion: every table is one, and nothing of a cell is left as markup.
-    rendered = MarkdownIt("commonmark").enable("table").render(told)
-    assert rendered.count("<table>") == told.count("\n|---")
-    assert rendered.count("<details>") == rendered.count("</details>") == told.count("<details>")
+    rendered = MarkdownIt("commonmark").enable("table").render(reported)
+    assert rendered.count("<table>") == reported.count("\n|---")
+    assert rendered.count("<details>") == rendered.count("</details>") == reported.count("<details>")
 
 
 def test_the_huge_page_says_what_it_leaves_out() -> None:

@@ -143,10 +143,10 @@ def test_no_context_makes_evaluation_fail_and_explanations_agree(context: dict[s
         assert list(answers) == rules.names(now)
         for name, answer in answers.items():
             assert answer == rules.evaluate(name, context, now)
-            told = rules.explain(name, context, now)
-            assert (told["variant"], told["reason"]) == (answer.variant, answer.reason)
-            assert [step["verdict"] for step in told["steps"]].count("answered") == 1
-            json.dumps(told)
+            reported = rules.explain(name, context, now)
+            assert (reported["variant"], reported["reason"]) == (answer.variant, answer.reason)
+            assert [step["verdict"] for step in reported["steps"]].count("answered") == 1
+            json.dumps(reported)
 
 
 @pytest.mark.parametrize("huge", [10**5000, -(10**5000)], ids=["positive", "negative"])
@@ -213,15 +213,15 @@ def test_an_explanation_shows_the_rule_the_bucket_the_threshold_and_the_release(
         [override("other", {"status": True})],
         {"version": 3, "commit": "abc"},
     )
-    told = rules.explain("f", {"targetingKey": "ada", "country": "DE"}, 0)
+    reported = rules.explain("f", {"targetingKey": "ada", "country": "DE"}, 0)
     number = int(sha256(b"ada:f").hexdigest(), 16)
     fallen = number % 100 * 1000 + number // 100 % 1000
     line = {"bucket": fallen, "from": 0, "hashed": "ada:f"}
-    assert told["steps"] == [
+    assert reported["steps"] == [
         {"step": "germans", "variant": None, "verdict": "passed on", "below": 125, **line},
         {"step": "default", "variant": "on", "verdict": "answered", "below": 99_999, **line},
     ]
-    assert (told["release"], told["override"]) == ({"version": 3, "commit": "abc"}, None)
+    assert (reported["release"], reported["override"]) == ({"version": 3, "commit": "abc"}, None)
     assert rules.explain("other", {}, 0)["override"] == {"author": "ada", "reason": "because"}
     assert rules.explain("unknown", {}, 0)["steps"] == []
 

@@ -31,8 +31,8 @@ class Stream:
         assert DeliveryStreamName == "s"
         ids = [[json.loads(line)["event_id"] for line in one["Data"].splitlines()] for one in Records]
         self.calls.append([len(some) for some in ids])
-        told = [{"RecordId": "1"} if self.takes(some) else {"ErrorCode": "ServiceUnavailable"} for some in ids]
-        return {"FailedPutCount": sum("ErrorCode" in one for one in told), "RequestResponses": told}
+        reported = [{"RecordId": "1"} if self.takes(some) else {"ErrorCode": "ServiceUnavailable"} for some in ids]
+        return {"FailedPutCount": sum("ErrorCode" in one for one in reported), "RequestResponses": reported}
 
     def takes(self, ids: list[str]) -> bool:
         refusing = [one for one in ids if self.refused.get(one, 0) > 0]

@@ -63,17 +63,17 @@ BAD: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("change", "told"), BAD, ids=lambda one: str(one)[:40])
-def test_what_is_wrong_is_reported(change: dict[str, Any], told: str) -> None:
-    with pytest.raises(Unacceptable, match=told):
+@pytest.mark.parametrize(("change", "reported"), BAD, ids=lambda one: str(one)[:40])
+def test_what_is_wrong_is_reported(change: dict[str, Any], reported: str) -> None:
+    with pytest.raises(Unacceptable, match=reported):
         accept({**TRACK, **change}, RecordScope(), NOW)
 
 
 def test_the_schema_agrees_with_what_is_accepted() -> None:
     validator = Draft202012Validator(SCHEMA)
     assert validator.is_valid({"events": [TRACK, EXPOSURE]})
-    for change, told in BAD:
-        if "future" not in told and change != {"time": "yesterday"} and "inf" not in str(change):
+    for change, reported in BAD:
+        if "future" not in reported and change != {"time": "yesterday"} and "inf" not in str(change):
             assert not validator.is_valid({"events": [{**TRACK, **change}]}) or "time" in change, change
 
 

@@ -23,13 +23,13 @@ def parts(case: Path) -> tuple[dict[str, Any], bytes, bytes]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
 def test_only_what_changes_is_written(tmp_path: Path, case: Path) -> None:
-    told, before, after = parts(case)
+    reported, before, after = parts(case)
     path = tmp_path / "flags.yaml"
     path.write_bytes(before)
-    wanted = {name: one and normalise(one) for name, one in told["wanted"].items()}
-    assert write_back(path, told["environment"], wanted) == []
+    wanted = {name: one and normalise(one) for name, one in reported["wanted"].items()}
+    assert write_back(path, reported["environment"], wanted) == []
     assert path.read_bytes().decode() == after.decode()
-    write_back(path, told["environment"], wanted)
+    write_back(path, reported["environment"], wanted)
     assert path.read_bytes() == after, "writing it again changes nothing"
 
 

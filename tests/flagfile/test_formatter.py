@@ -109,7 +109,7 @@ def test_a_messy_file_comes_out_clean() -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "told"),
+    ("written", "reported"),
     [
         ("'x'", "x"),
         ('"on"', "on"),
@@ -142,9 +142,9 @@ def test_a_messy_file_comes_out_clean() -> None:
         ("'<<'", '"<<"'),
     ],
 )
-def test_quotes_stand_where_a_reader_could_be_mistaken(written: str, told: str) -> None:
+def test_quotes_stand_where_a_reader_could_be_mistaken(written: str, reported: str) -> None:
     text = f"version: 1\nflags:\n  a:\n    variants:\n      x: {written}\n    default: {{serve: x}}\n"
-    assert formatted(text) == text.replace(written, told)
+    assert formatted(text) == text.replace(written, reported)
 
 
 def test_shares_and_variants_keep_their_order() -> None:

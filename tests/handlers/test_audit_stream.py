@@ -22,14 +22,14 @@ class Bus:
     """What EventBridge was told."""
 
     def __init__(self) -> None:
-        self.told: list[Any] = []
+        self.reported: list[Any] = []
         self.broken = 0
 
     def put_events(self, Entries: list[Any]) -> dict[str, int]:  # noqa: N803 - AWS's name
         if self.broken:
             self.broken -= 1
             raise RuntimeError("throttled")
-        self.told += Entries
+        self.reported += Entries
         return {"FailedEntryCount": 0}
 
 
@@ -64,11 +64,11 @@ def records(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 def test_audit_entries_become_events_and_nothing_else_does(stream: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert stream.handler({"Records": records(monkeypatch)}, None) == {"batchItemFailures": []}
-    told = [json.loads(one["Detail"]) for one in stream._events.told]
-    assert [one["reason"] for one in told] == ["because 1", "because 2"]
-    assert {(one["project"], one["environment"], one["flag"]) for one in told} == {("shop", "production", "beta")}
-    assert (told[1]["before"], told[1]["after"]) == ({"status": True}, None)
-    first = stream._events.told[0]
+    reported = [json.loads(one["Detail"]) for one in stream._events.reported]
+    assert [one["reason"] for one in reported] == ["because 1", "because 2"]
+    assert {(one["project"], one["environment"], one["flag"]) for one in reported} == {("shop", "production", "beta")}
+    assert (reported[1]["before"], reported[1]["after"]) == ({"status": True}, None)
+    first = stream._events.reported[0]
     assert (first["Source"], first["DetailType"], first["EventBusName"]) == ("burgee", "override.lay", "changes")
 
 
@@ -78,7 +78,7 @@ def test_what_fails_comes_again_and_what_went_before_does_not(stream: Any, monke
     failed = stream.handler({"Records": entries}, None)["batchItemFailures"]
     assert failed == [{"itemIdentifier": entries[0]["dynamodb"]["SequenceNumber"]}]
     assert stream.handler({"Records": entries}, None) == {"batchItemFailures": []}
-    assert len(stream._events.told) == 2
+    assert len(stream._events.reported) == 2
 
 
 def test_an_entry_too_large_for_an_event_comes_without_its_definitions(stream: Any) -> None:
@@ -90,5 +90,5 @@ def test_an_entry_too_large_for_an_event_comes_without_its_definitions(stream: A
     stream.handler(
         {"Records": [{"eventName": "INSERT", "dynamodb": {"SequenceNumber": "1", "NewImage": image}}]}, None
     )
-    (told,) = stream._events.told
-    assert json.loads(told["Detail"])["before"] is None
+    (reported,) = stream._events.reported
+    assert json.loads(reported["Detail"])["before"] is None

@@ -51,8 +51,8 @@ def body(answer: dict[str, Any]) -> Any:
 def test_a_named_user_gets_the_variant_of_the_bundled_release(evaluate: Function, name: str) -> None:
     answer = evaluate(event(name))
     assert answer["statusCode"] == 200
-    told = body(answer)
-    assert (told["flag_name"], told["variant"], told["value"], told["reason"]) == (
+    reported = body(answer)
+    assert (reported["flag_name"], reported["variant"], reported["value"], reported["reason"]) == (
         "checkout_button",
         "green",
         "#0a0",
@@ -62,20 +62,20 @@ def test_a_named_user_gets_the_variant_of_the_bundled_release(evaluate: Function
 
 @pytest.mark.parametrize("name", ["http-api-user-flags", "rest-api-user-flags"])
 def test_all_flags_of_a_user(evaluate: Function, name: str) -> None:
-    told = body(evaluate(event(name)))
-    assert told["user_id"] == "user-1"
-    assert {flag["flag_name"] for flag in told["flags"]} == {"dark_mode", "beta_search", "checkout_button"}
+    reported = body(evaluate(event(name)))
+    assert reported["user_id"] == "user-1"
+    assert {flag["flag_name"] for flag in reported["flags"]} == {"dark_mode", "beta_search", "checkout_button"}
 
 
 @pytest.mark.parametrize("name", ["http-api-health", "rest-api-health"])
 def test_health_shows_that_the_release_is_the_bundled_one(evaluate: Function, name: str) -> None:
-    told = body(evaluate(event(name)))
-    assert (told["status"], told["source"]) == ("healthy", "bundled")
+    reported = body(evaluate(event(name)))
+    assert (reported["status"], reported["source"]) == ("healthy", "bundled")
 
 
 def test_openfeature_clients_are_answered(evaluate: Function) -> None:
-    told = body(evaluate(event("ofrep-flag")))
-    assert (told["key"], told["variant"], told["value"]) == ("checkout_button", "green", "#0a0")
+    reported = body(evaluate(event("ofrep-flag")))
+    assert (reported["key"], reported["variant"], reported["value"]) == ("checkout_button", "green", "#0a0")
     flags = body(evaluate(event("ofrep-bulk")))["flags"]
     assert [flag["key"] for flag in flags] == ["dark_mode", "beta_search", "checkout_button"]
 
@@ -96,6 +96,6 @@ def test_nothing_personal_is_logged(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with function("burgee.handlers.evaluate.handler", package(tmp_path), log, LOGGING) as running:
         running(event("http-api-user-flags"))
-    told = log.read_text(encoding="utf-8")
-    assert "REPORT RequestId" in told
-    assert "user-1" not in told
+    reported = log.read_text(encoding="utf-8")
+    assert "REPORT RequestId" in reported
+    assert "user-1" not in reported

@@ -139,8 +139,8 @@ def test_the_three_handlers_on_one_table(tmp_path: Path, monkeypatch: pytest.Mon
             loader(cloudformation.request("Create"))
             loader(cloudformation.request("Update"))
             loader(cloudformation.request("Delete"))
-        told = [(one["Status"], one["Reason"], one["PhysicalResourceId"]) for one in cloudformation.told]
-        assert told == [
+        reported = [(one["Status"], one["Reason"], one["PhysicalResourceId"]) for one in cloudformation.reported]
+        assert reported == [
             ("SUCCESS", "release 1 is live", "burgee:shop:production"),
             ("SUCCESS", "nothing changed", "burgee:shop:production"),
             ("SUCCESS", "", "burgee:shop:production"),
@@ -163,8 +163,8 @@ def test_the_three_handlers_on_one_table(tmp_path: Path, monkeypatch: pytest.Mon
         (code / "release.json").write_bytes(dump_bundle(bundle(checkout_button={**ON, "owner": "ada"})))
         with function("burgee.handlers.load.handler", code, tmp_path / "load.log", environment) as loader:
             loader(cloudformation.request("Update"))
-        assert cloudformation.told[-1]["Status"] == "FAILED"
-        assert "checkout_button: changed in Git" in cloudformation.told[-1]["Reason"]
+        assert cloudformation.reported[-1]["Status"] == "FAILED"
+        assert "checkout_button: changed in Git" in cloudformation.reported[-1]["Reason"]
         assert store.pointer().version == 1
         store.close()
     cloudformation.shutdown()

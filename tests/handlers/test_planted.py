@@ -62,9 +62,9 @@ def test_in_process_nothing_planted_is_logged(
             asked += 1
     store.state = store.pointer = lambda: 1 / 0  # type: ignore[method-assign,assignment,return-value]
     assert client.get("/flags", headers=next(headers(token(store, Kind.ADMIN, *ALL)))).status_code == 500
-    told = capsys.readouterr().err
-    assert told.count('"message": "request"') == asked + 1 > 100
-    SEARCH.look(told + caplog.text, "the log")
+    reported = capsys.readouterr().err
+    assert reported.count('"message": "request"') == asked + 1 > 100
+    SEARCH.look(reported + caplog.text, "the log")
 
 
 @pytest.mark.sam

@@ -44,7 +44,7 @@ def queried(query: str) -> Imported:
     return goff(targeting=[{"query": query, "variation": "blue"}])
 
 
-def told(made: Imported) -> list[tuple[str, str]]:
+def reported(made: Imported) -> list[tuple[str, str]]:
     text = written(made, "a test")
     assert formatted(text) == text
     return [(problem.code, problem.message.partition(": ")[2]) for problem in made.problems]
@@ -82,7 +82,7 @@ def told(made: Imported) -> list[tuple[str, str]]:
 )
 def test_what_flagd_can_say_and_we_cannot_is_named_and_left_out(targeting: Any, why: str) -> None:
     made = flagd(targeting)
-    assert told(made) == [("no-equivalent", why)]
+    assert reported(made) == [("no-equivalent", why)]
     assert made.flags == {}
 
 
@@ -100,13 +100,13 @@ def test_what_flagd_can_say_and_we_cannot_is_named_and_left_out(targeting: Any, 
 )
 def test_a_query_without_equivalent_is_named_and_its_flag_left_out(query: str, why: str) -> None:
     made = queried(query)
-    assert told(made) == [("no-equivalent", why)]
+    assert reported(made) == [("no-equivalent", why)]
     assert made.flags == {}
 
 
 def test_a_flag_whose_key_is_no_name_or_whose_values_are_mixed_is_left_out() -> None:
     text = json.dumps({"a/b": {}, "mixed": {"variations": {"a": 1, "b": "x"}, "defaultRule": {"variation": "a"}}})
-    assert told(import_goff(document(text))) == [
+    assert reported(import_goff(document(text))) == [
         ("no-equivalent", "its key is not a valid name: use letters, digits, `.`, `_` and `-`"),
         ("no-equivalent", "'b' is a string where the first variant is a number"),
     ]
@@ -117,7 +117,7 @@ METADATA = {"description": "A colour", "link": "x", "owner": "web", "sla": 99.5,
 
 def test_parts_that_decide_nothing_are_named_and_the_flag_kept() -> None:
     made = goff(version="1.2", trackEvents=False, metadata=METADATA)
-    assert [message for _, message in told(made)] == [
+    assert [message for _, message in reported(made)] == [
         "`trackEvents` has no equivalent",
         "`version` has no equivalent",
         "metadata 'rule' has no equivalent",
@@ -201,8 +201,8 @@ def test_the_daemons_shares_are_those_of_flagds_test_kit(tmp_path: Path, flag: s
     """The answers that open-feature/flagd-testbed demands of the daemon, hashes at the edges among them."""
     unit, shares = KIT[flag]
     variants = {share[0]: share[0] for share in shares}
-    told = {"state": "ENABLED", "variants": variants, "targeting": {"fractional": [unit, *shares]}}
-    served = ruleset(import_flagd(document(json.dumps({"flags": {flag: told}})), Generation.TEXT), tmp_path)
+    reported = {"state": "ENABLED", "variants": variants, "targeting": {"fractional": [unit, *shares]}}
+    served = ruleset(import_flagd(document(json.dumps({"flags": {flag: reported}})), Generation.TEXT), tmp_path)
     assert {name: served.evaluate(flag, {"user": {"name": name}}, 0).variant for name in expected} == expected
 
 
@@ -285,7 +285,7 @@ def test_shared_conditions_refer_to_those_behind_them_as_in_flagd() -> None:
     flag["targeting"] = {"if": [{"$ref": "a"}, "blue"]}
     file = {"$evaluators": {"a": first, "b": second, "c": {"map": []}}, "flags": {"flag": flag}}
     made = import_flagd(document(json.dumps(file)), Generation.CBOR)
-    assert told(made) == [("no-equivalent", "`map` has no equivalent")]
+    assert reported(made) == [("no-equivalent", "`map` has no equivalent")]
     assert made.flags["flag"]["rules"] == [{"when": {"segment": "a"}, "serve": "blue"}]
     assert list(made.segments) == ["a", "b"]
 

@@ -99,15 +99,15 @@ def test_a_report_is_the_same_from_the_layout_of_the_bucket(tmp_path: Path) -> N
         folder = bucket / f"topic={topic}/day=2026-01-20"
         folder.mkdir(parents=True)
         duckdb.sql(f"COPY (SELECT {columns} FROM {source} WHERE topic = '{topic}') TO '{folder}/a.parquet'")
-    expected = told(gather_from(lines, plan, plan.end))
-    assert told(gather_from(tmp_path / "bucket", plan, plan.end)) == expected
+    expected = reported(gather_from(lines, plan, plan.end))
+    assert reported(gather_from(tmp_path / "bucket", plan, plan.end)) == expected
     again = written(bucket, made[:50], "again.jsonl")
-    assert told(gather_from(again, plan, plan.end)) == expected, "an event counts once"
+    assert reported(gather_from(again, plan, plan.end)) == expected, "an event counts once"
     connection = ibis.duckdb.connect()
     assert records(connection, bucket).read == len(made) + 50
 
 
-def told(evidence: Evidence) -> Any:
+def reported(evidence: Evidence) -> Any:
     """What was counted; means and quantiles to 9 digits, as DuckDB adds a unit's values up in no fixed order."""
     means = {
         (arm, metric, column): round(mean, 9)

@@ -123,9 +123,9 @@ def test_a_commit_is_a_commit(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "reported"),
     [({"INPUT_ENVIRONMENTS": "--flags=x"}, "no environment"), ({"INPUT_INSIST": "--json"}, "insist takes")],
 )
-def test_inputs_are_checked(given: dict[str, str], told: str) -> None:
-    with pytest.raises(ActionError, match=told):
+def test_inputs_are_checked(given: dict[str, str], reported: str) -> None:
+    with pytest.raises(ActionError, match=reported):
         Inputs.of(given)

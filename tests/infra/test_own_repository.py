@@ -165,10 +165,10 @@ def served_at_once(who: Person) -> dict[str, Any]:
             assert f"http://127.0.0.1:{port}" in process.stderr.readline()
             url = f"http://127.0.0.1:{port}/users/ada/flags/new_search?email=ada@example.com"
             with urllib.request.urlopen(url, timeout=30) as response:
-                told = json.load(response)
+                reported = json.load(response)
         finally:
             process.terminate()
-    return {name: told[name] for name in ("flag_name", "enabled")}
+    return {name: reported[name] for name in ("flag_name", "enabled")}
 
 
 def every_handler_runs(who: Person, cloud: Emulator, tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def every_handler_runs(who: Person, cloud: Emulator, tmp_path: Path) -> None:
             answers[name] = invoke(payload)
     cloudformation.shutdown()
     cloudformation.server_close()
-    assert [one["Status"] for one in cloudformation.told] == ["SUCCESS"]
+    assert [one["Status"] for one in cloudformation.reported] == ["SUCCESS"]
     assert json.loads(answers["evaluate"]["body"])["release"]["version"] == 1
     assert answers["manage"]["statusCode"] in {200, 401}
     assert answers["canary_alarm"]["release"] is None
@@ -221,9 +221,9 @@ def deploys(who: Person, config: str, *parameters: str) -> None:
 
 def answered(stack: Stack, key: str) -> Any:
     """What the deployed function says of a flag to a user from outside."""
-    told = stack.asked("user-1", "new_search", key)
-    assert told["statusCode"] == 200, told
-    return json.loads(told["body"])
+    reported = stack.asked("user-1", "new_search", key)
+    assert reported["statusCode"] == 200, reported
+    return json.loads(reported["body"])
 
 
 def until(true: Any) -> None:
@@ -252,8 +252,8 @@ def changed_by_a_pull_request(who: Person, api: Api, table: str, tmp_path: Path)
         "base": {"sha": base},
         "head": {"sha": head, "ref": "raise", "repo": {"full_name": "acme/flags"}},
     }
-    told = tmp_path / "event.json"
-    told.write_text(json.dumps({"pull_request": pull}), encoding="utf-8")
+    reported = tmp_path / "event.json"
+    reported.write_text(json.dumps({"pull_request": pull}), encoding="utf-8")
     tip = who.does("git", "rev-parse", "HEAD").strip()
     expressions = {
         "github.token": TOKEN,
@@ -271,7 +271,7 @@ def changed_by_a_pull_request(who: Person, api: Api, table: str, tmp_path: Path)
             "GITHUB_SHA": tip,
             "GITHUB_REF": ref,
             "GITHUB_EVENT_NAME": name,
-            "GITHUB_EVENT_PATH": str(told),
+            "GITHUB_EVENT_PATH": str(reported),
         }
         return run_job(jobs[job], who.folder, tmp_path, expressions, variables)
 
@@ -335,8 +335,8 @@ def test_a_repository_with_a_stack_flags_and_workflow_of_its_own_loses_nothing(
     eve.does(*deploy, "--stack-name", "flags", "--capabilities", "CAPABILITY_IAM", *parameters)
     stack = Stack(eve.folder, cloud.url, "flags")
     key = eve.does("burgee", "keys", "create", "server", "--table", stack.output("Table"), "--env", "production")
-    told = stack.asked("user-1", "ours", key.strip())
-    assert json.loads(told["body"])["value"] is True
+    reported = stack.asked("user-1", "ours", key.strip())
+    assert json.loads(reported["body"])["value"] is True
     assert Stack(eve.folder, cloud.url, "shop").status() == "CREATE_COMPLETE"
     assert {name: (eve.folder / name).read_text(encoding="utf-8") for name in theirs} == theirs
 

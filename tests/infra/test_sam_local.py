@@ -49,20 +49,20 @@ pytestmark = pytest.mark.stack
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "reported"),
     [
         ("http-api-user-flag", {"variant": "green", "reason": "TARGETING_MATCH"}),
         ("rest-api-user-flag", {"variant": "green", "reason": "TARGETING_MATCH"}),
         ("http-api-health", {"status": "healthy", "source": "bundled"}),
     ],
 )
-def test_an_event_is_answered_from_the_package(built: Path, name: str, told: dict[str, Any]) -> None:
+def test_an_event_is_answered_from_the_package(built: Path, name: str, reported: dict[str, Any]) -> None:
     command = [str(BIN / "sam"), "local", "invoke", "EvaluateFunction", "-e", str(EVENTS / f"{name}.json"), *LOCAL]
     ran = run(*command, "--env-vars", "env.json", cwd=built)
     assert ran.returncode == 0, ran.stderr
     answer = json.loads(ran.stdout.strip().splitlines()[0])
     assert answer["statusCode"] == 200
-    assert told.items() <= json.loads(answer["body"]).items()
+    assert reported.items() <= json.loads(answer["body"]).items()
 
 
 def test_the_routes_of_the_template_are_served(built: Path) -> None:

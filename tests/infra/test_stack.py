@@ -203,14 +203,14 @@ def test_a_stack_that_records(url: str, tmp_path: Path, monkeypatch: pytest.Monk
         return json.loads(answered["body"])
 
     order = {"type": "track", "event_id": "o1", "unit": "user-1", "event": "order", "properties": {"amount": 12.5}}
-    told = asked("http-api-user-flag", "expose=true")
+    reported = asked("http-api-user-flag", "expose=true")
     assert asked("http-api-user-flag", body=order) == {"accepted": 1, "rejected": []}
 
     for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": url}.items():
         monkeypatch.setenv(name, value)
     rows = arriving(f"s3://{stack.output('EventBucket')}/events", 2)
     shown, tracked = sorted(rows, key=lambda row: str(row["type"]))
-    assert (shown["topic"], shown["variant"], shown["rule"]) == ("checkout_button", told["variant"], None)
+    assert (shown["topic"], shown["variant"], shown["rule"]) == ("checkout_button", reported["variant"], None)
     assert (tracked["topic"], tracked["event"]) == ("_track", "order")
     assert dict(tracked["properties"]) == {"amount": "12.5"}
     assert shown["unit"] == tracked["unit"] != "user-1"

@@ -108,7 +108,7 @@ def test_sam_build_makes_packages_that_the_runtime_client_runs_on_one_table(tmp_
 
     with running("load") as load:
         load(cloudformation.request("Create"))
-    assert [(one["Status"], one["Reason"]) for one in cloudformation.told] == [("SUCCESS", "release 1 is live")]
+    assert [(one["Status"], one["Reason"]) for one in cloudformation.reported] == [("SUCCESS", "release 1 is live")]
     key = bearer(token(store, Kind.ADMIN, *ALL))
 
     def asked(name: str) -> Any:

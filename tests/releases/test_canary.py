@@ -293,10 +293,10 @@ def test_one_bulk_answer_is_of_one_release_and_shows_which(
         bulk = client.post("/ofrep/v1/evaluate/flags", json={"context": {"targetingKey": user}})
         version = 2 if user in canaries(2, 50) else 1
         seen.add(version)
-        told = bulk.json()
-        assert {flag["value"] for flag in told["flags"]} == {version == 2}
-        assert {flag["metadata"]["version"] for flag in told["flags"]} == {version}
-        assert (told["metadata"]["version"], bulk.headers["burgee-release"]) == (version, str(version))
+        reported = bulk.json()
+        assert {flag["value"] for flag in reported["flags"]} == {version == 2}
+        assert {flag["metadata"]["version"] for flag in reported["flags"]} == {version}
+        assert (reported["metadata"]["version"], bulk.headers["burgee-release"]) == (version, str(version))
         every = client.get(f"/users/{user}/flags")
         assert {flag["enabled"] for flag in every.json()["flags"]} == {version == 2}
         one = client.get(f"/users/{user}/flags/f3")
@@ -453,8 +453,8 @@ def test_the_command_line_tries_shows_promotes_and_goes_back(burgee: Burgee) -> 
     tried = burgee("apply", "--canary", "10", "--bake", "1h")
     assert "10 % of users get release 2 until" in tried.out
     assert "the others get release 1" in tried.out
-    told = burgee("status")
-    assert "release 2 is a canary" in told.out
+    reported = burgee("status")
+    assert "release 2 is a canary" in reported.out
     assert json.loads(burgee("status", "--json").out)["baking"]["share"] == 10
     assert burgee("promote").out.startswith("release 2 is live (")
     assert burgee("promote").code == 1

@@ -76,9 +76,11 @@ class Machine(RuleBasedStateMachine):
         """Writes the file as somebody would: an owner holds everywhere, the rest in the environment."""
         lines = ["version: 1", "environments: [production]", "flags:"]
         for name, keys in self.git.items():
-            told = {key: str(value) if key != "status" else "on" if value else "off" for key, value in keys.items()}
-            everywhere = [f"{key}: {value}" for key, value in told.items() if key == "owner"]
-            here = [f"{key}: {value}" for key, value in told.items() if key != "owner"]
+            reported = {
+                key: str(value) if key != "status" else "on" if value else "off" for key, value in keys.items()
+            }
+            everywhere = [f"{key}: {value}" for key, value in reported.items() if key == "owner"]
+            here = [f"{key}: {value}" for key, value in reported.items() if key != "owner"]
             if self.environment is None:
                 parts = here + everywhere
             else:
@@ -229,7 +231,7 @@ class Machine(RuleBasedStateMachine):
         for flag in {*before, *after}:
             written = flag in found.wanted and flag not in refused
             if not written:
-                assert after.get(flag) == before.get(flag), "what is not told of is not touched"
+                assert after.get(flag) == before.get(flag), "what is not reported is not touched"
                 continue
             said, base = self.said[flag], self.laid_over[flag]
             colleague = differences(base, before.get(flag))
@@ -245,9 +247,9 @@ class Machine(RuleBasedStateMachine):
         for flag, laid in state.overrides.items():
             if not laid.in_force(self.clock):
                 continue
-            told = flag in found.wanted or flag in refused or flag in found.temporary
+            reported = flag in found.wanted or flag in refused or flag in found.temporary
             same = all((after.get(flag) or {}).get(k, NOTHING) == v for k, v in self.said[flag].items())
-            assert told or same, "an override is written, or told why not"
+            assert reported or same, "an override is written, or the reason is reported"
         self.git = {flag: dict(definition) for flag, definition in after.items()}
 
     @invariant()

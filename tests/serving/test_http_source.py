@@ -60,10 +60,10 @@ def client(store: SqliteStore, serving: Serving) -> TestClient:
 
 def test_who_reads_the_ruleset_answers_as_the_service(client: TestClient, serving: Serving) -> None:
     client.put("/flags/real", json={"variants": {"v": 7.0, "w": 1}, "rollout_percentage": 20, "off_variant": "w"})
-    told = read(client.get("/ruleset").content)
-    assert (told.version, told.source) == (1, "store")
+    reported = read(client.get("/ruleset").content)
+    assert (reported.version, reported.source) == (1, "store")
     for context in CONTEXTS:
-        assert told.ruleset.evaluate_all(context, 0) == serving.ruleset().evaluate_all(context, 0)
+        assert reported.ruleset.evaluate_all(context, 0) == serving.ruleset().evaluate_all(context, 0)
 
 
 def test_a_release_on_trial_reaches_the_same_users(store: SqliteStore, client: TestClient, serving: Serving) -> None:
@@ -76,11 +76,11 @@ def test_a_release_on_trial_reaches_the_same_users(store: SqliteStore, client: T
         AuditContext("release.activate", "ci", "", now),
         Consent(canary=CanaryRequest(50, 900)),
     )
-    told = read(client.get("/ruleset").content)
+    reported = read(client.get("/ruleset").content)
     versions = set()
     for context in CONTEXTS:
         for moment in (now, now + 1000):
-            ours, theirs = told.choose(context, moment), serving.ruleset(context, moment)
+            ours, theirs = reported.choose(context, moment), serving.ruleset(context, moment)
             assert ours.evaluate_all(context, moment) == theirs.evaluate_all(context, moment)
             versions.add(ours.evaluate("real", context, moment).metadata["version"])
     assert versions == {1, 2}

@@ -67,11 +67,11 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.asked.append((dict(self.headers), json.loads(body) if body else None))
-        status, told = self.server.answers.pop(0)
+        status, reported = self.server.answers.pop(0)
         if status == 0:  # hangs up
             self.close_connection = True
             return
-        data = told if isinstance(told, bytes) else json.dumps(told).encode()
+        data = reported if isinstance(reported, bytes) else json.dumps(reported).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
@@ -101,10 +101,10 @@ FAULT = {"__type": "com.amazonaws.dynamodb.v20120810#ThrottlingException", "mess
 def test_binary_attributes_arrive_as_bytes(table: Table) -> None:
     wire = Wire(table.environment)
     table.answers = [(200, {"Item": ITEM}), (200, {}), (200, {"Items": [ITEM]})]
-    told = {"pk": {"S": "a"}, "data": {"B": b"\x00\xff"}, "n": {"N": "3"}}
-    assert wire.get_item(TableName="t", Key={}) == {"Item": told}
+    reported = {"pk": {"S": "a"}, "data": {"B": b"\x00\xff"}, "n": {"N": "3"}}
+    assert wire.get_item(TableName="t", Key={}) == {"Item": reported}
     assert wire.get_item(TableName="t", Key={}) == {}
-    assert wire.query(TableName="t")["Items"] == [told]
+    assert wire.query(TableName="t")["Items"] == [reported]
     assert [headers["X-Amz-Target"] for headers, _ in table.asked] == [
         "DynamoDB_20120810.GetItem",
         "DynamoDB_20120810.GetItem",
@@ -122,7 +122,7 @@ def test_what_passes_is_tried_once_more(table: Table, first: tuple[int, Any]) ->
 
 
 @pytest.mark.parametrize(
-    ("answers", "told"),
+    ("answers", "reported"),
     [
         ([(400, FAULT), (400, FAULT)], "ThrottlingException: slow down"),
         ([(400, {"__type": "x#AccessDeniedException", "Message": "no"})], "AccessDeniedException: no"),
@@ -131,10 +131,10 @@ def test_what_passes_is_tried_once_more(table: Table, first: tuple[int, Any]) ->
         ([(0, None), (0, None)], "DynamoDB: "),
     ],
 )
-def test_what_stays_is_reported(table: Table, answers: list[tuple[int, Any]], told: str) -> None:
+def test_what_stays_is_reported(table: Table, answers: list[tuple[int, Any]], reported: str) -> None:
     wire = Wire(table.environment)
     table.answers = answers
-    with pytest.raises(StoreUnavailable, match=told):
+    with pytest.raises(StoreUnavailable, match=reported):
         wire.get_item(TableName="t")
     assert table.answers == []
     wire.close()

@@ -55,16 +55,16 @@ class Told:
 @contextmanager
 def serving(folder: Path) -> Iterator[Told]:
     """A site of the files of a folder, which hears what its pages tell."""
-    told = Told()
+    reported = Told()
 
     class Handler(SimpleHTTPRequestHandler):
         def do_POST(self) -> None:
             at = time.monotonic()
             what = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             if "status" in what:
-                told.statuses.append(what["status"])
+                reported.statuses.append(what["status"])
             else:
-                told.queue.put((at, what))
+                reported.queue.put((at, what))
             self.send_response(204)
             self.end_headers()
 
@@ -72,7 +72,7 @@ def serving(folder: Path) -> Iterator[Told]:
             if self.path != "/reload":
                 super().do_GET()
                 return
-            body, told.reload = b"yes" if told.reload else b"no", False
+            body, reported.reload = b"yes" if reported.reload else b"no", False
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -82,11 +82,11 @@ def serving(folder: Path) -> Iterator[Told]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
-    told.origin = f"http://127.0.0.1:{server.server_port}"
+    reported.origin = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
-        yield told
+        yield reported
     finally:
         server.shutdown()
         thread.join()

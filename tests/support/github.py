@@ -150,15 +150,15 @@ def github() -> Iterator[Api]:
                 status, body, link = 401, {"message": "Bad credentials"}, ""
             else:
                 status, body, link = api.answer(self.command, self.path, json.loads(data) if data else None)
-            told = json.dumps(body).encode()
+            reported = json.dumps(body).encode()
             self.send_response(status)
-            self.send_header("Content-Length", str(len(told)))
+            self.send_header("Content-Length", str(len(reported)))
             if link:
                 self.send_header("Link", link)
             if status == 429:
                 self.send_header("Retry-After", "0")
             self.end_headers()
-            self.wfile.write(told)
+            self.wfile.write(reported)
 
         do_GET = do_POST = do_PATCH = answer  # noqa: N815 - names that the server calls
 
@@ -304,7 +304,7 @@ def run_job(
 
 
 def _filled(value: str, given: Mapping[str, str]) -> str:
-    told = value.replace("${{ github.action_path }}", str(ACTION))
-    told = re.sub(r"\$\{\{ inputs\.([a-z-]+) \}\}", lambda found: given[found[1]], told)
-    assert "${{" not in told, value
-    return told
+    reported = value.replace("${{ github.action_path }}", str(ACTION))
+    reported = re.sub(r"\$\{\{ inputs\.([a-z-]+) \}\}", lambda found: given[found[1]], reported)
+    assert "${{" not in reported, value
+    return reported

@@ -28,8 +28,8 @@ def answering(answered: Answered) -> Iterator[tuple[str, list[tuple[str, str, di
             data = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             body = json.loads(data) if data else None
             calls.append((self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body))
-            status, told, headers = answered(self.command, self.path, body)
-            written = json.dumps(told).encode()
+            status, reported, headers = answered(self.command, self.path, body)
+            written = json.dumps(reported).encode()
             self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(written))}.items():
                 self.send_header(name, value)

@@ -89,7 +89,7 @@ class CloudFormation(HTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answers)
-        self.told: list[dict[str, Any]] = []
+        self.reported: list[dict[str, Any]] = []
         Thread(target=self.serve_forever, daemon=True).start()
 
     def request(self, kind: str, **properties: Any) -> dict[str, Any]:
@@ -107,7 +107,7 @@ class Answers(BaseHTTPRequestHandler):
     server: CloudFormation
 
     def do_PUT(self) -> None:
-        self.server.told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.server.reported.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
         self.send_response(200)
         self.send_header("Content-Length", "0")
         self.end_headers()

@@ -78,6 +78,16 @@ def requests(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
 
 def headers(token: str) -> Iterator[dict[str, str]]:
     """Those of somebody with a key, and of somebody with none that works."""
-    told = {"X-Burgee-Reason": ATTRIBUTE, "X-Burgee-Author": EMAIL, "User-Agent": AGENT, "X-Forwarded-For": ADDRESS}
-    yield {**told, "Authorization": f"Bearer {token}", "X-Request-Id": f"{UNIT} {EMAIL}", "Idempotency-Key": SECRET}
-    yield {**told, "X-API-Key": SECRET}
+    reported = {
+        "X-Burgee-Reason": ATTRIBUTE,
+        "X-Burgee-Author": EMAIL,
+        "User-Agent": AGENT,
+        "X-Forwarded-For": ADDRESS,
+    }
+    yield {
+        **reported,
+        "Authorization": f"Bearer {token}",
+        "X-Request-Id": f"{UNIT} {EMAIL}",
+        "Idempotency-Key": SECRET,
+    }
+    yield {**reported, "X-API-Key": SECRET}

@@ -104,7 +104,7 @@ class Stack:
     def ring(self, alarm: str) -> Any:
         """What CloudWatch tells EventBridge, if the stack has a rule for it; the emulator sends none itself."""
         state = {"value": "ALARM", "timestamp": format_time(time.time() + 1).replace("Z", "+0000")}
-        told = {
+        reported = {
             "id": "1",
             "account": "123456789012",
             "time": "2027-01-01T00:00:00Z",
@@ -115,8 +115,10 @@ class Stack:
             "detail": {"alarmName": alarm, "state": state, "previousState": {"value": "OK"}},
         }
         (rule,) = self.client("events").list_rules()["Rules"]
-        matched = self.client("events").test_event_pattern(EventPattern=rule["EventPattern"], Event=json.dumps(told))
-        return self.invoke("GuardFunction", told) if matched["Result"] else None
+        matched = self.client("events").test_event_pattern(
+            EventPattern=rule["EventPattern"], Event=json.dumps(reported)
+        )
+        return self.invoke("GuardFunction", reported) if matched["Result"] else None
 
     def audit(self) -> Any:
         return self.manage("/audit")

@@ -168,21 +168,21 @@ def test_every_route_lets_in_exactly_who_may(store: SqliteStore) -> None:
     cells = 0
     for who in callers(store):
         for operation, needed in NEEDS.items():
-            told = ask(client, operation, who.headers)
-            case = f"{who.name}: {operation}: {told.status_code} {told.text}"
+            reported = ask(client, operation, who.headers)
+            case = f"{who.name}: {operation}: {reported.status_code} {reported.text}"
             if needed is None:
-                assert told.status_code == 200, case
-                assert "release" not in told.json() or who.may, case
+                assert reported.status_code == 200, case
+                assert "release" not in reported.json() or who.may, case
             elif who.may is None:
-                assert told.status_code == 401, case
-                assert told.headers["www-authenticate"].startswith("Bearer"), case
+                assert reported.status_code == 401, case
+                assert reported.headers["www-authenticate"].startswith("Bearer"), case
             elif needed in who.may:
-                assert told.status_code not in {401, 403}, case
-                assert told.status_code < 500, case
+                assert reported.status_code not in {401, 403}, case
+                assert reported.status_code < 500, case
             else:
-                assert told.status_code == 403, case
-            if told.status_code in {401, 403}:
-                assert told.json().get("detail") or told.json().get("errorDetails"), case
+                assert reported.status_code == 403, case
+            if reported.status_code in {401, 403}:
+                assert reported.json().get("detail") or reported.json().get("errorDetails"), case
             cells += 1
     assert cells == len(NEEDS) * 45
 
@@ -212,9 +212,9 @@ def test_the_document_says_what_a_key_must_be(store: SqliteStore) -> None:
     document = service(store).get("/openapi.json").json()
     for operation, needed in NEEDS.items():
         method, _, path = operation.partition(" ")
-        told = document["paths"][path][method.lower()]
-        assert told.get("x-burgee-needs") == needed
-        assert ("security" in told) is (needed is not None)
+        reported = document["paths"][path][method.lower()]
+        assert reported.get("x-burgee-needs") == needed
+        assert ("security" in reported) is (needed is not None)
 
 
 def test_without_keys_everything_is_open_as_in_the_first_version(store: SqliteStore) -> None:
@@ -274,10 +274,10 @@ def test_two_tenants_see_and_change_nothing_of_each_other(store: SqliteStore, ot
     release(theirs, {f"{mark}-flag": {"status": False, "client": True}, "open": {"status": False}})
     their_key = create(theirs, Kind.ADMIN, f"{mark} key", act(), ALL)
     client = service(store)
-    told = client.post(
+    reported = client.post(
         f"/flags/{mark}-flag/kill", json={"reason": mark, "expires_in": "1h"}, headers=bearer(their_key.token)
     )
-    assert told.status_code == 200
+    assert reported.status_code == 200
     before = everything(store, other)
     mine = bearer(token(store, Kind.ADMIN, *ALL))
     aimed = {"flag_name": f"{mark}-flag", "key": f"{mark}-flag", "key_id": their_key.key.id, "version": "2"}
@@ -334,8 +334,8 @@ def test_a_page_may_ask_from_an_origin_of_the_key_it_shows(store: SqliteStore) -
     page = {**bearer(token(store, Kind.CLIENT)), "Origin": "https://shop.example"}
     assert "access-control-allow-origin" not in client.get("/users/u/flags", headers=page).headers
     assert client.put("/settings", json={"cors_origins": ["shop"]}, headers=admin).status_code == 422
-    told = client.put("/settings", json={"cors_origins": ["https://shop.example"]}, headers=admin)
-    assert told.json() == {"cors_origins": ["https://shop.example"]}
+    reported = client.put("/settings", json={"cors_origins": ["https://shop.example"]}, headers=admin)
+    assert reported.json() == {"cors_origins": ["https://shop.example"]}
     assert client.get("/users/u/flags", headers=page).headers["access-control-allow-origin"] == "https://shop.example"
     evil = {**page, "Origin": "https://evil.example"}
     assert "access-control-allow-origin" not in client.get("/users/u/flags", headers=evil).headers
@@ -370,8 +370,8 @@ def test_no_answer_reveals_why_a_key_is_not_known(store: SqliteStore) -> None:
         made.token.replace(made.key.id, "0" * 16),
         "x",
     ]
-    told = {client.get("/flags", headers=bearer(one)).text for one in wrong}
-    assert len(told) == 1
+    reported = {client.get("/flags", headers=bearer(one)).text for one in wrong}
+    assert len(reported) == 1
 
 
 def test_the_openapi_app_is_the_one_that_is_served(store: SqliteStore) -> None:
@@ -410,11 +410,11 @@ def test_records_are_taken_from_keys_that_evaluate_and_of_their_own_tenant_alone
     client = TestClient(create_app(store, Serving(store, refresh_seconds=0), setup, NoReports()))
     body = {"events": [{"type": "event", "name": "bought", "unit": "u", "event_id": "e1"}]}
     for who in callers(store):
-        told = client.post("/v1/events", json=body, headers=who.headers).status_code
+        reported = client.post("/v1/events", json=body, headers=who.headers).status_code
         allowed = who.may is not None and EVALUATES in who.may
-        assert told == (200 if allowed else 401 if who.may is None else 403), who.name
-        told = client.get("/experiments", headers=who.headers).status_code
-        assert told == (401 if who.may is None else 200 if READS in who.may else 403), who.name
+        assert reported == (200 if allowed else 401 if who.may is None else 403), who.name
+        reported = client.get("/experiments", headers=who.headers).status_code
+        assert reported == (401 if who.may is None else 200 if READS in who.may else 403), who.name
     release(store.at(OTHER), FLAGS)
     server = bearer(token(store.at(OTHER), Kind.SERVER))
     admin = bearer(token(store.at(OTHER), Kind.ADMIN))

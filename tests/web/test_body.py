@@ -68,8 +68,8 @@ def test_no_body_is_read_where_no_route_takes_one(store: SqliteStore, method: st
 @pytest.mark.parametrize(("method", "path"), UNROUTED)
 def test_nothing_is_kept_of_what_no_route_takes(store: SqliteStore, method: str, path: str) -> None:
     for client in (admin(store), service(store, ring=None), service(store)):
-        told = client.request(method, path, headers={"Idempotency-Key": "1"}, content=b"{}")
-        assert told.status_code in {401, 404, 405}
+        reported = client.request(method, path, headers={"Idempotency-Key": "1"}, content=b"{}")
+        assert reported.status_code in {401, 404, 405}
     assert store.shelf(Shelf.REQUESTS) == {}
 
 
@@ -84,10 +84,13 @@ def test_only_who_may_write_has_an_answer_kept(store: SqliteStore) -> None:
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32-be"])
 def test_a_body_in_another_encoding_hides_no_depth(store: SqliteStore, encoding: str) -> None:
     text = '{"description": "\u2200", "x": ' + "[" * 30_000 + "]" * 30_000 + "}"
-    told = admin(store).put(
+    reported = admin(store).put(
         "/flags/beta", content=text.encode(encoding), headers={"Content-Type": "application/json"}
     )
-    assert (told.status_code, told.json()["type"].rpartition("/")[2]) in {(422, "invalid-json"), (413, "too-large")}
+    assert (reported.status_code, reported.json()["type"].rpartition("/")[2]) in {
+        (422, "invalid-json"),
+        (413, "too-large"),
+    }
 
 
 @pytest.mark.parametrize(

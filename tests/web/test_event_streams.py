@@ -126,10 +126,10 @@ def test_who_connects_again_learns_what_was_missed_and_no_more(store: SqliteStor
         url = address(base, body)
         kill(store)
         asked(base)
-        for held, told in ((None, True), ("1", True), ("x" * 100, True), ("2", False)):
+        for held, reported in ((None, True), ("1", True), ("x" * 100, True), ("2", False)):
             page = Page(url, held)
             assert page.lines() == ["retry: 2000"]
-            if told:
+            if reported:
                 assert page.message()["etag"] == "2"
             else:
                 kill(store)
@@ -174,8 +174,8 @@ def test_an_evaluator_that_is_behind_a_page_reads_before_it_answers_once_a_secon
     again = client.post(f"{BULK}?flagConfigEtag=2", json=USER, headers=held)
     assert (again.status_code, again.json()["flags"][0]["value"]) == (200, False)
     assert len(reads) == 1
-    for told in ("9", "9.1", "9", "x", "", "-1", "9" * 100):
-        client.post(f"{BULK}?flagConfigEtag={told}", json=USER)
+    for reported in ("9", "9.1", "9", "x", "", "-1", "9" * 100):
+        client.post(f"{BULK}?flagConfigEtag={reported}", json=USER)
     assert len(reads) == 1, "at most once a second, whatever pages say"
 
 

@@ -51,8 +51,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
     ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if ran.returncode:
         pytest.skip(f"npm cannot install the clients: {ran.stderr[:200]}")
-    with serving(folder) as told:
-        yield told
+    with serving(folder) as reported:
+        yield reported
 
 
 class Service:

@@ -51,9 +51,9 @@ def test_its_readme_session(client: TestClient) -> None:
 
     users = [f"user_{n}" for n in range(200)]
     for user in users:
-        told = client.get(f"/users/{user}/flags").json()
-        assert told["user_id"] == user
-        assert {flag["flag_name"]: flag["enabled"] for flag in told["flags"]} == {
+        reported = client.get(f"/users/{user}/flags").json()
+        assert reported["user_id"] == user
+        assert {flag["flag_name"]: flag["enabled"] for flag in reported["flags"]} == {
             "new_feature": original(user, "new_feature", 50),
             "dark_mode": True,
             "beta_search": original(user, "beta_search", 25),
@@ -66,9 +66,9 @@ def test_its_readme_session(client: TestClient) -> None:
     assert raised.json()["description"] == "New search algorithm"
     assert raised.json()["status"] is True
     for user in users:
-        told = client.get(f"/users/{user}/flags/beta_search").json()
-        assert told["enabled"] is original(user, "beta_search", 50)
-        assert told["description"] == "New search algorithm"
+        reported = client.get(f"/users/{user}/flags/beta_search").json()
+        assert reported["enabled"] is original(user, "beta_search", 50)
+        assert reported["description"] == "New search algorithm"
 
     gone = client.delete("/flags/new_feature")
     assert (gone.status_code, gone.content) == (204, b"")

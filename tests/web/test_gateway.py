@@ -144,9 +144,9 @@ def app() -> ASGIApp:
 def test_an_id_is_decoded_once_behind_every_gateway(app: ASGIApp, made: Callable[[str], Any], user: str) -> None:
     """So that a user is in the same bucket there as at `burgee serve`."""
     target = f"/users/{quote(user, safe='')}/flags"
-    told = answered(app, made(target))
-    assert (told["statusCode"], json.loads(told["body"])) == (200, ask(app, target).json())
-    assert json.loads(told["body"])["user_id"] == user
+    reported = answered(app, made(target))
+    assert (reported["statusCode"], json.loads(reported["body"])) == (200, ask(app, target).json())
+    assert json.loads(reported["body"])["user_id"] == user
 
 
 @pytest.mark.parametrize("made", EVENTS)
@@ -156,8 +156,8 @@ def test_a_repeated_parameter_is_a_list_behind_every_gateway(app: ASGIApp, made:
         "groups=beta&groups=a": True,
         "groups=a&groups=b": False,
     }.items():
-        told = answered(app, made(f"/users/u/flags/listed?{query}"))
-        assert json.loads(told["body"])["value"] is value, query
+        reported = answered(app, made(f"/users/u/flags/listed?{query}"))
+        assert json.loads(reported["body"])["value"] is value, query
 
 
 @pytest.mark.parametrize("made", EVENTS)
@@ -166,8 +166,8 @@ def test_a_base_path_is_taken_off_and_asking_without_it_works(
     app: ASGIApp, made: Callable[[str], Any], prefix: str
 ) -> None:
     for path in ("/health", "/users/u/flags/half", "/users/flags/flags"):
-        told = answered(app, made(prefix + path), ("/a/b", "/flags"))
-        assert told["statusCode"] == 200, (prefix, path)
+        reported = answered(app, made(prefix + path), ("/a/b", "/flags"))
+        assert reported["statusCode"] == 200, (prefix, path)
 
 
 def test_a_stage_and_a_base_path_are_taken_off_in_either_order_and_once(app: ASGIApp) -> None:
@@ -187,8 +187,8 @@ def test_a_stage_and_a_base_path_are_taken_off_in_either_order_and_once(app: ASG
 
 def test_the_pages_about_the_api_know_their_base_path(store: SqliteStore) -> None:
     app = create_app(store, Serving(store))
-    told = answered(app, http_api("/flags/docs"), ("/flags",))
-    assert "/flags/openapi.json" in told["body"]
+    reported = answered(app, http_api("/flags/docs"), ("/flags",))
+    assert "/flags/openapi.json" in reported["body"]
     moved = answered(app, http_api("/flags/users/u/flags/"), ("/flags",))
     assert (moved["statusCode"], moved["headers"]["location"]) == (307, "https://api.example.com/flags/users/u/flags")
 

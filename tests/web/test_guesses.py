@@ -79,8 +79,8 @@ def test_a_refused_guess_says_when_to_come_back(store: SqliteStore) -> None:
     senders = Senders(store)
     while senders.guess("2001:db8::1") == 401:
         pass
-    told = TestClient(senders.app, client=("2001:db8::2", 1)).get(URL, headers=bearer(token(store, Kind.SERVER)))
-    assert (told.status_code, told.headers["retry-after"]) == (429, "1")
+    reported = TestClient(senders.app, client=("2001:db8::2", 1)).get(URL, headers=bearer(token(store, Kind.SERVER)))
+    assert (reported.status_code, reported.headers["retry-after"]) == (429, "1")
     senders.clock[0] += 1
     assert senders.guess("2001:db8::3") == 401
 

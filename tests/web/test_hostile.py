@@ -46,13 +46,13 @@ def client(store: SqliteStore) -> TestClient:
 )
 def test_no_body_breaks_a_write(client: TestClient, path: str, body: bytes) -> None:
     method, _, url = path.partition(" ")
-    told = client.request(method, url, content=body, headers={"Content-Type": "application/json"})
-    assert 200 <= told.status_code < 500, told.text
-    if told.status_code >= 400:
-        assert told.headers["content-type"] == "application/problem+json"
-        assert len(told.content) < 5000
-        assert "Traceback" not in told.text
-        assert "pydantic" not in told.text
+    reported = client.request(method, url, content=body, headers={"Content-Type": "application/json"})
+    assert 200 <= reported.status_code < 500, reported.text
+    if reported.status_code >= 400:
+        assert reported.headers["content-type"] == "application/problem+json"
+        assert len(reported.content) < 5000
+        assert "Traceback" not in reported.text
+        assert "pydantic" not in reported.text
     assert client.get("/flags").status_code == 200
 
 
@@ -60,9 +60,9 @@ def test_no_body_breaks_a_write(client: TestClient, path: str, body: bytes) -> N
 def test_no_body_breaks_an_evaluation(client: TestClient, body: bytes) -> None:
     for content in (body, b'{"context": ' + (body or b"{}") + b"}"):
         for url in ("/ofrep/v1/evaluate/flags", "/ofrep/v1/evaluate/flags/beta"):
-            told = client.post(url, content=content, headers={"Content-Type": "application/json"})
-            assert told.status_code in {200, 400}, told.text
-            assert len(told.content) < 5000
+            reported = client.post(url, content=content, headers={"Content-Type": "application/json"})
+            assert reported.status_code in {200, 400}, reported.text
+            assert len(reported.content) < 5000
 
 
 @pytest.mark.parametrize(
@@ -140,22 +140,22 @@ def test_memory_stays_bounded_whatever_is_sent(client: TestClient) -> None:
 @pytest.mark.parametrize("text", ["a\r\nSet-Cookie: x=1", "a\nb", "\x1b[31m", "<script>", "a\x00b", "é" * 300])
 def test_what_is_sent_comes_back_in_no_header(client: TestClient, text: str) -> None:
     for url in (f"/users/{quote(text, safe='')}/flags/beta", f"/flags/{quote(text, safe='')}", f"/{quote(text)}"):
-        told = client.get(url, headers={"X-Request-Id": quote(text)})
-        assert "set-cookie" not in told.headers
-        for value in told.headers.values():
+        reported = client.get(url, headers={"X-Request-Id": quote(text)})
+        assert "set-cookie" not in reported.headers
+        for value in reported.headers.values():
             assert "<script>" not in value
             assert "\x1b" not in value
-        assert told.headers["content-type"] in {"application/json", "application/problem+json"}
-        assert told.headers["x-content-type-options"] == "nosniff"
+        assert reported.headers["content-type"] in {"application/json", "application/problem+json"}
+        assert reported.headers["x-content-type-options"] == "nosniff"
 
 
 def test_every_response_carries_the_headers_of_a_safe_one(client: TestClient) -> None:
     for url in ("/health", "/flags", "/nowhere", "/users/u/flags", "/openapi.json"):
-        told = client.get(url)
-        assert told.headers["content-security-policy"].startswith("default-src 'none'")
-        assert told.headers["cross-origin-resource-policy"] == "same-origin"
-        assert told.headers["x-request-id"]
-        assert "server" not in told.headers
+        reported = client.get(url)
+        assert reported.headers["content-security-policy"].startswith("default-src 'none'")
+        assert reported.headers["cross-origin-resource-policy"] == "same-origin"
+        assert reported.headers["x-request-id"]
+        assert "server" not in reported.headers
     assert client.get("/flags", headers={"X-Request-Id": "mine-1"}).headers["x-request-id"] == "mine-1"
     page = client.get("/docs").headers
     assert "cdn.jsdelivr.net" in page["content-security-policy"]
@@ -191,11 +191,11 @@ def test_a_fault_of_ours_says_nothing_of_itself_but_its_request_id(  # noqa: PLR
     lines: list[str] = []
     client = admin(store, watch=RequestLog(lines.append, every=True))
     monkeypatch.setattr(part, function, broken)
-    told = client.request(method, url, content=b'{"context": {"targetingKey": "ada"}}')
-    assert (told.status_code, told.headers["content-type"]) == (500, kind)
-    assert "secret" not in told.text
-    assert "burgee/" not in told.text.replace("https://burgee.dev/", "")
-    assert [json.loads(line)["request_id"] for line in lines] == [told.headers["x-request-id"]]
+    reported = client.request(method, url, content=b'{"context": {"targetingKey": "ada"}}')
+    assert (reported.status_code, reported.headers["content-type"]) == (500, kind)
+    assert "secret" not in reported.text
+    assert "burgee/" not in reported.text.replace("https://burgee.dev/", "")
+    assert [json.loads(line)["request_id"] for line in lines] == [reported.headers["x-request-id"]]
 
 
 def test_who_may_not_write_is_refused_before_a_body_is_read(store: SqliteStore) -> None:
@@ -241,10 +241,10 @@ def test_logs_and_metrics_hold_nothing_personal(store: SqliteStore) -> None:
         client.put("/flags/beta", json={"description": one, "targets": {"on": [one]}}, headers=headers)
         client.put("/flags/beta", json={one: one}, headers=headers)
         client.get("/users/u/flags", headers={"Authorization": f"Bearer {one}"})
-    told = "".join(lines)
+    reported = "".join(lines)
     assert len(lines) > 40
     for one in planted:
-        assert one not in told
+        assert one not in reported
     records = [json.loads(line) for line in lines]
     requests = [record for record in records if record.get("message") == "request"]
     assert {record["operation"] for record in requests} >= {"user_flags", "user_flag", "bulk", "one", "update_flag"}

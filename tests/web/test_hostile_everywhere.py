@@ -77,8 +77,10 @@ def test_nothing_that_is_sent_breaks_hangs_or_bloats_a_server(tmp_path: Path) ->
             sizes.append(peak(server.process.pid))
         assert server.call("/health")["status"] == "healthy"
     first, again = (after - before for before, after in pairwise(sizes))
-    told = ", ".join(f"{number:,} times {status}" for status, number in sorted(statuses.items()))
-    print(f"{told}; the peak grew by {first / 1e6:.1f} MB in the first round and {again / 1e6:.1f} MB in the second")
+    reported = ", ".join(f"{number:,} times {status}" for status, number in sorted(statuses.items()))
+    print(
+        f"{reported}; the peak grew by {first / 1e6:.1f} MB in the first round and {again / 1e6:.1f} MB in the second"
+    )
     assert statuses.total() > 2000
     assert not [status for status in statuses if status >= 500]
     assert first < FIRST

@@ -176,13 +176,13 @@ def test_wherever_its_process_dies_a_write_is_done_once_and_answered(
             now = time.time()
             patch.setattr(time, "time", lambda: now + 61)  # noqa: B023 - it ends with this turn of the loop
             store = opened()
-            told = service(store).request(method, path, json=body, headers=headers)
+            reported = service(store).request(method, path, json=body, headers=headers)
             # Done before it died: a key's token is told once, all else as the first time.
             done = fuse >= 3
-            assert told.status_code == (409 if done and write == "key" else status), told.text
-            assert told.headers.get("idempotency-replayed") == ("true" if done else None)
+            assert reported.status_code == (409 if done and write == "key" else status), reported.text
+            assert reported.headers.get("idempotency-replayed") == ("true" if done else None)
             if survived[-1] and write != "key":
-                assert told.content == first.content
+                assert reported.content == first.content
             assert actions(store)[: -len(before)] == [action], f"died at {fuse}"
             assert mortal.fuse == 0
     assert survived == [False, False, False, False, True]
@@ -215,8 +215,8 @@ def test_killed_at_each_statement_a_create_is_done_once(tmp_path: Path, monkeypa
     answered = set()
     for fuse in range(1, len(deaths) + 1):
         with closing(SqliteStore(tmp_path / f"{fuse}.db", HOME)) as store:
-            told = service(store).post("/flags", json={"flag_name": "made"}, headers={**KEY, **bearer(secret)})
-            assert told.status_code == 201, f"killed at {fuse}: {told.text}"
-            answered.add(told.headers.get("idempotency-replayed"))
+            reported = service(store).post("/flags", json={"flag_name": "made"}, headers={**KEY, **bearer(secret)})
+            assert reported.status_code == 201, f"killed at {fuse}: {reported.text}"
+            answered.add(reported.headers.get("idempotency-replayed"))
             assert actions(store).count("flag.create") == 1, f"killed at {fuse}"
     assert answered == {None, "true"}

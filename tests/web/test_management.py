@@ -45,8 +45,8 @@ def client(store: SqliteStore) -> TestClient:
 
 def test_a_write_is_an_override_with_author_and_reason_from_headers(client: TestClient) -> None:
     headers = {"X-Burgee-Author": "ada", "X-Burgee-Reason": "search is down"}
-    told = client.put("/flags/beta", json={"status": False}, headers=headers).json()
-    assert (told["status"], told["source"], told["owner"]) == (False, "override", "search")
+    reported = client.put("/flags/beta", json={"status": False}, headers=headers).json()
+    assert (reported["status"], reported["source"], reported["owner"]) == (False, "override", "search")
     (override,) = client.get("/overrides").json()["overrides"]
     assert (override["flag"], override["author"], override["reason"]) == ("beta", "ada", "search is down")
     entry = client.get("/audit").json()["entries"][0]
@@ -55,8 +55,8 @@ def test_a_write_is_an_override_with_author_and_reason_from_headers(client: Test
 
 
 def test_author_and_reason_may_be_in_the_body(client: TestClient) -> None:
-    told = client.put("/flags/beta", json={"status": False, "author": "bob", "reason": "why not"}).json()
-    assert "author" not in told
+    reported = client.put("/flags/beta", json={"status": False, "author": "bob", "reason": "why not"}).json()
+    assert "author" not in reported
     (override,) = client.get("/overrides").json()["overrides"]
     assert (override["author"], override["reason"]) == ("bob", "why not")
     assert set(override["definition"]) == set(FLAGS["beta"])
@@ -85,17 +85,17 @@ def test_deleting_what_git_defines_serves_it_as_absent(client: TestClient) -> No
 def test_flags_have_the_times_of_their_making(client: TestClient, store: SqliteStore) -> None:
     released = store.release(1).created_at
     assert client.get("/flags/beta").json()["created_at"] == released
-    told = client.put("/flags/beta", json={"status": False}).json()
-    assert told["created_at"] == released
-    assert told["updated_at"] > released
+    reported = client.put("/flags/beta", json={"status": False}).json()
+    assert reported["created_at"] == released
+    assert reported["updated_at"] > released
     made = client.post("/flags", json={"flag_name": "new"}).json()
     again = client.put("/flags/new", json={"status": True}).json()
     assert made["created_at"] == made["updated_at"] == again["created_at"] <= again["updated_at"]
-    assert made["id"] == again["id"] != told["id"]
+    assert made["id"] == again["id"] != reported["id"]
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "reported"),
     [
         ({"rules": [{"when": {"segment": "nobody"}}]}, "nobody"),
         ({"holdout": "none"}, "none"),
@@ -106,13 +106,13 @@ def test_flags_have_the_times_of_their_making(client: TestClient, store: SqliteS
     ],
 )
 def test_a_flag_that_cannot_be_served_is_refused_and_nothing_changes(
-    client: TestClient, change: dict[str, Any], told: str
+    client: TestClient, change: dict[str, Any], reported: str
 ) -> None:
     before = client.get("/flags").content
     answered = client.put("/flags/beta", json=change)
     assert answered.status_code == 422
     assert answered.headers["content-type"] == "application/problem+json"
-    assert told in answered.json()["detail"]
+    assert reported in answered.json()["detail"]
     assert client.get("/flags").content == before
     assert len(client.get("/audit").json()["entries"]) == 1
 

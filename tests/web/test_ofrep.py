@@ -93,8 +93,8 @@ def test_an_answer_has_a_variant_a_standard_reason_and_scalar_metadata(client: T
 
 @pytest.mark.parametrize("key", ["nothing", "null"])
 def test_no_value_means_the_callers_default(client: TestClient, key: str) -> None:
-    told = ask(client, key).json()
-    assert "value" not in told
+    reported = ask(client, key).json()
+    assert "value" not in reported
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
@@ -132,9 +132,9 @@ def test_errors_tell_their_code_and_details(
     client: TestClient, key: str, content: bytes, status: int, code: str
 ) -> None:
     answered = client.post(f"{URL}/{key}", content=content)
-    told = answered.json()
-    assert (answered.status_code, told["key"], told["errorCode"]) == (status, key, code)
-    assert told["errorDetails"]
+    reported = answered.json()
+    assert (answered.status_code, reported["key"], reported["errorCode"]) == (status, key, code)
+    assert reported["errorDetails"]
     if code in {"PARSE_ERROR", "INVALID_CONTEXT"}:
         bulk = client.post(URL, content=content)
         assert (bulk.status_code, bulk.json()["errorCode"]) == (400, code)
@@ -144,9 +144,9 @@ def test_errors_tell_their_code_and_details(
 @pytest.mark.parametrize("key", ["a/b", "a\nb", "\n", "ü", "a b", "%", "?", "../on", "a" * 300])
 def test_any_name_that_no_flag_has_is_not_found(client: TestClient, key: str) -> None:
     answered = client.post(f"{URL}/{quote(key, safe='')}", json={"context": {}})
-    told = answered.json()
-    assert (answered.status_code, told["key"], told["errorCode"]) == (404, key, "FLAG_NOT_FOUND")
-    assert told["errorDetails"]
+    reported = answered.json()
+    assert (answered.status_code, reported["key"], reported["errorCode"]) == (404, key, "FLAG_NOT_FOUND")
+    assert reported["errorDetails"]
 
 
 class Sender:
@@ -200,15 +200,15 @@ def test_a_body_that_comes_in_parts_is_waited_for(pause: float) -> None:
 
 
 def test_a_slash_is_a_flag_that_is_not_there(client: TestClient) -> None:
-    told = client.post(f"{URL}//", json={"context": {"targetingKey": "ada"}})
-    assert (told.status_code, told.json()["errorCode"]) == (404, "FLAG_NOT_FOUND")
+    reported = client.post(f"{URL}//", json={"context": {"targetingKey": "ada"}})
+    assert (reported.status_code, reported.json()["errorCode"]) == (404, "FLAG_NOT_FOUND")
 
 
 @pytest.mark.parametrize(("before", "after"), [(b"", b"\n"), (b" ", b""), (b"\r\n\t", b" \n")])
 def test_space_around_a_body_is_none_of_it(client: TestClient, before: bytes, after: bytes) -> None:
-    told = client.post(f"{URL}/half", content=before + b'{"context": {"targetingKey": "ada"}}' + after)
-    assert told.json() == client.post(f"{URL}/half", json={"context": {"targetingKey": "ada"}}).json()
-    assert told.status_code == 200
+    reported = client.post(f"{URL}/half", content=before + b'{"context": {"targetingKey": "ada"}}' + after)
+    assert reported.json() == client.post(f"{URL}/half", json={"context": {"targetingKey": "ada"}}).json()
+    assert reported.status_code == 200
 
 
 def test_who_hangs_up_is_not_answered() -> None:
@@ -298,11 +298,11 @@ def test_a_refusal_is_reported_in_the_protocols_words(status: int) -> None:
         ("/flags", "application/problem+json"),
     ):
         refused = refusal(path, status, "refused", "why", (b"retry-after", b"7"))
-        told = json.loads(bytes(refused.body))
+        reported = json.loads(bytes(refused.body))
         headers = {name.decode(): value.decode() for name, value in refused.raw_headers}
         assert (refused.status_code, headers["content-type"], headers["retry-after"]) == (status, kind, "7")
-        assert told.get("errorDetails", told.get("detail")) == "why"
-        assert (told.get("errorCode") == "GENERAL") is path.startswith("/ofrep")
+        assert reported.get("errorDetails", reported.get("detail")) == "why"
+        assert (reported.get("errorCode") == "GENERAL") is path.startswith("/ofrep")
 
 
 def test_the_tag_is_over_what_this_context_gets(client: TestClient) -> None:
@@ -366,7 +366,7 @@ def test_the_other_routes_are_closed_to_other_origins(client: TestClient) -> Non
 
 
 def test_explain_shows_the_bucket(client: TestClient) -> None:
-    told = client.post(f"{URL}/half?explain=true", json={"context": {"targetingKey": "ada"}}).json()
-    assert told["metadata"]["hashed"] == "ada:half"
-    assert (told["metadata"]["bucket"] < told["metadata"]["below"]) is told["value"]
+    reported = client.post(f"{URL}/half?explain=true", json={"context": {"targetingKey": "ada"}}).json()
+    assert reported["metadata"]["hashed"] == "ada:half"
+    assert (reported["metadata"]["bucket"] < reported["metadata"]["below"]) is reported["value"]
     assert "bucket" not in ask(client, "half").json()["metadata"]

@@ -165,14 +165,14 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def told(node: Path, script: str, url: str) -> Any:
+def reported(node: Path, script: str, url: str) -> Any:
     ran = subprocess.run(["node", script, url], cwd=node, capture_output=True, text=True, check=False, timeout=60)
     assert ran.returncode == 0, ran.stderr
     return json.loads(ran.stdout)
 
 
 def test_the_web_client(node: Path, server: Served) -> None:
-    seen = told(node, "web.mjs", server.url)
+    seen = reported(node, "web.mjs", server.url)
     assert seen["flag"] == {"value": True, "variant": "on", "reason": "STATIC", "errorCode": None}
     assert seen["text"]["value"] == "hello"
     assert seen["whole"]["value"] == 5
@@ -200,7 +200,7 @@ def test_a_kill_reaches_a_page_of_the_web_client_by_the_options_that_our_pages_g
     store = SqliteStore(":memory:")
     release(store, {"flag": {"status": True, "client": True}})
     with served(create_app(store, Serving(store, refresh_seconds=0))) as url:
-        seen = told(node, "kill.mjs", url)
+        seen = reported(node, "kill.mjs", url)
     store.close()
     assert seen["defaults"] == {
         "before": True,
@@ -271,7 +271,7 @@ def test_every_snippet_passes_a_key_and_the_web_client_receives_a_kill() -> None
 
 
 def test_the_server_client(node: Path, server: Served) -> None:
-    seen = told(node, "server.mjs", server.url)
+    seen = reported(node, "server.mjs", server.url)
     assert seen["flag"] == {"value": True, "variant": "on", "reason": "STATIC", "errorCode": None}
     assert [seen[key]["value"] for key in ("text", "whole", "real", "object")] == ["hello", 5, 5, {"a": [1, 2]}]
     assert seen["nope"]["errorCode"] == "FLAG_NOT_FOUND"

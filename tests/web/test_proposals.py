@@ -36,10 +36,10 @@ def client(store: SqliteStore) -> TestClient:
     return admin(store)
 
 
-def moves(told: Any) -> dict[str, list[float]]:
+def moves(reported: Any) -> dict[str, list[float]]:
     return {
         flag["name"]: [move["percent"] for region in flag["regions"] for move in region["moves"]]
-        for flag in told["effect"]["flags"]
+        for flag in reported["effect"]["flags"]
     }
 
 
@@ -47,26 +47,26 @@ def test_a_proposal_is_answered_with_its_effect_and_changes_nothing(client: Test
     before = client.get("/flags").json()
     made = client.post("/proposals", json={**RAISE, "owner": None, "title": "Half of them"})
     assert made.status_code == 201, made.text
-    told = made.json()
+    reported = made.json()
     expected = {"flag_name": "beta", "set": {"rollout_percentage": 50}, "unset": ["owner"], "state": "waiting"}
-    assert told | expected == told
-    assert (told["title"], told["why"], told["address"], told["opens_at"]) == (
+    assert reported | expected == reported
+    assert (reported["title"], reported["why"], reported["address"], reported["opens_at"]) == (
         "Half of them",
         "no errors in a week",
         None,
         None,
     )
-    assert told["author"] == "the admin"
-    assert moves(told) == {"beta": [30.0], "dark": [30.0]}
+    assert reported["author"] == "the admin"
+    assert moves(reported) == {"beta": [30.0], "dark": [30.0]}
     assert client.get("/flags").json() == before
     entry = store.audit(limit=1)[0]
     assert (entry.action, entry.flag, entry.reason) == ("proposal.create", "beta", "no errors in a week")
     one = client.get(made.headers["location"])
     assert (one.json(), one.headers["etag"]) == (
-        {key: value for key, value in told.items() if key != "effect"},
+        {key: value for key, value in reported.items() if key != "effect"},
         made.headers["etag"],
     )
-    assert moves(client.get(f"{made.headers['location']}/effect").json()) == moves(told)
+    assert moves(client.get(f"{made.headers['location']}/effect").json()) == moves(reported)
     assert client.get("/proposals").json() == {"proposals": [one.json()], "cursor": None}
 
 
@@ -81,8 +81,8 @@ def test_the_effect_is_that_on_what_is_served(client: TestClient) -> None:
 
 def test_a_dry_run_answers_the_effect_and_makes_nothing(client: TestClient, store: SqliteStore) -> None:
     audit = store.audit()
-    told = client.post("/proposals?dry_run=true", json=RAISE)
-    assert (told.status_code, moves(told.json())) == (200, {"beta": [30.0], "dark": [30.0]})
+    reported = client.post("/proposals?dry_run=true", json=RAISE)
+    assert (reported.status_code, moves(reported.json())) == (200, {"beta": [30.0], "dark": [30.0]})
     assert client.get("/proposals").json()["proposals"] == []
     made = client.post("/proposals", json=RAISE).json()
     closed = client.delete(f"/proposals/{made['id']}?dry_run=true")
@@ -125,13 +125,17 @@ def test_the_same_request_again_makes_no_second(client: TestClient) -> None:
 def test_one_that_is_open_says_where_and_is_closed_there(client: TestClient, store: SqliteStore) -> None:
     made = client.post("/proposals", json=RAISE).json()
     note_run(store, 4e9, 900.0)
-    told = client.get(f"/proposals/{made['id']}").json()
+    reported = client.get(f"/proposals/{made['id']}").json()
     run = last_run(store)
     assert run is not None
-    assert parse_time(told["opens_at"]) == run.next() == 4e9 + 900
+    assert parse_time(reported["opens_at"]) == run.next() == 4e9 + 900
     mark(store, made["id"], ProposalState.OPENED, 4e9, address="https://example.com/pull/1")
-    told = client.get(f"/proposals/{made['id']}").json()
-    assert (told["state"], told["address"], told["opens_at"]) == ("opened", "https://example.com/pull/1", None)
+    reported = client.get(f"/proposals/{made['id']}").json()
+    assert (reported["state"], reported["address"], reported["opens_at"]) == (
+        "opened",
+        "https://example.com/pull/1",
+        None,
+    )
     refused = client.delete(f"/proposals/{made['id']}")
     assert (refused.status_code, "close https://example.com/pull/1" in refused.text) == (409, True)
 
@@ -169,9 +173,9 @@ def test_lists_have_pages(client: TestClient) -> None:
 def test_what_cannot_be_written_is_refused_with_its_place(
     client: TestClient, body: Any, code: str, pointer: str | None
 ) -> None:
-    told = client.post("/proposals", json={"flag_name": "beta", "reason": "x", **body})
-    assert (told.status_code, told.json()["type"].rpartition("/")[2]) == (422, code), told.text
-    assert pointer is None or pointer in [error["pointer"] for error in told.json()["errors"]]
+    reported = client.post("/proposals", json={"flag_name": "beta", "reason": "x", **body})
+    assert (reported.status_code, reported.json()["type"].rpartition("/")[2]) == (422, code), reported.text
+    assert pointer is None or pointer in [error["pointer"] for error in reported.json()["errors"]]
     assert client.get("/proposals").json()["proposals"] == []
 
 

@@ -76,12 +76,12 @@ def test_which_answers_are_noted(
 
 def test_openfeature_clients_are_noted_too(client: TestClient, recorder: Recorder, sink: MemorySink) -> None:
     body = {"context": {"targetingKey": "ada", "country": "DE", "email": "ada@example.com"}}
-    told = client.post("/ofrep/v1/evaluate/flags/logged", json=body).json()
+    reported = client.post("/ofrep/v1/evaluate/flags/logged", json=body).json()
     assert client.post("/ofrep/v1/evaluate/flags?expose=true", json=body).status_code == 200
     assert recorder.drain(5)
     assert [record["flag"] for record in sink.records] == ["logged", "logged", "silent"]
     record = sink.records[0]
-    assert record["variant"] == told["variant"]
+    assert record["variant"] == reported["variant"]
     assert record["properties"] == {"country": "DE"}
     assert (record["project"], record["environment"], record["unit"]) == ("p", "e", "ada")
 
@@ -172,8 +172,8 @@ def service(tmp_path: Path, recorder: Recorder) -> Iterator[TestClient]:
 
 def test_experiments_are_reported(service: TestClient, tmp_path: Path) -> None:
     written(tmp_path / ".burgee/events", crowd(300))
-    (told,) = service.get("/experiments").json()["experiments"]
-    assert (told["flag"], told["verdict"]["decision"]) == (
+    (reported,) = service.get("/experiments").json()["experiments"]
+    assert (reported["flag"], reported["verdict"]["decision"]) == (
         "button",
         service.get("/experiments/button").json()["verdict"]["decision"],
     )

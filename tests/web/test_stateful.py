@@ -118,13 +118,13 @@ class Service(RuleBasedStateMachine):
         dry = self.call(method, f"{path}{'&' if '?' in path else '?'}dry_run=true", body)
         assert (self.store.state(), self.store.audit(limit=1)) == before
         key = f"key {len(self.sent)}"
-        told = self.call(method, path, body, **{"Idempotency-Key": key})
-        if told.status_code == 409:  # a dry activation tells of conflicts, and the real one refuses them
+        reported = self.call(method, path, body, **{"Idempotency-Key": key})
+        if reported.status_code == 409:  # a dry activation tells of conflicts, and the real one refuses them
             assert dry.status_code == (200 if path.startswith("/releases") else 409)
         else:
-            assert dry.status_code == (200 if told.status_code < 300 else told.status_code)
-        self.sent.append(Sent(method, path, body, key, time.time(), told.status_code, told.content))
-        return told
+            assert dry.status_code == (200 if reported.status_code < 300 else reported.status_code)
+        self.sent.append(Sent(method, path, body, key, time.time(), reported.status_code, reported.content))
+        return reported
 
     @precondition(lambda self: self.sent)
     @rule(data=st.data())
@@ -133,9 +133,9 @@ class Service(RuleBasedStateMachine):
         one = data.draw(st.sampled_from(self.sent))
         if one.status == 409 or time.time() > one.at + 23 * 3600:
             return
-        told = self.call(one.method, one.path, one.body, **{"Idempotency-Key": one.key})
-        assert (told.status_code, told.content) == (one.status, one.content)
-        assert told.headers["idempotency-replayed"] == "true"
+        reported = self.call(one.method, one.path, one.body, **{"Idempotency-Key": one.key})
+        assert (reported.status_code, reported.content) == (one.status, one.content)
+        assert reported.headers["idempotency-replayed"] == "true"
         other = self.call(one.method, one.path, {"reason": "another"}, **{"Idempotency-Key": one.key})
         assert other.status_code == 422
 
@@ -156,9 +156,11 @@ class Service(RuleBasedStateMachine):
     @rule(name=names, flag=definitions, hours=lasting)
     def create(self, name: str, flag: Flag, hours: int | None) -> None:
         body = {"flag_name": name, **flag}
-        told = self.write("POST", "/flags?reuse=true", body if hours is None else {**body, "expires_in": f"{hours}h"})
-        assert told.status_code == (400 if self.served(name) is not None else 201)
-        if told.status_code == 201:
+        reported = self.write(
+            "POST", "/flags?reuse=true", body if hours is None else {**body, "expires_in": f"{hours}h"}
+        )
+        assert reported.status_code == (400 if self.served(name) is not None else 201)
+        if reported.status_code == 201:
             self.say(name, flag, self.until(hours))
 
     def until(self, hours: int | None) -> float | None:
@@ -167,11 +169,13 @@ class Service(RuleBasedStateMachine):
 
     @rule(name=names, change=definitions, hours=lasting)
     def update(self, name: str, change: Flag, hours: int | None) -> None:
-        told = self.write("PUT", f"/flags/{name}", change if hours is None else {**change, "expires_in": f"{hours}h"})
+        reported = self.write(
+            "PUT", f"/flags/{name}", change if hours is None else {**change, "expires_in": f"{hours}h"}
+        )
         current = self.served(name)
-        assert told.status_code == (404 if current is None else 200)
+        assert reported.status_code == (404 if current is None else 200)
         if current is not None:
-            assert told.headers["etag"] == self.call("GET", f"/flags/{name}").headers["etag"]
+            assert reported.headers["etag"] == self.call("GET", f"/flags/{name}").headers["etag"]
             self.say(name, {**current, **change}, self.until(hours))
 
     @rule(name=names, change=definitions, method=st.sampled_from(["PUT", "DELETE", "kill"]), fresh=st.booleans())
@@ -179,52 +183,52 @@ class Service(RuleBasedStateMachine):
         read, current = self.call("GET", f"/flags/{name}"), self.served(name)
         condition = {"If-Match": read.headers["etag"] if fresh and current is not None else '"stale"'}
         if method == "PUT":
-            told, wanted = self.call("PUT", f"/flags/{name}", change, **condition), {**(current or {}), **change}
+            reported, wanted = self.call("PUT", f"/flags/{name}", change, **condition), {**(current or {}), **change}
         elif method == "kill":
-            told, wanted = (
+            reported, wanted = (
                 self.call("POST", f"/flags/{name}/kill", {}, **condition),
                 {**(current or {}), "status": False},
             )
         else:
-            told, wanted = self.call("DELETE", f"/flags/{name}", **condition), None
-        assert told.status_code == ((204 if wanted is None else 200) if fresh and current is not None else 412)
-        if told.status_code != 412:
+            reported, wanted = self.call("DELETE", f"/flags/{name}", **condition), None
+        assert reported.status_code == ((204 if wanted is None else 200) if fresh and current is not None else 412)
+        if reported.status_code != 412:
             self.say(name, wanted)
 
     @rule(name=names)
     def delete(self, name: str) -> None:
-        told = self.write("DELETE", f"/flags/{name}")
-        assert told.status_code == (404 if self.served(name) is None else 204)
-        if told.status_code == 204:
+        reported = self.write("DELETE", f"/flags/{name}")
+        assert reported.status_code == (404 if self.served(name) is None else 204)
+        if reported.status_code == 204:
             self.say(name, None)
 
     @rule(name=names, hours=lasting)
     def kill(self, name: str, hours: int | None) -> None:
-        told = self.write("POST", f"/flags/{name}/kill", {} if hours is None else {"expires_in": f"{hours}h"})
+        reported = self.write("POST", f"/flags/{name}/kill", {} if hours is None else {"expires_in": f"{hours}h"})
         current = self.served(name)
-        assert told.status_code == (404 if current is None else 200)
+        assert reported.status_code == (404 if current is None else 200)
         if current is not None:
             self.say(name, {**current, "status": False}, self.until(hours))
 
     @rule(name=names)
     def unkill(self, name: str) -> None:
-        told = self.write("POST", f"/flags/{name}/unkill", {})
+        reported = self.write("POST", f"/flags/{name}/unkill", {})
         current, said = self.served(name), self.said.get(name)
         if current is None:
-            assert told.status_code == 404
+            assert reported.status_code == 404
         elif said is None or said.flag is not current or current["status"]:
-            assert told.status_code == 409
+            assert reported.status_code == 409
         else:
-            assert told.status_code == 200
+            assert reported.status_code == 200
             git = self.live.get(name)
             before = git is not None and {**git, "status": False} == current
             self.say(name, git if before else {**current, "status": True})
 
     @rule(name=names)
     def clear(self, name: str) -> None:
-        told = self.write("DELETE", f"/overrides/{name}")
-        assert told.status_code == (204 if name in self.said else 404)
-        if told.status_code == 204:
+        reported = self.write("DELETE", f"/overrides/{name}")
+        assert reported.status_code == (204 if name in self.said else 404)
+        if reported.status_code == 204:
             self.changes += 1
             del self.said[name]
 
@@ -255,17 +259,17 @@ class Service(RuleBasedStateMachine):
         version = data.draw(st.integers(1, len(self.git) + 1))
         etag = self.call("GET", "/releases").headers["etag"]
         stale = self.call("POST", f"/releases/{version}/activate", {}, **{"If-Match": '"stale"'})
-        told = self.write("POST", f"/releases/{version}/activate", {"overrides": overrides})
+        reported = self.write("POST", f"/releases/{version}/activate", {"overrides": overrides})
         if version > len(self.git):
-            assert told.status_code == 404
+            assert reported.status_code == 404
             return
         flags = self.git[version - 1]
         conflicts = self.conflicts(flags)
         assert stale.status_code == (409 if conflicts else 412)
-        assert told.status_code == (409 if conflicts and overrides == "refuse" else 200)
-        if told.status_code == 200:
-            assert told.headers["etag"] == self.call("GET", "/releases").headers["etag"]
-            assert (told.headers["etag"] == etag) == (version == self.version)
+        assert reported.status_code == (409 if conflicts and overrides == "refuse" else 200)
+        if reported.status_code == 200:
+            assert reported.headers["etag"] == self.call("GET", "/releases").headers["etag"]
+            assert (reported.headers["etag"] == etag) == (version == self.version)
             self.version = version
             self.deployed(flags, conflicts, overrides)
 
@@ -304,9 +308,9 @@ class Service(RuleBasedStateMachine):
         assert {
             flag["flag_name"]: {key: flag[key] for key in ("status", "rollout_percentage")} for flag in listed
         } == wanted
-        told = self.call("GET", "/users/ada/flags").json()["flags"]
-        assert {flag["flag_name"] for flag in told} == set(wanted)
-        for flag in told:
+        reported = self.call("GET", "/users/ada/flags").json()["flags"]
+        assert {flag["flag_name"] for flag in reported} == set(wanted)
+        for flag in reported:
             definition = wanted[flag["flag_name"]]
             if not definition["status"]:
                 assert (flag["enabled"], flag["reason"]) == (False, "DISABLED")

@@ -80,8 +80,8 @@ def test_flags_that_were_never_read_are_unavailable_until_they_are(store: Both, 
     headers = bearer(token(store.other, Kind.SERVER))
     answer = ask(app, path, method, headers, body)
     assert (answer.status, answer.headers["retry-after"]) == (503, "5")
-    told = answer.json()
-    assert told.get("errorCode") == ("GENERAL" if path.startswith("/ofrep") else None)
+    reported = answer.json()
+    assert reported.get("errorCode") == ("GENERAL" if path.startswith("/ofrep") else None)
     store.other.failing = False
     assert ask(app, path, method, headers, body).status == 200
     store.other.failing = True

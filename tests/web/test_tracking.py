@@ -94,8 +94,8 @@ def test_what_an_application_tracks_is_what_a_report_counts(
         moments = evidence.arms[arm].moments
         assert moments["bought"].means["value"] == pytest.approx(bought)
         assert moments["basket"].means == pytest.approx({"value": 2.5 * bought, "per": 1.0})
-    told = report(plan, evidence)
-    assert told.healthy
+    reported = report(plan, evidence)
+    assert reported.healthy
     assert set(evidence.segments["country"]) == {"DE"}
     lines = [json.loads(line) for path in folder.glob("*.jsonl") for line in path.read_text("utf-8").splitlines()]
     assert len(lines) == 700

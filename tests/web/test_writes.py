@@ -111,10 +111,10 @@ def test_of_sixteen_writers_with_if_match_nobody_loses_an_update(tmp_path: Path)
 def test_a_dry_run_shows_the_effect_and_changes_nothing(client: TestClient, store: SqliteStore) -> None:
     before = store.state(), store.audit()
     dry = {"dry_run": "true"}
-    told = client.put("/flags/beta", json={"rollout_percentage": 50}, params=dry).json()
-    (flag,) = told["effect"]["flags"]
+    reported = client.put("/flags/beta", json={"rollout_percentage": 50}, params=dry).json()
+    (flag,) = reported["effect"]["flags"]
     (move,) = flag["regions"][0]["moves"]
-    assert (told["dry_run"], flag["name"]) == (True, "beta")
+    assert (reported["dry_run"], flag["name"]) == (True, "beta")
     assert (move["from"], move["to"], move["percent"], move["loses"]) == ("off", "on", 30.0, False)
     killed = client.post("/flags/beta/kill", json={}, params=dry).json()["effect"]["flags"][0]["regions"][0]["moves"]
     assert [(one["percent"], one["loses"]) for one in killed] == [(20.0, True)]
@@ -132,8 +132,8 @@ def test_a_reason_is_needed_and_the_key_is_named_whatever_author_is_claimed(
 ) -> None:
     client.headers.pop("X-Burgee-Reason")
     for reason in ({}, {"reason": ""}, {"reason": "  "}):
-        told = client.put("/flags/beta", json={"status": False, **reason})
-        assert (told.status_code, told.json()["errors"][0]["pointer"]) == (422, "/reason")
+        reported = client.put("/flags/beta", json={"status": False, **reason})
+        assert (reported.status_code, reported.json()["errors"][0]["pointer"]) == (422, "/reason")
     assert client.delete("/flags/beta").status_code == 422
     request_id = {"X-Request-Id": "deploy-7"}
     client.put("/flags/beta", json={"status": False, "reason": "down", "author": "eve"}, headers=request_id)
@@ -145,8 +145,8 @@ def test_a_reason_is_needed_and_the_key_is_named_whatever_author_is_claimed(
 
 
 def test_an_override_ends_by_itself(client: TestClient, store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = client.put("/flags/beta", json={"status": False, "expires_in": "2h"}).json()
-    assert told["expires_at"] > told["updated_at"]
+    reported = client.put("/flags/beta", json={"status": False, "expires_in": "2h"}).json()
+    assert reported["expires_at"] > reported["updated_at"]
     user = bearer(token(store, Kind.SERVER))
     assert client.get("/users/ada/flags/beta", headers=user).json()["reason"] == "DISABLED"
     now = time.time()
@@ -159,12 +159,12 @@ def test_an_override_ends_by_itself(client: TestClient, store: SqliteStore, monk
 
 def test_a_kill_needs_a_reason_alone_and_is_undone_to_what_was(client: TestClient) -> None:
     assert client.post("/flags/beta/kill", json={"reason": "it burns"}).json()["status"] is False
-    told = client.post("/flags/beta/unkill", json={"reason": "it does not"}).json()
-    assert (told["status"], told["rollout_percentage"], told["source"]) == (True, 20, "release")
+    reported = client.post("/flags/beta/unkill", json={"reason": "it does not"}).json()
+    assert (reported["status"], reported["rollout_percentage"], reported["source"]) == (True, 20, "release")
     client.put("/flags/beta", json={"rollout_percentage": 10})
     client.post("/flags/beta/kill", json={})
-    told = client.post("/flags/beta/unkill", json={}).json()
-    assert (told["status"], told["rollout_percentage"], told["source"]) == (True, 10, "override")
+    reported = client.post("/flags/beta/unkill", json={}).json()
+    assert (reported["status"], reported["rollout_percentage"], reported["source"]) == (True, 10, "override")
     again = client.post("/flags/beta/unkill", json={})
     assert (again.status_code, again.json()["type"].rpartition("/")[2]) == (409, "not-killed")
     assert client.post("/flags/none/kill", json={}).status_code == 404
@@ -219,8 +219,8 @@ def test_a_release_is_activated_only_over_what_was_read(client: TestClient, stor
     now = client.get("/releases").headers["etag"]
     for held in (etag, f"W/{now}", '"other"'):
         for query in ("", "?dry_run=true"):
-            told = client.post(f"/releases/1/activate{query}", json={}, headers={"If-Match": held})
-            assert (told.status_code, told.json()["type"].rpartition("/")[2]) == (412, "stale")
+            reported = client.post(f"/releases/1/activate{query}", json={}, headers={"If-Match": held})
+            assert (reported.status_code, reported.json()["type"].rpartition("/")[2]) == (412, "stale")
     assert client.get("/releases").json()["current"] == 2
     assert client.post("/releases/1/activate?dry_run=true", json={}, headers={"If-Match": now}).status_code == 200
     back = client.post("/releases/1/activate", json={}, headers={"If-Match": f'"x", {now}'})
@@ -242,8 +242,8 @@ def test_an_activation_that_another_overtakes_changes_nothing(client: TestClient
         return commit(*arguments, **options)
 
     store.commit = overtaken  # type: ignore[method-assign]
-    told = client.post("/releases/1/activate", json={}, headers={"If-Match": etag})
-    assert (told.status_code, told.json()["type"].rpartition("/")[2]) == (409, "conflict")
+    reported = client.post("/releases/1/activate", json={}, headers={"If-Match": etag})
+    assert (reported.status_code, reported.json()["type"].rpartition("/")[2]) == (409, "conflict")
     assert client.get("/releases").json()["current"] == 3
     assert client.post("/releases/1/activate", json={}, headers={"If-Match": etag}).status_code == 412
 
@@ -293,12 +293,12 @@ def test_a_key_that_asks_too_much_learns_when_to_retry(store: SqliteStore) -> No
     limits = Limits(Rate("evaluate", 0.5, 3), Rate("manage", 0.5, 2))
     client = service(store, limits=limits)
     first, second = (bearer(token(store, Kind.SERVER)) for _ in range(2))
-    told = [client.get("/users/u/flags", headers=first) for _ in range(4)]
-    assert [one.status_code for one in told] == [200, 200, 200, 429]
-    assert told[0].headers["ratelimit-policy"] == '"evaluate";q=3;w=6'
-    assert [one.headers["ratelimit"] for one in told][:2] == ['"evaluate";r=2;t=2', '"evaluate";r=1;t=4']
-    assert told[3].headers["retry-after"] == "2"
-    assert told[3].json()["type"].endswith("too-many-requests")
+    reported = [client.get("/users/u/flags", headers=first) for _ in range(4)]
+    assert [one.status_code for one in reported] == [200, 200, 200, 429]
+    assert reported[0].headers["ratelimit-policy"] == '"evaluate";q=3;w=6'
+    assert [one.headers["ratelimit"] for one in reported][:2] == ['"evaluate";r=2;t=2', '"evaluate";r=1;t=4']
+    assert reported[3].headers["retry-after"] == "2"
+    assert reported[3].json()["type"].endswith("too-many-requests")
     assert client.get("/users/u/flags", headers=second).status_code == 200
     spoken = client.post("/ofrep/v1/evaluate/flags", json={}, headers=first)
     assert (spoken.status_code, set(spoken.json())) == (429, {"errorCode", "errorDetails"})

@@ -23,5 +23,5 @@ def someone(user: str, attributes: dict[str, Any]) -> Any:
 
 def ask(client: Any, name: str, kind: str, people: list[Any]) -> list[Any]:
     resolve, type_ = client.resolve_value, ffe.FlagType.String if kind == "rules" else ffe.FlagType.Boolean
-    told = [resolve(name, type_, person).value for person in people]
-    return ["other" if value is None else value for value in told] if kind == "rules" else told
+    reported = [resolve(name, type_, person).value for person in people]
+    return ["other" if value is None else value for value in reported] if kind == "rules" else reported

@@ -76,8 +76,8 @@ def _rules() -> list[dict[str, Any]]:
     for rank, (attribute, operator, operand, variant) in enumerate(work.RULES, 1):
         shares = work.ARMS if variant is None else {variant: 100}
         distributions = [{"variantKey": arm, "rollout": weight} for arm, weight in shares.items()]
-        told = {"rank": rank, "segments": [_segment(attribute, *OPERATORS[operator](operand))]}
-        rules.append({**told, "segmentOperator": "OR_SEGMENT_OPERATOR", "distributions": distributions})
+        reported = {"rank": rank, "segments": [_segment(attribute, *OPERATORS[operator](operand))]}
+        rules.append({**reported, "segmentOperator": "OR_SEGMENT_OPERATOR", "distributions": distributions})
     return rules
 
 
@@ -90,15 +90,15 @@ def _rollout(kind: str) -> dict[str, Any]:
 
 
 def document(flags: dict[str, str]) -> bytes:
-    told = []
+    reported = []
     for name, kind in flags.items():
         if kind == "rules":
             flag = {"type": "VARIANT_FLAG_TYPE", "enabled": True, "rules": _rules(), "rollouts": []}
             flag["defaultVariant"] = {"id": "other", "key": "other"}
         else:  # a boolean flag's own state is what it answers where no rollout applies
             flag = {"type": "BOOLEAN_FLAG_TYPE", "enabled": False, "rules": [], "rollouts": [_rollout(kind)]}
-        told.append({"key": name, "name": name, **flag})
-    return json.dumps({"namespace": {"key": "default"}, "flags": told}).encode()
+        reported.append({"key": name, "name": name, **flag})
+    return json.dumps({"namespace": {"key": "default"}, "flags": reported}).encode()
 
 
 def ready(data: bytes) -> Any:
@@ -110,8 +110,8 @@ def close(client: Any) -> None:
 
 
 def someone(user: str, attributes: dict[str, Any]) -> Any:
-    told = {key: str(value) for key, value in attributes.items()}
-    return user, {**told, "version": _number(told["version"])} if "version" in told else told
+    reported = {key: str(value) for key, value in attributes.items()}
+    return user, {**reported, "version": _number(reported["version"])} if "version" in reported else reported
 
 
 def ask(client: Any, name: str, kind: str, people: list[Any]) -> list[Any]:

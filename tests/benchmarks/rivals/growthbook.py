@@ -51,8 +51,8 @@ def someone(user: str, attributes: dict[str, Any]) -> Any:
 
 
 def ask(client: Any, name: str, _kind: str, people: list[Any]) -> list[Any]:
-    told = []
+    reported = []
     for person in people:
         client.set_attributes(person)
-        told.append(client.eval_feature(name).value)
-    return told
+        reported.append(client.eval_feature(name).value)
+    return reported

@@ -33,11 +33,11 @@ def _filters(kind: str) -> dict[str, Any]:
 
 
 def document(flags: dict[str, str]) -> bytes:
-    told = [
+    reported = [
         {"id": number, "key": name, "active": True, "filters": _filters(kind)}
         for number, (name, kind) in enumerate(flags.items())
     ]
-    return json.dumps(told).encode()
+    return json.dumps(reported).encode()
 
 
 def ready(data: bytes) -> Any:
@@ -54,11 +54,11 @@ def someone(user: str, attributes: dict[str, Any]) -> Any:
 
 def ask(client: Any, name: str, kind: str, people: list[Any]) -> list[Any]:
     get = client.get_feature_flag
-    told = [
+    reported = [
         get(name, user, person_properties=properties, only_evaluate_locally=True, send_feature_flag_events=False)
         for user, properties in people
     ]
-    return [one or "other" for one in told] if kind == "rules" else told
+    return [one or "other" for one in reported] if kind == "rules" else reported
 
 
 def bulk(client: Any, _flags: dict[str, str], person: Any) -> Any:

@@ -52,8 +52,8 @@ CONDITIONS: dict[str, dict[str, Any]] = {
 
 
 def _rule(key: str, conditions: list[str], value: Any, percentage: float = 100) -> dict[str, Any]:
-    told = {"name": key, "id": key, "salt": key, "passPercentage": percentage, "conditions": conditions}
-    return {**told, "returnValue": value, "idType": "userID"}
+    reported = {"name": key, "id": key, "salt": key, "passPercentage": percentage, "conditions": conditions}
+    return {**reported, "returnValue": value, "idType": "userID"}
 
 
 def _spec(name: str, kind: str) -> dict[str, Any]:
@@ -64,12 +64,12 @@ def _spec(name: str, kind: str) -> dict[str, Any]:
                 rules += [_rule(arm, [attribute, arm], {"value": arm}) for arm in work.ARMS]
             else:
                 rules.append(_rule(attribute, [attribute], {"value": variant}))
-        told = {"type": "dynamic_config", "entity": "dynamic_config", "defaultValue": {"value": "other"}}
+        reported = {"type": "dynamic_config", "entity": "dynamic_config", "defaultValue": {"value": "other"}}
     else:
         share = kind == "share"
         rules = [_rule("on", ["everybody" if share else "listed"], True, 50 if share else 100)]
-        told = {"type": "feature_gate", "entity": "feature_gate", "defaultValue": False}
-    return {**told, "salt": name, "enabled": True, "idType": "userID", "version": 1, "rules": rules}
+        reported = {"type": "feature_gate", "entity": "feature_gate", "defaultValue": False}
+    return {**reported, "salt": name, "enabled": True, "idType": "userID", "version": 1, "rules": rules}
 
 
 def document(flags: dict[str, str]) -> bytes:

@@ -30,12 +30,12 @@ def _variant(name: str, weight: int) -> dict[str, Any]:
 
 
 def _constraint(attribute: str, operator: str, operand: Any) -> dict[str, Any]:
-    told: dict[str, Any] = {"contextName": attribute, "operator": OPERATORS[operator], "inverted": False}
+    reported: dict[str, Any] = {"contextName": attribute, "operator": OPERATORS[operator], "inverted": False}
     if operator == "semver_gte":  # there is no "at least", so "not below"
-        return {**told, "operator": "SEMVER_LT", "inverted": True, "value": operand}
+        return {**reported, "operator": "SEMVER_LT", "inverted": True, "value": operand}
     if operator == "gte":
-        return {**told, "value": str(operand)}
-    return {**told, "values": operand if isinstance(operand, list) else [operand]}
+        return {**reported, "value": str(operand)}
+    return {**reported, "values": operand if isinstance(operand, list) else [operand]}
 
 
 def _flag(name: str, kind: str) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def someone(user: str, attributes: dict[str, Any]) -> Any:
 def ask(client: Any, name: str, kind: str, people: list[Any]) -> list[Any]:
     if kind == "rules":
         variant = client.get_variant
-        told = [variant(name, person)["name"] for person in people]
-        return ["other" if one == "disabled" else one for one in told]
+        reported = [variant(name, person)["name"] for person in people]
+        return ["other" if one == "disabled" else one for one in reported]
     enabled = client.is_enabled
     return [enabled(name, person) for person in people]

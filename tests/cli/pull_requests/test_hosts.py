@@ -22,8 +22,8 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_merge_requests_are_found_opened_described_and_closed() -> None:
     def one(state: str, iid: int, source: int = 7) -> dict[str, Any]:
         address = f"https://gitlab.example/acme/flags/-/merge_requests/{iid}"
-        told = {"iid": iid, "state": state, "web_url": address, "description": None}
-        return {**told, "source_project_id": source, "target_project_id": 7}
+        reported = {"iid": iid, "state": state, "web_url": address, "description": None}
+        return {**reported, "source_project_id": source, "target_project_id": 7}
 
     def answered(method: str, _path: str, _body: Any) -> tuple[int, Any, dict[str, str]]:
         if method == "GET":
