@@ -123,7 +123,7 @@ def test_a_title_is_made_up_where_none_is_given(any_store: Store) -> None:
 
 def test_a_proposal_says_why(any_store: Store) -> None:
     release(any_store, a=ON)
-    with pytest.raises(Refused, match="says why"):
+    with pytest.raises(Refused, match="needs a reason"):
         create(any_store, Edit("a", {"status": False}), "", act()._replace(reason=" "))
 
 
