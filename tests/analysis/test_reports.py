@@ -188,11 +188,11 @@ def test_the_marks_of_an_axis_are_few_and_around_zero(reach: float) -> None:
 def test_before_the_end_a_page_shows_no_effect(tmp_path: Path) -> None:
     result = reported(tmp_path, crowd(3000, lift=0.6, days=15), days=16)
     page, text = as_html(result), as_text(result)
-    assert "Effects are shown when they may decide, on 2026-01-29" in page
+    assert "Effects are shown at the end, on 2026-01-29" in page
     assert "class=good" not in page
     assert "<h2>Numbers</h2>" not in page
     assert "BETTER" not in text
-    assert "not shown before a look that may decide" in text
+    assert "not shown before a planned look" in text
     assert all(one["difference"] is None and one["p_value"] is None for one in as_json(result)["results"])
 
 
@@ -242,6 +242,6 @@ def test_every_arm_that_wins_or_loses_is_named(tmp_path: Path) -> None:
 def test_what_is_withheld_is_not_reported_as_if_it_were_found(tmp_path: Path) -> None:
     page = as_html(reported(tmp_path, crowd(4000, lift=0.35, on=0.6, days=27)))
     assert '<main class="withheld">' in page
-    assert "no number here may be relied on" in page
+    assert "no number here is reliable" in page
     assert "<td>better</td>" not in page
     assert "class=good" not in page

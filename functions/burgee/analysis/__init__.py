@@ -1,4 +1,4 @@
-"""What experiments have shown: an optional part (`burgee[analysis]`) that only the command line imports.
+"""Analyses experiments: an optional part (`burgee[analysis]`) that only the command line imports.
 
-See docs/statistics.md for what is computed, and from which sources.
+See docs/statistics.md for the methods and their sources.
 """

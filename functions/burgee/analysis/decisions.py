@@ -1,4 +1,4 @@
-"""What a plan's method has found of each metric so far: estimates at its looks, with the bounds that hold there."""
+"""The results of a plan's method for each metric: estimates at its looks, with the bounds valid there."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
     from burgee.analysis.plans import Plan
 
 TUNING = 10_000
-"""Units at which a confidence sequence is tightest, where no size is planned."""
+"""Units at which a confidence sequence is tightest, if no size is planned."""
 ENOUGH = 30
-"""Units of each arm from which on a confidence sequence is used: it holds for averages of many."""
+"""Minimum units per arm for a confidence sequence, which is valid for averages of many."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """An estimate at a time in milliseconds, with the interval that may be read then, if there is any."""
+    """An estimate at a time in milliseconds, with the interval valid then, if any."""
 
     at: int
     estimate: Estimate
@@ -49,10 +49,10 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What may be said of a metric of one arm now.
+    """The current finding for a metric of one arm.
 
-    `look` is the look that counts: the one that decided, or the last; None before the first. `latest` is the last
-    one. `p_value` is adjusted for the comparisons that share alpha, None where the method has none.
+    `look` is the deciding look or the last one; None before the first. `latest` is the last one. `p_value` is
+    adjusted for the comparisons that share alpha, None if the method has none.
     """
 
     look: Look | None
@@ -64,7 +64,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
-    """Whether a guardrail is shown to hold, shown to be broken, or neither, with its own one-sided p-value."""
+    """Whether a guardrail is shown to hold, shown to be broken, or neither, with its one-sided p-value."""
 
     holds: bool | None
     p_value: float | None
@@ -73,8 +73,9 @@ class Guarded:
 def decide(plan: Plan, evidence: Evidence, *, over: bool) -> dict[tuple[str, str], Finding]:
     """The findings of every metric and treatment.
 
-    Primaries share the plan's alpha equally; so an interval excludes zero exactly where a difference is found.
-    Secondaries err by Benjamini and Hochberg's rate, and their intervals by its false coverage rate.
+    Primary metrics share the plan's alpha equally, so an interval excludes zero exactly if a difference is found.
+    Secondary metrics control Benjamini and Hochberg's false discovery rate, and their intervals its false coverage
+    rate.
     """
     primaries, alpha = plan.experiment.primaries, plan.experiment.alpha
     found = {
@@ -94,7 +95,7 @@ def decide(plan: Plan, evidence: Evidence, *, over: bool) -> dict[tuple[str, str
 
 
 def guarded(plan: Plan, evidence: Evidence, metric: str, arm: str, *, over: bool) -> Guarded:
-    """Whether a guardrail holds at alpha/2, by the plan's method; quantiles are judged at the end only."""
+    """Whether a guardrail holds at alpha/2, by the plan's method; quantiles are tested only at the end."""
     increase = plan.metrics[metric].direction is Direction.INCREASE
     margin, alpha = float(plan.experiment.guardrails[metric].margin) / 100, plan.experiment.alpha
     if plan.experiment.method is Method.FIXED or plan.metrics[metric].kind is MetricKind.QUANTILE:
@@ -118,12 +119,12 @@ def guarded(plan: Plan, evidence: Evidence, metric: str, arm: str, *, over: bool
 
 
 def estimate_at_end(plan: Plan, evidence: Evidence, metric: str, arm: str, alpha: float) -> Estimate | None:
-    """The plain test of all that is in; None where a quantile has too few values."""
+    """The fixed test of all data so far; None if a quantile has too few values."""
     return estimate_of(plan, evidence.arms, metric, arm, alpha)
 
 
 def estimate_of(plan: Plan, arms: Mapping[str, Arm], metric: str, arm: str, alpha: float) -> Estimate | None:
-    """A treatment against the control in one metric, by the plain test."""
+    """A treatment against the control in one metric, by the fixed test."""
     if plan.control not in arms or arm not in arms:
         return None
     control, treatment = arms[plan.control], arms[arm]
@@ -137,9 +138,9 @@ def estimate_of(plan: Plan, arms: Mapping[str, Arm], metric: str, arm: str, alph
 def _secondaries(
     plan: Plan, evidence: Evidence, keys: list[tuple[str, str]], *, over: bool
 ) -> dict[tuple[str, str], Finding]:
-    """Of m questions the most, R, that are found at the level alpha R/m (Benjamini and Hochberg 1995).
+    """The largest number R of m hypotheses rejected at level alpha R/m (Benjamini and Hochberg 1995).
 
-    At that level every interval is read (Benjamini and Yekutieli 2005): those found exclude zero, and no other does.
+    All intervals use that level (Benjamini and Yekutieli 2005): exactly those of rejected hypotheses exclude zero.
     """
     alpha = plan.experiment.alpha
     for count in range(len(keys), 0, -1):
@@ -191,7 +192,7 @@ def _at_end(plan: Plan, evidence: Evidence, metric: str, arm: str, alpha: float)
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """What is tested at a look: a difference, or the gap to a margin, with the information that is in by then."""
+    """The test at a look: a difference, or the gap to a margin, with the information so far."""
 
     at: int
     gap: Estimate
@@ -201,9 +202,9 @@ class _Step:
 def _steps(plan: Plan, evidence: Evidence, metric: str, arm: str, margin: float | None) -> list[_Step]:
     """The looks that the method may use, oldest first.
 
-    Information is the units that are in where a unit's value is final once it counts, after the metric's window.
-    Values that still grow make looks less alike than that: then the covariance of each look with the one before says
-    how much information came between, in units at the first look.
+    Information is the number of units if a unit's value is final when it counts, after the metric's window. If values
+    still grow, looks are less correlated than that: then the covariance of each look with the one before determines
+    the information gained, in units at the first look.
     """
     final, steps = plan.metrics[metric].window is not None, list[_Step]()
     increase = plan.metrics[metric].direction is Direction.INCREASE
@@ -237,7 +238,7 @@ def _may_look(plan: Plan, at: int) -> bool:
 
 
 def look_number(plan: Plan, at: int) -> int | None:
-    """Which planned look of a group-sequential design a time is, counted from 1; None between two."""
+    """The planned look of a group-sequential design at a time, counted from 1; None between two."""
     length = (plan.end - plan.start) / plan.experiment.looks
     number = round((at - plan.start) / length)
     return number if abs(at - plan.start - number * length) <= plan.experiment.looks else None
@@ -280,7 +281,7 @@ def _look(step: _Step, bound: float) -> Look:
 
 
 def _planned(plan: Plan) -> float | None:
-    """Units of the plan in the control and the smallest other arm."""
+    """The planned units in the control and the smallest other arm."""
     size = plan.experiment.sample_size
     if size is None:
         return None

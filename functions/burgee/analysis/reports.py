@@ -1,4 +1,4 @@
-"""From evidence to a report: health first, then the effects that may be shown, then a verdict in a sentence. Pure."""
+"""Turns evidence into a report: health, the effects that may be shown, and a verdict in one sentence. Pure."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class Result:
     """A metric of one treatment against the control.
 
-    `estimate` is that of the look that counts, None where none may be shown yet; `latest` that of the last look.
-    `good` is None where nothing is found. `p_value` is the guardrail's own where `holds` was asked for.
+    `estimate` is that of the deciding or last look, None if none may be shown yet; `latest` that of the last look.
+    `good` is None if no difference is found. `p_value` is the guardrail's own if `holds` was tested.
     """
 
     metric: str
@@ -57,12 +57,12 @@ class Result:
 
     @property
     def p_value(self) -> float | None:
-        """Of the question that the metric's role asks."""
+        """The p-value of the test for the metric's role."""
         return self.finding.p_value if self.guarded is None or self.role == "primary" else self.guarded.p_value
 
     @property
     def holds(self) -> bool | None:
-        """Whether a guardrail holds; None where it is not shown either way, or there is none."""
+        """Whether a guardrail holds; None if neither is shown, or there is no guardrail."""
         return None if self.guarded is None else self.guarded.holds
 
     @property
@@ -73,7 +73,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """A metric in one segment: exploratory, decides nothing."""
+    """A metric in one segment: exploratory only."""
 
     attribute: str
     value: str
@@ -84,7 +84,7 @@ class Breakdown:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What an experiment has shown at `until`, in milliseconds. `over` says that its end is past."""
+    """The results of an experiment at `until`, in milliseconds. `over` says that it has ended."""
 
     plan: Plan
     until: int
@@ -111,7 +111,7 @@ def report(
     deviations: Sequence[str] = (),
     registered: str | None = None,
 ) -> Report:
-    """The report of an experiment. What is after `now`, in milliseconds, has not come yet and decides nothing."""
+    """The report of an experiment. Times after `now`, in milliseconds, are in the future and give no verdict."""
     future = now is not None and evidence.until > now
     over = evidence.until >= plan.end and not future
     checks = check(plan, evidence)
@@ -121,7 +121,7 @@ def report(
     if bad or not ended:
         results = [replace(one, belief=None) for one in results]
     if bad:
-        # Without health nothing is claimed of the numbers.
+        # Without health there are no findings.
         results = [
             replace(
                 one,

@@ -1,4 +1,4 @@
-"""The verdict: one sentence or a few that a product manager understands and a statistician signs."""
+"""The verdict: a few sentences, readable for product managers and statistically exact."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DAY = 86_400_000
 
 
 class Decision(StrEnum):
-    """What may be done."""
+    """The decision."""
 
     WITHHELD = "withheld"
     WAIT = "wait"
@@ -35,7 +35,7 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is decided, and the sentences that say it with its risk. `arm` is the best one."""
+    """The decision, and the sentences that state it with its risk. `arm` is the best one."""
 
     decision: Decision
     sentence: str
@@ -44,7 +44,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A metric of one treatment: a primary that decides, a guardrail, or both."""
+    """A metric of one treatment: a deciding primary, a guardrail, or both."""
 
     arm: str
     metric: str
@@ -56,7 +56,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an experiment is. `future` says that the report is of a time that has not come."""
+    """The progress of an experiment. `future` says that the report is for a future time."""
 
     units: Mapping[str, int]
     until: int
@@ -65,13 +65,13 @@ class Progress:
 
 
 def judge(plan: Plan, outcomes: Sequence[Outcome], progress: Progress, bad: Sequence[Check]) -> Verdict:
-    """The verdict of all treatments together."""
+    """The verdict on all treatments together."""
     if bad:
         reasons = "; ".join(one.message for one in bad)
-        return Verdict(Decision.WITHHELD, f"No verdict: {reasons}. Find out why before reading any number below.")
+        return Verdict(Decision.WITHHELD, f"No verdict: {reasons}. Find the cause before using any number below.")
     if progress.future:
         when = format_time(progress.until / 1000)
-        return Verdict(Decision.WAIT, f"Not decided: {when} has not come yet, and what is to come decides nothing.")
+        return Verdict(Decision.WAIT, f"Not decided: {when} is in the future.")
     primaries = [one for one in outcomes if one.primary]
     found = [one for one in primaries if one.good is not None]
     losing = {one.arm for one in found if not one.good}
@@ -130,11 +130,11 @@ def _broken(outcomes: Sequence[Outcome]) -> str:
 
 
 def _found(plan: Plan, outcomes: Sequence[Outcome]) -> str:
-    """Every arm that is better or worse, by which metric, since when, and what it is now."""
+    """Every arm that is better or worse, by which metric, since when, and its current difference."""
     parts = []
     for one in outcomes:
         look, latest = one.finding.look, one.finding.latest
-        assert look is not None  # noqa: S101 - what is found was looked at
+        assert look is not None  # noqa: S101 - every finding has a look
         how = "better" if one.good else "worse"
         part = f"{one.arm} is {how} than {plan.control} in {one.metric}: {size(look.estimate)}"
         if plan.experiment.method is not Method.FIXED:
@@ -146,7 +146,7 @@ def _found(plan: Plan, outcomes: Sequence[Outcome]) -> str:
 
 
 def size(found: Estimate) -> str:
-    """A difference with its interval: relative where that is sound, else absolute."""
+    """A difference with its interval: relative if valid, else absolute."""
     if found.relative is not None and found.relative_low is not None and found.relative_high is not None:
         return f"{found.relative:+.1%} ({found.relative_low:+.1%} to {found.relative_high:+.1%})"
     if found.low is None or found.high is None:
@@ -159,7 +159,7 @@ def _risk(plan: Plan) -> str:
     how = {
         Method.FIXED: "at the one look that was planned",
         Method.GROUP_SEQUENTIAL: f"over all {plan.experiment.looks} planned looks",
-        Method.ALWAYS_VALID: "however often one looks",
+        Method.ALWAYS_VALID: "for any number of looks",
     }[plan.experiment.method]
     claim = f"a claim like this would be made in at most {alpha * 100:g} % of experiments"
     return f"If there were no difference, {claim}, {how}."
@@ -192,7 +192,7 @@ def _nothing(plan: Plan, outcomes: Sequence[Outcome]) -> str:
 
 
 def _missed(plan: Plan, outcomes: Sequence[Outcome]) -> str:
-    """How likely a true effect of the planned size would have been missed, with the units that really came."""
+    """The probability of missing a true effect of the planned size, with the actual number of units."""
     effect, planned = plan.experiment.minimum_detectable_effect, plan.experiment.sample_size
     if effect is None:
         return ""

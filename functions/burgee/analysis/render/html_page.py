@@ -1,4 +1,4 @@
-"""A report as one HTML file without a script, and an index of several: for a browser, a meeting and a printer."""
+"""A report as one HTML file without scripts, and an index of several, for browsers and printers."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def as_html(report: Report) -> str:
 
 
 def as_index(reports: Sequence[Report]) -> str:
-    """A page that leads to the pages of all reports, each beside it as FLAG.html."""
+    """An index of the pages of all reports, each beside it as FLAG.html."""
     experiments = [
         {
             "flag": one.plan.flag,
@@ -93,7 +93,7 @@ def _verdict(verdict: Mapping[str, Any]) -> tuple[str, str]:
     decision = str(verdict["decision"])
     label = {"wait": "Not decided yet", "withheld": "No verdict"}.get(decision, decision.capitalize())
     sentence = str(verdict["sentence"]).removeprefix(f"{label}: ")
-    # A sentence may begin with the name of an arm, which stays as it is.
+    # A sentence may begin with the name of an arm, which is not capitalised.
     return label, sentence[:1].upper() + sentence[1:] if decision in {"wait", "withheld"} else sentence
 
 
@@ -101,7 +101,7 @@ def _hidden(found: Mapping[str, Any], shown: Sequence[Any]) -> str:
     if len(shown) == len(found["results"]):
         return ""
     when = {
-        "fixed": f"Effects are shown when they may decide, on {found['end'][:10]}.",
+        "fixed": f"Effects are shown at the end, on {found['end'][:10]}.",
         "group-sequential": "Effects are shown at the planned looks, a quantile at the end.",
         "always-valid": "A quantile is shown at the end; other effects from 30 units in each arm on.",
     }
@@ -109,7 +109,7 @@ def _hidden(found: Mapping[str, Any], shown: Sequence[Any]) -> str:
 
 
 def _folded(checks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The checks, with those of data that arrives as it should in one."""
+    """The checks, with those of sound data combined in one."""
     fine = [one for one in checks if one["light"] == "ok" and one["check"].startswith(("data of ", "values of "))]
     arrives = [one for one in fine if one["check"].startswith("data of ")]
     if len(arrives) < 2:
@@ -134,14 +134,14 @@ def _curves(results: Sequence[Mapping[str, Any]]) -> list[tuple[str, Markup]]:
 
 
 _CURVES = {
-    "fixed": "Absolute difference so far. Only the end decides; what the curve does before is no evidence.",
+    "fixed": "Absolute difference so far. Only the end decides; the curve before is not evidence.",
     "group-sequential": "Absolute difference at each planned look, with the bounds that may stop it there.",
-    "always-valid": "Absolute difference with its confidence sequence: it may be looked at on any day.",
+    "always-valid": "Absolute difference with its confidence sequence, which is valid on any day.",
 }
 _EFFECTS = (
     "Relative difference to the control with its interval; absolute where the control is not clearly above zero."
 )
-_WITHHELD = "Something is wrong with the data, so no number here may be relied on."
+_WITHHELD = "The data are faulty, so no number here is reliable."
 
 
 def _segments(found: Sequence[Mapping[str, Any]]) -> Markup | None:
@@ -179,7 +179,7 @@ def _belief(one: Mapping[str, Any]) -> dict[str, str]:
 
 
 def word(one: Mapping[str, Any]) -> str:
-    """What is found, in a word."""
+    """The finding in one word."""
     if one["role"] == "guardrail":
         return {True: "holds", False: "broken", None: "not shown to hold"}[one["holds"]]
     if not one["found"]:

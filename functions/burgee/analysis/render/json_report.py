@@ -1,4 +1,4 @@
-"""A report as JSON values: what scripts, the HTTP routes and the HTML page read."""
+"""A report as JSON values, for scripts, the HTTP routes and the HTML page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """The whole report. Times are RFC 3339; None stands where nothing can be said, or may not be said yet."""
+    """The whole report. Times are RFC 3339; None if a value is unknown or may not be shown yet."""
     experiment = report.plan.experiment
     return {
         "flag": report.plan.flag,

@@ -1,4 +1,4 @@
-"""The plots of a report, drawn as SVG: shapes and words carry what colours carry."""
+"""The plots of a report as SVG; shapes and text repeat what colours show."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ LABEL, VALUES = 190, 210
 ROW, TALL = 34, 52
 STRIP = 8
 BETWEEN = 60
-"""How far from the middle a third label fits between those of the ends."""
+"""The distance from the middle within which a third label fits between those at the ends."""
 SEVERAL = 40
-"""From so many points on a curve's marks are small."""
+"""Number of points from which a curve's marks are small."""
 BESIDE = 26
-"""Names of more characters stand above their row, not beside it."""
+"""Longer names are written above their row, not beside it."""
 
 
 def intervals(results: Sequence[Mapping[str, Any]]) -> str:
-    """A row for each result: its difference, its interval, zero, and its margin where it has one.
+    """A row for each result: its difference, its interval, zero, and its margin, if any.
 
-    Differences are relative, in percent; those that have no sound relative one follow, each on a scale of its own.
+    Differences are relative, in percent; those without a valid relative difference follow, each on its own scale.
     """
     relative = [one for one in results if one["relative"] is not None]
     absolute = [one for one in results if one["relative"] is None]
@@ -35,7 +35,7 @@ def intervals(results: Sequence[Mapping[str, Any]]) -> str:
 
 
 class Axis(NamedTuple):
-    """How far a scale goes on both sides of zero, and the sign of its numbers."""
+    """The reach of a scale on both sides of zero, and the sign of its numbers."""
 
     reach: float
     sign: str
@@ -55,7 +55,7 @@ def _strips(results: Sequence[Mapping[str, Any]], sign: str) -> str:
 
 
 def _strip(rows: Sequence[tuple[Mapping[str, Any], Edges]], axis: Axis, row: int, *, last: bool) -> str:
-    """Some rows in a picture of their own, so that a page may end between two; the last has the axis below."""
+    """Some rows as a separate image, so that a page may break between two; the last has the axis below."""
     x = _scale(-axis.reach, axis.reach, LABEL + 10, WIDE - VALUES - 10)
     bottom = row * len(rows) + (4 if last else 0)
     drawn = [f'<line class=zero x1="{x(0):.1f}" x2="{x(0):.1f}" y1="4" y2="{bottom}"/>']
@@ -70,9 +70,9 @@ def _strip(rows: Sequence[tuple[Mapping[str, Any], Edges]], axis: Axis, row: int
 
 
 def curve(points: Sequence[Mapping[str, Any]]) -> str:
-    """A difference over time with its interval or bounds; an early interval may leave the picture.
+    """A difference over time with its interval or bounds; an early interval may exceed the image.
 
-    Each point shows its numbers when it is pointed at or has the focus.
+    Each point shows its numbers on hover or focus.
     """
     values = [point["difference"] for point in points]
     late = [p for p in points if p["low"] is not None][-max(len(points) * 2 // 3, 1) :]
@@ -110,7 +110,7 @@ def curve(points: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _hover(x: float, y: float, words: str, *, small: bool) -> str:
-    """A point that says its numbers above itself, without a script; `title` is what a pointer shows."""
+    """A point with its numbers shown above it, without a script; `title` is the tooltip."""
     anchor = "start" if x < WIDE / 3 else "end" if x > WIDE * 2 / 3 else "middle"
     mark = f'<circle class=mark cx="{x:.1f}" cy="{y:.1f}" r="{1.5 if small else 3}"/>'
     area = f'<circle class=area cx="{x:.1f}" cy="{y:.1f}" r="9"/>'
@@ -119,7 +119,7 @@ def _hover(x: float, y: float, words: str, *, small: bool) -> str:
 
 
 def progress(arms: Sequence[Mapping[str, Any]], planned: int | None) -> str:
-    """Units of each arm against those planned."""
+    """Units of each arm and the planned units."""
     most = max([arm["units"] for arm in arms] + [(planned or 0) * arm["share"] for arm in arms] + [1])
     left, right = LABEL + 10, WIDE - VALUES - 10
     names = [arm["name"] + (" (control)" if arm["control"] else "") for arm in arms]
@@ -164,7 +164,7 @@ def _row(one: Mapping[str, Any], edges: Edges, x: Callable[[float], float], y: f
 
 
 def _name(metric: str, arm: str, y: float, *, tall: bool) -> str:
-    """A metric and an arm, beside their row; above it where one is long."""
+    """A metric and an arm, beside their row, or above it if one is long."""
     if tall:
         arm = f" <tspan class=soft>{escape(_short(arm, 40))}</tspan>"
         return f'<text class=name x="0" y="{y - 16}">{escape(_short(metric, 72))}{arm}</text>'
@@ -187,7 +187,7 @@ def _point(mood: str, x: float, y: float) -> str:
 
 
 def _edges(one: Mapping[str, Any]) -> Edges:
-    """In percent of the control, or where that is not sound in the metric's unit."""
+    """In percent of the control or, if that is not valid, in the metric's unit."""
     if one["relative"] is None:
         return one["difference"], one["low"], one["high"]
     at, low, high = (one[name] * 100 for name in ("relative", "relative_low", "relative_high"))
@@ -195,7 +195,7 @@ def _edges(one: Mapping[str, Any]) -> Edges:
 
 
 def _margin(one: Mapping[str, Any]) -> float | None:
-    """How far a guardrail may go to its worse side, on the scale of its row."""
+    """How much worse a guardrail may get, on the scale of its row."""
     if one.get("margin") is None:
         return None
     size = one["margin"] * (100 if one["relative"] is not None else abs(one["control"]))

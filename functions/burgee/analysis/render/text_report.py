@@ -1,4 +1,4 @@
-"""A report for a terminal: signs and words beside colours, and intervals drawn in characters."""
+"""A report for a terminal: symbols and words as well as colours, and intervals drawn in characters."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WIDTH = 41
 
 
 def as_text(report: Report) -> str:
-    """The report, 100 columns wide at most where names allow it."""
+    """The report, at most 100 columns wide if names permit."""
     plan, experiment = report.plan, report.plan.experiment
     lines = [
         f"{plan.flag}: {experiment.hypothesis}",
@@ -37,7 +37,7 @@ def as_text(report: Report) -> str:
         if found:
             lines += [
                 "",
-                role.capitalize() + (" (decides nothing)" if role == "secondary" else ""),
+                role.capitalize() + (" (does not decide)" if role == "secondary" else ""),
                 *_rows(found, report.healthy),
             ]
     if report.breakdowns:
@@ -68,7 +68,7 @@ def _rows(found: Sequence[Result], healthy: bool) -> list[str]:
     for one in found:
         estimate = one.estimate
         if estimate is None:
-            lines.append(f"  {one.metric}, {one.arm}: not shown before a look that may decide")
+            lines.append(f"  {one.metric}, {one.arm}: not shown before a planned look")
             continue
         low, high = _edges(one)
         adjusted = " (adjusted)" if estimate.adjusted else ""
@@ -81,7 +81,7 @@ def _rows(found: Sequence[Result], healthy: bool) -> list[str]:
         if one.belief is not None:
             lines.append(
                 f"    Bayesian: {one.belief.chance:.1%} likely to be better, expected loss {one.belief.loss:.3g}"
-                f" (prior: normal about 0, sd {one.belief.prior:.3g}); decides nothing"
+                f" (prior: normal about 0, sd {one.belief.prior:.3g}); does not decide"
             )
     return lines
 

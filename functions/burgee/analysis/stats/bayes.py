@@ -1,4 +1,4 @@
-"""A Bayesian view of a difference: how likely a treatment is better, and what choosing it is expected to lose.
+"""A Bayesian view of a difference: the probability that a treatment is better, and the expected loss of choosing it.
 
 The prior of the difference is normal about zero; with a normal estimate the posterior is normal too (Gelman et al.
 2013, section 2.5).
@@ -21,7 +21,7 @@ PRIOR = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Belief:
-    """`chance` that the treatment is better, and the `loss` to be expected where it is chosen, in the metric's unit.
+    """`chance` that the treatment is better, and the expected `loss` of choosing it, in the metric's unit.
 
     `prior` is the standard deviation of the prior, in the metric's unit; `mean` and `sd` are the posterior's.
     """
@@ -34,7 +34,7 @@ class Belief:
 
 
 def believe(found: Estimate, *, increase: bool) -> Belief | None:
-    """The belief after an estimate; None where it has no error or its control is zero, which gives no prior."""
+    """The posterior after an estimate; None without a standard error, or without a prior as the control is zero."""
     prior = PRIOR * abs(found.control.value)
     if not found.se > 0 or not prior > 0:
         return None

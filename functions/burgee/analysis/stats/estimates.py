@@ -1,7 +1,7 @@
-"""Differences between two arms, from aggregates alone: means, proportions, ratios of means, and quantiles.
+"""Differences between two arms, from aggregates only: means, proportions, ratios of means, and quantiles.
 
-One test gives the verdict and the interval. The relative interval is Fieller's: it excludes no change exactly where
-the absolute interval excludes zero, because both ask whether `treatment - ratio * control` can be zero.
+One test gives the verdict and the interval. The relative interval is Fieller's: it excludes no change exactly if the
+absolute interval excludes zero, because both test whether `treatment - ratio * control` can be zero.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 VALUE, PER, BEFORE, PER_BEFORE = "value", "per", "before", "per_before"
 COLUMNS = (VALUE, PER, BEFORE, PER_BEFORE)
-"""Columns of a unit: its value, what a ratio divides by, and both from the time before its first exposure."""
+"""Columns of a unit: its value, a ratio's denominator, and both from before its first exposure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """What is known of an arm: units, means and covariances by column; a column's variance stands under (c, c).
+    """The aggregates of an arm: units, means and covariances by column; a column's variance is under (c, c).
 
-    `third` is the third central moment of the value, where it was asked for.
+    `third` is the third central moment of the value, if computed.
     """
 
     n: int
@@ -39,7 +39,7 @@ class Moments:
 class Points:
     """An arm's quantile: its value, and those at the shares that bound it at `z` standard errors.
 
-    `uneven` says that many units share one value beside values that few have: then no normal interval holds.
+    `uneven` says that many units share one value next to rare values: then no normal interval is valid.
     """
 
     n: int
@@ -61,7 +61,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A treatment against its control, with an interval of `critical` standard errors; None where there is none."""
+    """A treatment against its control, with an interval of `critical` standard errors; None for no interval."""
 
     control: Side
     treatment: Side
@@ -89,12 +89,12 @@ class Estimate:
 
 
 def compare(control: Moments, treatment: Moments, alpha: float = 0.05) -> Estimate:
-    """Welch's test of means; the delta method where there is `per`; CUPED where there is `before`."""
+    """Welch's test of means; with the delta method for `per`, and CUPED for `before`."""
     return _tested(contrast(control, treatment), alpha)
 
 
 def contrast(control: Moments, treatment: Moments) -> Estimate:
-    """The difference with its standard error, without an interval; ValueError where an aggregate is not finite."""
+    """The difference with its standard error, without an interval; ValueError if an aggregate is not finite."""
     for arm in (control, treatment):
         if not all(map(math.isfinite, [*arm.means.values(), *arm.covariances.values()])):
             message = "an aggregate is missing or not finite: refusing to compute with it"
@@ -118,9 +118,9 @@ def contrast(control: Moments, treatment: Moments) -> Estimate:
 
 
 def compare_quantiles(control: Points, treatment: Points, alpha: float = 0.05) -> Estimate:
-    """A difference of quantiles, each with the standard error that its bounds give (Price and Bonett 2001).
+    """A difference of quantiles, each with the standard error from its bounds (Price and Bonett 2001).
 
-    Without an interval where an arm is `uneven`.
+    Without an interval if an arm is `uneven`.
     """
     sides = [Side(arm.n, arm.value, (arm.high - arm.low) / (2 * arm.z)) for arm in (control, treatment)]
     se = math.hypot(sides[0].se, sides[1].se)
@@ -129,7 +129,7 @@ def compare_quantiles(control: Points, treatment: Points, alpha: float = 0.05) -
 
 
 def with_interval(found: Estimate, critical: float) -> Estimate:
-    """The estimate with the interval that excludes zero where |difference| exceeds `critical` standard errors."""
+    """The estimate with the interval that excludes zero if |difference| exceeds `critical` standard errors."""
     if not found.se > 0 or not math.isfinite(critical):
         return found
     half = critical * found.se
@@ -144,7 +144,7 @@ def with_interval(found: Estimate, critical: float) -> Estimate:
 def fieller(control: Side, treatment: Side, critical: float) -> tuple[float, float] | None:
     """The interval of the ratio treatment / control (Fieller 1954).
 
-    None where the control is not above zero by more than `critical` standard errors: the interval is then unbounded.
+    None if the control does not exceed zero by more than `critical` standard errors: the interval is then unbounded.
     """
     room = control.value**2 - (critical * control.se) ** 2
     if control.value <= 0 or room <= 0:
@@ -155,14 +155,14 @@ def fieller(control: Side, treatment: Side, critical: float) -> tuple[float, flo
 
 
 def critical_t(found: Estimate, bound: float) -> float:
-    """The t that is as improbable as a normal `bound`: with few units a t varies more than bounds for z expect."""
+    """The t with the probability of a normal `bound`: with few units a t varies more than bounds for z allow."""
     if not math.isfinite(found.degrees) or found.degrees > _NORMAL_DEGREES or not math.isfinite(bound):
         return bound
     return -float(stdtrit(found.degrees, ndtr(-bound)))
 
 
 def normal_z(found: Estimate) -> float:
-    """The normal z that is as improbable as the estimate's t."""
+    """The normal z with the probability of the estimate's t."""
     if not math.isfinite(found.degrees) or found.degrees > _NORMAL_DEGREES:
         return found.z
     return math.copysign(float(-ndtri(stdtr(found.degrees, -abs(found.z)))), found.z)
@@ -172,9 +172,9 @@ _NORMAL_DEGREES = 2000
 
 
 def shares(n: int, quantile: float, alpha: float = 0.05) -> tuple[float, float, float]:
-    """The shares of units below the bounds of a quantile, and the z that those bounds stand for.
+    """The shares of units below the bounds of a quantile, and the z of those bounds.
 
-    Bounds are at whole ranks that leave about alpha/2 of the binomial on each side; `z` undoes their being whole.
+    Bounds are at whole ranks that leave about alpha/2 of the binomial on each side; `z` corrects for the rounding.
     """
     low = max(int(stats.binom.ppf(alpha / 2, n, quantile)), 1)
     high = min(int(stats.binom.isf(alpha / 2, n, quantile)) + 1, n)
@@ -183,9 +183,9 @@ def shares(n: int, quantile: float, alpha: float = 0.05) -> tuple[float, float, 
 
 
 def uneven(counts: Sequence[int], n: int, quantile: float) -> bool:
-    """Whether one of neighbouring values is shared by many units and another by hardly any, as zeros among amounts.
+    """Whether one of adjacent values is shared by many units and another by few, such as zeros among amounts.
 
-    Many are more than the standard deviation of the quantile's rank.
+    Many means more than the standard deviation of the quantile's rank.
     """
     most = max(counts)
     return most > math.sqrt(n * quantile * (1 - quantile)) and min(counts) < most / _UNEVEN
@@ -195,13 +195,13 @@ _UNEVEN = 20
 
 
 def margin_factor(control: float, margin: float, *, increase: bool) -> float:
-    """What the control is multiplied by to be worse by `margin`, a share of its size, whatever its sign."""
+    """The factor that makes the control worse by `margin`, a share of its absolute value."""
     worse = -margin if increase else margin
     return 1 + math.copysign(worse, worse * control) if control else 1 + worse
 
 
 def margin_gap(found: Estimate, margin: float, *, increase: bool) -> Estimate:
-    """How far the treatment is better than the control made worse by `margin`; its z tests non-inferiority."""
+    """The treatment's gain over the control made worse by `margin`; its z tests non-inferiority."""
     factor = margin_factor(found.control.value, margin, increase=increase)
     gap = found.treatment.value - factor * found.control.value
     se = math.hypot(found.treatment.se, factor * found.control.se)
@@ -217,9 +217,9 @@ def non_inferiority(found: Estimate, margin: float, *, increase: bool) -> float 
 
 
 def lopsided(control: Moments, treatment: Moments) -> float | None:
-    """The skewness of a difference of means, 0 where a normal interval is fair; None where it is not known.
+    """The skewness of a difference of means, 0 if a normal interval is accurate; None if unknown.
 
-    What two arms have of it cancels where they are equal in size and law.
+    The skewness of two arms with equal size and distribution cancels.
     """
     if control.third is None or treatment.third is None or min(control.n, treatment.n) < 2:
         return None
@@ -239,7 +239,7 @@ def relative_error(estimate: Estimate) -> float | None:
 
 
 def moments(columns: Mapping[str, np.ndarray[tuple[int], np.dtype[np.float64]]]) -> Moments:
-    """The moments of raw values, for those who have them."""
+    """The moments of raw values."""
     names = list(columns)
     values = np.array([columns[name] for name in names], dtype=float)
     covariance = np.atleast_2d(np.cov(values, ddof=1))
@@ -270,7 +270,7 @@ def pooled(one: Moments, other: Moments) -> Moments:
 
 
 def theta(total: Moments) -> float:
-    """How much of a unit's past goes into its value: CUPED's coefficient over both arms; 0 without a past."""
+    """CUPED's coefficient over both arms; 0 without earlier events."""
     if BEFORE not in total.means:
         return 0.0
     past = _share(total, BEFORE, PER_BEFORE)
@@ -281,7 +281,7 @@ def theta(total: Moments) -> float:
 
 
 def gradient(arm: Moments, coefficient: float) -> dict[str, float]:
-    """How an arm's value changes with the mean of each column: the delta method's weights."""
+    """The derivative of an arm's value by the mean of each column: the delta method's weights."""
     weights = _share(arm, VALUE, PER)
     if coefficient:
         for name, weight in _share(arm, BEFORE, PER_BEFORE).items():
@@ -315,7 +315,7 @@ def _welch(sides: list[Side]) -> float:
 
 
 def _tested(found: Estimate, alpha: float) -> Estimate:
-    """Welch's t, or a normal where the degrees are infinite."""
+    """Welch's t, or a normal if the degrees of freedom are infinite."""
     if not found.se > 0:
         return found
     normal = not math.isfinite(found.degrees)

@@ -1,4 +1,4 @@
-"""Many questions of one experiment, and whether its arms have the sizes that they should have."""
+"""Multiple comparisons, and the test of the arms' sizes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 SRM_ALPHA = 0.001
-"""Below this an experiment's arms are not what was planned."""
+"""Below this p-value, an experiment's arms differ from the plan."""
 
 
 def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
-    """Adjusted so that of those below alpha, a share of alpha at most is false on average."""
+    """Adjusted p-values: of those below alpha, on average at most a share of alpha is false."""
     return [float(p) for p in stats.false_discovery_control(p_values, method="bh")] if p_values else []
 
 

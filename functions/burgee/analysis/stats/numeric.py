@@ -1,4 +1,4 @@
-"""Roots, and the t distributions, in plain Python: what planning a size takes without loading scipy."""
+"""Roots and t distributions in plain Python, for planning without loading scipy."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 NODES = 160
 TAIL = 40.0
-"""Weights below exp(-40) are left out: they are less than a double's precision."""
+"""Weights below exp(-40) are omitted: they are below a double's precision."""
 
 
 def root(function: Callable[[float], float], low: float, high: float, tolerance: float = 1e-11) -> float:
-    """The zero between two points where the function has different signs (regula falsi, Illinois variant)."""
+    """The zero between two points with different signs (regula falsi, Illinois variant)."""
     below, above = function(low), function(high)
     if below == 0 or above == 0:
         return low if below == 0 else high
@@ -40,7 +40,7 @@ def root(function: Callable[[float], float], low: float, high: float, tolerance:
 
 
 def rising_root(function: Callable[[float], float], low: float, high: float) -> float:
-    """The root of a rising function, looked for in ever larger steps from `low` up."""
+    """The root of a rising function, searched in growing steps from `low` up."""
     while function(high) < 0:
         if high > 1e15:
             raise ValueError(f"nothing up to {high:g} is enough")
@@ -62,7 +62,7 @@ def t_sf(t: float, degrees: float, centre: float = 0.0) -> float:
 
 
 def t_isf(chance: float, degrees: float) -> float:
-    """The t that is exceeded with this probability, below one half."""
+    """The t that is exceeded with this probability, which must be below one half."""
     high = 2.0
     while t_sf(high, degrees) > chance:
         high *= 2

@@ -1,6 +1,6 @@
-"""How many units it takes: power, sample size and minimum detectable effect, of every metric and every method.
+"""Power, sample size and minimum detectable effect, for every metric and method.
 
-Fixed designs need no library, so that lint may ask; sequential ones load numpy and scipy when they are planned.
+Fixed designs need no library, so that lint can use them; sequential ones load numpy and scipy.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from burgee.flagfile.experiments import Method, Spending, impossible
 
 NORMAL = NormalDist()
 LOOKS = 100
-"""How often an always-valid experiment is looked at, when planning."""
+"""The number of looks assumed when planning an always-valid experiment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """When an experiment is decided, with which risks, and the shares of control and treatment among all units.
+    """The method of an experiment, its error rates, and the shares of control and treatment among all units.
 
-    ValueError where a risk or a share is not between 0 and 1.
+    Raises ValueError if an error rate or share is not between 0 and 1.
     """
 
     alpha: float = 0.05
@@ -42,7 +42,7 @@ class Design:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """A metric as it is. Without `sd` it is a proportion. ValueError for a metric that cannot be.
+    """A metric's baseline. Without `sd` it is a proportion. Raises ValueError for an impossible metric.
 
     `sd` is over units; for a ratio or a quantile it is the standard error times the root of the units.
     """
@@ -55,29 +55,29 @@ class Baseline:
             raise ValueError(reason)
 
     def effect(self, percent: float) -> float:
-        """The absolute effect of a change in percent; ValueError where there is none, or it cannot be."""
+        """The absolute effect of a change in percent. Raises ValueError if it is zero or impossible."""
         if reason := impossible(self.mean, self.sd, percent):
             raise ValueError(reason)
         return self.mean * percent / 100
 
 
 def power_of_means(n: float, difference: float, sd: float, alpha: float = 0.05) -> float:
-    """The power of a t-test with `n` in each arm, as R's power.t.test has it."""
+    """The power of a t-test with `n` in each arm, as in R's power.t.test."""
     degrees = 2 * (n - 1)
     centre = math.sqrt(n / 2) * difference / sd
     return t_sf(t_isf(alpha / 2, degrees), degrees, centre)
 
 
 def power_of_proportions(n: float, one: float, other: float, alpha: float = 0.05) -> float:
-    """The power with `n` in each arm, as R's power.prop.test has it."""
+    """The power with `n` in each arm, as in R's power.prop.test."""
     null, alternative = _spreads(Baseline(one), other - one, Design(control=0.5, treatment=0.5))
-    # Per unit of all, of which n are in each arm.
+    # Per unit in total, with n in each arm.
     return _normal_power(2 * n, abs(other - one), null, alternative, alpha)
 
 
 def power(n: float, baseline: Baseline, effect: float, design: Design) -> float:
-    """The chance to find an absolute effect with `n` units in all arms."""
-    # Sequential designs need `inflation` times as many units for the same power, whatever the metric.
+    """The power to detect an absolute effect with `n` units in all arms."""
+    # Sequential designs need `inflation` times as many units for the same power, for any metric.
     if design.method is not Method.FIXED:
         from burgee.analysis.stats.sequential import crossing
 
@@ -93,7 +93,7 @@ def power(n: float, baseline: Baseline, effect: float, design: Design) -> float:
 
 
 def sample_size(baseline: Baseline, effect: float, design: Design) -> int:
-    """Units in all arms, those of other treatments left out."""
+    """Units in the compared arms."""
     null, alternative = _spreads(baseline, effect, design)
     normal = ((_z(design) * null + NORMAL.inv_cdf(design.power) * alternative) / effect) ** 2
     if design.method is Method.FIXED and baseline.sd is None:
@@ -103,7 +103,7 @@ def sample_size(baseline: Baseline, effect: float, design: Design) -> int:
 
 
 def detectable(n: float, baseline: Baseline, design: Design) -> float:
-    """The smallest absolute effect that `n` units find with the design's power."""
+    """The smallest absolute effect that `n` units detect with the design's power."""
     start = (baseline.sd or math.sqrt(baseline.mean * (1 - baseline.mean))) / math.sqrt(n)
     room = math.inf if baseline.sd is not None else (1 - baseline.mean) * 0.999999
 
@@ -116,7 +116,7 @@ def detectable(n: float, baseline: Baseline, design: Design) -> float:
 
 
 def inflation(design: Design) -> float:
-    """How many times the units of a fixed design it takes."""
+    """The units needed, as a multiple of a fixed design's."""
     if design.method is Method.FIXED:
         return 1.0
     from burgee.analysis.stats.sequential import crossing
@@ -128,7 +128,7 @@ def inflation(design: Design) -> float:
 
 @lru_cache(maxsize=32)
 def _plan(design: Design) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """The bounds at each look and the fractions of the information there."""
+    """The bounds and information fractions at each look."""
     from burgee.analysis.stats.sequential import sequence_bound, spending_bounds
 
     looks = LOOKS if design.method is Method.ALWAYS_VALID else design.looks
@@ -143,7 +143,7 @@ def _z(design: Design) -> float:
 
 
 def _spreads(baseline: Baseline, effect: float, design: Design) -> tuple[float, float]:
-    """Standard deviations of the difference, times the root of all units: without the effect, and with it."""
+    """Standard deviations of the difference, times the root of all units, without and with the effect."""
     control, treatment = design.control, design.treatment
     if baseline.sd is not None:
         spread = baseline.sd * math.sqrt(1 / control + 1 / treatment)

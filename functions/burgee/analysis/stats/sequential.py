@@ -1,4 +1,4 @@
-"""Looking at an experiment while it runs without being fooled: group-sequential bounds, and confidence sequences.
+"""Valid looks at a running experiment: group-sequential bounds and confidence sequences.
 
 Bounds come from the recursive integration of Armitage, McPherson and Rowe (1969), with the spending functions of
 Lan and DeMets (1983). The confidence sequence is the asymptotic Gaussian mixture of Waudby-Smith et al. (2021).
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(240)
 SAME = 1e-3
-"""The share of new information below which two looks are one: the integration cannot tell them apart."""
+"""The share of new information below which two looks are merged: the integration cannot distinguish them."""
 FAR = 8.0
-"""A bound that is crossed with probability 1e-15: as good as none."""
+"""A bound that is crossed with probability 1e-15: practically none."""
 
 
 def spent(spending: Spending, fraction: float, alpha: float) -> float:
-    """The alpha, of both sides, that is spent when this fraction of the information is in."""
+    """The two-sided alpha spent at an information fraction."""
     if fraction >= 1:
         return alpha
     if spending is Spending.POCOCK:
@@ -41,10 +41,10 @@ def spent(spending: Spending, fraction: float, alpha: float) -> float:
 def spending_bounds(
     fractions: tuple[float, ...], alpha: float, spending: Spending, information: tuple[float, ...] | None = None
 ) -> tuple[float, ...]:
-    """Lan and DeMets: the z to cross, either way, at each look, for looks at any fractions of the plan.
+    """Lan and DeMets' two-sided z bounds at each look, for looks at any information fractions.
 
-    `information` is what was truly there at each look, in any unit, where fractions were only planned. A look that
-    adds next to none to the look before is the same look with more alpha to spend.
+    `information` is the actual information at each look, in any unit, if fractions were only planned. A look that
+    adds almost none is merged with the look before, with more alpha to spend.
     """
     bounds: list[float] = []
     walk, before = Walk(), 0.0
@@ -64,7 +64,7 @@ def spending_bounds(
 
 @lru_cache(maxsize=64)
 def constant_bounds(looks: int, alpha: float, spending: Spending) -> tuple[float, ...]:
-    """The classical designs with equal looks: Pocock's constant z, O'Brien and Fleming's falling one."""
+    """The classical designs with equal looks: Pocock's constant z, O'Brien and Fleming's decreasing one."""
     fractions = tuple((look + 1) / looks for look in range(looks))
     shape = [1.0 if spending is Spending.POCOCK else math.sqrt(1 / fraction) for fraction in fractions]
 
@@ -94,7 +94,7 @@ class Walk:
         self._mass = np.ones(1)
 
     def outside(self, fraction: float, bound: float) -> float:
-        """The probability of going on until now and being outside the bound at this fraction."""
+        """The probability of continuing until now and crossing the bound at this fraction."""
         edge, centre, deviation = self._next(fraction, bound)
         if deviation == 0:
             return 0.0
@@ -108,7 +108,7 @@ class Walk:
         return root(lambda bound: self.outside(fraction, bound) - chance, 0.0, FAR)
 
     def step(self, fraction: float, bound: float) -> None:
-        """Goes on to a look with those inside its bound."""
+        """Continues to the next look with the probability inside the bound."""
         if fraction <= self._at:
             return
         edge, centre, deviation = self._next(fraction, bound)
@@ -124,18 +124,18 @@ class Walk:
 
 
 def rho(alpha: float, tuning: float) -> float:
-    """The mixture's scale that makes the sequence tightest, roughly, when `tuning` units are in."""
+    """The mixture's scale that makes the sequence approximately tightest at `tuning` units."""
     return math.sqrt((-2 * math.log(alpha) + math.log(-2 * math.log(alpha) + 1)) / tuning)
 
 
 def sequence_bound(n: float, alpha: float, tuning: float) -> float:
-    """The z beyond which the confidence sequence excludes zero when `n` units are in."""
+    """The z above which the confidence sequence excludes zero at `n` units."""
     mixed = n * rho(alpha, tuning) ** 2
     return math.sqrt(2 * (mixed + 1) / mixed * math.log(math.sqrt(mixed + 1) / alpha)) if mixed > 0 else math.inf
 
 
 def sequence_p_value(z: float, n: float, alpha: float, tuning: float) -> float:
-    """The always-valid p-value: below alpha exactly where the confidence sequence excludes zero."""
+    """The always-valid p-value: below alpha exactly if the confidence sequence excludes zero."""
     mixed = n * rho(alpha, tuning) ** 2
     exponent = min(-0.5 * z * z * mixed / (mixed + 1) + 0.5 * math.log(mixed + 1), 0.0)
     return math.exp(exponent)
