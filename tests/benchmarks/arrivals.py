@@ -1,17 +1,21 @@
 """How often each method errs, and how often it finds what is there, for units that arrive and spend in several ways.
 
-    nice .venv/bin/python tests/benchmarks/arrivals.py [--runs 2000]
+    nice .venv/bin/python tests/benchmarks/arrivals.py [--runs 2000] [--planned]
 
 Experiments of numbers go through the decisions of a report (`support.arrivals`), not through files. Shares have exact
 95 % intervals. A guardrail is worse by exactly its margin: to show that it holds, or that it is broken, is an error.
+With `--planned` the effect is the one that `burgee power` says is found in 80 %.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
+import math
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import stats
@@ -19,11 +23,20 @@ from scipy import stats
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from burgee.analysis.decisions import decide, guarded
+from burgee.analysis.evidence import _points_of
+from burgee.analysis.stats.estimates import Points, compare_quantiles, shares
+from burgee.analysis.stats.planning import Baseline, Design, detectable
 from burgee.flagfile.experiments import Method
 from support.arrivals import Crowd, evidence_of, plan_for
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 CROWDS = {
     "uniform, window": Crowd(),
+    "uniform, window, CUPED": Crowd(cuped=True),
+    "uniform, window, ratio": Crowd(kind="ratio"),
+    "day one, window": Crowd("day one"),
     "front-loaded, window": Crowd("front-loaded"),
     "day one, growing": Crowd("day one", growing=True),
     "front-loaded, growing": Crowd("front-loaded", growing=True),
@@ -33,23 +46,84 @@ CROWDS = {
 }
 
 
+TIES = {
+    "amounts, no two alike": lambda generator, n: generator.lognormal(5, 0.5, n),
+    "rounded to tens": lambda generator, n: np.round(generator.lognormal(5, 0.5, n), -1),
+    "counts": lambda generator, n: generator.poisson(3.0, n).astype(float),
+    "zeros among amounts": lambda generator, n: generator.lognormal(5, 0.5, n) * (generator.random(n) < 0.1),
+}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=2000)
     parser.add_argument("--effect", type=float, default=0.0, help="relative; 0 is A/A")
-    parser.add_argument("--only", default="")
+    parser.add_argument("--planned", action="store_true", help="the effect that is planned to be found in 80 %%")
+    parser.add_argument("--only", default="", help="crowds with this in their name")
     options = parser.parse_args()
     for name, crowd in CROWDS.items():
-        if options.only in name:
-            for method, looks in (
-                (Method.FIXED, 5),
-                (Method.GROUP_SEQUENTIAL, 5),
-                (Method.GROUP_SEQUENTIAL, 20),
-                (Method.ALWAYS_VALID, 20),
-            ):
-                # Twenty bounds take four times as long as five.
-                runs = options.runs // 2 if method is Method.GROUP_SEQUENTIAL and looks > 5 else options.runs
-                tell(name, replace(crowd, looks=looks, effect=options.effect), method, runs)
+        if options.only not in name or (options.planned and name not in PLANNED):
+            continue
+        for method, looks in (
+            (Method.FIXED, 5),
+            (Method.GROUP_SEQUENTIAL, 5),
+            (Method.GROUP_SEQUENTIAL, 20),
+            (Method.ALWAYS_VALID, 20),
+        ):
+            effect = planned(method, looks) if options.planned else options.effect
+            tell(name, replace(crowd, looks=looks, effect=effect), method, options.runs)
+    if not options.effect and not options.planned and options.only in "ties":
+        for name, draw in TIES.items():
+            ties(name, draw, options.runs)
+
+
+PLANNED = ("uniform, window", "front-loaded, window", "day one, window")
+"""Crowds whose metric has the mean and the standard deviation of `SPENT`."""
+SPENT = Baseline(math.exp(0.245), math.sqrt(2 * math.exp(0.98) - math.exp(0.49)))
+"""What a unit spends once: log-normal rates with sigma 0.7, each times a standard exponential."""
+
+
+def planned(method: Method, looks: int) -> float:
+    return detectable(Crowd().units, SPENT, Design(method=method, looks=looks)) / SPENT.mean
+
+
+def ties(name: str, draw: Callable[[np.random.Generator, int], Any], runs: int) -> None:
+    """Quantiles of two arms of 500 values each without a difference, from the ranks that the queries give."""
+    generator = np.random.default_rng(20261130)
+    for quantile in (0.5, 0.9):
+        found = withheld = 0
+        for _ in range(runs):
+            arms = [points(draw(generator, 500), quantile) for _arm in range(2)]
+            p_value = compare_quantiles(arms[0], arms[1]).p_value
+            withheld += p_value is None
+            found += p_value is not None and p_value < 0.05
+        given = runs - withheld
+        interval = stats.binomtest(found, given).proportion_ci(0.95) if given else None
+        share = f"{found / given:.1%} ({interval.low:.1%} to {interval.high:.1%})" if interval else "none given"
+        print(f"ties: {name} | quantile {quantile} | found {share} | withheld {withheld / runs:.1%}", flush=True)
+
+
+def points(values: Any, quantile: float) -> Points:
+    """Every step of the mid-distribution function, as `queries.mid_quantiles` has those that are asked for."""
+    n = len(values)
+    low, counts = np.unique(values, return_counts=True)
+    below = (np.cumsum(counts) - counts / 2) / n
+    steps = [
+        {"low": low[i], "below": below[i], "n": int(counts[i]), "high": None, "above": None, "n_high": None}
+        for i in range(len(low))
+    ]
+    for one, after in itertools.pairwise(steps):
+        one |= {"high": after["low"], "above": after["below"], "n_high": after["n"]}
+    wanted = (quantile, *shares(n, quantile))
+    near = [
+        one
+        for i, one in enumerate(steps)
+        if any(
+            (one["below"] <= share or i == 0) and (one["above"] is None or one["above"] > share)
+            for share in wanted[:3]
+        )
+    ]
+    return _points_of(near, n, wanted)
 
 
 def tell(name: str, crowd: Crowd, method: Method, runs: int) -> None:
