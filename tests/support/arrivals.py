@@ -27,13 +27,17 @@ ARRIVALS: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """How units arrive and spend. `growing` units spend in every period, others once; `effect` is relative."""
+    """How units arrive and spend. `growing` units spend in every period, others once.
+
+    A treated unit spends `effect` more, as a share of what it spends, and `shift` more, which leaves the spread alone.
+    """
 
     arrival: str = "uniform"
     growing: bool = False
     kind: str = "mean"
     cuped: bool = False
     effect: float = 0.0
+    shift: float = 0.0
     units: int = 1000
     looks: int = 5
 
@@ -74,6 +78,8 @@ def evidence_of(crowd: Crowd, generator: np.random.Generator) -> Evidence:
     series: dict[str, list[Moment]] = {}
     for name, factor in (("spend", 1 + crowd.effect), ("guard", 1 - MARGIN / 100), ("other", 1.0)):
         changed = values * np.where(treated, factor, 1.0)[:, None]
+        if name == "spend":
+            changed += crowd.shift * (treated[:, None] & (periods >= entry[:, None]))
         columns = {VALUE: changed}
         if crowd.kind == "ratio":
             columns[PER] = visits
