@@ -10,8 +10,8 @@ import duckdb
 import numpy as np
 import pytest
 
-from burgee.analysis.athena import athena_sql
 from burgee.analysis.evidence import gather_from
+from burgee.analysis.questions import questions_as_sql
 from burgee.analysis.stats.estimates import VALUE, moments
 from burgee.errors import Refused
 from support.experiments import DAY, FILE, START, crowd, planned, track, written
@@ -197,7 +197,7 @@ def test_no_records_are_reported(tmp_path: Path, plan: Plan) -> None:
 
 
 def test_the_same_questions_compile_for_athena(plan: Plan) -> None:
-    asked = athena_sql(plan)
+    asked = questions_as_sql(plan)
     assert {"aggregates by arm", "bought over time", "quantile of slow", "cap of revenue"} <= set(asked)
     for sql in asked.values():
         assert '"burgee_events"' in sql

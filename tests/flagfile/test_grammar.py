@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from burgee.flagfile import grammar
 from burgee.flagfile.checks import check
-from burgee.flagfile.experiments import Baseline, Experiment, Guardrail, Metric, Per
+from burgee.flagfile.data_sources import DataSource, ExposureRows, FactRows, Rows
+from burgee.flagfile.experiments import Baseline, Counted, Experiment, Guardrail, Metric, Per
 from burgee.flagfile.fields import Part
 from burgee.flagfile.source import SECTIONS, Source
 from burgee.flagfile.yaml_reader import Document
@@ -30,6 +31,9 @@ HOMES: list[tuple[type[Part], str]] = [
     (grammar.HoldoutSpec, "holdouts: {h: {HERE}}"),
     (Metric, "metrics: {m: {HERE}}"),
     (Per, "metrics: {m: {per: {HERE}}}"),
+    (DataSource, "sources: {s: {HERE}}"),
+    (ExposureRows, "sources: {s: {exposures: {HERE}}}"),
+    (FactRows, "sources: {s: {facts: {e: {HERE}}}}"),
     (grammar.FlagSpec, FLAG),
     (grammar.Overlay, "environments: [e]\nflags: {f: {environments: {e: {HERE}}}}"),
     (grammar.DecidingKeys, FLAG.replace("HERE", "schedule: [{at: 2027-01-01, set: {HERE}}]")),
@@ -53,7 +57,7 @@ def parts(part: type[Part]) -> set[type[Part]]:
 
 def test_every_part_of_the_grammar_is_tried() -> None:
     of_files = {part for part in parts(Part) if part.__module__.startswith("burgee.flagfile")}
-    abstract = {Part, grammar.DefinitionSpec, grammar.Included}
+    abstract = {Part, grammar.Served, grammar.Included, Counted, Rows}
     assert of_files - abstract == {part for part, _ in HOMES}
 
 

@@ -11,8 +11,8 @@ import ibis
 import pytest
 import sqlglot
 
-from burgee.analysis.athena import athena_sql
 from burgee.analysis.evidence import gather_from
+from burgee.analysis.questions import questions_as_sql
 from burgee.analysis.tables import PARTITIONS, SCHEMA, records
 from burgee.events.records import COLUMNS
 from support.experiments import crowd, planned, written
@@ -133,7 +133,7 @@ def duck() -> dict[str, str]:
 
 def test_athena_is_asked_for_one_topic_and_for_no_day_before_the_experiment(tmp_path: Path) -> None:
     """An injected partition key needs a value, and each day that is read costs."""
-    for asked, sql in athena_sql(planned(tmp_path)).items():
+    for asked, sql in questions_as_sql(planned(tmp_path)).items():
         scans = sql.count('"burgee_events"')
         assert scans >= 1, asked
         assert sql.count('"topic" = \'') >= 1, asked
@@ -155,7 +155,7 @@ def test_what_athena_is_asked_means_what_duckdb_is_asked(tmp_path: Path) -> None
         names = [column[0] for column in ran.description or ()]
         return [dict(zip(names, row, strict=True)) for row in ran.fetchall()]
 
-    sql = athena_sql(plan)
+    sql = questions_as_sql(plan)
     (units,) = answered("units in two arms")
     assert (units["units"], units["crossed"]) == (expected.units, expected.crossed)
     for row in answered("events by arm"):

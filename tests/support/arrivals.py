@@ -29,7 +29,7 @@ ARRIVALS: dict[str, Any] = {
 class Crowd:
     """How units arrive and spend. `growing` units spend in every period, others once.
 
-    A treated unit spends `effect` more, as a share of what it spends, and `shift` more, which leaves the spread alone.
+    A treated unit spends more by the share `effect`, and by `shift`, which leaves the spread alone.
     """
 
     arrival: str = "uniform"
@@ -97,31 +97,31 @@ def evidence_of(crowd: Crowd, generator: np.random.Generator) -> Evidence:
 
 
 def _moments(columns: dict[str, Any], treated: Any, entry: Any, looks: int) -> list[Moment]:
-    found = []
-    for look in range(looks):
-        arms, lagged = {}, {}
-        for arm in ("off", "on"):
-            mine = (treated == (arm == "on")) & (entry <= look)
-            now = {name: values[mine, look] for name, values in columns.items()}
-            arms[arm] = _of(now)
-            old = mine & (entry < look)
-            if look and old.sum() > 1:
-                before = {name: values[old, look - 1] for name, values in columns.items()}
-                after = {name: values[old, look] for name, values in columns.items()}
-                lagged[arm] = {
-                    (a, b): float(np.cov(before[a], after[b], ddof=1)[0, 1]) for a in columns for b in columns
-                }
-        found.append(Moment(START + (look + 1) * DAYS * DAY // looks, arms, lagged if len(lagged) == 2 else None))
-    return found
-
-
-def _of(now: dict[str, Any]) -> Moments:
-    names, n = list(now), len(next(iter(now.values())))
-    if n < 2:
-        return Moments(n, dict.fromkeys(names, 0.0), {(a, b): 0.0 for a in names for b in names})
-    both = np.atleast_2d(np.cov(np.array([now[name] for name in names]), ddof=1))
-    return Moments(
-        n,
-        {name: float(now[name].mean()) for name in names},
-        {(a, b): float(both[i, j]) for i, a in enumerate(names) for j, b in enumerate(names)},
-    )
+    """The moments at every look, of all looks at once: sums of products about a point near the means."""
+    centres = {name: float(values.mean()) for name, values in columns.items()}
+    arms: list[dict[str, Moments]] = [{} for _ in range(looks)]
+    lagged: list[dict[str, dict[tuple[str, str], float]]] = [{} for _ in range(looks)]
+    periods = np.arange(looks)[None, :]
+    for arm in ("off", "on"):
+        mine = treated == (arm == "on")
+        there = (periods >= entry[mine][:, None]).astype(float)
+        about = {name: (values[mine] - centres[name]) * there for name, values in columns.items()}
+        n, old = there.sum(axis=0), there[:, :-1].sum(axis=0)
+        sums = {name: values.sum(axis=0) for name, values in about.items()}
+        grown = {name: (values[:, 1:] * there[:, :-1]).sum(axis=0) for name, values in about.items()}
+        both, across = {}, {}
+        for a, one in about.items():
+            for b, other in about.items():
+                products = np.einsum("il,il->l", one, other)
+                both[a, b] = (products - sums[a] * sums[b] / np.maximum(n, 1)) / np.maximum(n - 1, 1)
+                crossed = np.einsum("il,il->l", one[:, :-1], other[:, 1:])
+                across[a, b] = (crossed - sums[a][:-1] * grown[b] / np.maximum(old, 1)) / np.maximum(old - 1, 1)
+        for look in range(looks):
+            means = {name: centres[name] + float(sums[name][look] / max(n[look], 1)) for name in columns}
+            arms[look][arm] = Moments(int(n[look]), means, {pair: float(cell[look]) for pair, cell in both.items()})
+            if look and old[look - 1] > 1:
+                lagged[look][arm] = {pair: float(cell[look - 1]) for pair, cell in across.items()}
+    return [
+        Moment(START + (look + 1) * DAYS * DAY // looks, arms[look], lagged[look] if len(lagged[look]) == 2 else None)
+        for look in range(looks)
+    ]

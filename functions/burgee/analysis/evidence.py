@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import math
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import duckdb
-import ibis
-import pyarrow as pa
-from ibis.common.exceptions import IbisError
-
 from burgee.analysis import queries
+from burgee.analysis.engines import DuckDB, duck, engine_of, refusals
 from burgee.analysis.quality import Kept, Quality, faults_of, quality_of
+from burgee.analysis.sources import Read, counted, needs_records, read
 from burgee.analysis.stats.estimates import COLUMNS, VALUE, Moments, Points, shares, uneven
 from burgee.analysis.tables import Records, records
-from burgee.errors import Refused
 from burgee.flagfile.experiments import Method, MetricKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from burgee.analysis.engines import Engine
     from burgee.analysis.plans import Plan
 
 DAY = 86_400_000
-MEMORY = "2GB"
-"""What does not fit goes to the disk, as far as a report from files allows."""
 PERIODS = 100
 """At most so many points in a curve over time."""
 
@@ -78,21 +73,21 @@ class Evidence:
 
 
 class Gatherer:
-    """Asks the questions of one table of records, or of the `inputs` of other sources."""
+    """Asks the questions of one table of records, or of what a source has been read into."""
 
-    def __init__(self, connection: Any, found: Records | queries.Inputs, *, project: str | None = None) -> None:
-        self._connection = connection
+    def __init__(self, engine: Engine, found: Records | Read, *, project: str | None = None) -> None:
+        self._engine = engine
         self._found = found
         self._project = project
 
     def gather(self, plan: Plan, until: int, *, period: int | None = None, segments: bool = True) -> Evidence:
         """Everything that a report needs, of what had come by `until`."""
         until = min(until, plan.end)
-        faults = faults_of(self._rows, self._found) if isinstance(self._found, Records) else Quality()
+        faults = self._faults()
         given = self._inputs(plan, faults)
         seen = self._keep("burgee_units", queries.units(given.exposures, plan, until))
         found = self._keep("burgee_joined", queries.joined(given.events, seen, plan, until))
-        events = self._keep("burgee_tracked", queries.tracked(found))
+        events = self._keep("burgee_tracked", queries.tracked(found, plan))
         measured = self._keep("burgee_measures", queries.measures(seen, events, plan, until))
         capped = self._caps(measured, plan)
         arms = self._arms(measured, plan, capped)
@@ -113,21 +108,25 @@ class Gatherer:
             quality=quality_of(self._rows, Kept(given, seen, found), plan, until, faults),
         )
 
+    def _faults(self) -> Quality:
+        """What could not be used before any question was asked."""
+        if isinstance(self._found, Records):
+            return faults_of(self._rows, self._found)
+        own = Quality() if self._found.own is None else faults_of(self._rows, self._found.own)
+        usable, kinds = counted(self._found.counts, self._rows)
+        return replace(own, read=(own.read or 0) + usable, faults={**own.faults, **kinds})
+
     def _inputs(self, plan: Plan, faults: Quality) -> queries.Inputs:
-        if isinstance(self._found, queries.Inputs):
-            return self._found
-        whole = self._found.table.filter(self._found.table.fault.isnull())
-        found = queries.inputs(whole, plan, self._project)
+        if isinstance(self._found, Read):
+            return self._found.inputs
+        found = queries.inputs(self._found.usable, plan, self._project)
         return queries.identified(found) if faults.identified else queries.Inputs(found.exposures, found.events)
 
     def _keep(self, name: str, table: Any) -> Any:
-        sql = ibis.to_sql(table, dialect="duckdb")
-        self._connection.raw_sql(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}")
-        return self._connection.table(name)
+        return self._engine.keep(name, table)
 
     def _rows(self, table: Any) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = self._connection.to_pyarrow(table).to_pylist()
-        return rows
+        return self._engine.rows(table)
 
     def _one(self, table: Any) -> dict[str, Any]:
         return self._rows(table)[0]
@@ -192,22 +191,31 @@ class Gatherer:
 
 def gather_from(place: Path | str, plan: Plan, until: int, *, project: str | None = None, **more: Any) -> Evidence:
     """The evidence in a folder of files, or in a bucket; Refused, with the reason, where it cannot be had."""
-    connection = ibis.duckdb.connect()
-    try:
-        with tempfile.TemporaryDirectory(prefix="burgee-") as scratch:
-            for name, value in (
-                ("temp_directory", scratch),
-                ("memory_limit", MEMORY),
-                ("preserve_insertion_order", "false"),
-            ):
-                connection.raw_sql(f"SET {name} = '{value}'")
+    with tempfile.TemporaryDirectory(prefix="burgee-") as scratch, refusals(place):
+        connection = duck(scratch)
+        try:
             found = records(connection, place, (plan.flag,))
-            return Gatherer(connection, found, project=project).gather(plan, until, **more)
-    except (duckdb.Error, IbisError, pa.ArrowException, OSError) as error:
-        reason = str(error).partition("\n")[0][:300]
-        raise Refused("unreadable-records", f"{place} cannot be read: {reason}") from error
-    finally:
-        connection.disconnect()
+            return Gatherer(DuckDB(connection), found, project=project).gather(plan, until, **more)
+        finally:
+            connection.disconnect()
+
+
+def gather_source(
+    where: tuple[Path, Path | str], plan: Plan, until: int, *, project: str | None = None, **more: Any
+) -> Evidence:
+    """The evidence in a plan's source; `where` is the flag file's folder, and the place of Burgee's own records."""
+    source, (folder, place) = plan.source, where
+    assert source is not None  # noqa: S101 - asked for only where there is one
+    named = f"source {plan.experiment.source}"
+    with (
+        tempfile.TemporaryDirectory(prefix="burgee-") as scratch,
+        refusals(named),
+        engine_of(source, folder, scratch) as engine,
+    ):
+        own = None
+        if isinstance(engine, DuckDB) and source.records is None and needs_records(source, plan):
+            own = records(engine.connection, place, (plan.flag,))
+        return Gatherer(engine, read(source, plan, engine, own, project)).gather(plan, until, **more)
 
 
 def _period(plan: Plan) -> int:

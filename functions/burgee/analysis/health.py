@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from burgee.analysis.queries import sources_of
+from burgee.analysis.queries import counted_by
 from burgee.analysis.stats.estimates import BEFORE, lopsided, pooled, theta
 from burgee.analysis.stats.multiplicity import SRM_ALPHA, sample_ratio
 from burgee.flagfile.experiments import MetricKind
@@ -121,7 +121,7 @@ def _arrives(plan: Plan, evidence: Evidence) -> Iterator[Check]:
     patience = max(DAY, (evidence.until - plan.start) // 10)
     for name, metric in plan.metrics.items():
         bad = Light.BAD if name in plan.experiment.primaries else Light.WARN
-        for event in dict.fromkeys(source for source, _value in sources_of(metric)):
+        for event in dict.fromkeys(one.event for one in counted_by(metric)):
             arms, title = evidence.quality.arrivals.get(event, {}), f"data of {name}"
             last = max((arm.last for arm in arms.values() if arm.last is not None), default=None)
             silent = _silent(evidence, arms)
@@ -152,9 +152,9 @@ def _values(plan: Plan, evidence: Evidence) -> Iterator[Check]:
     """Properties that a metric sums and that events do not carry, or not as numbers."""
     used: dict[tuple[str, str], list[str]] = {}
     for name, metric in plan.metrics.items():
-        for event, value in sources_of(metric):
-            if value is not None:
-                used.setdefault((event, value), []).append(name)
+        for counted in counted_by(metric):
+            if counted.value is not None:
+                used.setdefault((counted.event, counted.value), []).append(name)
     for one in evidence.quality.values:
         names = used.get((one.event, one.name), [])
         bad = Light.BAD if set(names) & set(plan.experiment.primaries) else Light.WARN

@@ -13,18 +13,20 @@ from burgee.times import parse_duration, parse_time
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from burgee.flagfile.data_sources import DataSource
     from burgee.flagfile.experiments import Experiment, Metric
     from burgee.flagfile.grammar import FlagFile, FlagSpec
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A flag's experiment. `arms` are shares that sum to 1, the control first."""
+    """A flag's experiment. `arms` are shares that sum to 1, the control first; `source` has its tables."""
 
     flag: str
     experiment: Experiment
     metrics: Mapping[str, Metric]
     arms: Mapping[str, float]
+    source: DataSource | None = None
 
     @property
     def control(self) -> str:
@@ -90,7 +92,9 @@ def plan_of(model: FlagFile, name: str) -> Plan:
     shares = allocation(laid(flag, experiment.environment), experiment.rule)
     control = experiment.control or next(iter(shares))
     arms = {control: shares[control], **shares}
-    return Plan(name, experiment, {metric: model.metrics[metric] for metric in experiment.metrics}, arms)
+    metrics = {metric: model.metrics[metric] for metric in experiment.metrics}
+    source = None if experiment.source is None else model.sources[experiment.source]
+    return Plan(name, experiment, metrics, arms, source)
 
 
 def plans(model: FlagFile) -> dict[str, Plan]:

@@ -144,17 +144,22 @@ def _arrivals(rows: Rows, joined: Any) -> dict[str, dict[str, Arrival]]:
 
 def _values(rows: Rows, joined: Any, plan: Plan) -> list[PropertyValues]:
     names = queries.properties_of(plan)
-    if not names or not queries.raw_is_text(joined["p0"]):
+    if not names:
         return []
-    asked = {source for metric in plan.metrics.values() for source in queries.sources_of(metric) if source[1]}
+    asked = {
+        (one.event, one.value)
+        for metric in plan.metrics.values()
+        for one in queries.counted_by(metric)
+        if one.value is not None
+    }
     known = {row["event"]: row for row in rows(queries.values(joined))}
     found = []
-    for event, name in sorted(asked, key=str):
-        at, row = f"p{names.index(str(name))}", known.get(event)
+    for event, name in sorted(asked):
+        at, row = f"p{names.index(name)}", known.get(event)
         if row is not None:
             present, odd, large = (int(row[f"{at}_{kind}"] or 0) for kind in ("present", "odd", "large"))
             n, example = int(row["n"]), row[f"{at}_example"]
-            found.append(PropertyValues(event, str(name), n, present, odd, large, example))
+            found.append(PropertyValues(event, name, n, present, odd, large, example))
     return found
 
 

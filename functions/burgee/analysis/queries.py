@@ -19,10 +19,10 @@ from burgee.model import Reason
 from burgee.times import parse_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from burgee.analysis.plans import Plan
-    from burgee.flagfile.experiments import Metric
+    from burgee.flagfile.experiments import Counted, Metric
 
 Table = Any
 Column = Any
@@ -35,9 +35,9 @@ class Inputs:
     """The two tables that every question is asked of, wherever they come from.
 
     `exposures` has `unit, arm, time, seen, project, environment, release` and a column for each segment; `events` has
-    `unit, event_id, event, time, seen, project, environment` and, as strings, a column for each property that is
-    summed. Times are in milliseconds; `seen` is when a record had come and its time was past.
-    `identities` has `unit, known, time, project, environment`.
+    `unit, event_id, event, time, seen, project, environment` and the columns of `event_columns`. Tables of a source
+    have no `project` and `environment`, perhaps no `event_id`. Times are in milliseconds; `seen` is when a record had
+    come and its time was past. `identities` has `unit, known, time, project, environment`.
     """
 
     exposures: Table
@@ -67,10 +67,47 @@ def inputs(records: Table, plan: Plan, project: str | None = None) -> Inputs:
     )
     tracked = found.filter(_.topic == TRACKED, _.type == "track", _.event.isin(events_of(plan))).select(
         *("unit", "event_id", "event", "time", "seen", "project", "environment"),
-        **{f"p{i}": _.properties[name] for i, name in enumerate(properties_of(plan))},
+        **event_columns(plan, lambda name: found.properties[name], found.event),
     )
     identities = found.filter(_.type == "identify").select("unit", "known", "time", "project", "environment")
     return Inputs(shown, tracked, identities)
+
+
+def event_columns(plan: Plan, property_: Callable[[str], Column | None], event: Column) -> dict[str, Column]:
+    """What metrics read of an event: `p0`... are summed, `d0`... counted distinct, `w0`... say if `where` holds.
+
+    `property_` gives the column of a property, None where these events do not have it.
+    """
+
+    def read(name: str, kind: str) -> Column:
+        column = property_(name)
+        return ibis.null(kind) if column is None else column
+
+    told = {f"p{i}": read(name, "float64") for i, name in enumerate(properties_of(plan))}
+    told |= {f"d{i}": read(name, "string").cast("string") for i, name in enumerate(distincts_of(plan))}
+    for i, one in enumerate(filters_of(plan)):
+        holds = event == one.event
+        for name, wanted in one.where.items():
+            column = property_(name)
+            holds = holds & (False if column is None else equals(column, wanted).fill_null(False))
+        told[f"w{i}"] = holds
+    return told
+
+
+def equals(column: Column, wanted: Any) -> Column:
+    """Whether a column has one of the values: strings as they are, numbers as numbers, booleans also in words."""
+    found = []
+    for one in wanted if isinstance(wanted, list) else [wanted]:
+        if isinstance(one, bool):
+            found.append(column == one if column.type().is_boolean() else column.cast("string") == str(one).lower())
+        elif isinstance(one, str):
+            found.append(column.cast("string") == one)
+        elif raw_is_text(column):
+            # Not every engine has a cast that may fail, and records write a number in one of these ways.
+            found.append(column.isin([str(one), repr(float(one))]))
+        else:
+            found.append(column == one)
+    return ibis.or_(*found)
 
 
 def identified(found: Inputs) -> Inputs:
@@ -130,25 +167,69 @@ def joined(events: Table, seen: Table, plan: Plan, until: int) -> Table:
     theirs = {"home": _.project, "place": _.environment} if scoped else {}
     found = inside.inner_join(kept.select("unit", "first", "arm", entry=_.seen, **theirs), "unit")
     elsewhere = (_.project != _.home) | (_.environment != _.place) if scoped else ibis.literal(False)
-    raw = [name for name in events.columns if _is_property(name)]
+    kept_columns = [name for name in events.columns if name == "event_id" or _is_read(name)]
     return found.select(
-        *("unit", "event_id", "event", "time", "seen", "first", "arm", "entry", *raw),
+        *("unit", "event", "time", "seen", "first", "arm", "entry", *kept_columns),
         elsewhere=elsewhere,
         late=_.seen >= until,
     )
 
 
-def tracked(found: Table) -> Table:
-    """Each event once, with numbers for its properties: of a unit's records with one id the first counts, whole."""
+def tracked(found: Table, plan: Plan) -> Table:
+    """Each event once, with numbers for its properties: of a unit's records with one id the first counts, whole.
+
+    `f_` columns are 1 for the first event with a value that a metric counts distinct, else 0.
+    """
     kept = found.filter(~_.elsewhere, ~_.late)
-    raw = [name for name in found.columns if _is_property(name)]
+    raw = [name for name in found.columns if _is_read(name)]
     if "event_id" in found.columns:
         order = ("seen", "time", "event", *raw)
         window = ibis.window(group_by=("unit", "event_id"), order_by=order)
         kept = kept.mutate(rank=ibis.row_number().over(window)).filter(_["rank"] == 0)
-    return kept.select(
-        *("unit", "event", "time", "seen", "first", "arm", "entry"), **{name: number(kept[name]) for name in raw}
-    )
+    known = {name: number(kept[name]) if _is_property(name) else kept[name] for name in raw}
+    once = kept.select(*("unit", "event", "time", "seen", "first", "arm", "entry"), **known)
+    firsts = {}
+    for index, metric in enumerate(plan.metrics.values()):
+        for column, counted_, earlier in columns_of(metric, plan.before):
+            if counted_.distinct is not None:
+                value = once[f"d{distincts_of(plan).index(counted_.distinct)}"]
+                inside = _inside(once, plan, metric, counted_, earlier) & value.notnull()
+                window = ibis.window(group_by=(once.unit, value, inside), order_by=(once.seen, once.time))
+                firsts[f"f_{measure(index, column)}"] = _one(inside & (ibis.row_number().over(window) == 0))
+    return once.mutate(**firsts)
+
+
+def _inside(events: Table, plan: Plan, metric: Metric, counted_: Counted, earlier: bool) -> Column:
+    """Whether an event is of those that a metric counts, at a time at which it does."""
+    wanted = events.event == counted_.event
+    if counted_.where:
+        wanted &= events[f"w{_filter_index(plan, counted_)}"]
+    return wanted & _within(events, metric, plan.before, earlier)
+
+
+def _amounts(events: Table, plan: Plan, index: int) -> dict[str, Column]:
+    """What each event adds to the columns of a metric; null where an event has no value to sum."""
+    metric, names = list(plan.metrics.values())[index], properties_of(plan)
+    found = {}
+    for column, counted_, earlier in columns_of(metric, plan.before):
+        if counted_.distinct is not None:
+            found[column] = events[f"f_{measure(index, column)}"]
+            continue
+        inside = _inside(events, plan, metric, counted_, earlier)
+        value = counted_.value
+        # An event counts as a double: a literal 1.0 would be a decimal, whose variance is rounded.
+        found[column] = ibis.ifelse(inside, events[f"p{names.index(value)}"], None) if value else _one(inside)
+    return found
+
+
+def _one(condition: Column) -> Column:
+    """1 where it holds, else 0, as a double; not every engine casts a boolean to a double."""
+    return ibis.ifelse(condition, 1, 0).cast("float64")
+
+
+def _count_of(condition: Column) -> Column:
+    """How many rows it holds for; not every engine casts a boolean to a number."""
+    return ibis.ifelse(condition, 1, 0).sum()
 
 
 def number(raw: Column) -> Column:
@@ -165,21 +246,21 @@ def raw_is_text(raw: Column) -> bool:
 def replays(found: Table) -> Table:
     """How many records came again under the id of another of the same unit, and how many ids with another content."""
     kept = found.filter(~_.elsewhere, ~_.late)
-    content = ["time", "event", *(name for name in found.columns if _is_property(name))]
+    content = ["time", "event", *(name for name in found.columns if _is_property(name) or name[0] == "d")]
     differs = ibis.or_(*((_[name].min() != _[name].max()).fill_null(False) for name in content))
     by_id = kept.group_by("unit", "event_id").aggregate(n=_.count(), differs=differs).filter(_.n > 1)
-    return by_id.aggregate(again=(_.n - 1).sum(), clashes=_.differs.cast("int64").sum())
+    return by_id.aggregate(again=(_.n - 1).sum(), clashes=_count_of(_.differs))
 
 
 def arrivals(found: Table) -> Table:
     """For each event and arm: how many records, of how many units, before exposure, late and from elsewhere."""
     here = ~_.elsewhere & ~_.late
     return found.group_by("event", "arm").aggregate(
-        n=here.cast("int64").sum(),
-        units=_.unit.nunique(where=here & (_.time >= _.first)),
-        before=(here & (_.time < _.first)).cast("int64").sum(),
-        late=(_.late & ~_.elsewhere).cast("int64").sum(),
-        elsewhere=_.elsewhere.cast("int64").sum(),
+        n=_count_of(here),
+        units=ibis.ifelse(here & (_.time >= _.first), _.unit, None).nunique(),
+        before=_count_of(here & (_.time < _.first)),
+        late=_count_of(_.late & ~_.elsewhere),
+        elsewhere=_count_of(_.elsewhere),
         last=ibis.ifelse(here, _.time, None).max(),
     )
 
@@ -189,27 +270,23 @@ def values(found: Table) -> Table:
     here = found.filter(~_.elsewhere, ~_.late)
     told: dict[str, Column] = {}
     for name in (one for one in found.columns if _is_property(one)):
-        number_ = here[name].try_cast("float64")
+        raw = here[name]
+        number_ = raw.try_cast("float64") if raw_is_text(raw) else raw
         large = number_.notnull() & ~(number_.abs() <= MAX_NUMBER)
-        odd = here[name].notnull() & number_.isnull()
-        told[f"{name}_present"] = here[name].count()
-        told[f"{name}_odd"] = odd.cast("int64").sum()
-        told[f"{name}_large"] = large.cast("int64").sum()
-        told[f"{name}_example"] = ibis.ifelse(odd | large, here[name], None).min()
+        odd = raw.notnull() & number_.isnull()
+        told[f"{name}_present"] = raw.count()
+        told[f"{name}_odd"] = _count_of(odd)
+        told[f"{name}_large"] = _count_of(large)
+        told[f"{name}_example"] = ibis.ifelse(odd | large, raw.cast("string"), None).min()
     return here.group_by("event").aggregate(n=here.count(), **told)
 
 
 def measures(seen: Table, events: Table, plan: Plan, until: int) -> Table:
     """One row for each unit in one arm: what every metric says of it; null while the metric's window is not over."""
-    names = properties_of(plan)
     sums: dict[str, Column] = {}
     for index, metric in enumerate(plan.metrics.values()):
-        for column, (event, value), span in columns_of(metric, plan.before):
-            inside = (_.event == event) & _within(metric, plan.before, span)
-            name = measure(index, column)
-            # Counts are cast from booleans: a literal 1.0 would be a decimal, whose variance is rounded.
-            amount = ibis.ifelse(inside, _[f"p{names.index(value)}"], None) if value else inside.cast("float64")
-            sums[name] = amount.mean() if metric.kind is MetricKind.QUANTILE else amount.sum()
+        for column, amount in _amounts(events, plan, index).items():
+            sums[measure(index, column)] = amount.mean() if metric.kind is MetricKind.QUANTILE else amount.sum()
     by_unit = events.group_by("unit").aggregate(**sums)
     rows = seen.filter(~_.crossed).left_join(by_unit, "unit").drop("unit_right")
     filled = {}
@@ -218,7 +295,7 @@ def measures(seen: Table, events: Table, plan: Plan, until: int) -> Table:
             name = measure(index, column)
             value_ = rows[name]
             if metric.kind is MetricKind.PROPORTION:
-                value_ = (value_.fill_null(0.0) > 0).cast("float64")
+                value_ = _one(value_.fill_null(0.0) > 0)
             elif metric.kind is not MetricKind.QUANTILE:
                 value_ = value_.fill_null(0.0)
             over = rows["first"] <= until - window_of(metric)
@@ -297,11 +374,9 @@ def mid_quantiles(measured: Table, plan: Plan, metric: str, wanted: Mapping[str,
 
 def totals(seen: Table) -> Table:
     """How many units there are, and how many of them have several arms, names or environments."""
-    counts = {
-        name: _[name].cast("int64").sum() for name in ("crossed", "scattered", "aliased") if name in seen.columns
-    }
+    counts = {name: _count_of(_[name]) for name in ("crossed", "scattered", "aliased") if name in seen.columns}
     if "aliased" in seen.columns:
-        counts["crossed_aliases"] = (_.aliased & _.crossed).cast("int64").sum()
+        counts["crossed_aliases"] = _count_of(_.aliased & _.crossed)
     return seen.aggregate(units=_.count(), last=_["first"].max(), **counts)
 
 
@@ -326,7 +401,7 @@ def series(seen: Table, events: Table, plan: Plan, metric: str, grain: Grain) ->
     for column in columns:
         total = rows[column].sum().over(past)
         if plan.metrics[metric].kind is MetricKind.PROPORTION:
-            total = (total > 0).cast("float64")
+            total = _one(total > 0)
         elif column == VALUE and grain.cap is not None:
             total = ibis.least(total, ibis.literal(float(grain.cap)))
         running[column] = total - grain.centre[column]
@@ -352,15 +427,10 @@ def _steps(seen: Table, events: Table, plan: Plan, index: int, period: int) -> T
     A unit enters when its exposure is known, and for a metric with a window when that is over.
     """
     metric = list(plan.metrics.values())[index]
-    names = properties_of(plan)
     bucket = ((_.time - plan.start) / period).floor().cast("int64")
     wait = window_of(metric)
     single = seen.filter(~_.crossed).mutate(entry=ibis.greatest(_.seen, _["first"] + wait))
-    added: dict[str, Column] = {}
-    for column, (event, value), span in columns_of(metric, plan.before):
-        inside = (_.event == event) & _within(metric, plan.before, span)
-        amount = ibis.ifelse(inside, _[f"p{names.index(value)}"], None) if value else inside.cast("float64")
-        added[column] = amount.fill_null(0.0)
+    added = {column: amount.fill_null(0.0) for column, amount in _amounts(events, plan, index).items()}
     # What came before the entry counts from the entry on.
     when = ibis.greatest(_.seen, _.entry, _["first"] + wait)
     moved = events.mutate(time=when, **added).select("unit", "time", *added)
@@ -372,29 +442,47 @@ def _steps(seen: Table, events: Table, plan: Plan, index: int, period: int) -> T
 
 def events_of(plan: Plan) -> list[str]:
     """The events that the plan's metrics count."""
-    return sorted({event for metric in plan.metrics.values() for event, _value in sources_of(metric)})
+    return sorted({one.event for one in _counted(plan)})
 
 
 def properties_of(plan: Plan) -> list[str]:
     """The properties that the plan's metrics sum: `p0`, `p1` ... in this order."""
-    return sorted({value for metric in plan.metrics.values() for _event, value in sources_of(metric) if value})
+    return sorted({one.value for one in _counted(plan) if one.value})
 
 
-def sources_of(metric: Metric) -> list[tuple[str, str | None]]:
-    """The events that a metric counts, each with the property it sums."""
-    sources = [(metric.event, metric.value)]
-    return [*sources, (metric.per.event, metric.per.value)] if metric.per else sources
+def distincts_of(plan: Plan) -> list[str]:
+    """The properties whose different values are counted: `d0`, `d1` ... in this order."""
+    return sorted({one.distinct for one in _counted(plan) if one.distinct})
 
 
-def columns_of(metric: Metric, before: int | None) -> list[tuple[str, tuple[str, str | None], bool]]:
-    """A metric's columns: the name, its source, and whether it is of the time before exposure."""
-    told = [(VALUE, sources_of(metric)[0], False)]
+def filters_of(plan: Plan) -> list[Counted]:
+    """One for each different `where` of an event: `w0`, `w1` ... in this order."""
+    return list({(one.event, repr(one.where)): one for one in _counted(plan) if one.where}.values())
+
+
+def _filter_index(plan: Plan, counted_: Counted) -> int:
+    wanted = counted_.event, counted_.where
+    return next(i for i, one in enumerate(filters_of(plan)) if (one.event, one.where) == wanted)
+
+
+def _counted(plan: Plan) -> list[Counted]:
+    return [one for metric in plan.metrics.values() for one in counted_by(metric)]
+
+
+def counted_by(metric: Metric) -> list[Counted]:
+    """What a metric counts, and what it divides by."""
+    return [metric, metric.per] if metric.per else [metric]
+
+
+def columns_of(metric: Metric, before: int | None) -> list[tuple[str, Counted, bool]]:
+    """A metric's columns: the name, what is counted, and whether it is of the time before exposure."""
+    told: list[tuple[str, Counted, bool]] = [(VALUE, metric, False)]
     if metric.per:
-        told.append((PER, sources_of(metric)[1], False))
+        told.append((PER, metric.per, False))
     if before is not None and metric.kind is not MetricKind.QUANTILE:
-        told.append((BEFORE, sources_of(metric)[0], True))
+        told.append((BEFORE, metric, True))
         if metric.per:
-            told.append((PER_BEFORE, sources_of(metric)[1], True))
+            told.append((PER_BEFORE, metric.per, True))
     return told
 
 
@@ -413,11 +501,12 @@ def segment(index: int) -> str:
     return f"segment{index}"
 
 
-def _within(metric: Metric, before: int | None, earlier: bool) -> Column:
+def _within(events: Table, metric: Metric, before: int | None, earlier: bool) -> Column:
+    time, first = events.time, events["first"]
     if earlier:
-        return (_.time < _.first) & (_.time >= _.first - (before or 0))
-    after = _.time >= _.first
-    return after if metric.window is None else after & (_.time < _.first + window_of(metric))
+        return (time < first) & (time >= first - (before or 0))
+    after = time >= first + (0 if metric.delay is None else int(parse_duration(metric.delay) * 1000))
+    return after if metric.window is None else after & (time < first + window_of(metric))
 
 
 def _capped(name: str, capped: Mapping[str, float]) -> Column:
@@ -426,3 +515,8 @@ def _capped(name: str, capped: Mapping[str, float]) -> Column:
 
 def _is_property(name: str) -> bool:
     return name[0] == "p" and name[1:].isdigit()
+
+
+def _is_read(name: str) -> bool:
+    """Whether it is one of `event_columns`."""
+    return name[0] in "pdw" and name[1:].isdigit()

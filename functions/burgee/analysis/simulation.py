@@ -16,6 +16,7 @@ import numpy as np
 from scipy import stats
 
 from burgee.analysis.decisions import estimate_of
+from burgee.analysis.engines import DuckDB
 from burgee.analysis.evidence import Gatherer
 from burgee.analysis.plans import Plan
 from burgee.analysis.reports import report
@@ -99,7 +100,7 @@ def _run(run: int, setting: Setting, folder: Path, connection: Any, tally: Tally
     sink.write(list(records(name, run, setting)))
     sink.close()
     plan = plan_for(name, setting, Method.FIXED)
-    gatherer = Gatherer(connection, stored(connection, folder, (name,)))
+    gatherer = Gatherer(DuckDB(connection), stored(connection, folder, (name,)))
     period = (plan.end - plan.start) // setting.looks
     evidence = gatherer.gather(plan, plan.end, period=period, segments=False)
     _count(plan, evidence, setting, tally)

@@ -59,6 +59,11 @@ class Records:
     read: int | None = None
     broken: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def usable(self) -> ibis.Table:
+        """Those without a fault."""
+        return self.table.filter(self.table.fault.isnull())
+
 
 def records(connection: Any, place: Path | str, topics: Iterable[str] = ()) -> Records:
     """The records of a folder, or of a bucket's `s3://bucket/prefix`; Refused if there are none."""

@@ -27,6 +27,7 @@ def check_experiment(source: Source, name: str, flag: FlagSpec) -> Iterator[Prob
     yield from _metrics(source, name, experiment)
     yield from _windows(source, name, experiment)
     yield from _baseline(source, name, experiment)
+    yield from _tables(source, name, experiment)
     yield from _arms(source, name, flag, experiment)
     if experiment.unit not in {None, flag.bucket_by or "user"}:
         place = source.place("flags", name, "experiment", "unit")
@@ -79,6 +80,26 @@ def _baseline(source: Source, name: str, experiment: Experiment) -> Iterator[Pro
     if reason:
         place = source.place("flags", name, "experiment", "baseline", "mean")
         yield Problem(place, "experiment-baseline", reason, "`mean` is the metric's value today, of a share 0 to 1")
+
+
+def _tables(source: Source, name: str, experiment: Experiment) -> Iterator[Problem]:
+    """The experiment's source is there, and has a fact for each event unless it reads Burgee's records too."""
+    if experiment.source is None:
+        return
+    place = source.place("flags", name, "experiment", "source")
+    found = source.model.sources.get(experiment.source)
+    if found is None:
+        if ("sources", experiment.source) not in source.homes:
+            hint = near(experiment.source, source.model.sources) or "define it under the top-level `sources`"
+            yield Problem(place, "unknown-source", f"there is no source {experiment.source!r}", hint)
+        return
+    if found.reads_records:
+        return
+    known = [source.model.metrics[metric] for metric in experiment.metrics if metric in source.model.metrics]
+    counted = [one for metric in known for one in (metric, metric.per) if one is not None]
+    for event in dict.fromkeys(one.event for one in counted if one.event not in found.facts):
+        hint = near(event, found.facts) or "define it under `facts`, or name the table of `records`"
+        yield Problem(place, "unknown-fact", f"source {experiment.source} has no fact {event!r}", hint)
 
 
 def _undecidable(source: Source, place: Any, metric: str, experiment: Experiment) -> Iterator[Problem]:

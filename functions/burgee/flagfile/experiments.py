@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from math import inf, isfinite
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
@@ -94,22 +94,35 @@ Risk = Annotated[Number, AfterValidator(_risk), WithJsonSchema(_RISK)]
 Positive = Annotated[Number, AfterValidator(_positive), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
 Whole = Annotated[int, BeforeValidator(_whole), WithJsonSchema({"type": "integer", "minimum": 1})]
 Property = Annotated[str, Field(min_length=1, max_length=255)]
+Literal_ = Number | Switch | Annotated[str, Field(max_length=512)]
+Where = dict[Property, Literal_ | Annotated[list[Literal_], Field(min_length=1, max_length=100)]]
 
 
-class Per(Part):
+class Counted(Part):
+    """What is counted of a unit: events, the sum of a property, or how many different values of one there are."""
+
+    event: Property = Field(description="The tracked event, or a fact of the experiment's source.")
+    value: Property | None = Field(None, description="A property to sum; without it events are counted.")
+    distinct: Property | None = Field(None, description="Count the different values of this property instead.")
+    where: Where = Field(default_factory=dict, description="Only events whose properties have these values.")
+
+    @model_validator(mode="after")
+    def _one_question(self) -> Self:
+        if self.value is not None and self.distinct is not None:
+            message = "`value` is summed and `distinct` counted: write one of them"
+            raise PydanticCustomError("metric-kind", message, {"path": ("distinct",)})
+        return self
+
+
+class Per(Counted):
     """The denominator of a ratio."""
 
-    event: Property = Field(description="The event of the denominator.")
-    value: Property | None = Field(None, description="A property to sum; without it events are counted.")
 
-
-class Metric(Part):
+class Metric(Counted):
     """A metric, computed from a unit's events after its first exposure."""
 
     description: Text | None = Field(None, description="What the metric means.")
-    event: Property = Field(description="The tracked event.")
     kind: MetricKind = Field(description="`proportion` of units with an event, `mean` per unit, `ratio`, `quantile`.")
-    value: Property | None = Field(None, description="The property to sum; without it events are counted.")
     per: Per | None = Field(None, description="A ratio's denominator.")
     quantile: Fraction | None = Field(None, description="Which quantile over units, such as 0.9.")
     direction: Direction = Field(Direction.INCREASE, description="Which way is better: `increase` or `decrease`.")
@@ -117,6 +130,7 @@ class Metric(Part):
         None, description="Cap units' values at this percentile, such as 99.9, so that one outlier does not decide."
     )
     window: Duration | None = Field(None, description="How long after its first exposure a unit's events count.")
+    delay: Duration | None = Field(None, description="From how long after its first exposure on they count.")
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Metric:
@@ -130,6 +144,9 @@ class Metric(Part):
             if self.kind is kind and getattr(self, key) is None:
                 message = "a metric of kind {kind} needs `{key}`"
                 raise PydanticCustomError("metric-kind", message, {"key": key, "kind": str(kind), "path": ("kind",)})
+        if self.delay and self.window and parse_duration(self.delay) >= parse_duration(self.window):
+            message = "the window is over after {window}, before events count"
+            raise PydanticCustomError("metric-delay", message, {"window": self.window, "path": ("delay",)})
         return self
 
 
@@ -137,6 +154,7 @@ _ONLY_FOR = {
     "per": {MetricKind.RATIO},
     "quantile": {MetricKind.QUANTILE},
     "value": {MetricKind.MEAN, MetricKind.RATIO, MetricKind.QUANTILE},
+    "distinct": {MetricKind.MEAN, MetricKind.RATIO},
     "winsorise": {MetricKind.MEAN, MetricKind.RATIO},
 }
 _NEEDED = [(MetricKind.RATIO, "per"), (MetricKind.QUANTILE, "quantile"), (MetricKind.QUANTILE, "value")]
@@ -164,6 +182,7 @@ class Experiment(Part):
         None, min_length=1, description="The unit of randomisation; the flag's `bucket_by` or user."
     )
     environment: Name | None = Field(None, description="The environment; default: all with exposures.")
+    source: Name | None = Field(None, description="Whose tables are read; default Burgee's own records.")
     start: Time = Field(description="When exposures begin to count.")
     end: Time = Field(description="When it is decided at the latest.")
     rule: str = Field(DEFAULT_RULE, min_length=1, description="The rule with the split; default: the flag's default.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from burgee.evaluation.operators import OPERATORS
+from burgee.flagfile.data_sources import DataSource, ExposureRows, FactRows
 from burgee.flagfile.experiments import Experiment, Metric
 from burgee.flagfile.fields import shown
 from burgee.flagfile.grammar import FlagFile, FlagSpec, RuleSpec
@@ -96,15 +97,19 @@ def _real(location: Iterable[str | int]) -> tuple[str | int, ...]:
 def _siblings(location: tuple[str | int, ...]) -> set[str]:
     """The keys allowed at the end of a location: an approximation, good enough for a hint."""
     part: type[Part] = FlagFile
-    if len(location) > 2 and location[0] in {"flags", "metrics"}:
-        inside = next((key for key in ("rules", "experiment") if key in location[2:-1]), location[0])
+    if len(location) > 2 and location[0] in {"flags", "metrics", "sources"}:
+        inside = next((key for key in _INSIDE if key in location[2:-1]), location[0])
         part = _PARTS[inside]
     return {field.alias or name for name, field in part.model_fields.items()}
 
 
+_INSIDE = ("rules", "experiment", "exposures", "facts")
 _PARTS: dict[str | int, type[Part]] = {
     "rules": RuleSpec,
     "experiment": Experiment,
     "flags": FlagSpec,
     "metrics": Metric,
+    "sources": DataSource,
+    "exposures": ExposureRows,
+    "facts": FactRows,
 }

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from burgee.evaluation.hash_strategies import PINNED
 from burgee.evaluation.operators import IGNORE_CASE, OPERATORS, OperandError, check_operand
 from burgee.findings import Code, unknown_codes
+from burgee.flagfile.data_sources import DataSource
 from burgee.flagfile.experiments import Experiment, Metric
 from burgee.flagfile.fields import Name, Number, Part, Percentage, Switch, Text, Time, three_decimals
 from burgee.flagfile.nesting import MAX_NESTING
@@ -361,6 +362,9 @@ class Included(Part):
     flags: dict[Name, FlagSpec] = Field(default_factory=dict, description="Flags by name.")
     holdouts: dict[Name, HoldoutSpec] = Field(default_factory=dict, description="Held-out users by name.")
     metrics: dict[Name, Metric] = Field(default_factory=dict, description="What experiments measure, by name.")
+    sources: dict[Name, DataSource] = Field(
+        default_factory=dict, description="Tables of your own that experiments read, by name."
+    )
 
 
 class Review(Part):

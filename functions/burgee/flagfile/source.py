@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from burgee.flagfile.fields import Part
     from burgee.model import Fault
 
-SECTIONS = ("segments", "metrics", "flags", "holdouts")
+SECTIONS = ("segments", "metrics", "sources", "flags", "holdouts")
 
 
 class Source:

@@ -118,7 +118,7 @@ def status(
     from burgee.cli.options import moment
 
     until = moment(at)
-    if not recorded(_place(flags, events)):
+    if not recorded(_place(flags, events)) and not any(plan.source for plan in plans_of(flags).values()):
         _nothing_yet(plans_of(flags), json=json)
         return
     with analysing():
@@ -166,8 +166,9 @@ def report_(
     events: Events = None,
     at: At = None,
     project: Project = None,
-    form: Annotated[Form, typer.Option("--format", help="Output format; sql is for Athena.")] = Form.TEXT,
+    form: Annotated[Form, typer.Option("--format", help="Output format; sql is what is asked.")] = Form.TEXT,
     out: Annotated[Path | None, typer.Option(dir_okay=False, help="Write it to this file.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what Athena would read.")] = False,
     flags: File = Path(FLAGS),
 ) -> None:
     """Say what an experiment has shown: health, effects, and a verdict in a sentence."""
@@ -179,9 +180,12 @@ def report_(
         known = f"; there are experiments on {', '.join(found)}" if found else ""
         raise Refused("no-experiment", f"there is no experiment on {flag}{known}")
     place = _place(flags, events)
-    if form is not Form.SQL and not recorded(place):
+    if form is not Form.SQL and found[flag].source is None and not recorded(place):
         raise Refused("no-records", f"there are no .jsonl or .parquet files in {place}")
     with analysing():
+        if dry_run:
+            output.say(_price(found[flag]))
+            return
         if form is Form.SQL:
             text = _sql(found[flag])
         else:
@@ -314,14 +318,21 @@ class Chosen:
 
 def reported(flags: Path, plan: Plan, chosen: Chosen) -> Report:
     """The report of a plan."""
-    from burgee.analysis.evidence import gather_from
+    from burgee.analysis.evidence import gather_from, gather_source
     from burgee.analysis.reports import report
     from burgee.cli.git.registration import registration
+    from burgee.flagfile.data_sources import EngineName
 
     now = time.time()
     until = int((now if chosen.until is None else chosen.until) * 1000)
     place = _place(flags, chosen.events)
-    evidence = gather_from(place, plan, until, project=chosen.project, segments=chosen.segments)
+    asked: dict[str, Any] = {"project": chosen.project, "segments": chosen.segments}
+    if plan.source is None:
+        evidence = gather_from(place, plan, until, **asked)
+    else:
+        if plan.source.engine is EngineName.ATHENA:
+            output.tell(_price(plan))
+        evidence = gather_source((flags.parent, place), plan, until, **asked)
     known = registration(flags, plan)
     return report(plan, evidence, now=int(now * 1000), deviations=known.deviations, registered=known.commit)
 
@@ -373,10 +384,21 @@ def _rendered(report: Report, form: Form) -> str:
     return as_text(report)
 
 
-def _sql(plan: Plan) -> str:
-    from burgee.analysis.athena import athena_sql
+def _price(plan: Plan) -> str:
+    """What a report of a source on Athena reads at most; Refused where that is more than the source allows."""
+    from burgee.analysis.questions import number_of_questions
+    from burgee.analysis.remote import cost
+    from burgee.flagfile.data_sources import EngineName
 
-    return "\n\n".join(f"-- {name}\n{sql};" for name, sql in athena_sql(plan).items())
+    if plan.source is None or plan.source.engine is not EngineName.ATHENA:
+        return "nothing is read that has a price"
+    return cost(plan, number_of_questions(plan)).sentence
+
+
+def _sql(plan: Plan) -> str:
+    from burgee.analysis.questions import questions_as_sql
+
+    return "\n\n".join(f"-- {name}\n{sql};" for name, sql in questions_as_sql(plan).items())
 
 
 def _progress(runs: int) -> Any:

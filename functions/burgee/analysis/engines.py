@@ -1,0 +1,213 @@
+"""Who answers a report's questions: an engine that Ibis speaks to, or a service of AWS that takes SQL."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+import ibis
+import sqlglot
+from ibis.common.exceptions import IbisError
+from sqlglot import exp
+
+from burgee.errors import Refused
+from burgee.flagfile.data_sources import EngineName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from burgee.flagfile.data_sources import DataSource
+
+MEMORY = "2GB"
+"""What does not fit goes to the disk, as far as a report from files allows."""
+READERS = {".parquet": "read_parquet", ".csv": "read_csv", ".jsonl": "read_ndjson_auto", ".json": "read_json_auto"}
+DIALECTS = {EngineName.REDSHIFT: "postgres"}
+"""Ibis has no Redshift: it gets PostgreSQL's SQL, rewritten."""
+
+
+class Engine(Protocol):
+    """Where the tables are, and where all questions are answered."""
+
+    @property
+    def name(self) -> EngineName:
+        """Whose dialect it speaks."""
+
+    def table(self, name: str) -> Any:
+        """A table as an expression with its columns."""
+
+    def query(self, sql: str) -> Any:
+        """A query as an expression with its columns."""
+
+    def keep(self, name: str, table: Any) -> Any:
+        """The result of an expression, computed once for all questions where the engine can keep it."""
+
+    def rows(self, table: Any) -> list[dict[str, Any]]:
+        """The rows of an expression."""
+
+
+class IbisEngine:
+    """A connection of Ibis."""
+
+    def __init__(self, name: EngineName, connection: Any) -> None:
+        self.name, self.connection = name, connection
+
+    def table(self, name: str) -> Any:
+        """A table by name, with its database and schema before it if need be."""
+        *path, last = name.split(".")
+        return self.connection.table(last, database=tuple(path) if path else None)
+
+    def query(self, sql: str) -> Any:
+        """A SELECT."""
+        return self.connection.sql(sql)
+
+    def keep(self, name: str, table: Any) -> Any:
+        """A temporary table."""
+        return self.connection.create_table(name, obj=table, temp=True)
+
+    def rows(self, table: Any) -> list[dict[str, Any]]:
+        """All rows, by column."""
+        found: list[dict[str, Any]] = self.connection.to_pyarrow(table).to_pylist()
+        return found
+
+
+class DuckDB(IbisEngine):
+    """DuckDB, which reads files where they lie; their paths are relative to `folder`."""
+
+    def __init__(self, connection: Any, folder: Path | None = None) -> None:
+        super().__init__(EngineName.DUCKDB, connection)
+        self._views = 0
+        if folder is not None:
+            quoted = str(folder.resolve()).replace("'", "''")
+            connection.raw_sql(f"SET file_search_path = '{quoted}'")
+
+    def table(self, name: str) -> Any:
+        """A table by name, or files by path: Parquet, CSV or JSON lines."""
+        reader = next((call for suffix, call in READERS.items() if name.endswith((suffix, f"{suffix}.gz"))), None)
+        if reader is None:
+            return super().table(name)
+        quoted = name.replace("'", "''")
+        return self.query(f"SELECT * FROM {reader}('{quoted}')")  # noqa: S608
+
+    def query(self, sql: str) -> Any:
+        """A SELECT, as a view of this connection."""
+        self._views += 1
+        name = f"burgee_view{self._views}"
+        self.connection.raw_sql(f"CREATE TEMP VIEW {name} AS {sql.rstrip().rstrip(';')}")
+        return self.connection.table(name)
+
+    def keep(self, name: str, table: Any) -> Any:
+        """A temporary table."""
+        sql = ibis.to_sql(table, dialect="duckdb")
+        self.connection.raw_sql(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}")
+        return self.connection.table(name)
+
+
+def duck(scratch: str) -> Any:
+    """A connection to DuckDB in memory, with a folder for what does not fit."""
+    connection = ibis.duckdb.connect()
+    for name, value in (("temp_directory", scratch), ("memory_limit", MEMORY), ("preserve_insertion_order", "false")):
+        connection.raw_sql(f"SET {name} = '{value}'")
+    return connection
+
+
+@contextmanager
+def engine_of(source: DataSource, folder: Path, scratch: str) -> Iterator[Engine]:
+    """The engine of a source, connected; `folder` is that of the flag file."""
+    if source.engine in {EngineName.ATHENA, EngineName.REDSHIFT}:
+        from burgee.analysis.remote import connected
+
+        yield connected(source)
+        return
+    connection = duck(scratch) if source.engine is EngineName.DUCKDB else _connected(source)
+    try:
+        if source.engine is not EngineName.DUCKDB:
+            yield IbisEngine(source.engine, connection)
+            return
+        for name, where in source.attach.items():
+            _attach(connection, name, where, folder)
+        yield DuckDB(connection, folder)
+    finally:
+        connection.disconnect()
+
+
+def _connected(source: DataSource) -> Any:
+    """What `connect` names; the rest, and all secrets, come from the environment, as for the engine's own tools."""
+    settings: dict[str, Any] = dict(source.connect)
+    if source.engine is EngineName.POSTGRES:
+        settings = {"user": os.environ.get("PGUSER"), "password": os.environ.get("PGPASSWORD"), **settings}
+        settings |= {"port": int(settings.get("port", os.environ.get("PGPORT", "5432")))}
+    module = getattr(ibis, str(source.engine))
+    connection = module.connect(**{key: value for key, value in settings.items() if value is not None})
+    if source.engine is EngineName.POSTGRES:
+        with connection.raw_sql("SET TIME ZONE 'UTC'"):
+            pass
+    return connection
+
+
+def _attach(connection: Any, name: str, where: str, folder: Path) -> None:
+    kind, colon, rest = where.partition(":")
+    if colon and kind in {"postgres", "mysql", "sqlite"}:
+        target, options = rest, f"TYPE {kind}, READ_ONLY"
+    else:
+        target, options = str(folder / where), "READ_ONLY"
+    quoted_name, quoted = name.replace('"', '""'), target.replace("'", "''")
+    connection.raw_sql(f"ATTACH '{quoted}' AS \"{quoted_name}\" ({options})")
+
+
+def compiled(table: Any, engine: EngineName, queries: dict[str, str] | None = None) -> str:
+    """An expression as an engine's SQL; `queries` are reviewed ones, by the name under which it reads them."""
+    dialect = str(engine)
+    sql = str(ibis.to_sql(table, dialect=DIALECTS.get(engine, dialect)))
+    if engine is EngineName.REDSHIFT:
+        sql = redshift(sql)
+    named = [
+        f"{name} AS (\n{query.rstrip().rstrip(';')}\n)" for name, query in (queries or {}).items() if name in sql
+    ]
+    if not named:
+        return sql
+    first, rest = ", ".join(named), sql.removeprefix("WITH ")
+    return f"WITH {first}, {rest}" if rest != sql else f"WITH {first} {sql}"
+
+
+def redshift(sql: str) -> str:
+    """PostgreSQL's SQL as Redshift's: without covariances, and without frames where it takes none."""
+    (tree,) = sqlglot.parse(sql, read="postgres")
+    assert tree is not None  # noqa: S101 - Ibis wrote it
+
+    def rewritten(node: Any) -> Any:
+        if isinstance(node, exp.CovarSamp):
+            # cov(x, y) = (var(x + y) - var(x - y)) / 4
+            one, other = node.this, node.expression
+            both = [exp.func("VAR_SAMP", kind(this=exp.paren(one.copy()), expression=exp.paren(other.copy())))
+                    for kind in (exp.Add, exp.Sub)]  # fmt: skip
+            return exp.paren(exp.Div(this=exp.paren(exp.Sub(this=both[0], expression=both[1])),
+                                     expression=exp.Literal.number("4.0")))  # fmt: skip
+        if isinstance(node, exp.Window) and isinstance(node.this, exp.Lag | exp.Lead | exp.RowNumber):
+            node.set("spec", None)
+        return node
+
+    return str(tree.transform(rewritten).sql(dialect="redshift", pretty=True))
+
+
+@contextmanager
+def refusals(place: object) -> Iterator[None]:
+    """What an engine says of tables that it cannot read, as one sentence."""
+    import duckdb
+    import pyarrow as pa
+
+    try:
+        yield
+    except (duckdb.Error, IbisError, pa.ArrowException, OSError) as error:
+        raise Refused("unreadable-records", f"{place} cannot be read: {first_line(error)}") from error
+    except Exception as error:
+        # Drivers have errors of their own kinds, and are not imported here; a fault of ours keeps its traceback.
+        if type(error).__module__.partition(".")[0] not in {"psycopg", "google", "snowflake", "botocore"}:
+            raise
+        raise Refused("unreadable-records", f"{place} cannot be read: {first_line(error)}") from error
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, at most 300 characters."""
+    return str(error).strip().partition("\n")[0][:300]

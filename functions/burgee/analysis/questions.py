@@ -1,0 +1,152 @@
+"""A report's questions as SQL to be read, in the dialect of the plan's source, without connecting to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import ibis
+
+from burgee.analysis import queries
+from burgee.analysis.engines import compiled
+from burgee.analysis.sources import read
+from burgee.analysis.stats.estimates import COLUMNS, VALUE
+from burgee.analysis.tables import SCHEMA
+from burgee.flagfile.data_sources import Clock, DataSource, EngineName
+from burgee.flagfile.experiments import MetricKind
+
+if TYPE_CHECKING:
+    from burgee.analysis.plans import Plan
+    from burgee.flagfile.data_sources import ExposureRows, FactRows
+
+RECORDS = DataSource.model_validate({"engine": EngineName.ATHENA, "records": "burgee_events"})
+"""Where a stack with `Recording=true` keeps its records."""
+
+
+def questions_as_sql(plan: Plan) -> dict[str, str]:
+    """What is asked for a report, by what is asked for."""
+    engine, questions = questions_of(plan)
+    return {name: engine.sql(table) for name, table in questions.items()}
+
+
+def questions_of(plan: Plan) -> tuple[Declared, dict[str, Any]]:
+    """The same as expressions, with what writes them as SQL."""
+    engine = Declared(plan.source or RECORDS, plan)
+    found = read(engine.source, plan, engine)
+    lost = {f"rows of {name} that cannot be used": table for name, table in found.counts.items()}
+    return engine, _questions(found.inputs, plan) | lost
+
+
+def number_of_questions(plan: Plan) -> int:
+    """At most so many statements does a report take; those for the columns of tables read nothing."""
+    metrics = list(plan.metrics.values())
+    quantiles = sum(one.kind is MetricKind.QUANTILE for one in metrics)
+    capped = sum(one.winsorise is not None for one in metrics)
+    facts = 1 + len(queries.events_of(plan))
+    return 8 + len(metrics) + quantiles + capped + len(plan.experiment.segments) + facts
+
+
+def _questions(given: queries.Inputs, plan: Plan) -> dict[str, Any]:
+    seen = queries.units(given.exposures, plan, plan.end)
+    joined = queries.joined(given.events, seen, plan, plan.end)
+    tracked = queries.tracked(joined, plan)
+    measured = queries.measures(seen, tracked, plan, plan.end)
+    asked = {
+        "units in two arms": queries.totals(seen),
+        "exposures before the start": queries.early(given.exposures, plan),
+        "units by day": queries.by_day(seen, plan),
+        "events by arm": queries.arrivals(joined),
+        "aggregates by arm": queries.aggregates(measured, plan, {}),
+    }
+    for index, (name, metric) in enumerate(plan.metrics.items()):
+        if metric.winsorise is not None:
+            asked[f"cap of {name}"] = queries.cap(measured, index, float(metric.winsorise))
+        if metric.kind is MetricKind.QUANTILE:
+            asked[f"units of {name}"] = queries.counted(measured, plan, name)
+            shares = dict.fromkeys(plan.arms, (float(metric.quantile or 0.5),))
+            asked[f"quantile of {name}"] = queries.mid_quantiles(measured, plan, name, shares)
+    for name in plan.experiment.primaries:
+        if plan.metrics[name].kind is not MetricKind.QUANTILE:
+            grain = queries.Grain(86_400_000, dict.fromkeys([VALUE, *COLUMNS], 0.0))
+            asked[f"{name} over time"] = queries.series(seen, tracked, plan, name, grain)
+    return asked
+
+
+@dataclass(slots=True)
+class Declared:
+    """An engine that is not there: tables have the columns that the source names, in the types that it implies."""
+
+    source: DataSource
+    plan: Plan
+    queries: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> EngineName:
+        """Whose dialect is written."""
+        return self.source.engine
+
+    def table(self, name: str) -> Any:
+        """A table with all columns that anything reads of it."""
+        if name == self.source.records:
+            return ibis.table({**SCHEMA, "day": "string"}, name=name)
+        *path, last = name.split(".")
+        columns: dict[str, str] = {}
+        for rows, needed in self._rows():
+            if rows.table == name:
+                columns |= needed
+        return ibis.table(columns, name=last, database=".".join(path) or None)
+
+    def query(self, sql: str) -> Any:
+        """A reviewed query under a name that every question begins with."""
+        name = f"burgee_query_{len(self.queries)}"
+        self.queries[name] = sql
+        columns: dict[str, str] = {}
+        for rows, needed in self._rows():
+            if rows.sql == sql:
+                columns |= needed
+        return ibis.table(columns, name=name)
+
+    def keep(self, name: str, table: Any) -> Any:
+        """As it is."""
+        del name
+        return table
+
+    def rows(self, table: Any) -> list[dict[str, Any]]:
+        """Nothing can be asked."""
+        raise NotImplementedError
+
+    def sql(self, table: Any) -> str:
+        """The question in the source's dialect."""
+        return compiled(table, self.name, self.queries)
+
+    def _rows(self) -> list[tuple[ExposureRows | FactRows, dict[str, str]]]:
+        found: list[tuple[ExposureRows | FactRows, dict[str, str]]] = []
+        if self.source.exposures is not None:
+            rows = self.source.exposures
+            segments = {rows.column(name): "string" for name in self.plan.experiment.segments}
+            named = {rows.variant: "string"} | ({rows.flag: "string"} if rows.flag else {})
+            found.append((rows, _columns(rows) | segments | named))
+        for event, fact in self.source.facts.items():
+            needed = _columns(fact) | ({fact.id: "string"} if fact.id else {})
+            for metric in self.plan.metrics.values():
+                for one in queries.counted_by(metric):
+                    if one.event == event:
+                        needed |= {fact.column(one.value): "float64"} if one.value else {}
+                        needed |= {fact.column(one.distinct): "string"} if one.distinct else {}
+                        needed |= {fact.column(name): _kind(wanted) for name, wanted in one.where.items()}
+            found.append((fact, needed))
+        return found
+
+
+def _columns(rows: ExposureRows | FactRows) -> dict[str, str]:
+    time = "timestamp('UTC')" if rows.clock is Clock.TIMESTAMP else "int64"
+    found = {name: _kind(wanted) for name, wanted in rows.where.items()}
+    return found | {rows.unit: "string", rows.time: time} | dict.fromkeys(filter(None, [rows.received]), time) | (
+        {} if rows.day is None else {rows.day: "string"}
+    )  # fmt: skip
+
+
+def _kind(wanted: Any) -> str:
+    """The type of a column that is compared with these values."""
+    first = wanted[0] if isinstance(wanted, list) else wanted
+    return "boolean" if isinstance(first, bool) else "string" if isinstance(first, str) else "float64"

@@ -1,0 +1,287 @@
+"""Services of AWS that take a statement and give rows, without a driver: Athena, and Redshift by its Data API.
+
+Only aggregates come back. Neither keeps anything between two questions, so each of them reads the tables.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import ibis
+import sqlglot
+from sqlglot import exp
+
+from burgee.analysis.engines import compiled
+from burgee.errors import Refused
+from burgee.flagfile.data_sources import EngineName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from burgee.analysis.plans import Plan
+    from burgee.flagfile.data_sources import DataSource
+
+GB = 1_000_000_000
+DOLLARS_PER_TB = 5.0
+"""Of Athena's queries in most regions; its page of prices counts."""
+PATIENCE = 1800.0
+"""Seconds that a question may take."""
+KINDS = {
+    **dict.fromkeys(("varchar", "char", "string", "text", "bpchar"), "string"),
+    **dict.fromkeys(("tinyint", "smallint", "integer", "int", "bigint", "int2", "int4", "int8"), "int64"),
+    **dict.fromkeys(("real", "float", "double", "decimal", "numeric", "float4", "float8"), "float64"),
+    **dict.fromkeys(("boolean", "bool"), "boolean"),
+    "date": "date",
+    "timestamp": "timestamp",
+    "map": "map<string, string>",
+    **dict.fromkeys(("timestamp with time zone", "timestamptz"), "timestamp('UTC')"),
+}
+"""Ibis's types by those that the services name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The columns of a result, each with its type as the service names it, and its rows."""
+
+    columns: Sequence[tuple[str, str]]
+    rows: Sequence[Sequence[Any]]
+
+
+class Service(Protocol):
+    """Where statements run."""
+
+    def ask(self, sql: str) -> Answer:
+        """The answer to a SELECT; Refused, with what the service says, where there is none."""
+
+
+@dataclass(slots=True)
+class Remote:
+    """An engine that is asked one statement at a time."""
+
+    name: EngineName
+    service: Service
+    queries: dict[str, str] = field(default_factory=dict)
+
+    def table(self, name: str) -> Any:
+        """A table by name, or by database and name; asking for its columns reads no row."""
+        *path, last = name.split(".")
+        quoted = ".".join(f'"{part}"' for part in (*path, last))
+        columns = self._columns(f"SELECT * FROM {quoted} LIMIT 0")  # noqa: S608
+        return ibis.table(columns, name=last, database=".".join(path) or None)
+
+    def query(self, sql: str) -> Any:
+        """A reviewed query, under a name that every question begins with."""
+        name = f"burgee_query_{len(self.queries)}"
+        self.queries[name] = sql
+        whole = sql.rstrip().rstrip(";")
+        return ibis.table(self._columns(f"SELECT * FROM (\n{whole}\n) AS asked LIMIT 0"), name=name)  # noqa: S608
+
+    def keep(self, name: str, table: Any) -> Any:
+        """As it is: what a question needs stands in it."""
+        del name
+        return table
+
+    def rows(self, table: Any) -> list[dict[str, Any]]:
+        """The answer to a question, in the types of the expression."""
+        schema = table.as_table().schema()
+        read = [_READERS.get(str(kind.copy(nullable=True)), str) for kind in schema.types]
+        return [
+            {
+                name: None if cell is None else kind(cell)
+                for name, kind, cell in zip(schema.names, read, row, strict=True)
+            }
+            for row in self.service.ask(compiled(table, self.name, self.queries)).rows
+        ]
+
+    def _columns(self, sql: str) -> dict[str, str]:
+        found = self.service.ask(sql).columns
+        return {name: KINDS.get(kind.lower().partition("(")[0].strip(), "string") for name, kind in found}
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("int8", "int16", "int32", "int64"), int),
+    **dict.fromkeys(("float32", "float64"), float),
+    "boolean": lambda cell: cell in {True, "true"},
+}
+"""What makes values of cells, by Ibis's types; anything else is a string."""
+
+
+@dataclass(slots=True)
+class Athena:
+    """Athena in a workgroup. `scanned` adds up the bytes that it says it has read, in `asked` statements."""
+
+    athena: Any
+    source: DataSource
+    sleep: Callable[[float], None] = time.sleep
+    scanned: int = 0
+    asked: int = 0
+
+    @property
+    def workgroup(self) -> str:
+        """Where queries run."""
+        return self.source.workgroup or "primary"
+
+    def check_limit(self) -> None:
+        """Refused unless the workgroup limits the bytes of a query: then no mistake costs more."""
+        found = self.athena.get_work_group(WorkGroup=self.workgroup)["WorkGroup"]["Configuration"]
+        limit = found.get("BytesScannedCutoffPerQuery")
+        if limit is None or limit > self.source.max_gb * GB:
+            said = "no limit to the bytes of a query" if limit is None else f"a limit of {limit / GB:,.0f} GB a query"
+            hint = f"set BytesScannedCutoffPerQuery to at most the source's `max_gb`, {self.source.max_gb:,} GB"
+            raise Refused("athena-limit", f"workgroup {self.workgroup} has {said}: {hint}")
+
+    def ask(self, sql: str) -> Answer:
+        """Runs a query, waits for it, and reads its rows."""
+        context = {"Database": self.source.connect["database"]} if "database" in self.source.connect else {}
+        asked = {"QueryString": sql, "WorkGroup": self.workgroup, "QueryExecutionContext": context}
+        identity = str(self.athena.start_query_execution(**asked)["QueryExecutionId"])
+        for _pause in _pauses(self.sleep, lambda: self.athena.stop_query_execution(QueryExecutionId=identity)):
+            found = self.athena.get_query_execution(QueryExecutionId=identity)["QueryExecution"]
+            state = found["Status"]["State"]
+            if state in {"FAILED", "CANCELLED"}:
+                raise _refused("Athena", found["Status"].get("StateChangeReason", state))
+            if state == "SUCCEEDED":
+                self.scanned += int(found.get("Statistics", {}).get("DataScannedInBytes", 0))
+                self.asked += 1
+                break
+        columns: list[tuple[str, str]] = []
+        rows: list[list[Any]] = []
+        for page in self.athena.get_paginator("get_query_results").paginate(QueryExecutionId=identity):
+            columns = [(one["Name"], one["Type"]) for one in page["ResultSet"]["ResultSetMetadata"]["ColumnInfo"]]
+            rows += [[cell.get("VarCharValue") for cell in row["Data"]] for row in page["ResultSet"]["Rows"]]
+        return Answer(columns, rows[1:])  # the first row has the names
+
+
+@dataclass(slots=True)
+class Redshift:
+    """Redshift's Data API, which takes AWS's credentials and no password of the database."""
+
+    data: Any
+    source: DataSource
+    sleep: Callable[[float], None] = time.sleep
+
+    def ask(self, sql: str) -> Answer:
+        """Runs a statement, waits for it, and reads its rows."""
+        names = {
+            "cluster": "ClusterIdentifier",
+            "workgroup": "WorkgroupName",
+            "database": "Database",
+            "user": "DbUser",
+        }
+        where = {names[key]: value for key, value in self.source.connect.items() if key in names}
+        if self.source.workgroup is not None:
+            where["WorkgroupName"] = self.source.workgroup
+        identity = str(self.data.execute_statement(Sql=sql, **where)["Id"])
+        for _pause in _pauses(self.sleep, lambda: self.data.cancel_statement(Id=identity)):
+            found = self.data.describe_statement(Id=identity)
+            if found["Status"] in {"FAILED", "ABORTED"}:
+                raise _refused("Redshift", found.get("Error", found["Status"]))
+            if found["Status"] == "FINISHED":
+                break
+        columns: list[tuple[str, str]] = []
+        rows: list[list[Any]] = []
+        for page in self.data.get_paginator("get_statement_result").paginate(Id=identity):
+            columns = [(one["name"], one["typeName"]) for one in page["ColumnMetadata"]]
+            rows += [[_cell(cell) for cell in row] for row in page["Records"]]
+        return Answer(columns, rows)
+
+
+def _cell(cell: dict[str, Any]) -> Any:
+    return None if cell.get("isNull") else next(iter(cell.values()))
+
+
+def _pauses(sleep: Callable[[float], None], stop: Callable[[], object]) -> Iterator[float]:
+    """Longer and longer pauses; after half an hour what was asked is stopped, and Refused raised."""
+    waited, pause = 0.0, 0.2
+    while waited < PATIENCE:
+        yield pause
+        sleep(pause)
+        waited, pause = waited + pause, min(pause * 1.5, 5.0)
+    stop()
+    raise _refused("It", f"gave no answer within {PATIENCE / 60:.0f} minutes")
+
+
+def _refused(who: str, reason: object) -> Refused:
+    said = str(reason).strip().partition("\n")[0][:300]
+    return Refused("query-refused", f"{who}: {said}")
+
+
+def connected(source: DataSource) -> Remote:
+    """The service that a source names, with AWS's usual environment."""
+    import boto3
+
+    region = source.connect.get("region")
+    if source.engine is EngineName.REDSHIFT:
+        return Remote(source.engine, Redshift(boto3.client("redshift-data", region_name=region), source))
+    athena = Athena(boto3.client("athena", region_name=region), source)
+    athena.check_limit()
+    return Remote(source.engine, athena)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a report reads at most: the bytes of all files of its tables, in each of its questions."""
+
+    tables: dict[str, int]
+    questions: int
+
+    @property
+    def bytes(self) -> int:
+        """In all questions together."""
+        return sum(self.tables.values()) * self.questions
+
+    @property
+    def sentence(self) -> str:
+        """Bytes and dollars, in words."""
+        files = ", ".join(f"{name} {size / GB:,.2f} GB" for name, size in self.tables.items())
+        dollars = self.bytes / 1e12 * DOLLARS_PER_TB
+        return (
+            f"{self.questions} questions read at most {self.bytes / GB:,.2f} GB, about ${dollars:,.2f}"
+            f" (all files of {files}; columns and days that are not asked for cost nothing)"
+        )
+
+
+def cost(plan: Plan, questions: int, glue: Any = None, s3: Any = None) -> Cost:
+    """What Athena would read for a plan at most, by the sizes of files; nothing is asked of Athena."""
+    import boto3
+
+    source = plan.source
+    assert source is not None  # noqa: S101 - asked for only where there is one
+    region = source.connect.get("region")
+    glue = glue or boto3.client("glue", region_name=region)
+    s3 = s3 or boto3.client("s3", region_name=region)
+    sizes = {}
+    for name in tables_of(source):
+        database, _dot, table = name.rpartition(".")
+        wanted = {"DatabaseName": database or source.connect.get("database", "default"), "Name": table}
+        location = glue.get_table(**wanted)["Table"].get("StorageDescriptor", {}).get("Location", "")
+        bucket, _slash, prefix = location.removeprefix("s3://").partition("/")
+        if not bucket:
+            raise Refused(
+                "athena-size", f"{name} has no files of its own, as a view has none: name its tables in `sql`"
+            )
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        sizes[name] = sum(one["Size"] for page in pages for one in page.get("Contents", ()))
+    found = Cost(sizes, questions)
+    if found.bytes > source.max_gb * GB:
+        hint = f"raise the source's `max_gb` above {source.max_gb:,} to allow it"
+        raise Refused("athena-size", f"{found.sentence}: {hint}")
+    return found
+
+
+def tables_of(source: DataSource) -> list[str]:
+    """The tables that a source names, those inside its queries included."""
+    rows = [*([source.exposures] if source.exposures else []), *source.facts.values()]
+    found = [source.records, *(one.table for one in rows)]
+    for one in rows:
+        if one.sql is not None:
+            tree = sqlglot.parse_one(one.sql, read=str(source.engine))
+            inside = {part.alias for part in tree.find_all(exp.CTE)}
+            found += [
+                f"{table.db}.{table.name}" if table.db else table.name
+                for table in tree.find_all(exp.Table)
+                if table.name not in inside
+            ]
+    return list(dict.fromkeys(name for name in found if name is not None))

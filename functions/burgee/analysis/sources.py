@@ -1,0 +1,248 @@
+"""An experiment's exposures and facts in the tables of a team: columns by name, in the shape that questions ask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import ibis
+
+from burgee.analysis import queries
+from burgee.analysis.tables import SCHEMA
+from burgee.errors import Refused
+from burgee.flagfile.data_sources import Clock, EngineName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from burgee.analysis.engines import Engine
+    from burgee.analysis.plans import Plan
+    from burgee.analysis.tables import Records
+    from burgee.flagfile.data_sources import DataSource, FactRows, Rows
+
+EARLY_DAYS = 30
+"""How many days before an experiment exposures are looked for that came too early."""
+STRICT = {EngineName.POSTGRES, EngineName.REDSHIFT}
+"""Engines that have no cast that may fail."""
+SECONDS = {Clock.SECONDS: 1000, Clock.MILLISECONDS: 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The inputs of a report, and for each table the counts of rows, and of those that cannot be used, by kind.
+
+    `own` are Burgee's records, where those are read too.
+    """
+
+    inputs: queries.Inputs
+    counts: Mapping[str, Any]
+    own: Records | None = None
+
+
+def needs_records(source: DataSource, plan: Plan) -> bool:
+    """Whether a plan's exposures, or an event of a metric, are in Burgee's records and in no table of the source."""
+    return source.exposures is None or any(event not in source.facts for event in queries.events_of(plan))
+
+
+def read(
+    source: DataSource, plan: Plan, engine: Engine, own: Records | None = None, project: str | None = None
+) -> Read:
+    """The inputs that a source has for a plan; `own` are Burgee's records in files, where those are read."""
+    recorded = None
+    if own is not None:
+        recorded = queries.inputs(own.usable, plan, project)
+        known = recorded.identities
+        if known is not None and engine.rows(known.aggregate(n=known.count()))[0]["n"]:
+            recorded = queries.identified(recorded)
+    elif source.records is not None:
+        recorded = queries.inputs(stored(source.records, plan, engine), plan, project)
+    counts: dict[str, Any] = {}
+    if source.exposures is not None:
+        exposures, counts["exposures"] = _exposures(source, plan, engine)
+    elif recorded is not None:
+        exposures = recorded.exposures
+    else:
+        raise Refused("no-records", "the source has no exposures, and Burgee's records are not read")
+    parts = []
+    for event in queries.events_of(plan):
+        if event in source.facts:
+            part, counts[event] = _facts(event, source.facts[event], plan, engine)
+            parts.append(part)
+    unread = [event for event in queries.events_of(plan) if event not in source.facts]
+    if unread and recorded is not None:
+        parts.append(recorded.events.filter(recorded.events.event.isin(unread)))
+    return Read(queries.Inputs(exposures, _together(parts)), counts, own)
+
+
+def counted(counts: Mapping[str, Any], rows: Callable[[Any], list[dict[str, Any]]]) -> tuple[int, dict[str, int]]:
+    """How many rows can be used, and how many cannot, by kind."""
+    usable, faults = 0, dict[str, int]()
+    for name, table in counts.items():
+        row = {key: int(value or 0) for key, value in rows(table)[0].items()}
+        usable += row.pop("rows") - sum(row.values())
+        for kind, n in row.items():
+            if n:
+                label = f"{kind.replace('_', ' ')} in {name}"
+                faults[label] = faults.get(label, 0) + n
+    return usable, faults
+
+
+def _exposures(source: DataSource, plan: Plan, engine: Engine) -> tuple[Any, Any]:
+    named = source.exposures
+    assert named is not None  # noqa: S101 - asked by the caller
+    table = _rows(named, plan, engine, "exposures")
+    if named.flag is not None:
+        table = table.filter(_column(table, named.flag, "exposures").cast("string") == plan.flag)
+    said = _column(table, named.variant, "exposures").cast("string")
+    arm = said
+    if named.variants:
+        ours = ((said == theirs, ibis.literal(variant)) for theirs, variant in named.variants.items())
+        arm = ibis.cases(*ours, else_=said)
+    segments = {
+        queries.segment(i): _column(table, named.column(name), "exposures").cast("string")
+        for i, name in enumerate(plan.experiment.segments)
+    }
+    made = table.select(**_who_and_when(table, named, "exposures", engine), arm=arm, **segments)
+    known = made.arm.isin(list(plan.arms))
+    counts = _counts(made, a_variant_that_is_no_arm=_usable(made) & ~known.fill_null(False))
+    return made.filter(_usable(made), known), counts
+
+
+def _facts(event: str, named: FactRows, plan: Plan, engine: Engine) -> tuple[Any, Any]:
+    table = _rows(named, plan, engine, event)
+    summed = {
+        one.value
+        for metric in plan.metrics.values()
+        for one in queries.counted_by(metric)
+        if one.event == event and one.value is not None
+    }
+    needed = summed | {
+        name
+        for metric in plan.metrics.values()
+        for one in queries.counted_by(metric)
+        if one.event == event
+        for name in (one.distinct, *one.where)
+        if name is not None
+    }
+
+    def property_(name: str) -> Any:
+        return _column(table, named.column(name), event) if name in needed else None
+
+    for name in sorted(summed):
+        if _column(table, named.column(name), event).type().is_string() and engine.name in STRICT:
+            raise Refused("source-column", f"{named.column(name)} of {event} is text: make it a number in `sql`")
+    read_ = queries.event_columns(plan, property_, ibis.literal(event))
+    if named.id is None:
+        made = table.select(**_who_and_when(table, named, event, engine), event=ibis.literal(event), **read_)
+        return made.filter(_usable(made)), _counts(made)
+    # Ids are of a table: an order's is not a visit's.
+    known = _column(table, named.id, event)
+    made = table.select(
+        **_who_and_when(table, named, event, engine),
+        event=ibis.literal(event),
+        event_id=ibis.literal(f"{event} ") + known.cast("string"),
+        **read_,
+    )
+    without = _usable(made) & made.event_id.isnull()
+    return made.filter(_usable(made), made.event_id.notnull()), _counts(made, no_id=without)
+
+
+def _rows(named: Rows, plan: Plan, engine: Engine, name: str) -> Any:
+    """The rows that are asked for, from a month before the experiment."""
+    table = engine.query(named.sql) if named.sql is not None else engine.table(str(named.table))
+    for column, wanted in named.where.items():
+        table = table.filter(queries.equals(_column(table, column, name), wanted))
+    if named.day is not None:
+        table = table.filter(_column(table, named.day, name).cast("string") >= since(plan))
+    return table
+
+
+def _who_and_when(table: Any, named: Rows, name: str, engine: Engine) -> dict[str, Any]:
+    time = _milliseconds(_column(table, named.time, name), named, name, engine)
+    seen = time
+    if named.received is not None:
+        came = _milliseconds(_column(table, named.received, name), named, name, engine)
+        seen = ibis.greatest(time, came.fill_null(time))
+    return {"unit": _column(table, named.unit, name).cast("string"), "time": time, "seen": seen}
+
+
+def _milliseconds(column: Any, named: Rows, name: str, engine: Engine) -> Any:
+    """Milliseconds since 1970 of a column of times; a timestamp without a zone is in UTC."""
+    kind, title = column.type(), f"{column.get_name()} of {name}"
+    if named.clock is not Clock.TIMESTAMP:
+        if not kind.is_numeric():
+            raise Refused("source-column", f"{title} is {kind}, and `clock` says {named.clock}")
+        return (column * SECONDS[named.clock]).cast("int64")
+    if not (kind.is_timestamp() or kind.is_date()):
+        hint = "write `clock: ms` or `clock: s`" if kind.is_numeric() else "make it one in `sql`"
+        raise Refused("source-column", f"{title} is {kind} and no timestamp: {hint}")
+    if engine.name is EngineName.SNOWFLAKE:
+        moment = column.cast("timestamp") if kind.is_date() else column
+        return moment.truncate("s").epoch_seconds().cast("int64") * 1000 + moment.millisecond().cast("int64")
+    if kind.is_date() or engine.name is EngineName.BIGQUERY:
+        column = column.cast("timestamp")
+    zoned = column.type().timezone is not None
+    zero = ibis.literal("1970-01-01T00:00:00" + "+00:00" * zoned, type="timestamp('UTC')" if zoned else "timestamp")
+    return column.truncate("ms").delta(zero, unit="millisecond")
+
+
+def _column(table: Any, name: str, rows: str) -> Any:
+    """A column; engines differ in how they write names, so case does not matter where it is clear."""
+    if name in table.columns:
+        return table[name]
+    alike = [one for one in table.columns if one.lower() == name.lower()]
+    if len(alike) == 1:
+        return table[alike[0]]
+    shown = ", ".join(table.columns[:20])
+    raise Refused("source-column", f"there is no column {name!r} in {rows}; there are {shown}")
+
+
+def _usable(made: Any) -> Any:
+    return (made.unit.fill_null("") != "") & made.time.notnull()
+
+
+def _counts(made: Any, **more: Any) -> Any:
+    """One row: how many there are, without a unit, without a time, and what else is wrong."""
+    no_unit = made.unit.fill_null("") == ""
+    kinds = {"no_unit": no_unit, "no_time": ~no_unit & made.time.isnull(), **more}
+    return made.aggregate(rows=made.count(), **{name: ibis.ifelse(one, 1, 0).sum() for name, one in kinds.items()})
+
+
+def _together(parts: list[Any]) -> Any:
+    """Events of several tables in the columns that all have; numbers become strings where one has strings."""
+    columns = [name for name in parts[0].columns if all(name in part.columns for part in parts)]
+    # Rows of a table without an id count each for itself, so that in a mixture none may be one of another.
+    if "event_id" not in columns and any("event_id" in part.columns for part in parts):
+        raise Refused("source-id", "some facts of the experiment have an `id` and some have none: name one for each")
+    kinds = {}
+    for name in columns:
+        if name[0] == "p" and name[1:].isdigit():
+            kinds[name] = "string" if any(part[name].type().is_string() for part in parts) else "float64"
+    shaped = [
+        part.select(**{name: part[name].cast(kinds[name]) if name in kinds else part[name] for name in columns})
+        for part in parts
+    ]
+    return shaped[0] if len(shaped) == 1 else ibis.union(*shaped)
+
+
+def stored(name: str, plan: Plan, engine: Engine) -> Any:
+    """Burgee's own records in an engine's table, as template.yaml makes it, without the days that are too early."""
+    if engine.name is EngineName.ATHENA:
+        # Its partitions by topic answer no question that names no topic, such as one for the columns.
+        *path, last = name.split(".")
+        table = ibis.table({**SCHEMA, "day": "string"}, name=last, database=".".join(path) or None)
+    else:
+        table = engine.table(name)
+    missing = [column for column in SCHEMA.names if column not in table.columns]
+    if missing:
+        raise Refused("source-column", f"{name} is no table of Burgee's records: it has no {', '.join(missing)}")
+    if "day" in table.columns:
+        table = table.filter(table.day >= since(plan))
+    return table.select(*SCHEMA.names)
+
+
+def since(plan: Plan) -> str:
+    """The first day that is read: early exposures are looked for a month before the experiment."""
+    first = datetime.fromtimestamp((plan.start - (plan.before or 0)) / 1000, UTC) - timedelta(days=EARLY_DAYS)
+    return f"{first:%Y-%m-%d}"
