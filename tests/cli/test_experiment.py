@@ -90,7 +90,7 @@ def test_every_deviation_from_the_registered_plan_is_reported(experiment: Burgee
         "allocation was changed from off 0.5, on 0.5 to off 0.4, on 0.6",
         "secondary was changed from revenue, basket to revenue",
         "allocation was changed from off 0.4, on 0.6 to off 0.5, on 0.5",
-        "metric basket was taken out",
+        "metric basket was removed",
         "end was changed from 2026-01-29 to 2026-02-20",
         "secondary was changed from revenue to revenue, basket",
         "metric basket was added: event order, kind ratio, value amount, per event visit",

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 import ibis
-import sqlglot
 from ibis.common.exceptions import IbisError
-from sqlglot import exp
 
 from burgee.errors import Refused
 from burgee.flagfile.data_sources import EngineName
@@ -23,8 +20,6 @@ if TYPE_CHECKING:
 MEMORY = "2GB"
 """What does not fit goes to the disk, as far as a report from files allows."""
 READERS = {".parquet": "read_parquet", ".csv": "read_csv", ".jsonl": "read_ndjson_auto", ".json": "read_json_auto"}
-DIALECTS = {EngineName.REDSHIFT: "postgres"}
-"""Ibis has no Redshift: it gets PostgreSQL's SQL, rewritten."""
 
 
 class Engine(Protocol):
@@ -135,11 +130,10 @@ def engine_of(source: DataSource, folder: Path, scratch: str) -> Iterator[Engine
 def _connected(source: DataSource) -> Any:
     """What `connect` names; the rest, and all secrets, come from the environment, as for the engine's own tools."""
     settings: dict[str, Any] = dict(source.connect)
-    if source.engine is EngineName.POSTGRES:
-        settings = {"user": os.environ.get("PGUSER"), "password": os.environ.get("PGPASSWORD"), **settings}
-        settings |= {"port": int(settings.get("port", os.environ.get("PGPORT", "5432")))}
+    if "port" in settings:
+        settings["port"] = int(settings["port"])
     module = getattr(ibis, str(source.engine))
-    connection = module.connect(**{key: value for key, value in settings.items() if value is not None})
+    connection = module.connect(**settings)
     if source.engine is EngineName.POSTGRES:
         with connection.raw_sql("SET TIME ZONE 'UTC'"):
             pass
@@ -154,41 +148,6 @@ def _attach(connection: Any, name: str, where: str, folder: Path) -> None:
         target, options = str(folder / where), "READ_ONLY"
     quoted_name, quoted = name.replace('"', '""'), target.replace("'", "''")
     connection.raw_sql(f"ATTACH '{quoted}' AS \"{quoted_name}\" ({options})")
-
-
-def compiled(table: Any, engine: EngineName, queries: dict[str, str] | None = None) -> str:
-    """An expression as an engine's SQL; `queries` are reviewed ones, by the name under which it reads them."""
-    dialect = str(engine)
-    sql = str(ibis.to_sql(table, dialect=DIALECTS.get(engine, dialect)))
-    if engine is EngineName.REDSHIFT:
-        sql = redshift(sql)
-    named = [
-        f"{name} AS (\n{query.rstrip().rstrip(';')}\n)" for name, query in (queries or {}).items() if name in sql
-    ]
-    if not named:
-        return sql
-    first, rest = ", ".join(named), sql.removeprefix("WITH ")
-    return f"WITH {first}, {rest}" if rest != sql else f"WITH {first} {sql}"
-
-
-def redshift(sql: str) -> str:
-    """PostgreSQL's SQL as Redshift's: without covariances, and without frames where it takes none."""
-    (tree,) = sqlglot.parse(sql, read="postgres")
-    assert tree is not None  # noqa: S101 - Ibis wrote it
-
-    def rewritten(node: Any) -> Any:
-        if isinstance(node, exp.CovarSamp):
-            # cov(x, y) = (var(x + y) - var(x - y)) / 4
-            one, other = node.this, node.expression
-            both = [exp.func("VAR_SAMP", kind(this=exp.paren(one.copy()), expression=exp.paren(other.copy())))
-                    for kind in (exp.Add, exp.Sub)]  # fmt: skip
-            return exp.paren(exp.Div(this=exp.paren(exp.Sub(this=both[0], expression=both[1])),
-                                     expression=exp.Literal.number("4.0")))  # fmt: skip
-        if isinstance(node, exp.Window) and isinstance(node.this, exp.Lag | exp.Lead | exp.RowNumber):
-            node.set("spec", None)
-        return node
-
-    return str(tree.transform(rewritten).sql(dialect="redshift", pretty=True))
 
 
 @contextmanager

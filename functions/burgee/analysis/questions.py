@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import ibis
 
 from burgee.analysis import queries
-from burgee.analysis.engines import compiled
+from burgee.analysis.dialects import compiled
 from burgee.analysis.sources import read
 from burgee.analysis.stats.estimates import COLUMNS, VALUE
 from burgee.analysis.tables import SCHEMA

@@ -13,7 +13,7 @@ import ibis
 import sqlglot
 from sqlglot import exp
 
-from burgee.analysis.engines import compiled
+from burgee.analysis.dialects import compiled
 from burgee.errors import Refused
 from burgee.flagfile.data_sources import EngineName
 

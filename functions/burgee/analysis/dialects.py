@@ -1,0 +1,49 @@
+"""Expressions as an engine's SQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ibis
+import sqlglot
+from sqlglot import exp
+
+from burgee.flagfile.data_sources import EngineName
+
+DIALECTS = {EngineName.REDSHIFT: "postgres"}
+"""Ibis has no Redshift: it gets PostgreSQL's SQL, rewritten."""
+
+
+def compiled(table: Any, engine: EngineName, queries: dict[str, str] | None = None) -> str:
+    """An expression as an engine's SQL; `queries` are reviewed ones, by the name under which it reads them."""
+    dialect = str(engine)
+    sql = str(ibis.to_sql(table, dialect=DIALECTS.get(engine, dialect)))
+    if engine is EngineName.REDSHIFT:
+        sql = redshift(sql)
+    named = [
+        f"{name} AS (\n{query.rstrip().rstrip(';')}\n)" for name, query in (queries or {}).items() if name in sql
+    ]
+    if not named:
+        return sql
+    first, rest = ", ".join(named), sql.removeprefix("WITH ")
+    return f"WITH {first}, {rest}" if rest != sql else f"WITH {first} {sql}"
+
+
+def redshift(sql: str) -> str:
+    """PostgreSQL's SQL as Redshift's: without covariances, and without frames where it takes none."""
+    (tree,) = sqlglot.parse(sql, read="postgres")
+    assert tree is not None  # noqa: S101 - Ibis wrote it
+
+    def rewritten(node: Any) -> Any:
+        if isinstance(node, exp.CovarSamp):
+            # cov(x, y) = (var(x + y) - var(x - y)) / 4
+            one, other = node.this, node.expression
+            both = [exp.func("VAR_SAMP", kind(this=exp.paren(one.copy()), expression=exp.paren(other.copy())))
+                    for kind in (exp.Add, exp.Sub)]  # fmt: skip
+            return exp.paren(exp.Div(this=exp.paren(exp.Sub(this=both[0], expression=both[1])),
+                                     expression=exp.Literal.number("4.0")))  # fmt: skip
+        if isinstance(node, exp.Window) and isinstance(node.this, exp.Lag | exp.Lead | exp.RowNumber):
+            node.set("spec", None)
+        return node
+
+    return str(tree.transform(rewritten).sql(dialect="redshift", pretty=True))
