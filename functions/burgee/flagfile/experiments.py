@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from math import inf, isfinite
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
@@ -98,31 +98,29 @@ Literal_ = Number | Switch | Annotated[str, Field(max_length=512)]
 Where = dict[Property, Literal_ | Annotated[list[Literal_], Field(min_length=1, max_length=100)]]
 
 
-class Counted(Part):
-    """What is counted of a unit: events, the sum of a property, or how many different values of one there are."""
+class Per(Part):
+    """The denominator of a ratio."""
 
-    event: Property = Field(description="The tracked event, or a fact of the experiment's source.")
+    event: Property = Field(description="The event of the denominator, or a fact of the experiment's source.")
     value: Property | None = Field(None, description="A property to sum; without it events are counted.")
     distinct: Property | None = Field(None, description="Count the different values of this property instead.")
     where: Where = Field(default_factory=dict, description="Only events whose properties have these values.")
 
     @model_validator(mode="after")
-    def _one_question(self) -> Self:
-        if self.value is not None and self.distinct is not None:
-            message = "`value` is summed and `distinct` counted: write one of them"
-            raise PydanticCustomError("metric-kind", message, {"path": ("distinct",)})
+    def _asks_once(self) -> Per:
+        _one_question(self)
         return self
 
 
-class Per(Counted):
-    """The denominator of a ratio."""
-
-
-class Metric(Counted):
+class Metric(Part):
     """A metric, computed from a unit's events after its first exposure."""
 
     description: Text | None = Field(None, description="What the metric means.")
+    event: Property = Field(description="The tracked event, or a fact of the experiment's source.")
     kind: MetricKind = Field(description="`proportion` of units with an event, `mean` per unit, `ratio`, `quantile`.")
+    value: Property | None = Field(None, description="The property to sum; without it events are counted.")
+    distinct: Property | None = Field(None, description="Count the different values of this property instead.")
+    where: Where = Field(default_factory=dict, description="Only events whose properties have these values.")
     per: Per | None = Field(None, description="A ratio's denominator.")
     quantile: Fraction | None = Field(None, description="Which quantile over units, such as 0.9.")
     direction: Direction = Field(Direction.INCREASE, description="Which way is better: `increase` or `decrease`.")
@@ -134,6 +132,7 @@ class Metric(Counted):
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Metric:
+        _one_question(self)
         for key, kinds in _ONLY_FOR.items():
             if getattr(self, key) is not None and self.kind not in kinds:
                 message = "`{key}` does not go with kind {kind}"
@@ -148,6 +147,16 @@ class Metric(Counted):
             message = "the window is over after {window}, before events count"
             raise PydanticCustomError("metric-delay", message, {"window": self.window, "path": ("delay",)})
         return self
+
+
+Counted: TypeAlias = Metric | Per
+"""What is counted of a unit: events, the sum of a property, or how many different values of one there are."""
+
+
+def _one_question(counted: Counted) -> None:
+    if counted.value is not None and counted.distinct is not None:
+        message = "`value` is summed and `distinct` counted: write one of them"
+        raise PydanticCustomError("metric-kind", message, {"path": ("distinct",)})
 
 
 _ONLY_FOR = {
