@@ -164,6 +164,11 @@ def test_the_evaluation_function_loads_these_libraries_alone() -> None:
     assert not found & MAY_NOT_LOAD
 
 
+def test_the_command_line_loads_no_grammar_and_no_statistics_before_it_knows_the_command() -> None:
+    heavy = {"pydantic", "yaml", "starlette", "fastapi", "boto3", "botocore", "numpy", "scipy", "duckdb", "ibis"}
+    assert not {name.partition(".")[0] for name in loaded("import burgee.cli.app")} & heavy
+
+
 FIRST_ANSWER = """
 import json, sys
 from burgee.handlers import wiring

@@ -16,6 +16,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+USES = (
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+    "encipher_only",
+    "decipher_only",
+)
+
+
 class Authority(NamedTuple):
     """The file with its certificate, for clients, and what a server on 127.0.0.1 shows."""
 
@@ -50,8 +63,13 @@ def _certificate(
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
     )
-    if not ca:
+    if ca:
+        uses = dict.fromkeys(USES, False) | {"key_cert_sign": True}
+        builder = builder.add_extension(x509.KeyUsage(**uses), critical=True)
+    else:
         names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
         builder = builder.add_extension(names, critical=False)
     return builder.sign(signer, hashes.SHA256())

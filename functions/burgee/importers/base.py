@@ -10,12 +10,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from burgee.evaluation.definition import KEYWORDS
-from burgee.flagfile.grammar import MAX_METADATA, RESERVED_METADATA
 from burgee.model import Problem, Severity
 from burgee.numeric import is_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import ModuleType
 
     from burgee.flagfile.yaml_reader import Document, KeyPath
 
@@ -72,16 +72,22 @@ class Imported:
         for key, value in metadata.items() if isinstance(metadata, dict) else ():
             if isinstance(value, str) and len(value) <= {"description": 500, "owner": 255}.get(key, -1):
                 kept[key] = value
-            elif _is_metadata(key, value) and len(others) < MAX_METADATA:
+            elif _is_metadata(key, value) and len(others) < _limits().MAX_METADATA:
                 others[key] = value
             else:
                 self.not_carried(name, (*path, key), f"metadata {key!r}")
         return {**kept, "metadata": others} if others else kept
 
 
+def _limits() -> ModuleType:
+    from burgee.flagfile import grammar  # every start of the command line would load it
+
+    return grammar
+
+
 def _is_metadata(key: str, value: Any) -> bool:
     scalar = isinstance(value, (str, bool)) or is_number(value)
-    return scalar and key not in RESERVED_METADATA and 0 < len(key) <= 255
+    return scalar and key not in _limits().RESERVED_METADATA and 0 < len(key) <= 255
 
 
 def attribute(name: str, path: KeyPath) -> str:
