@@ -245,3 +245,11 @@ def test_what_is_withheld_is_not_reported_as_if_it_were_found(tmp_path: Path) ->
     assert "no number here is reliable" in page
     assert "<td>better</td>" not in page
     assert "class=good" not in page
+
+
+def test_a_verdict_gives_each_reason_once(tmp_path: Path) -> None:
+    """Two primary metrics of one event that never came."""
+    text = FILE.replace("primary: bought", "primary: [bought, revenue]").replace("[revenue, basket]", "[basket]")
+    result = reported(tmp_path, [one for one in crowd(200) if one.get("event") != "order"], text=text)
+    assert result.verdict.decision is Decision.WITHHELD
+    assert result.verdict.sentence.count("'order'") == 1

@@ -164,7 +164,8 @@ def _values(plan: Plan, evidence: Evidence) -> Iterator[Check]:
             message = f"no {one.event!r} ever carried a number under {one.name!r}"
             yield Check(title, bad, message + (f"; one has {one.example[:80]!r}" if one.example else ""))
         elif lost:
-            counts = [f"{one.no_number:,} are no numbers"] * bool(one.no_number)
+            verb = "is no number" if one.no_number == 1 else "are no numbers"
+            counts = [f"{one.no_number:,} {verb}"] * bool(one.no_number)
             counts += [f"{one.too_large:,} are beyond 1e15"] * bool(one.too_large)
             message = f"of {one.present:,} values {' and '.join(counts)}, such as {(one.example or '')[:80]!r}"
             yield Check(title, bad if lost > TOLERATED * one.present else Light.WARN, f"{message}; they are left out")

@@ -67,7 +67,7 @@ class Progress:
 def judge(plan: Plan, outcomes: Sequence[Outcome], progress: Progress, bad: Sequence[Check]) -> Verdict:
     """The verdict on all treatments together."""
     if bad:
-        reasons = "; ".join(one.message for one in bad)
+        reasons = "; ".join(dict.fromkeys(one.message for one in bad))
         return Verdict(Decision.WITHHELD, f"No verdict: {reasons}. Find the cause before using any number below.")
     if progress.future:
         when = format_time(progress.until / 1000)
