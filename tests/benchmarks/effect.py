@@ -1,4 +1,4 @@
-"""What `burgee diff` costs: a file of 1,000 flags with 1 and 200 changed, one segment that feeds 500, and contexts.
+"""What `burgee diff` costs: files of 1,000 and 2,000 flags, many conditions on one attribute, and contexts.
 
     python tests/benchmarks/effect.py [--contexts 1000000]
 
@@ -66,9 +66,9 @@ def flag(number: int, share: int) -> dict[str, Any]:
     return made
 
 
-def write(path: Path, changed: int, countries: list[str]) -> Path:
+def write(path: Path, changed: int, countries: list[str], number_of_flags: int = FLAGS) -> Path:
     """JSON is YAML."""
-    flags = {f"flag-{number}": flag(number, 20 if number < changed else 10) for number in range(FLAGS)}
+    flags = {f"flag-{number}": flag(number, 20 if number < changed else 10) for number in range(number_of_flags)}
     file = {"version": 1, "segments": {"eu": {"when": {"country": countries}}}, "flags": flags}
     path.write_text(json.dumps(file, indent=1), encoding="utf-8")
     return path
@@ -96,6 +96,33 @@ def diffs(folder: Path, base: Path) -> None:
         print(
             f"{reported:26} {took.wall:6.2f} s  {took.processor:6.2f} s processor  {took.memory:5.0f} MiB", flush=True
         )
+
+
+def larger(folder: Path) -> None:
+    """2,000 flags with one changed."""
+    sides = [write(folder / f"{changed}.yaml", changed, ["DE", "FR"], 2 * FLAGS) for changed in (0, 1)]
+    took = min(cost("diff", *map(str, sides), "--format", "markdown") for _ in range(2))
+    print(
+        f"1 of {2 * FLAGS:,} flags changed      {took.processor:6.2f} s processor  {took.memory:5.0f} MiB", flush=True
+    )
+
+
+def growth(folder: Path) -> None:
+    """Rules on one attribute, whose conditions overlap, before a default that goes."""
+    operators = ("semver_gte", "semver_lt", "starts_with", "contains", "ends_with")
+    operands = ("{}.1.0", "{}.5.0", "{}.", "-rc{}", ".{}")
+    for number in (5, 10, 20, 40):
+        conditions = [{operators[index % 5]: operands[index % 5].format(index)} for index in range(number)]
+        rules = [
+            {"name": f"r{index}", "when": {"app_version": one}, "serve": "on" if index % 2 else "off"}
+            for index, one in enumerate(conditions)
+        ]
+        sides = [folder / f"{side}-growth.yaml" for side in ("base", "head")]
+        for path, share in zip(sides, (45, 0), strict=True):
+            made = {"version": 1, "flags": {"a": {"status": True, "rules": rules, "rollout_percentage": share}}}
+            path.write_text(json.dumps(made), encoding="utf-8")
+        took = min(cost("diff", *map(str, sides)) for _ in range(2))
+        print(f"{number:2} conditions on one attribute {took.processor:6.2f} s processor", flush=True)
 
 
 def contexts(folder: Path, base: Path, number: int) -> None:
@@ -130,7 +157,10 @@ def main() -> None:
         folder = Path(name)
         base = write(folder / "base.yaml", 0, ["DE", "FR"])
         diffs(folder, base)
-        contexts(folder, base, arguments.contexts)
+        larger(folder)
+        growth(folder)
+        if arguments.contexts:
+            contexts(folder, base, arguments.contexts)
 
 
 if __name__ == "__main__":

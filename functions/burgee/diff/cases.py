@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from burgee.diff.regions import Term
     from burgee.diff.satisfiability.atoms import Answer, Atom
     from burgee.diff.satisfiability.solver import Solver
-    from burgee.diff.symbolic import Decide, Line, Node, Pair, RuleMatch, Stretch, World
+    from burgee.diff.symbolic import Branch, Cell, Decide, Leaf, Line, Node, Pair, RuleMatch, Stretch, World
     from burgee.diff.witnesses import Witnesses
 
 MAX_CASES = 20_000
@@ -162,15 +162,19 @@ class Explorer:
 
     def _cases_within(self, regions: Sequence[Known], budget: Budget, start: Known) -> Iterator[Case]:
         """Every region that has something in common with one of these."""
-        waiting = [(start, regions)]
+        nothing: dict[Cell, Leaf | Branch] = {}
+        waiting = [(start, regions, start.partial(), nothing)]
         while waiting:
-            here, common = waiting.pop()
-            partial = here.partial()
+            here, common, partial, met = waiting.pop()
             try:
-                node = grow(self.decide, partial, budget)
+                node = grow(self.decide, partial, budget, met)
             except Needed as need:
                 narrower = self._answered(here, need.term, budget)
-                waiting += [(one, inner) for one, inner in _shared_out(narrower, common) if inner]
+                waiting += [
+                    (one, inner, one.partial().after(partial), {**met})
+                    for one, inner in _shared_out(narrower, common)
+                    if inner
+                ]
             else:
                 yield Case(here, tuple(partial.seen), partial.hashed, node)
 
@@ -228,6 +232,8 @@ class Explorer:
 
     def _unit(self, path: str, known: Known, lines: Sequence[tuple[Line, Stretch]]) -> Any:
         make = self._maker(path, known)
+        # The narrowest comes first, so that most units are hashed once.
+        lines = sorted(lines, key=lambda one: Fraction(*one[0].share(*one[1])))
         share = prod(Fraction(*line.share(low, high)) for line, (low, high) in lines)
         if make is None or share * TRIES < 1:
             return None

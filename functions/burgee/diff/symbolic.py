@@ -130,6 +130,10 @@ class PartialContext:
     seen: dict[RuleMatch, None] = field(default_factory=dict)
     hashed: bool = False
 
+    def after(self, earlier: PartialContext) -> PartialContext:
+        """The same, with the notes of an earlier walk that knew less."""
+        return replace(self, seen=dict(earlier.seen), hashed=earlier.hashed)
+
     def within(self, line: Line, stretch: Stretch) -> PartialContext:
         """The same context on a part of a line; it shares `seen` and `hashed`."""
         return replace(self, cell={**self.cell, line: stretch})
@@ -401,14 +405,34 @@ class Budget:
             raise TooMany
 
 
-def grow(decide: Decide, context: PartialContext, budget: Budget) -> Node:
-    """The tree of all cells of a context's hash lines, as coarse as the decisions allow."""
-    try:
-        return Leaf(decide(context))
-    except Straddled as cut:
-        budget.take()
-        children = [grow(decide, context.within(cut.line, piece), budget) for piece in pairwise(cut.edges)]
-        return Branch(cut.line, cut.edges, children)
+Cell: TypeAlias = "frozenset[tuple[Line, Stretch]]"
+
+
+def grow(
+    decide: Decide,
+    context: PartialContext,
+    budget: Budget,
+    met: dict[Cell, Leaf | Branch] | None = None,
+) -> Node:
+    """The tree of all cells of a context's hash lines, as coarse as the decisions allow.
+
+    `met` keeps what was found on each cell, which stays true when more is known of the context.
+    """
+    cell: Cell = frozenset(context.cell.items())
+    found = None if met is None else met.get(cell)
+    if found is None:
+        try:
+            found = Leaf(decide(context))
+        except Straddled as cut:
+            budget.take()
+            found = Branch(cut.line, cut.edges, ())
+        if met is not None:
+            met[cell] = found
+    if isinstance(found, Leaf):
+        return found
+    pieces = pairwise(found.edges)
+    children = [grow(decide, context.within(found.line, piece), budget, met) for piece in pieces]
+    return Branch(found.line, found.edges, children)
 
 
 def cells(node: Node, cell: Mapping[Line, Stretch] | None = None) -> Iterator[tuple[Mapping[Line, Stretch], Pair]]:
