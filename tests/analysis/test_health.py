@@ -62,10 +62,10 @@ FAULTS: list[tuple[str, dict[str, Any], Light, str]] = [
     ("values of revenue, basket", {"values": [replace(VALUES, present=0)]}, Light.WARN, "ever carried a number"),
     ("values of revenue, basket", {"values": [replace(VALUES, no_number=2, example="12,50")]}, Light.WARN, "'12,50'"),
     ("values of revenue, basket", {"values": [replace(VALUES, too_large=1)]}, Light.WARN, "beyond 1e15"),
-    ("values of revenue, basket", {"values": [replace(VALUES, present=30)]}, Light.WARN, "70 of 100 carry none"),
-    ("event ids", {"clashes": 3}, Light.WARN, "3 event ids came again with another content"),
+    ("values of revenue, basket", {"values": [replace(VALUES, present=30)]}, Light.WARN, "70 of 100 have none"),
+    ("event ids", {"clashes": 3}, Light.WARN, "3 event ids recurred with other contents"),
     ("event ids", {"clashes": 3000}, Light.BAD, "the first record counts"),
-    ("refused records", {"refused": 4, "refused_example": "`unit`"}, Light.WARN, "4 records were refused"),
+    ("refused records", {"refused": 4, "refused_example": "`unit`"}, Light.WARN, "4 records were rejected"),
     ("unreadable records", {"faults": {"no unit": 5}}, Light.WARN, "5 with no unit"),
     ("unreadable records", {"faults": {"not JSON": 5000}}, Light.BAD, "5,000 records cannot be read"),
     ("unreadable records", {"broken": {"a.parquet": "no footer"}}, Light.BAD, "file a.parquet: no footer"),
@@ -80,7 +80,7 @@ FAULTS: list[tuple[str, dict[str, Any], Light, str]] = [
     ("one environment", {"environments": {"a": 5, "b": 2}}, Light.WARN, "write `environment` into the plan"),
     ("one environment each", {"scattered": 2}, Light.WARN, "2 units were exposed in several"),
     ("events from elsewhere", {"arrivals": {"order": {"on": replace(ARRIVED, elsewhere=7)}}}, Light.WARN, "7 events"),
-    ("identities", {"identified": 8, "aliased": 3}, Light.OK, "3 units have several names"),
+    ("identities", {"identified": 8, "aliased": 3}, Light.OK, "3 units have several IDs"),
     ("sample ratio within", {"days": {4: {"on": 90, "off": 10}}}, Light.WARN, "on day 5"),
 ]
 

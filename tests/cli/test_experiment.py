@@ -119,7 +119,7 @@ def test_power_from_numbers_and_from_a_plan(experiment: Burgee) -> None:
     sequential = experiment(
         "power", "--baseline", "20", "--sd", "35", "--effect", "5", "--method", "group-sequential"
     )
-    assert "looking early costs 2.5% more units" in sequential.out
+    assert "early looks need 2.5% more units" in sequential.out
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_power_from_numbers_and_from_a_plan(experiment: Burgee) -> None:
         ((), "--baseline"),
         (("--baseline", "0.1"), "--effect, --units or both"),
         (("--baseline", "5", "--effect", "1"), "a mean needs its standard deviation"),
-        (("--baseline", "0.1", "--effect", "5", "--split", "50"), "two weights or more"),
+        (("--baseline", "0.1", "--effect", "5", "--split", "50"), "give two or more weights"),
         (("--baseline", "0.9", "--effect", "20"), "is 1.08, which is no proportion"),
         (("--baseline", "0.5", "--effect", "-100"), "is 0, which is no proportion"),
         (("--baseline", "0.1", "--effect", "0"), "is no effect to look for"),
@@ -142,7 +142,7 @@ def test_power_from_numbers_and_from_a_plan(experiment: Burgee) -> None:
         (("--baseline", "0.1", "--effect", "5", "--split", "nan,50"), "all above zero"),
         (("--baseline", "0.1", "--effect", "5", "--split", "1e999,1"), "at most a million"),
         (("--baseline", "0.1", "--effect", "5", "--split", "1e-300,1"), "treatment is between 0 and 1"),
-        (("--baseline", "0.1", "--effect", "5", "--per-day", "inf"), "new units a day are above zero"),
+        (("--baseline", "0.1", "--effect", "5", "--per-day", "inf"), "new units a day must be above zero"),
         (("--baseline", "0.1", "--effect", "5", "--alpha", "nan"), "--alpha"),
         (("button", "--flags", "nowhere.yaml"), "there is no file nowhere.yaml"),
         (("--baseline", "0.1", "--effect", "5", "--split", "a,b"), "is not weights"),

@@ -32,7 +32,7 @@ def test_it_pushes_what_is_live_and_says_so(burgee: Burgee, clone: Clone) -> Non
     ran = burgee("reconcile", *ON)
     assert (ran.code, ran.out.strip()) == (
         0,
-        "nothing to open: the file says all that is live, and no proposal waits",
+        "nothing to open: the file has all live overrides, and no proposal is waiting",
     )
     assert burgee("kill", "beta", "--reason", "orders fail", *ON).code == 0
     ran = burgee("reconcile", *ON, "--every", "15m")
@@ -64,7 +64,7 @@ def test_what_stands_in_the_way_is_named(
     monkeypatch.setenv("GITHUB_API_URL", "http://127.0.0.1:1")
     monkeypatch.setattr("burgee.cli.pull_requests.api.time.sleep", lambda _: None)
     ran = burgee("reconcile", *ON, "--host", "github")
-    assert (ran.code, "the next run goes on" in ran.err) == (1, True)
+    assert (ran.code, "the next run continues" in ran.err) == (1, True)
     assert clone.branches() == []
     loose = burgee.write(FILE, str(tmp_path / "flags.yaml"))
-    assert "no Git repository" in burgee("reconcile", "--flags", str(loose), *ON).err
+    assert "not in a Git repository" in burgee("reconcile", "--flags", str(loose), *ON).err

@@ -1,4 +1,4 @@
-"""Expressions as an engine's SQL."""
+"""Writes expressions as an engine's SQL."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from sqlglot import exp
 from burgee.flagfile.data_sources import EngineName
 
 DIALECTS = {EngineName.REDSHIFT: "postgres"}
-"""Ibis has no Redshift: it gets PostgreSQL's SQL, rewritten."""
+"""Ibis does not support Redshift: it gets rewritten PostgreSQL SQL."""
 
 
 def compiled(table: Any, engine: EngineName, queries: dict[str, str] | None = None) -> str:
-    """An expression as an engine's SQL; `queries` are reviewed ones, by the name under which it reads them."""
+    """An expression as an engine's SQL; `queries` are reviewed ones, by the name it uses for them."""
     dialect = str(engine)
     sql = str(ibis.to_sql(table, dialect=DIALECTS.get(engine, dialect)))
     if engine is EngineName.REDSHIFT:
@@ -30,7 +30,7 @@ def compiled(table: Any, engine: EngineName, queries: dict[str, str] | None = No
 
 
 def redshift(sql: str) -> str:
-    """PostgreSQL's SQL as Redshift's: without covariances, and without frames where it takes none."""
+    """PostgreSQL's SQL as Redshift's: without covariances, and without frames where they are not allowed."""
     (tree,) = sqlglot.parse(sql, read="postgres")
     assert tree is not None  # noqa: S101 - Ibis wrote it
 

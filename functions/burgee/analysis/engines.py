@@ -1,4 +1,4 @@
-"""Who answers a report's questions: an engine that Ibis speaks to, or a service of AWS that takes SQL."""
+"""Runs a report's queries: in an engine through Ibis, or in an AWS service that takes SQL."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from burgee.flagfile.data_sources import DataSource
 
 MEMORY = "2GB"
-"""What does not fit goes to the disk, as far as a report from files allows."""
+"""DuckDB's memory limit; the rest spills to disk, for reports from files."""
 READERS = {".parquet": "read_parquet", ".csv": "read_csv", ".jsonl": "read_ndjson_auto", ".json": "read_json_auto"}
 
 
 class Engine(Protocol):
-    """Where the tables are, and where all questions are answered."""
+    """The place of the tables, which answers all queries."""
 
     @property
     def name(self) -> EngineName:
-        """Whose dialect it speaks."""
+        """Its SQL dialect."""
 
     def table(self, name: str) -> Any:
         """A table as an expression with its columns."""
@@ -36,7 +36,7 @@ class Engine(Protocol):
         """A query as an expression with its columns."""
 
     def keep(self, name: str, table: Any) -> Any:
-        """The result of an expression, computed once for all questions where the engine can keep it."""
+        """The result of an expression, computed once for all queries if the engine can store it."""
 
     def rows(self, table: Any) -> list[dict[str, Any]]:
         """The rows of an expression."""
@@ -49,7 +49,7 @@ class IbisEngine:
         self.name, self.connection = name, connection
 
     def table(self, name: str) -> Any:
-        """A table by name, with its database and schema before it if need be."""
+        """A table by name, prefixed with its database and schema if needed."""
         *path, last = name.split(".")
         return self.connection.table(last, database=tuple(path) if path else None)
 
@@ -68,7 +68,7 @@ class IbisEngine:
 
 
 class DuckDB(IbisEngine):
-    """DuckDB, which reads files where they lie; their paths are relative to `folder`."""
+    """DuckDB, which reads files in place; their paths are relative to `folder`."""
 
     def __init__(self, connection: Any, folder: Path | None = None) -> None:
         super().__init__(EngineName.DUCKDB, connection)
@@ -100,7 +100,7 @@ class DuckDB(IbisEngine):
 
 
 def duck(scratch: str) -> Any:
-    """A connection to DuckDB in memory, with a folder for what does not fit."""
+    """An in-memory DuckDB connection, with a folder for spilling."""
     connection = ibis.duckdb.connect()
     for name, value in (("temp_directory", scratch), ("memory_limit", MEMORY), ("preserve_insertion_order", "false")):
         connection.raw_sql(f"SET {name} = '{value}'")
@@ -128,7 +128,7 @@ def engine_of(source: DataSource, folder: Path, scratch: str) -> Iterator[Engine
 
 
 def _connected(source: DataSource) -> Any:
-    """What `connect` names; the rest, and all secrets, come from the environment, as for the engine's own tools."""
+    """The keys of `connect`; the rest, and all secrets, come from the environment, as for the engine's own tools."""
     settings: dict[str, Any] = dict(source.connect)
     if "port" in settings:
         settings["port"] = int(settings["port"])
@@ -152,7 +152,7 @@ def _attach(connection: Any, name: str, where: str, folder: Path) -> None:
 
 @contextmanager
 def refusals(place: object) -> Iterator[None]:
-    """What an engine says of tables that it cannot read, as one sentence."""
+    """Turns an engine's errors on unreadable tables into one sentence."""
     import duckdb
     import pyarrow as pa
 
@@ -161,12 +161,12 @@ def refusals(place: object) -> Iterator[None]:
     except (duckdb.Error, IbisError, pa.ArrowException, OSError) as error:
         raise Refused("unreadable-records", f"{place} cannot be read: {first_line(error)}") from error
     except Exception as error:
-        # Drivers have errors of their own kinds, and are not imported here; a fault of ours keeps its traceback.
+        # Drivers have their own error types, which are not imported here; our own bugs keep their traceback.
         if type(error).__module__.partition(".")[0] not in {"psycopg", "google", "snowflake", "botocore"}:
             raise
         raise Refused("unreadable-records", f"{place} cannot be read: {first_line(error)}") from error
 
 
 def first_line(error: Exception) -> str:
-    """What an error says, at most 300 characters."""
+    """The message of an error, at most 300 characters."""
     return str(error).strip().partition("\n")[0][:300]

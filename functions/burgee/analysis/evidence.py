@@ -1,4 +1,4 @@
-"""What the records say about an experiment, gathered by queries: aggregates by arm and by period."""
+"""Gathers an experiment's data by queries: aggregates by arm and by period."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 DAY = 86_400_000
 PERIODS = 100
-"""At most so many points in a curve over time."""
+"""Maximum points in a curve over time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """An arm's aggregates: units, and by metric its moments, or the points of its quantile.
+    """An arm's aggregates: units, and by metric its moments or the points of its quantile.
 
-    `largest` is the share of a metric's total that one unit has.
+    `largest` is one unit's largest share of a metric's total.
     """
 
     n: int
@@ -44,8 +44,8 @@ class Arm:
 class Moment:
     """The state of a metric at a time in milliseconds: moments by arm.
 
-    `lagged` has, by arm, the covariance of each column at the moment before with each column now, over the units that
-    were there before; None at the first.
+    `lagged` has, by arm, the covariance of each column at the previous time with each column now, over the units
+    present then; None at the first.
     """
 
     at: int
@@ -55,7 +55,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that is known at `until`, in milliseconds. `segments` are by attribute, then by its value."""
+    """All data up to `until`, in milliseconds. `segments` are by attribute, then by value."""
 
     until: int
     arms: Mapping[str, Arm]
@@ -81,7 +81,7 @@ class Gatherer:
         self._project = project
 
     def gather(self, plan: Plan, until: int, *, period: int | None = None, segments: bool = True) -> Evidence:
-        """Everything that a report needs, of what had come by `until`."""
+        """All data for a report, from records that had arrived by `until`."""
         until = min(until, plan.end)
         faults = self._faults()
         given = self._inputs(plan, faults)
@@ -135,7 +135,7 @@ class Gatherer:
         found = {}
         for index, metric in enumerate(plan.metrics.values()):
             rows = metric.winsorise and self._rows(queries.cap(measured, index, float(metric.winsorise)))
-            # A cap of nothing would make everybody nothing.
+            # A cap of zero would make all values zero.
             if rows and rows[0]["value"] > 0:
                 found[queries.measure(index, VALUE)] = float(rows[0]["value"])
         return found
@@ -190,7 +190,7 @@ class Gatherer:
 
 
 def gather_from(place: Path | str, plan: Plan, until: int, *, project: str | None = None, **more: Any) -> Evidence:
-    """The evidence in a folder of files, or in a bucket; Refused, with the reason, where it cannot be had."""
+    """The evidence in a folder of files or a bucket. Raises Refused with the reason if it cannot be read."""
     with tempfile.TemporaryDirectory(prefix="burgee-") as scratch, refusals(place):
         connection = duck(scratch)
         try:
@@ -229,7 +229,7 @@ def _period(plan: Plan) -> int:
 def _grains(
     plan: Plan, arms: Mapping[str, Arm], capped: Mapping[str, float], period: int
 ) -> dict[str, queries.Grain]:
-    """The metrics that have a curve, and how it is cut: those that decide, and all where every look counts."""
+    """The metrics with a curve, and its periods: the deciding ones, or all if every look counts."""
     if not any(arm.n for arm in arms.values()):
         return {}
     fixed = plan.experiment.method is Method.FIXED
@@ -241,7 +241,7 @@ def _grains(
 
 
 def _moments_of(row: Mapping[str, Any] | None, plan: Plan) -> dict[str, Moments]:
-    """The moments in a row of aggregates; none is a zero where there are too few units for it."""
+    """The moments in a row of aggregates; missing ones, with too few units, are zero."""
     found = {}
     for index, (name, metric) in enumerate(plan.metrics.items()):
         if metric.kind is MetricKind.QUANTILE:
@@ -295,14 +295,14 @@ def _at(rows: Sequence[Mapping[str, Any]], share: float) -> float:
 
 
 def _centre(arms: Iterable[Arm], metric: str) -> dict[str, float]:
-    """A value near the mean of each column: sums of squares lose nothing around it."""
+    """A value near the mean of each column, so that sums of squares around it lose no digits."""
     known = [arm.moments[metric] for arm in arms if arm.n]
     total = sum(one.n for one in known) or 1
     return {column: sum(one.n * one.means[column] for one in known) / total for column in known[0].means}
 
 
 def _running(rows: Iterable[Mapping[str, Any]], plan: Plan, grain: queries.Grain, until: int) -> list[Moment]:
-    """Running totals of what each period added, as moments at its end."""
+    """Running totals of the additions of each period, as moments at its end."""
     by_bucket: dict[int, list[Mapping[str, Any]]] = {}
     for row in rows:
         by_bucket.setdefault(int(row["bucket"]), []).append(row)
@@ -325,7 +325,7 @@ def _running(rows: Iterable[Mapping[str, Any]], plan: Plan, grain: queries.Grain
 def _lagged(
     before: Mapping[str, float], added: Mapping[str, Any] | None, centre: Mapping[str, float]
 ) -> dict[tuple[str, str], float]:
-    """The covariances of the columns as they were with the columns as they are, over the units that were there."""
+    """The covariances of the previous columns with the current ones, over the units present before."""
     n = round(before.get("n", 0.0))
     if n < 2:
         return {(one, other): 0.0 for one in centre for other in centre}

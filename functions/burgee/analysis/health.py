@@ -1,4 +1,4 @@
-"""Whether an experiment can be believed: what is bad withholds the verdict, what is odd warns, both in words."""
+"""Checks whether an experiment's data are sound: bad checks withhold the verdict, unusual ones warn."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from burgee.analysis.quality import Arrival, Quality
 
 TOLERATED = 0.01
-"""The share of units, or of records, beyond which a fault stops the verdict."""
+"""The share of units, or of records, above which a fault withholds the verdict."""
 DAY = 86_400_000
 UNITS_PER_SKEW = 355
 """Units for a normal interval, times the squared skewness (Kohavi, Deng, Longbotham and Xu 2014, rule 7)."""
 DOMINANT = 0.1
-"""The share of a metric that one unit may have before a report warns."""
+"""One unit's share of a metric above which a report warns."""
 LIKELY = 0.001
-"""A silent arm this improbable, where the others have events, is a fault and no chance."""
+"""An arm without events that is this improbable, given the others' events, is a fault, not chance."""
 
 
 class Light(StrEnum):
-    """A verdict is given unless something is bad."""
+    """The state of a check; a bad one withholds the verdict."""
 
     OK = "ok"
     WARN = "warn"
@@ -39,7 +39,7 @@ class Light(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One question of health, and its answer."""
+    """One health check, and its result."""
 
     name: str
     light: Light
@@ -47,7 +47,7 @@ class Check:
 
 
 def check(plan: Plan, evidence: Evidence) -> list[Check]:
-    """All of them, in the order in which they matter."""
+    """All checks, most important first."""
     return [
         _sizes(plan, evidence),
         *_uneven_sizes(plan, evidence),
@@ -76,12 +76,14 @@ def _sizes(plan: Plan, evidence: Evidence) -> Check:
         f"{arm} {n:,} ({n / sum(counts.values()):.2%}, planned {plan.arms[arm]:.2%})" for arm, n in counts.items()
     )
     if p_value is not None and p_value < SRM_ALPHA:
-        return Check(name, Light.BAD, f"the arms have other sizes than planned (p = {p_value:.2g}): {shares}")
+        return Check(name, Light.BAD, f"the arms' sizes differ from the plan (p = {p_value:.2g}): {shares}")
     return Check(name, Light.OK, f"the arms have the planned sizes (p = {p_value or 1:.2g}): {shares}")
 
 
 def _uneven_sizes(plan: Plan, evidence: Evidence) -> Iterator[Check]:
-    """Days and segments whose arms have other sizes than planned, as a split that failed at times leaves them."""
+    """Days and segments in which the arms' sizes differ from the plan, such as after a temporary failure of the
+    split.
+    """
     groups = {f"day {day + 1}": counts for day, counts in evidence.quality.days.items()}
     for attribute, values in evidence.segments.items():
         groups |= {f"{attribute} = {value}": {a: arm.n for a, arm in arms.items()} for value, arms in values.items()}
@@ -93,7 +95,7 @@ def _uneven_sizes(plan: Plan, evidence: Evidence) -> Iterator[Check]:
     odd = [name for name, p in tested.items() if p is not None and p * len(tested) < SRM_ALPHA]
     if odd:
         shown = ", ".join(odd[:5]) + (f" and {len(odd) - 5} more" if len(odd) > 5 else "")
-        yield Check("sample ratio within", Light.WARN, f"the arms have other sizes than planned on {shown}")
+        yield Check("sample ratio within", Light.WARN, f"the arms' sizes differ from the plan on {shown}")
     elif tested:
         yield Check("sample ratio within", Light.OK, f"the same holds in each of {len(tested)} days and segments")
 
@@ -102,9 +104,9 @@ def _crossed(evidence: Evidence) -> Check:
     name, share = "one arm each", evidence.crossed / max(evidence.units, 1)
     if not evidence.crossed:
         return Check(name, Light.OK, "no unit was seen in two arms")
-    message = f"{evidence.crossed:,} units ({share:.2%}) were seen in two arms and are left out"
+    message = f"{evidence.crossed:,} units ({share:.2%}) were seen in two arms and are excluded"
     if evidence.quality.crossed_aliases:
-        message += f", {evidence.quality.crossed_aliases:,} of them because two names turned out to be one unit"
+        message += f", {evidence.quality.crossed_aliases:,} of them because two IDs turned out to be one unit"
     return Check(name, Light.BAD if share > TOLERATED else Light.WARN, message)
 
 
@@ -117,7 +119,7 @@ def _early(evidence: Evidence) -> Check:
 
 
 def _arrives(plan: Plan, evidence: Evidence) -> Iterator[Check]:
-    """A metric's events that never came, that stopped, or that come for some arms only."""
+    """A metric's events that never arrived, that stopped, or that arrive for only some arms."""
     patience = max(DAY, (evidence.until - plan.start) // 10)
     for name, metric in plan.metrics.items():
         bad = Light.BAD if name in plan.experiment.primaries else Light.WARN
@@ -141,7 +143,7 @@ def _arrives(plan: Plan, evidence: Evidence) -> Iterator[Check]:
 
 
 def _silent(evidence: Evidence, arms: Mapping[str, Arrival]) -> list[str]:
-    """The arms without any event, where as many units as there are would have some at the rate of the others."""
+    """The arms without any event, although their number of units would have some at the rate of the others."""
     with_one = {arm: arms[arm].units if arm in arms else 0 for arm in evidence.arms}
     n = sum(evidence.arms[arm].n for arm, units in with_one.items() if units)
     rate = sum(with_one.values()) / n if n else 0.0
@@ -149,7 +151,7 @@ def _silent(evidence: Evidence, arms: Mapping[str, Arrival]) -> list[str]:
 
 
 def _values(plan: Plan, evidence: Evidence) -> Iterator[Check]:
-    """Properties that a metric sums and that events do not carry, or not as numbers."""
+    """Properties that a metric sums and that events lack, or have as other than numbers."""
     used: dict[tuple[str, str], list[str]] = {}
     for name, metric in plan.metrics.items():
         for counted in counted_by(metric):
@@ -168,24 +170,24 @@ def _values(plan: Plan, evidence: Evidence) -> Iterator[Check]:
             counts = [f"{one.no_number:,} {verb}"] * bool(one.no_number)
             counts += [f"{one.too_large:,} are beyond 1e15"] * bool(one.too_large)
             message = f"of {one.present:,} values {' and '.join(counts)}, such as {(one.example or '')[:80]!r}"
-            yield Check(title, bad if lost > TOLERATED * one.present else Light.WARN, f"{message}; they are left out")
+            yield Check(title, bad if lost > TOLERATED * one.present else Light.WARN, f"{message}; they are excluded")
         else:
             absent = one.records - one.present
-            without = f"; {absent:,} of {one.records:,} carry none and count as nothing" if absent else ""
+            without = f"; {absent:,} of {one.records:,} have none and count as zero" if absent else ""
             light = Light.WARN if absent > one.records / 2 else Light.OK
             yield Check(title, light, f"{one.name!r} of {one.event!r} is a number wherever it is{without}")
 
 
 def _records(evidence: Evidence) -> Iterator[Check]:
-    """What was read, and what could not be."""
+    """Records that were read, and those that could not be."""
     found = evidence.quality
     yield Check("records", Light.OK, _read(found))
     if found.clashes:
-        message = f"{found.clashes:,} event ids came again with another content; the first record counts"
+        message = f"{found.clashes:,} event ids recurred with other contents; the first record counts"
         light = Light.BAD if found.clashes > TOLERATED * found.events else Light.WARN
         yield Check("event ids", light, message)
     if found.refused:
-        message = f"{found.refused:,} records were refused when they were sent, such as: {found.refused_example}"
+        message = f"{found.refused:,} records were rejected when they were sent, such as: {found.refused_example}"
         yield Check("refused records", Light.WARN, message)
     lost = sum(found.faults.values())
     if lost or found.broken:
@@ -197,7 +199,7 @@ def _records(evidence: Evidence) -> Iterator[Check]:
         yield Check("unreadable records", light, message)
     late = sum(arm.late for arms in found.arrivals.values() for arm in arms.values())
     if late:
-        message = f"{late:,} events of the time before this report arrived after it and do not count in it"
+        message = f"{late:,} events from before this report arrived after it and do not count in it"
         yield Check("late events", Light.WARN, message)
     counts = {
         event: tuple(sum(getattr(arm, name) for arm in arms.values()) for name in ("before", "n"))
@@ -242,7 +244,7 @@ def _scopes(evidence: Evidence) -> Iterator[Check]:
 def _identities(evidence: Evidence) -> Iterator[Check]:
     found = evidence.quality
     if found.identified:
-        message = f"{found.identified:,} identities were sent, by which {found.aliased:,} units have several names"
+        message = f"{found.identified:,} identities were sent, by which {found.aliased:,} units have several IDs"
         yield Check("identities", Light.OK, message)
 
 
@@ -255,7 +257,7 @@ def _maturity(plan: Plan, evidence: Evidence) -> Iterator[Check]:
 
 
 def _past(plan: Plan, evidence: Evidence) -> Iterator[Check]:
-    """CUPED needs a past: without one the metric is what it is."""
+    """CUPED needs earlier events: without them the metric is not adjusted."""
     if plan.before is None:
         return
     bare = []
@@ -264,7 +266,7 @@ def _past(plan: Plan, evidence: Evidence) -> Iterator[Check]:
         if len(arms) > 1 and BEFORE in arms[0].means and not any(theta(pooled(arms[0], one)) for one in arms[1:]):
             bare.append(name)
     if bare:
-        message = f"no unit has events before its exposure, so {', '.join(bare)} is not adjusted by the past"
+        message = f"no unit has events before its exposure, so {', '.join(bare)} is not adjusted by CUPED"
         yield Check("cuped", Light.WARN, message)
 
 
@@ -272,12 +274,12 @@ def _quantiles(plan: Plan, evidence: Evidence) -> Iterator[Check]:
     for name in plan.metrics:
         points = [arm.points[name] for arm in evidence.arms.values() if name in arm.points]
         if any(one.uneven for one in points):
-            message = f"so many units share one value of {name} at its quantile that no interval would hold"
+            message = f"so many units share one value of {name} at its quantile that no interval is valid"
             yield Check(f"ties of {name}", Light.WARN, f"{message}: use the share of units above a threshold")
 
 
 def _dominant(plan: Plan, evidence: Evidence) -> Iterator[Check]:
-    """One unit, such as a bot, that has much of a metric."""
+    """One unit, such as a bot, that makes up much of a metric."""
     for name, metric in plan.metrics.items():
         found = {arm: one.largest.get(name, 0.0) for arm, one in evidence.arms.items() if one.n >= 100}
         arm = max(found, key=lambda one: found[one], default=None)
@@ -287,7 +289,7 @@ def _dominant(plan: Plan, evidence: Evidence) -> Iterator[Check]:
 
 
 def _tails(plan: Plan, evidence: Evidence) -> Iterator[Check]:
-    """Metrics of which so few units make so much that a normal interval is too short on one side."""
+    """Metrics with so much in so few units that a normal interval is too short on one side."""
     for name, metric in plan.metrics.items():
         if metric.kind in {MetricKind.PROPORTION, MetricKind.QUANTILE}:
             continue
@@ -298,7 +300,7 @@ def _tails(plan: Plan, evidence: Evidence) -> Iterator[Check]:
         if times > 1:
             lower = "a lower" if metric.winsorise is not None else "a"
             message = (
-                f"few units make much of {name}, so the interval of {arm} misses the truth more often than it says, "
+                f"a few units make up much of {name}, so the interval of {arm} misses the true value too often, "
                 f"and on one side: give it {lower} `winsorise`, or about {times:.1f} times as many units"
             )
             yield Check(f"tail of {name}", Light.WARN, message)

@@ -1,4 +1,4 @@
-"""An experiment as the analysis wants it: its plan with the arms and metrics that it names."""
+"""Experiments for the analysis: plans with their arms and metrics."""
 
 from __future__ import annotations
 
@@ -50,18 +50,18 @@ class Plan:
 
     @property
     def before(self) -> int | None:
-        """How long before its exposure a unit is looked at, in milliseconds."""
+        """How long before its exposure a unit's events are used, in milliseconds."""
         cuped = self.experiment.cuped
         return None if cuped is None else int(parse_duration(cuped) * 1000)
 
     @property
     def comparisons(self) -> int:
-        """How many questions decide: primaries times treatments."""
+        """The number of deciding comparisons: primary metrics times treatments."""
         return len(self.experiment.primaries) * len(self.treatments)
 
     @property
     def pair(self) -> float:
-        """The share of all units that are in the control and the smallest other arm."""
+        """The share of all units in the control and the smallest other arm."""
         return self.arms[self.control] + min(self.arms[arm] for arm in self.treatments)
 
     @property
@@ -74,7 +74,7 @@ class Plan:
 
     @property
     def baseline(self) -> Baseline | None:
-        """What the plan says that the primary metric is; None where it does not say enough."""
+        """The plan's baseline of the primary metric; None if it is incomplete."""
         told = self.experiment.baseline
         if told is None:
             return None
@@ -88,7 +88,7 @@ def plan_of(model: FlagFile, name: str) -> Plan:
     """The plan of a flag that has one."""
     flag = model.flags[name]
     experiment = flag.experiment
-    assert experiment is not None  # noqa: S101 - asked for only where there is one
+    assert experiment is not None  # noqa: S101 - called only if there is one
     shares = allocation(laid(flag, experiment.environment), experiment.rule)
     control = experiment.control or next(iter(shares))
     arms = {control: shares[control], **shares}
@@ -103,6 +103,6 @@ def plans(model: FlagFile) -> dict[str, Plan]:
 
 
 def laid(flag: FlagSpec, environment: str | None) -> dict[str, object]:
-    """A flag with an environment's keys over it."""
+    """A flag with an environment's keys applied."""
     written = dump(flag)
     return {**written, **written.get("environments", {}).get(environment, {})}

@@ -1,4 +1,4 @@
-"""Counts of everything that could spoil a result: what was read, refused, unreadable, doubled, late or odd."""
+"""Counts of everything that could spoil a result: records read, rejected, unreadable, repeated, late or unusual."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class PropertyValues:
-    """What the records of an event carry under the name of a property that a metric sums."""
+    """The values of a property that a metric sums, in the records of an event."""
 
     event: str
     name: str
@@ -72,7 +72,7 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The tables of a report: what it was given, its units, and their events before any is left out."""
+    """The tables of a report: its inputs, its units, and their events before exclusions."""
 
     inputs: queries.Inputs
     units: Any
@@ -80,7 +80,7 @@ class Kept:
 
 
 def faults_of(rows: Rows, found: Records) -> Quality:
-    """Records that cannot be used, those that were refused before they came here, and identities."""
+    """Unusable records, those rejected on arrival, and identities."""
     table = found.table
     kinds = rows(
         table.group_by("type", "fault").aggregate(
@@ -106,7 +106,7 @@ def faults_of(rows: Rows, found: Records) -> Quality:
 
 
 def quality_of(rows: Rows, kept: Kept, plan: Plan, until: int, faults: Quality) -> Quality:
-    """All counts; `faults` has those that were made before the inputs."""
+    """All counts; `faults` holds those made before the inputs."""
     arrivals = _arrivals(rows, kept.joined)
     ids = rows(queries.replays(kept.joined))[0] if "event_id" in kept.joined.columns else {}
     total = rows(queries.totals(kept.units))[0]

@@ -1,6 +1,6 @@
-"""The questions asked of exposures and events, each an Ibis expression: the same for DuckDB and every warehouse.
+"""The queries on exposures and events, as Ibis expressions: the same for DuckDB and every warehouse.
 
-Only aggregates leave: counts, means, covariances and a few values of each arm; never a unit.
+Results are only aggregates: counts, means, covariances and a few values of each arm; never a unit.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DAY = 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The two tables that every question is asked of, wherever they come from.
+    """The input tables of every query, from any source.
 
     `exposures` has `unit, arm, time, seen, project, environment, release` and a column for each segment; `events` has
     `unit, event_id, event, time, seen, project, environment` and the columns of `event_columns`. Tables of a source
@@ -46,7 +46,7 @@ class Inputs:
 
 
 def inputs(records: Table, plan: Plan, project: str | None = None) -> Inputs:
-    """The inputs in a table of records, of one project if it is named, and of the plan's environment."""
+    """The inputs from a table of records, of one project if given, and of the plan's environment."""
     found = records.mutate(
         seen=ibis.greatest(_.time, _.received.fill_null(_.time)),
         project=_.project.fill_null("default"),
@@ -111,8 +111,8 @@ def equals(column: Column, wanted: Any) -> Column:
 
 
 def identified(found: Inputs) -> Inputs:
-    """The inputs with anonymous units under the names that they became known by; the first name stays."""
-    assert found.identities is not None  # noqa: S101 - asked for only where there are some
+    """The inputs with anonymous units replaced by their known IDs; the first ID wins."""
+    assert found.identities is not None  # noqa: S101 - called only if there are some
     window = ibis.window(group_by=("unit", "project", "environment"), order_by=("time", "known"))
     first = found.identities.mutate(rank=ibis.row_number().over(window)).filter(_["rank"] == 0)
     first = first.select("known", anonymous=_.unit, scope=_.project, place=_.environment)
@@ -128,7 +128,7 @@ def identified(found: Inputs) -> Inputs:
 
 
 def units(exposures: Table, plan: Plan, until: int) -> Table:
-    """One row for each unit: its arm, its first exposure, and what could spoil it."""
+    """One row per unit: its arm, its first exposure, and possible faults."""
     inside = exposures.filter(_.time >= plan.start, _.seen < until)
     names = exposures.columns
     more: dict[str, Column] = {}
@@ -148,12 +148,12 @@ def units(exposures: Table, plan: Plan, until: int) -> Table:
 
 
 def early(exposures: Table, plan: Plan) -> Table:
-    """How many exposures came before the start."""
+    """The number of exposures before the start."""
     return exposures.filter(_.time < plan.start).aggregate(exposures=_.count())
 
 
 def scopes(exposures: Table, plan: Plan, until: int) -> Table:
-    """Projects, environments and releases of the exposures, with how many there are of each."""
+    """Projects, environments and releases of the exposures, with their counts."""
     inside = exposures.filter(_.time >= plan.start, _.seen < until)
     return inside.group_by("project", "environment", "release").aggregate(n=_.count()).order_by(ibis.desc("n"))
 
@@ -176,7 +176,7 @@ def joined(events: Table, seen: Table, plan: Plan, until: int) -> Table:
 
 
 def tracked(found: Table, plan: Plan) -> Table:
-    """Each event once, with numbers for its properties: of a unit's records with one id the first counts, whole.
+    """Each event once, with numeric properties: of a unit's records with one id the first counts.
 
     `f_` columns are 1 for the first event with a value that a metric counts distinct, else 0.
     """
@@ -233,18 +233,18 @@ def _count_of(condition: Column) -> Column:
 
 
 def number(raw: Column) -> Column:
-    """The finite number that a string is; null for anything else."""
+    """A string as a finite number; null otherwise."""
     value = raw.try_cast("float64") if raw_is_text(raw) else raw
     return ibis.ifelse(value.abs() <= MAX_NUMBER, value, None)
 
 
 def raw_is_text(raw: Column) -> bool:
-    """Strings are cast; columns of a warehouse may be numbers already."""
+    """Strings are cast; a warehouse's columns may already be numbers."""
     return bool(raw.type().is_string())
 
 
 def replays(found: Table) -> Table:
-    """How many records came again under the id of another of the same unit, and how many ids with another content."""
+    """The number of repeated event ids of a unit, and of those with other contents."""
     kept = found.filter(~_.elsewhere, ~_.late)
     content = ["time", "event", *(name for name in found.columns if _is_property(name) or name[0] == "d")]
     differs = ibis.or_(*((_[name].min() != _[name].max()).fill_null(False) for name in content))
@@ -253,7 +253,7 @@ def replays(found: Table) -> Table:
 
 
 def arrivals(found: Table) -> Table:
-    """For each event and arm: how many records, of how many units, before exposure, late and from elsewhere."""
+    """For each event and arm: the number of records, units, records before exposure, late and from elsewhere."""
     here = ~_.elsewhere & ~_.late
     return found.group_by("event", "arm").aggregate(
         n=_count_of(here),
@@ -266,7 +266,7 @@ def arrivals(found: Table) -> Table:
 
 
 def values(found: Table) -> Table:
-    """For each event and property: how many values there are, that are no number, or too large, with an example."""
+    """For each event and property: the number of values, of non-numbers and of too large ones, with an example."""
     here = found.filter(~_.elsewhere, ~_.late)
     told: dict[str, Column] = {}
     for name in (one for one in found.columns if _is_property(one)):
@@ -282,7 +282,7 @@ def values(found: Table) -> Table:
 
 
 def measures(seen: Table, events: Table, plan: Plan, until: int) -> Table:
-    """One row for each unit in one arm: what every metric says of it; null while the metric's window is not over."""
+    """One row per unit in one arm: the value of every metric; null while the metric's window is not over."""
     sums: dict[str, Column] = {}
     for index, metric in enumerate(plan.metrics.values()):
         for column, amount in _amounts(events, plan, index).items():
@@ -304,7 +304,7 @@ def measures(seen: Table, events: Table, plan: Plan, until: int) -> Table:
 
 
 def cap(measured: Table, index: int, percent: float) -> Table:
-    """The value at which a metric is winsorised: that of the unit at the percentile, over all arms together."""
+    """The value at which a metric is winsorised: the percentile over units of all arms."""
     rows = measured.select(value=_[measure(index, VALUE)]).filter(_.value.notnull())
     rank = ibis.row_number().over(order_by="value") + 1
     rows = rows.mutate(rank=rank, total=rows.count().over(ibis.window()))
@@ -312,7 +312,7 @@ def cap(measured: Table, index: int, percent: float) -> Table:
 
 
 def aggregates(measured: Table, plan: Plan, capped: Mapping[str, float], by: Sequence[str] = ("arm",)) -> Table:
-    """Counts, means and covariances of each arm; for values with a tail the mean of cubes and the largest."""
+    """Counts, means and covariances of each arm; for heavy-tailed values also the mean of cubes and the largest."""
     told: dict[str, Column] = {"n": _.count()}
     for index, metric in enumerate(plan.metrics.values()):
         if metric.kind is MetricKind.QUANTILE:
@@ -341,16 +341,16 @@ def by_day(seen: Table, plan: Plan) -> Table:
 
 
 def counted(measured: Table, plan: Plan, metric: str) -> Table:
-    """How many units of each arm have a value of a quantile metric."""
+    """The number of units of each arm with a value of a quantile metric."""
     name = measure(list(plan.metrics).index(metric), VALUE)
     return measured.filter(_[name].notnull()).group_by("arm").aggregate(n=_.count())
 
 
 def mid_quantiles(measured: Table, plan: Plan, metric: str, wanted: Mapping[str, Sequence[float]]) -> Table:
-    """Of each arm the neighbouring values between which the mid-distribution function passes the given shares.
+    """For each arm, the adjacent values between which the mid-distribution function passes the given shares.
 
-    `low` and `high` are the values, `below` and `above` the shares there, `n` and `n_high` the units that have them;
-    `above` is null past the largest value.
+    `low` and `high` are the values, `below` and `above` the shares there, `n` and `n_high` the units with these
+    values; `above` is null beyond the largest value.
     """
     name = measure(list(plan.metrics).index(metric), VALUE)
     rows = measured.filter(_[name].notnull()).group_by("arm", low=_[name]).aggregate(n=_.count())
@@ -373,7 +373,7 @@ def mid_quantiles(measured: Table, plan: Plan, metric: str, wanted: Mapping[str,
 
 
 def totals(seen: Table) -> Table:
-    """How many units there are, and how many of them have several arms, names or environments."""
+    """The number of units, and of those with several arms, IDs or environments."""
     counts = {name: _count_of(_[name]) for name in ("crossed", "scattered", "aliased") if name in seen.columns}
     if "aliased" in seen.columns:
         counts["crossed_aliases"] = _count_of(_.aliased & _.crossed)
@@ -381,7 +381,7 @@ def totals(seen: Table) -> Table:
 
 
 class Grain(NamedTuple):
-    """How a curve is cut: the length of its periods in milliseconds, values near the means, and the metric's cap."""
+    """The parameters of a curve: the length of periods in milliseconds, values near the means, the metric's cap."""
 
     period: int
     centre: Mapping[str, float]
@@ -389,9 +389,9 @@ class Grain(NamedTuple):
 
 
 def series(seen: Table, events: Table, plan: Plan, metric: str, grain: Grain) -> Table:
-    """What each period adds to the sums of an arm, so that their running totals are the moments at its end.
+    """The additions of each period to an arm's sums; their running totals are the moments at its end.
 
-    `grown_` and `cross_` are of the units that were there before: they give the covariances with the last period.
+    `grown_` and `cross_` are of units present before: they give the covariances with the previous period.
     """
     index = list(plan.metrics).index(metric)
     rows = _steps(seen, events, plan, index, grain.period)
@@ -422,16 +422,16 @@ def series(seen: Table, events: Table, plan: Plan, metric: str, grain: Grain) ->
 
 
 def _steps(seen: Table, events: Table, plan: Plan, index: int, period: int) -> Table:
-    """For each unit and period: what was added. The period of its entry is there even if nothing was.
+    """The additions per unit and period. The period of a unit's entry is present even if it adds nothing.
 
-    A unit enters when its exposure is known, and for a metric with a window when that is over.
+    A unit enters when its exposure is known or, for a metric with a window, when that is over.
     """
     metric = list(plan.metrics.values())[index]
     bucket = ((_.time - plan.start) / period).floor().cast("int64")
     wait = window_of(metric)
     single = seen.filter(~_.crossed).mutate(entry=ibis.greatest(_.seen, _["first"] + wait))
     added = {column: amount.fill_null(0.0) for column, amount in _amounts(events, plan, index).items()}
-    # What came before the entry counts from the entry on.
+    # Earlier events count from the entry on.
     when = ibis.greatest(_.seen, _.entry, _["first"] + wait)
     moved = events.mutate(time=when, **added).select("unit", "time", *added)
     start = single.select("unit", time=_.entry, **{column: ibis.literal(0.0) for column in added})
@@ -487,7 +487,7 @@ def columns_of(metric: Metric, before: int | None) -> list[tuple[str, Counted, b
 
 
 def window_of(metric: Metric) -> int:
-    """The milliseconds after its first exposure that a unit's events count; 0 where there is no end."""
+    """The milliseconds after its first exposure in which a unit's events count; 0 for no limit."""
     return 0 if metric.window is None else int(parse_duration(metric.window) * 1000)
 
 

@@ -1,4 +1,4 @@
-"""A report's questions as SQL to be read, in the dialect of the plan's source, without connecting to it."""
+"""A report's queries as readable SQL, in the dialect of the plan's source, without connecting to it."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from burgee.flagfile.data_sources import ExposureRows, FactRows
 
 RECORDS = DataSource.model_validate({"engine": EngineName.ATHENA, "records": "burgee_events"})
-"""Where a stack with `Recording=true` keeps its records."""
+"""The records of a stack with `Recording=true`."""
 
 
 def questions_as_sql(plan: Plan) -> dict[str, str]:
-    """What is asked for a report, by what is asked for."""
+    """The queries of a report, by result."""
     engine, questions = questions_of(plan)
     return {name: engine.sql(table) for name, table in questions.items()}
 
 
 def questions_of(plan: Plan) -> tuple[Declared, dict[str, Any]]:
-    """The same as expressions, with what writes them as SQL."""
+    """The same as expressions, with a function that writes them as SQL."""
     engine = Declared(plan.source or RECORDS, plan)
     found = read(engine.source, plan, engine)
     lost = {f"rows of {name} that cannot be used": table for name, table in found.counts.items()}
@@ -38,7 +38,7 @@ def questions_of(plan: Plan) -> tuple[Declared, dict[str, Any]]:
 
 
 def number_of_questions(plan: Plan) -> int:
-    """At most so many statements does a report take; those for the columns of tables read nothing."""
+    """The maximum number of statements of a report; those for the columns of tables read nothing."""
     metrics = list(plan.metrics.values())
     quantiles = sum(one.kind is MetricKind.QUANTILE for one in metrics)
     capped = sum(one.winsorise is not None for one in metrics)
@@ -74,7 +74,7 @@ def _questions(given: queries.Inputs, plan: Plan) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class Declared:
-    """An engine that is not there: tables have the columns that the source names, in the types that it implies."""
+    """A stand-in for an engine: tables have the columns that the source names, with the types that it implies."""
 
     source: DataSource
     plan: Plan
@@ -82,11 +82,11 @@ class Declared:
 
     @property
     def name(self) -> EngineName:
-        """Whose dialect is written."""
+        """The SQL dialect."""
         return self.source.engine
 
     def table(self, name: str) -> Any:
-        """A table with all columns that anything reads of it."""
+        """A table with all columns that are read."""
         if name == self.source.records:
             return ibis.table({**SCHEMA, "day": "string"}, name=name)
         *path, last = name.split(".")
@@ -97,7 +97,7 @@ class Declared:
         return ibis.table(columns, name=last, database=".".join(path) or None)
 
     def query(self, sql: str) -> Any:
-        """A reviewed query under a name that every question begins with."""
+        """A reviewed query, as a named subquery of every query."""
         name = f"burgee_query_{len(self.queries)}"
         self.queries[name] = sql
         columns: dict[str, str] = {}
@@ -107,16 +107,16 @@ class Declared:
         return ibis.table(columns, name=name)
 
     def keep(self, name: str, table: Any) -> Any:
-        """As it is."""
+        """Returns it unchanged."""
         del name
         return table
 
     def rows(self, table: Any) -> list[dict[str, Any]]:
-        """Nothing can be asked."""
+        """Queries cannot be run."""
         raise NotImplementedError
 
     def sql(self, table: Any) -> str:
-        """The question in the source's dialect."""
+        """The query in the source's dialect."""
         return compiled(table, self.name, self.queries)
 
     def _rows(self) -> list[tuple[ExposureRows | FactRows, dict[str, str]]]:
@@ -147,6 +147,6 @@ def _columns(rows: ExposureRows | FactRows) -> dict[str, str]:
 
 
 def _kind(wanted: Any) -> str:
-    """The type of a column that is compared with these values."""
+    """The type of a column compared with these values."""
     first = wanted[0] if isinstance(wanted, list) else wanted
     return "boolean" if isinstance(first, bool) else "string" if isinstance(first, str) else "float64"

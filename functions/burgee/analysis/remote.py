@@ -1,6 +1,6 @@
-"""Services of AWS that take a statement and give rows, without a driver: Athena, and Redshift by its Data API.
+"""AWS services that run a statement and return rows, without a driver: Athena, and Redshift through its Data API.
 
-Only aggregates come back. Neither keeps anything between two questions, so each of them reads the tables.
+Results are only aggregates. Neither service stores anything between two queries, so each reads the tables.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 GB = 1_000_000_000
 DOLLARS_PER_TB = 5.0
-"""Of Athena's queries in most regions; its page of prices counts."""
+"""The price of Athena's queries in most regions; see its price list."""
 PATIENCE = 1800.0
-"""Seconds that a question may take."""
+"""Maximum seconds of a query."""
 KINDS = {
     **dict.fromkeys(("varchar", "char", "string", "text", "bpchar"), "string"),
     **dict.fromkeys(("tinyint", "smallint", "integer", "int", "bigint", "int2", "int4", "int8"), "int64"),
@@ -38,53 +38,53 @@ KINDS = {
     "map": "map<string, string>",
     **dict.fromkeys(("timestamp with time zone", "timestamptz"), "timestamp('UTC')"),
 }
-"""Ibis's types by those that the services name."""
+"""Ibis's types by the services' type names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The columns of a result, each with its type as the service names it, and its rows."""
+    """The columns of a result, each with the service's type name, and the rows."""
 
     columns: Sequence[tuple[str, str]]
     rows: Sequence[Sequence[Any]]
 
 
 class Service(Protocol):
-    """Where statements run."""
+    """Runs statements."""
 
     def ask(self, sql: str) -> Answer:
-        """The answer to a SELECT; Refused, with what the service says, where there is none."""
+        """The result of a SELECT. Raises Refused with the service's message if there is none."""
 
 
 @dataclass(slots=True)
 class Remote:
-    """An engine that is asked one statement at a time."""
+    """An engine that runs one statement at a time."""
 
     name: EngineName
     service: Service
     queries: dict[str, str] = field(default_factory=dict)
 
     def table(self, name: str) -> Any:
-        """A table by name, or by database and name; asking for its columns reads no row."""
+        """A table by name, or by database and name; reading its columns reads no rows."""
         *path, last = name.split(".")
         quoted = ".".join(f'"{part}"' for part in (*path, last))
         columns = self._columns(f"SELECT * FROM {quoted} LIMIT 0")  # noqa: S608
         return ibis.table(columns, name=last, database=".".join(path) or None)
 
     def query(self, sql: str) -> Any:
-        """A reviewed query, under a name that every question begins with."""
+        """A reviewed query, as a named subquery of every query."""
         name = f"burgee_query_{len(self.queries)}"
         self.queries[name] = sql
         whole = sql.rstrip().rstrip(";")
         return ibis.table(self._columns(f"SELECT * FROM (\n{whole}\n) AS asked LIMIT 0"), name=name)  # noqa: S608
 
     def keep(self, name: str, table: Any) -> Any:
-        """As it is: what a question needs stands in it."""
+        """Returns it unchanged: every query contains what it needs."""
         del name
         return table
 
     def rows(self, table: Any) -> list[dict[str, Any]]:
-        """The answer to a question, in the types of the expression."""
+        """The result of a query, in the types of the expression."""
         schema = table.as_table().schema()
         read = [_READERS.get(str(kind.copy(nullable=True)), str) for kind in schema.types]
         return [
@@ -105,12 +105,12 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(("float32", "float64"), float),
     "boolean": lambda cell: cell in {True, "true"},
 }
-"""What makes values of cells, by Ibis's types; anything else is a string."""
+"""Converters of cells by Ibis type; all others are strings."""
 
 
 @dataclass(slots=True)
 class Athena:
-    """Athena in a workgroup. `scanned` adds up the bytes that it says it has read, in `asked` statements."""
+    """Athena in a workgroup. `scanned` adds up the bytes that it reports as read, in `asked` statements."""
 
     athena: Any
     source: DataSource
@@ -120,11 +120,11 @@ class Athena:
 
     @property
     def workgroup(self) -> str:
-        """Where queries run."""
+        """The workgroup of the queries."""
         return self.source.workgroup or "primary"
 
     def check_limit(self) -> None:
-        """Refused unless the workgroup limits the bytes of a query: then no mistake costs more."""
+        """Raises Refused unless the workgroup limits the bytes of a query, which bounds the cost of mistakes."""
         found = self.athena.get_work_group(WorkGroup=self.workgroup)["WorkGroup"]["Configuration"]
         limit = found.get("BytesScannedCutoffPerQuery")
         if limit is None or limit > self.source.max_gb * GB:
@@ -156,7 +156,7 @@ class Athena:
 
 @dataclass(slots=True)
 class Redshift:
-    """Redshift's Data API, which takes AWS's credentials and no password of the database."""
+    """Redshift's Data API, which uses AWS credentials instead of a database password."""
 
     data: Any
     source: DataSource
@@ -193,7 +193,7 @@ def _cell(cell: dict[str, Any]) -> Any:
 
 
 def _pauses(sleep: Callable[[float], None], stop: Callable[[], object]) -> Iterator[float]:
-    """Longer and longer pauses; after half an hour what was asked is stopped, and Refused raised."""
+    """Polls with growing pauses; after half an hour the query is stopped and Refused is raised."""
     waited, pause = 0.0, 0.2
     while waited < PATIENCE:
         yield pause
@@ -222,14 +222,14 @@ def connected(source: DataSource) -> Remote:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a report reads at most: the bytes of all files of its tables, in each of its questions."""
+    """The maximum that a report reads: the bytes of all files of its tables, in each of its queries."""
 
     tables: dict[str, int]
     questions: int
 
     @property
     def bytes(self) -> int:
-        """In all questions together."""
+        """For all queries together."""
         return sum(self.tables.values()) * self.questions
 
     @property
@@ -244,11 +244,11 @@ class Cost:
 
 
 def cost(plan: Plan, questions: int, glue: Any = None, s3: Any = None) -> Cost:
-    """What Athena would read for a plan at most, by the sizes of files; nothing is asked of Athena."""
+    """The maximum that Athena would read for a plan, from file sizes; runs no query."""
     import boto3
 
     source = plan.source
-    assert source is not None  # noqa: S101 - asked for only where there is one
+    assert source is not None  # noqa: S101 - called only if there is one
     region = source.connect.get("region")
     glue = glue or boto3.client("glue", region_name=region)
     s3 = s3 or boto3.client("s3", region_name=region)
@@ -272,7 +272,7 @@ def cost(plan: Plan, questions: int, glue: Any = None, s3: Any = None) -> Cost:
 
 
 def tables_of(source: DataSource) -> list[str]:
-    """The tables that a source names, those inside its queries included."""
+    """The tables that a source names, including those inside its queries."""
     rows = [*([source.exposures] if source.exposures else []), *source.facts.values()]
     found = [source.records, *(one.table for one in rows)]
     for one in rows:

@@ -1,5 +1,5 @@
-"""Experiments that are made up, through everything that real ones go through: bucketing, recorder's records, files,
-queries, verdict. A/A runs tell how often a method cries wolf, A/B runs how often it finds what is there.
+"""Simulates experiments through the real path: bucketing, recorder's records, files, queries, verdict. A/A runs give
+the false-positive rate of a method, A/B runs its power.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ METRICS = {
         "slow": {"event": "visit", "kind": "quantile", "value": "ms", "quantile": 0.9},
     }.items()
 }
-"""What is measured: `revenue` is heavy-tailed, log-normal with sigma 2 among buyers and nothing for the others."""
+"""The metrics: `revenue` is heavy-tailed, log-normal with sigma 2 among buyers and zero for the others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What each experiment is like. `effect` is relative, on the share of buyers."""
+    """The parameters of each experiment. `effect` is relative, on the share of buyers."""
 
     units: int = 2000
     effect: float = 0.0
@@ -63,7 +63,9 @@ class Setting:
 
 @dataclass(slots=True)
 class Tally:
-    """What came of the runs: by method how many found something; by metric how many intervals held the truth."""
+    """The results of the runs: by method how many found an effect; by metric how many intervals contained the true
+    value.
+    """
 
     runs: int = 0
     found: Counter[str] = field(default_factory=Counter)
@@ -107,7 +109,7 @@ def _run(run: int, setting: Setting, folder: Path, connection: Any, tally: Tally
 
 
 def records(name: str, run: int, setting: Setting) -> Iterator[Record]:
-    """The records of one experiment, in no order."""
+    """The records of one experiment, unordered."""
     ruleset = Ruleset({"flags": {name: {"status": True, "rollout_percentage": 50}}}, release={"version": 1})
     generator, scope = np.random.default_rng([setting.seed, run]), RecordScope()
     n = setting.units
@@ -129,7 +131,7 @@ def records(name: str, run: int, setting: Setting) -> Iterator[Record]:
 
 
 def plan_for(name: str, setting: Setting, method: Method) -> Plan:
-    """The plan of a made-up experiment; all units are planned."""
+    """The plan of a simulated experiment, with all its units as the planned size."""
     experiment = {
         "hypothesis": "made up",
         "start": "2026-01-01",
@@ -145,7 +147,7 @@ def plan_for(name: str, setting: Setting, method: Method) -> Plan:
 
 
 def truth(setting: Setting) -> dict[str, float]:
-    """The differences that the intervals should hold."""
+    """The true differences, which the intervals should contain."""
     lift = BUYERS * setting.effect
     mean = math.exp(1.0 + SIGMA**2 / 2)
     return {"bought": lift, "revenue": lift * mean, "basket": lift * mean / 2, "slow": 0.0}
@@ -161,7 +163,7 @@ def _count(plan: Plan, evidence: Evidence, setting: Setting, tally: Tally) -> No
         if method is Method.FIXED:
             tally.unhealthy += not told.healthy
             tally.mismatched += "other sizes" in told.checks[0].message
-            # What happens to those who look at a fixed experiment each day and stop at the first star.
+            # The error of looking at a fixed experiment each day and stopping at the first significant result.
             late = [look.estimate for look in primary.curve if look.estimate.n >= 100]
             tally.peeked += any(abs(one.z) > stats.norm.isf(setting.alpha / 2) for one in late)
             for metric, true in truth(setting).items():

@@ -1,4 +1,4 @@
-"""An experiment's exposures and facts in the tables of a team: columns by name, in the shape that questions ask."""
+"""An experiment's exposures and facts in a team's tables, with the columns that queries expect."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from burgee.flagfile.data_sources import DataSource, FactRows, Rows
 
 EARLY_DAYS = 30
-"""How many days before an experiment exposures are looked for that came too early."""
+"""Days before an experiment that are searched for early exposures."""
 STRICT = {EngineName.POSTGRES, EngineName.REDSHIFT}
-"""Engines that have no cast that may fail."""
+"""Engines without a cast that returns null on failure."""
 SECONDS = {Clock.SECONDS: 1000, Clock.MILLISECONDS: 1}
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """The inputs of a report, and for each table the counts of rows, and of those that cannot be used, by kind.
+    """The inputs of a report, and for each table the counts of rows and of unusable ones, by kind.
 
-    `own` are Burgee's records, where those are read too.
+    `own` are Burgee's records, if those are read too.
     """
 
     inputs: queries.Inputs
@@ -41,14 +41,14 @@ class Read:
 
 
 def needs_records(source: DataSource, plan: Plan) -> bool:
-    """Whether a plan's exposures, or an event of a metric, are in Burgee's records and in no table of the source."""
+    """Whether a plan's exposures, or an event of a metric, are in Burgee's records and not in the source's tables."""
     return source.exposures is None or any(event not in source.facts for event in queries.events_of(plan))
 
 
 def read(
     source: DataSource, plan: Plan, engine: Engine, own: Records | None = None, project: str | None = None
 ) -> Read:
-    """The inputs that a source has for a plan; `own` are Burgee's records in files, where those are read."""
+    """The inputs of a source for a plan; `own` are Burgee's records in files, if those are read."""
     recorded = None
     if own is not None:
         recorded = queries.inputs(own.usable, plan, project)
@@ -76,7 +76,7 @@ def read(
 
 
 def counted(counts: Mapping[str, Any], rows: Callable[[Any], list[dict[str, Any]]]) -> tuple[int, dict[str, int]]:
-    """How many rows can be used, and how many cannot, by kind."""
+    """The number of usable rows, and of unusable ones by kind."""
     usable, faults = 0, dict[str, int]()
     for name, table in counts.items():
         row = {key: int(value or 0) for key, value in rows(table)[0].items()}
@@ -90,7 +90,7 @@ def counted(counts: Mapping[str, Any], rows: Callable[[Any], list[dict[str, Any]
 
 def _exposures(source: DataSource, plan: Plan, engine: Engine) -> tuple[Any, Any]:
     named = source.exposures
-    assert named is not None  # noqa: S101 - asked by the caller
+    assert named is not None  # noqa: S101 - checked by the caller
     table = _rows(named, plan, engine, "exposures")
     if named.flag is not None:
         table = table.filter(_column(table, named.flag, "exposures").cast("string") == plan.flag)
@@ -136,7 +136,7 @@ def _facts(event: str, named: FactRows, plan: Plan, engine: Engine) -> tuple[Any
     if named.id is None:
         made = table.select(**_who_and_when(table, named, event, engine), event=ibis.literal(event), **read_)
         return made.filter(_usable(made)), _counts(made)
-    # Ids are of a table: an order's is not a visit's.
+    # Ids belong to a table: an order's id is not a visit's.
     known = _column(table, named.id, event)
     made = table.select(
         **_who_and_when(table, named, event, engine),
@@ -149,7 +149,7 @@ def _facts(event: str, named: FactRows, plan: Plan, engine: Engine) -> tuple[Any
 
 
 def _rows(named: Rows, plan: Plan, engine: Engine, name: str) -> Any:
-    """The rows that are asked for, from a month before the experiment."""
+    """The requested rows, from a month before the experiment."""
     table = engine.query(named.sql) if named.sql is not None else engine.table(str(named.table))
     for column, wanted in named.where.items():
         table = table.filter(queries.equals(_column(table, column, name), wanted))
@@ -188,7 +188,7 @@ def _milliseconds(column: Any, named: Rows, name: str, engine: Engine) -> Any:
 
 
 def _column(table: Any, name: str, rows: str) -> Any:
-    """A column; engines differ in how they write names, so case does not matter where it is clear."""
+    """A column; engines differ in the case of names, so case is ignored if unambiguous."""
     if name in table.columns:
         return table[name]
     alike = [one for one in table.columns if one.lower() == name.lower()]
@@ -203,16 +203,16 @@ def _usable(made: Any) -> Any:
 
 
 def _counts(made: Any, **more: Any) -> Any:
-    """One row: how many there are, without a unit, without a time, and what else is wrong."""
+    """One row: the number of rows, of those without a unit or a time, and of other faults."""
     no_unit = made.unit.fill_null("") == ""
     kinds = {"no_unit": no_unit, "no_time": ~no_unit & made.time.isnull(), **more}
     return made.aggregate(rows=made.count(), **{name: ibis.ifelse(one, 1, 0).sum() for name, one in kinds.items()})
 
 
 def _together(parts: list[Any]) -> Any:
-    """Events of several tables in the columns that all have; numbers become strings where one has strings."""
+    """Events of several tables in their common columns; numbers become strings if one table has strings."""
     columns = [name for name in parts[0].columns if all(name in part.columns for part in parts)]
-    # Rows of a table without an id count each for itself, so that in a mixture none may be one of another.
+    # Rows without an id all count, so a mixture could count one twice.
     if "event_id" not in columns and any("event_id" in part.columns for part in parts):
         raise Refused("source-id", "some facts of the experiment have an `id` and some have none: name one for each")
     kinds = {}
@@ -227,22 +227,22 @@ def _together(parts: list[Any]) -> Any:
 
 
 def stored(name: str, plan: Plan, engine: Engine) -> Any:
-    """Burgee's own records in an engine's table, as template.yaml makes it, without the days that are too early."""
+    """Burgee's own records in an engine's table, as in template.yaml, without days that are too early."""
     if engine.name is EngineName.ATHENA:
-        # Its partitions by topic answer no question that names no topic, such as one for the columns.
+        # Its partitions by topic refuse queries without a topic, such as one for the columns.
         *path, last = name.split(".")
         table = ibis.table({**SCHEMA, "day": "string"}, name=last, database=".".join(path) or None)
     else:
         table = engine.table(name)
     missing = [column for column in SCHEMA.names if column not in table.columns]
     if missing:
-        raise Refused("source-column", f"{name} is no table of Burgee's records: it has no {', '.join(missing)}")
+        raise Refused("source-column", f"{name} is not a table of Burgee's records: it has no {', '.join(missing)}")
     if "day" in table.columns:
         table = table.filter(table.day >= since(plan))
     return table.select(*SCHEMA.names)
 
 
 def since(plan: Plan) -> str:
-    """The first day that is read: early exposures are looked for a month before the experiment."""
+    """The first day that is read: early exposures are searched from a month before the experiment."""
     first = datetime.fromtimestamp((plan.start - (plan.before or 0)) / 1000, UTC) - timedelta(days=EARLY_DAYS)
     return f"{first:%Y-%m-%d}"

@@ -1,7 +1,7 @@
-"""Records in files as one table in DuckDB, whatever is wrong with some of them.
+"""Reads records from files into one table in DuckDB, tolerating faulty ones.
 
-Each record that a report cannot use carries a `fault`, so that it is counted and never fatal. JSON lines are parsed
-once into a table; Parquet files are read where they lie, in groups of equal schemas.
+Each record that a report cannot use has a `fault`, so that it is counted and never fatal. JSON lines are parsed once
+into a table; Parquet files are read in place, in groups of equal schemas.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ SCHEMA = ibis.schema(
 )
 _TYPES = {"int64": "BIGINT", "string": "VARCHAR", "map<string, string>": "MAP(VARCHAR, VARCHAR)"}
 PARTITIONS = ("topic", "day")
-"""What template.yaml puts into a file's path, as `topic=checkout/day=2027-01-01/`; `topic` is then in no file."""
+"""The keys that template.yaml puts into a file's path, as in `topic=checkout/day=2027-01-01/`; `topic` is then not in
+the file.
+"""
 UNION = " UNION ALL BY NAME "
 LONGEST_LINE = 32_000_000
 _STRUCTURE = ", ".join(f'"{name}": "{_TYPES[str(kind)]}"' for name, kind in SCHEMA.items())
@@ -49,10 +51,10 @@ _STRUCTURE = ", ".join(f'"{name}": "{_TYPES[str(kind)]}"' for name, kind in SCHE
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """A table of records with a column `fault`, of the topics that were asked for.
+    """A table of records of the requested topics, with a column `fault`.
 
-    `read` counts all records of the files, those of other topics included; None where that takes reading them.
-    `broken` are files that cannot be read at all, with the reason.
+    `read` counts all records of the files, including other topics; None if that would require reading them. `broken`
+    are files that cannot be read at all, with the reason.
     """
 
     table: ibis.Table
@@ -66,7 +68,7 @@ class Records:
 
 
 def records(connection: Any, place: Path | str, topics: Iterable[str] = ()) -> Records:
-    """The records of a folder, or of a bucket's `s3://bucket/prefix`; Refused if there are none."""
+    """The records of a folder, or of a bucket's `s3://bucket/prefix`. Raises Refused if there are none."""
     wanted = {*topics, TRACKED, IDENTIFIED, REFUSED} if topics else set()
     return _bucket(connection, place, wanted) if isinstance(place, str) else _folder(connection, place, wanted)
 
@@ -97,7 +99,7 @@ def _folder(connection: Any, folder: Path, topics: set[str]) -> Records:
     named = ", ".join(f"r.{name}" for name in SCHEMA.names)
     strange = "CASE WHEN r.properties IS NULL THEN coalesce(json ->> '$.properties', '') <> '' END"
     rows = f"SELECT {named}, json IS NULL AS torn, {strange} AS strange FROM ({parsed})"  # noqa: S608
-    # Parsing is what takes long, so it is done once; what other flags recorded is counted and left behind.
+    # Parsing takes the most time, so it is done once; records of other flags are counted and dropped.
     every = _judged(UNION.join([*selects, rows]), topics)
     connection.raw_sql(f"CREATE OR REPLACE TEMP TABLE burgee_lines AS {every}")
     read = _count(connection, f"SELECT json FROM {objects}") + _count(connection, files)  # noqa: S608
@@ -105,7 +107,7 @@ def _folder(connection: Any, folder: Path, topics: set[str]) -> Records:
 
 
 def _bucket(connection: Any, url: str, topics: set[str]) -> Records:
-    """The Parquet files that template.yaml's stream writes, read with AWS's usual environment."""
+    """The Parquet files written by template.yaml's stream, read with AWS's usual environment."""
     import pyarrow as pa
     from pyarrow import dataset, fs
 
@@ -147,13 +149,13 @@ def _bucket(connection: Any, url: str, topics: set[str]) -> Records:
 
 
 def _asked(path: Path, topics: set[str]) -> bool:
-    """Whether a file may hold records of the topics, as far as its path says."""
+    """Whether a file may hold records of the topics, according to its path."""
     keys = [part.removeprefix("topic=") for part in path.parts if part.startswith("topic=")]
     return not keys or not topics or keys[-1] in topics
 
 
 def _grouped(paths: Iterable[Path]) -> tuple[dict[tuple[bool, Any], list[str]], dict[str, str]]:
-    """Parquet files of equal schemas together, and those that are none."""
+    """Parquet files grouped by schema, and files that are not Parquet."""
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -170,7 +172,7 @@ def _grouped(paths: Iterable[Path]) -> tuple[dict[tuple[bool, Any], list[str]], 
 
 
 def _parquet(source: str, columns: Sequence[tuple[str, str]], keyed: bool) -> str:
-    """Files of one schema in the columns of a record: what is absent or of another type becomes null."""
+    """Files of one schema with a record's columns: absent values and those of another type become null."""
     known = dict(columns) | (dict.fromkeys(("topic",), "string") if keyed else {})
     told = []
     for name, kind in SCHEMA.items():
@@ -188,7 +190,7 @@ def _parquet(source: str, columns: Sequence[tuple[str, str]], keyed: bool) -> st
 
 
 def _judged(every: str, topics: set[str]) -> str:
-    """All records of the topics, each with what is wrong with it; broken ones may be of any topic."""
+    """All records of the topics, each with its fault; faulty ones may be of any topic."""
     fault = """CASE WHEN torn THEN 'not JSON'
         WHEN type IS NULL OR type NOT IN ('exposure', 'track', 'identify', 'refused') THEN 'no type that is known'
         WHEN type = 'refused' THEN NULL

@@ -1,8 +1,8 @@
-"""Contexts that meet some conditions and not others: one that does, or the proof that there is none.
+"""Finds a context that meets some conditions and not others, or proves that there is none.
 
-Conditions are settled one after the other by a search over their atoms: each is tried as the condition wants it and
-then the other way round. Whether an attribute can have the truths of its atoms is the solver's question; attributes
-are independent of each other.
+Conditions are settled one after the other by a search over their atoms: each is tried as the condition requires, then
+the other way round. The solver decides whether an attribute can have the truths of its atoms; attributes are
+independent.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from burgee.diff.satisfiability.solver import Solver
 
 MAX_STEPS = 2_000
-"""Steps of one search, after which there may be a context."""
+"""Maximum steps of one search; beyond that a context may exist."""
 MAX_REMEMBERED = 50_000
 
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """Truths of atoms that settle conditions, and for each attribute whether some value has its truths, and which.
+    """Truths of atoms that settle conditions and, for each attribute, whether a value has them, with an example.
 
-    Not `is_found` where the search gave up: nothing is settled.
+    Without `is_found` the search gave up: nothing is settled.
     """
 
     truths: Mapping[Atom, bool] = field(default_factory=dict)
@@ -39,18 +39,18 @@ class Witness:
 
     @property
     def is_certain(self) -> bool:
-        """Whether a context is known; if not, there may be none."""
+        """Whether a context is known; if not, none may exist."""
         return self.is_found and all(one.verdict is Possibility.POSSIBLE for one in self.answers.values())
 
     @property
     def context(self) -> dict[str, Any]:
-        """The attributes of a context that meets the conditions, where they are known."""
+        """The attributes of a context that meets the conditions, if known."""
         examples = {path: one.example for path, one in self.answers.items() if one.verdict is Possibility.POSSIBLE}
         return {path: value for path, value in examples.items() if value is not MISSING}
 
 
 class Witnesses:
-    """Looks for contexts; remembers what it found."""
+    """Searches contexts, and caches the results."""
 
     def __init__(self, solver: Solver) -> None:
         self._solver = solver
@@ -59,10 +59,10 @@ class Witnesses:
     def find(
         self, claims: Mapping[Term, bool], base: Mapping[Atom, bool], last: Term, before: Witness
     ) -> Witness | None:
-        """A witness that each condition holds or not as claimed; None where it is proved that there is none.
+        """A witness that each condition holds or not as claimed; None if it is proved that there is none.
 
-        `base` are atoms that are settled, and whose attributes are not looked at here. `before` settles all claims
-        but `last`, so that going on from it is tried first.
+        `base` are settled atoms, whose attributes are not checked here. `before` settles all claims but `last`, so
+        the search tries to extend it first.
         """
         key = frozenset(claims.items()), frozenset(base.items())
         if key not in self._found:
@@ -78,13 +78,13 @@ class Witnesses:
             near = self._best({**base, **before.truths}, before, [(last, claims[last])])
             if near is not None and near.is_certain:
                 return near
-        # Conditions that leave the fewest ways come first.
+        # Conditions with the fewest alternatives come first.
         return self._best(base, Witness(), sorted(claims.items(), key=lambda claim: _ways(*claim)))
 
     def _best(
         self, truths: Mapping[Atom, bool], start: Witness, waiting: Sequence[tuple[Term, bool]]
     ) -> Witness | None:
-        """The first witness that is certain, else any; `truths` are also those that are no part of a witness."""
+        """The first certain witness, else any; `truths` may include those outside a witness."""
         doubtful = None
         stack = [(truths, start, waiting)]
         for _ in range(MAX_STEPS):
@@ -105,7 +105,7 @@ class Witnesses:
     def _settled(
         self, truths: Mapping[Atom, bool], here: Witness, waiting: Sequence[tuple[Term, bool]]
     ) -> Iterator[tuple[Mapping[Atom, bool], Witness, Sequence[tuple[Term, bool]]]]:
-        """One more atom settled, first as the first condition that waits wants it."""
+        """Settles one more atom, first as the first open condition requires."""
         atom, wanted = _choice(*waiting[0], truths)
         own = {other: held for other, held in here.truths.items() if other.path == atom.path}
         answers = self._solver.split(own, here.answers.get(atom.path) or self._solver.solve(own), atom)
@@ -116,7 +116,7 @@ class Witnesses:
 
 
 def _open(waiting: Sequence[tuple[Term, bool]], truths: Mapping[Atom, bool]) -> list[tuple[Term, bool]] | None:
-    """The conditions that are still open; None where one is not as it should be."""
+    """The conditions that are still open; None if one is violated."""
     still = []
     for term, wanted in waiting:
         found = holds(term, truths)
@@ -128,7 +128,7 @@ def _open(waiting: Sequence[tuple[Term, bool]], truths: Mapping[Atom, bool]) -> 
 
 
 def _choice(term: Term, wanted: bool, truths: Mapping[Atom, bool]) -> tuple[Atom, bool]:
-    """An open atom of an open condition, and the truth that helps the condition to be as wanted."""
+    """An open atom of an open condition, and the truth that helps to satisfy the claim."""
     while isinstance(term, Compound):
         wanted = wanted is (term.kind != "not")
         term = next(part for part in term.parts if holds(part, truths) is None)
@@ -136,7 +136,7 @@ def _choice(term: Term, wanted: bool, truths: Mapping[Atom, bool]) -> tuple[Atom
 
 
 def _ways(term: Term, wanted: bool) -> int:
-    """How many ways there are, at most, to make a condition as wanted: few are tried first."""
+    """An upper bound on the ways to satisfy a claim: conditions with few are tried first."""
     if isinstance(term, Atom):
         return 1
     if term.kind == "not":

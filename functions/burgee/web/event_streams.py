@@ -1,8 +1,8 @@
-"""OFREP's event streams: one message to every open page, "the revision moved, ask again", never flag data.
+"""OFREP's event streams: they notify open pages that flags have changed, and never send flag data.
 
-A browser's EventSource sends no header, and the stock client keeps the address in its storage. So the address carries
-a token that grants nothing but this message: the same for a tenant all day, and good for that day and the next. It
-also says which position its answer had, so that a page which is up to date is sent nothing when it connects.
+A browser's EventSource sends no headers, and the standard client stores the address. So the address contains a token
+that grants only these notifications: the same for a tenant all day, and valid on that day and the next. It also
+contains the position of its answer, so that a page that is up to date receives nothing when it connects.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ if TYPE_CHECKING:
     from burgee.web.tenants import Tenants
 
 PATH = "/event-stream"
-"""Beside no other route, because it needs no key: what is beside it would need none either."""
+"""At a path of its own, because it needs no key: neighbouring paths would not need one either."""
 STREAMING = "burgee.streaming"
-"""The key in an ASGI scope of an answer that does not end by itself."""
+"""The key in an ASGI scope of a streamed answer."""
 DAY = 86_400
 HEARTBEAT_SECONDS = 20.0
-"""Proxies commonly close what is silent for a minute, and some for half of one."""
+"""Proxies commonly close connections after a minute of silence, some after half a minute."""
 RETRY_MILLISECONDS = 2_000
 TICK_SECONDS = 0.2
 LATE_SECONDS = 1.0
-"""An evaluator that is behind a page reads the store at most once in so many seconds."""
+"""Minimum seconds between reads of the store for pages that are ahead of this process."""
 MAX_STREAMS = 20_000
 MAX_POSITION = 40
 _RECORD = "streams"
@@ -50,13 +50,13 @@ _HEAD = [
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),
-    # Who has the token may hear that something moved, whatever page they are.
+    # Any page with the token may receive notifications.
     (b"access-control-allow-origin", b"*"),
 ]
 
 
 def stream_secret(store: Store) -> bytes:
-    """The secret that signs tokens, the same for every process on a store; made when it is first needed."""
+    """The secret that signs tokens, the same for every process on a store; created when first needed."""
     for _ in range(2):
         record = store.find(Shelf.SETTINGS, _RECORD)
         if record is not None:
@@ -72,11 +72,11 @@ def stream_secret(store: Store) -> bytes:
         except Conflict:
             continue
         return made
-    raise Corrupt("the record of the streams' secret is not there, and is")
+    raise Corrupt("the record of the streams' secret cannot be created or read")
 
 
 class Stream:
-    """One connection. `telling` while something is being sent on it."""
+    """One connection. `telling` while a message is being sent."""
 
     __slots__ = ("beats_at", "channel", "open", "send", "telling")
 
@@ -89,7 +89,7 @@ class Stream:
 
 
 class Channel:
-    """A tenant's connections, and the position that they have been told of or are about to be."""
+    """A tenant's connections, and the position that they have received or are about to receive."""
 
     __slots__ = ("position", "serving", "streams")
 
@@ -100,7 +100,7 @@ class Channel:
 
 
 class EventStreams:
-    """All connections of a process. `rate` is how many of them are told in a second: each of them then evaluates."""
+    """All connections of a process. `rate` is the number notified per second: each of them then evaluates."""
 
     def __init__(self, tenants: Tenants, secret: bytes, rate: float = 1_000.0 / 3) -> None:
         self._tenants = tenants
@@ -116,18 +116,18 @@ class EventStreams:
         self.count = 0
 
     def position(self, exchange: Exchange, now: float) -> str:
-        """What is served to a caller now."""
+        """The flags served to a caller now."""
         return position_of(exchange.serving, now)
 
     def advertised(self, exchange: Exchange, position: str) -> bytes:
-        """The member of a bulk answer that names the stream, as OFREP's ADR 0008 has it."""
+        """The member of a bulk answer with the stream's address, as in OFREP's ADR 0008."""
         tenant = exchange.caller.tenant
         root = exchange.scope.get("root_path") or ""
         uri = f"{root}{PATH}?token={quote(self.token(tenant, time.time()), safe='')}&since={position}"
         return json.dumps([{"type": "sse", "endpoint": {"requestUri": uri}}], separators=(",", ":")).encode()
 
     def token(self, tenant: Tenant, now: float) -> str:
-        """The token of a tenant for the day of a moment (epoch seconds)."""
+        """The token of a tenant for the day of a time (epoch seconds)."""
         return self._signed(tenant, int(now // DAY))
 
     def _signed(self, tenant: Tenant, day: int) -> str:
@@ -135,7 +135,7 @@ class EventStreams:
         return f"{said}/{hmac_digest(self._secret, said.encode(), sha256).hex()[:32]}"
 
     def tenant_of(self, token: str, now: float) -> Tenant | None:
-        """The tenant whose token it is; None for one that is forged, or over."""
+        """The tenant of a token; None if it is forged or expired."""
         parts = token.split("/")
         if len(token) > 300 or not token.isascii() or len(parts) != 4 or not parts[2].isdigit():
             return None
@@ -144,10 +144,10 @@ class EventStreams:
         return tenant if genuine and 0 <= int(now // DAY) - day <= 1 else None
 
     async def catch_up(self, exchange: Exchange) -> None:
-        """Reads the store before an answer to a page that was told of a later revision than is served here.
+        """Reads the store before answering a page that has been notified of a later revision than is served here.
 
-        Pages that ask a stale evaluator and are answered "not changed" never ask again. A store that does not answer
-        is waited for no longer than by other evaluations.
+        Pages that get "not changed" from a stale process would not ask again. The wait for a store that does not
+        answer is the same as for other evaluations.
         """
         query = parse_qs(str(exchange.scope["query_string"], "latin-1"), max_num_fields=20)
         told = query.get("flagConfigEtag", [""])[0]
@@ -165,7 +165,7 @@ class EventStreams:
         await asyncio.wait({reading}, timeout=PATIENCE_SECONDS)
 
     def framework(self, other: ASGIApp) -> ASGIApp:
-        """An application that answers the streams, and has another answer all else."""
+        """An application that answers the streams, and passes everything else to another."""
 
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] == "http" and exchange_of_scope(scope).path == PATH:
@@ -193,7 +193,7 @@ class EventStreams:
         await self._held_open(tenant, held, receive, send)
 
     async def _held_open(self, tenant: Tenant, held: str, receive: Receive, send: Send) -> None:
-        """A connection, until its page goes away. One that has not the present position is told to ask again."""
+        """Serves a connection until the page closes it. A page without the current position is notified."""
         channel = self._channels.get(tenant)
         if channel is None:
             serving = self._tenants.serving(tenant)
@@ -220,7 +220,7 @@ class EventStreams:
                 self._channels.pop(tenant, None)
 
     async def _tick(self) -> None:
-        """Looks for what moved, as long as a page is connected, and tells of it at the pace of the evaluations."""
+        """Watches for changes while a page is connected, and notifies pages at the rate of evaluations."""
         allowed = 0.0
         try:
             while self._channels or self._waiting:
@@ -240,11 +240,11 @@ class EventStreams:
             self._ticker = None
 
     def _tell(self, stream: Stream) -> int:
-        """Tells one page of the present position; 1 where it was told, which costs an evaluation."""
+        """Notifies one page of the current position; returns 1 if it was sent, which costs an evaluation."""
         if not stream.open:
             return 0
         if stream.telling:
-            self._waiting.append(stream)  # a slow page: it is told when it has read what came before
+            self._waiting.append(stream)  # a slow page: it is notified after it has read earlier messages
             return 1
         self._begin(stream, message(stream.channel.position))
         return 1
@@ -273,7 +273,7 @@ async def _sent(stream: Stream, body: bytes) -> None:
 
 
 def position_of(serving: Serving, now: float) -> str:
-    """What is served, as a string that changes when something moves: the revision, and how much has ended since."""
+    """The position: a string that changes with the served flags, from the revision and later expiries."""
     served = serving.served()
     ended = bisect_right(served.ruleset.expiries, now)
     over = served.rollout is not None and served.rollout.over(now)
@@ -281,13 +281,13 @@ def position_of(serving: Serving, now: float) -> str:
 
 
 def message(position: str) -> bytes:
-    """The event that makes the stock clients evaluate again."""
+    """The event that makes standard clients evaluate again."""
     data = json.dumps({"type": "refetchEvaluation", "etag": position}, separators=(",", ":"))
     return f"id: {position}\ndata: {data}\n\n".encode()
 
 
 def stream_route() -> Route:
-    """The route of the streams. Its token is all that it asks for."""
+    """The route of the streams; it requires only the token."""
     return Route("GET", PATH, Need.NOTHING, "events", document=_document)
 
 
@@ -298,12 +298,12 @@ def _document() -> dict[str, Any]:
     ]
     events = {"text/event-stream": {"schema": {"type": "string"}}}
     return {
-        "summary": "Hear when to evaluate again",
+        "summary": "Be notified when to evaluate again",
         "tags": ["OFREP"],
         "parameters": parameters,
         "responses": {
             "200": {"description": "Server-sent events", "content": events},
-            "401": {"description": "The token is not genuine, or over"},
+            "401": {"description": "The token is invalid or expired"},
             "503": {"description": "Too many streams are open"},
         },
     }

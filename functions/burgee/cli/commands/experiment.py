@@ -1,4 +1,4 @@
-"""`burgee experiment` and `burgee power`: how experiments stand, what they have shown, and what they take."""
+"""`burgee experiment` and `burgee power`: status, results and planning of experiments."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Form(StrEnum):
-    """How a report is told."""
+    """The format of a report."""
 
     TEXT = "text"
     JSON = "json"
@@ -49,13 +49,14 @@ Events = Annotated[
 At = Annotated[
     str | None,
     typer.Option(
-        metavar="TIME", help="What was known then, in RFC 3339; default now. A future time decides nothing."
+        metavar="TIME",
+        help="Use only data up to this time, in RFC 3339; default now. A future time gives no verdict.",
     ),
 ]
 Project = Annotated[str | None, typer.Option(metavar="NAME", help="Only records of this project; default all.")]
 
 events_app = typer.Typer(no_args_is_help=True, help="Records of exposures and events.")
-experiment_app = typer.Typer(no_args_is_help=True, help="A/B tests: how they stand and what they have shown.")
+experiment_app = typer.Typer(no_args_is_help=True, help="A/B tests: status and results.")
 
 
 def register(app: typer.Typer) -> None:
@@ -74,7 +75,7 @@ def forget(
         FLAGS
     ),
 ) -> None:
-    """Remove a person's records from files, under every name that identities join; for a bucket, say what to run."""
+    """Delete a person's records from files, under every linked ID; for a bucket, print the commands to run."""
     import os
 
     from burgee.events.forgetting import forget as forgotten
@@ -98,9 +99,9 @@ def forget(
     output.say(f"{found.records:,} records under {names} removed from {files}")
 
 
-_BUCKET = """A bucket is changed through a copy; stop what writes to it for that time:
+_BUCKET = """A bucket is changed through a copy; stop all writers to it meanwhile:
 aws s3 sync {place} forget && burgee events forget {unit} --events forget && aws s3 sync forget {place} --delete
-Versions, backups and dead letters of the bucket keep what they have until they expire."""
+Versions, backups and dead letters of the bucket keep their records until they expire."""
 
 
 @experiment_app.command()
@@ -114,7 +115,7 @@ def status(
     json: Json = False,
     flags: File = Path(FLAGS),
 ) -> None:
-    """List the experiments of a file: units so far, health, and the decision."""
+    """List the experiments of a file: units so far, health, and verdict."""
     from burgee.cli.options import moment
 
     until = moment(at)
@@ -149,7 +150,7 @@ def _pages(reports: list[Report], folder: Path) -> None:
 
 
 def _nothing_yet(found: dict[str, Plan], *, json: bool) -> None:
-    """Every experiment before its first record, which takes no analysis to say."""
+    """The status of experiments without records, which needs no analysis."""
     if json:
         output.as_json([nothing_yet(plan) for plan in found.values()])
         return
@@ -171,7 +172,7 @@ def report_(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what Athena would read.")] = False,
     flags: File = Path(FLAGS),
 ) -> None:
-    """Say what an experiment has shown: health, effects, and a verdict in a sentence."""
+    """Report an experiment's results: health, effects, and a verdict in one sentence."""
     from burgee.cli.options import moment
 
     until = moment(at)
@@ -203,11 +204,11 @@ def simulate(
     units: Annotated[int, typer.Option(min=200, max=10_000_000, help="Units in each.")] = 2000,
     effect: Annotated[float, typer.Option(min=0, max=100, help="True effect in percent; 0 is A/A.")] = 0.0,
     looks: Annotated[int, typer.Option(min=1, max=20, help="Looks of the sequential methods.")] = 20,
-    alpha: Annotated[float, typer.Option(min=0.0001, max=0.5, help="Risk of a false alarm.")] = 0.05,
+    alpha: Annotated[float, typer.Option(min=0.0001, max=0.5, help="False-positive rate.")] = 0.05,
     seed: Annotated[int, typer.Option(help="The same seed gives the same experiments.")] = 1,
     json: Json = False,
 ) -> None:
-    """Run made-up experiments through the real bucketing and analysis: how often does each method find something?"""
+    """Run synthetic experiments through the real bucketing and analysis: how often is an effect found?"""
     with analysing():
         from burgee.analysis import simulation
 
@@ -221,25 +222,29 @@ def simulate(
         planned = f"   planned {share['planned']:.2%}" if share["planned"] is not None else ""
         output.say(f"  found by {name}: {_told(share)}{planned}")
     for name, share in told["covered"].items():
-        output.say(f"  intervals of {name} that hold the truth: {_told(share)}")
+        output.say(f"  intervals of {name} that contain the true effect: {_told(share)}")
 
 
 def power(
     flag: Annotated[str | None, typer.Argument(help="Take the plan of this flag's experiment.")] = None,
-    baseline: Annotated[float | None, typer.Option(help="The metric today: a share, or a mean.")] = None,
-    sd: Annotated[float | None, typer.Option(min=0, help="Standard deviation; none for a proportion.")] = None,
-    effect: Annotated[float | None, typer.Option(help="Smallest effect worth finding, in percent.")] = None,
-    units: Annotated[int | None, typer.Option(min=4, help="Units in all arms: what can they find?")] = None,
-    per_day: Annotated[float | None, typer.Option(min=0, help="New units a day: how long does it take?")] = None,
-    alpha: Annotated[float, typer.Option(min=0.0001, max=0.5, help="Risk of a false alarm.")] = 0.05,
-    wanted: Annotated[float, typer.Option("--power", min=0.5, max=0.999, help="Chance to find the effect.")] = 0.8,
+    baseline: Annotated[float | None, typer.Option(help="Today's value of the metric: a share, or a mean.")] = None,
+    sd: Annotated[float | None, typer.Option(min=0, help="Standard deviation; not for a proportion.")] = None,
+    effect: Annotated[float | None, typer.Option(help="Smallest effect worth detecting, in percent.")] = None,
+    units: Annotated[
+        int | None, typer.Option(min=4, help="Units in all arms: computes the detectable effect.")
+    ] = None,
+    per_day: Annotated[float | None, typer.Option(min=0, help="New units a day: computes the duration.")] = None,
+    alpha: Annotated[float, typer.Option(min=0.0001, max=0.5, help="False-positive rate.")] = 0.05,
+    wanted: Annotated[
+        float, typer.Option("--power", min=0.5, max=0.999, help="Probability of detecting the effect.")
+    ] = 0.8,
     method: Annotated[How, typer.Option(help="When it may be decided.")] = How.FIXED,
-    looks: Annotated[int, typer.Option(min=1, max=20, help="Planned looks of a group-sequential design.")] = 5,
+    looks: Annotated[int, typer.Option(min=1, max=20, help="Planned analyses of a group-sequential design.")] = 5,
     split: Annotated[str, typer.Option(help="Weights of the arms, the control first.")] = "50,50",
     json: Json = False,
     flags: Annotated[Path, typer.Option("--flags", metavar="PATH", help="The flag file, for FLAG.")] = Path(FLAGS),
 ) -> None:
-    """Say how many units an experiment takes, what a number of units can find, and how long it lasts."""
+    """Compute how many units an experiment needs, what effect they can detect, and how long it takes."""
     with analysing():
         from burgee.analysis.stats.planning import Baseline, Design
         from burgee.flagfile.experiments import Method
@@ -259,7 +264,7 @@ def power(
                 metric = Baseline(baseline, sd)
             told = _sized(metric, design, effect, units)
     if per_day is not None and not 0 < per_day < float("inf"):
-        raise typer.BadParameter("new units a day are above zero", param_hint="--per-day")
+        raise typer.BadParameter("new units a day must be above zero", param_hint="--per-day")
     size = told["sample_size"]
     told["days"] = None if not per_day or size is None else size / per_day
     if json:
@@ -270,7 +275,7 @@ def power(
     if told["detectable"] is not None:
         output.say(f"{told['units']:,} units find {told['detectable']:.3g} % or more with power {told['power']:.0%}")
     if told["inflation"] > 1:
-        output.say(f"(looking early costs {told['inflation'] - 1:.1%} more units than one look at the end)")
+        output.say(f"(early looks need {told['inflation'] - 1:.1%} more units than one look at the end)")
     if told["days"] is not None:
         output.say(f"at {per_day:,.0f} new units a day: {told['days']:.1f} days")
 
@@ -281,7 +286,7 @@ def _told(share: dict[str, float]) -> str:
 
 @contextmanager
 def analysing() -> Iterator[None]:
-    """Says what is missing where the extra is not installed."""
+    """Reports a missing extra."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -300,7 +305,7 @@ def plans_of(flags: Path) -> dict[str, Plan]:
 
 
 def recorded(place: Path | str) -> bool:
-    """Whether there are records to read; a bucket is asked when it is read."""
+    """Whether there are records to read; for a bucket that is known only on reading."""
     if isinstance(place, str):
         return True
     return any(path.suffix in {".jsonl", ".parquet"} for path in place.rglob("*"))
@@ -308,7 +313,7 @@ def recorded(place: Path | str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The records of a report: where they are, until when in epoch seconds (default now), of which project."""
+    """The records of a report: their place, the end in epoch seconds (default now), and the project."""
 
     events: str | None = None
     until: float | None = None
@@ -358,7 +363,7 @@ def short(report: Report) -> dict[str, Any]:
 
 
 def events_folder(flags: Path) -> Path:
-    """Where `burgee serve` puts records: beside the flag file, in the folder that Git ignores."""
+    """The folder of `burgee serve`'s records: beside the flag file, ignored by Git."""
     return flags.parent / ".burgee" / "events"
 
 
@@ -425,7 +430,7 @@ def _tally(tally: Tally, setting: Any) -> dict[str, Any]:
         effect = BUYERS * setting.effect
         planned = planning.power(setting.units, Baseline(BUYERS), effect, design) if effect else None
         found[str(method)] = share(tally.found[method], planned)
-    found["looking at a fixed one each time"] = share(tally.peeked)
+    found["looking repeatedly at a fixed one"] = share(tally.peeked)
     return {
         "runs": tally.runs,
         "found": found,
@@ -436,7 +441,7 @@ def _tally(tally: Tally, setting: Any) -> dict[str, Any]:
 
 @contextmanager
 def _possible(option: str) -> Iterator[None]:
-    """A usage error for a metric, or an effect, that there cannot be."""
+    """A usage error for an impossible metric or effect."""
     try:
         yield
     except ValueError as error:
@@ -449,7 +454,9 @@ def _shares(split: str) -> list[float]:
     except ValueError as error:
         raise typer.BadParameter(f"{split!r} is not weights such as 50,50", param_hint="--split") from error
     if len(weights) < 2 or not all(0 < weight <= MOST_WEIGHT for weight in weights):
-        raise typer.BadParameter("two weights or more, all above zero and at most a million", param_hint="--split")
+        raise typer.BadParameter(
+            "give two or more weights, all above zero and at most a million", param_hint="--split"
+        )
     return [weight / sum(weights) for weight in weights]
 
 
@@ -458,7 +465,7 @@ def _planned(found: dict[str, Plan], flag: str) -> dict[str, Any]:
         raise Refused("no-experiment", f"there is no experiment on {flag}")
     plan = found[flag]
     if plan.baseline is None:
-        raise Refused("no-baseline", f"the experiment on {flag} says no `baseline` (a mean needs its `sd`)")
+        raise Refused("no-baseline", f"the experiment on {flag} has no `baseline` (a mean needs its `sd`)")
     effect = plan.experiment.minimum_detectable_effect
     return _sized(plan.baseline, plan.design, None if effect is None else float(effect), plan.experiment.sample_size)
 

@@ -1,4 +1,4 @@
-"""`burgee reconcile`: every change that was made live, and every proposal, as a pull request."""
+"""`burgee reconcile`: opens pull requests for live overrides and for proposals."""
 
 from __future__ import annotations
 
@@ -32,21 +32,17 @@ def register(app: typer.Typer) -> None:
 def reconcile(
     where: StoreOptions,
     host: Annotated[
-        HostName | None, typer.Option("--host", help="Where pull requests are; default the host whose pipeline runs.")
+        HostName | None, typer.Option("--host", help="The Git host; default: the host whose pipeline runs.")
     ] = None,
-    branch: Annotated[
-        str, typer.Option("--branch", metavar="NAME", help="The branch that releases come from.")
-    ] = "main",
+    branch: Annotated[str, typer.Option("--branch", metavar="NAME", help="The branch that is released.")] = "main",
     remote: Annotated[str, typer.Option("--remote", metavar="NAME", help="The remote to push to.")] = "origin",
     every: Annotated[
-        str | None, typer.Option(metavar="TIME", help="How often this is run, for those who wait for a proposal.")
+        str | None, typer.Option(metavar="TIME", help="How often this runs, shown to users who wait for a proposal.")
     ] = None,
-    temporary: Annotated[
-        bool, typer.Option("--temporary", help="Write also overrides that end by themselves.")
-    ] = False,
+    temporary: Annotated[bool, typer.Option("--temporary", help="Also write overrides that expire.")] = False,
     json: Json = False,
 ) -> None:
-    """Keep a pull request with the live overrides, and one for each proposal. Exits with 1 where you have to look."""
+    """Maintain a pull request with the live overrides, and one per proposal. Exits with 1 if a person must act."""
     from burgee.cli.git.run import git_output
     from burgee.cli.pull_requests.api import ApiError
     from burgee.cli.pull_requests.branches import Repository
@@ -60,7 +56,7 @@ def reconcile(
     folder = next(parent for parent in path.parents if parent.is_dir())
     top = git_output(folder, "rev-parse", "--show-toplevel")
     if not top:
-        raise Refused("no-repository", f"{folder} is in no Git repository")
+        raise Refused("no-repository", f"{folder} is not in a Git repository")
     inside = path.relative_to(Path(top).resolve()).as_posix()
     name = str(host) if host is not None else named_by(os.environ)
     repository = Repository(Path(top), remote, branch, pushing(name, os.environ))
@@ -71,7 +67,9 @@ def reconcile(
         try:
             run = reconciler.run(seconds)
         except ApiError as error:
-            raise Refused("host-unavailable", f"{error}; what was done is kept, and the next run goes on") from error
+            raise Refused(
+                "host-unavailable", f"{error}; results so far are kept, and the next run continues"
+            ) from error
     if json:
         output.as_json(summary(run))
     else:
@@ -79,7 +77,7 @@ def reconcile(
             note = f" ({one.note})" if one.note else ""
             output.say(f"{one.branch}: {one.did}{note}{f'  {one.address}' if one.address else ''}")
         if not run.outcomes:
-            output.say("nothing to open: the file says all that is live, and no proposal waits")
+            output.say("nothing to open: the file has all live overrides, and no proposal is waiting")
         for warning in run.warnings:
             output.tell(warning, typer.colors.YELLOW)
     raise typer.Exit(int(bool(run.warnings) or any(one.needs_person for one in run.outcomes)))

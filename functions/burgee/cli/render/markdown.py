@@ -1,17 +1,17 @@
-"""Text in Markdown that stays what it is: as a block of code, and cut where it is too long."""
+"""Markdown helpers: code blocks for any text, and truncation."""
 
 from __future__ import annotations
 
 
 def fenced(text: str) -> str:
-    """Text as a block of code, whatever is in it."""
+    """Any text as a code block."""
     longest = max((len(run) for run in "".join(c if c == "`" else " " for c in text).split()), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{text.rstrip()}\n{fence}\n"
 
 
 def cut(markdown: str, limit: int) -> str:
-    """Markdown that is short enough; what is folded when it ends is closed."""
+    """Truncates Markdown, closing open folded sections."""
     if len(markdown) <= limit:
         return markdown
     kept = markdown[: limit - 100].rpartition("\n")[0]
