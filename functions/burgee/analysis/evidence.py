@@ -330,14 +330,14 @@ def _lagged(
     if n < 2:
         return {(one, other): 0.0 for one in centre for other in centre}
     grown = added or {}
-    told = {}
+    covariances = {}
     for one in centre:
         for other in centre:
             products = before.get(f"both_{one}_{other}", before.get(f"both_{other}_{one}", math.nan))
             products += float(grown.get(f"cross_{one}_{other}") or 0.0)
             now = before[f"sum_{other}"] + float(grown.get(f"grown_{other}") or 0.0)
-            told[one, other] = (products - before[f"sum_{one}"] * now / n) / (n - 1)
-    return told
+            covariances[one, other] = (products - before[f"sum_{one}"] * now / n) / (n - 1)
+    return covariances
 
 
 def _of_sums(sums: Mapping[str, float], centre: Mapping[str, float]) -> Moments:

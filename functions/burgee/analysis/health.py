@@ -219,8 +219,8 @@ def _read(found: Quality) -> str:
     scopes = [f"environment {_counts(found.environments)}"] * bool(found.environments)
     scopes += [f"release {_counts(found.releases)}"] * bool({*found.releases} - {""})
     again = f", {found.replays:,} came twice" * bool(found.replays)
-    told = f"{every}{found.refused:,} refused, {lost:,} unreadable; {seen}{again}"
-    return "; ".join([told, *scopes])
+    result = f"{every}{found.refused:,} refused, {lost:,} unreadable; {seen}{again}"
+    return "; ".join([result, *scopes])
 
 
 def _scopes(evidence: Evidence) -> Iterator[Check]:

@@ -75,13 +75,13 @@ class Plan:
     @property
     def baseline(self) -> Baseline | None:
         """The plan's baseline of the primary metric; None if it is incomplete."""
-        told = self.experiment.baseline
-        if told is None:
+        result = self.experiment.baseline
+        if result is None:
             return None
         proportion = self.metrics[self.experiment.primaries[0]].kind is MetricKind.PROPORTION
-        if not proportion and told.sd is None:
+        if not proportion and result.sd is None:
             return None
-        return Baseline(told.mean, None if proportion else told.sd)
+        return Baseline(result.mean, None if proportion else result.sd)
 
 
 def plan_of(model: FlagFile, name: str) -> Plan:

@@ -83,15 +83,15 @@ def event_columns(plan: Plan, property_: Callable[[str], Column | None], event: 
         column = property_(name)
         return ibis.null(kind) if column is None else column
 
-    told = {f"p{i}": read(name, "float64") for i, name in enumerate(properties_of(plan))}
-    told |= {f"d{i}": read(name, "string").cast("string") for i, name in enumerate(distincts_of(plan))}
+    result = {f"p{i}": read(name, "float64") for i, name in enumerate(properties_of(plan))}
+    result |= {f"d{i}": read(name, "string").cast("string") for i, name in enumerate(distincts_of(plan))}
     for i, one in enumerate(filters_of(plan)):
         holds = event == one.event
         for name, wanted in one.where.items():
             column = property_(name)
             holds = holds & (False if column is None else equals(column, wanted).fill_null(False))
-        told[f"w{i}"] = holds
-    return told
+        result[f"w{i}"] = holds
+    return result
 
 
 def equals(column: Column, wanted: Any) -> Column:
@@ -268,17 +268,17 @@ def arrivals(found: Table) -> Table:
 def values(found: Table) -> Table:
     """For each event and property: the number of values, of non-numbers and of too large ones, with an example."""
     here = found.filter(~_.elsewhere, ~_.late)
-    told: dict[str, Column] = {}
+    result: dict[str, Column] = {}
     for name in (one for one in found.columns if _is_property(one)):
         raw = here[name]
         number_ = raw.try_cast("float64") if raw_is_text(raw) else raw
         large = number_.notnull() & ~(number_.abs() <= MAX_NUMBER)
         odd = raw.notnull() & number_.isnull()
-        told[f"{name}_present"] = raw.count()
-        told[f"{name}_odd"] = _count_of(odd)
-        told[f"{name}_large"] = _count_of(large)
-        told[f"{name}_example"] = ibis.ifelse(odd | large, raw.cast("string"), None).min()
-    return here.group_by("event").aggregate(n=here.count(), **told)
+        result[f"{name}_present"] = raw.count()
+        result[f"{name}_odd"] = _count_of(odd)
+        result[f"{name}_large"] = _count_of(large)
+        result[f"{name}_example"] = ibis.ifelse(odd | large, raw.cast("string"), None).min()
+    return here.group_by("event").aggregate(n=here.count(), **result)
 
 
 def measures(seen: Table, events: Table, plan: Plan, until: int) -> Table:
@@ -313,25 +313,25 @@ def cap(measured: Table, index: int, percent: float) -> Table:
 
 def aggregates(measured: Table, plan: Plan, capped: Mapping[str, float], by: Sequence[str] = ("arm",)) -> Table:
     """Counts, means and covariances of each arm; for heavy-tailed values also the mean of cubes and the largest."""
-    told: dict[str, Column] = {"n": _.count()}
+    result: dict[str, Column] = {"n": _.count()}
     for index, metric in enumerate(plan.metrics.values()):
         if metric.kind is MetricKind.QUANTILE:
             continue
         columns = [column for column, _source, _span in columns_of(metric, plan.before)]
         values_ = {column: _capped(measure(index, column), capped) for column in columns}
-        told[f"m{index}_n"] = _[measure(index, VALUE)].count()
+        result[f"m{index}_n"] = _[measure(index, VALUE)].count()
         for one in columns:
-            told[f"{measure(index, one)}_mean"] = values_[one].mean()
+            result[f"{measure(index, one)}_mean"] = values_[one].mean()
         if metric.kind is not MetricKind.PROPORTION:
-            told[f"{measure(index, VALUE)}_cubed"] = (values_[VALUE] * values_[VALUE] * values_[VALUE]).mean()
-            told[f"{measure(index, VALUE)}_largest"] = _[measure(index, VALUE)].max()
-            told[f"{measure(index, VALUE)}_total"] = _[measure(index, VALUE)].sum()
+            result[f"{measure(index, VALUE)}_cubed"] = (values_[VALUE] * values_[VALUE] * values_[VALUE]).mean()
+            result[f"{measure(index, VALUE)}_largest"] = _[measure(index, VALUE)].max()
+            result[f"{measure(index, VALUE)}_total"] = _[measure(index, VALUE)].sum()
         for one, other in combinations_with_replacement(columns, 2):
             name = f"{measure(index, one)}_{other}"
-            told[name] = (
+            result[name] = (
                 values_[one].var(how="sample") if one == other else values_[one].cov(values_[other], how="sample")
             )
-    return measured.group_by(*by).aggregate(**told)
+    return measured.group_by(*by).aggregate(**result)
 
 
 def by_day(seen: Table, plan: Plan) -> Table:
@@ -408,17 +408,17 @@ def series(seen: Table, events: Table, plan: Plan, metric: str, grain: Grain) ->
     rows = rows.mutate(**running)
     order = ibis.window(group_by="unit", order_by="bucket")
     rows = rows.mutate(**{f"was_{column}": rows[column].lag().over(order) for column in columns})
-    told: dict[str, Column] = {"n": ibis.ifelse(_[f"was_{VALUE}"].isnull(), 1, 0).sum()}
+    result: dict[str, Column] = {"n": ibis.ifelse(_[f"was_{VALUE}"].isnull(), 1, 0).sum()}
     for column in columns:
-        told[f"sum_{column}"] = (_[column] - _[f"was_{column}"].fill_null(0.0)).sum()
-        told[f"grown_{column}"] = (_[column] - _[f"was_{column}"]).sum()
+        result[f"sum_{column}"] = (_[column] - _[f"was_{column}"].fill_null(0.0)).sum()
+        result[f"grown_{column}"] = (_[column] - _[f"was_{column}"]).sum()
     for one, other in combinations_with_replacement(columns, 2):
         now, was = _[one] * _[other], _[f"was_{one}"] * _[f"was_{other}"]
-        told[f"both_{one}_{other}"] = (now - was.fill_null(0.0)).sum()
+        result[f"both_{one}_{other}"] = (now - was.fill_null(0.0)).sum()
     for one in columns:
         for other in columns:
-            told[f"cross_{one}_{other}"] = (_[f"was_{one}"] * (_[other] - _[f"was_{other}"])).sum()
-    return rows.group_by("arm", "bucket").aggregate(**told).order_by("bucket")
+            result[f"cross_{one}_{other}"] = (_[f"was_{one}"] * (_[other] - _[f"was_{other}"])).sum()
+    return rows.group_by("arm", "bucket").aggregate(**result).order_by("bucket")
 
 
 def _steps(seen: Table, events: Table, plan: Plan, index: int, period: int) -> Table:
@@ -476,14 +476,14 @@ def counted_by(metric: Metric) -> list[Counted]:
 
 def columns_of(metric: Metric, before: int | None) -> list[tuple[str, Counted, bool]]:
     """A metric's columns: the name, what is counted, and whether it is of the time before exposure."""
-    told: list[tuple[str, Counted, bool]] = [(VALUE, metric, False)]
+    result: list[tuple[str, Counted, bool]] = [(VALUE, metric, False)]
     if metric.per:
-        told.append((PER, metric.per, False))
+        result.append((PER, metric.per, False))
     if before is not None and metric.kind is not MetricKind.QUANTILE:
-        told.append((BEFORE, metric, True))
+        result.append((BEFORE, metric, True))
         if metric.per:
-            told.append((PER_BEFORE, metric.per, True))
-    return told
+            result.append((PER_BEFORE, metric.per, True))
+    return result
 
 
 def window_of(metric: Metric) -> int:

@@ -120,8 +120,8 @@ def records(name: str, run: int, setting: Setting) -> Iterator[Record]:
     for i in range(n):
         unit, now = f"{run}-{i}", float(at[i])
         answer = ruleset.evaluate(name, {"targetingKey": unit}, now)
-        told = {"variant": answer.variant, "reason": str(answer.reason), "rule": answer.metadata["rule"]}
-        yield exposure(name, {**told, "release": "1", "properties": {}}, unit, scope, now)
+        outcome = {"variant": answer.variant, "reason": str(answer.reason), "rule": answer.metadata["rule"]}
+        yield exposure(name, {**outcome, "release": "1", "properties": {}}, unit, scope, now)
         later = now + float(delay[i])
         for visit in range(int(visits[i])):
             yield _tracked(f"{unit}-v{visit}", unit, "visit", later, ms=float(ms[i]))
@@ -156,13 +156,13 @@ def truth(setting: Setting) -> dict[str, float]:
 def _count(plan: Plan, evidence: Evidence, setting: Setting, tally: Tally) -> None:
     tally.runs += 1
     for method in Method:
-        told = report(replace(plan, experiment=plan.experiment.model_copy(update={"method": method})), evidence)
-        primary = next(one for one in told.results if one.role == "primary")
+        outcome = report(replace(plan, experiment=plan.experiment.model_copy(update={"method": method})), evidence)
+        primary = next(one for one in outcome.results if one.role == "primary")
         tally.found[method] += primary.found
-        tally.wrong += told.verdict.decision is Decision.WORSE and setting.effect > 0
+        tally.wrong += outcome.verdict.decision is Decision.WORSE and setting.effect > 0
         if method is Method.FIXED:
-            tally.unhealthy += not told.healthy
-            tally.mismatched += "other sizes" in told.checks[0].message
+            tally.unhealthy += not outcome.healthy
+            tally.mismatched += "sizes differ" in outcome.checks[0].message
             # The error of looking at a fixed experiment each day and stopping at the first significant result.
             late = [look.estimate for look in primary.curve if look.estimate.n >= 100]
             tally.peeked += any(abs(one.z) > stats.norm.isf(setting.alpha / 2) for one in late)

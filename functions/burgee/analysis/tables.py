@@ -174,19 +174,19 @@ def _grouped(paths: Iterable[Path]) -> tuple[dict[tuple[bool, Any], list[str]], 
 def _parquet(source: str, columns: Sequence[tuple[str, str]], keyed: bool) -> str:
     """Files of one schema with a record's columns: absent values and those of another type become null."""
     known = dict(columns) | (dict.fromkeys(("topic",), "string") if keyed else {})
-    told = []
+    result = []
     for name, kind in SCHEMA.items():
         wanted, there = _TYPES[str(kind)], known.get(name)
         if there is None:
-            told.append(f"CAST(NULL AS {wanted}) AS {name}")
+            result.append(f"CAST(NULL AS {wanted}) AS {name}")
         elif there.startswith("timestamp") and wanted == "BIGINT":
-            told.append(f"epoch_ms({name}) AS {name}")
+            result.append(f"epoch_ms({name}) AS {name}")
         elif wanted.startswith("MAP") and not there.startswith("map<string, string"):
-            told.append(f"from_json(to_json({name}), '\"{wanted}\"') AS {name}")
+            result.append(f"from_json(to_json({name}), '\"{wanted}\"') AS {name}")
         else:
-            told.append(f"TRY_CAST({name} AS {wanted}) AS {name}")
+            result.append(f"TRY_CAST({name} AS {wanted}) AS {name}")
     strange = "NULL" if "properties" not in known else "false"
-    return f"SELECT {', '.join(told)}, false AS torn, {strange} AS strange FROM {source}"  # noqa: S608
+    return f"SELECT {', '.join(result)}, false AS torn, {strange} AS strange FROM {source}"  # noqa: S608
 
 
 def _judged(every: str, topics: set[str]) -> str:

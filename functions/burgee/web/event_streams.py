@@ -150,8 +150,8 @@ class EventStreams:
         answer is the same as for other evaluations.
         """
         query = parse_qs(str(exchange.scope["query_string"], "latin-1"), max_num_fields=20)
-        told = query.get("flagConfigEtag", [""])[0]
-        revision = told[:MAX_POSITION].partition(".")[0]
+        result = query.get("flagConfigEtag", [""])[0]
+        revision = result[:MAX_POSITION].partition(".")[0]
         serving = exchange.serving
         if not (revision.isascii() and revision.isdigit()) or int(revision) <= serving.served().revision:
             return

@@ -59,7 +59,7 @@ def as_json(report: Report) -> dict[str, Any]:
 
 
 def _result(plan: Plan, one: Result) -> dict[str, Any]:
-    told: dict[str, Any] = {
+    body: dict[str, Any] = {
         "metric": one.metric,
         "role": one.role,
         "arm": one.arm,
@@ -74,22 +74,22 @@ def _result(plan: Plan, one: Result) -> dict[str, Any]:
         "bayes": None if one.belief is None else asdict(one.belief),
     }
     if one.role != "secondary":
-        told["curve"] = [_point(plan, look) for look in one.curve]
+        body["curve"] = [_point(plan, look) for look in one.curve]
     if one.margin is not None:
-        told |= {
+        body |= {
             "margin": one.margin,
             "holds": one.holds,
             "non_inferior_p": None if one.guarded is None else one.guarded.p_value,
         }
-    return told
+    return body
 
 
 def _point(plan: Plan, look: Look) -> dict[str, Any]:
     found = look.estimate
     planned = plan.experiment.method is Method.GROUP_SEQUENTIAL
-    told = {"n": found.n, "difference": found.difference, "low": found.low, "high": found.high}
+    body = {"n": found.n, "difference": found.difference, "low": found.low, "high": found.high}
     number = look_number(plan, look.at) if planned else None
-    return {"at": format_time(look.at / 1000), "look": number, **told}
+    return {"at": format_time(look.at / 1000), "look": number, **body}
 
 
 def _estimate(found: Estimate | None) -> dict[str, Any]:

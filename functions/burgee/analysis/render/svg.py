@@ -144,23 +144,23 @@ def progress(arms: Sequence[Mapping[str, Any]], planned: int | None) -> str:
 def _row(one: Mapping[str, Any], edges: Edges, x: Callable[[float], float], y: float) -> str:
     at, low, high = edges
     mood = "calm" if not one["found"] else "good" if one["good"] else "bad"
-    told = []
+    shapes = []
     if low is not None and high is not None:
-        told.append(f'<line class={mood} x1="{x(low):.1f}" x2="{x(high):.1f}" y1="{y}" y2="{y}" stroke-width="3"/>')
-        told += [
+        shapes.append(f'<line class={mood} x1="{x(low):.1f}" x2="{x(high):.1f}" y1="{y}" y2="{y}" stroke-width="3"/>')
+        shapes += [
             f'<line class={mood} x1="{x(end):.1f}" x2="{x(end):.1f}" y1="{y - 6}" y2="{y + 6}" stroke-width="2"/>'
             for end in (low, high)
         ]
     if at is not None:
-        told.append(_point(mood, x(at), y))
+        shapes.append(_point(mood, x(at), y))
     edge = _margin(one)
     if edge is not None:
-        told.append(f'<line class=margin x1="{x(edge):.1f}" x2="{x(edge):.1f}" y1="{y - 11}" y2="{y + 11}"/>')
+        shapes.append(f'<line class=margin x1="{x(edge):.1f}" x2="{x(edge):.1f}" y1="{y - 11}" y2="{y + 11}"/>')
         label = f'x="{x(edge):.1f}" y="{y - 12}" font-size="10" text-anchor=middle'
-        told.append(f"<text class=soft {label}>margin</text>")
-    told.append(f'<text x="{WIDE - VALUES}" y="{y + 4}">{escape(_words(one))}</text>')
+        shapes.append(f"<text class=soft {label}>margin</text>")
+    shapes.append(f'<text x="{WIDE - VALUES}" y="{y + 4}">{escape(_words(one))}</text>')
     title = f"<title>{escape(one['metric'])}, {escape(one['arm'])}: {escape(_words(one))}</title>"
-    return f'<g class=hover tabindex="0">{title}{"".join(told)}</g>'
+    return f'<g class=hover tabindex="0">{title}{"".join(shapes)}</g>'
 
 
 def _name(metric: str, arm: str, y: float, *, tall: bool) -> str:

@@ -133,12 +133,12 @@ def with_interval(found: Estimate, critical: float) -> Estimate:
     if not found.se > 0 or not math.isfinite(critical):
         return found
     half = critical * found.se
-    told = replace(found, critical=critical, low=found.difference - half, high=found.difference + half)
+    result = replace(found, critical=critical, low=found.difference - half, high=found.difference + half)
     bounds = fieller(found.control, found.treatment, critical)
     if bounds is None:
-        return told
+        return result
     ratio = found.treatment.value / found.control.value
-    return replace(told, relative=ratio - 1, relative_low=bounds[0] - 1, relative_high=bounds[1] - 1)
+    return replace(result, relative=ratio - 1, relative_low=bounds[0] - 1, relative_high=bounds[1] - 1)
 
 
 def fieller(control: Side, treatment: Side, critical: float) -> tuple[float, float] | None:

@@ -213,16 +213,16 @@ def simulate(
         from burgee.analysis import simulation
 
         setting = simulation.Setting(units, effect / 100, looks, alpha, seed)
-        told = _tally(simulation.simulate(runs, setting, _progress(runs)), setting)
+        result = _tally(simulation.simulate(runs, setting, _progress(runs)), setting)
     if json:
-        output.as_json(told)
+        output.as_json(result)
         return
     output.say(f"{runs:,} experiments of {units:,} units, true effect {effect:g} %, alpha {alpha:g}")
-    for name, share in told["found"].items():
+    for name, share in result["found"].items():
         planned = f"   planned {share['planned']:.2%}" if share["planned"] is not None else ""
-        output.say(f"  found by {name}: {_told(share)}{planned}")
-    for name, share in told["covered"].items():
-        output.say(f"  intervals of {name} that contain the true effect: {_told(share)}")
+        output.say(f"  found by {name}: {_formatted(share)}{planned}")
+    for name, share in result["covered"].items():
+        output.say(f"  intervals of {name} that contain the true effect: {_formatted(share)}")
 
 
 def power(
@@ -252,7 +252,7 @@ def power(
         if flag is not None:
             if not flags.is_file():
                 raise typer.BadParameter(f"there is no file {flags}", param_hint="--flags")
-            told = _planned(plans_of(flags), flag)
+            result = _planned(plans_of(flags), flag)
         else:
             if baseline is None:
                 raise typer.BadParameter("name a flag, or give --baseline", param_hint="--baseline")
@@ -262,25 +262,27 @@ def power(
                 design = Design(each, wanted, Method(method), looks, control=shares[0], treatment=min(shares[1:]))
             with _possible("--baseline" if sd is None else "--baseline, --sd"):
                 metric = Baseline(baseline, sd)
-            told = _sized(metric, design, effect, units)
+            result = _sized(metric, design, effect, units)
     if per_day is not None and not 0 < per_day < float("inf"):
         raise typer.BadParameter("new units a day must be above zero", param_hint="--per-day")
-    size = told["sample_size"]
-    told["days"] = None if not per_day or size is None else size / per_day
+    size = result["sample_size"]
+    result["days"] = None if not per_day or size is None else size / per_day
     if json:
-        output.as_json(told)
+        output.as_json(result)
         return
     if size is not None:
-        output.say(f"{size:,} units in all arms find {told['effect']:.3g} % with power {told['power']:.0%}")
-    if told["detectable"] is not None:
-        output.say(f"{told['units']:,} units find {told['detectable']:.3g} % or more with power {told['power']:.0%}")
-    if told["inflation"] > 1:
-        output.say(f"(early looks need {told['inflation'] - 1:.1%} more units than one look at the end)")
-    if told["days"] is not None:
-        output.say(f"at {per_day:,.0f} new units a day: {told['days']:.1f} days")
+        output.say(f"{size:,} units in all arms find {result['effect']:.3g} % with power {result['power']:.0%}")
+    if result["detectable"] is not None:
+        output.say(
+            f"{result['units']:,} units find {result['detectable']:.3g} % or more with power {result['power']:.0%}"
+        )
+    if result["inflation"] > 1:
+        output.say(f"(early looks need {result['inflation'] - 1:.1%} more units than one look at the end)")
+    if result["days"] is not None:
+        output.say(f"at {per_day:,.0f} new units a day: {result['days']:.1f} days")
 
 
-def _told(share: dict[str, float]) -> str:
+def _formatted(share: dict[str, float]) -> str:
     return f"{share['share']:.2%} ({share['low']:.2%} to {share['high']:.2%})"
 
 
@@ -357,9 +359,9 @@ def short(report: Report) -> dict[str, Any]:
     """A report without its numbers."""
     from burgee.analysis.render.json_report import as_json
 
-    told = as_json(report)
+    result = as_json(report)
     kept = ("flag", "method", "start", "end", "until", "arms", "sample_size", "health", "verdict")
-    return {key: told[key] for key in kept}
+    return {key: result[key] for key in kept}
 
 
 def events_folder(flags: Path) -> Path:
