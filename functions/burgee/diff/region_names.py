@@ -66,6 +66,9 @@ class RegionNames:
     def suffix(self, seen: Sequence[RuleMatch]) -> str:
         """The matching rules, as a clause that starts with a comma; empty if there are none."""
         old, new = ([self._label(*match) for match in seen if match.side == side] for side in (0, 1))
+        if any(side.state(own) is None for side, own in zip(self.sides, self.own, strict=True)):
+            # The flag is on one side alone: nobody matches a rule newly, or no longer.
+            return "".join(f", matching {label.text}" for label in (*old, *new))
         # An unchanged rule matches as before: only the rules before it decide differently.
         phrases = [f"matching {label.text}" for label in new if label in old]
         phrases += [f"newly {'reaching' if one.stays else 'matching'} {one.text}" for one in new if one not in old]
