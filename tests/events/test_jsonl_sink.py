@@ -86,9 +86,9 @@ def test_a_folder_that_cannot_be_written_to_is_reported(tmp_path: Path) -> None:
 def test_a_full_disk_is_reported_and_the_next_write_works(tmp_path: Path) -> None:
     code = (
         "import resource, signal, sys; from pathlib import Path; from burgee.events.jsonl_sink import JsonlSink\n"
-        "from burgee.errors import SinkUnavailable; from burgee.events.records import RecordScope, accept\n"
+        "from burgee.errors import SinkUnavailable; from burgee.events.records import RecordScope as Some, accept\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "r = lambda n: accept({'type': 'track', 'event_id': str(n), 'unit': 'u', 'event': 'e'}, RecordScope(), 1.8e9)\n"
+        "r = lambda n: accept({'type': 'track', 'event_id': str(n), 'unit': 'u', 'event': 'e'}, Some(), 1.8e9)\n"
         "sink = JsonlSink(Path(sys.argv[1])); sink.write([r(1)])\n"
         "soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))\n"
