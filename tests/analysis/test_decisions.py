@@ -13,7 +13,7 @@ from scipy import stats
 from burgee.analysis.decisions import decide, guarded
 from burgee.analysis.stats.estimates import (
     VALUE,
-    Side,
+    ArmEstimate,
     compare,
     fieller,
     margin_factor,
@@ -49,15 +49,15 @@ def test_an_interval_excludes_zero_exactly_where_the_test_finds(seed: int) -> No
 
 def test_fiellers_interval_is_that_of_testing_every_ratio() -> None:
     """Brute force: a ratio is inside where `treatment - ratio * control` is not found to differ from zero."""
-    control, treatment, critical = Side(50, 2.0, 0.4), Side(60, 2.9, 0.3), 1.96
+    control, treatment, critical = ArmEstimate(50, 2.0, 0.4), ArmEstimate(60, 2.9, 0.3), 1.96
     bounds = fieller(control, treatment, critical)
     assert bounds is not None
     ratios = np.linspace(0, 5, 2_000_001)
     z = np.abs(treatment.value - ratios * control.value) / np.hypot(treatment.se, ratios * control.se)
     inside = ratios[z <= critical]
     assert bounds == pytest.approx((inside.min(), inside.max()), abs=1e-5)
-    assert fieller(Side(50, 0.5, 0.4), treatment, critical) is None, "its control may be zero"
-    assert fieller(Side(50, -2.0, 0.1), treatment, critical) is None
+    assert fieller(ArmEstimate(50, 0.5, 0.4), treatment, critical) is None, "its control may be zero"
+    assert fieller(ArmEstimate(50, -2.0, 0.1), treatment, critical) is None
 
 
 @pytest.mark.parametrize("method", SEQUENTIAL)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from burgee.analysis.evidence import Evidence
-    from burgee.analysis.plans import Plan
+    from burgee.analysis.plans import ExperimentPlan
 
 CUPED = FILE.replace("primary: bought", "primary: [bought, revenue, basket]\n      cuped: 6d").replace(
     "      secondary: [revenue, basket]\n", ""
@@ -38,16 +38,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def plan(folder: Path) -> Plan:
+def plan(folder: Path) -> ExperimentPlan:
     return planned(folder, CUPED)
 
 
 @pytest.fixture(scope="module")
-def evidence(folder: Path, plan: Plan, records: list[dict[str, Any]]) -> Evidence:
+def evidence(folder: Path, plan: ExperimentPlan, records: list[dict[str, Any]]) -> Evidence:
     return gather_from(written(folder / "events", records), plan, plan.end)
 
 
-def by_hand(records: list[dict[str, Any]], plan: Plan) -> dict[str, dict[str, dict[str, np.ndarray[Any, Any]]]]:
+def by_hand(
+    records: list[dict[str, Any]], plan: ExperimentPlan
+) -> dict[str, dict[str, dict[str, np.ndarray[Any, Any]]]]:
     """Arm, metric, column: the values of the units."""
     shown = {one["unit"]: one for one in records if one["type"] == "exposure"}
     values: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
@@ -82,7 +84,7 @@ def by_hand(records: list[dict[str, Any]], plan: Plan) -> dict[str, dict[str, di
 
 
 def test_the_aggregates_are_those_of_plain_python(
-    evidence: Evidence, plan: Plan, records: list[dict[str, Any]]
+    evidence: Evidence, plan: ExperimentPlan, records: list[dict[str, Any]]
 ) -> None:
     for arm, metrics in by_hand(records, plan).items():
         for metric, columns in metrics.items():
@@ -93,7 +95,7 @@ def test_the_aggregates_are_those_of_plain_python(
             assert dict(found.covariances) == pytest.approx(dict(expected.covariances), rel=1e-6, abs=1e-9), metric
 
 
-def test_the_curve_ends_where_the_aggregates_are(evidence: Evidence, plan: Plan) -> None:
+def test_the_curve_ends_where_the_aggregates_are(evidence: Evidence, plan: ExperimentPlan) -> None:
     """Two queries that share little: running totals of what each day added, and one sum over units."""
     for metric in plan.experiment.primaries:
         curve = evidence.series[metric]
@@ -105,7 +107,7 @@ def test_the_curve_ends_where_the_aggregates_are(evidence: Evidence, plan: Plan)
             assert dict(last.covariances) == pytest.approx(dict(whole.covariances), rel=1e-6, abs=1e-9)
 
 
-def test_a_point_of_the_curve_is_what_was_known_then(folder: Path, evidence: Evidence, plan: Plan) -> None:
+def test_a_point_of_the_curve_is_what_was_known_then(folder: Path, evidence: Evidence, plan: ExperimentPlan) -> None:
     then = gather_from(folder / "events", plan, plan.start + 10 * DAY * 1000)
     for metric in ("bought", "basket"):
         for arm in plan.arms:
@@ -126,7 +128,7 @@ def test_a_quantile_is_that_of_plain_python(evidence: Evidence, records: list[di
 
 
 def test_records_that_come_twice_count_once_and_torn_lines_are_passed_over(
-    tmp_path: Path, evidence: Evidence, plan: Plan, records: list[dict[str, Any]]
+    tmp_path: Path, evidence: Evidence, plan: ExperimentPlan, records: list[dict[str, Any]]
 ) -> None:
     written(tmp_path, records)
     written(tmp_path, records[:800], "again.jsonl")
@@ -138,7 +140,7 @@ def test_records_that_come_twice_count_once_and_torn_lines_are_passed_over(
     assert found.units == evidence.units == 1500
 
 
-def test_parquet_files_say_the_same(tmp_path: Path, folder: Path, evidence: Evidence, plan: Plan) -> None:
+def test_parquet_files_say_the_same(tmp_path: Path, folder: Path, evidence: Evidence, plan: ExperimentPlan) -> None:
     duckdb.sql(
         f"COPY (SELECT * FROM read_json('{folder}/events/*.jsonl', columns={{"
         "type:'VARCHAR', event_id:'VARCHAR', time:'BIGINT', project:'VARCHAR', environment:'VARCHAR', flag:'VARCHAR',"
@@ -153,7 +155,7 @@ def test_parquet_files_say_the_same(tmp_path: Path, folder: Path, evidence: Evid
 
 
 def test_units_in_two_arms_are_left_out_and_counted(
-    tmp_path: Path, plan: Plan, records: list[dict[str, Any]]
+    tmp_path: Path, plan: ExperimentPlan, records: list[dict[str, Any]]
 ) -> None:
     twice = [
         {
@@ -170,7 +172,7 @@ def test_units_in_two_arms_are_left_out_and_counted(
     assert sum(arm.n for arm in found.arms.values()) == 1500 - len(twice)
 
 
-def test_only_the_splits_answers_count(tmp_path: Path, plan: Plan, records: list[dict[str, Any]]) -> None:
+def test_only_the_splits_answers_count(tmp_path: Path, plan: ExperimentPlan, records: list[dict[str, Any]]) -> None:
     other = {"type": "exposure", "flag": "button", "variant": "off", "time": START + 5}
     more = [
         {**other, "event_id": "t", "unit": "targeted", "reason": "TARGETING_MATCH"},
@@ -191,12 +193,12 @@ def test_segments_add_up(evidence: Evidence) -> None:
     assert sum(arms["on"].n for arms in countries.values()) == evidence.arms["on"].n
 
 
-def test_no_records_are_reported(tmp_path: Path, plan: Plan) -> None:
+def test_no_records_are_reported(tmp_path: Path, plan: ExperimentPlan) -> None:
     with pytest.raises(Refused, match=r"no \.jsonl or .parquet"):
         gather_from(tmp_path, plan, plan.end)
 
 
-def test_the_same_questions_compile_for_athena(plan: Plan) -> None:
+def test_the_same_questions_compile_for_athena(plan: ExperimentPlan) -> None:
     asked = questions_as_sql(plan)
     assert {"aggregates by arm", "bought over time", "quantile of slow", "cap of revenue"} <= set(asked)
     for sql in asked.values():

@@ -18,22 +18,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from burgee.analysis.evidence import Evidence
-    from burgee.analysis.plans import Plan
+    from burgee.analysis.plans import ExperimentPlan
 
 
 @pytest.fixture(scope="module")
-def known(tmp_path_factory: pytest.TempPathFactory) -> tuple[Plan, Evidence]:
+def known(tmp_path_factory: pytest.TempPathFactory) -> tuple[ExperimentPlan, Evidence]:
     folder = tmp_path_factory.mktemp("known")
     plan = planned(folder, FILE.replace("segments: [country]", "segments: [country]\n      cuped: 6d"))
     return plan, gather_from(written(folder / "events", crowd(1200, days=27)), plan, plan.end)
 
 
-def one(plan: Plan, evidence: Evidence, name: str) -> Any:
+def one(plan: ExperimentPlan, evidence: Evidence, name: str) -> Any:
     (found,) = [check for check in check(plan, evidence) if check.name == name]
     return found
 
 
-def test_a_healthy_experiment_says_what_it_read(known: tuple[Plan, Evidence]) -> None:
+def test_a_healthy_experiment_says_what_it_read(known: tuple[ExperimentPlan, Evidence]) -> None:
     checks = check(*known)
     assert {found.light for found in checks if not found.name.startswith(("tail", "largest"))} == {Light.OK}
     records = one(*known, "records").message
@@ -87,7 +87,7 @@ FAULTS: list[tuple[str, dict[str, Any], Light, str]] = [
 
 @pytest.mark.parametrize(("name", "change", "light", "words"), FAULTS, ids=[f"{f[0]}: {f[3]}"[:50] for f in FAULTS])
 def test_each_fault_has_its_line(
-    known: tuple[Plan, Evidence], name: str, change: dict[str, Any], light: Light, words: str
+    known: tuple[ExperimentPlan, Evidence], name: str, change: dict[str, Any], light: Light, words: str
 ) -> None:
     plan, evidence = known
     found = one(plan, replace(evidence, quality=replace(evidence.quality, **change)), name)

@@ -11,7 +11,7 @@ import pytest
 from scipy import optimize, stats
 
 from burgee.analysis.stats.numeric import normal_sf, rising_root, root, t_isf, t_sf
-from burgee.analysis.stats.planning import Baseline, Design, sample_size
+from burgee.analysis.stats.planning import Design, MetricBaseline, sample_size
 
 
 @pytest.mark.parametrize("degrees", [3, 17.776, 38, 1000, 2e6])
@@ -46,7 +46,7 @@ def test_a_hundred_planned_sizes_are_those_that_scipy_finds() -> None:
             return float(stats.nct.sf(stats.t.isf(a / 2, degrees), degrees, centre) - p)
 
         theirs = math.ceil(optimize.brentq(gap, 6, 1e7, xtol=1e-9))
-        assert sample_size(Baseline(mean, sd), effect, design) == theirs
+        assert sample_size(MetricBaseline(mean, sd), effect, design) == theirs
 
 
 def test_planning_a_fixed_design_loads_no_library() -> None:

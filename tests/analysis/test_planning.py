@@ -10,7 +10,7 @@ import pytest
 import tea_tasting as tt
 from tea_tasting.aggr import Aggregates
 
-from burgee.analysis.stats.planning import Baseline, Design, detectable, inflation, power, sample_size
+from burgee.analysis.stats.planning import Design, MetricBaseline, detectable, inflation, power, sample_size
 from burgee.analysis.stats.sequential import sequence_bound, spending_bounds
 from burgee.flagfile.experiments import Method, Spending
 
@@ -21,18 +21,18 @@ DESIGNS = [
     Design(method=Method.GROUP_SEQUENTIAL, spending=Spending.POCOCK, looks=3),
     Design(method=Method.ALWAYS_VALID),
 ]
-BASELINES = [(Baseline(0.12), 0.012), (Baseline(20, 35), 1.5), (Baseline(1000, 2400), -40.0)]
+BASELINES = [(MetricBaseline(0.12), 0.012), (MetricBaseline(20, 35), 1.5), (MetricBaseline(1000, 2400), -40.0)]
 
 
 def test_a_size_is_what_tea_tasting_says() -> None:
     metric = tt.Mean("v", alpha=0.05, power=0.8, effect_size=1.5)
     (theirs,) = metric.solve_power_from_aggregates(Aggregates(100, {"v": 20}, {"v": 35**2}), "n_obs")
-    assert sample_size(Baseline(20, 35), 1.5, Design()) == pytest.approx(theirs.n_obs, rel=1e-3)
+    assert sample_size(MetricBaseline(20, 35), 1.5, Design()) == pytest.approx(theirs.n_obs, rel=1e-3)
 
 
 @pytest.mark.parametrize("design", DESIGNS, ids=str)
 @pytest.mark.parametrize(("baseline", "effect"), BASELINES, ids=str)
-def test_size_power_and_effect_are_one_relation(baseline: Baseline, effect: float, design: Design) -> None:
+def test_size_power_and_effect_are_one_relation(baseline: MetricBaseline, effect: float, design: Design) -> None:
     n = sample_size(baseline, effect, design)
     assert power(n, baseline, effect, design) == pytest.approx(design.power, abs=1e-3)
     assert power(n * 0.9, baseline, effect, design) < design.power
@@ -52,7 +52,7 @@ def test_what_looking_early_costs() -> None:
 @pytest.mark.parametrize("design", DESIGNS[2:], ids=str)
 def test_the_planned_power_is_reached(design: Design) -> None:
     """Of experiments of the planned size with the planned effect, as many are found as planned."""
-    n, runs = sample_size(Baseline(20, 35), 1.5, design), 4000
+    n, runs = sample_size(MetricBaseline(20, 35), 1.5, design), 4000
     looks = 100 if design.method is Method.ALWAYS_VALID else design.looks
     fractions = np.arange(1, looks + 1) / looks
     if design.method is Method.ALWAYS_VALID:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from burgee.analysis.evidence import Evidence
-    from burgee.analysis.plans import Plan
+    from burgee.analysis.plans import ExperimentPlan
 
 EXPERIMENT = """\
 version: 1
@@ -71,11 +71,11 @@ sources:
 """
 
 
-def plan_of(folder: Path, source: str = "") -> Plan:
+def plan_of(folder: Path, source: str = "") -> ExperimentPlan:
     return planned(folder, EXPERIMENT.format(sources=source, source="source: shop\n      " if source else ""))
 
 
-def lean_plan_of(folder: Path, source: str = "") -> Plan:
+def lean_plan_of(folder: Path, source: str = "") -> ExperimentPlan:
     """One that takes few questions: a service is asked each of them alone."""
     text = EXPERIMENT.format(sources=source, source="source: shop\n      " if source else "")
     text = text.replace("      method: group-sequential\n      cuped: 7d\n", "").replace(

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from burgee.analysis.evidence import Evidence
-    from burgee.analysis.plans import Plan
+    from burgee.analysis.plans import ExperimentPlan
 
 
 @pytest.fixture
-def plan(tmp_path: Path) -> Plan:
+def plan(tmp_path: Path) -> ExperimentPlan:
     return planned(tmp_path)
 
 
@@ -68,7 +68,7 @@ BROKEN = {
 }
 
 
-def test_lines_that_cannot_be_read_are_counted_by_kind(tmp_path: Path, plan: Plan) -> None:
+def test_lines_that_cannot_be_read_are_counted_by_kind(tmp_path: Path, plan: ExperimentPlan) -> None:
     records = crowd(200)
     folder = written(tmp_path / "events", records)
     with (folder / "b.jsonl").open("w", encoding="utf-8", errors="surrogatepass") as file:
@@ -83,7 +83,7 @@ def test_lines_that_cannot_be_read_are_counted_by_kind(tmp_path: Path, plan: Pla
     assert found.units == 200
 
 
-def test_each_kind_of_fault_alone_leaves_the_rest_as_it_was(tmp_path: Path, plan: Plan) -> None:
+def test_each_kind_of_fault_alone_leaves_the_rest_as_it_was(tmp_path: Path, plan: ExperimentPlan) -> None:
     expected = gather_from(written(tmp_path / "whole", crowd(200)), plan, plan.end)
     folder = written(tmp_path / "events", crowd(200))
     (folder / "b.jsonl").write_text("\n".join(one for one in BROKEN if one.isascii()), encoding="utf-8")
@@ -102,7 +102,7 @@ EXPOSURE = (
 )
 
 
-def test_parquet_without_some_columns_is_read_as_far_as_it_goes(tmp_path: Path, plan: Plan) -> None:
+def test_parquet_without_some_columns_is_read_as_far_as_it_goes(tmp_path: Path, plan: ExperimentPlan) -> None:
     folder = tmp_path / "events"
     parquet(folder, f"{EXPOSURE} FROM range(100) t(i)")
     parquet(folder, f"SELECT * EXCLUDE (unit) FROM ({EXPOSURE} FROM range(100, 130) t(i))", "b.parquet")
@@ -119,7 +119,7 @@ def test_parquet_without_some_columns_is_read_as_far_as_it_goes(tmp_path: Path, 
     assert found.segments["country"]["DE"]["on"].n == 4
 
 
-def test_whatever_a_database_says_of_a_file_is_one_sentence(tmp_path: Path, plan: Plan) -> None:
+def test_whatever_a_database_says_of_a_file_is_one_sentence(tmp_path: Path, plan: ExperimentPlan) -> None:
     folder = tmp_path / "events"
     parquet(folder, f"{EXPOSURE} FROM range(20000) t(i)")
     whole = (folder / "a.parquet").read_bytes()
@@ -130,7 +130,7 @@ def test_whatever_a_database_says_of_a_file_is_one_sentence(tmp_path: Path, plan
     assert "\n" not in str(refused.value)
 
 
-def test_values_that_are_no_numbers_are_left_out_and_counted(tmp_path: Path, plan: Plan) -> None:
+def test_values_that_are_no_numbers_are_left_out_and_counted(tmp_path: Path, plan: ExperimentPlan) -> None:
     records = crowd(400)
     folder = written(tmp_path / "events", records)
     strange = ["12,50", "NaN", "inf", "1e100", "9" * 400, "", "12 EUR"]
@@ -150,7 +150,7 @@ def test_values_that_are_no_numbers_are_left_out_and_counted(tmp_path: Path, pla
         assert found.arms[arm].moments["revenue"].means == pytest.approx(one.moments["revenue"].means)
 
 
-def test_a_replayed_id_moves_nobodys_conversion(tmp_path: Path, plan: Plan) -> None:
+def test_a_replayed_id_moves_nobodys_conversion(tmp_path: Path, plan: ExperimentPlan) -> None:
     """An event is of its unit: one hostile unit that sends everybody's ids takes nothing from them."""
     records = crowd(400)
     expected = gather_from(written(tmp_path / "clean", records), plan, plan.end)
@@ -166,7 +166,7 @@ def test_a_replayed_id_moves_nobodys_conversion(tmp_path: Path, plan: Plan) -> N
         assert moments.means["value"] == pytest.approx(one.moments["bought"].means["value"], abs=1.01 / moments.n)
 
 
-def test_the_first_record_of_an_id_counts_whole_and_clashes_are_counted(tmp_path: Path, plan: Plan) -> None:
+def test_the_first_record_of_an_id_counts_whole_and_clashes_are_counted(tmp_path: Path, plan: ExperimentPlan) -> None:
     shown = [one for one in crowd(60) if one["type"] == "exposure"]
     first = track("same", "u0", "order", shown[0]["time"] + 10, amount=5.0)
     later = {**track("same", "u0", "visit", shown[0]["time"] + 1, amount=900.0), "time": shown[0]["time"] + 20}
@@ -178,7 +178,7 @@ def test_the_first_record_of_an_id_counts_whole_and_clashes_are_counted(tmp_path
     assert arm.means["per"] == 0
 
 
-def test_what_arrives_late_does_not_count_in_a_look_that_was_before(tmp_path: Path, plan: Plan) -> None:
+def test_what_arrives_late_does_not_count_in_a_look_that_was_before(tmp_path: Path, plan: ExperimentPlan) -> None:
     records = crowd(300, days=10)
     folder = written(tmp_path / "events", records)
     unit = next(one for one in records if one["type"] == "exposure")
@@ -195,7 +195,7 @@ def test_what_arrives_late_does_not_count_in_a_look_that_was_before(tmp_path: Pa
         assert moments.means == pytest.approx(then.series["bought"][-1].arms[arm].means)
 
 
-def test_events_of_another_environment_count_for_nobody(tmp_path: Path, plan: Plan) -> None:
+def test_events_of_another_environment_count_for_nobody(tmp_path: Path, plan: ExperimentPlan) -> None:
     records = crowd(300)
     folder = written(tmp_path / "events", records)
     expected = gather_from(folder, plan, plan.end)
@@ -210,7 +210,7 @@ def test_events_of_another_environment_count_for_nobody(tmp_path: Path, plan: Pl
     assert sums(gather_from(folder, named, plan.end)) == sums(expected)
 
 
-def test_two_names_of_one_unit_are_one_unit(tmp_path: Path, plan: Plan) -> None:
+def test_two_names_of_one_unit_are_one_unit(tmp_path: Path, plan: ExperimentPlan) -> None:
     records = crowd(300)
     shown = [one for one in records if one["type"] == "exposure"]
     orders = {one["unit"] for one in records if one.get("event") == "order"}
@@ -238,7 +238,7 @@ def test_two_names_of_one_unit_are_one_unit(tmp_path: Path, plan: Plan) -> None:
     )
 
 
-def test_units_whose_window_is_not_over_are_counted_apart(tmp_path: Path, plan: Plan) -> None:
+def test_units_whose_window_is_not_over_are_counted_apart(tmp_path: Path, plan: ExperimentPlan) -> None:
     records = crowd(300, days=20)
     at = START + 10 * DAY
     found = gather_from(written(tmp_path / "events", records), plan, at * 1000)

@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from burgee.analysis.decisions import decide, guarded
 from burgee.analysis.evidence import _points_of
 from burgee.analysis.stats.estimates import Points, compare_quantiles, shares
-from burgee.analysis.stats.planning import Baseline, Design, detectable
+from burgee.analysis.stats.planning import Design, MetricBaseline, detectable
 from burgee.flagfile.experiments import Method
 from support.arrivals import Crowd, evidence_of, plan_for
 
@@ -81,7 +81,7 @@ def main() -> None:
 
 PLANNED = ("uniform, window", "front-loaded, window", "day one, window")
 """Crowds whose metric has the mean and the standard deviation of `SPENT`."""
-SPENT = Baseline(math.exp(0.245), math.sqrt(2 * math.exp(0.98) - math.exp(0.49)))
+SPENT = MetricBaseline(math.exp(0.245), math.sqrt(2 * math.exp(0.98) - math.exp(0.49)))
 """What a unit spends once: log-normal rates with sigma 0.7, each times a standard exponential."""
 
 

@@ -12,9 +12,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from burgee.cli.render.diff_markdown import markdown
-from burgee.cli.render.diff_report import Comparison, Report
+from burgee.cli.render.diff_report import Comparison, DiffReport
 from burgee.diff.effect import effects
-from burgee.review.change_findings import Change, proofs
+from burgee.review.change_findings import ReviewedChange, proofs
 from burgee.review.file_findings import size
 
 if TYPE_CHECKING:
@@ -233,8 +233,8 @@ def test_a_broken_context_is_reported_with_its_line(repository: Burgee, line: st
 
 def report(before: Any, after: Any) -> Comparison:
     found = effects(before, after, 0)
-    change = Change(before, after, found, 0)
-    return Comparison([Report(found, proofs(change), (size(before), size(after)), change.renames)])
+    change = ReviewedChange(before, after, found, 0)
+    return Comparison([DiffReport(found, proofs(change), (size(before), size(after)), change.renames)])
 
 
 def test_a_huge_change_fits_into_a_comment() -> None:

@@ -13,7 +13,7 @@ from burgee.diff.wording import moves, who
 from burgee.evaluation.ruleset import Ruleset
 from burgee.flagfile.grammar import normalise
 from burgee.flagfile.yaml_reader import Document
-from burgee.review.change_findings import Change, proofs
+from burgee.review.change_findings import ReviewedChange, proofs
 from burgee.times import parse_time
 
 NOW = parse_time("2027-01-01T12:00:00Z")
@@ -52,7 +52,7 @@ def test_the_effect_is_the_one_derived_by_hand(case: dict[str, Any]) -> None:
         kinds = {str(move.kind) for effect in found for region in effect.regions for move in region.moves}
         assert sorted(kinds) == sorted(case["kinds"])
 
-    change = Change(before, after, found, NOW)
+    change = ReviewedChange(before, after, found, NOW)
     findings = proofs(change, dict.fromkeys(case.get("retired", ()), "once"))
     assert sorted({f"{one.code} {one.flag}" for one in findings}) == sorted(case.get("findings", ()))
 

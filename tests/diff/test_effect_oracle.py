@@ -20,7 +20,7 @@ from burgee.evaluation.bucketing import BUCKETS, bucket, split_bounds
 from burgee.evaluation.context import TARGETING_KEY
 from burgee.evaluation.ruleset import Ruleset
 from burgee.findings import Code
-from burgee.review.change_findings import Change, proofs
+from burgee.review.change_findings import ReviewedChange, proofs
 from support.effects import AB, NOW, ON, changed, generated, snapshot
 
 if TYPE_CHECKING:
@@ -113,7 +113,9 @@ def test_withdrawn_agrees_with_a_search_through_all_buckets(seed: int) -> None:
     }
     old, new = snapshot({"f": before}), snapshot({"f": after})
     found = effects(old, new, NOW)
-    reported = [one for one in proofs(Change(old, new, found, NOW)) if one.code in {Code.WITHDRAWN, Code.LOWERED}]
+    reported = [
+        one for one in proofs(ReviewedChange(old, new, found, NOW)) if one.code in {Code.WITHDRAWN, Code.LOWERED}
+    ]
     assert {(one.code, variant(one.message)): buckets(found, variant(one.message)) for one in reported} == expected
     for finding in reported:
         assert finding.example is not None

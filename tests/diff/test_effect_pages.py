@@ -13,9 +13,9 @@ import pytest
 from markdown_it import MarkdownIt
 
 from burgee.cli.render.diff_markdown import markdown
-from burgee.cli.render.diff_report import Comparison, Report
+from burgee.cli.render.diff_report import Comparison, DiffReport
 from burgee.diff.effect import effects
-from burgee.review.change_findings import Change, proofs
+from burgee.review.change_findings import ReviewedChange, proofs
 from burgee.review.file_findings import size
 from burgee.times import parse_time
 
@@ -109,9 +109,9 @@ def huge() -> tuple[Any, Any]:
 
 def comment(before: Any, after: Any) -> str:
     found = effects(before, after, NOW)
-    change = Change(before, after, found, NOW)
+    change = ReviewedChange(before, after, found, NOW)
     findings = proofs(change, {"promo": "on 2026-05-04"})
-    report = Report(found, findings, (size(before), size(after)), change.renames)
+    report = DiffReport(found, findings, (size(before), size(after)), change.renames)
     return markdown(Comparison([report]))
 
 

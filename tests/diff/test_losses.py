@@ -9,7 +9,7 @@ import pytest
 from burgee.diff.losses import MoveKind, move_kind
 from burgee.diff.symbolic import ABSENT, BROKEN, NO_UNIT, Outcome
 from burgee.findings import Code
-from burgee.review.change_findings import Change, proofs
+from burgee.review.change_findings import ReviewedChange, proofs
 from support.effects import NOW, changed, generated, snapshot
 
 NO_VALUE = Outcome(None, "null")
@@ -59,12 +59,12 @@ def test_findings_name_exactly_the_flags_that_lose(seed: int) -> None:
     before, after = generated(source), generated(source)
     effects = changed(before, after)
     losing = {name for name, effect in effects.items() if effect.losing()}
-    found = proofs(Change(before, after, list(effects.values()), NOW))
+    found = proofs(ReviewedChange(before, after, list(effects.values()), NOW))
     assert {one.flag for one in found if one.code in {Code.WITHDRAWN, Code.LOWERED}} == losing
 
 
 def test_a_loss_by_client_keys_says_who_asks() -> None:
     before, after = ({"f": {"status": True, "client": client}} for client in (True, False))
     old, new = snapshot(before), snapshot(after)
-    (found,) = proofs(Change(old, new, list(changed(old, new).values()), NOW))
+    (found,) = proofs(ReviewedChange(old, new, list(changed(old, new).values()), NOW))
     assert found.message.startswith("100 % of all users, asking with a client key, lose on")

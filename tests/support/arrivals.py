@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from burgee.analysis.evidence import Arm, Evidence, Moment
-from burgee.analysis.plans import Plan
+from burgee.analysis.plans import ExperimentPlan
 from burgee.analysis.stats.estimates import BEFORE, PER, PER_BEFORE, VALUE, Moments
 from burgee.flagfile.experiments import Experiment, Method, Metric
 
@@ -42,7 +42,7 @@ class Crowd:
     looks: int = 5
 
 
-def plan_for(crowd: Crowd, method: Method, *, sample_size: int | None = None) -> Plan:
+def plan_for(crowd: Crowd, method: Method, *, sample_size: int | None = None) -> ExperimentPlan:
     """A primary, a guardrail that is just at its margin, and a secondary, all of the same numbers."""
     one: dict[str, Any] = {"event": "order", "kind": crowd.kind}
     one |= {"per": {"event": "visit"}} if crowd.kind == "ratio" else {}
@@ -59,7 +59,7 @@ def plan_for(crowd: Crowd, method: Method, *, sample_size: int | None = None) ->
         "sample_size": sample_size or crowd.units,
     }
     metrics = {name: Metric.model_validate(one) for name in ("spend", "guard", "other")}
-    return Plan("flag", Experiment.model_validate(experiment), metrics, {"off": 0.5, "on": 0.5})
+    return ExperimentPlan("flag", Experiment.model_validate(experiment), metrics, {"off": 0.5, "on": 0.5})
 
 
 def evidence_of(crowd: Crowd, generator: np.random.Generator) -> Evidence:

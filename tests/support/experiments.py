@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from burgee.analysis.plans import Plan
+    from burgee.analysis.plans import ExperimentPlan
 
 DAY = 86_400
 START = 1_767_225_600  # 2026-01-01
@@ -44,7 +44,7 @@ flags:
 """
 
 
-def planned(folder: Path, text: str = FILE, flag: str = "button") -> Plan:
+def planned(folder: Path, text: str = FILE, flag: str = "button") -> ExperimentPlan:
     """The plan in a flag file, which is written into the folder."""
     path = folder / "flags.yaml"
     path.write_text(text, encoding="utf-8")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from burgee.analysis.evidence import Arm, Evidence, Moment
-    from burgee.analysis.plans import Plan
+    from burgee.analysis.plans import ExperimentPlan
 
 TUNING = 10_000
 """Units at which a confidence sequence is tightest, if no size is planned."""
@@ -48,7 +48,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class MetricFinding:
     """The current finding for a metric of one arm.
 
     `look` is the deciding look or the last one; None before the first. `latest` is the last one. `p_value` is
@@ -70,7 +70,7 @@ class Guarded:
     p_value: float | None
 
 
-def decide(plan: Plan, evidence: Evidence, *, over: bool) -> dict[tuple[str, str], Finding]:
+def decide(plan: ExperimentPlan, evidence: Evidence, *, over: bool) -> dict[tuple[str, str], MetricFinding]:
     """The findings of every metric and treatment.
 
     Primary metrics share the plan's alpha equally, so an interval excludes zero exactly if a difference is found.
@@ -94,7 +94,7 @@ def decide(plan: Plan, evidence: Evidence, *, over: bool) -> dict[tuple[str, str
     return found | _secondaries(plan, evidence, others, over=over)
 
 
-def guarded(plan: Plan, evidence: Evidence, metric: str, arm: str, *, over: bool) -> Guarded:
+def guarded(plan: ExperimentPlan, evidence: Evidence, metric: str, arm: str, *, over: bool) -> Guarded:
     """Whether a guardrail holds at alpha/2, by the plan's method; quantiles are tested only at the end."""
     increase = plan.metrics[metric].direction is Direction.INCREASE
     margin, alpha = float(plan.experiment.guardrails[metric].margin) / 100, plan.experiment.alpha
@@ -118,12 +118,14 @@ def guarded(plan: Plan, evidence: Evidence, metric: str, arm: str, *, over: bool
     return Guarded(holds, smallest)
 
 
-def estimate_at_end(plan: Plan, evidence: Evidence, metric: str, arm: str, alpha: float) -> Estimate | None:
+def estimate_at_end(plan: ExperimentPlan, evidence: Evidence, metric: str, arm: str, alpha: float) -> Estimate | None:
     """The fixed test of all data so far; None if a quantile has too few values."""
     return estimate_of(plan, evidence.arms, metric, arm, alpha)
 
 
-def estimate_of(plan: Plan, arms: Mapping[str, Arm], metric: str, arm: str, alpha: float) -> Estimate | None:
+def estimate_of(
+    plan: ExperimentPlan, arms: Mapping[str, Arm], metric: str, arm: str, alpha: float
+) -> Estimate | None:
     """A treatment against the control in one metric, by the fixed test."""
     if plan.control not in arms or arm not in arms:
         return None
@@ -136,8 +138,8 @@ def estimate_of(plan: Plan, arms: Mapping[str, Arm], metric: str, arm: str, alph
 
 
 def _secondaries(
-    plan: Plan, evidence: Evidence, keys: list[tuple[str, str]], *, over: bool
-) -> dict[tuple[str, str], Finding]:
+    plan: ExperimentPlan, evidence: Evidence, keys: list[tuple[str, str]], *, over: bool
+) -> dict[tuple[str, str], MetricFinding]:
     """The largest number R of m hypotheses rejected at level alpha R/m (Benjamini and Hochberg 1995).
 
     All intervals use that level (Benjamini and Yekutieli 2005): exactly those of rejected hypotheses exclude zero.
@@ -151,21 +153,23 @@ def _secondaries(
     return {}
 
 
-def _adjusted(found: dict[tuple[str, str], Finding]) -> dict[tuple[str, str], Finding]:
+def _adjusted(found: dict[tuple[str, str], MetricFinding]) -> dict[tuple[str, str], MetricFinding]:
     known = [key for key, one in found.items() if one.p_value is not None]
     adjusted = benjamini_hochberg([found[key].p_value or 0.0 for key in known])
     return found | {key: replace(found[key], p_value=p) for key, p in zip(known, adjusted, strict=True)}
 
 
-def _finding(plan: Plan, evidence: Evidence, key: tuple[str, str], alpha: float, *, over: bool) -> Finding:
+def _finding(
+    plan: ExperimentPlan, evidence: Evidence, key: tuple[str, str], alpha: float, *, over: bool
+) -> MetricFinding:
     metric, arm = key
     if plan.experiment.method is Method.FIXED or plan.metrics[metric].kind is MetricKind.QUANTILE:
-        return _at_end(plan, evidence, metric, arm, alpha) if over else Finding(None, None)
+        return _at_end(plan, evidence, metric, arm, alpha) if over else MetricFinding(None, None)
     steps = _steps(plan, evidence, metric, arm, None)
     bounds = _bounds(plan, steps, metric, alpha)
     looks = [_look(step, bound) for step, bound in zip(steps, bounds, strict=True)]
     if not looks:
-        return Finding(None, None)
+        return MetricFinding(None, None)
     p_value = None
     if plan.experiment.method is Method.ALWAYS_VALID:
         tuning = _planned(plan) or TUNING
@@ -173,13 +177,13 @@ def _finding(plan: Plan, evidence: Evidence, key: tuple[str, str], alpha: float,
         values = [sequence_p_value(normal_z(one.gap), one.information, alpha, tuning) for one in usable]
         p_value = min(values, default=None)
     deciding = next((look for look in looks if look.crossed), None)
-    return Finding(deciding or looks[-1], looks[-1], deciding is not None, p_value, looks)
+    return MetricFinding(deciding or looks[-1], looks[-1], deciding is not None, p_value, looks)
 
 
-def _at_end(plan: Plan, evidence: Evidence, metric: str, arm: str, alpha: float) -> Finding:
+def _at_end(plan: ExperimentPlan, evidence: Evidence, metric: str, arm: str, alpha: float) -> MetricFinding:
     estimate = estimate_at_end(plan, evidence, metric, arm, alpha)
     if estimate is None:
-        return Finding(None, None)
+        return MetricFinding(None, None)
     found = estimate.p_value is not None and estimate.p_value < alpha
     look = Look(evidence.until, estimate, found)
     curve = [
@@ -187,7 +191,7 @@ def _at_end(plan: Plan, evidence: Evidence, metric: str, arm: str, alpha: float)
         for moment in evidence.series.get(metric, ())
         if min(moment.arms[plan.control].n, moment.arms[arm].n) >= 2
     ]
-    return Finding(look, look, found, estimate.p_value, curve)
+    return MetricFinding(look, look, found, estimate.p_value, curve)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +203,7 @@ class _Step:
     information: float
 
 
-def _steps(plan: Plan, evidence: Evidence, metric: str, arm: str, margin: float | None) -> list[_Step]:
+def _steps(plan: ExperimentPlan, evidence: Evidence, metric: str, arm: str, margin: float | None) -> list[_Step]:
     """The looks that the method may use, oldest first.
 
     Information is the number of units if a unit's value is final when it counts, after the metric's window. If values
@@ -227,24 +231,24 @@ def _steps(plan: Plan, evidence: Evidence, metric: str, arm: str, margin: float 
     return steps
 
 
-def _least(plan: Plan) -> int:
+def _least(plan: ExperimentPlan) -> int:
     return ENOUGH if plan.experiment.method is Method.ALWAYS_VALID else 2
 
 
-def _may_look(plan: Plan, at: int) -> bool:
+def _may_look(plan: ExperimentPlan, at: int) -> bool:
     if plan.experiment.method is Method.ALWAYS_VALID:
         return True
     return look_number(plan, at) is not None
 
 
-def look_number(plan: Plan, at: int) -> int | None:
+def look_number(plan: ExperimentPlan, at: int) -> int | None:
     """The planned look of a group-sequential design at a time, counted from 1; None between two."""
     length = (plan.end - plan.start) / plan.experiment.looks
     number = round((at - plan.start) / length)
     return number if abs(at - plan.start - number * length) <= plan.experiment.looks else None
 
 
-def _covariance(plan: Plan, arm: str, before: Moment, now: Moment, factor: float) -> float:
+def _covariance(plan: ExperimentPlan, arm: str, before: Moment, now: Moment, factor: float) -> float:
     """The estimated covariance of the gap at a look with the gap at the look before."""
     assert now.lagged is not None  # noqa: S101 - only the first has none
     coefficients = [theta(pooled(one.arms[plan.control], one.arms[arm])) for one in (before, now)]
@@ -256,7 +260,7 @@ def _covariance(plan: Plan, arm: str, before: Moment, now: Moment, factor: float
     return covariance
 
 
-def _bounds(plan: Plan, steps: list[_Step], metric: str, alpha: float) -> list[float]:
+def _bounds(plan: ExperimentPlan, steps: list[_Step], metric: str, alpha: float) -> list[float]:
     """The z to cross, either way, at each look."""
     if not steps:
         return []
@@ -280,7 +284,7 @@ def _look(step: _Step, bound: float) -> Look:
     return Look(step.at, with_interval(step.gap, critical), abs(step.gap.z) > critical)
 
 
-def _planned(plan: Plan) -> float | None:
+def _planned(plan: ExperimentPlan) -> float | None:
     """The planned units in the control and the smallest other arm."""
     size = plan.experiment.sample_size
     if size is None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from burgee.analysis.engines import Engine
-    from burgee.analysis.plans import Plan
+    from burgee.analysis.plans import ExperimentPlan
 
 DAY = 86_400_000
 PERIODS = 100
@@ -80,7 +80,9 @@ class Gatherer:
         self._found = found
         self._project = project
 
-    def gather(self, plan: Plan, until: int, *, period: int | None = None, segments: bool = True) -> Evidence:
+    def gather(
+        self, plan: ExperimentPlan, until: int, *, period: int | None = None, segments: bool = True
+    ) -> Evidence:
         """All data for a report, from records that had arrived by `until`."""
         until = min(until, plan.end)
         faults = self._faults()
@@ -116,7 +118,7 @@ class Gatherer:
         usable, kinds = counted(self._found.counts, self._rows)
         return replace(own, read=(own.read or 0) + usable, faults={**own.faults, **kinds})
 
-    def _inputs(self, plan: Plan, faults: Quality) -> queries.Inputs:
+    def _inputs(self, plan: ExperimentPlan, faults: Quality) -> queries.Inputs:
         if isinstance(self._found, Read):
             return self._found.inputs
         found = queries.inputs(self._found.usable, plan, self._project)
@@ -131,7 +133,7 @@ class Gatherer:
     def _one(self, table: Any) -> dict[str, Any]:
         return self._rows(table)[0]
 
-    def _caps(self, measured: Any, plan: Plan) -> dict[str, float]:
+    def _caps(self, measured: Any, plan: ExperimentPlan) -> dict[str, float]:
         found = {}
         for index, metric in enumerate(plan.metrics.values()):
             rows = metric.winsorise and self._rows(queries.cap(measured, index, float(metric.winsorise)))
@@ -140,7 +142,7 @@ class Gatherer:
                 found[queries.measure(index, VALUE)] = float(rows[0]["value"])
         return found
 
-    def _arms(self, measured: Any, plan: Plan, capped: Mapping[str, float]) -> dict[str, Arm]:
+    def _arms(self, measured: Any, plan: ExperimentPlan, capped: Mapping[str, float]) -> dict[str, Arm]:
         rows = {row["arm"]: row for row in self._rows(queries.aggregates(measured, plan, capped))}
         points = {
             metric: self._points(measured, plan, metric)
@@ -157,7 +159,7 @@ class Gatherer:
             for arm in plan.arms
         }
 
-    def _points(self, measured: Any, plan: Plan, metric: str) -> dict[str, Points]:
+    def _points(self, measured: Any, plan: ExperimentPlan, metric: str) -> dict[str, Points]:
         quantile = plan.metrics[metric].quantile
         assert quantile is not None  # noqa: S101 - the grammar asks for it
         sizes = {row["arm"]: int(row["n"]) for row in self._rows(queries.counted(measured, plan, metric))}
@@ -170,7 +172,7 @@ class Gatherer:
             rows[row["arm"]].append(row)
         return {arm: _points_of(rows[arm], sizes[arm], found) for arm, found in wanted.items()}
 
-    def _segments(self, measured: Any, plan: Plan, capped: Mapping[str, float]) -> dict[str, Any]:
+    def _segments(self, measured: Any, plan: ExperimentPlan, capped: Mapping[str, float]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for index, name in enumerate(plan.experiment.segments):
             column = queries.segment(index)
@@ -183,13 +185,15 @@ class Gatherer:
         return found
 
     def _series(
-        self, kept: tuple[Any, Any], plan: Plan, metric: str, grain: queries.Grain, until: int
+        self, kept: tuple[Any, Any], plan: ExperimentPlan, metric: str, grain: queries.Grain, until: int
     ) -> list[Moment]:
         rows = self._rows(queries.series(*kept, plan, metric, grain))
         return _running(rows, plan, grain, until)
 
 
-def gather_from(place: Path | str, plan: Plan, until: int, *, project: str | None = None, **more: Any) -> Evidence:
+def gather_from(
+    place: Path | str, plan: ExperimentPlan, until: int, *, project: str | None = None, **more: Any
+) -> Evidence:
     """The evidence in a folder of files or a bucket. Raises Refused with the reason if it cannot be read."""
     with tempfile.TemporaryDirectory(prefix="burgee-") as scratch, refusals(place):
         connection = duck(scratch)
@@ -201,7 +205,7 @@ def gather_from(place: Path | str, plan: Plan, until: int, *, project: str | Non
 
 
 def gather_source(
-    where: tuple[Path, Path | str], plan: Plan, until: int, *, project: str | None = None, **more: Any
+    where: tuple[Path, Path | str], plan: ExperimentPlan, until: int, *, project: str | None = None, **more: Any
 ) -> Evidence:
     """The evidence in a plan's source; `where` is the flag file's folder, and the place of Burgee's own records."""
     source, (folder, place) = plan.source, where
@@ -218,7 +222,7 @@ def gather_source(
         return Gatherer(engine, read(source, plan, engine, own, project)).gather(plan, until, **more)
 
 
-def _period(plan: Plan) -> int:
+def _period(plan: ExperimentPlan) -> int:
     """The time between two points of a curve: planned looks, or days."""
     length = plan.end - plan.start
     if plan.experiment.method is Method.GROUP_SEQUENTIAL:
@@ -227,7 +231,7 @@ def _period(plan: Plan) -> int:
 
 
 def _grains(
-    plan: Plan, arms: Mapping[str, Arm], capped: Mapping[str, float], period: int
+    plan: ExperimentPlan, arms: Mapping[str, Arm], capped: Mapping[str, float], period: int
 ) -> dict[str, queries.Grain]:
     """The metrics with a curve, and its periods: the deciding ones, or all if every look counts."""
     if not any(arm.n for arm in arms.values()):
@@ -240,7 +244,7 @@ def _grains(
     }
 
 
-def _moments_of(row: Mapping[str, Any] | None, plan: Plan) -> dict[str, Moments]:
+def _moments_of(row: Mapping[str, Any] | None, plan: ExperimentPlan) -> dict[str, Moments]:
     """The moments in a row of aggregates; missing ones, with too few units, are zero."""
     found = {}
     for index, (name, metric) in enumerate(plan.metrics.items()):
@@ -261,7 +265,7 @@ def _moments_of(row: Mapping[str, Any] | None, plan: Plan) -> dict[str, Moments]
     return found
 
 
-def _largest(row: Mapping[str, Any] | None, plan: Plan) -> dict[str, float]:
+def _largest(row: Mapping[str, Any] | None, plan: ExperimentPlan) -> dict[str, float]:
     found = {}
     for index, name in enumerate(plan.metrics):
         total = (row or {}).get(f"m{index}_{VALUE}_total")
@@ -301,7 +305,9 @@ def _centre(arms: Iterable[Arm], metric: str) -> dict[str, float]:
     return {column: sum(one.n * one.means[column] for one in known) / total for column in known[0].means}
 
 
-def _running(rows: Iterable[Mapping[str, Any]], plan: Plan, grain: queries.Grain, until: int) -> list[Moment]:
+def _running(
+    rows: Iterable[Mapping[str, Any]], plan: ExperimentPlan, grain: queries.Grain, until: int
+) -> list[Moment]:
     """Running totals of the additions of each period, as moments at its end."""
     by_bucket: dict[int, list[Mapping[str, Any]]] = {}
     for row in rows:

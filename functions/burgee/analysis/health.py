@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from burgee.analysis.evidence import Evidence
-    from burgee.analysis.plans import Plan
+    from burgee.analysis.plans import ExperimentPlan
     from burgee.analysis.quality import Arrival, Quality
 
 TOLERATED = 0.01
@@ -46,7 +46,7 @@ class Check:
     message: str
 
 
-def check(plan: Plan, evidence: Evidence) -> list[Check]:
+def check(plan: ExperimentPlan, evidence: Evidence) -> list[Check]:
     """All checks, most important first."""
     return [
         _sizes(plan, evidence),
@@ -66,7 +66,7 @@ def check(plan: Plan, evidence: Evidence) -> list[Check]:
     ]
 
 
-def _sizes(plan: Plan, evidence: Evidence) -> Check:
+def _sizes(plan: ExperimentPlan, evidence: Evidence) -> Check:
     name, counts = "sample ratio", {arm: found.n for arm, found in evidence.arms.items()}
     empty = [arm for arm, n in counts.items() if n == 0]
     if empty:
@@ -80,7 +80,7 @@ def _sizes(plan: Plan, evidence: Evidence) -> Check:
     return Check(name, Light.OK, f"the arms have the planned sizes (p = {p_value or 1:.2g}): {shares}")
 
 
-def _uneven_sizes(plan: Plan, evidence: Evidence) -> Iterator[Check]:
+def _uneven_sizes(plan: ExperimentPlan, evidence: Evidence) -> Iterator[Check]:
     """Days and segments in which the arms' sizes differ from the plan, such as after a temporary failure of the
     split.
     """
@@ -118,7 +118,7 @@ def _early(evidence: Evidence) -> Check:
     return Check(name, Light.BAD if evidence.early > TOLERATED * evidence.units else Light.WARN, message)
 
 
-def _arrives(plan: Plan, evidence: Evidence) -> Iterator[Check]:
+def _arrives(plan: ExperimentPlan, evidence: Evidence) -> Iterator[Check]:
     """A metric's events that never arrived, that stopped, or that arrive for only some arms."""
     patience = max(DAY, (evidence.until - plan.start) // 10)
     for name, metric in plan.metrics.items():
@@ -150,7 +150,7 @@ def _silent(evidence: Evidence, arms: Mapping[str, Arrival]) -> list[str]:
     return [arm for arm, units in with_one.items() if not units and (1 - rate) ** evidence.arms[arm].n < LIKELY]
 
 
-def _values(plan: Plan, evidence: Evidence) -> Iterator[Check]:
+def _values(plan: ExperimentPlan, evidence: Evidence) -> Iterator[Check]:
     """Properties that a metric sums and that events lack, or have as other than numbers."""
     used: dict[tuple[str, str], list[str]] = {}
     for name, metric in plan.metrics.items():
@@ -248,7 +248,7 @@ def _identities(evidence: Evidence) -> Iterator[Check]:
         yield Check("identities", Light.OK, message)
 
 
-def _maturity(plan: Plan, evidence: Evidence) -> Iterator[Check]:
+def _maturity(plan: ExperimentPlan, evidence: Evidence) -> Iterator[Check]:
     for name, metric in plan.metrics.items():
         waiting = evidence.immature(name)
         if waiting:
@@ -256,7 +256,7 @@ def _maturity(plan: Plan, evidence: Evidence) -> Iterator[Check]:
             yield Check(f"window of {name}", Light.OK, message)
 
 
-def _past(plan: Plan, evidence: Evidence) -> Iterator[Check]:
+def _past(plan: ExperimentPlan, evidence: Evidence) -> Iterator[Check]:
     """CUPED needs earlier events: without them the metric is not adjusted."""
     if plan.before is None:
         return
@@ -270,7 +270,7 @@ def _past(plan: Plan, evidence: Evidence) -> Iterator[Check]:
         yield Check("cuped", Light.WARN, message)
 
 
-def _quantiles(plan: Plan, evidence: Evidence) -> Iterator[Check]:
+def _quantiles(plan: ExperimentPlan, evidence: Evidence) -> Iterator[Check]:
     for name in plan.metrics:
         points = [arm.points[name] for arm in evidence.arms.values() if name in arm.points]
         if any(one.uneven for one in points):
@@ -278,7 +278,7 @@ def _quantiles(plan: Plan, evidence: Evidence) -> Iterator[Check]:
             yield Check(f"ties of {name}", Light.WARN, f"{message}: use the share of units above a threshold")
 
 
-def _dominant(plan: Plan, evidence: Evidence) -> Iterator[Check]:
+def _dominant(plan: ExperimentPlan, evidence: Evidence) -> Iterator[Check]:
     """One unit, such as a bot, that makes up much of a metric."""
     for name, metric in plan.metrics.items():
         found = {arm: one.largest.get(name, 0.0) for arm, one in evidence.arms.items() if one.n >= 100}
@@ -288,7 +288,7 @@ def _dominant(plan: Plan, evidence: Evidence) -> Iterator[Check]:
             yield Check(f"largest unit of {name}", Light.WARN, message)
 
 
-def _tails(plan: Plan, evidence: Evidence) -> Iterator[Check]:
+def _tails(plan: ExperimentPlan, evidence: Evidence) -> Iterator[Check]:
     """Metrics with so much in so few units that a normal interval is too short on one side."""
     for name, metric in plan.metrics.items():
         if metric.kind in {MetricKind.PROPORTION, MetricKind.QUANTILE}:

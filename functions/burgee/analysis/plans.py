@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from burgee.analysis.stats.planning import Baseline, Design
+from burgee.analysis.stats.planning import Design, MetricBaseline
 from burgee.flagfile.experiments import MetricKind, allocation
 from burgee.flagfile.grammar import dump
 from burgee.times import parse_duration, parse_time
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ExperimentPlan:
     """A flag's experiment. `arms` are shares that sum to 1, the control first; `source` has its tables."""
 
     flag: str
@@ -73,7 +73,7 @@ class Plan:
         return Design(alpha, one.power, one.method, one.looks, one.spending, self.arms[self.control], smallest)
 
     @property
-    def baseline(self) -> Baseline | None:
+    def baseline(self) -> MetricBaseline | None:
         """The plan's baseline of the primary metric; None if it is incomplete."""
         result = self.experiment.baseline
         if result is None:
@@ -81,10 +81,10 @@ class Plan:
         proportion = self.metrics[self.experiment.primaries[0]].kind is MetricKind.PROPORTION
         if not proportion and result.sd is None:
             return None
-        return Baseline(result.mean, None if proportion else result.sd)
+        return MetricBaseline(result.mean, None if proportion else result.sd)
 
 
-def plan_of(model: FlagFile, name: str) -> Plan:
+def plan_of(model: FlagFile, name: str) -> ExperimentPlan:
     """The plan of a flag that has one."""
     flag = model.flags[name]
     experiment = flag.experiment
@@ -94,10 +94,10 @@ def plan_of(model: FlagFile, name: str) -> Plan:
     arms = {control: shares[control], **shares}
     metrics = {metric: model.metrics[metric] for metric in experiment.metrics}
     source = None if experiment.source is None else model.sources[experiment.source]
-    return Plan(name, experiment, metrics, arms, source)
+    return ExperimentPlan(name, experiment, metrics, arms, source)
 
 
-def plans(model: FlagFile) -> dict[str, Plan]:
+def plans(model: FlagFile) -> dict[str, ExperimentPlan]:
     """All plans of a file, by flag."""
     return {name: plan_of(model, name) for name, flag in model.flags.items() if flag.experiment is not None}
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import TypeAlias
 
-    from burgee.analysis.plans import Plan
+    from burgee.analysis.plans import ExperimentPlan
     from burgee.analysis.tables import Records
 
     Rows: TypeAlias = Callable[[Any], list[dict[str, Any]]]
@@ -105,7 +105,7 @@ def faults_of(rows: Rows, found: Records) -> Quality:
     )
 
 
-def quality_of(rows: Rows, kept: Kept, plan: Plan, until: int, faults: Quality) -> Quality:
+def quality_of(rows: Rows, kept: Kept, plan: ExperimentPlan, until: int, faults: Quality) -> Quality:
     """All counts; `faults` holds those made before the inputs."""
     arrivals = _arrivals(rows, kept.joined)
     ids = rows(queries.replays(kept.joined))[0] if "event_id" in kept.joined.columns else {}
@@ -142,7 +142,7 @@ def _arrivals(rows: Rows, joined: Any) -> dict[str, dict[str, Arrival]]:
     return found
 
 
-def _values(rows: Rows, joined: Any, plan: Plan) -> list[PropertyValues]:
+def _values(rows: Rows, joined: Any, plan: ExperimentPlan) -> list[PropertyValues]:
     names = queries.properties_of(plan)
     if not names:
         return []

@@ -21,7 +21,7 @@ from burgee.times import parse_duration
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from burgee.analysis.plans import Plan
+    from burgee.analysis.plans import ExperimentPlan
     from burgee.flagfile.experiments import Counted, Metric
 
 Table = Any
@@ -45,7 +45,7 @@ class Inputs:
     identities: Table | None = None
 
 
-def inputs(records: Table, plan: Plan, project: str | None = None) -> Inputs:
+def inputs(records: Table, plan: ExperimentPlan, project: str | None = None) -> Inputs:
     """The inputs from a table of records, of one project if given, and of the plan's environment."""
     found = records.mutate(
         seen=ibis.greatest(_.time, _.received.fill_null(_.time)),
@@ -73,7 +73,9 @@ def inputs(records: Table, plan: Plan, project: str | None = None) -> Inputs:
     return Inputs(shown, tracked, identities)
 
 
-def event_columns(plan: Plan, property_: Callable[[str], Column | None], event: Column) -> dict[str, Column]:
+def event_columns(
+    plan: ExperimentPlan, property_: Callable[[str], Column | None], event: Column
+) -> dict[str, Column]:
     """What metrics read of an event: `p0`... are summed, `d0`... counted distinct, `w0`... say if `where` holds.
 
     `property_` gives the column of a property, None where these events do not have it.
@@ -127,7 +129,7 @@ def identified(found: Inputs) -> Inputs:
     return Inputs(renamed(found.exposures), renamed(found.events).drop("sent_as"))
 
 
-def units(exposures: Table, plan: Plan, until: int) -> Table:
+def units(exposures: Table, plan: ExperimentPlan, until: int) -> Table:
     """One row per unit: its arm, its first exposure, and possible faults."""
     inside = exposures.filter(_.time >= plan.start, _.seen < until)
     names = exposures.columns
@@ -147,18 +149,18 @@ def units(exposures: Table, plan: Plan, until: int) -> Table:
     )
 
 
-def early(exposures: Table, plan: Plan) -> Table:
+def early(exposures: Table, plan: ExperimentPlan) -> Table:
     """The number of exposures before the start."""
     return exposures.filter(_.time < plan.start).aggregate(exposures=_.count())
 
 
-def scopes(exposures: Table, plan: Plan, until: int) -> Table:
+def scopes(exposures: Table, plan: ExperimentPlan, until: int) -> Table:
     """Projects, environments and releases of the exposures, with their counts."""
     inside = exposures.filter(_.time >= plan.start, _.seen < until)
     return inside.group_by("project", "environment", "release").aggregate(n=_.count()).order_by(ibis.desc("n"))
 
 
-def joined(events: Table, seen: Table, plan: Plan, until: int) -> Table:
+def joined(events: Table, seen: Table, plan: ExperimentPlan, until: int) -> Table:
     """The events of units in one arm, with `first`; `elsewhere` marks those of another project or environment."""
     since = plan.start - (plan.before or 0)
     inside = events.filter(_.time >= since, _.time < until)
@@ -175,7 +177,7 @@ def joined(events: Table, seen: Table, plan: Plan, until: int) -> Table:
     )
 
 
-def tracked(found: Table, plan: Plan) -> Table:
+def tracked(found: Table, plan: ExperimentPlan) -> Table:
     """Each event once, with numeric properties: of a unit's records with one id the first counts.
 
     `f_` columns are 1 for the first event with a value that a metric counts distinct, else 0.
@@ -199,7 +201,7 @@ def tracked(found: Table, plan: Plan) -> Table:
     return once.mutate(**firsts)
 
 
-def _inside(events: Table, plan: Plan, metric: Metric, counted_: Counted, earlier: bool) -> Column:
+def _inside(events: Table, plan: ExperimentPlan, metric: Metric, counted_: Counted, earlier: bool) -> Column:
     """Whether an event is of those that a metric counts, at a time at which it does."""
     wanted = events.event == counted_.event
     if counted_.where:
@@ -207,7 +209,7 @@ def _inside(events: Table, plan: Plan, metric: Metric, counted_: Counted, earlie
     return wanted & _within(events, metric, plan.before, earlier)
 
 
-def _amounts(events: Table, plan: Plan, index: int) -> dict[str, Column]:
+def _amounts(events: Table, plan: ExperimentPlan, index: int) -> dict[str, Column]:
     """What each event adds to the columns of a metric; null where an event has no value to sum."""
     metric, names = list(plan.metrics.values())[index], properties_of(plan)
     found = {}
@@ -281,7 +283,7 @@ def values(found: Table) -> Table:
     return here.group_by("event").aggregate(n=here.count(), **result)
 
 
-def measures(seen: Table, events: Table, plan: Plan, until: int) -> Table:
+def measures(seen: Table, events: Table, plan: ExperimentPlan, until: int) -> Table:
     """One row per unit in one arm: the value of every metric; null while the metric's window is not over."""
     sums: dict[str, Column] = {}
     for index, metric in enumerate(plan.metrics.values()):
@@ -311,7 +313,9 @@ def cap(measured: Table, index: int, percent: float) -> Table:
     return rows.filter(_["rank"] == (_.total * percent / 100).ceil().cast("int64")).select("value")
 
 
-def aggregates(measured: Table, plan: Plan, capped: Mapping[str, float], by: Sequence[str] = ("arm",)) -> Table:
+def aggregates(
+    measured: Table, plan: ExperimentPlan, capped: Mapping[str, float], by: Sequence[str] = ("arm",)
+) -> Table:
     """Counts, means and covariances of each arm; for heavy-tailed values also the mean of cubes and the largest."""
     result: dict[str, Column] = {"n": _.count()}
     for index, metric in enumerate(plan.metrics.values()):
@@ -334,19 +338,19 @@ def aggregates(measured: Table, plan: Plan, capped: Mapping[str, float], by: Seq
     return measured.group_by(*by).aggregate(**result)
 
 
-def by_day(seen: Table, plan: Plan) -> Table:
+def by_day(seen: Table, plan: ExperimentPlan) -> Table:
     """Units of each arm by the day of their first exposure."""
     day = ((_.first - plan.start) / DAY).floor().cast("int64")
     return seen.filter(~_.crossed).group_by("arm", day=day).aggregate(n=_.count()).order_by("day")
 
 
-def counted(measured: Table, plan: Plan, metric: str) -> Table:
+def counted(measured: Table, plan: ExperimentPlan, metric: str) -> Table:
     """The number of units of each arm with a value of a quantile metric."""
     name = measure(list(plan.metrics).index(metric), VALUE)
     return measured.filter(_[name].notnull()).group_by("arm").aggregate(n=_.count())
 
 
-def mid_quantiles(measured: Table, plan: Plan, metric: str, wanted: Mapping[str, Sequence[float]]) -> Table:
+def mid_quantiles(measured: Table, plan: ExperimentPlan, metric: str, wanted: Mapping[str, Sequence[float]]) -> Table:
     """For each arm, the adjacent values between which the mid-distribution function passes the given shares.
 
     `low` and `high` are the values, `below` and `above` the shares there, `n` and `n_high` the units with these
@@ -388,7 +392,7 @@ class Grain(NamedTuple):
     cap: float | None = None
 
 
-def series(seen: Table, events: Table, plan: Plan, metric: str, grain: Grain) -> Table:
+def series(seen: Table, events: Table, plan: ExperimentPlan, metric: str, grain: Grain) -> Table:
     """The additions of each period to an arm's sums; their running totals are the moments at its end.
 
     `grown_` and `cross_` are of units present before: they give the covariances with the previous period.
@@ -421,7 +425,7 @@ def series(seen: Table, events: Table, plan: Plan, metric: str, grain: Grain) ->
     return rows.group_by("arm", "bucket").aggregate(**result).order_by("bucket")
 
 
-def _steps(seen: Table, events: Table, plan: Plan, index: int, period: int) -> Table:
+def _steps(seen: Table, events: Table, plan: ExperimentPlan, index: int, period: int) -> Table:
     """The additions per unit and period. The period of a unit's entry is present even if it adds nothing.
 
     A unit enters when its exposure is known or, for a metric with a window, when that is over.
@@ -440,32 +444,32 @@ def _steps(seen: Table, events: Table, plan: Plan, index: int, period: int) -> T
     return rows.inner_join(single.select("unit", "arm"), "unit")
 
 
-def events_of(plan: Plan) -> list[str]:
+def events_of(plan: ExperimentPlan) -> list[str]:
     """The events that the plan's metrics count."""
     return sorted({one.event for one in _counted(plan)})
 
 
-def properties_of(plan: Plan) -> list[str]:
+def properties_of(plan: ExperimentPlan) -> list[str]:
     """The properties that the plan's metrics sum: `p0`, `p1` ... in this order."""
     return sorted({one.value for one in _counted(plan) if one.value})
 
 
-def distincts_of(plan: Plan) -> list[str]:
+def distincts_of(plan: ExperimentPlan) -> list[str]:
     """The properties whose different values are counted: `d0`, `d1` ... in this order."""
     return sorted({one.distinct for one in _counted(plan) if one.distinct})
 
 
-def filters_of(plan: Plan) -> list[Counted]:
+def filters_of(plan: ExperimentPlan) -> list[Counted]:
     """One for each different `where` of an event: `w0`, `w1` ... in this order."""
     return list({(one.event, repr(one.where)): one for one in _counted(plan) if one.where}.values())
 
 
-def _filter_index(plan: Plan, counted_: Counted) -> int:
+def _filter_index(plan: ExperimentPlan, counted_: Counted) -> int:
     wanted = counted_.event, counted_.where
     return next(i for i, one in enumerate(filters_of(plan)) if (one.event, one.where) == wanted)
 
 
-def _counted(plan: Plan) -> list[Counted]:
+def _counted(plan: ExperimentPlan) -> list[Counted]:
     return [one for metric in plan.metrics.values() for one in counted_by(metric)]
 
 

@@ -16,20 +16,20 @@ from burgee.flagfile.data_sources import Clock, DataSource, EngineName
 from burgee.flagfile.experiments import MetricKind
 
 if TYPE_CHECKING:
-    from burgee.analysis.plans import Plan
+    from burgee.analysis.plans import ExperimentPlan
     from burgee.flagfile.data_sources import ExposureRows, FactRows
 
 RECORDS = DataSource.model_validate({"engine": EngineName.ATHENA, "records": "burgee_events"})
 """The records of a stack with `Recording=true`."""
 
 
-def questions_as_sql(plan: Plan) -> dict[str, str]:
+def questions_as_sql(plan: ExperimentPlan) -> dict[str, str]:
     """The queries of a report, by result."""
     engine, questions = questions_of(plan)
     return {name: engine.sql(table) for name, table in questions.items()}
 
 
-def questions_of(plan: Plan) -> tuple[Declared, dict[str, Any]]:
+def questions_of(plan: ExperimentPlan) -> tuple[Declared, dict[str, Any]]:
     """The same as expressions, with a function that writes them as SQL."""
     engine = Declared(plan.source or RECORDS, plan)
     found = read(engine.source, plan, engine)
@@ -37,7 +37,7 @@ def questions_of(plan: Plan) -> tuple[Declared, dict[str, Any]]:
     return engine, _questions(found.inputs, plan) | lost
 
 
-def number_of_questions(plan: Plan) -> int:
+def number_of_questions(plan: ExperimentPlan) -> int:
     """The maximum number of statements of a report; those for the columns of tables read nothing."""
     metrics = list(plan.metrics.values())
     quantiles = sum(one.kind is MetricKind.QUANTILE for one in metrics)
@@ -46,7 +46,7 @@ def number_of_questions(plan: Plan) -> int:
     return 8 + len(metrics) + quantiles + capped + len(plan.experiment.segments) + facts
 
 
-def _questions(given: queries.Inputs, plan: Plan) -> dict[str, Any]:
+def _questions(given: queries.Inputs, plan: ExperimentPlan) -> dict[str, Any]:
     seen = queries.units(given.exposures, plan, plan.end)
     joined = queries.joined(given.events, seen, plan, plan.end)
     tracked = queries.tracked(joined, plan)
@@ -77,7 +77,7 @@ class Declared:
     """A stand-in for an engine: tables have the columns that the source names, with the types that it implies."""
 
     source: DataSource
-    plan: Plan
+    plan: ExperimentPlan
     queries: dict[str, str] = field(default_factory=dict)
 
     @property

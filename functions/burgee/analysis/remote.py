@@ -20,7 +20,7 @@ from burgee.flagfile.data_sources import EngineName
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from burgee.analysis.plans import Plan
+    from burgee.analysis.plans import ExperimentPlan
     from burgee.flagfile.data_sources import DataSource
 
 GB = 1_000_000_000
@@ -42,17 +42,17 @@ KINDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ResultSet:
     """The columns of a result, each with the service's type name, and the rows."""
 
     columns: Sequence[tuple[str, str]]
     rows: Sequence[Sequence[Any]]
 
 
-class Service(Protocol):
+class AwsService(Protocol):
     """Runs statements."""
 
-    def ask(self, sql: str) -> Answer:
+    def ask(self, sql: str) -> ResultSet:
         """The result of a SELECT. Raises Refused with the service's message if there is none."""
 
 
@@ -61,7 +61,7 @@ class Remote:
     """An engine that runs one statement at a time."""
 
     name: EngineName
-    service: Service
+    service: AwsService
     queries: dict[str, str] = field(default_factory=dict)
 
     def table(self, name: str) -> Any:
@@ -132,7 +132,7 @@ class Athena:
             hint = f"set BytesScannedCutoffPerQuery to at most the source's `max_gb`, {self.source.max_gb:,} GB"
             raise Refused("athena-limit", f"workgroup {self.workgroup} has {said}: {hint}")
 
-    def ask(self, sql: str) -> Answer:
+    def ask(self, sql: str) -> ResultSet:
         """Runs a query, waits for it, and reads its rows."""
         context = {"Database": self.source.connect["database"]} if "database" in self.source.connect else {}
         asked = {"QueryString": sql, "WorkGroup": self.workgroup, "QueryExecutionContext": context}
@@ -151,7 +151,7 @@ class Athena:
         for page in self.athena.get_paginator("get_query_results").paginate(QueryExecutionId=identity):
             columns = [(one["Name"], one["Type"]) for one in page["ResultSet"]["ResultSetMetadata"]["ColumnInfo"]]
             rows += [[cell.get("VarCharValue") for cell in row["Data"]] for row in page["ResultSet"]["Rows"]]
-        return Answer(columns, rows[1:])  # the first row has the names
+        return ResultSet(columns, rows[1:])  # the first row has the names
 
 
 @dataclass(slots=True)
@@ -162,7 +162,7 @@ class Redshift:
     source: DataSource
     sleep: Callable[[float], None] = time.sleep
 
-    def ask(self, sql: str) -> Answer:
+    def ask(self, sql: str) -> ResultSet:
         """Runs a statement, waits for it, and reads its rows."""
         names = {
             "cluster": "ClusterIdentifier",
@@ -185,7 +185,7 @@ class Redshift:
         for page in self.data.get_paginator("get_statement_result").paginate(Id=identity):
             columns = [(one["name"], one["typeName"]) for one in page["ColumnMetadata"]]
             rows += [[_cell(cell) for cell in row] for row in page["Records"]]
-        return Answer(columns, rows)
+        return ResultSet(columns, rows)
 
 
 def _cell(cell: dict[str, Any]) -> Any:
@@ -243,7 +243,7 @@ class Cost:
         )
 
 
-def cost(plan: Plan, questions: int, glue: Any = None, s3: Any = None) -> Cost:
+def cost(plan: ExperimentPlan, questions: int, glue: Any = None, s3: Any = None) -> Cost:
     """The maximum that Athena would read for a plan, from file sizes; runs no query."""
     import boto3
 

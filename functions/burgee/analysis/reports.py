@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from burgee.analysis.decisions import Finding, Guarded, decide, estimate_of, guarded
+from burgee.analysis.decisions import Guarded, MetricFinding, decide, estimate_of, guarded
 from burgee.analysis.health import Check, Light, check
 from burgee.analysis.stats.bayes import Belief, believe
-from burgee.analysis.verdicts import Outcome, Progress, Verdict, judge
+from burgee.analysis.verdicts import MetricOutcome, Progress, Verdict, judge
 from burgee.flagfile.experiments import Direction, MetricKind
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from burgee.analysis.decisions import Look
     from burgee.analysis.evidence import Evidence
-    from burgee.analysis.plans import Plan
+    from burgee.analysis.plans import ExperimentPlan
     from burgee.analysis.stats.estimates import Estimate
 
 
@@ -33,7 +33,7 @@ class Result:
     arm: str
     kind: str
     direction: str
-    finding: Finding
+    finding: MetricFinding
     good: bool | None = None
     margin: float | None = None
     guarded: Guarded | None = None
@@ -86,7 +86,7 @@ class Breakdown:
 class Report:
     """The results of an experiment at `until`, in milliseconds. `over` says that it has ended."""
 
-    plan: Plan
+    plan: ExperimentPlan
     until: int
     over: bool
     units: Mapping[str, int]
@@ -104,7 +104,7 @@ class Report:
 
 
 def report(
-    plan: Plan,
+    plan: ExperimentPlan,
     evidence: Evidence,
     *,
     now: int | None = None,
@@ -133,7 +133,8 @@ def report(
         ]
     units = {arm: found.n for arm, found in evidence.arms.items()}
     outcomes = [
-        Outcome(one.arm, one.metric, one.role == "primary", one.finding, one.good, one.guarded) for one in results
+        MetricOutcome(one.arm, one.metric, one.role == "primary", one.finding, one.good, one.guarded)
+        for one in results
     ]
     return Report(
         plan=plan,
@@ -149,13 +150,13 @@ def report(
     )
 
 
-def _results(plan: Plan, evidence: Evidence, *, over: bool, future: bool) -> list[Result]:
+def _results(plan: ExperimentPlan, evidence: Evidence, *, over: bool, future: bool) -> list[Result]:
     findings = {} if future else decide(plan, evidence, over=over)
     results = []
     for metric in plan.experiment.metrics:
         for arm in plan.treatments:
             definition, experiment = plan.metrics[metric], plan.experiment
-            finding = findings.get((metric, arm), Finding(None, None))
+            finding = findings.get((metric, arm), MetricFinding(None, None))
             increase = definition.direction is Direction.INCREASE
             estimate = finding.look.estimate if finding.look else None
             is_guardrail = metric in experiment.guardrails
@@ -180,7 +181,7 @@ def _results(plan: Plan, evidence: Evidence, *, over: bool, future: bool) -> lis
     return results
 
 
-def _breakdowns(plan: Plan, evidence: Evidence) -> list[Breakdown]:
+def _breakdowns(plan: ExperimentPlan, evidence: Evidence) -> list[Breakdown]:
     found = []
     for attribute, values in evidence.segments.items():
         for value, arms in values.items():

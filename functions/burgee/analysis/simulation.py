@@ -18,7 +18,7 @@ from scipy import stats
 from burgee.analysis.decisions import estimate_of
 from burgee.analysis.engines import DuckDB
 from burgee.analysis.evidence import Gatherer
-from burgee.analysis.plans import Plan
+from burgee.analysis.plans import ExperimentPlan
 from burgee.analysis.reports import report
 from burgee.analysis.tables import records as stored
 from burgee.analysis.verdicts import Decision
@@ -130,7 +130,7 @@ def records(name: str, run: int, setting: Setting) -> Iterator[Record]:
             yield _tracked(f"{unit}-o", unit, "order", later, amount=float(amount[i]))
 
 
-def plan_for(name: str, setting: Setting, method: Method) -> Plan:
+def plan_for(name: str, setting: Setting, method: Method) -> ExperimentPlan:
     """The plan of a simulated experiment, with all its units as the planned size."""
     experiment = {
         "hypothesis": "made up",
@@ -143,7 +143,7 @@ def plan_for(name: str, setting: Setting, method: Method) -> Plan:
         "looks": setting.looks,
         "sample_size": setting.units,
     }
-    return Plan(name, Experiment.model_validate(experiment), METRICS, {"off": 0.5, "on": 0.5})
+    return ExperimentPlan(name, Experiment.model_validate(experiment), METRICS, {"off": 0.5, "on": 0.5})
 
 
 def truth(setting: Setting) -> dict[str, float]:
@@ -153,7 +153,7 @@ def truth(setting: Setting) -> dict[str, float]:
     return {"bought": lift, "revenue": lift * mean, "basket": lift * mean / 2, "slow": 0.0}
 
 
-def _count(plan: Plan, evidence: Evidence, setting: Setting, tally: Tally) -> None:
+def _count(plan: ExperimentPlan, evidence: Evidence, setting: Setting, tally: Tally) -> None:
     tally.runs += 1
     for method in Method:
         outcome = report(replace(plan, experiment=plan.experiment.model_copy(update={"method": method})), evidence)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from burgee.analysis.engines import Engine
-    from burgee.analysis.plans import Plan
+    from burgee.analysis.plans import ExperimentPlan
     from burgee.analysis.tables import Records
     from burgee.flagfile.data_sources import DataSource, FactRows, Rows
 
@@ -40,13 +40,13 @@ class Read:
     own: Records | None = None
 
 
-def needs_records(source: DataSource, plan: Plan) -> bool:
+def needs_records(source: DataSource, plan: ExperimentPlan) -> bool:
     """Whether a plan's exposures, or an event of a metric, are in Burgee's records and not in the source's tables."""
     return source.exposures is None or any(event not in source.facts for event in queries.events_of(plan))
 
 
 def read(
-    source: DataSource, plan: Plan, engine: Engine, own: Records | None = None, project: str | None = None
+    source: DataSource, plan: ExperimentPlan, engine: Engine, own: Records | None = None, project: str | None = None
 ) -> Read:
     """The inputs of a source for a plan; `own` are Burgee's records in files, if those are read."""
     recorded = None
@@ -88,7 +88,7 @@ def counted(counts: Mapping[str, Any], rows: Callable[[Any], list[dict[str, Any]
     return usable, faults
 
 
-def _exposures(source: DataSource, plan: Plan, engine: Engine) -> tuple[Any, Any]:
+def _exposures(source: DataSource, plan: ExperimentPlan, engine: Engine) -> tuple[Any, Any]:
     named = source.exposures
     assert named is not None  # noqa: S101 - checked by the caller
     table = _rows(named, plan, engine, "exposures")
@@ -109,7 +109,7 @@ def _exposures(source: DataSource, plan: Plan, engine: Engine) -> tuple[Any, Any
     return made.filter(_usable(made), known), counts
 
 
-def _facts(event: str, named: FactRows, plan: Plan, engine: Engine) -> tuple[Any, Any]:
+def _facts(event: str, named: FactRows, plan: ExperimentPlan, engine: Engine) -> tuple[Any, Any]:
     table = _rows(named, plan, engine, event)
     summed = {
         one.value
@@ -148,7 +148,7 @@ def _facts(event: str, named: FactRows, plan: Plan, engine: Engine) -> tuple[Any
     return made.filter(_usable(made), made.event_id.notnull()), _counts(made, no_id=without)
 
 
-def _rows(named: Rows, plan: Plan, engine: Engine, name: str) -> Any:
+def _rows(named: Rows, plan: ExperimentPlan, engine: Engine, name: str) -> Any:
     """The requested rows, from a month before the experiment."""
     table = engine.query(named.sql) if named.sql is not None else engine.table(str(named.table))
     for column, wanted in named.where.items():
@@ -226,7 +226,7 @@ def _together(parts: list[Any]) -> Any:
     return shaped[0] if len(shaped) == 1 else ibis.union(*shaped)
 
 
-def stored(name: str, plan: Plan, engine: Engine) -> Any:
+def stored(name: str, plan: ExperimentPlan, engine: Engine) -> Any:
     """Burgee's own records in an engine's table, as in template.yaml, without days that are too early."""
     if engine.name is EngineName.ATHENA:
         # Its partitions by topic refuse queries without a topic, such as one for the columns.
@@ -242,7 +242,7 @@ def stored(name: str, plan: Plan, engine: Engine) -> Any:
     return table.select(*SCHEMA.names)
 
 
-def since(plan: Plan) -> str:
+def since(plan: ExperimentPlan) -> str:
     """The first day that is read: early exposures are searched from a month before the experiment."""
     first = datetime.fromtimestamp((plan.start - (plan.before or 0)) / 1000, UTC) - timedelta(days=EARLY_DAYS)
     return f"{first:%Y-%m-%d}"

@@ -13,9 +13,9 @@ from burgee.times import format_time
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from burgee.analysis.decisions import Finding, Guarded
+    from burgee.analysis.decisions import Guarded, MetricFinding
     from burgee.analysis.health import Check
-    from burgee.analysis.plans import Plan
+    from burgee.analysis.plans import ExperimentPlan
     from burgee.analysis.stats.estimates import Estimate
 
 DAY = 86_400_000
@@ -43,13 +43,13 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class MetricOutcome:
     """A metric of one treatment: a deciding primary, a guardrail, or both."""
 
     arm: str
     metric: str
     primary: bool
-    finding: Finding
+    finding: MetricFinding
     good: bool | None
     guarded: Guarded | None
 
@@ -64,7 +64,9 @@ class Progress:
     future: bool = False
 
 
-def judge(plan: Plan, outcomes: Sequence[Outcome], progress: Progress, bad: Sequence[Check]) -> Verdict:
+def judge(
+    plan: ExperimentPlan, outcomes: Sequence[MetricOutcome], progress: Progress, bad: Sequence[Check]
+) -> Verdict:
     """The verdict on all treatments together."""
     if bad:
         reasons = "; ".join(dict.fromkeys(one.message for one in bad))
@@ -93,7 +95,11 @@ def judge(plan: Plan, outcomes: Sequence[Outcome], progress: Progress, bad: Sequ
 
 
 def _better(
-    plan: Plan, outcomes: Sequence[Outcome], winning: Sequence[Outcome], losing: Sequence[Outcome], rails: str
+    plan: ExperimentPlan,
+    outcomes: Sequence[MetricOutcome],
+    winning: Sequence[MetricOutcome],
+    losing: Sequence[MetricOutcome],
+    rails: str,
 ) -> Verdict:
     best = max(winning, key=lambda one: abs(one.finding.look.estimate.z) if one.finding.look else 0.0)
     sentence = f"{_found(plan, [*winning, *losing])} {_risk(plan)}"
@@ -122,14 +128,14 @@ def _better(
     return Verdict(Decision.BROKEN if is_broken else Decision.GUARDRAIL, sentence + rails, best.arm)
 
 
-def _broken(outcomes: Sequence[Outcome]) -> str:
+def _broken(outcomes: Sequence[MetricOutcome]) -> str:
     if not outcomes:
         return ""
     named = ", ".join(f"{one.metric} in {one.arm}" for one in outcomes)
     return f" Broken: {named} {'is' if len(outcomes) == 1 else 'are'} worse than the margin allows."
 
 
-def _found(plan: Plan, outcomes: Sequence[Outcome]) -> str:
+def _found(plan: ExperimentPlan, outcomes: Sequence[MetricOutcome]) -> str:
     """Every arm that is better or worse, by which metric, since when, and its current difference."""
     parts = []
     for one in outcomes:
@@ -154,7 +160,7 @@ def size(found: Estimate) -> str:
     return f"{found.difference:+.4g} ({found.low:+.4g} to {found.high:+.4g})"
 
 
-def _risk(plan: Plan) -> str:
+def _risk(plan: ExperimentPlan) -> str:
     alpha = plan.experiment.alpha
     how = {
         Method.FIXED: "at the one look that was planned",
@@ -165,7 +171,7 @@ def _risk(plan: Plan) -> str:
     return f"If there were no difference, {claim}, {how}."
 
 
-def _waiting(plan: Plan, progress: Progress) -> str:
+def _waiting(plan: ExperimentPlan, progress: Progress) -> str:
     until, planned = progress.until, plan.experiment.sample_size
     end, days = format_time(plan.end / 1000)[:10], max((plan.end - until) / DAY, 0)
     of = "" if planned is None else f" of {planned:,} planned"
@@ -181,7 +187,7 @@ def _waiting(plan: Plan, progress: Progress) -> str:
     return text + f"{when}."
 
 
-def _nothing(plan: Plan, outcomes: Sequence[Outcome]) -> str:
+def _nothing(plan: ExperimentPlan, outcomes: Sequence[MetricOutcome]) -> str:
     parts = [
         f"{one.arm} in {one.metric}: {size(one.finding.look.estimate)}"
         for one in outcomes
@@ -191,7 +197,7 @@ def _nothing(plan: Plan, outcomes: Sequence[Outcome]) -> str:
     return f"No difference was found: {text}. The intervals say what can still be true.{_missed(plan, outcomes)}"
 
 
-def _missed(plan: Plan, outcomes: Sequence[Outcome]) -> str:
+def _missed(plan: ExperimentPlan, outcomes: Sequence[MetricOutcome]) -> str:
     """The probability of missing a true effect of the planned size, with the actual number of units."""
     effect, planned = plan.experiment.minimum_detectable_effect, plan.experiment.sample_size
     if effect is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from burgee.cli.render.diff_report import Comparison, Report
+from burgee.cli.render.diff_report import Comparison, DiffReport
 from burgee.diff.causes import causes
 from burgee.diff.effect import effects
 from burgee.review.file_findings import size
@@ -23,4 +23,4 @@ def effect_between(before: Snapshot, after: Snapshot, now: float, seconds: float
     found = effects(before, after, now, lambda: time.monotonic() > end)
     changed = {effect.flag for effect in found}
     through = {flag: causes(before, after, flag, changed) for flag in changed}
-    return Comparison([Report(found, [], (size(before), size(after)), causes=through)])
+    return Comparison([DiffReport(found, [], (size(before), size(after)), causes=through)])

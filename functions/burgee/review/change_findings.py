@@ -31,7 +31,7 @@ ROUNDING = Fraction(8, BUCKETS)
 MAX_TIMELINE = 40
 
 
-class Change:
+class ReviewedChange:
     """Two snapshots, the effect of the change, and shared data for proofs."""
 
     def __init__(
@@ -56,7 +56,7 @@ class Change:
         return next((move.example for move in moves if move.example), None)
 
 
-def proofs(change: Change, retired: Mapping[str, str] | None = None) -> list[Finding]:
+def proofs(change: ReviewedChange, retired: Mapping[str, str] | None = None) -> list[Finding]:
     """All findings on a change; `retired` maps removed names to the time of removal."""
     found: list[Finding] = []
     for effect in change.effects.values():
@@ -73,7 +73,7 @@ def proofs(change: Change, retired: Mapping[str, str] | None = None) -> list[Fin
     return found
 
 
-def _brought(change: Change) -> list[Finding]:
+def _brought(change: ReviewedChange) -> list[Finding]:
     """Findings on the changed flags alone that the base did not have."""
     flags = reached(change.before, change.after)
     known = {(one.code, one.flag, one.message) for one in faults(change.old, flags, change.world)}
@@ -113,7 +113,7 @@ def _loss_message(region: RegionEffect, variant: str | None, lost: Fraction, mov
     return f"{wording.percent(lost)} of {wording.who(region)}{',' if region.keys else ''} lose {what}{shares}"
 
 
-def _rebucketed(change: Change, effect: FlagEffect) -> Iterator[Finding]:
+def _rebucketed(change: ReviewedChange, effect: FlagEffect) -> Iterator[Finding]:
     worst: tuple[Fraction, Fraction, RegionEffect] | None = None
     for region in effect.regions:
         if region.users or not region.before:
@@ -136,7 +136,7 @@ def _rebucketed(change: Change, effect: FlagEffect) -> Iterator[Finding]:
     yield finding(Code.REBUCKETED, effect.flag, message, example, advice[1:])
 
 
-def _advice(change: Change, flag: str) -> list[str]:
+def _advice(change: ReviewedChange, flag: str) -> list[str]:
     """Advice on how to move fewer users."""
     salted = [f"{owner}: hash {old} as before" for owner, old, _ in _inputs_changed(change, flag)]
     layouts = [line for split in split_changes(change.old, change.new, flag) for line in _layout(split)]
@@ -155,13 +155,13 @@ def _layout(split: SplitChange) -> Iterator[str]:
         yield f"{split.owner}: written as {{{written}}}, {reached} move"
 
 
-def _inputs_changed(change: Change, flag: str) -> list[tuple[str, str, str]]:
+def _inputs_changed(change: ReviewedChange, flag: str) -> list[tuple[str, str, str]]:
     """Owner, old input and new input of every hash of a flag that changed."""
     old, new = hash_inputs(change.old, flag), hash_inputs(change.new, flag)
     return [(owner, old[owner], new[owner]) for owner in old if owner in new and old[owner] != new[owner]]
 
 
-def _salted(change: Change, flag: str) -> Iterator[Finding]:
+def _salted(change: ReviewedChange, flag: str) -> Iterator[Finding]:
     changed = _inputs_changed(change, flag)
     if changed:
         (owner, old, new) = changed[0]
@@ -175,7 +175,7 @@ def _not_exact(effect: FlagEffect) -> Iterator[Finding]:
         yield finding(Code.NOT_EXACT, effect.flag, effect.sample)
 
 
-def _renamed(change: Change) -> Iterator[Finding]:
+def _renamed(change: ReviewedChange) -> Iterator[Finding]:
     """Renamed flags whose users are reassigned."""
     for former, name, regions in change.renames:
         moves = [move for region in regions for move in region.moves]
@@ -185,14 +185,14 @@ def _renamed(change: Change) -> Iterator[Finding]:
             yield finding(Code.RENAMED, name, message, moves[0].example, [f"`salt: {kept}` keeps everyone"])
 
 
-def _reused(change: Change, retired: Mapping[str, str]) -> Iterator[Finding]:
+def _reused(change: ReviewedChange, retired: Mapping[str, str]) -> Iterator[Finding]:
     for name in change.after["flags"]:
         if name in retired and name not in change.before["flags"]:
             message = f"{name} is the name of a flag that was removed {retired[name]}: old code may still use it"
             yield finding(Code.RETIRED_NAME_REUSED, name, message, change.example(name))
 
 
-def _orphaned(change: Change) -> Iterator[Finding]:
+def _orphaned(change: ReviewedChange) -> Iterator[Finding]:
     sections = {"flag": "flags", "segment": "segments", "holdout": "holdouts"}
     for name, definition in change.after["flags"].items():
         for kind, needed in dict.fromkeys(needs(definition)):
@@ -202,7 +202,7 @@ def _orphaned(change: Change) -> Iterator[Finding]:
                 yield finding(Code.ORPHANED, name, message, change.example(name))
 
 
-def _time_bombs(change: Change) -> Iterator[Finding]:
+def _time_bombs(change: ReviewedChange) -> Iterator[Finding]:
     """Flags whose definition gained future changes."""
     for name in change.after["flags"]:
         if name not in change.effects:

@@ -12,7 +12,7 @@ from burgee.times import format_time
 
 if TYPE_CHECKING:
     from burgee.analysis.decisions import Look
-    from burgee.analysis.plans import Plan
+    from burgee.analysis.plans import ExperimentPlan
     from burgee.analysis.reports import Report, Result
     from burgee.analysis.stats.estimates import Estimate
 
@@ -58,7 +58,7 @@ def as_json(report: Report) -> dict[str, Any]:
     }
 
 
-def _result(plan: Plan, one: Result) -> dict[str, Any]:
+def _result(plan: ExperimentPlan, one: Result) -> dict[str, Any]:
     body: dict[str, Any] = {
         "metric": one.metric,
         "role": one.role,
@@ -84,7 +84,7 @@ def _result(plan: Plan, one: Result) -> dict[str, Any]:
     return body
 
 
-def _point(plan: Plan, look: Look) -> dict[str, Any]:
+def _point(plan: ExperimentPlan, look: Look) -> dict[str, Any]:
     found = look.estimate
     planned = plan.experiment.method is Method.GROUP_SEQUENTIAL
     body = {"n": found.n, "difference": found.difference, "low": found.low, "high": found.high}

@@ -51,7 +51,7 @@ class Points:
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class ArmEstimate:
     """One arm's value with its standard error."""
 
     n: int
@@ -63,8 +63,8 @@ class Side:
 class Estimate:
     """A treatment against its control, with an interval of `critical` standard errors; None for no interval."""
 
-    control: Side
-    treatment: Side
+    control: ArmEstimate
+    treatment: ArmEstimate
     difference: float
     se: float
     degrees: float
@@ -100,7 +100,7 @@ def contrast(control: Moments, treatment: Moments) -> Estimate:
             message = "an aggregate is missing or not finite: refusing to compute with it"
             raise ValueError(message)
     if min(control.n, treatment.n) < 2:
-        sides = [Side(arm.n, _ratio(arm, VALUE, PER) if arm.n else 0.0, 0.0) for arm in (control, treatment)]
+        sides = [ArmEstimate(arm.n, _ratio(arm, VALUE, PER) if arm.n else 0.0, 0.0) for arm in (control, treatment)]
         return Estimate(sides[0], sides[1], sides[1].value - sides[0].value, 0.0, 1.0)
     total = pooled(control, treatment)
     coefficient = theta(total)
@@ -110,7 +110,7 @@ def contrast(control: Moments, treatment: Moments) -> Estimate:
         if coefficient:
             value -= coefficient * (_ratio(arm, BEFORE, PER_BEFORE) - _ratio(total, BEFORE, PER_BEFORE))
         variance = quadratic(gradient(arm, coefficient), arm.covariances, gradient(arm, coefficient))
-        sides.append(Side(arm.n, value, math.sqrt(max(variance, 0.0) / arm.n)))
+        sides.append(ArmEstimate(arm.n, value, math.sqrt(max(variance, 0.0) / arm.n)))
     se = math.hypot(sides[0].se, sides[1].se)
     difference = sides[1].value - sides[0].value
     degrees = _welch(sides) if se > 0 else 1.0
@@ -122,7 +122,7 @@ def compare_quantiles(control: Points, treatment: Points, alpha: float = 0.05) -
 
     Without an interval if an arm is `uneven`.
     """
-    sides = [Side(arm.n, arm.value, (arm.high - arm.low) / (2 * arm.z)) for arm in (control, treatment)]
+    sides = [ArmEstimate(arm.n, arm.value, (arm.high - arm.low) / (2 * arm.z)) for arm in (control, treatment)]
     se = math.hypot(sides[0].se, sides[1].se)
     found = Estimate(sides[0], sides[1], treatment.value - control.value, se, math.inf)
     return found if control.uneven or treatment.uneven else _tested(found, alpha)
@@ -141,7 +141,7 @@ def with_interval(found: Estimate, critical: float) -> Estimate:
     return replace(result, relative=ratio - 1, relative_low=bounds[0] - 1, relative_high=bounds[1] - 1)
 
 
-def fieller(control: Side, treatment: Side, critical: float) -> tuple[float, float] | None:
+def fieller(control: ArmEstimate, treatment: ArmEstimate, critical: float) -> tuple[float, float] | None:
     """The interval of the ratio treatment / control (Fieller 1954).
 
     None if the control does not exceed zero by more than `critical` standard errors: the interval is then unbounded.
@@ -309,7 +309,7 @@ def _ratio(arm: Moments, above: str, below: str) -> float:
     return arm.means[above] / arm.means[below] if arm.means[below] else 0.0
 
 
-def _welch(sides: list[Side]) -> float:
+def _welch(sides: list[ArmEstimate]) -> float:
     shares = [side.se**2 for side in sides]
     return sum(shares) ** 2 / sum(share**2 / (side.n - 1) for share, side in zip(shares, sides, strict=True))
 

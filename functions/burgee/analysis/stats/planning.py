@@ -41,7 +41,7 @@ class Design:
 
 
 @dataclass(frozen=True, slots=True)
-class Baseline:
+class MetricBaseline:
     """A metric's baseline. Without `sd` it is a proportion. Raises ValueError for an impossible metric.
 
     `sd` is over units; for a ratio or a quantile it is the standard error times the root of the units.
@@ -70,12 +70,12 @@ def power_of_means(n: float, difference: float, sd: float, alpha: float = 0.05) 
 
 def power_of_proportions(n: float, one: float, other: float, alpha: float = 0.05) -> float:
     """The power with `n` in each arm, as in R's power.prop.test."""
-    null, alternative = _spreads(Baseline(one), other - one, Design(control=0.5, treatment=0.5))
+    null, alternative = _spreads(MetricBaseline(one), other - one, Design(control=0.5, treatment=0.5))
     # Per unit in total, with n in each arm.
     return _normal_power(2 * n, abs(other - one), null, alternative, alpha)
 
 
-def power(n: float, baseline: Baseline, effect: float, design: Design) -> float:
+def power(n: float, baseline: MetricBaseline, effect: float, design: Design) -> float:
     """The power to detect an absolute effect with `n` units in all arms."""
     # Sequential designs need `inflation` times as many units for the same power, for any metric.
     if design.method is not Method.FIXED:
@@ -92,7 +92,7 @@ def power(n: float, baseline: Baseline, effect: float, design: Design) -> float:
     return t_sf(t_isf(design.alpha / 2, degrees), degrees, centre)
 
 
-def sample_size(baseline: Baseline, effect: float, design: Design) -> int:
+def sample_size(baseline: MetricBaseline, effect: float, design: Design) -> int:
     """Units in the compared arms."""
     null, alternative = _spreads(baseline, effect, design)
     normal = ((_z(design) * null + NORMAL.inv_cdf(design.power) * alternative) / effect) ** 2
@@ -102,7 +102,7 @@ def sample_size(baseline: Baseline, effect: float, design: Design) -> int:
     return math.ceil(rising_root(lambda n: power(n, baseline, effect, design) - design.power, 4.0, max(normal, 8.0)))
 
 
-def detectable(n: float, baseline: Baseline, design: Design) -> float:
+def detectable(n: float, baseline: MetricBaseline, design: Design) -> float:
     """The smallest absolute effect that `n` units detect with the design's power."""
     start = (baseline.sd or math.sqrt(baseline.mean * (1 - baseline.mean))) / math.sqrt(n)
     room = math.inf if baseline.sd is not None else (1 - baseline.mean) * 0.999999
@@ -142,7 +142,7 @@ def _z(design: Design) -> float:
     return -NORMAL.inv_cdf(design.alpha / 2)
 
 
-def _spreads(baseline: Baseline, effect: float, design: Design) -> tuple[float, float]:
+def _spreads(baseline: MetricBaseline, effect: float, design: Design) -> tuple[float, float]:
     """Standard deviations of the difference, times the root of all units, without and with the effect."""
     control, treatment = design.control, design.treatment
     if baseline.sd is not None:

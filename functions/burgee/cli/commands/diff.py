@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from burgee.cli.compared import ComparedSides, Given
-    from burgee.cli.render.diff_report import Comparison, Report
+    from burgee.cli.render.diff_report import Comparison, DiffReport
     from burgee.cli.render.progress import Watch
     from burgee.cli.stores import StoreOptions
     from burgee.diff.population import Population
     from burgee.findings import Finding
     from burgee.model import Problem
-    from burgee.review.change_findings import Change
+    from burgee.review.change_findings import ReviewedChange
 
 
 class Format(StrEnum):
@@ -113,27 +113,27 @@ def _report(
     now: float,
     contexts: Path | None,
     watch: Watch,
-) -> Report:
+) -> DiffReport:
     from burgee.cli.compared import retired_names
-    from burgee.cli.render.diff_report import Report
+    from burgee.cli.render.diff_report import DiffReport
     from burgee.diff.causes import causes
     from burgee.diff.effect import effects
-    from burgee.review.change_findings import Change, proofs
+    from burgee.review.change_findings import ReviewedChange, proofs
     from burgee.review.file_findings import size
 
     before, after = pair.base.snapshot(environment), pair.head.snapshot(environment)
     found = effects(before, after, now, watch.is_over, watch.begin)
     watch.begin("findings")
-    change = Change(before, after, found, now, watch.is_over)
+    change = ReviewedChange(before, after, found, now, watch.is_over)
     retired = retired_names(pair, before, after, where.flags)
     findings = [*pair.base.findings, *pair.head.findings, *proofs(change, retired)]
     counted = None if contexts is None else _counted(change, contexts)
     through = {flag: causes(before, after, flag, change.effects) for flag in change.effects}
     sizes = size(before), size(after)
-    return Report(found, findings, sizes, change.renames, counted, causes=through)
+    return DiffReport(found, findings, sizes, change.renames, counted, causes=through)
 
 
-def _counted(change: Change, contexts: Path) -> Population:
+def _counted(change: ReviewedChange, contexts: Path) -> Population:
     """Evaluates the contexts of a file for every flag that changes, with a progress bar on a terminal."""
     from rich.console import Console
     from rich.progress import Progress

@@ -19,7 +19,7 @@ from burgee.errors import Refused
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from burgee.analysis.plans import Plan
+    from burgee.analysis.plans import ExperimentPlan
     from burgee.analysis.reports import Report
     from burgee.analysis.simulation import Tally
 
@@ -149,7 +149,7 @@ def _pages(reports: list[Report], folder: Path) -> None:
     output.tell(f"Written to {folder / 'index.html'}")
 
 
-def _nothing_yet(found: dict[str, Plan], *, json: bool) -> None:
+def _nothing_yet(found: dict[str, ExperimentPlan], *, json: bool) -> None:
     """The status of experiments without records, which needs no analysis."""
     if json:
         output.as_json([nothing_yet(plan) for plan in found.values()])
@@ -246,7 +246,7 @@ def power(
 ) -> None:
     """Compute how many units an experiment needs, what effect they can detect, and how long it takes."""
     with analysing():
-        from burgee.analysis.stats.planning import Baseline, Design
+        from burgee.analysis.stats.planning import Design, MetricBaseline
         from burgee.flagfile.experiments import Method
 
         if flag is not None:
@@ -261,7 +261,7 @@ def power(
             with _possible("--split"):
                 design = Design(each, wanted, Method(method), looks, control=shares[0], treatment=min(shares[1:]))
             with _possible("--baseline" if sd is None else "--baseline, --sd"):
-                metric = Baseline(baseline, sd)
+                metric = MetricBaseline(baseline, sd)
             result = _sized(metric, design, effect, units)
     if per_day is not None and not 0 < per_day < float("inf"):
         raise typer.BadParameter("new units a day must be above zero", param_hint="--per-day")
@@ -297,7 +297,7 @@ def analysing() -> Iterator[None]:
         raise Refused("no-analysis", f"{error.name} is missing: install burgee[analysis]") from error
 
 
-def plans_of(flags: Path) -> dict[str, Plan]:
+def plans_of(flags: Path) -> dict[str, ExperimentPlan]:
     """The plans of a flag file."""
     from burgee.analysis.plans import plans
     from burgee.cli.source import releasable
@@ -323,7 +323,7 @@ class Chosen:
     segments: bool = True
 
 
-def reported(flags: Path, plan: Plan, chosen: Chosen) -> Report:
+def reported(flags: Path, plan: ExperimentPlan, chosen: Chosen) -> Report:
     """The report of a plan."""
     from burgee.analysis.evidence import gather_from, gather_source
     from burgee.analysis.reports import report
@@ -344,7 +344,7 @@ def reported(flags: Path, plan: Plan, chosen: Chosen) -> Report:
     return report(plan, evidence, now=int(now * 1000), deviations=known.deviations, registered=known.commit)
 
 
-def nothing_yet(plan: Plan) -> dict[str, Any]:
+def nothing_yet(plan: ExperimentPlan) -> dict[str, Any]:
     """The short report of an experiment without records."""
     arms = [
         {"name": arm, "share": share, "units": 0, "control": arm == plan.control} for arm, share in plan.arms.items()
@@ -391,7 +391,7 @@ def _rendered(report: Report, form: Form) -> str:
     return as_text(report)
 
 
-def _price(plan: Plan) -> str:
+def _price(plan: ExperimentPlan) -> str:
     """What a report of a source on Athena reads at most; Refused where that is more than the source allows."""
     from burgee.analysis.questions import number_of_questions
     from burgee.analysis.remote import cost
@@ -402,7 +402,7 @@ def _price(plan: Plan) -> str:
     return cost(plan, number_of_questions(plan)).sentence
 
 
-def _sql(plan: Plan) -> str:
+def _sql(plan: ExperimentPlan) -> str:
     from burgee.analysis.questions import questions_as_sql
 
     return "\n\n".join(f"-- {name}\n{sql};" for name, sql in questions_as_sql(plan).items())
@@ -419,7 +419,7 @@ def _progress(runs: int) -> Any:
 def _tally(tally: Tally, setting: Any) -> dict[str, Any]:
     from burgee.analysis.simulation import BUYERS
     from burgee.analysis.stats import planning
-    from burgee.analysis.stats.planning import Baseline, Design
+    from burgee.analysis.stats.planning import Design, MetricBaseline
     from burgee.flagfile.experiments import Method
 
     def share(hits: int, planned: float | None = None) -> dict[str, float | None]:
@@ -430,7 +430,7 @@ def _tally(tally: Tally, setting: Any) -> dict[str, Any]:
     for method in Method:
         design = Design(setting.alpha, method=method, looks=setting.looks)
         effect = BUYERS * setting.effect
-        planned = planning.power(setting.units, Baseline(BUYERS), effect, design) if effect else None
+        planned = planning.power(setting.units, MetricBaseline(BUYERS), effect, design) if effect else None
         found[str(method)] = share(tally.found[method], planned)
     found["looking repeatedly at a fixed one"] = share(tally.peeked)
     return {
@@ -462,7 +462,7 @@ def _shares(split: str) -> list[float]:
     return [weight / sum(weights) for weight in weights]
 
 
-def _planned(found: dict[str, Plan], flag: str) -> dict[str, Any]:
+def _planned(found: dict[str, ExperimentPlan], flag: str) -> dict[str, Any]:
     if flag not in found:
         raise Refused("no-experiment", f"there is no experiment on {flag}")
     plan = found[flag]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from burgee.analysis.plans import Plan
+    from burgee.analysis.plans import ExperimentPlan
 
 MAX_COMMITS = 300
 
@@ -30,7 +30,7 @@ class Registration:
     deviations: tuple[str, ...]
 
 
-def registration(flags: Path, plan: Plan) -> Registration:
+def registration(flags: Path, plan: ExperimentPlan) -> Registration:
     """The last plan committed before the start is the registered one; else the first one, which is too late."""
     versions = list(_versions(flags, plan.flag))
     if not versions:
@@ -76,7 +76,7 @@ def _commits(folder: Path) -> list[tuple[str, float]]:
     return [(commit, float(at)) for commit, at in lines]
 
 
-def _facts(plan: Plan) -> dict[str, Any]:
+def _facts(plan: ExperimentPlan) -> dict[str, Any]:
     """A plan as a flat mapping, so that a change can be named."""
     facts = {key: value for key, value in dump(plan.experiment).items() if key not in {"auto_expose", "owner"}}
     metrics = {f"metric {name}": dump(metric) for name, metric in plan.metrics.items()}

@@ -12,7 +12,7 @@ from burgee.model import Severity
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from burgee.cli.render.diff_report import Comparison, Report
+    from burgee.cli.render.diff_report import Comparison, DiffReport
     from burgee.findings import Finding
 
 COMMENT_LIMIT = 62_000
@@ -62,7 +62,7 @@ def markdown(comparison: Comparison, limit: int = COMMENT_LIMIT) -> str:
     return text
 
 
-def _heading(report: Report, groups: int) -> str:
+def _heading(report: DiffReport, groups: int) -> str:
     if not report.environments:
         return "## Without an environment\n\n" if groups > 1 else ""
     every = "All environments: " if groups == 1 and len(report.environments) > 1 else ""
@@ -70,7 +70,7 @@ def _heading(report: Report, groups: int) -> str:
     return f"## {every}{names}\n\n"
 
 
-def _page(report: Report, limit: int) -> str:
+def _page(report: DiffReport, limit: int) -> str:
     if report.is_empty:
         return "**Nobody sees a change.**\n\n"
     flags = flag_rows(report)
@@ -105,7 +105,7 @@ class _Page:
         return fits
 
 
-def _first_screen(report: Report, flags: Sequence[FlagRows], layout: Screen) -> str:
+def _first_screen(report: DiffReport, flags: Sequence[FlagRows], layout: Screen) -> str:
     number = len(flags)
     title = "Nobody sees a change now"
     if any(row for flag in flags for row in flag.rows if not row.at):
@@ -198,7 +198,7 @@ def _finding_row(one: Finding, layout: Screen) -> str:
     return f"| {one.severity} | **{one.code}** | {flag} | {message} | {example(one.example, layout.width)} |\n"
 
 
-def _findings(report: Report, made: _Page) -> None:
+def _findings(report: DiffReport, made: _Page) -> None:
     """Details of findings, and the notes, folded; as many as a part of the space allows."""
     parts = []
     for one in report.findings:
@@ -224,7 +224,7 @@ def _within(parts: Iterable[str], room: int) -> Iterator[str]:
         yield part
 
 
-def _details(report: Report, flags: Sequence[FlagRows]) -> Iterator[str]:
+def _details(report: DiffReport, flags: Sequence[FlagRows]) -> Iterator[str]:
     heads = "| effect | who | share of them | change | when | for example |\n|---|---|---|---|---|---|\n"
     for flag in flags:
         rows = [_detail_row(row) for row in flag.rows[:MAX_ROWS]]
@@ -241,7 +241,7 @@ def _detail_row(row: Row) -> str:
     return f"| {' | '.join(cells)} |\n"
 
 
-def _size(report: Report) -> str:
+def _size(report: DiffReport) -> str:
     old, new = report.sizes
     cost = f"${new.monthly:,.2f} a month to read, {new.monthly - old.monthly:+,.2f}"
     size = f"{old.json:,} → {new.json:,} bytes, {new.stored:,} stored; {cost}."

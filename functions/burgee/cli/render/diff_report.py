@@ -22,7 +22,7 @@ FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class DiffReport:
     """Effects, findings, the sizes of both releases, renamed flags, and the counted contexts, if any.
 
     `environments` are those with the same results; empty for the flags without an environment. `causes` are those of
@@ -51,7 +51,7 @@ class Report:
 class Comparison:
     """The reports of all compared environments, and notes on the two sides."""
 
-    reports: Sequence[Report]
+    reports: Sequence[DiffReport]
     notes: Sequence[str] = ()
 
     @property
@@ -60,12 +60,12 @@ class Comparison:
         return all(report.is_empty for report in self.reports)
 
 
-def grouped(reports: Iterable[tuple[str | None, Report]]) -> list[Report]:
+def grouped(reports: Iterable[tuple[str | None, DiffReport]]) -> list[DiffReport]:
     """One report for environments with the same results, those without any change last.
 
     The flags without an environment have their own report only if they change differently from every environment.
     """
-    alike: dict[str, tuple[Report, list[str]]] = {}
+    alike: dict[str, tuple[DiffReport, list[str]]] = {}
     for environment, report in reports:
         key = json.dumps({**record(report), "sizes": None}, sort_keys=True)
         names = alike.setdefault(key, (report, []))[1]
@@ -82,7 +82,7 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
     return {"format": FORMAT, "environments": [record(report) for report in comparison.reports]}
 
 
-def record(report: Report) -> dict[str, Any]:
+def record(report: DiffReport) -> dict[str, Any]:
     """A report as JSON; percentages are of a region's users."""
     counted = report.population
     return {

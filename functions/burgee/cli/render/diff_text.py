@@ -13,7 +13,7 @@ from burgee.model import Severity
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from burgee.cli.render.diff_report import Comparison, Report
+    from burgee.cli.render.diff_report import Comparison, DiffReport
     from burgee.cli.render.rows import Row
     from burgee.findings import Finding
 
@@ -32,7 +32,7 @@ def text(comparison: Comparison) -> Text:
     return Text("\n").join(lines)
 
 
-def _report(report: Report) -> list[Text]:
+def _report(report: DiffReport) -> list[Text]:
     lines = [line for flag in flag_rows(report) for line in _flag(flag, report)]
     if not report.effects:
         lines = [Text("nobody sees a change")]
@@ -42,7 +42,7 @@ def _report(report: Report) -> list[Text]:
     return lines
 
 
-def _flag(flag: FlagRows, report: Report) -> Iterator[Text]:
+def _flag(flag: FlagRows, report: DiffReport) -> Iterator[Text]:
     colour = "red" if losses([flag]) else "yellow" if flag.sample else "green"
     yield Text.assemble(
         (flag.flag, "bold"),

@@ -10,7 +10,7 @@ from burgee.diff.losses import MoveKind
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from burgee.cli.render.diff_report import Report
+    from burgee.cli.render.diff_report import DiffReport
     from burgee.diff.effect import FlagEffect, RegionEffect
     from burgee.diff.renames import Rename
 
@@ -56,7 +56,7 @@ class FlagRows(NamedTuple):
     cause: str
 
 
-def flag_rows(report: Report) -> list[FlagRows]:
+def flag_rows(report: DiffReport) -> list[FlagRows]:
     """Every flag that changes, most severe first, then in file order."""
     old = {rename.old: rename for rename in report.renames}
     new = {rename.new: rename for rename in report.renames}
