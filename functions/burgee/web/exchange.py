@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from burgee.web.tenants import Tenants
 
     class Streams(Protocol):
-        """What tells pages to evaluate again, and is named in bulk answers."""
+        """The event streams that notify pages to evaluate again, and is named in bulk answers."""
 
         async def catch_up(self, exchange: Exchange) -> None:
             """Reads the store before answering a page that is ahead of this process."""
@@ -111,7 +111,7 @@ class Exchange:
     headers: tuple[tuple[bytes, bytes], ...] = ()
     """Extra header fields of the answer."""
     streams: Streams | None = None
-    """What tells pages to evaluate again, where the service does."""
+    """The event streams that notify pages to evaluate again, where the service does."""
     reasons: dict[str, int] | None = None
     """The number of evaluations by reason; None if they are not counted."""
 

@@ -72,7 +72,7 @@ class Front:
         self.limiter = None if setup.limits is None else Limiter(setup.limits)
         self.bodies = bodies.Bodies()
         self.streams: Streams | None = None
-        """What tells pages to evaluate again; set by a service that has it."""
+        """The event streams that notify pages to evaluate again; set by a service that has them."""
         self.framework = framework
         self.watch = setup.watch
         self.origin_secret = setup.origin_secret.encode()
