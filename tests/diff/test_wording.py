@@ -6,7 +6,10 @@ from fractions import Fraction
 
 import pytest
 
-from burgee.diff.wording import percent
+from burgee.diff.effect import Move
+from burgee.diff.losses import MoveKind
+from burgee.diff.symbolic import Outcome
+from burgee.diff.wording import percent, share_of
 
 
 @pytest.mark.parametrize(
@@ -25,3 +28,11 @@ from burgee.diff.wording import percent
 )
 def test_a_share_never_reads_as_nothing_or_all_when_it_is_not(share: Fraction, words: str) -> None:
     assert percent(share) == words
+
+
+@pytest.mark.parametrize(
+    ("error", "words"), [(0.0, "about 50.0 % ± 0.1"), (0.00001, "about 50.0 % ± 0.1"), (0.01, "about 50.0 % ± 2.0")]
+)
+def test_a_drawn_share_is_never_said_to_have_no_error(error: float, words: str) -> None:
+    outcomes = Outcome("on", "true"), Outcome("off", "false")
+    assert share_of(Move(*outcomes, Fraction(1, 2), None, MoveKind.LOSS, error)) == words
