@@ -308,7 +308,10 @@ class Explorer:
         path, truths = atom.path, {**known.truths, atom: held}
         constants = self.solver.constants({**known.literals(path), atom: held}) if path in self.units else None
         if constants is None:
-            yield replace(known, truths=truths, answers={**known.answers, path: answer})
+            asked = self.solver.constants({**known.literals(path), atom: held}) if path == TARGETING_KEY else None
+            # Users who are named are looked up one by one: there is nobody else where a condition names them alone.
+            if asked is None or not {unit_of(value) for value in asked} <= self.named:
+                yield replace(known, truths=truths, answers={**known.answers, path: answer})
             return
         answers = {other: one for other, one in known.answers.items() if other != path}
         for value in constants:
