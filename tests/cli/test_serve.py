@@ -175,6 +175,55 @@ def test_a_restart_does_not_undo_a_rollback_and_an_edit_is_served(folder: Path, 
     store.close()
 
 
+def test_a_restart_continues_a_canary_and_a_save_that_ends_it_is_reported(
+    folder: Path, burgee: Burgee, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, state = folder / "flags.yaml", folder / "s.sqlite"
+    where = ("--flags", str(path), "--state", str(state))
+    assert burgee("apply", *where).code == 0
+    path.write_text(FILE.replace("off", "on"), encoding="utf-8")
+    assert burgee("apply", *where, "--canary", "10", "--bake", "1h").code == 0
+    store = SqliteStore(state)
+    started = store.pointer()
+    follower = Follower(path, None, store, lambda: None)
+    follower.begin()
+    assert store.pointer() == started
+    assert started.canary is not None
+    assert "canary" not in capsys.readouterr().err
+    path.write_text(FILE.replace("New search", "Other search"), encoding="utf-8")
+    follower.look()
+    assert store.pointer().canary is None
+    assert "this ends the canary of release 2" in capsys.readouterr().err
+    path.write_text(FILE, encoding="utf-8")
+    follower.look()
+    assert "this " not in capsys.readouterr().err
+    store.close()
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_save_that_undoes_a_rollback_is_reported(
+    folder: Path, burgee: Burgee, capsys: pytest.CaptureFixture[str], restart: bool
+) -> None:
+    path, state = folder / "flags.yaml", folder / "s.sqlite"
+    where = ("--flags", str(path), "--state", str(state))
+    assert burgee("apply", *where).code == 0
+    path.write_text(FILE.replace("off", "on"), encoding="utf-8")
+    assert burgee("apply", *where).code == 0
+    store = SqliteStore(state)
+    follower = Follower(path, None, store, lambda: None)
+    follower.begin()
+    assert burgee("rollback", *where).code == 0
+    assert "undoes" not in capsys.readouterr().err
+    path.write_text(FILE.replace("New search", "Other search"), encoding="utf-8")
+    if restart:
+        Follower(path, None, store, lambda: None).begin()
+    else:
+        follower.look()
+    assert store.pointer().version == 3
+    assert "this undoes the rollback to release 1" in capsys.readouterr().err
+    store.close()
+
+
 def test_a_write_is_an_override_that_survives_a_restart(folder: Path) -> None:
     with serving(folder) as server:
         author = {"X-Burgee-Author": "ada", "X-Burgee-Reason": "search is down"}

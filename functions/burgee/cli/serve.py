@@ -220,9 +220,10 @@ class Follower:
         act = AuditContext("release.activate", "burgee serve", "the file changed", time.time())
         # The same person edits the file and sets overrides here: both stay, with a message.
         consent = Consent(overrides="keep", empty=True, shrunken=True, reuse=True)
+        left = _rolled_back(self._store)
         made = apply(self._store, snapshot, Origin(message=f"served from {source.path.name}"), act, consent)
         self._released()
-        _report(made)
+        _report(made, left)
         return source
 
     def follow(self, stop: Event) -> None:
@@ -256,7 +257,14 @@ def _rolled_back(store: Store) -> AuditEntry | None:
     return entry if entry is not None and entry.action in {"release.rollback", "release.withdraw"} else None
 
 
-def _report(made: Plan) -> None:
+def _report(made: Plan, left: AuditEntry | None) -> None:
+    """Says what a release ended or undid; `left` is the rollback to the release before it."""
+    if made.canary is not None and not made.unchanged:
+        message = f"Everyone gets the file: this ends the canary of release {made.version}."
+        output.tell(message, typer.colors.YELLOW)
+    elif left is not None and not made.unchanged:
+        message = f"The file is released: this undoes the rollback to release {made.version}."
+        output.tell(message, typer.colors.YELLOW)
     for standing in made.standings:
         override = standing.override
         if standing.verdict is OverrideVerdict.ABSORBED:

@@ -86,7 +86,10 @@ def apply(
     reason: ReasonOption = "",
     json: Json = False,
 ) -> None:
-    """Make the file the live release, for everyone or for a share of users first."""
+    """Make the file the live release, for everyone or for a share of users first.
+
+    Exits with 1 if --canary is given and everyone has the file already.
+    """
     from burgee.cli.git.origin import origin, require_committed
     from burgee.cli.source import releasable
     from burgee.releases.deploy import CanaryRequest, Consent
@@ -105,10 +108,14 @@ def apply(
     baking = pointer.canary_at(act.now)
     if json:
         output.as_json({**output.plan_record(made), "live": pointer.version, "baking": baking and asdict(baking)})
-        return
-    for line in output.plan_lines(made):
-        output.say(line)
-    output.say(f"{output.live_line(pointer, baking)} ({described(where)})")
+    else:
+        for line in output.plan_lines(made):
+            output.say(line)
+        output.say(f"{output.live_line(pointer, baking)} ({described(where)})")
+    if request is not None and made.unchanged and made.canary is None:
+        message = f"no canary was started: everyone has the file already, as release {made.version}"
+        output.tell(message, typer.colors.RED)
+        raise typer.Exit(1)
 
 
 @on_store
