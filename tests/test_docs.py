@@ -180,12 +180,13 @@ def test_the_readme_diff_answers_as_printed(burgee: Burgee) -> None:
 def test_the_first_ten_minutes_answer_as_printed(burgee: Burgee) -> None:
     page = ROOT / "docs/start.md"
     assert burgee("init", "--github").code == 0
+    (served,) = re.findall(r"^\$ burgee serve --env (\w+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     (session,) = [block for block in blocks(page, "console") if "$ curl" in block]
     call, _, printed = session.partition("\n")
     store = SqliteStore(":memory:")
     serving = Serving(store, refresh_seconds=0)
     with contextlib.redirect_stderr(io.StringIO()):
-        Follower(burgee.folder / "flags.yaml", None, store, serving.refresh).release()
+        Follower(burgee.folder / "flags.yaml", served, store, serving.refresh).release()
     method, url, _, _ = curl(call.removeprefix("$ "))
     assert TestClient(create_app(store, serving)).request(method, url).text == printed.strip()
     store.close()

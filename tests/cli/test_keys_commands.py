@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+import socket
 import urllib.error
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
     from support.cli import Burgee
 
 FILE = "version: 1\nflags:\n  beta: {status: off}\n"
+SECURITY = Path(__file__).parents[2] / "docs/security.md"
+SH_BLOCKS = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture(autouse=True)
@@ -86,10 +91,53 @@ def test_settings_are_reported_and_changed(burgee: Burgee) -> None:
     assert json.loads(burgee("settings").out) == {"cors_origins": []}
 
 
-def test_a_service_that_asks_for_keys(burgee: Burgee) -> None:
-    none = burgee("serve", "--require-keys", "--port", "0")
+def unboxed(err: str) -> str:
+    """A usage error without its frame and line ends."""
+    return " ".join(err.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("options", [[], ["--env", "staging"], ["--state", "my keys.sqlite", "--project", "shop"]])
+@pytest.mark.parametrize(
+    ("asking", "blamed"), [(["--require-keys"], "--require-keys"), (["--host", "192.0.2.1"], "--host")]
+)
+def test_a_service_without_a_key_names_what_asks_for_one_and_the_command_that_creates_it(
+    burgee: Burgee, options: list[str], asking: list[str], blamed: str
+) -> None:
+    """The command works as printed: in a file with environments too, and afterwards there is a key."""
+    burgee.write("version: 1\nenvironments: [staging, production]\nflags: {beta: {status: on}}\n")
+    none = burgee("serve", *asking, *options, "--port", "0")
+    reported = unboxed(none.err)
     assert none.code == 2
-    assert "burgee keys create" in none.err
+    assert f"Invalid value for {blamed}: " in reported
+    assert ("127.0.0.1" in reported) == (blamed == "--host")
+    command = reported.split("`")[1]
+    assert burgee(*shlex.split(command)[1:]).code == 0
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        again = burgee("serve", *asking, *options, "--port", str(taken.getsockname()[1]))
+    assert (again.code, "is not available" in again.err) == (1, True), (
+        "the key is found, so only the address is wrong"
+    )
+
+
+def test_the_local_commands_of_the_security_page_work(burgee: Burgee) -> None:
+    (block,) = [one for one in SH_BLOCKS.findall(SECURITY.read_text(encoding="utf-8")) if "--require-keys" in one]
+    create, serve, call = block.strip().splitlines()
+    (burgee.folder / "flags.yaml").unlink()
+    assert burgee("init", "--github").code == 0
+    token = burgee(*shlex.split(create, comments=True)[1:]).out.strip()
+    with serving(burgee.folder, *shlex.split(serve, comments=True)[2:]) as server:
+        words = shlex.split(call, comments=True)
+        header, url = words[words.index("-H") + 1], words[-1]
+        name, _, value = header.replace("burgee_server_...", token).partition(": ")
+        path = url.removeprefix("http://127.0.0.1:8000")
+        assert server.call(path, **{name: value})["flag_name"] == "new_search"
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            server.call(path)
+
+
+def test_a_service_that_asks_for_keys(burgee: Burgee) -> None:
     token = burgee("keys", "create", "server").out.strip()
     with serving(burgee.folder, "--require-keys") as server:
         with pytest.raises(urllib.error.HTTPError, match="401"):

@@ -366,6 +366,27 @@ def test_the_state_is_kept_out_of_git(folder: Path) -> None:
     assert (folder / ".burgee/state.sqlite").exists()
 
 
+@pytest.mark.parametrize(
+    ("environments", "options", "warned"),
+    [
+        ("[staging, production]", (), True),
+        ("[staging, production]", ("--env", "default"), True),
+        ("[staging, production]", ("--env", "staging"), False),
+        ("[]", (), False),
+    ],
+)
+def test_the_start_says_that_no_environment_of_the_file_is_served(
+    folder: Path, environments: str, options: tuple[str, ...], warned: bool
+) -> None:
+    flags = folder / "flags.yaml"
+    flags.write_text(FILE.replace("include", f"environments: {environments}\ninclude"), encoding="utf-8")
+    with serving(folder, *options) as server:
+        server.wait_for("Try: ")
+        log = server.log.read_text(encoding="utf-8")
+    assert ("No environment is served; the file has staging, production (`--env staging`)" in log) == warned
+    assert ("for staging on http" in log) == ("staging" in options)
+
+
 def test_a_broken_file_is_refused_at_the_start(burgee: Burgee) -> None:
     burgee.write("version: 1\nflags: {a: {status: perhaps}}\n")
     ran = burgee("serve", "--port", "0")

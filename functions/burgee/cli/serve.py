@@ -7,6 +7,7 @@ and sees changes within about a second.
 from __future__ import annotations
 
 import os
+import shlex
 import socket
 import time
 from contextlib import ExitStack
@@ -73,7 +74,7 @@ def serve(host: str, port: int, where: StoreOptions, *, require_keys: bool = Fal
         raise typer.BadParameter("each process would have its own memory; use a file", param_hint="--state")
     with opened(where) as store, ExitStack() as stack:
         if options.keyed:
-            _insist_on_a_key(store, host)
+            _insist_on_a_key(store, host, where)
         listener = stack.enter_context(_listen(host, port))
         url = f"http://{host if ':' not in host else f'[{host}]'}:{listener.getsockname()[1]}"
         stop = Event()
@@ -140,21 +141,28 @@ def _application(where: StoreOptions, options: ServeOptions, store: Store, servi
     return app.front
 
 
-def _insist_on_a_key(store: Store, host: str) -> None:
-    """Refuses to serve other machines before an admin key exists."""
-    if not any(key.fault(time.time()) is None for key, _ in listed(store)):
-        raise typer.BadParameter(
-            f"on {host} every request needs an API key, and there is none: `burgee keys create admin "
-            "--scope read --scope write --scope release` creates one; or serve on 127.0.0.1, open to this machine",
-            param_hint="--host",
-        )
+def _insist_on_a_key(store: Store, host: str, where: StoreOptions) -> None:
+    """Refuses to serve before a key exists, naming the option that asks for keys and the command that creates one."""
+    if any(key.fault(time.time()) is None for key, _ in listed(store)):
+        return
+    where = where._replace(environment=where.environment or store.tenant.environment)
+    options = shlex.join(where.arguments())
+    if _loopback(host):
+        server = f"burgee keys create server {options}"
+        raise typer.BadParameter(f"there is no key yet: `{server}` creates one", param_hint="--require-keys")
+    admin = f"burgee keys create admin --scope read --scope write --scope release {options}"
+    raise typer.BadParameter(
+        f"on {host} every request needs an API key, and there is none: `{admin}` creates one; "
+        "or serve on 127.0.0.1, open to this machine",
+        param_hint="--host",
+    )
 
 
 def _from_file(url: str, where: StoreOptions, store: Store, audience: str, stop: Event) -> Serving:
     serving = Serving(store, refresh_seconds=REFRESH_SECONDS)
     follower = Follower(where.flags, where.environment, store, serving.refresh)
     source = follower.begin()
-    _greet(url, where.flags, source, audience)
+    _greet(url, where, source, audience)
     Thread(target=follower.follow, args=(stop,), daemon=True).start()
     return serving
 
@@ -171,8 +179,16 @@ def _from_table(url: str, where: StoreOptions, store: Store, audience: str) -> S
     return serving
 
 
-def _greet(url: str, flags: Path, source: Source, audience: str) -> None:
-    output.tell(f"Serving {flags} on {url} (docs at /docs), {audience}. Ctrl-C stops.")
+def _greet(url: str, where: StoreOptions, source: Source, audience: str) -> None:
+    environment = f" for {where.environment}" if where.environment else ""
+    output.tell(f"Serving {where.flags}{environment} on {url} (docs at /docs), {audience}. Ctrl-C stops.")
+    names = source.model.environments
+    if names and where.environment not in names:
+        output.tell(
+            f"No environment is served; the file has {', '.join(names)} (`--env {names[0]}`). "
+            "An override that is pulled from here changes all of them.",
+            typer.colors.YELLOW,
+        )
     first = next(iter(source.model.flags), None)
     if first is not None:
         output.tell(f"Try: curl {url}/users/ada/flags/{first}")

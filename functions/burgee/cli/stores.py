@@ -43,6 +43,18 @@ class StoreOptions(NamedTuple):
     endpoint_url: str | None = None
     project: str = "default"
 
+    def arguments(self) -> list[str]:
+        """The options as command-line arguments, without those that have their defaults."""
+        given = {
+            "--flags": None if self.flags == Path(FLAGS) else str(self.flags),
+            "--env": self.environment,
+            "--state": None if self.state is None else str(self.state),
+            "--table": self.table,
+            "--endpoint-url": self.endpoint_url,
+            "--project": None if self.project == "default" else self.project,
+        }
+        return [word for name, value in given.items() if value is not None for word in (name, value)]
+
 
 def on_store(command: Callable[..., None]) -> Callable[..., None]:
     """Adds the store's options to a command, and passes them as its argument `where`."""

@@ -69,7 +69,7 @@ def init(
         output.say(f"{one.fate:8} {one.file.path:34} {one.file.purpose}")
     _say_differences([one for one in done if one.fate is Fate.DIFFERS])
     if not any(one.fate is Fate.DIFFERS for one in done):
-        output.say("Next: `burgee serve`, then edit flags.yaml. `burgee build` packages it for AWS.")
+        output.say("Next: `burgee serve --env staging`, then edit flags.yaml. `burgee build` packages it for AWS.")
 
 
 def upgrade(
