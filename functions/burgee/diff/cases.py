@@ -171,7 +171,10 @@ class Explorer:
             except Needed as need:
                 narrower = self._answered(here, need.term, budget)
                 waiting += [
+                    # A unit that is known now has one place on each line: nothing of before holds for it.
                     (one, inner, one.partial().after(partial), {**met})
+                    if one.units == here.units
+                    else (one, inner, one.partial(), {})
                     for one, inner in _shared_out(narrower, common)
                     if inner
                 ]
