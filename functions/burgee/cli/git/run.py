@@ -6,18 +6,21 @@ import subprocess
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 NOT_RUN = 1_000
 """The exit code if Git is not installed or the folder is missing: no process has it."""
 
 
-def git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    """Runs `git` in a folder; a failure sets the exit code and never raises."""
+def git(
+    folder: Path, *arguments: str, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Runs `git` in a folder, by default in this process's environment; a failure sets the exit code and never raises."""
     command = ["git", *arguments]
     try:
         # No shell; the git on PATH is the user's own.
-        return subprocess.run(command, cwd=folder, capture_output=True, check=False)  # noqa: S603
+        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False)  # noqa: S603
     except OSError as error:
         return subprocess.CompletedProcess(command, NOT_RUN, b"", str(error).encode())
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from burgee.cli.git.run import git
 from burgee.errors import Refused
 
 if TYPE_CHECKING:
@@ -147,13 +148,6 @@ class Repository:
         return ran.stdout.strip()
 
     def _git(self, *arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
-        command = ["git", *arguments]
-        return subprocess.run(  # noqa: S603 - a list, no shell
-            command,
-            cwd=folder or self._folder,
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
+        ran = git(folder or self._folder, *arguments, environment=self._environment)
+        out, err = (text.decode(errors="replace") for text in (ran.stdout, ran.stderr))
+        return subprocess.CompletedProcess(ran.args, ran.returncode, out, err)
