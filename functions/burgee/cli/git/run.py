@@ -16,7 +16,7 @@ NOT_RUN = 1_000
 def git(
     folder: Path, *arguments: str, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[bytes]:
-    """Runs `git` in a folder, by default in this process's environment; a failure sets the exit code and never raises."""
+    """Runs `git` in a folder, in this environment or the process's; a failure sets the exit code and never raises."""
     command = ["git", *arguments]
     try:
         # No shell; the git on PATH is the user's own.
