@@ -218,6 +218,38 @@ def test_an_override_from_its_laying_to_git(burgee: Burgee, on: list[str]) -> No
     assert burgee("status", *on).code == 0
 
 
+@pytest.mark.parametrize("options", [[], ["--env", "staging"], ["--env", "default"]])
+def test_pull_says_for_which_environments_it_writes(burgee: Burgee, options: list[str]) -> None:
+    burgee.write(FILE.replace("flags:", "environments: [staging, production]\nflags:"))
+    assert burgee("apply", *(options or ["--env", "default"])).code == 0
+    assert burgee("kill", "dark", "--reason", "r", *options).code == 0
+    pulled = burgee("pull", *options)
+    everywhere = "" if "staging" in options else " for all environments: staging, production"
+    assert (pulled.code, pulled.out) == (0, f"dark: written{everywhere}\n")
+    off = {env for env in ("staging", "production") if "= false" in burgee("eval", "dark", "--env", env).out}
+    assert off == ({"staging"} if "staging" in options else {"staging", "production"})
+
+
+def test_pull_names_tests_that_expect_the_old_answer_and_exits_with_1_until_they_go(burgee: Burgee) -> None:
+    """The flag that `init` writes, killed and pulled: lint refuses the file for as long as pull does."""
+    assert burgee("init", "--github").code == 0
+    on = ["--env", "staging"]
+    assert burgee("apply", *on).code == 0
+    assert burgee("kill", "new_search", "--reason", "r", *on).code == 0
+    for printed in ("new_search: written\n", ""):
+        pulled = burgee("pull", *on)
+        assert (pulled.code, pulled.out) == (1, printed)
+        assert "error test-failed" in pulled.err
+        assert "change or remove them before you commit" in pulled.err
+        assert burgee("lint").code == 1
+    path = burgee.folder / "flags.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text[: text.index("    tests:")], encoding="utf-8")
+    pulled = burgee("pull", *on)
+    assert (pulled.code, pulled.err) == (0, "")
+    assert burgee("lint").code == 0
+
+
 def test_a_conflict_is_refused_until_it_is_decided(burgee: Burgee, on: list[str]) -> None:
     burgee("apply", *on)
     burgee("override", "set", "beta", "status=off", "--reason", "it blinks", *on)

@@ -46,6 +46,16 @@ def test_it_pushes_what_is_live_and_says_so(burgee: Burgee, clone: Clone) -> Non
     assert (reported["base"], reported["warnings"]) == (clone.tip("main"), [])
 
 
+def test_it_says_that_what_no_environment_serves_is_written_for_all(burgee: Burgee, clone: Clone) -> None:
+    on = ("--env", "default")
+    assert burgee("apply", *on).code == 0
+    assert burgee("kill", "beta", "--reason", "orders fail", *on).code == 0
+    ran = burgee("reconcile", *on)
+    said = "opened (written for all environments: production)"
+    assert (ran.code, said in ran.out) == (0, True), ran
+    assert "beta: {status: off}" in clone.text("burgee/overrides-default")
+
+
 def test_it_exits_with_1_where_a_person_must_act(burgee: Burgee, clone: Clone) -> None:
     assert burgee("override", "set", "beta", "--absent", "--reason", "x", *ON).code == 0
     ran = burgee("reconcile", *ON)

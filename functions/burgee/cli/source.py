@@ -54,3 +54,9 @@ def compile_releasable(source: Source, environment: str | None) -> Snapshot:
 def overlay(source: Source, environment: str | None) -> str | None:
     """The environment of a file that a name means: none for `default`, which is a store's word for that."""
     return None if environment == Tenant().environment not in source.model.environments else environment
+
+
+def everywhere(source: Source, environment: str | None) -> str:
+    """The end of the message of an edit that is for all environments of the file; empty for an edit of one."""
+    names = source.model.environments
+    return f" for all environments: {', '.join(names)}" if names and environment is None else ""

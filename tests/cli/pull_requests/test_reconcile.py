@@ -142,6 +142,21 @@ def test_from_a_kill_to_a_pull_request_to_a_deploy_that_absorbs_it(project: Proj
     assert project.store.state().overrides == {}
 
 
+@pytest.mark.parametrize("environment", [None, "default"])
+def test_overrides_of_no_environment_are_said_to_be_written_for_all(
+    project: Project, api: Api, environment: str | None
+) -> None:
+    project.kill("dark")
+    (opened,) = project.run(environment=environment).outcomes
+    assert opened.note == "written for all environments: staging, production"
+    assert "Written for all environments: staging, production." in project.body()
+    assert api.pulls[-1]["title"] == "Write the live overrides into flags.yaml"
+    assert "  dark: {status: off}" in project.clone.text(OVERRIDES)
+    api.end(api.pulls[-1]["number"])
+    (left,) = project.run(environment=environment).outcomes
+    assert left.note == "a person closed it, and nothing has changed since"
+
+
 def test_it_follows_the_overrides_and_is_closed_when_none_is_left(project: Project, api: Api) -> None:
     project.kill("beta")
     project.run()

@@ -220,15 +220,16 @@ def pull(
     where: StoreOptions,
     temporary: Annotated[bool, typer.Option("--temporary", help="Also write overrides that expire.")] = False,
 ) -> None:
-    """Write live overrides back into the flag file, keeping comments and order, for a pull request."""
-    from burgee.cli.source import overlay
+    """Write live overrides back into the flag file, for a pull request. Exits with 1 if something is left to do."""
+    from burgee.cli.source import everywhere, overlay
     from burgee.flagfile.compile import compile_file
     from burgee.flagfile.editor import write_each
     from burgee.flagfile.source import Source
     from burgee.releases.pull import pulled, released_definition
 
     require_environment(where)
-    environment = overlay(Source(require_file(where.flags)), where.environment)
+    source = Source(require_file(where.flags))
+    environment = overlay(source, where.environment)
     flags = compile_file(where.flags, environment)["flags"]
     with opened(where) as store:
         overrides = store.state().overrides.values()
@@ -237,7 +238,7 @@ def pull(
     refused = found.refused | unwritable
     for name in found.wanted:
         if name not in refused:
-            output.say(f"{name}: written")
+            output.say(f"{name}: written{everywhere(source, environment)}")
     for name in found.temporary:
         output.say(f"{name}: expires, so it is not written; --temporary writes it")
     for name, why in refused.items():
@@ -245,8 +246,9 @@ def pull(
     if not overrides:
         output.say(f"no overrides ({described(where)})")
     output.problems(failures)
-    if refused:
-        raise typer.Exit(1)
+    if failures:
+        output.tell("these tests expect the old answer: change or remove them before you commit", typer.colors.YELLOW)
+    raise typer.Exit(int(bool(refused or failures)))
 
 
 @override_app.command("set")

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from burgee.cli.pull_requests import words
 from burgee.cli.pull_requests.branches import PREFIX
+from burgee.cli.source import everywhere, overlay
 from burgee.errors import Refused
 from burgee.flagfile.compile import compile_file
 from burgee.flagfile.editor import write_each
+from burgee.flagfile.source import Source
 from burgee.releases.proposals import ENDED, AgainstGit, ProposalState, listed, mark, note_run
 from burgee.releases.pull import Pulled, pulled, released_definition
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
     from burgee.cli.pull_requests.branches import Edited, Repository
     from burgee.cli.pull_requests.hosts import Host, PullRequest
-    from burgee.model import Definition, Problem, Snapshot
+    from burgee.model import Problem, Snapshot
     from burgee.releases.proposals import Proposal
     from burgee.stores import Store
 
@@ -89,21 +91,24 @@ class Reconciler:
                 raise Refused(
                     "no-such-file", f"there is no {self.flags} on the base branch; if it moved, name its new path"
                 )
-            git = compile_file(path, self.environment)
-            outcomes = [*self._overrides(path, git, warnings)]
+            source = Source(path)
+            environment = overlay(source, self.environment)
+            git = compile_file(path, environment)
+            outcomes = [*self._overrides(path, git, everywhere(source, environment), warnings)]
             waiting = [made for made in listed(self.store, self.now) if made.state not in ENDED]
             outcomes += [self._proposal(made, path, git, warnings) for made in reversed(waiting)]
         note_run(self.store, self.now, every)
         return Reconciliation(self.repository.base, outcomes, warnings)
 
-    def _overrides(self, path: Path, git: Snapshot, warnings: list[str]) -> Iterator[Reconciled]:
+    def _overrides(self, path: Path, git: Snapshot, reach: str, warnings: list[str]) -> Iterator[Reconciled]:
         laid = self.store.state().overrides
         found = pulled(
             laid.values(), git["flags"], released_definition(self.store), self.now, temporary=self.temporary
         )
         branch = f"{PREFIX}overrides-{self._named()}"
-        title = f"Write the live overrides{f' of {self.environment}' if self.environment else ''} into {self.flags}"
-        edited, found, failing = self._written(path, found, branch, title)
+        environment = git["environment"]
+        title = f"Write the live overrides{f' of {environment}' if environment else ''} into {self.flags}"
+        edited, found, failing = self._written(path, environment, found, branch, title)
         warnings += [f"{flag}: not written: {why}" for flag, why in found.refused.items()]
         if edited is None:
             yield from self._nothing_left(
@@ -111,14 +116,15 @@ class Reconciler:
             )
             return
         mark_of_these = words.marker(branch, words.fingerprint(laid[flag] for flag in found.wanted))
-        body = words.of_overrides(found, laid, git, failing, self.now)
-        yield self._kept(branch, title, f"{mark_of_these}\n{body}", edited, mark_of_these)
+        body = words.of_overrides(found, laid, git, failing, self.now, reach=reach)
+        outcome = self._kept(branch, title, f"{mark_of_these}\n{body}", edited, mark_of_these)
+        yield outcome._replace(note=f"written{reach}") if reach and not outcome.note else outcome
 
     def _written(
-        self, path: Path, found: Pulled, branch: str, title: str
+        self, path: Path, environment: str | None, found: Pulled, branch: str, title: str
     ) -> tuple[Edited | None, Pulled, list[Problem]]:
         """The edit of what can be written, and the remaining wanted definitions."""
-        unwritable, failing = write_each(path, self.environment, found.wanted)
+        unwritable, failing = write_each(path, environment, found.wanted)
         wanted = {flag: definition for flag, definition in found.wanted.items() if flag not in unwritable}
         found = found._replace(wanted=wanted, refused=found.refused | unwritable)
         return self.repository.commit(path.parent, branch, title), found, failing
@@ -137,7 +143,7 @@ class Reconciler:
             return closed[0] if closed else Reconciled(branch, Did.ENDED, note="the file already agrees")
         if standing is AgainstGit.OUTDATED:
             return self._outdated(made, branch, there, git)
-        edited, failing = self._edited(made, definition, path, branch, warnings)
+        edited, failing = self._edited(made, git, path, branch, warnings)
         if edited is None:
             return Reconciled(branch, Did.LEFT, note="it cannot be written", needs_person=True)
         name = words.marker(branch, made.id)
@@ -150,11 +156,13 @@ class Reconciler:
         return outcome
 
     def _edited(
-        self, made: Proposal, definition: Definition | None, path: Path, branch: str, warnings: list[str]
+        self, made: Proposal, git: Snapshot, path: Path, branch: str, warnings: list[str]
     ) -> tuple[Edited | None, list[Problem]]:
         """The commit of a proposal; a flag is removed from the file, not from one environment."""
-        environment = None if made.edit.absent else self.environment
-        refused, failing = write_each(path, environment, {made.edit.flag: made.edit.applied(definition)})
+        environment = None if made.edit.absent else git["environment"]
+        refused, failing = write_each(
+            path, environment, {made.edit.flag: made.edit.applied(git["flags"].get(made.edit.flag))}
+        )
         edited = self.repository.commit(path.parent, branch, f"{made.title}\n\n{made.why}")
         if edited is None:
             why = refused.get(made.edit.flag, "nothing would change")

@@ -38,13 +38,23 @@ def marker(name: str, said: str) -> str:
     return f"<!-- burgee {name.replace('--', '__').replace('>', '_')}: {said} -->"
 
 
-def of_overrides(
-    found: Pulled, overrides: Mapping[str, Override], git: Snapshot, failing: Sequence[Problem], now: float
+def of_overrides(  # noqa: PLR0913 - what is described, each as its own value
+    found: Pulled,
+    overrides: Mapping[str, Override],
+    git: Snapshot,
+    failing: Sequence[Problem],
+    now: float,
+    *,
+    reach: str,
 ) -> str:
-    """The description of an environment's pull request; `git` is the base branch's snapshot."""
+    """The description of an environment's pull request; `git` is the base branch's snapshot, and `reach` says that
+    the edit is for all environments of the file.
+    """
     where = f" in {code(git['environment'])}" if git["environment"] else ""
     first = f"Operators changed flags{where} without an end, and the flag file does not say so yet."
     parts = [f"{first} This writes into the file what is served already.\n"]
+    if reach:
+        parts.append(f"⚠️ Written{cell(reach)}. Give `reconcile` an `--env` to write into one.\n")
     parts += [_override(overrides[flag], git, found, now) for flag in found.wanted]
     if failing:
         lines = "\n".join(f"- {cell(str(problem))}" for problem in failing)
