@@ -21,7 +21,9 @@ import yaml
 from starlette.testclient import TestClient
 
 from burgee.cli.app import app
+from burgee.cli.recording import recorder
 from burgee.cli.serve import Follower
+from burgee.cli.stores import StoreOptions
 from burgee.evaluation.ruleset import Ruleset
 from burgee.flagfile.compile import compile_file
 from burgee.flagfile.flag_tests import run_tests
@@ -30,6 +32,7 @@ from burgee.flagfile.source import Source
 from burgee.serving.serving import Serving
 from burgee.stores.sqlite import SqliteStore
 from burgee.web.app import create_app
+from burgee.web.front import Setup
 from conformance import SUITES
 
 if TYPE_CHECKING:
@@ -138,6 +141,40 @@ def test_the_readme_curl_lines_answer_as_printed(tmp_path: Path) -> None:
             ran += 1
     store.close()
     assert ran == 4
+
+
+def test_the_experiment_on_your_machine_counts_its_exposures(burgee: Burgee) -> None:
+    page = ROOT / "docs/experiments.md"
+    (example,) = [block for block in blocks(page, "yaml") if "auto_expose" in block]
+    (session,) = [block for block in blocks(page, "sh") if "burgee experiment report" in block]
+    path = burgee.write(example)
+    store, recording = SqliteStore(":memory:"), recorder(StoreOptions(path, None))
+    serving = Serving(store, refresh_seconds=0)
+    Follower(path, None, store, serving.refresh).release()
+    client = TestClient(create_app(store, serving, Setup(recorder=recording)))
+    printed = {}
+    for line in re.split(r"\n(?! )", session.replace("\\\n", " ").strip()):
+        command, *arguments = shlex.split(line, comments=True)
+        if command == "curl":
+            method, url, headers, data = curl(shlex.join([command, *arguments]))
+            answered = client.request(method, url, headers=headers, content=data)
+            assert answered.status_code == 200, answered.text
+        else:
+            assert recording.drain(10)
+            ran = burgee(*arguments)
+            assert (command, ran.code) == ("burgee", 0)
+            printed[arguments[0]] = ran.out + ran.err
+    store.close()
+    assert printed["lint"] == "1 flag, 0 tests: no problems\n"
+    assert "2 exposures and 2 events count here" in printed["experiment"]
+    assert "blue: 1\n  green: 1\n" in printed["experiment"]
+    assert "BAD" not in printed["experiment"]
+
+    text = example.replace("auto_expose: true", "auto_expose: true\n      environment: production")
+    burgee.write(text.replace("version: 1", "version: 1\nenvironments: [production]"))
+    uncounted = "2 exposures of environment default are not counted: the plan says production"
+    reported = burgee("experiment", "report", "buy_button").out
+    assert f"no unit was exposed to blue, green; {uncounted}" in reported
 
 
 def curl(line: str) -> tuple[str, str, dict[str, str], str | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +94,29 @@ def test_each_fault_has_its_line(
     found = one(plan, replace(evidence, quality=replace(evidence.quality, **change)), name)
     assert found.light is light
     assert words in found.message
+
+
+def test_exposures_of_another_environment_or_project_are_counted_as_such(tmp_path: Path) -> None:
+    environments = FILE.replace("version: 1", "version: 1\nenvironments: [default, production]")
+    plan = planned(tmp_path, environments.replace("start:", "environment: production\n      start:"))
+    folder = written(tmp_path / "events", crowd(300, days=27))
+    moved = [json.loads(line) for line in (folder / "a.jsonl").read_text(encoding="utf-8").splitlines()]
+    there = [{**record, "unit": f"p-{record['unit']}", "environment": "production"} for record in moved]
+    (folder / "b.jsonl").write_text("\n".join(json.dumps(record) for record in there), encoding="utf-8")
+    found = gather_from(folder, plan, plan.end)
+    assert found.units == 300
+    line = one(plan, found, "exposures elsewhere")
+    assert (line.light, line.message) == (
+        Light.OK,
+        "300 exposures of environment default are not counted: the plan says production",
+    )
+    found = gather_from(folder, plan, plan.end, project="shop")
+    message = one(plan, found, "sample ratio").message
+    assert "no unit was exposed to off, on; 300 exposures of environment default are not counted" in message
+    assert message.endswith("300 exposures of project default are not counted: the report is of another project")
+    plain = planned(tmp_path)
+    both = gather_from(folder, plain, plain.end)
+    assert (both.units, both.quality.elsewhere) == (600, {})
 
 
 def test_an_arm_whose_conversions_come_under_another_id_withholds_the_verdict(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ class Gatherer:
         if isinstance(self._found, Read):
             return self._found.inputs
         found = queries.inputs(self._found.usable, plan, self._project)
-        return queries.identified(found) if faults.identified else queries.Inputs(found.exposures, found.events)
+        return queries.identified(found) if faults.identified else found
 
     def _keep(self, name: str, table: Any) -> Any:
         return self._engine.keep(name, table)

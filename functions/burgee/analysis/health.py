@@ -56,7 +56,7 @@ def check(plan: ExperimentPlan, evidence: Evidence) -> list[Check]:
         *_arrives(plan, evidence),
         *_values(plan, evidence),
         *_records(evidence),
-        *_scopes(evidence),
+        *_scopes(plan, evidence),
         *_identities(evidence),
         *_maturity(plan, evidence),
         *_past(plan, evidence),
@@ -70,7 +70,8 @@ def _sizes(plan: ExperimentPlan, evidence: Evidence) -> Check:
     name, counts = "sample ratio", {arm: found.n for arm, found in evidence.arms.items()}
     empty = [arm for arm, n in counts.items() if n == 0]
     if empty:
-        return Check(name, Light.BAD, f"no unit was exposed to {', '.join(empty)}")
+        uncounted = "".join(f"; {one}" for one in _elsewhere(plan, evidence))
+        return Check(name, Light.BAD, f"no unit was exposed to {', '.join(empty)}{uncounted}")
     p_value = sample_ratio(counts, plan.arms)
     shares = ", ".join(
         f"{arm} {n:,} ({n / sum(counts.values()):.2%}, planned {plan.arms[arm]:.2%})" for arm, n in counts.items()
@@ -223,9 +224,34 @@ def _read(found: Quality) -> str:
     return "; ".join([result, *scopes])
 
 
-def _scopes(evidence: Evidence) -> Iterator[Check]:
+def _elsewhere(plan: ExperimentPlan, evidence: Evidence) -> Iterator[str]:
+    """The exposures that do not count because of their environment or project, and why."""
+    wanted = plan.experiment.environment
+    environments, projects = dict[str, int](), dict[str, int]()
+    for (project, environment), n in evidence.quality.elsewhere.items():
+        if wanted is not None and environment != wanted:
+            environments[environment] = environments.get(environment, 0) + n
+        else:
+            projects[project] = projects.get(project, 0) + n
+    if environments:
+        yield f"{_uncounted('environment', environments)}: the plan says {wanted}"
+    if projects:
+        yield f"{_uncounted('project', projects)}: the report is of another project"
+
+
+def _uncounted(kind: str, found: Mapping[str, int]) -> str:
+    n = sum(found.values())
+    exposures, verb = ("1 exposure", "is") if n == 1 else (f"{n:,} exposures", "are")
+    names = next(iter(found)) if len(found) == 1 else _counts(found)
+    return f"{exposures} of {kind} {names} {verb} not counted"
+
+
+def _scopes(plan: ExperimentPlan, evidence: Evidence) -> Iterator[Check]:
     """Records of several projects or environments in one report."""
     found = evidence.quality
+    uncounted = "; ".join(_elsewhere(plan, evidence))
+    if uncounted and all(arm.n for arm in evidence.arms.values()):
+        yield Check("exposures elsewhere", Light.OK, uncounted)
     if len(found.projects) > 1:
         message = f"exposures are of the projects {_counts(found.projects)}; choose one with --project"
         yield Check("one project", Light.BAD, message)

@@ -46,6 +46,7 @@ class PropertyValues:
 class Quality:
     """Counts of everything that could spoil a result.
 
+    `elsewhere` are exposures that do not count, by (project, environment): the plan or the report names another one.
     `faults` are unreadable records by kind; `broken` files that cannot be read, each with the reason.
     """
 
@@ -64,6 +65,7 @@ class Quality:
     projects: Mapping[str, int] = field(default_factory=dict)
     environments: Mapping[str, int] = field(default_factory=dict)
     releases: Mapping[str, int] = field(default_factory=dict)
+    elsewhere: Mapping[tuple[str, str], int] = field(default_factory=dict)
     scattered: int = 0
     identified: int = 0
     aliased: int = 0
@@ -115,6 +117,11 @@ def quality_of(rows: Rows, kept: Kept, plan: ExperimentPlan, until: int, faults:
         days.setdefault(int(row["day"]), {})[row["arm"]] = int(row["n"])
     shown = kept.inputs.exposures
     seen = rows(queries.scopes(shown, plan, until)) if "project" in shown.columns else []
+    others = [] if kept.inputs.elsewhere is None else rows(queries.scopes(kept.inputs.elsewhere, plan, until))
+    elsewhere: dict[tuple[str, str], int] = {}
+    for row in others:
+        scope = row["project"], row["environment"]
+        elsewhere[scope] = elsewhere.get(scope, 0) + int(row["n"])
     return replace(
         faults,
         exposures=sum(int(row["n"]) for row in seen) or int(total["units"]),
@@ -127,6 +134,7 @@ def quality_of(rows: Rows, kept: Kept, plan: ExperimentPlan, until: int, faults:
         projects=_counted(seen, "project"),
         environments=_counted(seen, "environment"),
         releases=_counted(seen, "release"),
+        elsewhere=elsewhere,
         scattered=int(total.get("scattered") or 0),
         aliased=int(total.get("aliased") or 0),
         crossed_aliases=int(total.get("crossed_aliases") or 0),

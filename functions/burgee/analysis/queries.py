@@ -5,7 +5,7 @@ Results are only aggregates: counts, means, covariances and a few values of each
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -37,30 +37,31 @@ class Inputs:
     `exposures` has `unit, arm, time, seen, project, environment, release` and a column for each segment; `events` has
     `unit, event_id, event, time, seen, project, environment` and the columns of `event_columns`. Tables of a source
     have no `project` and `environment`, perhaps no `event_id`. Times are in milliseconds; `seen` is when a record had
-    come and its time was past. `identities` has `unit, known, time, project, environment`.
+    come and its time was past. `identities` has `unit, known, time, project, environment`. `elsewhere` are
+    exposures of another project or environment than those asked for; None if all were asked for.
     """
 
     exposures: Table
     events: Table
     identities: Table | None = None
+    elsewhere: Table | None = None
 
 
 def inputs(records: Table, plan: ExperimentPlan, project: str | None = None) -> Inputs:
     """The inputs from a table of records, of one project if given, and of the plan's environment."""
-    found = records.mutate(
+    every = records.mutate(
         seen=ibis.greatest(_.time, _.received.fill_null(_.time)),
         project=_.project.fill_null("default"),
         environment=_.environment.fill_null("default"),
     )
-    if project is not None:
-        found = found.filter(_.project == project)
+    wanted = [] if project is None else [_.project == project]
     if plan.experiment.environment is not None:
-        found = found.filter(_.environment == plan.experiment.environment)
+        wanted.append(_.environment == plan.experiment.environment)
+    found = every.filter(*wanted) if wanted else every
     marked = (_.reason == str(Reason.SPLIT)) & (_.rule == plan.experiment.rule)
     unmarked = _.reason.isnull() & _.rule.isnull()
-    shown = found.filter(
-        _.topic == plan.flag, _.type == "exposure", _.variant.isin(list(plan.arms)), marked | unmarked
-    ).select(
+    shows = (_.topic == plan.flag, _.type == "exposure", _.variant.isin(list(plan.arms)), marked | unmarked)
+    shown = found.filter(*shows).select(
         *("unit", "time", "seen", "project", "environment", "release"),
         arm=_.variant,
         **{segment(i): _.properties[name] for i, name in enumerate(plan.experiment.segments)},
@@ -70,7 +71,9 @@ def inputs(records: Table, plan: ExperimentPlan, project: str | None = None) -> 
         **event_columns(plan, lambda name: found.properties[name], found.event),
     )
     identities = found.filter(_.type == "identify").select("unit", "known", "time", "project", "environment")
-    return Inputs(shown, tracked, identities)
+    others = every.filter(*shows, ibis.or_(*(~one for one in wanted))) if wanted else None
+    scope = ("time", "seen", "project", "environment", "release")
+    return Inputs(shown, tracked, identities, None if others is None else others.select(*scope))
 
 
 def event_columns(
@@ -126,7 +129,9 @@ def identified(found: Inputs) -> Inputs:
             "known", "anonymous", "scope", "place"
         )
 
-    return Inputs(renamed(found.exposures), renamed(found.events).drop("sent_as"))
+    return replace(
+        found, exposures=renamed(found.exposures), events=renamed(found.events).drop("sent_as"), identities=None
+    )
 
 
 def units(exposures: Table, plan: ExperimentPlan, until: int) -> Table:

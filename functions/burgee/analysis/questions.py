@@ -43,7 +43,7 @@ def number_of_questions(plan: ExperimentPlan) -> int:
     quantiles = sum(one.kind is MetricKind.QUANTILE for one in metrics)
     capped = sum(one.winsorise is not None for one in metrics)
     facts = 1 + len(queries.events_of(plan))
-    return 8 + len(metrics) + quantiles + capped + len(plan.experiment.segments) + facts
+    return 9 + len(metrics) + quantiles + capped + len(plan.experiment.segments) + facts
 
 
 def _questions(given: queries.Inputs, plan: ExperimentPlan) -> dict[str, Any]:

@@ -58,10 +58,11 @@ def read(
     elif source.records is not None:
         recorded = queries.inputs(stored(source.records, plan, engine), plan, project)
     counts: dict[str, Any] = {}
+    elsewhere = None
     if source.exposures is not None:
         exposures, counts["exposures"] = _exposures(source, plan, engine)
     elif recorded is not None:
-        exposures = recorded.exposures
+        exposures, elsewhere = recorded.exposures, recorded.elsewhere
     else:
         raise Refused("no-records", "the source has no exposures, and Burgee's records are not read")
     parts = []
@@ -72,7 +73,7 @@ def read(
     unread = [event for event in queries.events_of(plan) if event not in source.facts]
     if unread and recorded is not None:
         parts.append(recorded.events.filter(recorded.events.event.isin(unread)))
-    return Read(queries.Inputs(exposures, _together(parts)), counts, own)
+    return Read(queries.Inputs(exposures, _together(parts), elsewhere=elsewhere), counts, own)
 
 
 def counted(counts: Mapping[str, Any], rows: Callable[[Any], list[dict[str, Any]]]) -> tuple[int, dict[str, int]]:
