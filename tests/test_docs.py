@@ -49,7 +49,10 @@ def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("example", blocks(FLAG_FILE, "yaml") + blocks(ROOT / "README.md", "yaml"))
+@pytest.mark.parametrize(
+    "example",
+    [one for page in (FLAG_FILE, ROOT / "README.md", ROOT / "docs/openfeature.md") for one in blocks(page, "yaml")],
+)
 def test_every_example_of_a_flag_file_compiles_and_its_tests_pass(tmp_path: Path, example: str) -> None:
     path = tmp_path / "flags.yaml"
     head = "" if example.startswith("version") else "version: 1\n"

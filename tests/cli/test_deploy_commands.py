@@ -78,7 +78,38 @@ def test_every_success_names_project_environment_and_store(burgee: Burgee, on: l
         done = burgee(*command, *where)
         assert done.code == 0, (command, done.err)
         assert f"project shop, environment staging, {store}" in done.out + done.err, command
-    assert burgee("kill", "beta", "--reason", "why", *on, "--env", "production").code == 1, "nothing is live there"
+
+
+def test_before_the_first_release_a_flag_is_not_called_unknown(burgee: Burgee, on: list[str]) -> None:
+    burgee.write(FILE.replace("flags:", "environments: [staging]\nflags:"))
+    for command in (
+        ["kill", "beta", "--reason", "r"],
+        ["unkill", "beta"],
+        ["override", "set", "beta", "status=off", "--reason", "r"],
+    ):
+        refused = burgee(*command, *on, "--env", "staging")
+        assert (refused.code, "nothing is released to staging yet" in refused.err) == (1, True), command
+        assert ("`burgee serve --env staging`" in refused.err) == (not on), "a table is not released to by serving it"
+        assert "`burgee apply --env staging`" in refused.err
+    assert burgee("apply", *on, "--env", "staging").code == 0
+    assert "there is no flag" in burgee("kill", "gamma", "--reason", "r", *on, "--env", "staging").err
+
+
+def test_unkill_says_if_the_file_keeps_the_flag_off(burgee: Burgee, on: list[str]) -> None:
+    burgee("apply", *on)
+    assert "is off in the file" not in burgee("unkill", "dark", *on).err
+    burgee("kill", "dark", "--reason", "r", *on)
+    assert "is off in the file" not in burgee("unkill", "dark", *on).out
+    burgee("kill", "dark", "--reason", "r", *on)
+    burgee("pull", *on)
+    burgee("apply", *on)
+    refused = burgee("unkill", "dark", *on)
+    assert refused.err == "burgee: 'dark' has not been killed; its status is off in the file\n"
+    later = "status: off, schedule: [{at: 2026-01-01T00:00:00Z, set: {status: on}}]"
+    burgee.write(FILE.replace("dark: {status: on}", f"dark: {{{later}}}"))
+    burgee("apply", *on)
+    burgee("kill", "dark", "--reason", "r", *on)
+    assert "; its status is off in the file" in burgee("unkill", "dark", *on).out
 
 
 def test_without_an_environment_the_store_of_a_plain_serve_can_be_written(burgee: Burgee, on: list[str]) -> None:
@@ -194,6 +225,7 @@ def test_from_a_plan_to_a_rollback(burgee: Burgee, on: list[str]) -> None:
 
     back = burgee("rollback", *on)
     assert "rollout_percentage: 50 -> 25" in back.out
+    assert back.out.startswith("release 2 -> release 1\n")
     assert burgee("history", *on, "--json").json["current"] == 1
     assert burgee("rollback", *on).code == 1
     assert burgee("rollback", "2", *on).code == 0
@@ -323,6 +355,10 @@ def test_a_release_shows_its_commit(burgee: Burgee, monkeypatch: pytest.MonkeyPa
     burgee("apply", *on)
     origin = burgee("history", *on, "--json").json["releases"][0]["origin"]
     assert (origin["commit"], origin["author"]) == ("f" * 40 + "-dirty", "octocat")
+    newest, first = burgee("history", *on).out.splitlines()
+    assert " ffffffffffff-dirty octocat: " in newest
+    assert f" {git('rev-parse', 'HEAD')[:12]} " in first
+    assert newest.index("octocat:") == first.index("Ada:"), "columns"
     monkeypatch.setenv("CI", "true")
     burgee.write(FILE.replace("25", "27"))
     refused = burgee("apply", *on)

@@ -235,7 +235,7 @@ def test_steps_experiments_and_ramps_become_a_schedule(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("language", "theirs"), [("json", "flagd"), ("yml", "goff")])
 def test_the_example_of_the_page_is_what_the_command_writes(burgee: Burgee, language: str, theirs: str) -> None:
-    page = MIGRATING.read_text(encoding="utf-8").split("## From ")
+    _, *page = MIGRATING.read_text(encoding="utf-8").split("## From ")
     section = next(part for part in page if f"burgee import {theirs} " in part)
     given, expected = (re.findall(rf"^```{kind}\n(.*?)^```", section, re.M | re.S)[0] for kind in (language, "yaml"))
     (name,) = re.findall(rf"burgee import {theirs} (\S+) --out flags.yaml", section)
@@ -247,12 +247,28 @@ def test_the_example_of_the_page_is_what_the_command_writes(burgee: Burgee, lang
     assert burgee("fmt", "--check") == (0, "", "")
 
 
+def test_an_import_into_a_repository_that_has_flags_is_included_as_the_page_says(burgee: Burgee) -> None:
+    page = MIGRATING.read_text(encoding="utf-8").partition("## From flagd")
+    (command,) = re.findall(r"^burgee (import .*)$", page[0], re.M)
+    (own,) = re.findall(r"^```yaml\n(.*?)^```", page[0], re.M | re.S)
+    (theirs,) = re.findall(r"^```json\n(.*?)^```", page[2].partition("## From GO")[0], re.M | re.S)
+    burgee.write(own + "flags:\n  ours: {status: on}\n")
+    burgee.write(theirs, "flags.json")
+    (burgee.folder / "flags").mkdir(exist_ok=True)
+    assert burgee(*command.split()).code == 0
+    assert burgee("lint").code == 0
+    assert [one["flag"] for one in burgee("list", "--json").json] == ["ours", "header-colour"]
+
+
 @pytest.mark.parametrize("theirs", ["flagd", "goff"])
 def test_a_file_that_is_there_is_replaced_only_where_that_is_said(burgee: Burgee, theirs: str) -> None:
     burgee.write("{}" if theirs == "goff" else '{"flags": {}}', "theirs.json")
     kept = burgee.write("version: 1\n").read_text()
     ran = burgee("import", theirs, "theirs.json", "--out", "flags.yaml")
-    assert (ran.code, ran.err) == (1, "burgee: flags.yaml already exists; --overwrite replaces it\n")
+    assert (ran.code, ran.err) == (
+        1,
+        "burgee: flags.yaml already exists; --out names another file, --overwrite replaces this one\n",
+    )
     assert (burgee.folder / "flags.yaml").read_text() == kept
     assert burgee("import", theirs, "theirs.json", "--out", "flags.yaml", "--overwrite").code == 0
     assert (burgee.folder / "flags.yaml").read_text() != kept

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from burgee.stores import State
     from burgee.stores.audit import AuditContext
 
+OFF_IN_FILE = "its status is off in the file"
+"""Why a flag stays off without a kill."""
+
 
 def served(state: State, snapshot: Snapshot, flag: str, now: float) -> Definition | None:
     """A flag with its override applied."""
@@ -58,9 +61,10 @@ def revived(state: State, snapshot: Snapshot, flag: str, now: float) -> Definiti
     """
     override = state.overrides.get(flag)
     laid = override.definition if override is not None and override.in_force(now) else None
-    if laid is None or laid.get("status") is not False:
-        raise Refused("not-killed", f"'{flag}' has not been killed")
     git: Definition | None = snapshot["flags"].get(flag)
+    if laid is None or laid.get("status") is not False:
+        also = "" if git is None or git.get("status") else f"; {OFF_IN_FILE}"
+        raise Refused("not-killed", f"'{flag}' has not been killed{also}")
     if git is not None and definition_digest(killed(git)) == definition_digest(laid):
         return git
     return {**laid, "status": True}

@@ -151,7 +151,7 @@ def rollback(
             version = _earlier(store, act.now)
         made = back(store, version, act, Consent(overrides.value))
         faults = stored_faults(load_snapshot(store.payload(version)))
-    for line in output.plan_lines(made):
+    for line in output.plan_lines(made, f"release {version}"):
         output.say(line)
     for fault in faults:
         output.tell(f"warning: {fault}", typer.colors.YELLOW)
@@ -176,6 +176,7 @@ def history(
     json: Json = False,
 ) -> None:
     """List releases, newest first; the live one is marked."""
+    from burgee.cli.git.origin import DIRTY
 
     with opened(where) as store:
         current, releases = store.pointer().version, store.releases(limit=100)
@@ -185,7 +186,9 @@ def history(
     for release in releases:
         mark = "*" if release.version == current else " "
         made = release.origin
-        origin_text = f"{(made.commit or '-')[:12]:12} {made.author or '-'}: {made.message or '-'}"
+        commit = made.commit or "-"
+        short = commit.removesuffix(DIRTY)[:12] + (DIRTY if commit.endswith(DIRTY) else "")
+        origin_text = f"{short:18} {made.author or '-'}: {made.message or '-'}"
         output.say(f"{mark} {release.version:4} {release.created_at:24} {release.flags:5} flags  {origin_text}")
     if not releases:
         output.say(f"no releases yet ({described(where)})")
@@ -279,7 +282,7 @@ def set_override(
     def decide(state: State, snapshot: Snapshot) -> Change:
         definition = served(state, snapshot, flag, act.now)
         if definition is None and not new:
-            raise _unknown(flag, state, snapshot, "; `burgee override set --new` creates it")
+            raise _unknown(where, flag, state, snapshot, "; `burgee override set --new` creates it")
         wanted = {key: value for key, value in {**(definition or {}), **changes}.items() if value is not None}
         return lay(state, snapshot, flag, None if absent else wanted, act, reuse=reuse)
 
@@ -345,7 +348,7 @@ def kill(
     def decide(state: State, snapshot: Snapshot) -> Change:
         definition = served(state, snapshot, flag, act.now)
         if definition is None:
-            raise _unknown(flag, state, snapshot)
+            raise _unknown(where, flag, state, snapshot)
         return lay(state, snapshot, flag, killed(definition), act)
 
     with opened(where) as store:
@@ -361,22 +364,33 @@ def unkill(
 ) -> None:
     """Undo a kill: the flag is as before."""
     from burgee.releases.deploy import write
-    from burgee.releases.overrides import lay, revived, served
+    from burgee.releases.overrides import OFF_IN_FILE, lay, revived, served
 
     act = act_on(where, "flag.unkill", reason)
 
+    also = ""
+
     def decide(state: State, snapshot: Snapshot) -> Change:
+        nonlocal also
         if served(state, snapshot, flag, act.now) is None:
-            raise _unknown(flag, state, snapshot)
-        return lay(state, snapshot, flag, revived(state, snapshot, flag, act.now), act)
+            raise _unknown(where, flag, state, snapshot)
+        before = revived(state, snapshot, flag, act.now)
+        also = "" if before.get("status") else f"; {OFF_IN_FILE}"
+        return lay(state, snapshot, flag, before, act)
 
     with opened(where) as store:
         write(store, decide)
-    output.say(f"{flag}: as it was before the kill ({described(where)})")
+    output.say(f"{flag}: as it was before the kill{also} ({described(where)})")
 
 
-def _unknown(flag: str, state: State, snapshot: Snapshot, also: str = "") -> Refused:
-    return unknown_flag(flag, {**snapshot["flags"], **state.overrides}, also)
+def _unknown(where: StoreOptions, flag: str, state: State, snapshot: Snapshot, also: str = "") -> Refused:
+    known = {**snapshot["flags"], **state.overrides}
+    if known or state.pointer.version:
+        return unknown_flag(flag, known, also)
+    named = f" --env {where.environment}" if where.environment else ""
+    releasing = f"`burgee apply{named}`" if where.table else f"`burgee serve{named}` or `burgee apply{named}`"
+    to = f" to {where.environment}" if where.environment else ""
+    return Refused("no-release", f"nothing is released{to} yet ({releasing} releases the file){also}")
 
 
 def _until(act: AuditContext) -> str:

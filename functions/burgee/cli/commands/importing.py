@@ -59,7 +59,7 @@ def goff(file: Theirs, out: Out = None, overwrite: Overwrite = False) -> None:
 
 def _free(out: Path | None, *, overwrite: bool) -> None:
     if out is not None and out.exists() and not overwrite:
-        raise Refused("exists", f"{out} already exists; --overwrite replaces it")
+        raise Refused("exists", f"{out} already exists; --out names another file, --overwrite replaces this one")
 
 
 def _report(made: Imported, file: Path, out: Path | None) -> None:

@@ -109,9 +109,9 @@ def finding_record(one: Finding) -> dict[str, Any]:
     }
 
 
-def plan_lines(made: Plan) -> list[str]:
-    """Prints a plan."""
-    lines = [f"release {made.version or 'none'} -> the file"]
+def plan_lines(made: Plan, wanted: str = "the file") -> list[str]:
+    """A plan in lines for people; `wanted` is what it would make live."""
+    lines = [f"release {made.version or 'none'} -> {wanted}"]
     if made.canary is not None:
         until = f"{made.canary.share:g} % of users until {made.canary.until}"
         lines.append(f"  ! release {made.version} is a canary: {until}; the others get release {made.canary.base}")
