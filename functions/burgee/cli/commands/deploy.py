@@ -86,10 +86,7 @@ def apply(
     reason: ReasonOption = "",
     json: Json = False,
 ) -> None:
-    """Make the file the live release, for everyone or for a share of users first.
-
-    Exits with 1 if --canary is given and everyone has the file already.
-    """
+    """Make the file the live release, for everyone or for a share of users first."""
     from burgee.cli.git.origin import origin, require_committed
     from burgee.cli.source import releasable
     from burgee.releases.deploy import CanaryRequest, Consent
@@ -114,8 +111,7 @@ def apply(
         output.say(f"{output.live_line(pointer, baking)} ({described(where)})")
     if request is not None and made.unchanged and made.canary is None:
         message = f"no canary was started: everyone has the file already, as release {made.version}"
-        output.tell(message, typer.colors.RED)
-        raise typer.Exit(1)
+        output.tell(message, typer.colors.YELLOW)
 
 
 @on_store
