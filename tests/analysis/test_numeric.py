@@ -52,7 +52,7 @@ def test_a_hundred_planned_sizes_are_those_that_scipy_finds() -> None:
 def test_planning_a_fixed_design_loads_no_library() -> None:
     code = (
         "import burgee.cli.experiment_warnings, sys; from burgee.analysis.stats.planning import *; "
-        "sample_size(Baseline(20, 35), 1.5, Design()); print({'numpy', 'scipy'} & sys.modules.keys())"
+        "sample_size(MetricBaseline(20, 35), 1.5, Design()); print({'numpy', 'scipy'} & sys.modules.keys())"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout == "set()\n"

@@ -51,10 +51,21 @@ Flag = dict[str, Any]
 
 
 class Said:
-    """What an operator said of a flag: its definition or None for absent, over what, and until when."""
+    """What an operator said of a flag: its definition or None for absent, over what, and until when.
+
+    Once it is kept against Git, the keys that it changed are no longer known.
+    """
 
     def __init__(self, flag: Flag | None, base: Flag | None, until: float | None) -> None:
-        self.flag, self.base, self.until = flag, base, until
+        self.flag, self.base, self.until, self.kept = flag, base, until, False
+
+    def is_in(self, git: Flag | None) -> bool:
+        """Whether Git has what was said, at least in each key that it changed."""
+        if git == self.flag:
+            return True
+        if self.kept or self.flag is None or self.base is None or git is None:
+            return False
+        return all(git[key] == self.flag[key] for key in self.flag if self.flag[key] != self.base[key])
 
 
 class Sent(NamedTuple):
@@ -244,7 +255,7 @@ class Service(RuleBasedStateMachine):
         act = AuditContext("release.activate", "ci", "", time.time())
         conflicts = self.conflicts(flags)
         if conflicts and overrides == "refuse":
-            with pytest.raises(Refused, match="Git changed"):
+            with pytest.raises(Refused, match="changed in Git"):
                 apply(self.store, snapshot, Origin(), act, consent)
             return
         apply(self.store, snapshot, Origin(), act, consent)
@@ -264,30 +275,36 @@ class Service(RuleBasedStateMachine):
             assert reported.status_code == 404
             return
         flags = self.git[version - 1]
-        conflicts = self.conflicts(flags)
+        conflicts = self.conflicts(flags, rollback=True)
         assert stale.status_code == (409 if conflicts else 412)
         assert reported.status_code == (409 if conflicts and overrides == "refuse" else 200)
         if reported.status_code == 200:
             assert reported.headers["etag"] == self.call("GET", "/releases").headers["etag"]
             assert (reported.headers["etag"] == etag) == (version == self.version)
             self.version = version
-            self.deployed(flags, conflicts, overrides)
+            self.deployed(flags, conflicts, overrides, rollback=True)
 
-    def conflicts(self, flags: dict[str, Flag]) -> list[str]:
+    def conflicts(self, flags: dict[str, Flag], *, rollback: bool = False) -> list[str]:
         return [
             name
             for name, said in self.said.items()
-            if (said.until is None or said.until > time.time()) and flags.get(name) not in (said.flag, said.base)
+            if (said.until is None or said.until > time.time())
+            and flags.get(name) not in (said.flag, said.base)
+            and (rollback or not said.is_in(flags.get(name)))
         ]
 
-    def deployed(self, flags: dict[str, Flag], conflicts: list[str], overrides: str) -> None:
+    def deployed(
+        self, flags: dict[str, Flag], conflicts: list[str], overrides: str, *, rollback: bool = False
+    ) -> None:
+        """A rollback absorbs no override: it is not Git that says the same."""
         self.live = flags
         for name, said in list(self.said.items()):
             over = said.until is not None and said.until <= time.time()
-            if over or flags.get(name) == said.flag or (name in conflicts and overrides == "discard"):
+            absorbed = not rollback and said.is_in(flags.get(name))
+            if over or absorbed or (name in conflicts and overrides == "discard"):
                 del self.said[name]
             elif name in conflicts:
-                said.base = flags.get(name)
+                said.base, said.kept = flags.get(name), True
 
     @rule(hours=st.sampled_from([0.5, 2, 10]))
     def wait(self, hours: float) -> None:
