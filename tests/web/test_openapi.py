@@ -80,8 +80,9 @@ def aim(case: Case[Any]) -> None:
                 case.path_parameters[name] = there
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="session", autouse=True)
 def _close() -> Iterator[None]:
+    """At the end of all tests: a worker may come back to this module after others, with what others have left."""
     yield
     STORE.close()
     print(f"\n{SEEN.total():,} requests: {dict(sorted(SEEN.items()))}")
