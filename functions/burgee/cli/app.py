@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import Annotated
@@ -46,6 +47,9 @@ keys.register(app)
 importing.register(app)
 
 
+_NO_ROOM = {getattr(errno, name, None) for name in ("ENOSPC", "EFBIG", "EDQUOT")} - {None}  # Windows lacks some
+
+
 def run() -> None:
     """Runs the command line; Burgee's own exceptions are reported without a traceback."""
     # boto3 reads only AWS_DEFAULT_REGION, AWS's other tools AWS_REGION first.
@@ -60,9 +64,11 @@ def run() -> None:
         output.tell(f"burgee: {error}", typer.colors.RED)
         sys.exit(1)
     except OSError as error:
-        if error.filename is None:  # a file that cannot be read or written; anything else is a bug
+        # A file that cannot be read or written, or a full disk; anything else is a bug.
+        if error.filename is None and error.errno not in _NO_ROOM:
             raise
-        output.tell(f"burgee: {error.filename}: {error.strerror}", typer.colors.RED)
+        named = f"{error.filename}: " if error.filename is not None else ""
+        output.tell(f"burgee: {named}{error.strerror}", typer.colors.RED)
         sys.exit(1)
 
 

@@ -184,9 +184,11 @@ def store_of(where: StoreOptions) -> Store:
 
 def default_state(flags: Path) -> Path:
     """The store beside a flag file, in a folder with its own .gitignore."""
+    from burgee.files import write_file
+
     folder = flags.parent / ".burgee"
     folder.mkdir(exist_ok=True)
     ignore = folder / ".gitignore"
     if not ignore.exists():
-        ignore.write_text("*\n", encoding="utf-8")
+        write_file(ignore, b"*\n")
     return folder / "state.sqlite"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from burgee.errors import FlagFileError, Refused
 from burgee.evaluation.snapshots import definition_digest
+from burgee.files import write_file
 from burgee.flagfile.compile import compile_file
 from burgee.flagfile.environments import definition
 from burgee.flagfile.flag_tests import run_tests
@@ -42,11 +43,11 @@ def write_back(path: Path, environment: str | None, wanted: Mapping[str, Definit
     before = {file: file.read_bytes() for file in texts}
     try:
         for file, text in texts.items():
-            file.write_bytes(text.encode())
+            write_file(file, text.encode())
         _verify(path, environment, wanted)
     except BaseException:
         for file, data in before.items():
-            file.write_bytes(data)
+            write_file(file, data)
         raise
     return run_tests(Source(path))[1]
 

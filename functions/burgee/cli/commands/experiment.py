@@ -141,11 +141,12 @@ def status(
 
 def _pages(reports: list[Report], folder: Path) -> None:
     from burgee.analysis.render.html_page import as_html, as_index
+    from burgee.files import write_file
 
     folder.mkdir(parents=True, exist_ok=True)
     for one in reports:
-        (folder / f"{one.plan.flag}.html").write_text(as_html(one), encoding="utf-8")
-    (folder / "index.html").write_text(as_index(reports), encoding="utf-8")
+        write_file(folder / f"{one.plan.flag}.html", as_html(one).encode())
+    write_file(folder / "index.html", as_index(reports).encode())
     output.tell(f"Written to {folder / 'index.html'}")
 
 
@@ -174,6 +175,7 @@ def report_(
 ) -> None:
     """Report an experiment's results: health, effects, and a verdict in one sentence."""
     from burgee.cli.options import moment
+    from burgee.files import write_file
 
     until = moment(at)
     found = plans_of(flags)
@@ -194,7 +196,7 @@ def report_(
     if out is None:
         output.say(text.rstrip("\n"))
     else:
-        out.write_text(text, encoding="utf-8")
+        write_file(out, text.encode())
         output.tell(f"Written to {out}")
 
 

@@ -63,6 +63,7 @@ def _free(out: Path | None, *, overwrite: bool) -> None:
 
 
 def _report(made: Imported, file: Path, out: Path | None) -> None:
+    from burgee.files import write_file
     from burgee.importers.writing import written
 
     text = written(made, file.name)
@@ -70,6 +71,6 @@ def _report(made: Imported, file: Path, out: Path | None) -> None:
     if out is None:
         output.say(text.rstrip("\n"))
     else:
-        out.write_text(text, encoding="utf-8")
+        write_file(out, text.encode())
         output.say(f"{out}: {len(made.flags):,} flag{'' if len(made.flags) == 1 else 's'}")
     raise typer.Exit(int(any(problem.severity is Severity.ERROR for problem in made.problems)))

@@ -147,11 +147,12 @@ def bundle(
     """Compile a flag file into the release of a Lambda package."""
     from burgee.cli.git.origin import origin
     from burgee.cli.source import releasable
+    from burgee.files import write_file
     from burgee.serving.bundle import Bundle, dump_bundle
 
     source, snapshot = releasable(flags, env)
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_bytes(dump_bundle(Bundle(snapshot, origin(flags.resolve().parent, source.digests))))
+    write_file(out, dump_bundle(Bundle(snapshot, origin(flags.resolve().parent, source.digests))))
     output.say(f"{out}: {output.counted(len(snapshot['flags']), 'flag')}")
 
 

@@ -109,6 +109,7 @@ def build(
     from burgee.cli.project.building import build_packages
     from burgee.cli.project.generated import Layout
     from burgee.cli.source import releasable
+    from burgee.files import write_file
     from burgee.serving.bundle import Bundle, dump_bundle
 
     repository = flags.resolve().parent
@@ -116,7 +117,7 @@ def build(
     source, snapshot = releasable(flags, env)
     release = repository / layout.code / "release.json"
     release.parent.mkdir(parents=True, exist_ok=True)
-    release.write_bytes(dump_bundle(Bundle(snapshot, origin(repository, source.digests))))
+    write_file(release, dump_bundle(Bundle(snapshot, origin(repository, source.digests))))
     build_packages(repository, layout, out, arch.value, python)
     named = f" for {env}" if env else ""
     output.say(f"Built {out}: {output.counted(len(snapshot['flags']), 'flag')}{named}, {arch.value}")

@@ -40,6 +40,7 @@ def fmt(
 ) -> None:
     """Format flag files and their includes: order, quotes and spacing; comments are kept."""
     from burgee.cli.options import default_file
+    from burgee.files import write_file
     from burgee.flagfile.formatter import format_file
 
     changed: dict[Path, str] = {}
@@ -48,7 +49,7 @@ def fmt(
         changed |= {file: made for file, (text, made) in texts.items() if made != text}
     for file, made in changed.items():
         if not check:
-            file.write_bytes(made.encode())
+            write_file(file, made.encode())
         output.say(f"{file}: {'would be formatted' if check else 'formatted'}")
     raise typer.Exit(int(check and bool(changed)))
 
@@ -161,6 +162,7 @@ def simulate(
     from burgee.cli.options import moment
     from burgee.diff import simulate as simulated
     from burgee.diff.wording import percent
+    from burgee.files import write_file
     from burgee.flagfile.compile import compile_file
     from burgee.times import format_time
 
@@ -171,7 +173,7 @@ def simulate(
     made = simulated.simulate(snapshot, flag, now)
     title = f"{flag}{f' in {env}' if env else ''} at {format_time(int(now))}"
     if svg is not None:
-        svg.write_text(simulated.svg(made, title, simulated.palette(made)), encoding="utf-8")
+        write_file(svg, simulated.svg(made, title, simulated.palette(made)).encode())
     if json:
         rows = [
             {

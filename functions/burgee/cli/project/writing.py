@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from burgee.cli.git.run import NOT_RUN, git
 from burgee.cli.project.generated import MARKER, body, digest, marked
 from burgee.errors import Refused
+from burgee.files import write_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,7 +126,7 @@ def _is_edited_copy(repository: Path, file: GeneratedFile, stands: str) -> bool:
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8", newline="\n")
+    write_file(path, text.encode())
 
 
 def _diff(path: str, stands: str, text: str) -> str:
