@@ -212,13 +212,19 @@ def test_a_hanging_store_delays_known_keys_once(hanging: Hanging) -> None:
     hanging.gate.set()
 
 
+def known_then_hanging(store: Hanging) -> tuple[Clock, KeyRing, list[str]]:
+    """A clock, a ring and the tokens of three keys that it has read before the store stopped answering."""
+    clock = Clock()
+    ring = KeyRing(store, clock=clock)
+    tokens = [create(store, Kind.SERVER, f"app {number}", act()).token for number in range(3)]
+    assert all(asyncio.run(ask_many(ring, tokens)))
+    store.gate.clear()
+    return clock, ring, tokens
+
+
 def test_once_a_caller_has_waited_in_vain_no_caller_with_another_key_waits(hanging: Hanging) -> None:
     """Until the store answers, or until it may have recovered: a process may have been frozen meanwhile."""
-    clock = Clock()
-    ring = KeyRing(hanging, clock=clock)
-    tokens = [create(hanging, Kind.SERVER, f"app {number}", act()).token for number in range(3)]
-    assert all(asyncio.run(ask_many(ring, tokens)))
-    hanging.gate.clear()
+    clock, ring, tokens = known_then_hanging(hanging)
     clock.now += key_cache.KNOWN_SECONDS
     assert [ring.held(token)[2] for token in tokens] == [True] * 3
     assert all(asyncio.run(ask_many(ring, tokens[:1])))
@@ -229,11 +235,7 @@ def test_once_a_caller_has_waited_in_vain_no_caller_with_another_key_waits(hangi
 
 
 def test_nobody_waits_for_a_store_that_is_seen_to_be_late_before_a_key_is_overdue(hanging: Hanging) -> None:
-    clock = Clock()
-    ring = KeyRing(hanging, clock=clock)
-    tokens = [create(hanging, Kind.SERVER, f"app {number}", act()).token for number in range(3)]
-    assert all(asyncio.run(ask_many(ring, tokens)))
-    hanging.gate.clear()
+    clock, ring, tokens = known_then_hanging(hanging)
     clock.now += key_cache.READ_SECONDS
     assert not ring.held(tokens[0])[2]
     clock.now += key_cache.KNOWN_SECONDS - key_cache.READ_SECONDS
