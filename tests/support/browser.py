@@ -1,4 +1,4 @@
-"""Chromium on a page of ours: serves the page, starts the browser, and hears what the page tells."""
+"""Chromium on a page of ours: serves the page, starts the browser, and receives what the page reports."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import json
 import queue
 import shutil
 import subprocess
-import threading
 import time
 from contextlib import contextmanager
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
+
+from support.http import handled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,8 +27,8 @@ def browser() -> str | None:
     return next((found for name in NAMES if (found := shutil.which(name))), None)
 
 
-class Told:
-    """What the page told, with the time at which it came, by a clock that only goes forward."""
+class PageReports:
+    """What the page reports, each report with the time of its arrival on a monotonic clock."""
 
     def __init__(self) -> None:
         self.queue: queue.Queue[tuple[float, dict[str, Any]]] = queue.Queue()
@@ -53,18 +54,18 @@ class Told:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Told]:
-    """A site of the files of a folder, which hears what its pages tell."""
-    reported = Told()
+def serving(folder: Path) -> Iterator[PageReports]:
+    """A site of the files of a folder, which receives what its pages report."""
+    reports = PageReports()
 
     class Handler(SimpleHTTPRequestHandler):
         def do_POST(self) -> None:
             at = time.monotonic()
             what = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             if "status" in what:
-                reported.statuses.append(what["status"])
+                reports.statuses.append(what["status"])
             else:
-                reported.queue.put((at, what))
+                reports.queue.put((at, what))
             self.send_response(204)
             self.end_headers()
 
@@ -72,7 +73,7 @@ def serving(folder: Path) -> Iterator[Told]:
             if self.path != "/reload":
                 super().do_GET()
                 return
-            body, reported.reload = b"yes" if reported.reload else b"no", False
+            body, reports.reload = b"yes" if reports.reload else b"no", False
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -81,16 +82,8 @@ def serving(folder: Path) -> Iterator[Told]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
-    reported.origin = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield reported
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with handled(partial(Handler, directory=str(folder))) as reports.origin:
+        yield reports
 
 
 @contextmanager

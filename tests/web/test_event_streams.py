@@ -28,7 +28,7 @@ from burgee.web.front import Setup
 from burgee.web.protection.rate_limits import Limits
 from burgee.web.protection.token_buckets import Rate
 from burgee.web.tenants import Tenants
-from support.http import bounded
+from support.http import served
 from support.keys import HOME, OTHER, bearer, release, token
 from support.waiting import PATIENCE, eventually
 
@@ -104,7 +104,7 @@ def kill(store: SqliteStore, until: str | None = None, flag: str = "beta") -> No
 
 
 def test_a_page_is_notified_when_something_changes_and_not_before(store: SqliteStore) -> None:
-    with bounded(app_of(store)) as base:
+    with served(app_of(store)) as base:
         _, body, _ = asked(base)
         page = Page(address(base, body))
         assert page.headers["content-type"] == "text/event-stream"
@@ -121,7 +121,7 @@ def test_a_page_is_notified_when_something_changes_and_not_before(store: SqliteS
 
 
 def test_who_connects_again_learns_what_was_missed_and_no_more(store: SqliteStore) -> None:
-    with bounded(app_of(store)) as base:
+    with served(app_of(store)) as base:
         _, body, _ = asked(base)
         url = address(base, body)
         kill(store)
@@ -139,7 +139,7 @@ def test_who_connects_again_learns_what_was_missed_and_no_more(store: SqliteStor
 
 def test_the_end_of_an_override_moves_something_too(store: SqliteStore) -> None:
     kill(store, until=format_time(time.time() + 2))
-    with bounded(app_of(store)) as base:
+    with served(app_of(store)) as base:
         _, body, _ = asked(base)
         assert body["flags"][0]["value"] is False
         page = Page(address(base, body))
@@ -152,7 +152,7 @@ def test_the_end_of_an_override_moves_something_too(store: SqliteStore) -> None:
 
 def test_a_silent_stream_beats(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_streams, "HEARTBEAT_SECONDS", 0.1)
-    with bounded(app_of(store)) as base:
+    with served(app_of(store)) as base:
         page = Page(address(base, asked(base)[1]))
         assert [page.lines() for _ in range(4)] == [["retry: 2000"], [":"], [":"], [":"]]
         page.close()
@@ -239,7 +239,7 @@ def test_a_tenant_learns_only_of_its_own(store: SqliteStore) -> None:
     theirs = store.at(OTHER)
     release(theirs, FLAGS)
     mine, other = bearer(token(store, Kind.CLIENT)), bearer(token(theirs, Kind.CLIENT))
-    with bounded(app_of(store, ring=KeyRing(store))) as base:
+    with served(app_of(store, ring=KeyRing(store))) as base:
         pages = [Page(address(base, asked(base, headers=headers)[1])) for headers in (mine, other)]
         assert [page.lines() for page in pages] == [["retry: 2000"]] * 2
         kill(theirs)
@@ -252,7 +252,7 @@ def test_a_tenant_learns_only_of_its_own(store: SqliteStore) -> None:
 
 def test_pages_are_notified_at_a_third_of_the_rate_of_evaluations(store: SqliteStore) -> None:
     limits = Limits(evaluate=Rate("evaluate", 30, 1_000))
-    with bounded(app_of(store, limits=limits)) as base:
+    with served(app_of(store, limits=limits)) as base:
         url = address(base, asked(base)[1])
         pages = [Page(url) for _ in range(30)]
         for page in pages:
@@ -270,7 +270,7 @@ def test_what_is_too_many_is_refused_and_who_goes_is_forgotten(
 ) -> None:
     monkeypatch.setattr(event_streams, "MAX_STREAMS", 2)
     app = app_of(store)
-    with bounded(app) as base:
+    with served(app) as base:
         url = address(base, asked(base)[1])
         pages = [Page(url) for _ in range(2)]
         with pytest.raises(urllib.error.HTTPError) as refused:
@@ -284,7 +284,7 @@ def test_what_is_too_many_is_refused_and_who_goes_is_forgotten(
 
 
 def test_a_page_that_reads_nothing_holds_up_no_other(store: SqliteStore) -> None:
-    with bounded(app_of(store)) as base:
+    with served(app_of(store)) as base:
         url = address(base, asked(base)[1])
         host, port = base.removeprefix("http://").split(":")
         deaf = socket.create_connection((host, int(port)))
@@ -301,7 +301,7 @@ def test_a_page_that_reads_nothing_holds_up_no_other(store: SqliteStore) -> None
 def test_two_processes_on_one_store_sign_alike(store: SqliteStore, tmp_path: Path) -> None:
     second = SqliteStore(tmp_path / "db", HOME)
     assert stream_secret(second) == stream_secret(store)
-    with bounded(app_of(store)) as one, bounded(app_of(second)) as other:
+    with served(app_of(store)) as one, served(app_of(second)) as other:
         url = address(one, asked(one)[1])
         page = Page(url.replace(one, other))
         assert page.lines() == ["retry: 2000"]

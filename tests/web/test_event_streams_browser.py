@@ -25,13 +25,13 @@ from burgee.web.app import create_app
 from burgee.web.event_streams import stream_secret
 from burgee.web.front import Setup
 from support.browser import browser, serving, showing
-from support.http import bounded
+from support.http import served
 from support.keys import HOME, act, release
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support.browser import Told
+    from support.browser import PageReports
 
 CLIENTS = Path(__file__).parents[1] / "clients"
 KILLS = int(os.environ.get("BURGEE_KILLS", "4"))
@@ -42,7 +42,7 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageReports]:
     """The page with the npm clients, at the versions of tests/clients/package.json."""
     folder = tmp_path_factory.mktemp("site")
     for name in ("package.json", "page.html"):
@@ -69,7 +69,7 @@ class Service:
 
     def start(self) -> None:
         app = create_app(self.store, Serving(self.store, refresh_seconds=1.0), Setup(streams=self.secret))
-        self.url = self.stack.enter_context(bounded(app, self.port))
+        self.url = self.stack.enter_context(served(app, self.port))
         self.port = int(self.url.rpartition(":")[2])
 
     def stop(self) -> None:
@@ -84,7 +84,7 @@ class Service:
 
 
 @pytest.fixture
-def service(tmp_path: Path, site: Told) -> Iterator[Service]:
+def service(tmp_path: Path, site: PageReports) -> Iterator[Service]:
     made = Service(tmp_path, site.origin)
     made.start()
     yield made
@@ -93,7 +93,7 @@ def service(tmp_path: Path, site: Told) -> Iterator[Service]:
 
 
 def test_a_page_repaints_after_a_kill_a_restart_and_an_address_that_is_over(
-    service: Service, site: Told, tmp_path: Path
+    service: Service, site: PageReports, tmp_path: Path
 ) -> None:
     url = f"{site.origin}/page.html?service={service.url}"
     assert PROGRAM is not None
