@@ -53,22 +53,21 @@ SPANNING = {
     "web/test_tracking.py": "from an event to a report",
 }
 CLOCKS = {"sleep", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "process_time", "thread_time"}
-# Whoever waits for another thread or process uses support/waiting.py. Beside it these look at a clock:
+# A test that waits for another thread or process uses support/waiting.py. Beside it these look at a clock:
 LOOKING = {
     "access/test_key_cache.py": "compares how long right and wrong guesses take, which is its subject",
     "events/test_jsonl_sink.py": "kills a process at a random moment",
     "flagfile/test_nesting.py": "bounds processor time, by minutes",
-    "infra/test_own_repository.py": "waits for an emulator of AWS",
-    "infra/test_stack.py": "waits for an emulator of AWS",
     "stores/test_killed.py": "kills a process at a random moment",
     "support/gateway.py": "refuses stock clients for a while, which they wait for",
     "support/waiting.py": "is the one that waits",
     "test_benchmarks.py": "stalls a server under a measured load",
     "test_growth.py": "compares processor times of one thread",
     "support/browser.py": "waits for what a browser does",
-    "web/test_event_streams.py": "compares how soon pages are told with the lowest that their rate allows",
+    "web/test_event_streams.py": "compares how soon pages are notified with the lowest that their rate allows",
     "web/test_event_streams_browser.py": "measures how soon a page repaints, which is its subject",
-    "web/test_ofrep_clients.py": "waits as long as a stock client was told to",
+    "web/test_ofrep.py": "sends the parts of a body late, against a limit of 0.1 seconds",
+    "web/test_ofrep_clients.py": "waits as long as a stock client does after a 429",
 }
 
 
@@ -106,11 +105,17 @@ def test_no_test_imports_another() -> None:
 
 
 def clocks(tree: ast.AST) -> set[str]:
-    """The clocks of the time module that a file names, and sleeping."""
+    """The clocks of the time module that a file names, and sleeping; `asyncio.sleep(0)` only lets others run."""
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "time":
             found.add(node.attr)
+        if (
+            isinstance(node, ast.Call)
+            and ast.unparse(node.func) == "asyncio.sleep"
+            and ast.unparse(node.args[0]) != "0"
+        ):
+            found.add("sleep")
         if isinstance(node, ast.ImportFrom) and node.module == "time":
             found |= {alias.name for alias in node.names}
     return found & CLOCKS

@@ -26,6 +26,7 @@ import tempfile
 import time
 import urllib.request
 from collections import deque
+from contextlib import suppress
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
@@ -49,6 +50,7 @@ from burgee.stores.dynamodb import DynamoDbStore
 from support.dynamodb import CREDENTIALS, ministack, table_at
 from support.keys import ALL
 from support.lambda_runtime import free_port
+from support.waiting import eventually
 
 SNAPSHOT: dict[str, Any] = {
     "format": 1,
@@ -292,14 +294,13 @@ def main() -> None:
 def _run(  # noqa: PLR0917 - called once
     load: Load, table: Table, writer: DynamoDbStore, admin: str, pid: int, seconds: float
 ) -> None:
-    deadline = time.monotonic() + 60
-    while True:
-        try:
+    def starts() -> bool:
+        with suppress(OSError):
             put(load.port, admin, True)
-            break
-        except OSError:
-            assert time.monotonic() < deadline, "the server does not start"
-            time.sleep(0.2)
+            return True
+        return False
+
+    eventually(starts, lambda: "the server does not start")
     load.run(5)  # every key is known, and what the first request imports is imported
     print("phase        answers  failed  wrong  reads that failed    p50 ms    p99 ms  p99.9 ms   MiB")
     for number, phase in enumerate(PHASES):

@@ -42,6 +42,7 @@ from burgee.stores.audit import AuditContext
 from burgee.stores.sqlite import SqliteStore
 from support.keys import ALL
 from support.lambda_runtime import free_port
+from support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -267,13 +268,14 @@ def serve(folder: Path, port: int) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "functions")}
     log = (folder / "serve.log").open("wb")
     server = subprocess.Popen([*command, "--port", str(port)], cwd=folder, env=environment, stdout=log, stderr=log)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
+
+    def answers() -> bool:
         with suppress(OSError):
-            if asyncio.run(Connection(port).ask(request("GET", "/health")))[0] == 200:
-                return server
-        time.sleep(0.2)
-    sys.exit((folder / "serve.log").read_text(encoding="utf-8"))
+            return asyncio.run(Connection(port).ask(request("GET", "/health")))[0] == 200
+        return False
+
+    eventually(answers, lambda: (folder / "serve.log").read_text(encoding="utf-8"))
+    return server
 
 
 def main() -> None:

@@ -1,7 +1,4 @@
-"""A newcomer with nothing but the wheels: from an empty folder to a flag that a deployed function answers.
-
-`pytest -s -m stack tests/infra/test_own_repository.py` prints the seconds from nothing to the first answers.
-"""
+"""A newcomer with nothing but the wheels: from an empty folder to a flag that a deployed function answers."""
 
 from __future__ import annotations
 
@@ -9,7 +6,6 @@ import hashlib
 import json
 import os
 import subprocess
-import time
 import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,6 +19,7 @@ from support.dynamodb import CREDENTIALS
 from support.github import TOKEN, github, run_job
 from support.lambda_runtime import CloudFormation, emulator, event, free_port, function
 from support.stack import Emulator, Stack, aws
+from support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,14 +113,12 @@ def person(folder: Path, wheels: Path, cloud: Emulator) -> Person:
 
 
 def test_from_an_empty_folder_to_a_deployed_answer(wheels: Path, cloud: Emulator, tmp_path: Path) -> None:
-    began = time.monotonic()
     ada = person(tmp_path / "shop", wheels, cloud)
     ada.installs()
     assert str(ada.folder) in ada.does("python", "-c", "import burgee; print(burgee.__file__)")
     ada.does("git", "init", "-q", "-b", "main")
     ada.does("burgee", "init", "--github")
     assert served_at_once(ada) == {"flag_name": "new_search", "enabled": True}
-    local = time.monotonic() - began
     ada.commits("Add flags")
 
     ada.does("burgee", "build", "--env", "production", "--arch", ARCHITECTURE)
@@ -134,12 +129,10 @@ def test_from_an_empty_folder_to_a_deployed_answer(wheels: Path, cloud: Emulator
     table = stack.output("Table")
     key = ada.does("burgee", "keys", "create", "server", "--table", table, "--env", "production").strip()
     assert answered(stack, key)["value"] is False
-    deployed = time.monotonic() - began
 
     with github() as api:
         changed_by_a_pull_request(ada, api, table, tmp_path)
-    until(lambda: answered(stack, key)["value"] is True)
-    merged = time.monotonic() - began
+    eventually(lambda: answered(stack, key)["value"] is True)
 
     checks = json.loads(ada.does("burgee", "doctor", "--table", table, "--env", "production", "--json"))
     assert not [one for one in checks if one["level"] == "problem"]
@@ -151,7 +144,6 @@ def test_from_an_empty_folder_to_a_deployed_answer(wheels: Path, cloud: Emulator
     assert (
         json.loads(ada.does("burgee", "history", "--table", table, "--env", "production", "--json"))["current"] == 2
     )
-    print(f"\nfrom nothing: {local:.0f} s local, {deployed:.0f} s deployed, {merged:.0f} s after a merge")
 
 
 def served_at_once(who: Person) -> dict[str, Any]:
@@ -224,13 +216,6 @@ def answered(stack: Stack, key: str) -> Any:
     reported = stack.asked("user-1", "new_search", key)
     assert reported["statusCode"] == 200, reported
     return json.loads(reported["body"])
-
-
-def until(true: Any) -> None:
-    deadline = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
 
 
 def changed_by_a_pull_request(who: Person, api: Api, table: str, tmp_path: Path) -> None:

@@ -186,7 +186,8 @@ def test_half_sent_events_are_answered_and_others_are_kept(store: SqliteStore) -
     async def run() -> list[int]:
         senders = [Sender(b" " * 800_000, event) for _ in range(10)]
         half = [asyncio.create_task(_posted(front, fields, one.receive)) for one in senders]
-        await asyncio.sleep(0.05)
+        while not all(one.done() or len(sender.pieces) == 1 for one, sender in zip(half, senders, strict=True)):
+            await asyncio.sleep(0)
         answered = await sent(front, http_scope("POST", "/v1/events", {"X-API-Key": app}), event)
         assert answered.json() == {"accepted": 1, "rejected": []}
         return sorted(await asyncio.gather(*half))

@@ -88,7 +88,7 @@ async def status(client: TestClient, headers: list[tuple[bytes, bytes]]) -> int:
     statuses: list[int] = []
 
     async def receive() -> Any:
-        await asyncio.sleep(60)
+        await asyncio.Future()
 
     async def send(message: Any) -> None:
         if message["type"] == "http.response.start":

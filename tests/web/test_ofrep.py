@@ -158,7 +158,7 @@ class Sender:
 
     async def __call__(self) -> dict[str, Any]:
         if not self.parts:
-            await asyncio.sleep(60)
+            await asyncio.Future()
         seconds, part = self.parts.pop(0)
         await asyncio.sleep(seconds)
         return {"type": "http.request", "body": part, "more_body": bool(self.parts) or not self.ends}
@@ -221,7 +221,7 @@ def test_who_hangs_up_is_not_answered() -> None:
 def test_a_server_that_stops_is_not_held_up_by_a_body() -> None:
     async def stopped() -> None:
         waiting = asyncio.create_task(answered(Sender(ends=False), URL, seconds=60))
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting

@@ -39,12 +39,14 @@ class Stuck(SqliteStore):
 
     failing = True
     gate: Event | None = None
+    is_asked = False
 
     def at(self, _tenant: Tenant) -> Any:
         return self
 
     def state(self) -> State:
         if self.gate is not None:
+            self.is_asked = True
             assert self.gate.wait(30)
         if self.failing:
             raise StoreUnavailable("injected")
@@ -106,7 +108,8 @@ def test_a_tenant_whose_flags_do_not_come_holds_up_nobody_else(store: Both) -> N
 
     async def both() -> tuple[int, bool, int]:
         stuck = asyncio.ensure_future(sent(app, http_scope("GET", "/users/u/flags/beta", keys[1])))
-        await asyncio.sleep(0.05)
+        while not store.other.is_asked:
+            await asyncio.sleep(0)
         answered = (await sent(app, http_scope("GET", "/users/u/flags/beta", keys[0]))).status
         return answered, stuck.done(), (await stuck).status
 
