@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
@@ -183,19 +184,19 @@ class Explorer:
 
     def spots(self, budget: Budget) -> Iterator[Spot]:
         """Every cell of every region that has to be told apart on it; TooMany beyond the budget."""
-        waiting: list[tuple[Known, Mapping[Line, Stretch]]] = [(Known(), {})]
+        waiting = [(Known(), Known().partial())]
         while waiting:
-            here, cell = waiting.pop()
-            partial = here.partial(cell)
+            here, partial = waiting.pop()
             try:
                 pair = self.decide(partial)
             except Needed as need:
-                waiting += [(one, cell) for one in self._answered(here, need.term, budget)]
+                waiting += [(one, one.partial(partial.cell)) for one in self._answered(here, need.term, budget)]
             except Straddled as cut:
                 budget.take()
-                waiting += [(here, {**cell, cut.line: piece}) for piece in pairwise(cut.edges)]
+                pieces = [partial.within(cut.line, piece) for piece in pairwise(cut.edges)]
+                waiting += [(here, replace(piece, seen=dict(partial.seen))) for piece in pieces]
             else:
-                yield Spot(here, tuple(partial.seen), cell, pair)
+                yield Spot(here, tuple(partial.seen), partial.cell, pair)
 
     def fixed(self, path: str, value: Any) -> Known:
         """The contexts whose attribute has one value; MISSING for those without it."""
@@ -203,20 +204,15 @@ class Explorer:
 
     def draw(self, source: random.Random) -> Spot:
         """One case by chance: each condition true or false alike, each bucket alike."""
-        here, partial = Known(), PartialContext(Truths())
+        context = _Drawn(source, self._narrowed)
         while True:
             try:
-                pair = self.decide(partial)
-            except Needed as need:
-                here = source.choice(list(self._narrowed(here, need.term)))
-                partial = replace(here.partial(partial.cell), seen=partial.seen)
-            except Straddled as cut:
-                chosen = source.randrange(cut.edges[0], cut.edges[-1])
-                low = max(edge for edge in cut.edges if edge <= chosen)
-                partial = partial.within(cut.line, (low, min(edge for edge in cut.edges if edge > chosen)))
-            else:
-                require_independent(partial.cell)
-                return Spot(here, tuple(partial.seen), partial.cell, pair)
+                pair = self.decide(context)
+            except _UnitDrawn:
+                context.reached.clear()
+                continue
+            require_independent(context.cell)
+            return Spot(context.known, tuple(context.seen), context.cell, pair)
 
     def example(self, known: Known, cell: Mapping[Line, Stretch]) -> dict[str, Any] | None:
         """A context of a region whose units fall into a cell; None where none is found soon."""
@@ -322,6 +318,48 @@ class Explorer:
             if not (path == TARGETING_KEY and unit in self.named):
                 values, units = {**known.values, path: value}, {**known.units, path: unit}
                 yield replace(known, truths=truths, answers=answers, values=values, units=units)
+
+
+class _UnitDrawn(Exception):  # noqa: N818 - a request: to walk again
+    """A unit is known from here on: the walk would have taken another way."""
+
+
+class _Drawn(PartialContext):
+    """A context whose open questions are answered by chance where a walk asks them, so that one walk decides it."""
+
+    __slots__ = ("known", "narrowed", "source", "stretches")
+
+    def __init__(self, source: random.Random, narrowed: Callable[[Known, Term], Iterator[Known]]) -> None:
+        self.stretches: dict[Line, Stretch] = {}
+        super().__init__(Truths(), cell=self.stretches)
+        self.known = Known()
+        self.source = source
+        self.narrowed = narrowed
+
+    def meets(self, term: Term) -> bool:
+        while True:
+            try:
+                return super().meets(term)
+            except Needed as need:
+                self._answer(need.term)
+
+    def place(self, line: Line, bounds: Sequence[int]) -> int | None:
+        while True:
+            try:
+                return super().place(line, bounds)
+            except Needed as need:
+                self._answer(need.term)
+            except Straddled as cut:
+                chosen = self.source.randrange(cut.edges[0], cut.edges[-1])
+                after = bisect_right(cut.edges, chosen)
+                self.stretches[cut.line] = cut.edges[after - 1], cut.edges[after]
+
+    def _answer(self, term: Term) -> None:
+        before = self.known
+        self.known = chosen = self.source.choice(list(self.narrowed(before, term)))
+        self.truths, self.units, self.claims = Truths(chosen.truths), chosen.units, chosen.claims
+        if chosen.units != before.units:
+            raise _UnitDrawn
 
 
 def _shared_out(narrower: Sequence[Known], regions: Sequence[Known]) -> Iterator[tuple[Known, Sequence[Known]]]:

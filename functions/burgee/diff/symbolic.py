@@ -3,15 +3,16 @@
 What is walked is the list of decisions that the engine compiles (`burgee.evaluation.decisions`): `Side.decide` goes
 through it as `burgee.evaluation.flag` does, but for a `PartialContext`. That says which conditions hold, which units
 are given, and in which stretch of a hash line the others fall. A walk that needs more raises the question: `Needed`
-for the truth of a condition, `Straddled` for a narrower stretch of a hash line. Who walks answers it case by case and
-walks again, so that only cases are told apart that some decision tells apart. Stretches are asked for before
-conditions: whoever is outside a rule's share need not meet it.
+for the truth of a condition, `Straddled` for a narrower stretch of a hash line. The caller answers it case by case
+and continues, so that only cases are told apart that some decision tells apart. On each part of a hash line a walk
+goes on at the step where it stopped. Stretches are asked for before conditions: whoever is outside a rule's share
+need not meet it.
 """
 
 from __future__ import annotations
 
 import json
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from itertools import pairwise
@@ -120,7 +121,8 @@ class PartialContext:
     """The known parts of a context: truths of atoms and of whole conditions, units by attribute (None where there is
     none), stretches of lines.
 
-    `seen` collects the matching rules of a walk, by side; `hashed` says whether it used a bucket.
+    `seen` collects the matching rules of a walk, by side; `hashed` says whether it used a bucket. `reached` keeps, by
+    side and flag, its outcome or the step at which a walk stopped: a walk on a part of the cell continues there.
     """
 
     truths: Mapping[Atom, bool] = field(default_factory=Truths)
@@ -129,6 +131,7 @@ class PartialContext:
     claims: Mapping[Term, bool] = field(default_factory=dict)
     seen: dict[RuleMatch, None] = field(default_factory=dict)
     hashed: bool = False
+    reached: dict[tuple[Side, int, str], Outcome | int] = field(default_factory=dict)
 
     def after(self, earlier: PartialContext) -> PartialContext:
         """The same, with the notes of an earlier walk that knew less."""
@@ -136,7 +139,8 @@ class PartialContext:
 
     def within(self, line: Line, stretch: Stretch) -> PartialContext:
         """The same context on a part of a line; it shares `seen` and `hashed`."""
-        return replace(self, cell={**self.cell, line: stretch})
+        cell = {**self.cell, line: stretch}
+        return PartialContext(self.truths, self.units, cell, self.claims, self.seen, self.hashed, dict(self.reached))
 
     def meets(self, term: Term) -> bool:
         """Whether a condition holds."""
@@ -158,10 +162,14 @@ class PartialContext:
         if not self.truths[line.has_unit]:
             return None
         low, high = self.cell.get(line, (0, line.size))
-        inner = sorted({one for one in bounds if low < one < high})
-        if inner:
-            raise Straddled(line, [low, *inner, high])
-        return bisect_right(bounds, low)
+        first, last = bisect_right(bounds, low), bisect_left(bounds, high)
+        if first < last:
+            raise Straddled(line, [low, *sorted(set(bounds[first:last])), high])
+        return first
+
+
+_Cut: TypeAlias = "bool | tuple[Line, Sequence[int]]"
+"""Whether a share contains every unit or none; else its line, and where the line is cut."""
 
 
 class Side:
@@ -176,7 +184,8 @@ class Side:
         self._states: dict[str, Definition | None] = {}
         self._decisions: dict[str, Decisions | None] = {}
         self._terms: dict[str, list[Term]] = {}
-        self._shares: dict[Share, tuple[int, int]] = {}
+        self._steps: dict[str, list[tuple[Decision, Term | None, int]]] = {}
+        self._shares: dict[tuple[str, Share], _Cut] = {}
         self._outcomes: dict[tuple[int, str | None], Outcome] = {}
         self._flag = flag or cache(partial(Ruleset(snapshot).flag, now=now))
 
@@ -247,30 +256,58 @@ class Side:
         decided = self.decisions(name)
         if decided is None:
             return BROKEN if name in self.flags else ABSENT
+        key = self, side, name
+        reached = context.reached.get(key, 0)
+        if isinstance(reached, Outcome):
+            return reached
         try:
-            return self._walk(name, decided, context, side)
+            found = self._walk(name, decided, context, side, reached)
         except _NoUnit:
-            return NO_UNIT
+            found = NO_UNIT
+        context.reached[key] = found
+        return found
 
-    def _walk(self, name: str, decided: Decisions, context: PartialContext, side: int) -> Outcome:
-        off, rules = self._outcome(decided, decided.off), enumerate(self.terms(name))
-        for step in decided.steps:
-            if isinstance(step, Rule):
-                index, when = next(rules)
-                if not self._reaches(step, decided, when, context, RuleMatch(side, name, index)):
+    def _walk(self, name: str, decided: Decisions, context: PartialContext, side: int, start: int) -> Outcome:
+        off, steps = self._outcome(decided, decided.off), self._conditions(name, decided)
+        for at in range(start, len(steps)):
+            step, when, index = steps[at]
+            try:
+                if (
+                    isinstance(step, Rule)
+                    and when is not None
+                    and not self._reaches(step, decided, when, context, RuleMatch(side, name, index))
+                ):
                     continue
-            found = self._asked(step, decided, context, side)
+                found = self._asked(step, decided, context, side)
+            except Straddled:
+                context.reached[self, side, name] = at
+                raise
             if found is not None:
                 return off if found is OFF else found
         return off
 
+    def _conditions(self, name: str, decided: Decisions) -> list[tuple[Decision, Term | None, int]]:
+        """A flag's steps; a rule's with its condition and its index among the rules."""
+        if name not in self._steps:
+            rules = enumerate(self.terms(name))
+            self._steps[name] = [
+                (step, when, index)
+                for step in decided.steps
+                for index, when in ([next(rules)] if isinstance(step, Rule) else [(0, None)])
+            ]
+        return self._steps[name]
+
     def _reaches(self, rule: Rule, decided: Decisions, when: Term, context: PartialContext, match: RuleMatch) -> bool:
         """Whether contexts meet a rule, and are not all outside its share."""
-        limits = None if rule.share is None else self._limits(rule.share)
-        is_shut = limits is not None and limits[0] >= limits[1]
-        asks_first = rule.share is not None and not is_shut and decided.unit not in context.units
-        if asks_first and rule.share is not None and self._inside(decided, rule.share, context) is False:
-            return False
+        is_shut = False
+        if rule.share is not None:
+            is_shut = self._cut(decided.unit, rule.share) is False
+            if (
+                not is_shut
+                and decided.unit not in context.units
+                and self._inside(decided, rule.share, context) is False
+            ):
+                return False
         if not context.meets(when):
             return False
         context.seen[match] = None
@@ -295,21 +332,26 @@ class Side:
             return self._allocated(decided, step.serve, context) if is_inside else None
         return OFF if is_inside is isinstance(step, Holdout) else None
 
-    def _limits(self, share: Share) -> tuple[int, int]:
-        if share not in self._shares:
-            self._shares[share] = share.at(self.now)
-        return self._shares[share]
+    def _cut(self, unit: str, share: Share) -> _Cut:
+        key = unit, share
+        if key not in self._shares:
+            low, high = share.at(self.now)
+            way = share.strategy
+            if low <= 0 and high >= BUCKETS:
+                self._shares[key] = True
+            elif low >= high:
+                self._shares[key] = False
+            else:
+                bounds = [way.cut(one, BUCKETS) for one in (low, high)]
+                self._shares[key] = line(unit, share.salt, way), bounds
+        return self._shares[key]
 
     def _inside(self, decided: Decisions, share: Share, context: PartialContext) -> bool | None:
         """Whether a share contains the unit, None without a unit; 0% and 100% need none."""
-        low, high = self._limits(share)
-        if low <= 0 and high >= BUCKETS:
-            return True
-        if low >= high:
-            return False
-        way = share.strategy
-        bounds = [way.cut(one, BUCKETS) for one in (low, high)]
-        place = context.place(line(decided.unit, share.salt, way), bounds)
+        cut = self._cut(decided.unit, share)
+        if isinstance(cut, bool):
+            return cut
+        place = context.place(*cut)
         return None if place is None else place == 1
 
     def _allocated(self, decided: Decisions, serve: Allocation, context: PartialContext) -> Outcome:

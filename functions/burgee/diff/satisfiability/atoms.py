@@ -64,6 +64,7 @@ def _items(operand: str) -> Items:
 _OF_TEXT, _OF_VALUE = "false", "true"
 
 
+@lru_cache(maxsize=4096)
 def has_unit(path: str, *, of_value: bool = False) -> Atom:
     """The atom for whether an attribute can be bucketed by: a non-empty string, or an integer.
 
