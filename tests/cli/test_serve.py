@@ -287,7 +287,7 @@ def test_a_table_that_does_not_answer_is_reported(burgee: Burgee, monkeypatch: p
     assert "DynamoDB" in ran.err
 
 
-TWO = ("--workers", "2")
+FOUR = ("--workers", "4")
 
 
 def answering(server: Server) -> set[int]:
@@ -304,9 +304,9 @@ def everywhere(server: Server, flag: str, wanted: bool, calls: int = 40) -> bool
 
 @linux
 def test_several_processes_serve_what_one_of_them_wrote_and_what_the_file_says(folder: Path) -> None:
-    with serving(folder, *TWO) as server:
-        assert "by 2 processes" in server.log.read_text(encoding="utf-8")
-        eventually(lambda: len(answering(server)) == 2)
+    with serving(folder, *FOUR) as server:
+        assert "by 4 processes" in server.log.read_text(encoding="utf-8")
+        eventually(lambda: len(answering(server)) == 4)
         server.call("/flags/beta", "PUT", {"status": True})
         eventually(lambda: everywhere(server, "beta", True))
         (folder / "teams/a.yaml").write_text(TEAM.replace("status: on", "status: off"), encoding="utf-8")
@@ -316,11 +316,11 @@ def test_several_processes_serve_what_one_of_them_wrote_and_what_the_file_says(f
 
 @linux
 def test_a_process_that_dies_is_replaced_and_all_end_together(folder: Path) -> None:
-    with serving(folder, *TWO) as server:
-        eventually(lambda: len(answering(server)) == 2)
+    with serving(folder, *FOUR) as server:
+        eventually(lambda: len(answering(server)) == 4)
         before = answering(server)
         os.kill(min(before), signal.SIGKILL)
-        eventually(lambda: len(answering(server) - {min(before)}) == 2)
+        eventually(lambda: len(answering(server) - {min(before)}) == 4)
         assert everywhere(server, "team_flag", True)
         after = answering(server)
     assert server.process.returncode == 0
@@ -337,7 +337,7 @@ def test_each_process_writes_exposures_to_files_of_its_own(folder: Path) -> None
             server.call(f"/users/user-{len(asked) - 1}/flags/team_flag?expose=true")
         return len(events(folder)) > 1
 
-    with serving(folder, *TWO) as server:
+    with serving(folder, *FOUR) as server:
         eventually(several_were_asked)
         eventually(lambda: len(lines(folder)) == len(asked))
         assert {int(path.name.split("-")[1]) for path in events(folder)} <= answering(server)
@@ -354,7 +354,7 @@ def lines(folder: Path) -> list[str]:
 
 def test_a_memory_cannot_be_shared_by_processes(burgee: Burgee) -> None:
     burgee.write(FILE)
-    ran = burgee("serve", "--port", "0", "--state", ":memory:", *TWO)
+    ran = burgee("serve", "--port", "0", "--state", ":memory:", *FOUR)
     assert ran.code == 2
     assert "its own memory" in ran.err
 
