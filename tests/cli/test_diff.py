@@ -129,9 +129,9 @@ def test_the_comment_is_the_same_every_time_and_says_first_what_matters(reposito
     assert comment == repository("diff", "HEAD", "--format", "markdown").out
     production, without = comment.split("## Without an environment\n\n")
     assert production.startswith("## `production`\n\n### 1 flag changes what users see\n\n")
-    assert without.startswith("### 2 flags change what users see\n\n⚠️ Some users **lose** something in `button`.\n")
-    assert "| gains | `beta` | all users | 4 % | off → on | now |" in without
-    assert "| gains | all users | 4 % | off → on | now | `user-" in without
+    assert without.startswith("### 2 flags change what users see\n\n⚠️ Some users **lose** something in `button` (")
+    assert "| gains | `beta` | all users | 5 % → 9 % | off → on | now |" in without
+    assert "| gains | all users | 5 % → 9 % | off → on | now | `user-" in without
 
 
 def test_a_comment_notifies_nobody_named_in_a_file(repository: Burgee) -> None:

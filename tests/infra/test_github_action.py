@@ -126,14 +126,14 @@ def test_a_pull_request_gets_one_comment_that_is_kept_up_to_date(repository: Rep
     assert (ran.code, ran.outputs) == (0, {"changes": "true"}), ran.log
     (body,) = api.bodies()
     assert body.startswith(MARKER)
-    assert "| 5 % | off → on |" in body
+    assert "| 5 % → 10 % | off → on |" in body
     assert body.removeprefix(MARKER).strip() == ran.summary.strip()
 
     repository.run = run_main
     head = repository.branch("raise", FILE.replace("age: 5", "age: 25"), start="raise")
     assert repository.review(head).code == 0
     (body,) = api.bodies()
-    assert "| 20 % | off → on |" in body
+    assert "| 5 % → 25 % | off → on |" in body
 
     writes = len(api.writes())
     assert repository.review(head).code == 0
@@ -246,7 +246,7 @@ def test_the_first_flag_file_is_all_new(repository: Repository, api: Api) -> Non
     assert repository.review(head, environments="production").code == 0
     (body,) = api.bodies()
     assert "every flag is new" in body
-    assert "| gains | `beta` | all users | 1 % | flag not found → on | now |" in body
+    assert "| gains | `beta` | all users | 0 % → 1 % | flag not found → on | now |" in body
     repository.git("checkout", "-q", "-B", "folder", "origin/main")
     (repository.clone / "new").mkdir()
     (repository.clone / "new/flags.yaml").write_text(FILE, encoding="utf-8")
@@ -309,7 +309,10 @@ def test_the_merge_is_reviewed_not_the_branch(repository: Repository, api: Api, 
     ran = repository.review(head, checkout=checkout)
     assert ran.code == 0, ran.log
     (body,) = api.bodies()
-    assert "Some users **lose** something in `dark_mode`, `night_maps`" in body
+    assert (
+        "Some users **lose** something in `dark_mode` (100 % of all users), `night_maps` (100 % of all users)."
+        in body
+    )
     assert "no merge to review" not in body
     assert repository.git("worktree", "list").count("\n") == 0, "nothing is left behind"
 
@@ -321,7 +324,7 @@ def test_a_conflict_is_said_and_the_branch_reviewed(repository: Repository, api:
     assert repository.review(head, checkout="branch").code == 0
     (body,) = api.bodies()
     assert "conflicts with its base, so there is no merge to review" in body
-    assert "| 2 % | off → on |" in body
+    assert "| 5 % → 7 % | off → on |" in body
 
 
 def moved(repository: Repository, text: str = FILE) -> str:
@@ -339,7 +342,7 @@ def test_a_move_is_compared_across(repository: Repository, api: Api) -> None:
     assert ran.code == 0, ran.log
     (body,) = api.bodies()
     assert "`flags.yaml` moved to `config/flags.yaml`" in body
-    assert "| 2 % | off → on |" in body
+    assert "| 5 % → 7 % | off → on |" in body
     assert "absent" not in body
 
 
@@ -362,7 +365,7 @@ def test_a_deleted_file_fails_with_a_comment(repository: Repository, api: Api) -
     assert ran.code == 1
     (body,) = api.bodies()
     assert "`flags.yaml` is deleted" in body
-    assert "Some users **lose** something in `beta`" in body
+    assert "Some users **lose** something in `beta` (5 % of all users)" in body
     assert "10 %" not in body, "the old comment is gone"
 
 
@@ -374,7 +377,7 @@ def test_a_repair_of_a_broken_main_passes(repository: Repository, api: Api) -> N
     assert ran.code == 0, ran.log
     (body,) = api.bodies()
     assert "`flags.yaml` is broken in the base" in body
-    assert "| 3 % | off → on |" in body
+    assert "| 5 % → 8 % | off → on |" in body
 
 
 def test_a_repair_without_a_sound_version_before_passes(repository: Repository, api: Api) -> None:

@@ -263,7 +263,7 @@ def changed_by_a_pull_request(who: Person, api: Api, table: str, tmp_path: Path)
     reviewed = runs("review", "pull_request", "refs/pull/7/merge")
     assert (reviewed.code, reviewed.outputs) == (0, {"changes": "true"}), reviewed.log
     (comment,) = api.bodies()
-    assert "| 95 % | off → on |" in comment
+    assert "| 5 % → 100 % | off → on |" in comment
     who.does("git", "push", "-q", "origin", "main")
     api.tips["main"] = tip
     released = runs("release", "push", "refs/heads/main")

@@ -322,13 +322,13 @@ class _Comparison:
             first = list(self.explorer.cases(budget, self.explorer.fixed(TARGETING_KEY, users[0])))
             if TARGETING_KEY not in self.explorer.asked and not any(case.hashed for case in first):
                 for case in first:
-                    self._add(case, self.names.targeted(case.seen, case.known.lacking()), tuple(users))
+                    self._add(case, self.names.targeted(users[0], case.seen, case.known.lacking()), tuple(users))
                 continue
             if len(users) > MAX_NAMED:
                 self.sample = f"of {len(users):,} users who are named alike, the first {MAX_NAMED:,} were looked up"
             for user in users[:MAX_NAMED]:
                 for case in self.explorer.cases(budget, self.explorer.fixed(TARGETING_KEY, user)):
-                    self._add(case, self.names.targeted(case.seen, case.known.lacking()), (user,))
+                    self._add(case, self.names.targeted(user, case.seen, case.known.lacking()), (user,))
 
     def _drawn(self, effort: Effort) -> Compared:
         """The effect from sampled cases, and a note on its accuracy."""

@@ -46,9 +46,10 @@ class RegionNames:
         self.own = (name, other)
         self.noun = noun_of(old.units(name) | new.units(other))
         self.everyone = f"all {self.noun} not named in targets" if named else f"all {self.noun}"
-        self.named = "users named in targets"
         self._labels: dict[str, tuple[Mapping[int, Label], Mapping[int, Label]]] = {}
         self._segments: dict[str, str] | None = None
+        self._targets: tuple[set[str], set[str]] | None = None
+        self._is_on_one_side = any(side.state(own) is None for side, own in zip(self.sides, self.own, strict=True))
 
     def matching(self, seen: Sequence[RuleMatch]) -> str:
         """The region in which these rules match."""
@@ -59,14 +60,19 @@ class RegionNames:
         """The region of contexts without the bucketed attribute."""
         return f"contexts without `{path}`{self.suffix(seen)}"
 
-    def targeted(self, seen: Sequence[RuleMatch], lacking: Sequence[str] = ()) -> str:
-        """The region of users named in targets, perhaps without an attribute that is bucketed on."""
-        return self.named + "".join(f", without `{path}`" for path in lacking[:1]) + self.suffix(seen)
+    def targeted(self, user: str, seen: Sequence[RuleMatch], lacking: Sequence[str] = ()) -> str:
+        """The region of users named in targets like this one, perhaps without an attribute that is bucketed on."""
+        if self._targets is None:
+            self._targets = _in_targets(self.sides[0], self.own[0]), _in_targets(self.sides[1], self.own[1])
+        old, new = (user in users for users in self._targets)
+        change = "" if old == new or self._is_on_one_side else "newly " if new else "no longer "
+        without = "".join(f", without `{path}`" for path in lacking[:1])
+        return f"users {change}named in targets{without}{self.suffix(seen)}"
 
     def suffix(self, seen: Sequence[RuleMatch]) -> str:
         """The matching rules, as a clause that starts with a comma; empty if there are none."""
         old, new = ([self._label(*match) for match in seen if match.side == side] for side in (0, 1))
-        if any(side.state(own) is None for side, own in zip(self.sides, self.own, strict=True)):
+        if self._is_on_one_side:
             # The flag is on one side alone: nobody matches a rule newly, or no longer.
             return "".join(f", matching {label.text}" for label in (*old, *new))
         # An unchanged rule matches as before: only the rules before it decide differently.
@@ -123,6 +129,12 @@ class RegionNames:
                         waiting.append(name)
             self._segments = found
         return self._segments
+
+
+def _in_targets(side: Side, flag: str) -> set[str]:
+    """The users in the targets of a flag and of all that it requires, also while it is off."""
+    targets = [(side.state(one) or {}).get("targets", {}) for one in side.family(flag)]
+    return {user for each in targets for users in each.values() for user in users}
 
 
 def _called(prefix: str, rule: Mapping[str, Any], condition: str, note: str) -> str:

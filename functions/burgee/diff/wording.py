@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from burgee.diff.losses import MoveKind
+from burgee.diff.symbolic import ABSENT
 from burgee.evaluation.context import TARGETING_KEY
 
 if TYPE_CHECKING:
@@ -37,6 +38,35 @@ def share_of(move: Move) -> str:
     if move.error is None:
         return percent(move.share)
     return f"about {float(move.share * 100):.1f} % ± {max(200 * move.error, 0.1):.1f}"
+
+
+def reach(move: Move, region: RegionEffect, is_later: bool) -> str:
+    """The share of users with the variant that a move takes or gives, before and after; else the move's share.
+
+    `is_later` compares with the same time without the change. Both are known in a region of shares in which no other
+    move gives or takes this variant.
+    """
+    variant = (move.before if move.loses else move.after).variant
+    old, new = (shares.get(variant, Fraction(0)) for shares in (region.before, region.after))
+    if move.error is None and move.share < 1 and abs(new - old) == move.share:
+        if is_later:
+            return f"{variant} for {percent(new)}, without this change {percent(old)}"
+        return f"{percent(old)} → {percent(new)}"
+    return share_of(move)
+
+
+def change(move: Move, region: RegionEffect, is_later: bool) -> str:
+    """What a move gives for what; a flag that is not found in words."""
+    for_clients = region.keys == "client"
+    missing = "not open to client keys" if for_clients else "flag not found"
+    gone = f"{'closed to client keys' if for_clients else 'flag deleted'} (code's own default)"
+    old = missing if move.before == ABSENT else str(move.before)
+    new = gone if move.after == ABSENT else str(move.after)
+    if move.before.variant == move.after.variant:
+        old, new = f"{old} ({_value(move.before)})", f"{new} ({_value(move.after)})"
+    # Later, an arrow would read as a sequence in time, after what changes now.
+    replaced = f"{new} instead of {old}" if is_later else f"{old} → {new}"
+    return f"{replaced}, {move.holdout}" if move.holdout else replaced
 
 
 def arrow(move: Move) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from burgee.diff import wording
 from burgee.diff.affected import needs, reached
+from burgee.diff.losses import MoveKind
 from burgee.diff.renames import renames
 from burgee.diff.symbolic import Side, World
 from burgee.diff.timeline import timeline
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 ROUNDING = Fraction(8, BUCKETS)
 """Tolerance in buckets: the bounds of a split are rounded to whole buckets."""
 MAX_TIMELINE = 40
+MAX_REGIONS = 20
+"""Maximum regions with one loss that a finding lists."""
 
 
 class ReviewedChange:
@@ -82,8 +85,11 @@ def _brought(change: ReviewedChange) -> list[Finding]:
 
 
 def _lost(effect: FlagEffect) -> Iterator[Finding]:
-    """Variants that some users lose, now or later: withdrawn if the share does not fall, else lowered."""
-    worst: dict[tuple[Code, str | None], tuple[bool, Fraction, str, RegionEffect]] = {}
+    """Variants that some users lose, now or later: withdrawn if the share does not fall, else lowered.
+
+    One finding a variant: its message is of the region that loses most, its details of the others at that time.
+    """
+    found: dict[tuple[Code, str | None], list[tuple[str, Fraction, RegionEffect]]] = {}
     for at, region in effect.all_regions():
         lost: dict[str | None, Fraction] = {}
         for move in region.moves:
@@ -92,25 +98,34 @@ def _lost(effect: FlagEffect) -> Iterator[Finding]:
         for variant, share in lost.items():
             kept = region.after.get(variant, Fraction(0)) >= region.before.get(variant, Fraction(1))
             key = Code.WITHDRAWN if kept else Code.LOWERED, variant
-            if key not in worst or worst[key][:2] < (not at, share):
-                worst[key] = not at, share, at, region
-    for (code, variant), (_, share, at, region) in worst.items():
-        taken = [move for move in region.moves if move.loses and move.before.variant == variant]
-        example = next((move.example for move in taken if move.example), None)
-        message = _loss_message(region, variant, share, taken[0])
-        yield finding(code, effect.flag, f"from {wording.day(at)}: {message}" if at else message, example)
+            found.setdefault(key, []).append((at, share, region))
+    for (code, variant), losses in found.items():
+        first, share, region = max(losses, key=lambda one: (not one[0], one[1]))
+        example = next((move.example for move in _taken(region, variant) if move.example), None)
+        others = [one for one in losses if one[0] == first and one[2] is not region]
+        details = [_loss_message(each, variant, part, first) for _, part, each in others[:MAX_REGIONS]]
+        if len(others) > MAX_REGIONS:
+            details.append(f"and {len(others) - MAX_REGIONS:,} groups more")
+        yield finding(code, effect.flag, _loss_message(region, variant, share, first), example, details)
 
 
-def _loss_message(region: RegionEffect, variant: str | None, lost: Fraction, move: Move) -> str:
+def _taken(region: RegionEffect, variant: str | None) -> list[Move]:
+    return [move for move in region.moves if move.loses and move.before.variant == variant]
+
+
+def _loss_message(region: RegionEffect, variant: str | None, lost: Fraction, at: str) -> str:
+    when = f"from {wording.day(at)}: " if at else ""
+    move = _taken(region, variant)[0]
     what = wording.arrow(move) if move.before.variant == move.after.variant else variant
     if region.users:
-        return f"{wording.who(region)} lose{'s' if len(region.users) == 1 else ''} {what}"
+        return f"{when}{wording.who(region)}, lose{'s' if len(region.users) == 1 else ''} {what}"
     old, new = region.before.get(variant), region.after.get(variant, Fraction(0))
     shares = ""
     if old is not None:
-        moved = f"stays at {wording.percent(old)}" if old == new else f"goes from {wording.percent(old)} to "
-        shares = f", whose share {moved}" + ("" if old == new else wording.percent(new))
-    return f"{wording.percent(lost)} of {wording.who(region)}{',' if region.keys else ''} lose {what}{shares}"
+        then, now = wording.percent(old), wording.percent(new)
+        moved = f"goes from {then} to {now}" if not at else f"is {now}, without this change {then}"
+        shares = f", whose share {f'stays at {then}' if old == new else moved}"
+    return f"{when}{wording.percent(lost)} of {wording.who(region)}{',' if region.keys else ''} lose {what}{shares}"
 
 
 def _rebucketed(change: ReviewedChange, effect: FlagEffect) -> Iterator[Finding]:
@@ -180,9 +195,20 @@ def _renamed(change: ReviewedChange) -> Iterator[Finding]:
     for former, name, regions in change.renames:
         moves = [move for region in regions for move in region.moves]
         if moves:
-            message = f"{former} goes on as {name}, and {wording.moves(regions[0])} of {regions[0].when}"
             kept = salt(former, change.before["flags"][former])
-            yield finding(Code.RENAMED, name, message, moves[0].example, [f"`salt: {kept}` keeps everyone"])
+            message = f"{former} goes on as {name}, and {_reassigned(regions[0])}; `salt: {kept}` keeps everyone"
+            yield finding(Code.RENAMED, name, message, moves[0].example)
+
+
+def _reassigned(region: RegionEffect) -> str:
+    """Who gains and loses in a region, in words; other moves by their outcomes."""
+    verbs = {MoveKind.GAIN: "gain it", MoveKind.LOSS: "lose it"}
+    first, *rest = (
+        (wording.share_of(move), verbs.get(move.kind) or f"go from {move.before} to {move.after}")
+        for move in region.moves
+    )
+    phrases = [f"{first[0]} of {wording.who(region)} {first[1]}", *(" ".join(one) for one in rest)]
+    return " and ".join(phrases)
 
 
 def _reused(change: ReviewedChange, retired: Mapping[str, str]) -> Iterator[Finding]:
@@ -216,7 +242,10 @@ def _time_bombs(change: ReviewedChange) -> Iterator[Finding]:
         if entries:
             first = wording.day(format_time(ahead[0]))
             number = "one change is" if len(entries) == 1 else f"{len(entries)} changes are"
-            message = f"{name} will change by itself, first on {first}; {number} foreseen"
+            message = (
+                f"{name} will change by itself, first on {first}; {number} foreseen "
+                "(each against the moment before it, not against the base)"
+            )
             example = next((m.example for e in entries for r in e.regions for m in r.moves if m.example), None)
             lines = [str(entry) for entry in entries[:MAX_TIMELINE]]
             if len(entries) > MAX_TIMELINE:

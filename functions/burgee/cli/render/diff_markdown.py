@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from burgee.cli.render import output
-from burgee.cli.render.rows import FlagRows, Row, flag_rows, losses, switches
+from burgee.cli.render.rows import EFFECTS, FlagRows, Row, flag_rows, losses, switches
 from burgee.diff import wording
+from burgee.diff.losses import MoveKind
 from burgee.model import Severity
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ LEAST_ROOM = 1_000
 """The bytes that an environment's shortest first screen needs."""
 MAX_ROWS = 50
 MAX_TEXT = 400
+EXTENT = 100
+"""The characters that say who loses, in a headline."""
 COUNTED = {"loses": "that lose", "changes": "that change", "gains": "that gain"}
 GRAVE = (Severity.ERROR, Severity.WARNING)
 
@@ -141,9 +144,10 @@ def _chosen(flags: Sequence[FlagRows], limit: int) -> tuple[list[Row], list[Row]
 
 def _headlines(flags: Sequence[FlagRows], layout: Screen) -> Iterator[str]:
     """The flags with losses, now and later, and with changes between variants."""
-    losing = losses(flags)
-    now = [code(flag, layout.width) for flag, at in losing if not at]
-    later = [f"{code(flag, layout.width)} (from {at})" for flag, at in losing if at]
+    losing = [(flag, rows) for flag, rows in losses(flags) if not flag.is_former]
+    now = [_losing(rows, layout) for _, rows in losing if not rows[0].at]
+    later = [_losing(rows, layout) for _, rows in losing if rows[0].at]
+    gone = [code(flag.flag, layout.width) for flag, _ in losses(flags) if flag.is_former]
     if now:
         yield f"⚠️ Some users **lose** something in {_names(now, layout.names)}.\n\n"
     if later:
@@ -151,16 +155,29 @@ def _headlines(flags: Sequence[FlagRows], layout: Screen) -> Iterator[str]:
     inexact = [code(flag.flag, layout.width) for flag in flags if flag.sample]
     if inexact:
         yield f"⚠️ Not computed exactly, so that more may lose: {_names(inexact, layout.names)}.\n\n"
-    if not losing and not inexact:
+    if gone:
+        yield f"⚠️ Renamed: code that still uses {_names(gone, layout.names, ' or ')} **finds no flag**.\n\n"
+    if not losing and not gone and not inexact:
         yield "Nobody loses anything.\n\n"
     switching = [code(flag, layout.width) for flag in switches(flags)]
     if switching:
         yield f"Some users **change between variants** without losing in {_names(switching, layout.names)}.\n\n"
 
 
-def _names(names: Sequence[str], limit: int) -> str:
+def _losing(rows: Sequence[Row], layout: Screen) -> str:
+    """A flag with who loses it first: the largest group, and the number of others."""
+    first, *others = rows
+    when = f", from {first.at}" if first.at else ""
+    more = f"; {output.counted(len(others), 'more group')}" if others else ""
+    who = cell(first.extent, min(layout.width, EXTENT))
+    return f"{code(first.flag, layout.width)} ({who}{more}{when})"
+
+
+def _names(names: Sequence[str], limit: int, last: str = ", ") -> str:
     more = len(names) - limit
-    return ", ".join(names[:limit]) + (f" and {more:,} more" if more > 0 else "")
+    if more > 0:
+        return f"{', '.join(names[:limit])} and {more:,} more"
+    return last.join([part for part in (", ".join(names[:-1]), *names[-1:]) if part])
 
 
 def _through(flag: FlagRows, width: int) -> str:
@@ -172,7 +189,7 @@ def _row(row: Row, note: str, layout: Screen) -> str:
     flag = code(row.flag, layout.width) + cell(note)
     width = layout.width
     return (
-        f"| {effect} | {flag} | {cell(row.who, width)} | {row.share} | {cell(row.change, width)} | {_when(row)} |\n"
+        f"| {effect} | {flag} | {cell(row.who, width)} | {row.reach} | {cell(row.change, width)} | {_when(row)} |\n"
     )
 
 
@@ -230,14 +247,16 @@ def _details(report: DiffReport, flags: Sequence[FlagRows]) -> Iterator[str]:
         rows = [_detail_row(row) for row in flag.rows[:MAX_ROWS]]
         more = _left_out(flag.rows[MAX_ROWS:])
         note = f"{cell(flag.sample)}\n\n" if flag.sample else ""
-        verdict = flag.verdict + _through(flag, MAX_TEXT) + report.changed(flag.flag)
-        summary = f"<code>{html(flag.flag)}</code>: {html(verdict)}"
+        gains = next((row.extent for row in flag.rows[:1] if row.effect == EFFECTS[MoveKind.GAIN]), "")
+        gained = f"; gained by {gains}" if gains and not flag.rows[0].at else ""
+        verdict = f"{_through(flag, MAX_TEXT)}: {flag.verdict}{gained}{report.changed(flag.flag)}"
+        summary = f"<code>{html(flag.flag)}</code>{html(verdict)}"
         table = heads + "".join(rows) + "\n" + more if rows else ""
         yield f"<details><summary>{summary}</summary>\n\n{note}{table}</details>\n\n"
 
 
 def _detail_row(row: Row) -> str:
-    cells = (row.effect, cell(row.who), row.share, cell(row.change), _when(row), example(row.example))
+    cells = (row.effect, cell(row.who), row.reach, cell(row.change), _when(row), example(row.example))
     return f"| {' | '.join(cells)} |\n"
 
 

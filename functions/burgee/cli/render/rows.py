@@ -28,7 +28,10 @@ REST = LATER + len(KINDS)
 
 
 class Row(NamedTuple):
-    """One move of one flag. `rank` orders rows; `at` is empty for an immediate change."""
+    """One move of one flag. `rank` orders rows; `at` is empty for an immediate change.
+
+    `share` is of the users who move; `reach` is the share with the variant before and after, where that is as clear.
+    """
 
     rank: int
     size: float
@@ -36,6 +39,7 @@ class Row(NamedTuple):
     effect: str
     who: str
     share: str
+    reach: str
     change: str
     at: str
     example: Mapping[str, Any] | None
@@ -45,15 +49,24 @@ class Row(NamedTuple):
         """Whether any user loses something, now or later."""
         return self.effect == EFFECTS[MoveKind.LOSS]
 
+    @property
+    def extent(self) -> str:
+        """Who moves, with their share."""
+        return f"{self.share} of {self.who}" if self.share else self.who
+
 
 class FlagRows(NamedTuple):
-    """A flag's rows, most severe first, and its verdict in words; `cause` is the dependency it changes through."""
+    """A flag's rows, most severe first, and its verdict in words; `cause` is the dependency it changes through.
+
+    `is_former` marks the old name of a renamed flag.
+    """
 
     flag: str
     verdict: str
     rows: Sequence[Row]
     sample: str | None
     cause: str
+    is_former: bool = False
 
 
 def flag_rows(report: DiffReport) -> list[FlagRows]:
@@ -69,7 +82,8 @@ def flag_rows(report: DiffReport) -> list[FlagRows]:
         else:
             rows, verdict = _rows(effect), wording.verdict(effect)
         cause = " and ".join(report.causes.get(effect.flag, ()))
-        found.append(FlagRows(effect.flag, verdict, sorted(rows, key=_weight), effect.sample, cause))
+        ranked = sorted(rows, key=_weight)
+        found.append(FlagRows(effect.flag, verdict, ranked, effect.sample, cause, effect.flag in old))
     return sorted(found, key=lambda flag: flag.rows[0].rank if flag.rows else REST)
 
 
@@ -86,17 +100,21 @@ def _rows(effect: FlagEffect) -> list[Row]:
         rows += [row for region in later.regions for row in _moves(effect.flag, region, at)]
         if not later.regions:
             everyone = MoveKind.NEITHER
-            rows.append(Row(_rank(everyone, at), 0, effect.flag, EFFECTS[everyone], "everyone", "", SAME, at, None))
+            rows.append(
+                Row(_rank(everyone, at), 0, effect.flag, EFFECTS[everyone], "everyone", "", "", SAME, at, None)
+            )
     return rows
 
 
 def _moves(flag: str, region: RegionEffect, at: str) -> Iterator[Row]:
     who = wording.who(region) + ("" if region.is_certain else ": possibly no users")
     for move in region.moves:
-        shown = "" if region.users and move.share == 1 else wording.share_of(move)
-        change = wording.arrow(move).replace(" -> ", " → ").replace("(absent)", "flag not found")
-        size = float(move.share)
-        yield Row(_rank(move.kind, at), size, flag, EFFECTS[move.kind], who, shown, change, at, move.example)
+        named = bool(region.users) and move.share == 1
+        share, reach = wording.share_of(move), wording.reach(move, region, bool(at))
+        shown = ("", "") if named else (share, reach)
+        change = wording.change(move, region, bool(at))
+        rank, effect = _rank(move.kind, at), EFFECTS[move.kind]
+        yield Row(rank, float(move.share), flag, effect, who, *shown, change, at, move.example)
 
 
 def _rank(kind: MoveKind, at: str) -> int:
@@ -112,7 +130,7 @@ def _former(effect: FlagEffect, rename: Rename) -> tuple[list[Row], str]:
     example = next((move.example for _, move in losing if move.example), None)
     who, change = f"code that still uses {rename.old}", f"renamed to {rename.new}"
     verdict = f"{change}; {wording.LOSS if losing else 'nobody loses it'} where code still uses {rename.old}"
-    return [Row(_rank(kind, ""), 1, effect.flag, EFFECTS[kind], who, "", change, "", example)], verdict
+    return [Row(_rank(kind, ""), 1, effect.flag, EFFECTS[kind], who, "", "", change, "", example)], verdict
 
 
 def _renamed(effect: FlagEffect, rename: Rename) -> tuple[list[Row], str]:
@@ -122,7 +140,7 @@ def _renamed(effect: FlagEffect, rename: Rename) -> tuple[list[Row], str]:
     if not rows:
         everyone = MoveKind.NEITHER
         change = f"{rename.old} under a new name: all users keep what they have"
-        rows = [Row(REST, 1, effect.flag, EFFECTS[everyone], "everyone", "", change, "", None)]
+        rows = [Row(REST, 1, effect.flag, EFFECTS[everyone], "everyone", "", "", change, "", None)]
         return rows, f"{verdict}all users keep what they have"
     return rows, verdict + ("its users are reassigned" if rows else "")
 
@@ -139,14 +157,14 @@ def without_example(effects: Iterable[FlagEffect]) -> Iterator[str]:
                     yield f"{effect.flag}: a loss without an example, {why}: {what}"
 
 
-def losses(flags: Sequence[FlagRows]) -> list[tuple[str, str]]:
-    """The flags with losses, each with the time they begin; empty for now."""
-    first: dict[str, str] = {}
+def losses(flags: Sequence[FlagRows]) -> list[tuple[FlagRows, Sequence[Row]]]:
+    """The flags with losses, each with its first ones, the largest first."""
+    found: list[tuple[FlagRows, Sequence[Row]]] = []
     for flag in flags:
-        for row in flag.rows:
-            if row.loses:
-                first[flag.flag] = min(first.get(flag.flag, row.at), row.at)
-    return list(first.items())
+        losing = [row for row in flag.rows if row.loses]
+        if losing:
+            found.append((flag, [row for row in losing if row.at == losing[0].at]))
+    return found
 
 
 def switches(flags: Sequence[FlagRows]) -> list[str]:
