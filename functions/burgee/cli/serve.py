@@ -287,7 +287,9 @@ def _report(made: Plan, left: AuditEntry | None) -> None:
             output.tell(f"{override.flag}: the file now equals the override; the override was removed.")
         elif standing.verdict is not OverrideVerdict.EXPIRED:
             clash = ", though the file changed since" if standing.verdict is OverrideVerdict.CONFLICT else ""
-            message = f"{override.flag}: an override by {override.author} is served over the file{clash}."
+            message = (
+                f"{override.flag}: an override by {output.one_line(override.author)} is served over the file{clash}."
+            )
             output.tell(message, typer.colors.YELLOW)
 
 

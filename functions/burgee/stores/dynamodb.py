@@ -533,8 +533,12 @@ def _client(endpoint_url: str | None, config: Mapping[str, Any]) -> Any:
     from botocore.config import Config
     from botocore.session import get_session
 
-    with _translated():
+    try:
         client = get_session().create_client("dynamodb", endpoint_url=endpoint_url, config=Config(**config))
+    except _botocores() as error:
+        raise StoreUnavailable(f"DynamoDB: {error}") from error
+    except ValueError as error:  # an address that is none
+        raise StoreUnavailable(f"DynamoDB: {error}") from error
     client.meta.events.register("before-parse.dynamodb", _refuse_malformed)
     return client
 

@@ -117,6 +117,18 @@ def test_no_credentials_and_no_region(burgee: Burgee, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.usefixtures("repository")
+@pytest.mark.parametrize("text", ["[default]\n", "no section\n", None])
+def test_a_profile_that_aws_tools_cannot_use(
+    burgee: Burgee, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str | None
+) -> None:
+    if text is not None:
+        (tmp_path / "config").write_text(text, encoding="utf-8")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    assert "AWS_PROFILE" in checks(burgee, "--table", "flags")["credentials"]["cure"]
+
+
+@pytest.mark.usefixtures("repository")
 def test_a_table_that_is_not_there(burgee: Burgee, table: str) -> None:
     assert checks(burgee, "--table", table)["table"]["level"] == "problem"
 

@@ -184,7 +184,7 @@ def history(
         made = release.origin
         commit = made.commit or "-"
         short = commit.removesuffix(DIRTY)[:12] + (DIRTY if commit.endswith(DIRTY) else "")
-        origin_text = f"{short:18} {made.author or '-'}: {made.message or '-'}"
+        origin_text = f"{short:18} {output.one_line(made.author) or '-'}: {output.one_line(made.message) or '-'}"
         output.say(f"{mark} {release.version:4} {release.created_at:24} {release.flags:5} flags  {origin_text}")
     if not releases:
         output.say(f"no releases yet ({described(where)})")
@@ -319,9 +319,8 @@ def list_overrides(
         return
     for one in overrides:
         until = f", until {one.expires_at}" if one.expires_at else ""
-        output.say(
-            f"{one.flag}: {output.short(one.definition)}  by {one.author} at {one.updated_at}{until}: {one.reason}"
-        )
+        author, reason = output.one_line(one.author), output.one_line(one.reason)
+        output.say(f"{one.flag}: {output.short(one.definition)}  by {author} at {one.updated_at}{until}: {reason}")
     if not overrides:
         output.say(f"no overrides ({described(where)})")
 

@@ -127,7 +127,7 @@ def list_flags(where: StoreOptions, live: Live = False, json: Json = False) -> N
         override = ruleset.override(name)
         also = f"  [override by {override.author}: {override.reason}]" if override else ""
         line = f"{name:{width}}  {_serving(definition):10} {definition.get('description') or ''}"
-        output.say(f"{line.rstrip()}{also}")
+        output.say(f"{line.rstrip()}{'  ' if also else ''}{output.one_line(also)}")
     if not found:
         output.say("no flags")
 
@@ -178,7 +178,7 @@ def _serving(definition: Mapping[str, Any]) -> str:
 def _provenance(answer: dict[str, Any]) -> str:
     laid = answer["override"]
     said = f", override by {laid['author']}: {laid['reason']}" if laid else ""
-    return f"  release {answer['release']['version']}{said}"
+    return f"  release {answer['release']['version']}{output.one_line(said)}"
 
 
 def _context(user: str | None, attributes: list[str]) -> dict[str, Any]:

@@ -86,7 +86,8 @@ def list_proposals(
         output.as_json([_record(one, run) for one in shown])
         return
     for one in shown:
-        output.say(f"{one.id}  {one.state}  {one.edit.flag}: {one.title}  by {one.author} at {one.created_at}")
+        title, author = output.one_line(one.title), output.one_line(one.author)
+        output.say(f"{one.id}  {one.state}  {one.edit.flag}: {title}  by {author} at {one.created_at}")
         output.say(f"    {_opens(one, run)}")
     if not shown:
         output.say("no proposals")

@@ -158,7 +158,14 @@ def _credentials(where: StoreOptions) -> Iterator[CheckResult]:
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
-    session = boto3.Session()
+    try:
+        session = boto3.Session()
+        session.get_credentials()
+    except BotoCoreError as error:  # a profile that does not exist, or a file that does not parse
+        yield CheckResult(
+            "credentials", Level.PROBLEM, str(error), "set AWS_PROFILE to a profile of `aws configure list-profiles`"
+        )
+        return
     found, region = session.get_credentials() is not None, session.region_name or ""
     if not found:
         cure = "run `aws configure sso` or `aws configure`, or set AWS_PROFILE"
@@ -172,7 +179,7 @@ def _credentials(where: StoreOptions) -> Iterator[CheckResult]:
         return
     try:
         caller = session.client("sts").get_caller_identity()["Arn"]
-    except (BotoCoreError, ClientError) as error:
+    except (BotoCoreError, ClientError, ValueError) as error:
         yield CheckResult("credentials", Level.PROBLEM, str(error), "sign in again, such as with `aws sso login`")
     else:
         yield CheckResult("credentials", Level.OK, caller)

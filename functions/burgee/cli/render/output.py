@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -29,17 +30,28 @@ _VERDICTS = {
     "conflict": ("X", "CONFLICT: changed in Git since the override was set"),
     "expired": ("-", "expired; the override is removed"),
 }
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f]")  # all but tab, newline and next line
 _COLOURS = {Severity.ERROR: typer.colors.RED, Severity.WARNING: typer.colors.YELLOW, Severity.NOTE: None}
 
 
 def say(text: str) -> None:
     """Prints a line of output."""
-    typer.echo(text)
+    typer.echo(_harmless(text))
 
 
 def tell(text: str, colour: str | None = None) -> None:
     """Prints a line for people, not for scripts."""
-    typer.secho(text, err=True, fg=colour)
+    typer.secho(_harmless(text), err=True, fg=colour)
+
+
+def _harmless(text: str) -> str:
+    """Text with its control characters escaped: names and reasons that others wrote must not steer a terminal."""
+    return _CONTROLS.sub(lambda found: repr(found[0])[1:-1], text)
+
+
+def one_line(text: str | None) -> str:
+    """What a person wrote, on one line, so that it cannot look like another record of a list."""
+    return " ".join((text or "").split())
 
 
 def styled(text: Text) -> None:
@@ -131,7 +143,9 @@ def plan_lines(made: Plan, wanted: str = "the file") -> list[str]:
         mark, meaning = _VERDICTS[standing.verdict]
         override = standing.override
         why = f", {override.reason!r}" if override.reason else ""
-        lines.append(f"  {mark} {override.flag}: {meaning} (by {override.author} at {override.updated_at}{why})")
+        lines.append(
+            f"  {mark} {override.flag}: {meaning} (by {one_line(override.author)} at {override.updated_at}{why})"
+        )
         if standing.verdict == "conflict":
             lines.append("      from the override to Git's current definition:")
             lines += [f"        {line}" for line in definition_changes(override.definition, standing.git)]
