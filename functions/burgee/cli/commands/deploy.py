@@ -258,7 +258,8 @@ def set_override(
     keys: Annotated[
         list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Keys of the flag, such as status=off.")
     ] = None,
-    reason: ReasonOption = ...,  # type: ignore[assignment]
+    *,
+    reason: ReasonOption,
     expires_in: Annotated[
         str | None, typer.Option(metavar="TIME", help="When it expires, such as 30m, 2h or 7d.")
     ] = None,
@@ -329,7 +330,7 @@ def list_overrides(
 def kill(
     where: StoreOptions,
     flag: FlagName,
-    reason: ReasonOption = ...,  # type: ignore[assignment]
+    reason: ReasonOption,
     expires_in: Annotated[
         str | None, typer.Option(metavar="TIME", help="When it expires, such as 30m, 2h or 7d.")
     ] = None,

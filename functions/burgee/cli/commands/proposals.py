@@ -34,7 +34,8 @@ def propose(
     keys: Annotated[
         list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Keys of the flag, such as rollout_percentage=50.")
     ] = None,
-    why: Annotated[str, typer.Option("--why", callback=not_blank, help="Why; shown in the pull request.")] = ...,  # type: ignore[assignment]
+    *,
+    why: Annotated[str, typer.Option("--why", callback=not_blank, help="Why; shown in the pull request.")],
     title: Annotated[str, typer.Option("--title", help="The pull request's title; default: from the change.")] = "",
     absent: Annotated[bool, typer.Option("--absent", help="Remove the flag from the file.")] = False,
     new: Annotated[bool, typer.Option("--new", help="Add a flag that the file does not have.")] = False,
