@@ -25,6 +25,8 @@ UNITS_PER_SKEW = 355
 """Units for a normal interval, times the squared skewness (Kohavi, Deng, Longbotham and Xu 2014, rule 7)."""
 DOMINANT = 0.1
 """One unit's share of a metric above which a report warns."""
+SAMPLE_RATIO = "sample ratio"
+"""The check of the arms' sizes."""
 LIKELY = 0.001
 """An arm without events that is this improbable, given the others' events, is a fault, not chance."""
 
@@ -67,7 +69,7 @@ def check(plan: ExperimentPlan, evidence: Evidence) -> list[Check]:
 
 
 def _sizes(plan: ExperimentPlan, evidence: Evidence) -> Check:
-    name, counts = "sample ratio", {arm: found.n for arm, found in evidence.arms.items()}
+    name, counts = SAMPLE_RATIO, {arm: found.n for arm, found in evidence.arms.items()}
     empty = [arm for arm, n in counts.items() if n == 0]
     if empty:
         uncounted = "".join(f"; {one}" for one in _elsewhere(plan, evidence))

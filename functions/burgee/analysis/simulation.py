@@ -18,6 +18,7 @@ from scipy import stats
 from burgee.analysis.decisions import estimate_of
 from burgee.analysis.engines import DuckDB
 from burgee.analysis.evidence import Gatherer
+from burgee.analysis.health import SAMPLE_RATIO, Light
 from burgee.analysis.plans import ExperimentPlan
 from burgee.analysis.reports import report
 from burgee.analysis.tables import records as stored
@@ -162,7 +163,7 @@ def _count(plan: ExperimentPlan, evidence: Evidence, setting: Setting, tally: Ta
         tally.wrong += outcome.verdict.decision is Decision.WORSE and setting.effect > 0
         if method is Method.FIXED:
             tally.unhealthy += not outcome.healthy
-            tally.mismatched += "sizes differ" in outcome.checks[0].message
+            tally.mismatched += any(one.name == SAMPLE_RATIO and one.light is Light.BAD for one in outcome.checks)
             # The error of looking at a fixed experiment each day and stopping at the first significant result.
             late = [look.estimate for look in primary.curve if look.estimate.n >= 100]
             tally.peeked += any(abs(one.z) > stats.norm.isf(setting.alpha / 2) for one in late)
