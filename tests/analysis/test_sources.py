@@ -1,4 +1,4 @@
-"""The same experiment from Burgee's records and from a team's own tables: the same digits, whoever is asked."""
+"""The same experiment from Burgee's records and from a team's own tables: the same digits from every engine."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ import duckdb
 import pytest
 import sqlglot
 from botocore.validate import ParamValidator
+from sqlglot import exp
 
-from burgee.analysis.evidence import gather_from, gather_source
+from burgee.analysis.dialects import identifier
+from burgee.analysis.engines import engine_of
+from burgee.analysis.evidence import gather, gather_from
 from burgee.analysis.queries import totals, units
 from burgee.analysis.questions import number_of_questions, questions_of
-from burgee.analysis.remote import connected, cost
+from burgee.analysis.remote import Remote, ResultSet, connected, cost
 from burgee.analysis.sources import counted, read
 from burgee.errors import Refused
+from burgee.flagfile.data_sources import DataSource, EngineName
 from support.experiments import DAY, FILE, START, crowd, planned, track, written
 from support.postgres import HAS_POSTGRES, postgres
 
@@ -101,7 +105,7 @@ def lines(tmp_path_factory: pytest.TempPathFactory, records: list[dict[str, Any]
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory: pytest.TempPathFactory, lines: Path) -> Any:
     plan = plan_of(tmp_path_factory.mktemp("plan"))
-    return told(gather_from(lines, plan, plan.end))
+    return results(gather_from(lines, plan, plan.end))
 
 
 TABLES = {
@@ -154,7 +158,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory, lines: Path) -> Path:
     return folder
 
 
-def told(evidence: Evidence) -> Any:
+def results(evidence: Evidence) -> Any:
     """Everything of the evidence that decides, to 9 digits: no engine adds up in a fixed order."""
     arms = {
         (arm, metric): (moments.n, rounded(moments.means), rounded(moments.covariances))
@@ -192,14 +196,14 @@ def rounded(values: Any) -> dict[Any, float]:
 
 def gathered(folder: Path, tables: Path, source: str, lines: Path | None = None) -> Evidence:
     plan = plan_of(folder, source)
-    return gather_source((tables, lines or folder / "none"), plan, plan.end)
+    return gather((tables, lines or folder / "none"), plan, plan.end)
 
 
 def test_tables_that_duckdb_reads_give_the_same_digits(tmp_path: Path, tables: Path, expected: Any) -> None:
     """Parquet, CSV and a table of an attached database, in one experiment."""
     names = {"exposures": "exposures.parquet", "orders": "orders.csv", "visits": "shop.main.visits"}
     found = gathered(tmp_path, tables, SOURCE.format(engine="attach: {shop: shop.duckdb}", **names))
-    assert told(found) == expected
+    assert results(found) == expected
     assert found.quality.faults == {}
 
 
@@ -218,7 +222,7 @@ def test_postgres_gives_the_same_digits(tmp_path: Path, tables: Path, expected: 
                     copy.write((tables / f"{name}.csv").read_bytes())
         engine = f"engine: postgres\n    connect: {{host: {socket}, database: postgres, user: tester}}"
         found = gathered(tmp_path, tables, SOURCE.format(engine=engine, **{name: name for name in TABLES}))
-    assert told(found) == expected
+    assert results(found) == expected
 
 
 @pytest.fixture(scope="module")
@@ -357,8 +361,8 @@ def test_athena_gives_the_same_digits(
     client = Aws("athena", "athena", warehouse)
     monkeypatch.setattr("boto3.client", lambda *_names, **_more: client)
     plan = lean_plan_of(tmp_path, source.replace("table: exposures", "sql: SELECT * FROM exposures;"))
-    expected = told(gather_from(lines, plan, plan.end))
-    assert told(gather_source((tmp_path, tmp_path), plan, plan.end)) == expected
+    expected = results(gather_from(lines, plan, plan.end))
+    assert results(gather((tmp_path, tmp_path), plan, plan.end)) == expected
     assert len([sql for sql in client.asked if "LIMIT 0" not in sql]) <= number_of_questions(plan)
 
 
@@ -389,7 +393,7 @@ def test_athena_is_asked_only_where_its_workgroup_limits_a_query(
     ):
         client.limit = limit
         with pytest.raises(Refused, match=said):
-            gather_source((tmp_path, tmp_path), plan, plan.end)
+            gather((tmp_path, tmp_path), plan, plan.end)
 
 
 def test_what_athena_could_read_is_said_and_bounded(tmp_path: Path) -> None:
@@ -399,13 +403,14 @@ def test_what_athena_could_read_is_said_and_bounded(tmp_path: Path) -> None:
     )
     plan = plan_of(tmp_path, source.replace("table: x", f"sql: {sql}"))
     glue, s3 = Aws("glue", "", None), Aws("s3", "", None)
-    found = cost(plan, 10, glue, s3)
+    assert plan.source is not None
+    found = cost(plan.source, 10, glue, s3)
     assert found.tables.keys() == {"lake.seen", "users", "lake.orders", "visits"}
     assert found.sentence.startswith(
         "10 questions read at most 120.00 GB, about $0.60 (all files of lake.orders 3.00 GB"
     )
     with pytest.raises(Refused, match="raise the source's `max_gb` above 200"):
-        cost(plan, 20, glue, s3)
+        cost(plan.source, 20, glue, s3)
 
 
 def test_exposures_of_burgee_beside_a_teams_facts(tmp_path: Path, tables: Path, lines: Path, expected: Any) -> None:
@@ -416,7 +421,7 @@ sources:
     facts:
       order: {table: orders.csv, unit: user_id, time: ms_, clock: ms, id: order_id, columns: {amount: total}}
 """
-    assert told(gathered(tmp_path, tables, source, lines)) == expected
+    assert results(gathered(tmp_path, tables, source, lines)) == expected
 
 
 def test_rows_that_cannot_be_used_are_counted(tmp_path: Path) -> None:
@@ -538,7 +543,7 @@ def test_what_other_systems_export_is_read_as_documented(tmp_path: Path, name: s
     orders = written(tmp_path / "events", [track("o1", "u1", "order", START + 2 * DAY)])
     text = FILE.replace("start:", f"source: {name}\n      start:").replace("segments: [country]", "")
     plan = planned(tmp_path, text + example(name))
-    found = gather_source((tmp_path, orders), plan, plan.end)
+    found = gather((tmp_path, orders), plan, plan.end)
     assert {arm: one.n for arm, one in found.arms.items()} == {"on": 2, "off": 1}
     assert found.arms["on"].moments["bought"].means["value"] == 0.5
 
@@ -552,3 +557,39 @@ def test_appconfigs_treatments_are_arms(tmp_path: Path) -> None:
     sql = engine.sql(questions["units by day"])
     assert "WHEN \"t0\".\"variant\" = '__c__' THEN 'off'" in " ".join(sql.split())
     assert '"t0"."day" >= \'2025-12-02\'' in sql
+
+
+NAMES = ["it's", 'say "hi"', 'orders" WHERE false -- ', "orders' OR '1' = '1", "; DROP TABLE orders"]
+
+
+class Recording:
+    """A service that keeps the statements that it gets."""
+
+    def __init__(self) -> None:
+        self.statements: list[str] = []
+
+    def ask(self, sql: str) -> ResultSet:
+        self.statements.append(sql)
+        return ResultSet([("unit", "varchar")], [])
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("engine", [EngineName.ATHENA, EngineName.REDSHIFT])
+def test_a_table_of_any_name_is_one_name_in_a_statement(engine: EngineName, name: str) -> None:
+    service = Recording()
+    Remote(engine, service).table(f"shop.{name}")
+    (statement,) = sqlglot.parse(service.statements[0], read=str(engine))
+    assert statement is not None
+    (found,) = statement.find_all(exp.Table)
+    assert (found.db, found.name) == ("shop", name)
+    assert statement.find(exp.Where) is None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_files_and_databases_of_any_name_are_read(tmp_path: Path, name: str) -> None:
+    (tmp_path / f"{name}.csv").write_text("unit\n1\n2\n", encoding="utf-8")
+    duckdb.connect(str(tmp_path / f"{name}.db")).execute("CREATE TABLE one AS SELECT 1 AS unit")
+    source = DataSource.model_validate({"engine": "duckdb", "attach": {name: f"{name}.db"}, "records": "records"})
+    with engine_of(source, tmp_path, str(tmp_path)) as engine:
+        assert engine.rows(engine.table(f"{name}.csv")) == [{"unit": 1}, {"unit": 2}]
+        assert engine.rows(engine.query(f"SELECT * FROM {identifier(name)}.one")) == [{"unit": 1}]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from burgee.analysis.plans import plan_of
+from burgee.analysis.plans import plans
 from burgee.events.records import RecordScope, accept
 from burgee.flagfile.source import Source
 
@@ -50,7 +50,7 @@ def planned(folder: Path, text: str = FILE, flag: str = "button") -> ExperimentP
     path.write_text(text, encoding="utf-8")
     source = Source(path)
     assert source.problems == []
-    return plan_of(source.model, flag)
+    return plans(source.model)[flag]
 
 
 def crowd(

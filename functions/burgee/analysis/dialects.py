@@ -14,6 +14,16 @@ DIALECTS = {EngineName.REDSHIFT: "postgres"}
 """Ibis does not support Redshift: it gets rewritten PostgreSQL SQL."""
 
 
+def literal(text: str) -> str:
+    """A string in SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """A quoted name in SQL, of DuckDB, PostgreSQL, Athena or Redshift."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def compiled(table: Any, engine: EngineName, queries: dict[str, str] | None = None) -> str:
     """An expression as an engine's SQL; `queries` are reviewed ones, by the name it uses for them."""
     dialect = str(engine)
@@ -31,8 +41,7 @@ def compiled(table: Any, engine: EngineName, queries: dict[str, str] | None = No
 
 def redshift(sql: str) -> str:
     """PostgreSQL's SQL as Redshift's: without covariances, and without frames where they are not allowed."""
-    (tree,) = sqlglot.parse(sql, read="postgres")
-    assert tree is not None  # noqa: S101 - Ibis wrote it
+    tree = sqlglot.parse_one(sql, read="postgres")
 
     def rewritten(node: Any) -> Any:
         if isinstance(node, exp.CovarSamp):

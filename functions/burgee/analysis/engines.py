@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import ibis
 from ibis.common.exceptions import IbisError
 
+from burgee.analysis.dialects import identifier, literal
 from burgee.errors import Refused
 from burgee.flagfile.data_sources import EngineName
 
@@ -74,16 +75,14 @@ class DuckDB(IbisEngine):
         super().__init__(EngineName.DUCKDB, connection)
         self._views = 0
         if folder is not None:
-            quoted = str(folder.resolve()).replace("'", "''")
-            connection.raw_sql(f"SET file_search_path = '{quoted}'")
+            connection.raw_sql(f"SET file_search_path = {literal(str(folder.resolve()))}")
 
     def table(self, name: str) -> Any:
         """A table by name, or files by path: Parquet, CSV or JSON lines."""
         reader = next((call for suffix, call in READERS.items() if name.endswith((suffix, f"{suffix}.gz"))), None)
         if reader is None:
             return super().table(name)
-        quoted = name.replace("'", "''")
-        return self.query(f"SELECT * FROM {reader}('{quoted}')")  # noqa: S608
+        return self.query(f"SELECT * FROM {reader}({literal(name)})")  # noqa: S608
 
     def query(self, sql: str) -> Any:
         """A SELECT, as a view of this connection."""
@@ -103,7 +102,7 @@ def duck(scratch: str) -> Any:
     """An in-memory DuckDB connection, with a folder for spilling."""
     connection = ibis.duckdb.connect()
     for name, value in (("temp_directory", scratch), ("memory_limit", MEMORY), ("preserve_insertion_order", "false")):
-        connection.raw_sql(f"SET {name} = '{value}'")
+        connection.raw_sql(f"SET {name} = {literal(value)}")
     return connection
 
 
@@ -146,8 +145,7 @@ def _attach(connection: Any, name: str, where: str, folder: Path) -> None:
         target, options = rest, f"TYPE {kind}, READ_ONLY"
     else:
         target, options = str(folder / where), "READ_ONLY"
-    quoted_name, quoted = name.replace('"', '""'), target.replace("'", "''")
-    connection.raw_sql(f"ATTACH '{quoted}' AS \"{quoted_name}\" ({options})")
+    connection.raw_sql(f"ATTACH {literal(target)} AS {identifier(name)} ({options})")
 
 
 @contextmanager

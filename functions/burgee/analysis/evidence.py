@@ -204,12 +204,16 @@ def gather_from(
             connection.disconnect()
 
 
-def gather_source(
+def gather(
     where: tuple[Path, Path | str], plan: ExperimentPlan, until: int, *, project: str | None = None, **more: Any
 ) -> Evidence:
-    """The evidence in a plan's source; `where` is the flag file's folder, and the place of Burgee's own records."""
+    """The evidence in a plan's source, or in Burgee's records if it has none. Raises Refused if it cannot be read.
+
+    `where` is the flag file's folder, and the place of the records.
+    """
     source, (folder, place) = plan.source, where
-    assert source is not None  # noqa: S101 - asked for only where there is one
+    if source is None:
+        return gather_from(place, plan, until, project=project, **more)
     named = f"source {plan.experiment.source}"
     with (
         tempfile.TemporaryDirectory(prefix="burgee-") as scratch,

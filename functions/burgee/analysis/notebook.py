@@ -8,7 +8,7 @@ from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING, Any
 
-from burgee.analysis.evidence import gather_from, gather_source
+from burgee.analysis.evidence import gather
 from burgee.analysis.plans import plans
 from burgee.analysis.render.html_page import as_html
 from burgee.analysis.render.json_report import as_json
@@ -74,8 +74,5 @@ def report(
     until = now if at is None else int(parse_time(at) * 1000)
     place = path.parent / ".burgee/events" if events is None else events
     where = place if isinstance(place, Path) or place.startswith("s3://") else Path(place)
-    if plan.source is None:
-        evidence = gather_from(where, plan, until, project=project)
-    else:
-        evidence = gather_source((path.parent, where), plan, until, project=project)
+    evidence = gather((path.parent, where), plan, until, project=project)
     return Shown(report_of(plan, evidence, now=now), evidence)

@@ -84,12 +84,9 @@ class ExperimentPlan:
         return MetricBaseline(result.mean, None if proportion else result.sd)
 
 
-def plan_of(model: FlagFile, name: str) -> ExperimentPlan:
-    """The plan of a flag that has one."""
-    flag = model.flags[name]
-    experiment = flag.experiment
-    assert experiment is not None  # noqa: S101 - called only if there is one
-    shares = allocation(laid(flag, experiment.environment), experiment.rule)
+def plan_of(model: FlagFile, name: str, experiment: Experiment) -> ExperimentPlan:
+    """The plan of a flag's experiment."""
+    shares = allocation(laid(model.flags[name], experiment.environment), experiment.rule)
     control = experiment.control or next(iter(shares))
     arms = {control: shares[control], **shares}
     metrics = {metric: model.metrics[metric] for metric in experiment.metrics}
@@ -99,7 +96,7 @@ def plan_of(model: FlagFile, name: str) -> ExperimentPlan:
 
 def plans(model: FlagFile) -> dict[str, ExperimentPlan]:
     """All plans of a file, by flag."""
-    return {name: plan_of(model, name) for name, flag in model.flags.items() if flag.experiment is not None}
+    return {name: plan_of(model, name, flag.experiment) for name, flag in model.flags.items() if flag.experiment}
 
 
 def laid(flag: FlagSpec, environment: str | None) -> dict[str, object]:

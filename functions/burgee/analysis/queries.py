@@ -116,8 +116,9 @@ def equals(column: Column, wanted: Any) -> Column:
 
 
 def identified(found: Inputs) -> Inputs:
-    """The inputs with anonymous units replaced by their known IDs; the first ID wins."""
-    assert found.identities is not None  # noqa: S101 - called only if there are some
+    """The inputs with anonymous units replaced by their known IDs, if there are some; the first ID wins."""
+    if found.identities is None:
+        return found
     window = ibis.window(group_by=("unit", "project", "environment"), order_by=("time", "known"))
     first = found.identities.mutate(rank=ibis.row_number().over(window)).filter(_["rank"] == 0)
     first = first.select("known", anonymous=_.unit, scope=_.project, place=_.environment)

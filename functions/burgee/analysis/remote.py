@@ -13,14 +13,13 @@ import ibis
 import sqlglot
 from sqlglot import exp
 
-from burgee.analysis.dialects import compiled
+from burgee.analysis.dialects import compiled, identifier
 from burgee.errors import Refused
 from burgee.flagfile.data_sources import EngineName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from burgee.analysis.plans import ExperimentPlan
     from burgee.flagfile.data_sources import DataSource
 
 GB = 1_000_000_000
@@ -67,7 +66,7 @@ class Remote:
     def table(self, name: str) -> Any:
         """A table by name, or by database and name; reading its columns reads no rows."""
         *path, last = name.split(".")
-        quoted = ".".join(f'"{part}"' for part in (*path, last))
+        quoted = ".".join(identifier(part) for part in (*path, last))
         columns = self._columns(f"SELECT * FROM {quoted} LIMIT 0")  # noqa: S608
         return ibis.table(columns, name=last, database=".".join(path) or None)
 
@@ -243,12 +242,10 @@ class Cost:
         )
 
 
-def cost(plan: ExperimentPlan, questions: int, glue: Any = None, s3: Any = None) -> Cost:
-    """The maximum that Athena would read for a plan, from file sizes; runs no query."""
+def cost(source: DataSource, questions: int, glue: Any = None, s3: Any = None) -> Cost:
+    """The maximum that Athena would read for some questions, from file sizes; runs no query."""
     import boto3
 
-    source = plan.source
-    assert source is not None  # noqa: S101 - called only if there is one
     region = source.connect.get("region")
     glue = glue or boto3.client("glue", region_name=region)
     s3 = s3 or boto3.client("s3", region_name=region)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from burgee.analysis.engines import Engine
     from burgee.analysis.plans import ExperimentPlan
     from burgee.analysis.tables import Records
-    from burgee.flagfile.data_sources import DataSource, FactRows, Rows
+    from burgee.flagfile.data_sources import DataSource, ExposureRows, FactRows, Rows
 
 EARLY_DAYS = 30
 """Days before an experiment that are searched for early exposures."""
@@ -60,7 +60,7 @@ def read(
     counts: dict[str, Any] = {}
     elsewhere = None
     if source.exposures is not None:
-        exposures, counts["exposures"] = _exposures(source, plan, engine)
+        exposures, counts["exposures"] = _exposures(source.exposures, plan, engine)
     elif recorded is not None:
         exposures, elsewhere = recorded.exposures, recorded.elsewhere
     else:
@@ -89,9 +89,7 @@ def counted(counts: Mapping[str, Any], rows: Callable[[Any], list[dict[str, Any]
     return usable, faults
 
 
-def _exposures(source: DataSource, plan: ExperimentPlan, engine: Engine) -> tuple[Any, Any]:
-    named = source.exposures
-    assert named is not None  # noqa: S101 - checked by the caller
+def _exposures(named: ExposureRows, plan: ExperimentPlan, engine: Engine) -> tuple[Any, Any]:
     table = _rows(named, plan, engine, "exposures")
     if named.flag is not None:
         table = table.filter(_column(table, named.flag, "exposures").cast("string") == plan.flag)

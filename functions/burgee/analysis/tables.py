@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import ibis
 
+from burgee.analysis.dialects import literal
 from burgee.errors import Refused
 from burgee.events.records import IDENTIFIED, REFUSED, TRACKED
 
@@ -207,7 +208,7 @@ def _judged(every: str, topics: set[str]) -> str:
     judged = f"SELECT {named}, {fault} AS fault FROM ({every})"  # noqa: S608
     if not topics:
         return judged
-    wanted = ", ".join("'" + topic.replace("'", "''") + "'" for topic in sorted(topics))
+    wanted = ", ".join(literal(topic) for topic in sorted(topics))
     return f"SELECT * FROM ({judged}) WHERE fault IS NOT NULL OR topic IN ({wanted})"  # noqa: S608
 
 
@@ -225,5 +226,4 @@ def _first_line(error: Exception) -> str:
 
 
 def _list(paths: list[str]) -> str:
-    quoted = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
-    return f"[{quoted}]"
+    return f"[{', '.join(literal(path) for path in paths)}]"

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 def undersized(source: Source) -> Iterator[Problem]:
     """A warning for each experiment with a smaller `sample_size` than `burgee power` computes."""
     asking = [
-        name
+        (name, one)
         for name, flag in source.model.flags.items()
         if (one := flag.experiment) and one.baseline and one.sample_size and one.minimum_detectable_effect
     ]
-    for name in asking:
-        plan = plan_of(source.model, name)
+    for name, experiment in asking:
+        plan = plan_of(source.model, name, experiment)
         if plan.experiment.method is not Method.FIXED and not find_spec("scipy"):
             continue
         planned, effect = plan.experiment.sample_size, plan.experiment.minimum_detectable_effect

@@ -327,7 +327,7 @@ class Chosen:
 
 def reported(flags: Path, plan: ExperimentPlan, chosen: Chosen) -> Report:
     """The report of a plan."""
-    from burgee.analysis.evidence import gather_from, gather_source
+    from burgee.analysis.evidence import gather
     from burgee.analysis.reports import report
     from burgee.cli.git.registration import registration
     from burgee.flagfile.data_sources import EngineName
@@ -336,12 +336,9 @@ def reported(flags: Path, plan: ExperimentPlan, chosen: Chosen) -> Report:
     until = int((now if chosen.until is None else chosen.until) * 1000)
     place = _place(flags, chosen.events)
     asked: dict[str, Any] = {"project": chosen.project, "segments": chosen.segments}
-    if plan.source is None:
-        evidence = gather_from(place, plan, until, **asked)
-    else:
-        if plan.source.engine is EngineName.ATHENA:
-            output.tell(_price(plan))
-        evidence = gather_source((flags.parent, place), plan, until, **asked)
+    if plan.source is not None and plan.source.engine is EngineName.ATHENA:
+        output.tell(_price(plan))
+    evidence = gather((flags.parent, place), plan, until, **asked)
     known = registration(flags, plan)
     return report(plan, evidence, now=int(now * 1000), deviations=known.deviations, registered=known.commit)
 
@@ -401,7 +398,7 @@ def _price(plan: ExperimentPlan) -> str:
 
     if plan.source is None or plan.source.engine is not EngineName.ATHENA:
         return "nothing is read that has a price"
-    return cost(plan, number_of_questions(plan)).sentence
+    return cost(plan.source, number_of_questions(plan)).sentence
 
 
 def _sql(plan: ExperimentPlan) -> str:
