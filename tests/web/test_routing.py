@@ -57,6 +57,8 @@ def test_a_path_or_method_without_a_route_needs_what_is_beside_it_or_to_read_or_
             Route("GET", "/keys/{id}", Need.KEYS, "b"),
             Route("GET", "/mixed", Need.READ, "c"),
             Route("POST", "/mixed/{id}/go", Need.RELEASE, "d"),
+            Route("POST", "/pages/{id}", Need.EVALUATE, "e", nothing),
+            Route("GET", "/pages/stream", Need.NOTHING, "f", nothing),
         ]
     )
     for method, path, need in [
@@ -66,6 +68,8 @@ def test_a_path_or_method_without_a_route_needs_what_is_beside_it_or_to_read_or_
         ("GET", "/mixed/1/2", Need.READ),
         ("PUT", "/mixed", Need.WRITE),
         ("POST", "/mixed//go", Need.WRITE),
+        ("OPTIONS", "/pages/1", Need.EVALUATE),
+        ("GET", "/pages/1/2", Need.EVALUATE),
         ("GET", "/else", Need.READ),
         ("PATCH", "*", Need.WRITE),
     ]:

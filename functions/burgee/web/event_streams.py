@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from burgee.web.tenants import Tenants
 
 PATH = "/event-stream"
-"""At a path of its own, because it needs no key: neighbouring paths would not need one either."""
 STREAMING = "burgee.streaming"
 """The key in an ASGI scope of a streamed answer."""
 DAY = 86_400

@@ -43,7 +43,12 @@ class Routes:
             known[route.method] = route
             if route.method == "GET" and route.answer is not None:
                 known["HEAD"] = route
-        self._needs = {first: min(found) for first, found in needs.items() if len(found) == 1}
+        self._needs: dict[str, Need] = {}
+        """What unknown paths and methods require, by first segment: what all routes there that need a key require."""
+        for first, found in needs.items():
+            required = found - {Need.NOTHING} or found
+            if len(required) == 1:
+                (self._needs[first],) = required
 
     def find(self, method: str, path: str, raw: bytes | None = None) -> Found:
         """The permission and route; for an unknown path or method, the permission of its neighbours, or read or
