@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
-from burgee.cli.pull_requests.api import Api, ApiError
+from burgee.cli.pull_requests.api import ApiError
+from burgee.cli.pull_requests.hosts import github_api
 from burgee.cli.render.markdown import cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from burgee.cli.pull_requests.api import ApiAnswer
+    from burgee.cli.pull_requests.api import Api, ApiAnswer
 
 SUMMARY_LIMIT = 1_000_000
 """GitHub drops the summary of a step that is over a MiB."""
@@ -168,12 +169,7 @@ class Host:
 
     @property
     def _api(self) -> Api:
-        headers = {
-            "Accept": "application/vnd.github+json",
-            "Authorization": f"Bearer {self.token}",
-            "X-GitHub-Api-Version": "2022-11-28",
-        }
-        return Api("GitHub", self.api, headers)
+        return github_api(self.api, self.token)
 
 
 def _file(environ: Mapping[str, str], name: str) -> Path | None:

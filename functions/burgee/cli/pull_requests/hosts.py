@@ -48,16 +48,21 @@ class Host(Protocol):
         """Closes a pull request with a comment."""
 
 
+def github_api(url: str, token: str) -> Api:
+    """GitHub's API, or that of an instance of GitHub Enterprise."""
+    headers = {
+        "Accept": "application/vnd.github+json",
+        "Authorization": f"Bearer {token}",
+        "X-GitHub-Api-Version": "2022-11-28",
+    }
+    return Api("GitHub", url.rstrip("/"), headers)
+
+
 class GitHub:
     """A repository on GitHub, or on an instance of GitHub Enterprise."""
 
     def __init__(self, api: str, repository: str, token: str, base: str) -> None:
-        headers = {
-            "Accept": "application/vnd.github+json",
-            "Authorization": f"Bearer {token}",
-            "X-GitHub-Api-Version": "2022-11-28",
-        }
-        self._api = Api("GitHub", api.rstrip("/"), headers)
+        self._api = github_api(api, token)
         self._repository = repository
         self._base = base
         self._url = f"{self._api.url}/repos/{repository}"
