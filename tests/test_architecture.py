@@ -15,7 +15,7 @@ PACKAGE = FUNCTIONS / "burgee"
 
 # From the bottom up. A package imports from the rows listed before its own, and from its own row what BESIDE names.
 ROWS = [
-    {"errors", "files", "model", "findings", "numeric", "records", "times", "version"},
+    {"errors", "files", "model", "findings", "http_client", "numeric", "records", "times", "version"},
     {"evaluation", "stores"},
     {"flagfile", "diff", "events", "access"},
     {"review", "serving", "importers", "analysis"},

@@ -7,12 +7,12 @@ import logging
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
-from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import Request
 
 from burgee.errors import SinkUnavailable
 from burgee.events.records import KEYS, MAX_BYTES, MAX_RECORDS
 from burgee.events.sinks import packed
+from burgee.http_client import send, service_address
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,9 +30,7 @@ class HttpSink:
     """
 
     def __init__(self, url: str, *, key: str | None = None, timeout: float = 5.0) -> None:
-        if urlsplit(url).scheme not in {"http", "https"}:
-            raise ValueError(f"{url!r} is not the http or https address of a service")
-        self._url = url.rstrip("/") + "/v1/events"
+        self._url = service_address(url, "/v1/events")
         self._headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
         self._timeout = timeout
 
@@ -47,7 +45,7 @@ class HttpSink:
     def _post(self, body: bytes) -> Any:
         request = Request(self._url, body, self._headers)  # noqa: S310 - checked above
         try:
-            with urlopen(request, timeout=self._timeout) as answer:  # noqa: S310 - as above
+            with send(request, self._timeout) as answer:
                 return json.loads(answer.read())
         except HTTPError as error:
             with error:

@@ -6,12 +6,12 @@ import json
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
-from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import Request
 
 from burgee.errors import Corrupt, Denied, StoreUnavailable
 from burgee.evaluation.ruleset import Ruleset
 from burgee.evaluation.snapshots import as_snapshot, uncollected
+from burgee.http_client import send, service_address
 from burgee.model import Override
 from burgee.serving.serving import CanaryRollout, Served
 from burgee.stores import Canary
@@ -26,9 +26,7 @@ class HttpSource:
     """Polls `GET {url}/ruleset` with its last ETag; an unchanged ruleset costs a 304 without a body."""
 
     def __init__(self, url: str, *, key: str | None = None, timeout: float = 5.0) -> None:
-        if urlsplit(url).scheme not in {"http", "https"}:
-            raise ValueError(f"{url!r} is not the http or https address of a service")
-        self._url = url.rstrip("/") + "/ruleset"
+        self._url = service_address(url, "/ruleset")
         self._headers = {"Accept": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
         self._timeout = timeout
         self._etag: str | None = None
@@ -38,7 +36,7 @@ class HttpSource:
         held = {"If-None-Match": self._etag} if self._etag else {}
         request = Request(self._url, headers={**self._headers, **held})  # noqa: S310 - checked above
         try:
-            with urlopen(request, timeout=self._timeout) as answer:  # noqa: S310 - as above
+            with send(request, self._timeout) as answer:
                 data, etag = answer.read(MAX_BYTES + 1), answer.headers.get("ETag")
         except HTTPError as error:
             with error:

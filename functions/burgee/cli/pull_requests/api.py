@@ -10,6 +10,8 @@ import urllib.request
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from burgee.http_client import send
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -63,7 +65,7 @@ class Api:
         request = urllib.request.Request(url, method=method, data=data, headers=fields)  # noqa: S310 - its own API
         for remaining in reversed(range(TRIES)):
             try:
-                with _OPENER.open(request, timeout=20) as answer:
+                with send(request, timeout=20) as answer:
                     said = answer.read(MAX_ANSWER)
                     return ApiAnswer(json.loads(said) if said else None, _next(answer.headers.get("Link", "")))
             except urllib.error.HTTPError as error:
@@ -80,16 +82,6 @@ class Api:
                 wait = 1.0
             time.sleep(wait)
         raise AssertionError("the last try returns or raises")
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Refuses redirects: the token is sent only to the checked address."""
-
-    def redirect_request(self, *_: Any) -> None:
-        return None
-
-
-_OPENER = urllib.request.build_opener(_NoRedirects)
 
 
 def _said(error: urllib.error.HTTPError) -> str:
