@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from burgee.analysis import queries
+from burgee.analysis.columns import measure, segment
 from burgee.analysis.engines import DuckDB, duck, engine_of, refusals
+from burgee.analysis.inputs import Inputs, identified, inputs_from
 from burgee.analysis.quality import Kept, Quality, faults_of, quality_of
 from burgee.analysis.sources import Read, counted, needs_records, read
 from burgee.analysis.stats.estimates import COLUMNS, VALUE, Moments, Points, shares, uneven
@@ -118,11 +120,11 @@ class Gatherer:
         usable, kinds = counted(self._found.counts, self._rows)
         return replace(own, read=(own.read or 0) + usable, faults={**own.faults, **kinds})
 
-    def _inputs(self, plan: ExperimentPlan, faults: Quality) -> queries.Inputs:
+    def _inputs(self, plan: ExperimentPlan, faults: Quality) -> Inputs:
         if isinstance(self._found, Read):
             return self._found.inputs
-        found = queries.inputs(self._found.usable, plan, self._project)
-        return queries.identified(found) if faults.identified else found
+        found = inputs_from(self._found.usable, plan, self._project)
+        return identified(found) if faults.identified else found
 
     def _keep(self, name: str, table: Any) -> Any:
         return self._engine.keep(name, table)
@@ -139,7 +141,7 @@ class Gatherer:
             rows = metric.winsorise and self._rows(queries.cap(measured, index, float(metric.winsorise)))
             # A cap of zero would make all values zero.
             if rows and rows[0]["value"] > 0:
-                found[queries.measure(index, VALUE)] = float(rows[0]["value"])
+                found[measure(index, VALUE)] = float(rows[0]["value"])
         return found
 
     def _arms(self, measured: Any, plan: ExperimentPlan, capped: Mapping[str, float]) -> dict[str, Arm]:
@@ -175,7 +177,7 @@ class Gatherer:
     def _segments(self, measured: Any, plan: ExperimentPlan, capped: Mapping[str, float]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for index, name in enumerate(plan.experiment.segments):
-            column = queries.segment(index)
+            column = segment(index)
             known = measured.filter(measured[column].notnull())
             by_value: dict[str, dict[str, Arm]] = {}
             for row in self._rows(queries.aggregates(known, plan, capped, ("arm", column))):
@@ -242,7 +244,7 @@ def _grains(
         return {}
     fixed = plan.experiment.method is Method.FIXED
     return {
-        metric: queries.Grain(period, _centre(arms.values(), metric), capped.get(queries.measure(index, VALUE)))
+        metric: queries.Grain(period, _centre(arms.values(), metric), capped.get(measure(index, VALUE)))
         for index, (metric, one) in enumerate(plan.metrics.items())
         if one.kind is not MetricKind.QUANTILE and (not fixed or metric in plan.experiment.primaries)
     }

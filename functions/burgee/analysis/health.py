@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from burgee.analysis.queries import counted_by
+from burgee.analysis.columns import counted_by
 from burgee.analysis.stats.estimates import BEFORE, lopsided, pooled, theta
 from burgee.analysis.stats.multiplicity import SRM_ALPHA, sample_ratio
 from burgee.flagfile.experiments import MetricKind

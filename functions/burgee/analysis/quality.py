@@ -6,11 +6,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from burgee.analysis import queries
+from burgee.analysis.columns import counted_by, properties_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import TypeAlias
 
+    from burgee.analysis.inputs import Inputs
     from burgee.analysis.plans import ExperimentPlan
     from burgee.analysis.tables import Records
 
@@ -76,7 +78,7 @@ class Quality:
 class Kept:
     """The tables of a report: its inputs, its units, and their events before exclusions."""
 
-    inputs: queries.Inputs
+    inputs: Inputs
     units: Any
     joined: Any
 
@@ -151,13 +153,13 @@ def _arrivals(rows: Rows, joined: Any) -> dict[str, dict[str, Arrival]]:
 
 
 def _values(rows: Rows, joined: Any, plan: ExperimentPlan) -> list[PropertyValues]:
-    names = queries.properties_of(plan)
+    names = properties_of(plan)
     if not names:
         return []
     asked = {
         (one.event, one.value)
         for metric in plan.metrics.values()
-        for one in queries.counted_by(metric)
+        for one in counted_by(metric)
         if one.value is not None
     }
     known = {row["event"]: row for row in rows(queries.values(joined))}

@@ -5,134 +5,37 @@ Results are only aggregates: counts, means, covariances and a few values of each
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import ibis
 from ibis import _
 
-from burgee.analysis.stats.estimates import BEFORE, PER, PER_BEFORE, VALUE
-from burgee.events.records import MAX_NUMBER, TRACKED
+from burgee.analysis.columns import (
+    columns_of,
+    distincts_of,
+    filter_index,
+    is_property,
+    is_read,
+    measure,
+    properties_of,
+    segment,
+    window_of,
+)
+from burgee.analysis.inputs import raw_is_text
+from burgee.analysis.stats.estimates import VALUE
+from burgee.events.records import MAX_NUMBER
 from burgee.flagfile.experiments import MetricKind
-from burgee.model import Reason
 from burgee.times import parse_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
+    from burgee.analysis.inputs import Column, Table
     from burgee.analysis.plans import ExperimentPlan
     from burgee.flagfile.experiments import Counted, Metric
 
-Table = Any
-Column = Any
-
 DAY = 86_400_000
-
-
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """The input tables of every query, from any source.
-
-    `exposures` has `unit, arm, time, seen, project, environment, release` and a column for each segment; `events` has
-    `unit, event_id, event, time, seen, project, environment` and the columns of `event_columns`. Tables of a source
-    have no `project` and `environment`, perhaps no `event_id`. Times are in milliseconds; `seen` is when a record had
-    come and its time was past. `identities` has `unit, known, time, project, environment`. `elsewhere` are
-    exposures of another project or environment than those asked for; None if all were asked for.
-    """
-
-    exposures: Table
-    events: Table
-    identities: Table | None = None
-    elsewhere: Table | None = None
-
-
-def inputs(records: Table, plan: ExperimentPlan, project: str | None = None) -> Inputs:
-    """The inputs from a table of records, of one project if given, and of the plan's environment."""
-    every = records.mutate(
-        seen=ibis.greatest(_.time, _.received.fill_null(_.time)),
-        project=_.project.fill_null("default"),
-        environment=_.environment.fill_null("default"),
-    )
-    wanted = [] if project is None else [_.project == project]
-    if plan.experiment.environment is not None:
-        wanted.append(_.environment == plan.experiment.environment)
-    found = every.filter(*wanted) if wanted else every
-    marked = (_.reason == str(Reason.SPLIT)) & (_.rule == plan.experiment.rule)
-    unmarked = _.reason.isnull() & _.rule.isnull()
-    shows = (_.topic == plan.flag, _.type == "exposure", _.variant.isin(list(plan.arms)), marked | unmarked)
-    shown = found.filter(*shows).select(
-        *("unit", "time", "seen", "project", "environment", "release"),
-        arm=_.variant,
-        **{segment(i): _.properties[name] for i, name in enumerate(plan.experiment.segments)},
-    )
-    tracked = found.filter(_.topic == TRACKED, _.type == "track", _.event.isin(events_of(plan))).select(
-        *("unit", "event_id", "event", "time", "seen", "project", "environment"),
-        **event_columns(plan, lambda name: found.properties[name], found.event),
-    )
-    identities = found.filter(_.type == "identify").select("unit", "known", "time", "project", "environment")
-    others = every.filter(*shows, ibis.or_(*(~one for one in wanted))) if wanted else None
-    scope = ("time", "seen", "project", "environment", "release")
-    return Inputs(shown, tracked, identities, None if others is None else others.select(*scope))
-
-
-def event_columns(
-    plan: ExperimentPlan, property_: Callable[[str], Column | None], event: Column
-) -> dict[str, Column]:
-    """What metrics read of an event: `p0`... are summed, `d0`... counted distinct, `w0`... say if `where` holds.
-
-    `property_` gives the column of a property, None where these events do not have it.
-    """
-
-    def read(name: str, kind: str) -> Column:
-        column = property_(name)
-        return ibis.null(kind) if column is None else column
-
-    result = {f"p{i}": read(name, "float64") for i, name in enumerate(properties_of(plan))}
-    result |= {f"d{i}": read(name, "string").cast("string") for i, name in enumerate(distincts_of(plan))}
-    for i, one in enumerate(filters_of(plan)):
-        holds = event == one.event
-        for name, wanted in one.where.items():
-            column = property_(name)
-            holds = holds & (False if column is None else equals(column, wanted).fill_null(False))
-        result[f"w{i}"] = holds
-    return result
-
-
-def equals(column: Column, wanted: Any) -> Column:
-    """Whether a column has one of the values: strings as they are, numbers as numbers, booleans also in words."""
-    found = []
-    for one in wanted if isinstance(wanted, list) else [wanted]:
-        if isinstance(one, bool):
-            found.append(column == one if column.type().is_boolean() else column.cast("string") == str(one).lower())
-        elif isinstance(one, str):
-            found.append(column.cast("string") == one)
-        elif raw_is_text(column):
-            # Not every engine has a cast that may fail, and records write a number in one of these ways.
-            found.append(column.isin([str(one), repr(float(one))]))
-        else:
-            found.append(column == one)
-    return ibis.or_(*found)
-
-
-def identified(found: Inputs) -> Inputs:
-    """The inputs with anonymous units replaced by their known IDs, if there are some; the first ID wins."""
-    if found.identities is None:
-        return found
-    window = ibis.window(group_by=("unit", "project", "environment"), order_by=("time", "known"))
-    first = found.identities.mutate(rank=ibis.row_number().over(window)).filter(_["rank"] == 0)
-    first = first.select("known", anonymous=_.unit, scope=_.project, place=_.environment)
-
-    def renamed(table: Table) -> Table:
-        on = [table.unit == first.anonymous, table.project == first.scope, table.environment == first.place]
-        joined = table.left_join(first, on)
-        return joined.mutate(unit=joined.known.coalesce(joined.unit), sent_as=joined.unit).drop(
-            "known", "anonymous", "scope", "place"
-        )
-
-    return replace(
-        found, exposures=renamed(found.exposures), events=renamed(found.events).drop("sent_as"), identities=None
-    )
 
 
 def units(exposures: Table, plan: ExperimentPlan, until: int) -> Table:
@@ -175,7 +78,7 @@ def joined(events: Table, seen: Table, plan: ExperimentPlan, until: int) -> Tabl
     theirs = {"home": _.project, "place": _.environment} if scoped else {}
     found = inside.inner_join(kept.select("unit", "first", "arm", entry=_.seen, **theirs), "unit")
     elsewhere = (_.project != _.home) | (_.environment != _.place) if scoped else ibis.literal(False)
-    kept_columns = [name for name in events.columns if name == "event_id" or _is_read(name)]
+    kept_columns = [name for name in events.columns if name == "event_id" or is_read(name)]
     return found.select(
         *("unit", "event", "time", "seen", "first", "arm", "entry", *kept_columns),
         elsewhere=elsewhere,
@@ -189,12 +92,12 @@ def tracked(found: Table, plan: ExperimentPlan) -> Table:
     `f_` columns are 1 for the first event with a value that a metric counts distinct, else 0.
     """
     kept = found.filter(~_.elsewhere, ~_.late)
-    raw = [name for name in found.columns if _is_read(name)]
+    raw = [name for name in found.columns if is_read(name)]
     if "event_id" in found.columns:
         order = ("seen", "time", "event", *raw)
         window = ibis.window(group_by=("unit", "event_id"), order_by=order)
         kept = kept.mutate(rank=ibis.row_number().over(window)).filter(_["rank"] == 0)
-    known = {name: number(kept[name]) if _is_property(name) else kept[name] for name in raw}
+    known = {name: number(kept[name]) if is_property(name) else kept[name] for name in raw}
     once = kept.select(*("unit", "event", "time", "seen", "first", "arm", "entry"), **known)
     firsts = {}
     for index, metric in enumerate(plan.metrics.values()):
@@ -211,7 +114,7 @@ def _inside(events: Table, plan: ExperimentPlan, metric: Metric, counted_: Count
     """Whether an event is of those that a metric counts, at a time at which it does."""
     wanted = events.event == counted_.event
     if counted_.where:
-        wanted &= events[f"w{_filter_index(plan, counted_)}"]
+        wanted &= events[f"w{filter_index(plan, counted_)}"]
     return wanted & _within(events, metric, plan.before, earlier)
 
 
@@ -246,15 +149,10 @@ def number(raw: Column) -> Column:
     return ibis.ifelse(value.abs() <= MAX_NUMBER, value, None)
 
 
-def raw_is_text(raw: Column) -> bool:
-    """Strings are cast; a warehouse's columns may already be numbers."""
-    return bool(raw.type().is_string())
-
-
 def replays(found: Table) -> Table:
     """The number of repeated event ids of a unit, and of those with other contents."""
     kept = found.filter(~_.elsewhere, ~_.late)
-    content = ["time", "event", *(name for name in found.columns if _is_property(name) or name[0] == "d")]
+    content = ["time", "event", *(name for name in found.columns if is_property(name) or name[0] == "d")]
     differs = ibis.or_(*((_[name].min() != _[name].max()).fill_null(False) for name in content))
     by_id = kept.group_by("unit", "event_id").aggregate(n=_.count(), differs=differs).filter(_.n > 1)
     return by_id.aggregate(again=(_.n - 1).sum(), clashes=_count_of(_.differs))
@@ -277,7 +175,7 @@ def values(found: Table) -> Table:
     """For each event and property: the number of values, of non-numbers and of too large ones, with an example."""
     here = found.filter(~_.elsewhere, ~_.late)
     result: dict[str, Column] = {}
-    for name in (one for one in found.columns if _is_property(one)):
+    for name in (one for one in found.columns if is_property(one)):
         raw = here[name]
         number_ = raw.try_cast("float64") if raw_is_text(raw) else raw
         large = number_.notnull() & ~(number_.abs() <= MAX_NUMBER)
@@ -450,67 +348,6 @@ def _steps(seen: Table, events: Table, plan: ExperimentPlan, index: int, period:
     return rows.inner_join(single.select("unit", "arm"), "unit")
 
 
-def events_of(plan: ExperimentPlan) -> list[str]:
-    """The events that the plan's metrics count."""
-    return sorted({one.event for one in _counted(plan)})
-
-
-def properties_of(plan: ExperimentPlan) -> list[str]:
-    """The properties that the plan's metrics sum: `p0`, `p1` ... in this order."""
-    return sorted({one.value for one in _counted(plan) if one.value})
-
-
-def distincts_of(plan: ExperimentPlan) -> list[str]:
-    """The properties whose different values are counted: `d0`, `d1` ... in this order."""
-    return sorted({one.distinct for one in _counted(plan) if one.distinct})
-
-
-def filters_of(plan: ExperimentPlan) -> list[Counted]:
-    """One for each different `where` of an event: `w0`, `w1` ... in this order."""
-    return list({(one.event, repr(one.where)): one for one in _counted(plan) if one.where}.values())
-
-
-def _filter_index(plan: ExperimentPlan, counted_: Counted) -> int:
-    wanted = counted_.event, counted_.where
-    return next(i for i, one in enumerate(filters_of(plan)) if (one.event, one.where) == wanted)
-
-
-def _counted(plan: ExperimentPlan) -> list[Counted]:
-    return [one for metric in plan.metrics.values() for one in counted_by(metric)]
-
-
-def counted_by(metric: Metric) -> list[Counted]:
-    """What a metric counts, and what it divides by."""
-    return [metric, metric.per] if metric.per else [metric]
-
-
-def columns_of(metric: Metric, before: int | None) -> list[tuple[str, Counted, bool]]:
-    """A metric's columns: the name, what is counted, and whether it is of the time before exposure."""
-    result: list[tuple[str, Counted, bool]] = [(VALUE, metric, False)]
-    if metric.per:
-        result.append((PER, metric.per, False))
-    if before is not None and metric.kind is not MetricKind.QUANTILE:
-        result.append((BEFORE, metric, True))
-        if metric.per:
-            result.append((PER_BEFORE, metric.per, True))
-    return result
-
-
-def window_of(metric: Metric) -> int:
-    """The milliseconds after its first exposure in which a unit's events count; 0 for no limit."""
-    return 0 if metric.window is None else int(parse_duration(metric.window) * 1000)
-
-
-def measure(index: int, column: str) -> str:
-    """The name of a metric's column."""
-    return f"m{index}_{column}"
-
-
-def segment(index: int) -> str:
-    """The name of a segment's column."""
-    return f"segment{index}"
-
-
 def _within(events: Table, metric: Metric, before: int | None, earlier: bool) -> Column:
     time, first = events.time, events["first"]
     if earlier:
@@ -521,12 +358,3 @@ def _within(events: Table, metric: Metric, before: int | None, earlier: bool) ->
 
 def _capped(name: str, capped: Mapping[str, float]) -> Column:
     return _[name] if name not in capped else ibis.least(_[name], ibis.literal(float(capped[name])))
-
-
-def _is_property(name: str) -> bool:
-    return name[0] == "p" and name[1:].isdigit()
-
-
-def _is_read(name: str) -> bool:
-    """Whether it is one of `event_columns`."""
-    return name[0] in "pdw" and name[1:].isdigit()

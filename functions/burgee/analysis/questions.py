@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import ibis
 
 from burgee.analysis import queries
+from burgee.analysis.columns import counted_by, events_of
 from burgee.analysis.dialects import compiled
 from burgee.analysis.sources import read
 from burgee.analysis.stats.estimates import COLUMNS, VALUE
@@ -16,6 +17,7 @@ from burgee.flagfile.data_sources import Clock, DataSource, EngineName
 from burgee.flagfile.experiments import MetricKind
 
 if TYPE_CHECKING:
+    from burgee.analysis.inputs import Inputs
     from burgee.analysis.plans import ExperimentPlan
     from burgee.flagfile.data_sources import ExposureRows, FactRows
 
@@ -42,11 +44,11 @@ def number_of_questions(plan: ExperimentPlan) -> int:
     metrics = list(plan.metrics.values())
     quantiles = sum(one.kind is MetricKind.QUANTILE for one in metrics)
     capped = sum(one.winsorise is not None for one in metrics)
-    facts = 1 + len(queries.events_of(plan))
+    facts = 1 + len(events_of(plan))
     return 9 + len(metrics) + quantiles + capped + len(plan.experiment.segments) + facts
 
 
-def _questions(given: queries.Inputs, plan: ExperimentPlan) -> dict[str, Any]:
+def _questions(given: Inputs, plan: ExperimentPlan) -> dict[str, Any]:
     seen = queries.units(given.exposures, plan, plan.end)
     joined = queries.joined(given.events, seen, plan, plan.end)
     tracked = queries.tracked(joined, plan)
@@ -129,7 +131,7 @@ class Declared:
         for event, fact in self.source.facts.items():
             needed = _columns(fact) | ({fact.id: "string"} if fact.id else {})
             for metric in self.plan.metrics.values():
-                for one in queries.counted_by(metric):
+                for one in counted_by(metric):
                     if one.event == event:
                         needed |= {fact.column(one.value): "float64"} if one.value else {}
                         needed |= {fact.column(one.distinct): "string"} if one.distinct else {}

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import ibis
 
-from burgee.analysis import queries
+from burgee.analysis.columns import counted_by, events_of, segment
+from burgee.analysis.inputs import Inputs, equals, event_columns, identified, inputs_from
 from burgee.analysis.tables import SCHEMA
 from burgee.errors import Refused
 from burgee.flagfile.data_sources import Clock, EngineName
@@ -35,14 +36,14 @@ class Read:
     `own` are Burgee's records, if those are read too.
     """
 
-    inputs: queries.Inputs
+    inputs: Inputs
     counts: Mapping[str, Any]
     own: Records | None = None
 
 
 def needs_records(source: DataSource, plan: ExperimentPlan) -> bool:
     """Whether a plan's exposures, or an event of a metric, are in Burgee's records and not in the source's tables."""
-    return source.exposures is None or any(event not in source.facts for event in queries.events_of(plan))
+    return source.exposures is None or any(event not in source.facts for event in events_of(plan))
 
 
 def read(
@@ -51,12 +52,12 @@ def read(
     """The inputs of a source for a plan; `own` are Burgee's records in files, if those are read."""
     recorded = None
     if own is not None:
-        recorded = queries.inputs(own.usable, plan, project)
+        recorded = inputs_from(own.usable, plan, project)
         known = recorded.identities
         if known is not None and engine.rows(known.aggregate(n=known.count()))[0]["n"]:
-            recorded = queries.identified(recorded)
+            recorded = identified(recorded)
     elif source.records is not None:
-        recorded = queries.inputs(stored(source.records, plan, engine), plan, project)
+        recorded = inputs_from(stored(source.records, plan, engine), plan, project)
     counts: dict[str, Any] = {}
     elsewhere = None
     if source.exposures is not None:
@@ -66,14 +67,14 @@ def read(
     else:
         raise Refused("no-records", "the source has no exposures, and Burgee's records are not read")
     parts = []
-    for event in queries.events_of(plan):
+    for event in events_of(plan):
         if event in source.facts:
             part, counts[event] = _facts(event, source.facts[event], plan, engine)
             parts.append(part)
-    unread = [event for event in queries.events_of(plan) if event not in source.facts]
+    unread = [event for event in events_of(plan) if event not in source.facts]
     if unread and recorded is not None:
         parts.append(recorded.events.filter(recorded.events.event.isin(unread)))
-    return Read(queries.Inputs(exposures, _together(parts), elsewhere=elsewhere), counts, own)
+    return Read(Inputs(exposures, _together(parts), elsewhere=elsewhere), counts, own)
 
 
 def counted(counts: Mapping[str, Any], rows: Callable[[Any], list[dict[str, Any]]]) -> tuple[int, dict[str, int]]:
@@ -99,7 +100,7 @@ def _exposures(named: ExposureRows, plan: ExperimentPlan, engine: Engine) -> tup
         ours = ((said == theirs, ibis.literal(variant)) for theirs, variant in named.variants.items())
         arm = ibis.cases(*ours, else_=said)
     segments = {
-        queries.segment(i): _column(table, named.column(name), "exposures").cast("string")
+        segment(i): _column(table, named.column(name), "exposures").cast("string")
         for i, name in enumerate(plan.experiment.segments)
     }
     made = table.select(**_who_and_when(table, named, "exposures", engine), arm=arm, **segments)
@@ -113,13 +114,13 @@ def _facts(event: str, named: FactRows, plan: ExperimentPlan, engine: Engine) ->
     summed = {
         one.value
         for metric in plan.metrics.values()
-        for one in queries.counted_by(metric)
+        for one in counted_by(metric)
         if one.event == event and one.value is not None
     }
     needed = summed | {
         name
         for metric in plan.metrics.values()
-        for one in queries.counted_by(metric)
+        for one in counted_by(metric)
         if one.event == event
         for name in (one.distinct, *one.where)
         if name is not None
@@ -131,7 +132,7 @@ def _facts(event: str, named: FactRows, plan: ExperimentPlan, engine: Engine) ->
     for name in sorted(summed):
         if _column(table, named.column(name), event).type().is_string() and engine.name in STRICT:
             raise Refused("source-column", f"{named.column(name)} of {event} is text: make it a number in `sql`")
-    read_ = queries.event_columns(plan, property_, ibis.literal(event))
+    read_ = event_columns(plan, property_, ibis.literal(event))
     if named.id is None:
         made = table.select(**_who_and_when(table, named, event, engine), event=ibis.literal(event), **read_)
         return made.filter(_usable(made)), _counts(made)
@@ -151,7 +152,7 @@ def _rows(named: Rows, plan: ExperimentPlan, engine: Engine, name: str) -> Any:
     """The requested rows, from a month before the experiment."""
     table = engine.query(named.sql) if named.sql is not None else engine.table(str(named.table))
     for column, wanted in named.where.items():
-        table = table.filter(queries.equals(_column(table, column, name), wanted))
+        table = table.filter(equals(_column(table, column, name), wanted))
     if named.day is not None:
         table = table.filter(_column(table, named.day, name).cast("string") >= since(plan))
     return table
