@@ -1,4 +1,4 @@
-"""`burgee experiment` and `burgee power`, as a user sees them."""
+"""`burgee experiment`, as a user sees it."""
 
 from __future__ import annotations
 
@@ -105,62 +105,6 @@ def test_a_plan_that_came_after_the_start_is_a_deviation(experiment: Burgee) -> 
     git(experiment.folder, "2026-01-05", "commit", "-q", "-m", "late")
     reported = experiment("experiment", "report", "button", *AT, "--format", "json").json
     assert reported["deviations"] == ["registered on 2026-01-05, after its start"]
-
-
-def test_power_from_numbers_and_from_a_plan(experiment: Burgee) -> None:
-    """`power.prop.test(p1=.1, p2=.12, power=.8)` in R says n = 3840.85 in each group."""
-    assert experiment("power", "--baseline", "0.1", "--effect", "20", "--per-day", "1000").out == (
-        "7,682 units in all arms find 20 % with power 80%\nat 1,000 new units a day: 7.7 days\n"
-    )
-    reported = experiment("power", "button", "--json").json
-    assert reported["units"] == 4000
-    assert reported["sample_size"] < 4000
-    assert reported["detectable"] < 20
-    sequential = experiment(
-        "power", "--baseline", "20", "--sd", "35", "--effect", "5", "--method", "group-sequential"
-    )
-    assert "early looks need 2.5% more units" in sequential.out
-
-
-@pytest.mark.parametrize(
-    ("arguments", "reported"),
-    [
-        ((), "--baseline"),
-        (("--baseline", "0.1"), "--effect, --units or both"),
-        (("--baseline", "5", "--effect", "1"), "a mean needs its standard deviation"),
-        (("--baseline", "0.1", "--effect", "5", "--split", "50"), "give two or more weights"),
-        (("--baseline", "0.9", "--effect", "20"), "is 1.08, which is no proportion"),
-        (("--baseline", "0.5", "--effect", "-100"), "is 0, which is no proportion"),
-        (("--baseline", "0.1", "--effect", "0"), "is no effect to look for"),
-        (("--baseline", "5", "--sd", "0", "--effect", "1"), "a standard deviation is above zero"),
-        (("--baseline", "0", "--sd", "2", "--effect", "1"), "a baseline that is not 0"),
-        (("--baseline", "0.1", "--effect", "nan"), "is no effect to look for"),
-        (("--baseline", "nan", "--effect", "5"), "a proportion is between 0 and 1, not nan"),
-        (("--baseline", "inf", "--sd", "2", "--effect", "5"), "a mean is a finite number"),
-        (("--baseline", "5", "--sd", "inf", "--effect", "5"), "above zero and finite"),
-        (("--baseline", "5", "--sd", "1", "--effect", "1e-12"), "is enough"),
-        (("--baseline", "0.1", "--effect", "5", "--split", "nan,50"), "all above zero"),
-        (("--baseline", "0.1", "--effect", "5", "--split", "1e999,1"), "at most a million"),
-        (("--baseline", "0.1", "--effect", "5", "--split", "1e-300,1"), "treatment is between 0 and 1"),
-        (("--baseline", "0.1", "--effect", "5", "--per-day", "inf"), "new units a day must be above zero"),
-        (("--baseline", "0.1", "--effect", "5", "--alpha", "nan"), "--alpha"),
-        (("button", "--flags", "nowhere.yaml"), "there is no file nowhere.yaml"),
-        (("--baseline", "0.1", "--effect", "5", "--split", "a,b"), "is not weights"),
-    ],
-)
-def test_numbers_that_do_not_fit_are_reported(burgee: Burgee, arguments: tuple[str, ...], reported: str) -> None:
-    burgee.write(FILE)
-    ran = burgee("power", *arguments)
-    assert ran.code == 2
-    assert reported in " ".join(ran.err.replace("│", " ").split())
-
-
-def test_power_needs_no_flag_file_and_arms_share_alpha(burgee: Burgee) -> None:
-    """R's `power.prop.test(p1=.1, p2=.12, power=.8, sig.level=.025)` says n = 4651.4 in each group."""
-    reported = burgee("power", "--baseline", "0.1", "--effect", "20", "--split", "1,1,1", "--json").json
-    assert reported["alpha"] == 0.025
-    two_of_three = reported["sample_size"] * 2 / 3
-    assert two_of_three / 2 == pytest.approx(4651.4, abs=1)
 
 
 def test_before_the_first_record_everything_waits(burgee: Burgee) -> None:

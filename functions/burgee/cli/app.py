@@ -17,6 +17,7 @@ from burgee.cli.commands import (
     keys,
     lint,
     local,
+    power,
     project,
     proposals,
     reconcile,
@@ -43,6 +44,7 @@ proposals.register(app)
 reconcile.register(app)
 upkeep.register(app)
 experiment.register(app)
+power.register(app)
 keys.register(app)
 importing.register(app)
 

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
-import typer
-
-from burgee.cli.commands.experiment import (
+from burgee.cli.experiments import (
     Chosen,
     analysing,
     events_folder,
     nothing_yet,
     plans_of,
+    pseudonyms,
     recorded,
     reported,
     short,
 )
 from burgee.events.jsonl_sink import JsonlSink
 from burgee.events.recorder import Recorder
-from burgee.events.records import Pseudonyms, RecordScope
+from burgee.events.records import RecordScope
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,12 +27,7 @@ if TYPE_CHECKING:
 
 def recorder(where: StoreOptions) -> Recorder:
     """Writes exposures and events to files; with BURGEE_UNIT_SECRET their units are keyed hashes."""
-    secret = os.environ.get("BURGEE_UNIT_SECRET", "")
-    try:
-        pseudonyms = Pseudonyms.parse(secret) if secret else None
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="BURGEE_UNIT_SECRET") from error
-    scope = RecordScope(where.project, where.environment or "default", pseudonyms)
+    scope = RecordScope(where.project, where.environment or "default", pseudonyms())
     return Recorder(JsonlSink(events_folder(where.flags)), scope)
 
 

@@ -1,24 +1,34 @@
-"""`burgee experiment` and `burgee power`: status, results and planning of experiments."""
+"""`burgee experiment` and `burgee events`: status and results of experiments, and their records."""
 
 from __future__ import annotations
 
 import shlex
-import time
-from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from burgee.cli.experiments import (
+    At,
+    Chosen,
+    Events,
+    Project,
+    analysing,
+    nothing_yet,
+    plans_of,
+    price,
+    pseudonyms,
+    recorded,
+    records_of,
+    reported,
+    short,
+)
 from burgee.cli.options import FLAGS, File, Json
 from burgee.cli.render import output
 from burgee.errors import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from burgee.analysis.plans import ExperimentPlan
     from burgee.analysis.reports import Report
     from burgee.analysis.simulation import Tally
@@ -33,28 +43,6 @@ class Form(StrEnum):
     SQL = "sql"
 
 
-class How(StrEnum):
-    """As in flags.yaml."""
-
-    FIXED = "fixed"
-    GROUP_SEQUENTIAL = "group-sequential"
-    ALWAYS_VALID = "always-valid"
-
-
-MOST_WEIGHT = 1_000_000
-Events = Annotated[
-    str | None,
-    typer.Option(metavar="PLACE", help="Folder of records, or s3://BUCKET/PREFIX; default .burgee/events."),
-]
-At = Annotated[
-    str | None,
-    typer.Option(
-        metavar="TIME",
-        help="Use only data up to this time, in RFC 3339; default now. A future time gives no verdict.",
-    ),
-]
-Project = Annotated[str | None, typer.Option(metavar="NAME", help="Only records of this project; default all.")]
-
 events_app = typer.Typer(no_args_is_help=True, help="Records of exposures and events.")
 experiment_app = typer.Typer(no_args_is_help=True, help="A/B tests: status and results.")
 
@@ -63,7 +51,6 @@ def register(app: typer.Typer) -> None:
     """Adds the commands."""
     app.add_typer(experiment_app, name="experiment")
     app.add_typer(events_app, name="events")
-    app.command()(power)
 
 
 @events_app.command()
@@ -76,20 +63,14 @@ def forget(
     ),
 ) -> None:
     """Delete a person's records from files, under every linked ID; for a bucket, print the commands to run."""
-    import os
-
     from burgee.events.forgetting import forget as forgotten
-    from burgee.events.records import Pseudonyms, RecordScope
+    from burgee.events.records import RecordScope
 
-    place = _place(flags, events)
+    place = records_of(flags, events)
     if isinstance(place, str):
         output.say(_BUCKET.format(place=place.rstrip("/"), unit=shlex.quote(unit)))
         return
-    secret = os.environ.get("BURGEE_UNIT_SECRET", "")
-    try:
-        scope = RecordScope(pseudonyms=Pseudonyms.parse(secret) if secret else None)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="BURGEE_UNIT_SECRET") from error
+    scope = RecordScope(pseudonyms=pseudonyms())
     with analysing():
         found = forgotten(place, scope.unit(unit))
     if json:
@@ -119,7 +100,7 @@ def status(
     from burgee.cli.options import moment
 
     until = moment(at)
-    if not recorded(_place(flags, events)) and not any(plan.source for plan in plans_of(flags).values()):
+    if not recorded(records_of(flags, events)) and not any(plan.source for plan in plans_of(flags).values()):
         _nothing_yet(plans_of(flags), json=json)
         return
     with analysing():
@@ -182,12 +163,12 @@ def report_(
     if flag not in found:
         known = f"; there are experiments on {', '.join(found)}" if found else ""
         raise Refused("no-experiment", f"there is no experiment on {flag}{known}")
-    place = _place(flags, events)
+    place = records_of(flags, events)
     if form is not Form.SQL and found[flag].source is None and not recorded(place):
         raise Refused("no-records", f"there are no .jsonl or .parquet files in {place}")
     with analysing():
         if dry_run:
-            output.say(_price(found[flag]))
+            output.say(price(found[flag]))
             return
         if form is Form.SQL:
             text = _sql(found[flag])
@@ -227,151 +208,8 @@ def simulate(
         output.say(f"  intervals of {name} that contain the true effect: {_formatted(share)}")
 
 
-def power(
-    flag: Annotated[str | None, typer.Argument(help="Take the plan of this flag's experiment.")] = None,
-    baseline: Annotated[float | None, typer.Option(help="Today's value of the metric: a share, or a mean.")] = None,
-    sd: Annotated[float | None, typer.Option(min=0, help="Standard deviation; not for a proportion.")] = None,
-    effect: Annotated[float | None, typer.Option(help="Smallest effect worth detecting, in percent.")] = None,
-    units: Annotated[
-        int | None, typer.Option(min=4, help="Units in all arms: computes the detectable effect.")
-    ] = None,
-    per_day: Annotated[float | None, typer.Option(min=0, help="New units a day: computes the duration.")] = None,
-    alpha: Annotated[float, typer.Option(min=0.0001, max=0.5, help="False-positive rate.")] = 0.05,
-    wanted: Annotated[
-        float, typer.Option("--power", min=0.5, max=0.999, help="Probability of detecting the effect.")
-    ] = 0.8,
-    method: Annotated[How, typer.Option(help="When it may be decided.")] = How.FIXED,
-    looks: Annotated[int, typer.Option(min=1, max=20, help="Planned analyses of a group-sequential design.")] = 5,
-    split: Annotated[str, typer.Option(help="Weights of the arms, the control first.")] = "50,50",
-    json: Json = False,
-    flags: Annotated[Path, typer.Option("--flags", metavar="PATH", help="The flag file, for FLAG.")] = Path(FLAGS),
-) -> None:
-    """Compute how many units an experiment needs, what effect they can detect, and how long it takes."""
-    with analysing():
-        from burgee.analysis.stats.planning import Design, MetricBaseline
-        from burgee.flagfile.experiments import Method
-
-        if flag is not None:
-            if not flags.is_file():
-                raise typer.BadParameter(f"there is no file {flags}", param_hint="--flags")
-            result = _planned(plans_of(flags), flag)
-        else:
-            if baseline is None:
-                raise typer.BadParameter("name a flag, or give --baseline", param_hint="--baseline")
-            shares = _shares(split)
-            each = alpha / (len(shares) - 1)
-            with _possible("--split"):
-                design = Design(each, wanted, Method(method), looks, control=shares[0], treatment=min(shares[1:]))
-            with _possible("--baseline" if sd is None else "--baseline, --sd"):
-                metric = MetricBaseline(baseline, sd)
-            result = _sized(metric, design, effect, units)
-    if per_day is not None and not 0 < per_day < float("inf"):
-        raise typer.BadParameter("new units a day must be above zero", param_hint="--per-day")
-    size = result["sample_size"]
-    result["days"] = None if not per_day or size is None else size / per_day
-    if json:
-        output.as_json(result)
-        return
-    if size is not None:
-        output.say(f"{size:,} units in all arms find {result['effect']:.3g} % with power {result['power']:.0%}")
-    if result["detectable"] is not None:
-        output.say(
-            f"{result['units']:,} units find {result['detectable']:.3g} % or more with power {result['power']:.0%}"
-        )
-    if result["inflation"] > 1:
-        output.say(f"(early looks need {result['inflation'] - 1:.1%} more units than one look at the end)")
-    if result["days"] is not None:
-        output.say(f"at {per_day:,.0f} new units a day: {result['days']:.1f} days")
-
-
 def _formatted(share: dict[str, float]) -> str:
     return f"{share['share']:.2%} ({share['low']:.2%} to {share['high']:.2%})"
-
-
-@contextmanager
-def analysing() -> Iterator[None]:
-    """Reports a missing extra."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in {"ibis", "duckdb", "scipy", "numpy", "pyarrow", "jinja2"}:
-            raise
-        raise Refused("no-analysis", f"{error.name} is missing: install burgee[analysis]") from error
-
-
-def plans_of(flags: Path) -> dict[str, ExperimentPlan]:
-    """The plans of a flag file."""
-    from burgee.analysis.plans import plans
-    from burgee.cli.source import releasable
-
-    source, _snapshot = releasable(flags, None)
-    return plans(source.model)
-
-
-def recorded(place: Path | str) -> bool:
-    """Whether there are records to read; for a bucket that is known only on reading."""
-    if isinstance(place, str):
-        return True
-    return any(path.suffix in {".jsonl", ".parquet"} for path in place.rglob("*"))
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """The records of a report: their place, the end in epoch seconds (default now), and the project."""
-
-    events: str | None = None
-    until: float | None = None
-    project: str | None = None
-    segments: bool = True
-
-
-def reported(flags: Path, plan: ExperimentPlan, chosen: Chosen) -> Report:
-    """The report of a plan."""
-    from burgee.analysis.evidence import gather
-    from burgee.analysis.reports import report
-    from burgee.cli.git.registration import registration
-    from burgee.flagfile.data_sources import EngineName
-
-    now = time.time()
-    until = int((now if chosen.until is None else chosen.until) * 1000)
-    place = _place(flags, chosen.events)
-    asked: dict[str, Any] = {"project": chosen.project, "segments": chosen.segments}
-    if plan.source is not None and plan.source.engine is EngineName.ATHENA:
-        output.tell(_price(plan))
-    evidence = gather((flags.parent, place), plan, until, **asked)
-    known = registration(flags, plan)
-    return report(plan, evidence, now=int(now * 1000), deviations=known.deviations, registered=known.commit)
-
-
-def nothing_yet(plan: ExperimentPlan) -> dict[str, Any]:
-    """The short report of an experiment without records."""
-    arms = [
-        {"name": arm, "share": share, "units": 0, "control": arm == plan.control} for arm, share in plan.arms.items()
-    ]
-    one = plan.experiment
-    verdict = {"decision": "wait", "arm": None, "sentence": "Not decided yet: there are no records."}
-    kept = {"flag": plan.flag, "method": str(one.method), "start": one.start, "end": one.end, "until": None}
-    return {**kept, "arms": arms, "sample_size": one.sample_size, "health": [], "verdict": verdict}
-
-
-def short(report: Report) -> dict[str, Any]:
-    """A report without its numbers."""
-    from burgee.analysis.render.json_report import as_json
-
-    result = as_json(report)
-    kept = ("flag", "method", "start", "end", "until", "arms", "sample_size", "health", "verdict")
-    return {key: result[key] for key in kept}
-
-
-def events_folder(flags: Path) -> Path:
-    """The folder of `burgee serve`'s records: beside the flag file, ignored by Git."""
-    return flags.parent / ".burgee" / "events"
-
-
-def _place(flags: Path, events: str | None) -> Path | str:
-    if events is None:
-        return events_folder(flags)
-    return events if events.startswith("s3://") else Path(events)
 
 
 def _rendered(report: Report, form: Form) -> str:
@@ -388,17 +226,6 @@ def _rendered(report: Report, form: Form) -> str:
     from burgee.analysis.render.text_report import as_text
 
     return as_text(report)
-
-
-def _price(plan: ExperimentPlan) -> str:
-    """What a report of a source on Athena reads at most; Refused where that is more than the source allows."""
-    from burgee.analysis.questions import number_of_questions
-    from burgee.analysis.remote import cost
-    from burgee.flagfile.data_sources import EngineName
-
-    if plan.source is None or plan.source.engine is not EngineName.ATHENA:
-        return "nothing is read that has a price"
-    return cost(plan.source, number_of_questions(plan)).sentence
 
 
 def _sql(plan: ExperimentPlan) -> str:
@@ -437,59 +264,4 @@ def _tally(tally: Tally, setting: Any) -> dict[str, Any]:
         "found": found,
         "covered": {metric: share(hits) for metric, hits in tally.covered.items()},
         "sample_ratio_alarms": share(tally.mismatched),
-    }
-
-
-@contextmanager
-def _possible(option: str) -> Iterator[None]:
-    """A usage error for an impossible metric or effect."""
-    try:
-        yield
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=option) from error
-
-
-def _shares(split: str) -> list[float]:
-    try:
-        weights = [float(part) for part in split.split(",")]
-    except ValueError as error:
-        raise typer.BadParameter(f"{split!r} is not weights such as 50,50", param_hint="--split") from error
-    if len(weights) < 2 or not all(0 < weight <= MOST_WEIGHT for weight in weights):
-        raise typer.BadParameter(
-            "give two or more weights, all above zero and at most a million", param_hint="--split"
-        )
-    return [weight / sum(weights) for weight in weights]
-
-
-def _planned(found: dict[str, ExperimentPlan], flag: str) -> dict[str, Any]:
-    if flag not in found:
-        raise Refused("no-experiment", f"there is no experiment on {flag}")
-    plan = found[flag]
-    if plan.baseline is None:
-        raise Refused("no-baseline", f"the experiment on {flag} has no `baseline` (a mean needs its `sd`)")
-    effect = plan.experiment.minimum_detectable_effect
-    return _sized(plan.baseline, plan.design, None if effect is None else float(effect), plan.experiment.sample_size)
-
-
-def _sized(baseline: Any, design: Any, effect: float | None, units: int | None) -> dict[str, Any]:
-    from burgee.analysis.stats.planning import detectable, inflation, sample_size
-
-    if effect is None and units is None:
-        raise typer.BadParameter("give --effect, --units or both", param_hint="--effect")
-    if baseline.mean == 0:
-        raise typer.BadParameter("an effect in percent needs a baseline that is not 0", param_hint="--baseline")
-    size = None
-    if effect is not None:
-        with _possible("--effect"):
-            size = sample_size(baseline, baseline.effect(effect), design)
-    found = None if units is None else detectable(units, baseline, design) / abs(baseline.mean) * 100
-    return {
-        "sample_size": size,
-        "effect": effect,
-        "units": units,
-        "detectable": found,
-        "power": design.power,
-        "alpha": design.alpha,
-        "method": str(design.method),
-        "inflation": inflation(design),
     }

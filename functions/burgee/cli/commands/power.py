@@ -1,0 +1,148 @@
+"""`burgee power`: how many units an experiment needs, what effect they can detect, and how long it takes."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from burgee.cli.experiments import analysing, plans_of
+from burgee.cli.options import FLAGS, Json
+from burgee.cli.render import output
+from burgee.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from burgee.analysis.plans import ExperimentPlan
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command()(power)
+
+
+class How(StrEnum):
+    """As in flags.yaml."""
+
+    FIXED = "fixed"
+    GROUP_SEQUENTIAL = "group-sequential"
+    ALWAYS_VALID = "always-valid"
+
+
+MOST_WEIGHT = 1_000_000
+
+
+def power(
+    flag: Annotated[str | None, typer.Argument(help="Take the plan of this flag's experiment.")] = None,
+    baseline: Annotated[float | None, typer.Option(help="Today's value of the metric: a share, or a mean.")] = None,
+    sd: Annotated[float | None, typer.Option(min=0, help="Standard deviation; not for a proportion.")] = None,
+    effect: Annotated[float | None, typer.Option(help="Smallest effect worth detecting, in percent.")] = None,
+    units: Annotated[
+        int | None, typer.Option(min=4, help="Units in all arms: computes the detectable effect.")
+    ] = None,
+    per_day: Annotated[float | None, typer.Option(min=0, help="New units a day: computes the duration.")] = None,
+    alpha: Annotated[float, typer.Option(min=0.0001, max=0.5, help="False-positive rate.")] = 0.05,
+    wanted: Annotated[
+        float, typer.Option("--power", min=0.5, max=0.999, help="Probability of detecting the effect.")
+    ] = 0.8,
+    method: Annotated[How, typer.Option(help="When it may be decided.")] = How.FIXED,
+    looks: Annotated[int, typer.Option(min=1, max=20, help="Planned analyses of a group-sequential design.")] = 5,
+    split: Annotated[str, typer.Option(help="Weights of the arms, the control first.")] = "50,50",
+    json: Json = False,
+    flags: Annotated[Path, typer.Option("--flags", metavar="PATH", help="The flag file, for FLAG.")] = Path(FLAGS),
+) -> None:
+    """Compute how many units an experiment needs, what effect they can detect, and how long it takes."""
+    with analysing():
+        from burgee.analysis.stats.planning import Design, MetricBaseline
+        from burgee.flagfile.experiments import Method
+
+        if flag is not None:
+            if not flags.is_file():
+                raise typer.BadParameter(f"there is no file {flags}", param_hint="--flags")
+            result = _planned(plans_of(flags), flag)
+        else:
+            if baseline is None:
+                raise typer.BadParameter("name a flag, or give --baseline", param_hint="--baseline")
+            shares = _shares(split)
+            each = alpha / (len(shares) - 1)
+            with _possible("--split"):
+                design = Design(each, wanted, Method(method), looks, control=shares[0], treatment=min(shares[1:]))
+            with _possible("--baseline" if sd is None else "--baseline, --sd"):
+                metric = MetricBaseline(baseline, sd)
+            result = _sized(metric, design, effect, units)
+    if per_day is not None and not 0 < per_day < float("inf"):
+        raise typer.BadParameter("new units a day must be above zero", param_hint="--per-day")
+    size = result["sample_size"]
+    result["days"] = None if not per_day or size is None else size / per_day
+    if json:
+        output.as_json(result)
+        return
+    if size is not None:
+        output.say(f"{size:,} units in all arms find {result['effect']:.3g} % with power {result['power']:.0%}")
+    if result["detectable"] is not None:
+        output.say(
+            f"{result['units']:,} units find {result['detectable']:.3g} % or more with power {result['power']:.0%}"
+        )
+    if result["inflation"] > 1:
+        output.say(f"(early looks need {result['inflation'] - 1:.1%} more units than one look at the end)")
+    if result["days"] is not None:
+        output.say(f"at {per_day:,.0f} new units a day: {result['days']:.1f} days")
+
+
+@contextmanager
+def _possible(option: str) -> Iterator[None]:
+    """A usage error for an impossible metric or effect."""
+    try:
+        yield
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from error
+
+
+def _shares(split: str) -> list[float]:
+    try:
+        weights = [float(part) for part in split.split(",")]
+    except ValueError as error:
+        raise typer.BadParameter(f"{split!r} is not weights such as 50,50", param_hint="--split") from error
+    if len(weights) < 2 or not all(0 < weight <= MOST_WEIGHT for weight in weights):
+        raise typer.BadParameter(
+            "give two or more weights, all above zero and at most a million", param_hint="--split"
+        )
+    return [weight / sum(weights) for weight in weights]
+
+
+def _planned(found: dict[str, ExperimentPlan], flag: str) -> dict[str, Any]:
+    if flag not in found:
+        raise Refused("no-experiment", f"there is no experiment on {flag}")
+    plan = found[flag]
+    if plan.baseline is None:
+        raise Refused("no-baseline", f"the experiment on {flag} has no `baseline` (a mean needs its `sd`)")
+    effect = plan.experiment.minimum_detectable_effect
+    return _sized(plan.baseline, plan.design, None if effect is None else float(effect), plan.experiment.sample_size)
+
+
+def _sized(baseline: Any, design: Any, effect: float | None, units: int | None) -> dict[str, Any]:
+    from burgee.analysis.stats.planning import detectable, inflation, sample_size
+
+    if effect is None and units is None:
+        raise typer.BadParameter("give --effect, --units or both", param_hint="--effect")
+    if baseline.mean == 0:
+        raise typer.BadParameter("an effect in percent needs a baseline that is not 0", param_hint="--baseline")
+    size = None
+    if effect is not None:
+        with _possible("--effect"):
+            size = sample_size(baseline, baseline.effect(effect), design)
+    found = None if units is None else detectable(units, baseline, design) / abs(baseline.mean) * 100
+    return {
+        "sample_size": size,
+        "effect": effect,
+        "units": units,
+        "detectable": found,
+        "power": design.power,
+        "alpha": design.alpha,
+        "method": str(design.method),
+        "inflation": inflation(design),
+    }
