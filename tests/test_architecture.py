@@ -18,7 +18,7 @@ ROWS = [
     {"errors", "files", "model", "findings", "http_client", "numeric", "records", "times", "version"},
     {"evaluation", "stores"},
     {"flagfile", "diff", "events", "access"},
-    {"review", "serving", "importers", "analysis"},
+    {"review", "serving", "importers", "analysis", "accessors"},
     {"releases", "openfeature"},
     {"web"},
     {"cli", "handlers"},

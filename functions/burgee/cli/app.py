@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from burgee.cli.commands import (
+    code,
     deploy,
     diff,
     experiment,
@@ -45,6 +46,7 @@ reconcile.register(app)
 upkeep.register(app)
 experiment.register(app)
 power.register(app)
+code.register(app)
 keys.register(app)
 importing.register(app)
 

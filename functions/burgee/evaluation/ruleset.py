@@ -320,6 +320,11 @@ class ClientView:
         """Evaluates every flag that clients may see."""
         return self._ruleset._every(context, _epoch(now), clients=True)  # this is a view of the ruleset
 
+    def names(self, now: datetime | float | None = None) -> list[str]:
+        """The flags that clients may see, in the file's order."""
+        moment = _epoch(now)
+        return [name for name in self._ruleset.names(moment) if self._open(name, moment)]
+
     def definition(self, flag: str, now: datetime | float | None = None) -> Definition | None:
         """A flag that clients may see, as served."""
         moment = _epoch(now)

@@ -16,7 +16,7 @@ from burgee.web.front import Front, Setup
 from burgee.web.openapi import describe
 from burgee.web.protection.rate_limits import EVALUATE
 from burgee.web.responses import HANDLERS
-from burgee.web.routes import flags, keys, proposals, releases
+from burgee.web.routes import flags, keys, manifest, proposals, releases
 from burgee.web.routes.experiments import report_routes
 from burgee.web.routing import Routes
 from burgee.web.tenants import Tenants
@@ -59,7 +59,7 @@ def create_app(store: Store, serving: Serving, setup: Setup | None = None, repor
     for router in routers:
         app.include_router(router)
     setup = setup or Setup()
-    own = (*EVALUATION_ROUTES, *(report_routes(reports) if reports is not None else ()))
+    own = (*EVALUATION_ROUTES, *manifest.ROUTES, *(report_routes(reports) if reports is not None else ()))
     if setup.streams is not None:
         own = (*own, stream_route())
     managed = (route for router in routers for route in _managed(router))
