@@ -107,3 +107,21 @@ def test_a_commit_writes_its_records_or_nothing_at_all(store: Store) -> None:
     assert store.state() == before
     assert store.shelf(Shelf.REQUESTS) == {"a": done}
     assert [one.reason for one in store.audit()] == [entry(1).reason]
+
+
+def test_a_record_is_deleted_only_if_it_is_what_its_writer_has_seen(store: Store) -> None:
+    store.keep([Put(Shelf.KEYS, "a", {"n": 1}), Put(Shelf.KEYS, "b", {"n": 1}), Put(Shelf.KEYS, "c", {"n": 1})])
+    for puts in ([Put(Shelf.KEYS, "a", None, {"n": 2})], [Put(Shelf.KEYS, "a", None)]):
+        with pytest.raises(Conflict):
+            store.keep(puts)
+        with pytest.raises(Conflict):
+            store.keep([Put(Shelf.KEYS, "b", {"n": 2}, {"n": 1}), *puts])
+    assert store.shelf(Shelf.KEYS) == {"a": {"n": 1}, "b": {"n": 1}, "c": {"n": 1}}
+    store.keep([Put(Shelf.KEYS, "a", None, {"n": 1})])
+    store.keep([Put(Shelf.KEYS, "b", None, {"n": 1}), Put(Shelf.KEYS, "d", {"n": 1})], [entry(1)])
+    store.keep([Put(Shelf.KEYS, "c", None, blind=True)])
+    assert store.shelf(Shelf.KEYS) == {"d": {"n": 1}}
+    committed(store, puts=[Put(Shelf.KEYS, "d", None, {"n": 1})])
+    assert store.shelf(Shelf.KEYS) == {}
+    store.keep([Put(Shelf.KEYS, "a", {"n": 5})])
+    assert store.find(Shelf.KEYS, "a") == {"n": 5}

@@ -158,12 +158,13 @@ class Shelf(StrEnum):
 class Put:
     """One record to write if the stored one is still `before` (None: absent), or unconditionally if `blind`.
 
-    After `until` (epoch seconds) the store may delete it; readers check the time themselves.
+    A `value` of None deletes it. After `until` (epoch seconds) the store may delete it; readers check the time
+    themselves.
     """
 
     shelf: Shelf
     id: str
-    value: Mapping[str, Any]
+    value: Mapping[str, Any] | None
     before: Mapping[str, Any] | None = None
     blind: bool = False
     until: float | None = None
@@ -208,6 +209,9 @@ class Store(Protocol):
 
     def audit(self, *, limit: int = 50, before: str | None = None, flag: str | None = None) -> Sequence[AuditEntry]:
         """Newest first, ids below `before`."""
+
+    def audit_after(self, after: str, *, limit: int = 200) -> Sequence[AuditEntry]:
+        """Oldest first, ids above `after`. While a commit is in progress, a part of its entries may be missing."""
 
     def find(self, shelf: Shelf, key: str) -> Mapping[str, Any] | None:
         """One record; possibly stale."""

@@ -337,6 +337,17 @@ class DynamoDbStore:
         entries = missing | {entry.id: entry for entry in found}
         return [entries[key] for key in sorted(entries, reverse=True)[:limit]]
 
+    def audit_after(self, after: str, *, limit: int = 200) -> Sequence[AuditEntry]:
+        """Oldest first, ids above `after`."""
+        with _translated():
+            waiting = self._remainder(self._tail()[1])[0].audit
+            items = self._query("AUDIT", between=(after or " ", "~"), ConsistentRead=True, Limit=limit + 1)
+            found = [
+                loaded(AuditEntry, item["record"]["B"]) for item, _ in zip(items, range(limit + 1), strict=False)
+            ]
+        entries = {entry.id: entry for entry in (*waiting, *found) if entry.id > after}
+        return [entries[key] for key in sorted(entries)[:limit]]
+
     def find(self, shelf: Shelf, key: str) -> Mapping[str, Any] | None:
         """One record, possibly stale."""
         with _translated():
@@ -353,12 +364,9 @@ class DynamoDbStore:
         """Writes records if none of them has changed."""
         with _translated():
             if len(puts) == 1 and not audit:
-                (write,) = keeping(self._keyspace, puts, ())
-                if puts[0].blind:
-                    self.client.put_item(**write["Put"])
-                    return
+                ((operation, request),) = keeping(self._keyspace, puts, ())[0].items()
                 try:
-                    self.client.put_item(**write["Put"])
+                    (self.client.put_item if operation == "Put" else self.client.delete_item)(**request)
                 except self.client.exceptions.ConditionalCheckFailedException as error:
                     raise Conflict("another writer was first; read the record again") from error
                 return

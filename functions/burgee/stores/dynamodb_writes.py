@@ -207,7 +207,7 @@ def _stand_in(definition: Definition) -> Definition | None:
 
 def keeping(keyspace: Keyspace, puts: Sequence[Put], audit: Sequence[AuditEntry]) -> list[Item]:
     """The items of records and of their audit entries."""
-    return [{"Put": _shelved(keyspace, put)} for put in puts] + [{"Put": logged(keyspace, entry)} for entry in audit]
+    return [_shelved(keyspace, put) for put in puts] + [{"Put": logged(keyspace, entry)} for entry in audit]
 
 
 def heading(keyspace: Keyspace, head: AuditHead) -> Item:
@@ -257,21 +257,21 @@ def _pointer(keyspace: Keyspace, after: Pointer) -> Item:
 
 
 def _shelved(keyspace: Keyspace, put: Put) -> Item:
+    condition: Item = {"ConditionExpression": "attribute_not_exists(pk)"}
+    if put.blind:
+        condition = {}
+    elif put.before is not None:
+        condition = {
+            "ConditionExpression": "#r = :before",
+            "ExpressionAttributeNames": {"#r": "record"},
+            "ExpressionAttributeValues": {":before": {"B": dumped(put.before)}},
+        }
+    if put.value is None:
+        return {"Delete": {**keyspace.key(put.shelf.name, put.id), **condition}}
     fields: Item = {"record": {"B": dumped(put.value)}}
     if put.until is not None:
         fields["ttl"] = numeric(int(put.until))
-    item = keyspace.item(put.shelf.name, put.id, **fields)
-    if put.blind:
-        return item
-    if put.before is None:
-        return {**item, "ConditionExpression": "attribute_not_exists(pk)"}
-    before: dict[str, Any] = {":before": {"B": dumped(put.before)}}
-    return {
-        **item,
-        "ConditionExpression": "#r = :before",
-        "ExpressionAttributeNames": {"#r": "record"},
-        "ExpressionAttributeValues": before,
-    }
+    return {"Put": {**keyspace.item(put.shelf.name, put.id, **fields), **condition}}
 
 
 def logged(keyspace: Keyspace, entry: AuditEntry) -> Item:

@@ -195,6 +195,13 @@ class SqliteStore:
             rows = db.execute(query, (self._key, before or "~", flag, flag, limit)).fetchall()
         return [_load(AuditEntry, record) for (record,) in rows]
 
+    def audit_after(self, after: str, *, limit: int = 200) -> Sequence[AuditEntry]:
+        """Oldest first, ids above `after`."""
+        query = "SELECT record FROM audit WHERE tenant = ? AND id > ? ORDER BY id LIMIT ?"
+        with self._file.reading() as db:
+            rows = db.execute(query, (self._key, after, limit)).fetchall()
+        return [_load(AuditEntry, record) for (record,) in rows]
+
     def find(self, shelf: Shelf, key: str) -> Mapping[str, Any] | None:
         """One record."""
         query = "SELECT record FROM shelf WHERE tenant = ? AND shelf = ? AND id = ?"
@@ -222,6 +229,10 @@ class SqliteStore:
             row = db.execute(query, (self._key, one.shelf, one.id)).fetchone()
             if not one.blind and (row and row[0]) != (None if one.before is None else _dump(one.before)):
                 raise Conflict(f"another writer was first at {one.shelf} {one.id!r}; read it again")
+            if one.value is None:
+                delete = "DELETE FROM shelf WHERE tenant = ? AND shelf = ? AND id = ?"
+                db.execute(delete, (self._key, one.shelf, one.id))
+                continue
             values = (self._key, one.shelf, one.id, _dump(one.value), one.until)
             db.execute("REPLACE INTO shelf VALUES (?, ?, ?, ?, ?)", values)
 
