@@ -148,7 +148,7 @@ def test_the_readme_curl_lines_answer_as_printed(tmp_path: Path) -> None:
 
 def test_the_experiment_on_your_machine_counts_its_exposures(burgee: Burgee) -> None:
     page = ROOT / "docs/experiments.md"
-    (example,) = [block for block in blocks(page, "yaml") if "auto_expose" in block]
+    example = next(block for block in blocks(page, "yaml") if "auto_expose" in block)
     (session,) = [block for block in blocks(page, "sh") if "burgee experiment report" in block]
     path = burgee.write(example)
     store, recording = SqliteStore(":memory:"), recorder(StoreOptions(path, None))

@@ -200,7 +200,7 @@ def gather_from(
     with tempfile.TemporaryDirectory(prefix="burgee-") as scratch, refusals(place):
         connection = duck(scratch)
         try:
-            found = records(connection, place, (plan.flag,))
+            found = records(connection, place, (plan.topic,))
             return Gatherer(DuckDB(connection), found, project=project).gather(plan, until, **more)
         finally:
             connection.disconnect()
@@ -224,7 +224,7 @@ def gather(
     ):
         own = None
         if isinstance(engine, DuckDB) and source.records is None and needs_records(source, plan):
-            own = records(engine.connection, place, (plan.flag,))
+            own = records(engine.connection, place, (plan.topic,))
         return Gatherer(engine, read(source, plan, engine, own, project)).gather(plan, until, **more)
 
 

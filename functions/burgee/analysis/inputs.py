@@ -51,7 +51,7 @@ def inputs_from(records: Table, plan: ExperimentPlan, project: str | None = None
     found = every.filter(*wanted) if wanted else every
     marked = (_.reason == str(Reason.SPLIT)) & (_.rule == plan.experiment.rule)
     unmarked = _.reason.isnull() & _.rule.isnull()
-    shows = (_.topic == plan.flag, _.type == "exposure", _.variant.isin(list(plan.arms)), marked | unmarked)
+    shows = (_.topic == plan.topic, _.type == "exposure", _.variant.isin(list(plan.arms)), marked | unmarked)
     shown = found.filter(*shows).select(
         *("unit", "time", "seen", "project", "environment", "release"),
         arm=_.variant,

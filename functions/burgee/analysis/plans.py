@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from burgee.analysis.stats.planning import Design, MetricBaseline
+from burgee.evaluation.bucketing import holdout_salt
+from burgee.events.records import HELD_OUT, RELEASED, topic_of
 from burgee.flagfile.experiments import MetricKind, allocation
 from burgee.flagfile.grammar import dump
 from burgee.times import parse_duration, parse_time
@@ -20,13 +22,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ExperimentPlan:
-    """A flag's experiment. `arms` are shares that sum to 1, the control first; `source` has its tables."""
+    """The experiment of a flag, or of a holdout, named `holdout:q4`.
+
+    `arms` are shares that sum to 1, the control first; `source` has its tables.
+    """
 
     flag: str
     experiment: Experiment
     metrics: Mapping[str, Metric]
     arms: Mapping[str, float]
     source: DataSource | None = None
+
+    @property
+    def topic(self) -> str:
+        """The topic of its exposures."""
+        return topic_of(self.flag)
 
     @property
     def control(self) -> str:
@@ -84,19 +94,28 @@ class ExperimentPlan:
         return MetricBaseline(result.mean, None if proportion else result.sd)
 
 
+def plans(model: FlagFile) -> dict[str, ExperimentPlan]:
+    """All plans of a file: of flags by name, then of holdouts as `holdout:q4`."""
+    found = {name: plan_of(model, name, flag.experiment) for name, flag in model.flags.items() if flag.experiment}
+    for name, holdout in model.holdouts.items():
+        if holdout.experiment is not None:
+            share = float(holdout.percentage) / 100
+            arms = {HELD_OUT: share, RELEASED: 1 - share}
+            found[holdout_salt(name)] = _plan(model, holdout_salt(name), holdout.experiment, arms)
+    return found
+
+
 def plan_of(model: FlagFile, name: str, experiment: Experiment) -> ExperimentPlan:
     """The plan of a flag's experiment."""
     shares = allocation(laid(model.flags[name], experiment.environment), experiment.rule)
     control = experiment.control or next(iter(shares))
-    arms = {control: shares[control], **shares}
+    return _plan(model, name, experiment, {control: shares[control], **shares})
+
+
+def _plan(model: FlagFile, name: str, experiment: Experiment, arms: dict[str, float]) -> ExperimentPlan:
     metrics = {metric: model.metrics[metric] for metric in experiment.metrics}
     source = None if experiment.source is None else model.sources[experiment.source]
     return ExperimentPlan(name, experiment, metrics, arms, source)
-
-
-def plans(model: FlagFile) -> dict[str, ExperimentPlan]:
-    """All plans of a file, by flag."""
-    return {name: plan_of(model, name, flag.experiment) for name, flag in model.flags.items() if flag.experiment}
 
 
 def laid(flag: FlagSpec, environment: str | None) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from burgee.analysis.plans import plan_of
+from burgee.analysis.plans import plans
 from burgee.analysis.stats.planning import sample_size
 from burgee.diff.symbolic import Side
 from burgee.flagfile.compile import compile_source
@@ -21,13 +21,10 @@ if TYPE_CHECKING:
 
 def undersized(source: Source) -> Iterator[Problem]:
     """A warning for each experiment with a smaller `sample_size` than `burgee power` computes."""
-    asking = [
-        (name, one)
-        for name, flag in source.model.flags.items()
-        if (one := flag.experiment) and one.baseline and one.sample_size and one.minimum_detectable_effect
-    ]
-    for name, experiment in asking:
-        plan = plan_of(source.model, name, experiment)
+    for name, plan in plans(source.model).items():
+        one = plan.experiment
+        if not (one.baseline and one.sample_size and one.minimum_detectable_effect):
+            continue
         if plan.experiment.method is not Method.FIXED and not find_spec("scipy"):
             continue
         planned, effect = plan.experiment.sample_size, plan.experiment.minimum_detectable_effect
@@ -35,7 +32,8 @@ def undersized(source: Source) -> Iterator[Problem]:
             continue
         needed = sample_size(plan.baseline, plan.baseline.effect(effect), plan.design)
         if planned < 0.99 * needed:
-            place = source.place("flags", name, "experiment", "sample_size")
+            section = ("holdouts", name.partition(":")[2]) if ":" in name else ("flags", name)
+            place = source.place(*section, "experiment", "sample_size")
             message = f"{planned:,} units find {effect:g} % less often than planned; {needed:,} are needed"
             hint = f"see `burgee power {name}`"
             yield Problem(place, "experiment-undersized", message, hint, Severity.WARNING)
@@ -53,4 +51,11 @@ def over(source: Source, now: float) -> Iterator[Problem]:
             place = source.place("flags", name, "experiment", "end")
             message = f"the experiment on {name} ended on {experiment.end}, and {' and '.join(arms)} are still given"
             hint = "serve everyone the winning arm and remove `experiment`, or change `end`"
+            yield Problem(place, "experiment-over", message, hint, Severity.WARNING)
+    for name, holdout in source.model.holdouts.items():
+        experiment = holdout.experiment
+        if experiment is not None and parse_time(experiment.end) <= now:
+            place = source.place("holdouts", name, "experiment", "end")
+            message = f"the experiment on holdout {name} ended on {experiment.end}, and users are still held out"
+            hint = "remove `holdout` from its flags, or change `end`"
             yield Problem(place, "experiment-over", message, hint, Severity.WARNING)

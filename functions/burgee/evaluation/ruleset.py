@@ -9,7 +9,7 @@ from hashlib import sha256
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-from burgee.evaluation.bucketing import BUCKETS, hash_line
+from burgee.evaluation.bucketing import BUCKETS, hash_line, holdout_salt, threshold
 from burgee.evaluation.conditions import compile_condition, compile_rule
 from burgee.evaluation.context import Bulk, unit_reader
 from burgee.evaluation.definition import on_a_cycle, required
@@ -68,6 +68,7 @@ class Ruleset:
         self._segments: Mapping[str, Any] = snapshot.get("segments", {})
         self._holdouts: Mapping[str, Any] = snapshot.get("holdouts", {})
         self.exposed: Mapping[str, Any] = snapshot.get("exposed", {})
+        self.held: Mapping[str, str] = _held(self._flags, self.exposed) if self.exposed else {}
         self._compiled: dict[str, ServedFlag | None] = {}
         self._ready: dict[str, Callable[[Context, Any], Evaluation]] = {}
         self._plans: dict[tuple[int, bool], BulkPlan] = {}
@@ -201,6 +202,10 @@ class Ruleset:
         percentage: float = self._holdouts[name]["percentage"]
         return percentage
 
+    def holds_out(self, name: str, unit: str) -> bool:
+        """Whether a unit is in a holdout; KeyError if there is none."""
+        return self.line(holdout_salt(name))(unit) < threshold(self.holdout(name))
+
     def metadata(self) -> Mapping[str, Any]:
         """What every answer carries."""
         return self.release
@@ -309,6 +314,8 @@ class ClientView:
         self.release = ruleset.release
         self.version = ruleset.version
         self.exposed = ruleset.exposed
+        self.held = ruleset.held
+        self.holds_out = ruleset.holds_out
         self.written = ruleset.written
 
     def evaluate(self, flag: str, context: Context, now: datetime | float | None = None) -> Evaluation:
@@ -368,6 +375,12 @@ def _trace(flag: Flag, context: Context, now: float, segments: Mapping[str, Any]
         if answer is not None:
             break
     return trace
+
+
+def _held(flags: Mapping[str, Definition], exposed: Mapping[str, Any]) -> dict[str, str]:
+    """The holdout of each flag, if exposures to it are logged."""
+    found = {name: state.get("holdout", "") for name, state in flags.items() if isinstance(state, dict)}
+    return {name: holdout for name, holdout in found.items() if holdout_salt(holdout) in exposed}
 
 
 def _epoch(now: datetime | float | None) -> float:

@@ -10,13 +10,14 @@ from contextlib import suppress
 from threading import Condition, Thread
 from typing import TYPE_CHECKING, Any
 
+from burgee.evaluation.bucketing import holdout_salt
 from burgee.evaluation.context import reader, unit_reader
-from burgee.evaluation.definition import unit_attribute
-from burgee.events.records import RecordScope, Unacceptable, accept, exposure
+from burgee.evaluation.definition import DEFAULT_RULE, unit_attribute
+from burgee.events.records import HELD_OUT, RELEASED, RecordScope, Unacceptable, accept, exposure
 from burgee.model import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from burgee.evaluation.ruleset import ClientView, Ruleset
     from burgee.events.records import Record
@@ -27,6 +28,9 @@ _LOG = logging.getLogger("burgee")
 CAPACITY = 20_000
 BATCH = 500
 PATIENCE = 5.0
+DAY = 86_400
+REMEMBERED = 50_000
+"""Units whose exposure to a holdout is not repeated on one day."""
 
 
 class Recorder:
@@ -45,11 +49,14 @@ class Recorder:
         self._state = Condition()
         self._busy = False
         self._thread: Thread | None = None
+        self._noted: set[tuple[int, str, str]] = set()
 
     def answered(
         self, ruleset: Ruleset | ClientView, flag: str, answer: Evaluation, context: Context, *, asked: bool
     ) -> None:
         """Records an answer if the caller asks for it, or if the flag has an experiment and a split decided."""
+        if flag in ruleset.held:
+            self._held(ruleset, flag, context)
         logged = ruleset.exposed.get(flag)
         arm = answer.reason is Reason.SPLIT and "rule" in answer.metadata
         if answer.variant is None or not (asked or (logged is not None and arm)):
@@ -57,15 +64,47 @@ class Recorder:
         unit = unit_reader(unit_attribute(ruleset.definition(flag) or {}))(context)
         if unit is None:
             return
-        answered = {
-            "variant": answer.variant,
-            "reason": str(answer.reason),
-            "rule": answer.metadata.get("rule"),
-            "release": str(ruleset.release.get("version", "")),
-            "properties": _scalars(context, logged or ()),
-        }
+        answered = {"variant": answer.variant, "reason": answer.reason, "rule": answer.metadata.get("rule")}
+        self._exposed(ruleset, flag, answered, unit, _scalars(context, logged or ()))
+
+    def fetched(self, ruleset: Ruleset | ClientView, flags: Container[str], context: Context) -> None:
+        """Records exposures to the holdouts of flags that were asked for together."""
+        first = {holdout: flag for flag, holdout in ruleset.held.items() if flag in flags}
+        for flag in first.values():
+            self._held(ruleset, flag, context)
+
+    def _held(self, ruleset: Ruleset | ClientView, flag: str, context: Context) -> None:
+        """Records, once a day, that a unit is exposed to the holdout of a flag, on either side of it.
+
+        The side depends only on the unit's hash, so asking is enough, whatever the flag answers.
+        """
+        holdout, definition = ruleset.held[flag], ruleset.definition(flag)
+        unit = None if definition is None else unit_reader(unit_attribute(definition))(context)
+        if unit is None:
+            return
+        key = int(time.time()) // DAY, holdout, unit
+        if key in self._noted:
+            return
+        if len(self._noted) >= REMEMBERED:
+            self._noted.clear()
+        self._noted.add(key)
+        name = holdout_salt(holdout)
+        side = HELD_OUT if ruleset.holds_out(holdout, unit) else RELEASED
+        answered = {"variant": side, "reason": Reason.SPLIT, "rule": DEFAULT_RULE}
+        self._exposed(ruleset, name, answered, unit, _scalars(context, ruleset.exposed[name]))
+
+    def _exposed(
+        self,
+        ruleset: Ruleset | ClientView,
+        name: str,
+        answered: Mapping[str, Any],
+        unit: str,
+        properties: Mapping[str, Any],
+    ) -> None:
+        release = str(ruleset.release.get("version", ""))
+        whole = {**answered, "reason": str(answered["reason"]), "release": release, "properties": properties}
         try:
-            self.put(exposure(flag, answered, unit, self.scope, time.time()))
+            self.put(exposure(name, whole, unit, self.scope, time.time()))
         except Unacceptable:
             self.dropped += 1
 
@@ -83,6 +122,7 @@ class Recorder:
         with self._state:
             if len(self._waiting) >= self._capacity:
                 self.dropped += 1
+                self._noted.clear()
                 return
             self._waiting.append(record)
             if self._thread is None or not self._thread.is_alive():
@@ -108,7 +148,9 @@ class Recorder:
             problem = self._write(batch)
             with self._state:
                 self._busy = False
-                self.dropped += len(batch) if problem else 0
+                if problem:
+                    self.dropped += len(batch)
+                    self._noted.clear()
                 self._state.notify_all()
             if self.dropped != self._reported:
                 self._reported = self.dropped

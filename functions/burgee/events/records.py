@@ -29,6 +29,8 @@ TRACKED, IDENTIFIED, REFUSED = "_track", "_identify", "_refused"
 
 Storage is partitioned by topic.
 """
+HELD_OUT, RELEASED = "held_out", "released"
+"""The arms of a holdout's experiment."""
 
 MAX_RECORDS = 500
 MAX_BYTES = 1_000_000
@@ -55,6 +57,12 @@ _NEEDED = {
     "track": ("event_id", "unit", "event"),
     "identify": ("event_id", "unit", "known"),
 }
+
+
+def topic_of(name: str) -> str:
+    """The topic of exposures to a flag, or to a holdout, which is named `holdout:q4`."""
+    kind, colon, holdout = name.partition(":")
+    return f"_{kind}.{holdout}" if colon else name
 
 
 class Unacceptable(ValueError):  # noqa: N818 - names what the record is
@@ -141,7 +149,7 @@ def accept(raw: Any, scope: RecordScope, now: float) -> Record:
 
 
 def exposure(flag: str, answer: Mapping[str, Any], unit: str, scope: RecordScope, now: float) -> Record:
-    """The record of one answer; `answer` has variant, reason, rule, release and properties."""
+    """The record of an answer of a flag or a holdout; `answer` has variant, reason, rule, release and properties."""
     return {
         **_empty(scope, now),
         "type": "exposure",
@@ -152,7 +160,7 @@ def exposure(flag: str, answer: Mapping[str, Any], unit: str, scope: RecordScope
         "release": answer["release"],
         "unit": scope.unit(_text(unit, "the unit")),
         "properties": _properties(answer["properties"]),
-        "topic": flag,
+        "topic": topic_of(flag),
     }
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from burgee.evaluation.definition import variants
 from burgee.flagfile.definition_checks import Surroundings, snapshot_faults
 from burgee.flagfile.environments import laid_over
-from burgee.flagfile.experiment_checks import check_experiment
+from burgee.flagfile.experiment_checks import check_experiment, check_holdout
 from burgee.flagfile.grammar import dump
 from burgee.flagfile.suggestions import near
 from burgee.model import Problem
@@ -73,6 +73,8 @@ def check(source: Source) -> list[Problem]:
         for index, test in enumerate(flag.tests or ()):
             seen = [test.environment] if test.environment else [None, *flags.overlays[name]]
             found += _test(source, name, index, test, [laid_over(flags.written[name], one) for one in seen])
+    for name, holdout in source.model.holdouts.items():
+        found += check_holdout(source, name, holdout)
     order = {document.file: index for index, document in enumerate(source.documents)}
     found.sort(key=lambda problem: (order.get(problem.place.file, -1), problem.place))
     return list({(one.place, one.code, one.message): one for one in reversed(found)}.values())[::-1]

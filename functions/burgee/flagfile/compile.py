@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from burgee.errors import FlagFileError
+from burgee.evaluation.bucketing import holdout_salt
 from burgee.evaluation.snapshots import FORMAT
 from burgee.flagfile.checks import check
 from burgee.flagfile.environments import definition
@@ -44,11 +45,9 @@ def require_environment(source: Source, environment: str | None) -> None:
 def compile_source(source: Source, environment: str | None) -> Snapshot:
     """The snapshot of a source without errors."""
     model = source.model
-    exposed = {
-        name: list(flag.experiment.segments)
-        for name, flag in model.flags.items()
-        if flag.experiment and flag.experiment.auto_expose
-    }
+    experiments = {name: flag.experiment for name, flag in model.flags.items()}
+    experiments |= {holdout_salt(name): holdout.experiment for name, holdout in model.holdouts.items()}
+    exposed = {name: list(one.segments) for name, one in experiments.items() if one and one.auto_expose}
     snapshot = {
         "format": FORMAT,
         "environment": environment,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from burgee.evaluation.definition import DEFAULT_RULE
@@ -15,8 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from burgee.flagfile.experiments import Experiment
-    from burgee.flagfile.grammar import FlagSpec
+    from burgee.flagfile.grammar import FlagSpec, HoldoutSpec
     from burgee.flagfile.source import Source
+
+
+Locate = Callable[..., Any]
+"""The place of a value in an experiment, by its keys."""
 
 
 def check_experiment(source: Source, name: str, flag: FlagSpec) -> Iterator[Problem]:
@@ -24,24 +30,66 @@ def check_experiment(source: Source, name: str, flag: FlagSpec) -> Iterator[Prob
     experiment = flag.experiment
     if experiment is None:
         return
-    yield from _metrics(source, name, experiment)
-    yield from _windows(source, name, experiment)
-    yield from _baseline(source, name, experiment)
-    yield from _tables(source, name, experiment)
+    locate = partial(source.place, "flags", name, "experiment")
+    yield from _plan(source, locate, experiment)
     yield from _arms(source, name, flag, experiment)
     if experiment.unit not in {None, flag.bucket_by or "user"}:
-        place = source.place("flags", name, "experiment", "unit")
         message = f"{name} buckets on {flag.bucket_by or 'the user'}, so that is the unit"
-        yield Problem(place, "experiment-unit", message, f"write `{flag.bucket_by or 'user'}`, or change `bucket_by`")
+        hint = f"write `{flag.bucket_by or 'user'}`, or change `bucket_by`"
+        yield Problem(locate("unit"), "experiment-unit", message, hint)
 
 
-def _metrics(source: Source, name: str, experiment: Experiment) -> Iterator[Problem]:
+def check_holdout(source: Source, name: str, holdout: HoldoutSpec) -> Iterator[Problem]:
+    """Every problem of a holdout's experiment: one unit, and users on both sides."""
+    experiment = holdout.experiment
+    if experiment is None:
+        return
+    locate = partial(source.place, "holdouts", name, "experiment")
+    yield from _plan(source, locate, experiment)
+    for key, written in (("rule", experiment.rule != DEFAULT_RULE), ("control", experiment.control is not None)):
+        if written:
+            message = f"a holdout has no `{key}`: its control is the users held out"
+            yield Problem(locate(key, key=True), "experiment-arms", message, "remove it")
+    if not 0 < holdout.percentage < 100:
+        message = f"holdout {name} does not have two arms at {holdout.percentage:g} %"
+        hint = "an experiment compares users held out with others: a percentage between 0 and 100"
+        yield Problem(source.place("holdouts", name, "percentage"), "experiment-arms", message, hint)
+    known = {laid.get("bucket_by") or "user" for flag in source.model.flags.values() for laid in _held(flag, name)}
+    if not known:
+        message = f"no flag names holdout {name}, so nobody is exposed to it"
+        yield Problem(locate(key=True), "experiment-arms", message, f"write `holdout: {name}` into a flag")
+    elif experiment.unit not in {None, *known} or len(known) > 1:
+        message = f"flags of holdout {name} bucket on {', '.join(sorted(known))}"
+        yield Problem(locate(key=True), "experiment-unit", message, "an experiment has one unit: split the holdout")
+
+
+def _held(flag: FlagSpec, holdout: str) -> Iterator[dict[str, Any]]:
+    """A flag as written and in each environment, where it names a holdout."""
+    written = dump(flag)
+    for overlay in ({}, *written.get("environments", {}).values()):
+        laid = {**written, **overlay}
+        if laid.get("holdout") == holdout:
+            yield laid
+
+
+def _plan(source: Source, locate: Locate, experiment: Experiment) -> Iterator[Problem]:
+    yield from _metrics(source, locate, experiment)
+    yield from _windows(source, locate, experiment)
+    yield from _baseline(source, locate, experiment)
+    yield from _tables(source, locate, experiment)
+    if experiment.environment is not None and experiment.environment not in source.model.environments:
+        hint = near(experiment.environment, source.model.environments) or "list it under the top-level `environments`"
+        message = f"there is no environment {experiment.environment!r}"
+        yield Problem(locate("environment"), "unknown-environment", message, hint)
+
+
+def _metrics(source: Source, locate: Locate, experiment: Experiment) -> Iterator[Problem]:
     primary: list[Any] = ["primary"] if isinstance(experiment.primary, str) else []
     routes = [(tuple(primary) or ("primary", i), metric) for i, metric in enumerate(experiment.primaries)]
     routes += [(("secondary", i), metric) for i, metric in enumerate(experiment.secondary)]
     seen: set[str] = set()
     for route, metric in routes:
-        place = source.place("flags", name, "experiment", *route)
+        place = locate(*route)
         if metric in seen:
             yield Problem(place, "metric-twice", f"{metric} is named already", "a metric has one role")
         seen.add(metric)
@@ -50,25 +98,25 @@ def _metrics(source: Source, name: str, experiment: Experiment) -> Iterator[Prob
         elif metric in experiment.primaries:
             yield from _undecidable(source, place, metric, experiment)
     for metric in experiment.guardrails:
-        place = source.place("flags", name, "experiment", "guardrails", metric, key=True)
+        place = locate("guardrails", metric, key=True)
         if metric in experiment.secondary:
             yield Problem(place, "metric-twice", f"{metric} is named as secondary", "a metric has one role")
         if ("metrics", metric) not in source.homes:
             yield _unknown(source, place, metric)
 
 
-def _windows(source: Source, name: str, experiment: Experiment) -> Iterator[Problem]:
+def _windows(source: Source, locate: Locate, experiment: Experiment) -> Iterator[Problem]:
     """A unit counts in a metric after its window, which must end before the experiment does."""
     length = parse_time(experiment.end) - parse_time(experiment.start)
     for metric in experiment.metrics:
         known = source.model.metrics.get(metric)
         if known is not None and known.window is not None and parse_duration(known.window) >= length:
-            place = source.place("flags", name, "experiment", "end")
+            place = locate("end")
             message = f"{metric} counts units after {known.window}, but the experiment lasts {length / 86_400:g} days"
             yield Problem(place, "experiment-window", message, "a later `end`, or a shorter `window`")
 
 
-def _baseline(source: Source, name: str, experiment: Experiment) -> Iterator[Problem]:
+def _baseline(source: Source, locate: Locate, experiment: Experiment) -> Iterator[Problem]:
     """The first primary metric as it is, and changed by the smallest effect that is looked for."""
     known, metric = experiment.baseline, source.model.metrics.get(experiment.primaries[0])
     if known is None or metric is None or (metric.kind is not MetricKind.PROPORTION and known.sd is None):
@@ -78,15 +126,15 @@ def _baseline(source: Source, name: str, experiment: Experiment) -> Iterator[Pro
     effect = experiment.minimum_detectable_effect
     reason = impossible(known.mean, sd) or impossible(known.mean, sd, None if effect is None else sign * effect)
     if reason:
-        place = source.place("flags", name, "experiment", "baseline", "mean")
+        place = locate("baseline", "mean")
         yield Problem(place, "experiment-baseline", reason, "`mean` is the metric's value today, of a share 0 to 1")
 
 
-def _tables(source: Source, name: str, experiment: Experiment) -> Iterator[Problem]:
+def _tables(source: Source, locate: Locate, experiment: Experiment) -> Iterator[Problem]:
     """The experiment's source is there, and has a fact for each event unless it reads Burgee's records too."""
     if experiment.source is None:
         return
-    place = source.place("flags", name, "experiment", "source")
+    place = locate("source")
     found = source.model.sources.get(experiment.source)
     if found is None:
         if ("sources", experiment.source) not in source.homes:
@@ -118,10 +166,6 @@ def _unknown(source: Source, place: Any, metric: str) -> Problem:
 def _arms(source: Source, name: str, flag: FlagSpec, experiment: Experiment) -> Iterator[Problem]:
     written = dump(flag)
     laid = {**written, **written.get("environments", {}).get(experiment.environment, {})}
-    if experiment.environment is not None and experiment.environment not in source.model.environments:
-        place = source.place("flags", name, "experiment", "environment")
-        hint = near(experiment.environment, source.model.environments) or "list it under the top-level `environments`"
-        yield Problem(place, "unknown-environment", f"there is no environment {experiment.environment!r}", hint)
     arms = allocation(laid, experiment.rule)
     if len(arms) < 2:
         at_rule = experiment.rule != DEFAULT_RULE

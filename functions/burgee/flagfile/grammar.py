@@ -352,6 +352,9 @@ class HoldoutSpec(Part):
 
     percentage: Percentage = Field(description="Share of users held out.")
     description: Text | None = Field(None, description="What the holdout measures.")
+    experiment: Experiment | None = Field(
+        None, description="Compares the users held out with all others, to show what everything together was worth."
+    )
 
 
 class Included(Part):

@@ -31,12 +31,15 @@ def expose(
 ) -> None:
     """Records answers on request: one flag's by `?expose=true` or by its experiment.
 
-    Of bulk answers (`fetched`), those that a split decided, on request: the user has not seen them yet.
+    Of bulk answers (`fetched`), those that a split decided, on request: the user has not seen them yet. Exposures to
+    holdouts are of every user that asks.
     """
     recorder = exchange.recorder
     if recorder is None or not exchange.belongs_to(recorder.scope.project, recorder.scope.environment):
         return
     asked = wants(exchange, "expose")
+    if fetched and ruleset.held:
+        recorder.fetched(ruleset, answers, context)
     for flag, one in answers.items():
         if not fetched or (asked and one.reason is Reason.SPLIT and "rule" in one.metadata):
             recorder.answered(ruleset, flag, one, context, asked=asked)

@@ -57,10 +57,11 @@ def as_html(report: Report) -> str:
 
 
 def as_index(reports: Sequence[Report]) -> str:
-    """An index of the pages of all reports, each beside it as FLAG.html."""
+    """An index of the pages of all reports, each beside it under its topic, such as FLAG.html."""
     experiments = [
         {
             "flag": one.plan.flag,
+            "page": f"{one.plan.topic}.html",
             "mood": MOODS.get(str(one.verdict.decision), "calm"),
             "sentence": one.verdict.sentence,
             "method": str(one.plan.experiment.method),

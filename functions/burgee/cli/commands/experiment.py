@@ -126,7 +126,7 @@ def _pages(reports: list[Report], folder: Path) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)
     for one in reports:
-        write_file(folder / f"{one.plan.flag}.html", as_html(one).encode())
+        write_file(folder / f"{one.plan.topic}.html", as_html(one).encode())
     write_file(folder / "index.html", as_index(reports).encode())
     output.tell(f"Written to {folder / 'index.html'}")
 
