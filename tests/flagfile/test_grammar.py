@@ -14,6 +14,7 @@ from burgee.flagfile.data_sources import DataSource, ExposureRows, FactRows, Row
 from burgee.flagfile.experiments import Baseline, Experiment, Guardrail, Metric, Per
 from burgee.flagfile.fields import Part
 from burgee.flagfile.source import SECTIONS, Source
+from burgee.flagfile.value_schemas import ValueSchema
 from burgee.flagfile.yaml_reader import Document
 from burgee.web.routes.flags import FlagChange
 
@@ -43,6 +44,7 @@ HOMES: list[tuple[type[Part], str]] = [
     (grammar.Requirement, FLAG.replace("HERE", "requires: [{HERE}]")),
     (grammar.LayerSpec, FLAG.replace("HERE", "layer: {HERE}")),
     (grammar.RampSpec, FLAG.replace("HERE", "rollout_percentage: {HERE}")),
+    (ValueSchema, FLAG.replace("HERE", "schema: {HERE}")),
     (grammar.FlagTest, FLAG.replace("HERE", "tests: [{HERE}]")),
     (Experiment, EXPERIMENT),
     (Guardrail, EXPERIMENT.replace("HERE", "guardrails: {m: {HERE}}")),

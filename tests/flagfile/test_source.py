@@ -211,8 +211,9 @@ def test_the_json_schema_refuses_what_a_schema_can_see() -> None:
 
 def properties(schema: Any) -> Any:
     if isinstance(schema, dict):
-        yield from schema.get("properties", {}).items()
-        for value in schema.values():
+        named = schema.get("properties", {})
+        yield from named.items()
+        for value in [*named.values(), *(value for key, value in schema.items() if key != "properties")]:
             yield from properties(value)
     elif isinstance(schema, list):
         for value in schema:

@@ -332,3 +332,13 @@ def test_a_kill_is_served_at_once_by_the_process_that_took_it_where_the_poll_is_
         assert client.post(f"/flags/switch/{change}", json={}).status_code == 200
         for _ in range(3):
             assert client.get("/users/u/flags/switch").json()["value"] is value
+
+
+def test_an_override_may_not_serve_what_the_flag_s_schema_refuses(client: TestClient) -> None:
+    schema = {"type": "object", "properties": {"cpu": {"type": "integer"}}, "required": ["cpu"]}
+    flag = {"schema": schema, "variants": {"small": {"cpu": 1}}, "default": {"serve": "small"}}
+    assert client.post("/flags", json={"flag_name": "limits", **flag}).status_code == 201
+    refused = client.put("/flags/limits", json={"variants": {"small": {"cpu": "one"}}})
+    assert refused.status_code == 422
+    (error,) = refused.json()["errors"]
+    assert (error["code"], error["pointer"]) == ("schema-mismatch", "/variants/small/cpu")

@@ -14,6 +14,7 @@ from burgee.evaluation.decisions import ONE_LINE
 from burgee.evaluation.definition import fragments, on_a_cycle, owners, segments_of, states, variants, weights
 from burgee.flagfile.nesting import deep_requirements, deep_segments, required_ever
 from burgee.flagfile.suggestions import near
+from burgee.flagfile.value_schemas import mismatches
 from burgee.model import Fault
 from burgee.times import parse_time
 
@@ -150,6 +151,16 @@ def _one_type(around: Surroundings, name: str, state: Definition, locate: Locate
             yield Fault(locate("variants", variant), "mixed-types", message, "give all variants one type")
 
 
+def _as_the_schema_says(around: Surroundings, name: str, state: Definition, locate: Locate) -> Iterator[Fault]:
+    """Every value has the type that the flag's schema gives."""
+    del around, name
+    if "schema" not in state:
+        return
+    for variant, value in variants(state).items():
+        for path, message in mismatches(state["schema"], value):
+            yield Fault(locate("variants", variant, *path), "schema-mismatch", f"{variant}: {message}")
+
+
 def _kind(value: Any) -> str:
     if isinstance(value, bool):
         return "a boolean"
@@ -242,6 +253,7 @@ def _held_out(around: Surroundings, name: str, state: Definition, locate: Locate
 STATE_CHECKS: Sequence[Callable[[Surroundings, str, Definition, Locate], Iterator[Fault]]] = (
     _variants_named,
     _one_type,
+    _as_the_schema_says,
     _missing_default,
     _missing_serve,
     _segments_named,

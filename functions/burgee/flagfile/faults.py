@@ -10,6 +10,7 @@ from burgee.flagfile.experiments import Experiment, Metric
 from burgee.flagfile.fields import shown
 from burgee.flagfile.grammar import FlagFile, FlagSpec, RuleSpec
 from burgee.flagfile.suggestions import near
+from burgee.flagfile.value_schemas import ValueSchema
 from burgee.model import Fault
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ _PLAIN = {
 }
 
 
-_TAGS = frozenset({"(percentage)", "(ramp)", "[key]"})
+_TAGS = frozenset({"(percentage)", "(ramp)", "(allowed)", "(schema)", "[key]"})
 
 
 def _words(context: dict[str, Any]) -> dict[str, Any]:
@@ -103,8 +104,9 @@ def _siblings(location: tuple[str | int, ...]) -> set[str]:
     return {field.alias or name for name, field in part.model_fields.items()}
 
 
-_INSIDE = ("rules", "experiment", "exposures", "facts")
+_INSIDE = ("schema", "rules", "experiment", "exposures", "facts")
 _PARTS: dict[str | int, type[Part]] = {
+    "schema": ValueSchema,
     "rules": RuleSpec,
     "experiment": Experiment,
     "flags": FlagSpec,

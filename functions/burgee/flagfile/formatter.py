@@ -29,8 +29,9 @@ WIDTH = 120
 STEP = 2
 FIRST = (
     *("name", "description", "owner", "tags", "expires", "permanent", "status", "client"),
-    *("user", "context", "at", "environment", "expect", "when", "rollout_percentage", "variants", "off_variant"),
-    *("bucket_by", "salt", "hash", "layer", "holdout", "targets", "requires", "rules", "serve", "split", "default"),
+    *("user", "context", "at", "environment", "expect", "when", "rollout_percentage", "schema"),
+    *("variants", "off_variant", "bucket_by", "salt", "hash", "layer", "holdout", "targets", "requires"),
+    *("rules", "serve", "split", "default"),
 )
 LAST = ("schedule", "environments", "tests")
 FIRST_OF_FILE = ("version", "environments", "include")

@@ -16,6 +16,7 @@ from burgee.flagfile.data_sources import DataSource
 from burgee.flagfile.experiments import Experiment, Metric
 from burgee.flagfile.fields import Name, Number, Part, Percentage, Switch, Text, Time, three_decimals
 from burgee.flagfile.nesting import MAX_NESTING
+from burgee.flagfile.value_schemas import ValueSchema
 from burgee.model import Fault
 from burgee.numeric import is_number
 from burgee.times import parse_time
@@ -326,6 +327,9 @@ class DefinitionSpec(Overlay):
     owner: str | None = Field(None, max_length=255, description="The team that owns the flag.")
     tags: list[str] | None = Field(None, description="Tags to find it by.")
     metadata: Metadata | None = Field(None, description="Strings, numbers and booleans that every answer includes.")
+    schema_: ValueSchema | None = Field(
+        None, alias="schema", description="The type of the flag's values, for generated code; lint checks it."
+    )
     expires: Time | None = Field(None, description="When it should be removed; lint warns from then on.")
     permanent: Switch | None = Field(None, description="Never stale: a flag that is meant to stay.")
 
