@@ -32,7 +32,14 @@ BESIDE = {
 }
 # Only these may import it: statistics are an extra, and no function loads them.
 ONLY_BY = {"analysis": {"cli"}, "importers": {"cli"}, "handlers": set(), "cli": set()}
-AWS = {"stores.dynamodb", "analysis.remote", "events.firehose_sink", "handlers.audit_stream", "cli.project.doctor"}
+AWS = {
+    "stores.dynamodb_client",
+    "stores.dynamodb_table",
+    "analysis.remote",
+    "events.firehose_sink",
+    "handlers.audit_stream",
+    "cli.project.doctor",
+}
 ALONE = {"yaml": {"flagfile.yaml_reader"}, "boto3": AWS, "botocore": AWS}
 HEAVY = {"pydantic", "fastapi", "yaml", "typer", "rich", "boto3", "botocore", "sqlite3", "uvicorn", "ruamel"}
 HEAVY |= {"numpy", "scipy", "pandas", "pyarrow", "duckdb", "ibis", "tea_tasting"}

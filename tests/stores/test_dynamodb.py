@@ -187,7 +187,7 @@ def test_a_release_collected_just_before_its_activation_is_not_found(store: Dyna
     def race(_request: Any) -> Any:
         if not raced[0]:
             raced[0] = True
-            store.client.delete_item(**store._keyspace.key("RELEASES", f"{1:012}"))
+            store.client.delete_item(**store._items.keyspace.key("RELEASES", f"{1:012}"))
         return None
 
     before(store, "TransactWriteItems", race)
@@ -289,7 +289,7 @@ def test_a_lifted_override_seen_late_is_read_again(store: DynamoDbStore) -> None
 def test_a_swept_tombstone_changes_nothing(store: DynamoDbStore) -> None:
     store.commit(Change(lay=[override("a")]), expected=0)
     store.commit(Change(lift=["a"]), expected=1)
-    store.client.delete_item(**store._keyspace.key("STATE", "OVERRIDE#a"))
+    store.client.delete_item(**store._items.keyspace.key("STATE", "OVERRIDE#a"))
     assert store.state() == State(Pointer(0, "", 2))
 
 
@@ -368,7 +368,7 @@ def test_a_writer_that_dies_after_a_large_commit_has_lost_nothing(store: DynamoD
     del laid["000"]
     assert_done()
     assert [one.flag for one in store.audit(limit=2)] == ["latest", "later"]
-    assert "remainder" not in (store._get("STATE", "COMMIT", consistent=True) or {})
+    assert "remainder" not in (store._items.get("STATE", "COMMIT", consistent=True) or {})
 
 
 def test_a_slow_writer_of_a_remainder_spares_what_was_committed_since(store: DynamoDbStore) -> None:

@@ -23,13 +23,9 @@ from __future__ import annotations
 
 import copy
 import json
-import random
-import time
-import zlib
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Self, TypeVar
-from uuid import uuid4
 
 from burgee.errors import Conflict, Corrupt, NotFound, StoreError, StoreUnavailable
 from burgee.records import asdict
@@ -45,13 +41,13 @@ from burgee.stores.dynamodb_items import (
     numeric,
     retired,
 )
+from burgee.stores.dynamodb_table import WRITE_ATTEMPTS, TenantTable, pause, translated
 from burgee.stores.dynamodb_writes import (
-    MAX_BYTES,
-    MAX_WRITES,
     AuditHead,
     Blob,
     Outrun,
     Overrides,
+    batches,
     committed,
     committing,
     heading,
@@ -66,7 +62,7 @@ from burgee.stores.dynamodb_writes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from burgee.model import Override
     from burgee.stores import Put, Shelf
@@ -75,8 +71,6 @@ if TYPE_CHECKING:
 
 _Answer = TypeVar("_Answer")
 STATE_ATTEMPTS = 5
-WRITE_ATTEMPTS = 20
-"""Attempts of a writer that conflicts at the head of the audit log."""
 SETTLED = 3000
 """Maximum number of settled overrides in the item; a later deploy asks about any others."""
 DEFINITION_BYTES = 64_000_000
@@ -115,20 +109,19 @@ class DynamoDbStore:
     ) -> None:
         self.tenant = tenant or Tenant()
         self.table = table
-        self._keyspace = Keyspace.of(table, self.tenant)
-        self._endpoint_url = endpoint_url
         self._definitions: dict[str, bytes] = {}
-        self.client = _client(endpoint_url, config) if client is None else client
+        self.client = _connected(endpoint_url, config) if client is None else client
+        self._items = TenantTable(self.client, Keyspace.of(table, self.tenant))
 
     def at(self, tenant: Tenant) -> Self:
         """The same table for another tenant."""
         other = copy.copy(self)
-        other.tenant, other._keyspace = tenant, Keyspace.of(self.table, tenant)
+        other.tenant, other._items = tenant, TenantTable(self.client, Keyspace.of(self.table, tenant))
         return other
 
     def create_table(self) -> None:
         """Creates the table if it does not exist: for emulators; on AWS the template creates it."""
-        with _translated():
+        with translated():
             try:
                 self.client.create_table(TableName=self.table, **TABLE)
             except self.client.exceptions.ResourceInUseException:
@@ -137,8 +130,8 @@ class DynamoDbStore:
 
     def pointer(self) -> Pointer:
         """The current pointer, possibly stale."""
-        with _translated():
-            return as_pointer(self._get("STATE", "POINTER", consistent=False))
+        with translated():
+            return as_pointer(self._items.get("STATE", "POINTER", consistent=False))
 
     def state(self) -> State:
         """Pointer, overrides and retired names at one moment.
@@ -146,12 +139,12 @@ class DynamoDbStore:
         A query may see a partial transaction, so it is repeated until it is consistent: every commit writes its
         revision into each item it touches, and lists those items.
         """
-        with _translated():
+        with translated():
             for _ in range(STATE_ATTEMPTS):
-                items = {item["sk"]["S"]: item for item in self._query("STATE", ConsistentRead=True)}
+                items = {item["sk"]["S"]: item for item in self._items.query("STATE", ConsistentRead=True)}
                 if is_whole(items):
                     remainder, revision = self._remainder(items.get("COMMIT"))
-                    for request in touched(self._keyspace, remainder, revision):
+                    for request in touched(self._items.keyspace, remainder, revision):
                         items[request["Item"]["sk"]["S"]] = request["Item"]
                     return as_state(items, self._definition)
         raise StoreUnavailable("the state changes faster than it can be read; try again")
@@ -159,24 +152,26 @@ class DynamoDbStore:
     def stage(self, payload: bytes, origin: Origin, *, flags: int, at: str) -> Release:
         """Writes a release without serving it: its chunks first, read back, then its record."""
         digest, chunks = sha256(payload).hexdigest(), packed(payload)
-        with _translated():
-            blob = self._write_blob(chunks)
-            self._read_chunks(f"BLOB#{blob}", len(chunks), digest, consistent=True)
+        with translated():
+            blob = self._items.write_blob(chunks)
+            self._items.read_chunks(f"BLOB#{blob}", len(chunks), digest, consistent=True)
             while True:
-                newest = self._query("RELEASES", ConsistentRead=True, ScanIndexForward=False, Limit=1)
+                newest = self._items.query("RELEASES", ConsistentRead=True, ScanIndexForward=False, Limit=1)
                 version = int(next((item["sk"]["S"] for item in newest), 0)) + 1
                 release = Release(version, digest, origin, at, flags, len(payload))
                 record = {"B": dumped(asdict(release))}
                 fields: Item = {"record": record, "blob": {"S": blob}, "chunks": numeric(len(chunks))}
                 try:
-                    self._put("RELEASES", f"{version:012}", ConditionExpression="attribute_not_exists(pk)", **fields)
+                    self._items.put(
+                        "RELEASES", f"{version:012}", ConditionExpression="attribute_not_exists(pk)", **fields
+                    )
                 except self.client.exceptions.ConditionalCheckFailedException:
                     continue  # another writer staged this version; use the next
                 return release
 
     def release(self, version: int) -> Release:
         """The record of one release."""
-        with _translated():
+        with translated():
             return as_release(self._record(version))
 
     def payload(self, version: int) -> bytes:
@@ -185,26 +180,28 @@ class DynamoDbStore:
 
     def load(self, version: int) -> tuple[Release, bytes]:
         """A release's record and its bytes, verified against its digest."""
-        with _translated():
+        with translated():
             item = self._record(version)
             release, blob, chunks = as_release(item), f"BLOB#{item['blob']['S']}", int(item["chunks"]["N"])
             try:
-                return release, self._read_chunks(blob, chunks, release.digest, consistent=False)
+                return release, self._items.read_chunks(blob, chunks, release.digest, consistent=False)
             except Corrupt:
                 # Under eventual consistency, the record may be visible before its chunks.
-                return release, self._read_chunks(blob, chunks, release.digest, consistent=True)
+                return release, self._items.read_chunks(blob, chunks, release.digest, consistent=True)
 
     def releases(self, *, limit: int = 20, before: int | None = None) -> Sequence[Release]:
         """Newest first, versions below `before`."""
         below = f"{before:012}" if before is not None else "~"
-        with _translated():
-            items = self._query("RELEASES", below=below, ScanIndexForward=False, ConsistentRead=True, Limit=limit)
+        with translated():
+            items = self._items.query(
+                "RELEASES", below=below, ScanIndexForward=False, ConsistentRead=True, Limit=limit
+            )
             return [as_release(item) for item, _ in zip(items, range(limit), strict=False)]
 
     def commit(self, change: Change, *, expected: int) -> Pointer:
         """Applies a change if no other writer has committed since revision `expected`."""
-        with _translated():
-            before = as_pointer(self._get("STATE", "POINTER", consistent=True))
+        with translated():
+            before = as_pointer(self._items.get("STATE", "POINTER", consistent=True))
             if before.revision != expected:
                 raise Conflict(f"the state has changed from revision {expected} to {before.revision}; read it again")
             digest = "" if change.activate is None else self.release(change.activate).digest
@@ -217,14 +214,14 @@ class DynamoDbStore:
                 overrides, head = self._numbered(Overrides(lay, change.lift, change.audit))
                 remainder = None if overrides.fit(change.puts) else self._written(overrides)
                 inline = overrides if remainder is None else Overrides()
-                writes = committing(self._keyspace, change, after, inline, names, head, remainder)
+                writes = committing(self._items.keyspace, change, after, inline, names, head, remainder)
                 self._transact(writes, activates=change.activate, heads=head.moved_to is not None)
                 return overrides, remainder
 
             overrides, remainder = _against_others(attempt)
         if remainder is not None:
             # The change is committed even if this fails; the next commit completes it.
-            with suppress(StoreError), _translated():
+            with suppress(StoreError), translated():
                 self._apply(overrides, after.revision)
         return after
 
@@ -232,19 +229,20 @@ class DynamoDbStore:
         """Writes an override's chunks, if it has any, and returns its item."""
         found, chunks = stored(override)
         for number, chunk in enumerate(chunks):
-            self._put(f"DEFINITION#{found.digest}#{number}", "CHUNK", data={"B": chunk})
+            self._items.put(f"DEFINITION#{found.digest}#{number}", "CHUNK", data={"B": chunk})
         return found
 
     def _written(self, overrides: Overrides) -> Blob:
         """Writes the remainder of a commit, and returns its location."""
         data = overrides.packed()
         chunks = packed(data)
-        return Blob(self._write_blob(chunks), len(chunks), sha256(data).hexdigest())
+        return Blob(self._items.write_blob(chunks), len(chunks), sha256(data).hexdigest())
 
     def _tail(self) -> tuple[str | None, Item | None]:
         """The head of the audit log, and the item of the latest commit."""
         found = {
-            item["sk"]["S"]: item for item in self._query("STATE", between=("AUDIT", "COMMIT"), ConsistentRead=True)
+            item["sk"]["S"]: item
+            for item in self._items.query("STATE", between=("AUDIT", "COMMIT"), ConsistentRead=True)
         }
         head = found["AUDIT"]["head"]["S"] if "AUDIT" in found else None
         return head, found.get("COMMIT")
@@ -258,7 +256,7 @@ class DynamoDbStore:
         head, _ = self._tail()
         newest = head
         if newest is None:  # a log of a version without a counter
-            items = self._query("AUDIT", ScanIndexForward=False, ConsistentRead=True, Limit=1)
+            items = self._items.query("AUDIT", ScanIndexForward=False, ConsistentRead=True, Limit=1)
             newest = next((item["sk"]["S"] for item in items), None)
         entries = numbered(overrides.audit, newest)
         return overrides._replace(audit=entries), AuditHead(head, entries[-1].id)
@@ -268,7 +266,7 @@ class DynamoDbStore:
         if commit is None or "remainder" not in commit:
             return Overrides(), 0
         blob = loaded(Blob, commit["remainder"]["B"])
-        data = self._read_chunks(f"BLOB#{blob.id}", blob.chunks, blob.digest, consistent=True)
+        data = self._items.read_chunks(f"BLOB#{blob.id}", blob.chunks, blob.digest, consistent=True)
         return Overrides.unpacked(data), int(commit["revision"]["N"])
 
     def _finish(self, commit: Item | None) -> None:
@@ -279,35 +277,21 @@ class DynamoDbStore:
 
     def _apply(self, remainder: Overrides, revision: int) -> None:
         """Writes a remainder as items, which other writers may do too; afterwards the blob is no longer read."""
-        writes = [newer(item, revision) for item in touched(self._keyspace, remainder, revision)]
-        writes += [logged(self._keyspace, entry) for entry in remainder.audit]
-        for batch in _batches(writes):
+        writes = [newer(item, revision) for item in touched(self._items.keyspace, remainder, revision)]
+        writes += [logged(self._items.keyspace, entry) for entry in remainder.audit]
+        for batch in batches(writes):
             try:
                 self.client.transact_write_items(TransactItems=[{"Put": item} for item in batch])
             except self.client.exceptions.TransactionCanceledException:
                 for item in batch:  # a later commit has already touched one of them
-                    self._put_if(item)
-        self._put_if(
+                    self._items.put_if(item)
+        self._items.put_if(
             {
-                **committed(self._keyspace, revision, Overrides()),
+                **committed(self._items.keyspace, revision, Overrides()),
                 "ConditionExpression": "revision = :revision",
                 "ExpressionAttributeValues": {":revision": numeric(revision)},
             }
         )
-
-    def _put_if(self, request: Item) -> None:
-        """A write that may be skipped if its condition fails."""
-        for left in range(WRITE_ATTEMPTS, 0, -1):
-            try:
-                self.client.put_item(**request)
-            except self.client.exceptions.ConditionalCheckFailedException:
-                return
-            except self.client.exceptions.TransactionConflictException:
-                if left == 1:
-                    raise
-                _pause()
-            else:
-                return
 
     def _transact(self, writes: list[Item], *, activates: int | None = None, heads: bool = False) -> None:
         try:
@@ -325,9 +309,9 @@ class DynamoDbStore:
             more["FilterExpression"], values = "flag = :flag", {":flag": {"S": flag}}
         else:
             more["Limit"] = limit
-        with _translated():
+        with translated():
             waiting = self._remainder(self._tail()[1])[0].audit
-            items = self._query("AUDIT", below=before or "~", values=values, **more)
+            items = self._items.query("AUDIT", below=before or "~", values=values, **more)
             found = [loaded(AuditEntry, item["record"]["B"]) for item, _ in zip(items, range(limit), strict=False)]
         missing = {
             entry.id: entry
@@ -339,9 +323,9 @@ class DynamoDbStore:
 
     def audit_after(self, after: str, *, limit: int = 200) -> Sequence[AuditEntry]:
         """Oldest first, ids above `after`."""
-        with _translated():
+        with translated():
             waiting = self._remainder(self._tail()[1])[0].audit
-            items = self._query("AUDIT", between=(after or " ", "~"), ConsistentRead=True, Limit=limit + 1)
+            items = self._items.query("AUDIT", between=(after or " ", "~"), ConsistentRead=True, Limit=limit + 1)
             found = [
                 loaded(AuditEntry, item["record"]["B"]) for item, _ in zip(items, range(limit + 1), strict=False)
             ]
@@ -350,21 +334,21 @@ class DynamoDbStore:
 
     def find(self, shelf: Shelf, key: str) -> Mapping[str, Any] | None:
         """One record, possibly stale."""
-        with _translated():
-            item = self._get(shelf.name, key, consistent=False)
+        with translated():
+            item = self._items.get(shelf.name, key, consistent=False)
             return None if item is None else loaded(dict, item["record"]["B"])
 
     def shelf(self, shelf: Shelf) -> Mapping[str, Mapping[str, Any]]:
         """All records of a shelf by id."""
-        with _translated():
-            items = self._query(shelf.name, ConsistentRead=True)
+        with translated():
+            items = self._items.query(shelf.name, ConsistentRead=True)
             return {item["sk"]["S"]: loaded(dict, item["record"]["B"]) for item in items}
 
     def keep(self, puts: Sequence[Put], audit: Sequence[AuditEntry] = ()) -> None:
         """Writes records if none of them has changed."""
-        with _translated():
+        with translated():
             if len(puts) == 1 and not audit:
-                ((operation, request),) = keeping(self._keyspace, puts, ())[0].items()
+                ((operation, request),) = keeping(self._items.keyspace, puts, ())[0].items()
                 try:
                     (self.client.put_item if operation == "Put" else self.client.delete_item)(**request)
                 except self.client.exceptions.ConditionalCheckFailedException as error:
@@ -373,17 +357,17 @@ class DynamoDbStore:
 
             def attempt() -> None:
                 overrides, head = self._numbered(Overrides(audit=audit))
-                writes = keeping(self._keyspace, puts, overrides.audit)
+                writes = keeping(self._items.keyspace, puts, overrides.audit)
                 if head.moved_to is not None:
-                    writes.append(heading(self._keyspace, head))
+                    writes.append(heading(self._items.keyspace, head))
                 self._transact(writes, heads=head.moved_to is not None)
 
             _against_others(attempt)
 
     def collect(self, *, keep: int = 20) -> int:
         """Deletes releases beyond the newest `keep`; each deletion is conditional on the release not being served."""
-        with _translated():
-            items = list(self._query("RELEASES", ScanIndexForward=False, ConsistentRead=True))[keep:]
+        with translated():
+            items = list(self._items.query("RELEASES", ScanIndexForward=False, ConsistentRead=True))[keep:]
             return sum(self._collect(item) for item in items)
 
     def close(self) -> None:
@@ -394,24 +378,24 @@ class DynamoDbStore:
         version = numeric(int(item["sk"]["S"]))
         unserved = "version <> :version AND (attribute_not_exists(trial_base) OR trial_base <> :version)"
         pointer = {
-            **self._keyspace.key("STATE", "POINTER"),
+            **self._items.keyspace.key("STATE", "POINTER"),
             "ConditionExpression": unserved,
             "ExpressionAttributeValues": {":version": version},
         }
-        delete = self._keyspace.key("RELEASES", item["sk"]["S"])
+        delete = self._items.keyspace.key("RELEASES", item["sk"]["S"])
         try:
             self.client.transact_write_items(TransactItems=[{"ConditionCheck": pointer}, {"Delete": delete}])
         except self.client.exceptions.TransactionCanceledException:
             return False
         for number in range(int(item["chunks"]["N"])):
-            self.client.delete_item(**self._keyspace.key(f"BLOB#{item['blob']['S']}#{number}", "CHUNK"))
+            self.client.delete_item(**self._items.keyspace.key(f"BLOB#{item['blob']['S']}#{number}", "CHUNK"))
         return True
 
     def _retired(self, change: Change) -> dict[str, Any]:
         """The retired names after a change, if it changes them; the condition on the revision prevents races."""
         if not change.retire and not change.reuse:
             return {}
-        found = self._query("STATE", between=("RETIRED", "RETIRED#~"), ConsistentRead=True)
+        found = self._items.query("STATE", between=("RETIRED", "RETIRED#~"), ConsistentRead=True)
         items = {item["sk"]["S"]: item for item in found}
         at = change.audit[0].at if change.audit else ""
         names = {name: since for name, since in retired(items).items() if name not in set(change.reuse)}
@@ -423,7 +407,7 @@ class DynamoDbStore:
         if not flags and change.activate != before.version:
             return {}
         if change.activate is None:
-            item = self._get("STATE", "SETTLED", consistent=True)
+            item = self._items.get("STATE", "SETTLED", consistent=True)
             record: dict[str, Any] = json.loads(item["record"]["B"]) if item else {"version": None}
             flags = {**(record["flags"] if record["version"] == after.version else {}), **flags}
         return {"SETTLED": {"version": after.version, "flags": dict(list(flags.items())[:SETTLED])}}
@@ -432,78 +416,17 @@ class DynamoDbStore:
         """A definition that is stored apart from its override."""
         data = self._definitions.get(digest)
         if data is None:
-            data = self._read_chunks(f"DEFINITION#{digest}", chunks, digest, consistent=True)
+            data = self._items.read_chunks(f"DEFINITION#{digest}", chunks, digest, consistent=True)
             self._definitions[digest] = data
             while sum(map(len, self._definitions.values())) > DEFINITION_BYTES:
                 self._definitions.pop(next(iter(self._definitions)), None)
         return json.loads(data)
 
     def _record(self, version: int) -> Item:
-        item = self._get("RELEASES", f"{version:012}", consistent=True)
+        item = self._items.get("RELEASES", f"{version:012}", consistent=True)
         if item is None:
             raise NotFound(f"there is no release {version}")
         return item
-
-    def _write_blob(self, chunks: Sequence[bytes]) -> str:
-        """The id of a new blob."""
-        blob = uuid4().hex
-        for number, chunk in enumerate(chunks):
-            self._put(f"BLOB#{blob}#{number}", "CHUNK", data={"B": chunk})
-        return blob
-
-    def _read_chunks(self, partition: str, chunks: int, digest: str, *, consistent: bool) -> bytes:
-        data = []
-        for number in range(chunks):
-            item = self._get(f"{partition}#{number}", "CHUNK", consistent=consistent)
-            if item is None:
-                raise Corrupt(f"stored data is missing: chunk {number + 1} of {chunks}")
-            data.append(item["data"]["B"])
-        try:
-            payload = zlib.decompress(b"".join(data))
-        except zlib.error as error:
-            raise Corrupt("stored data does not decompress") from error
-        if sha256(payload).hexdigest() != digest:
-            raise Corrupt("stored data does not match its digest")
-        return payload
-
-    def _get(self, partition: str, sort: str, *, consistent: bool) -> Item | None:
-        found = self.client.get_item(**self._keyspace.key(partition, sort), ConsistentRead=consistent)
-        item: Item | None = found.get("Item")
-        return item
-
-    def _put(self, partition: str, sort: str, *, ConditionExpression: str | None = None, **fields: Item) -> None:  # noqa: N803 - DynamoDB's name
-        condition = {"ConditionExpression": ConditionExpression} if ConditionExpression else {}
-        self.client.put_item(**self._keyspace.item(partition, sort, **fields), **condition)
-
-    def _query(
-        self,
-        partition: str,
-        *,
-        below: str | None = None,
-        between: tuple[str, str] | None = None,
-        values: Mapping[str, Any] | None = None,
-        **more: Any,
-    ) -> Iterator[Item]:
-        """All items of a partition, page by page; sort keys under `below`, or `between` two, inclusive."""
-        names = {":pk": {"S": self._keyspace.partition(partition)}, **(values or {})}
-        condition = "pk = :pk"
-        if below is not None:
-            condition, names[":below"] = "pk = :pk AND sk < :below", {"S": below}
-        if between is not None:
-            condition = "pk = :pk AND sk BETWEEN :first AND :last"
-            names |= {":first": {"S": between[0]}, ":last": {"S": between[1]}}
-        request = {
-            "TableName": self.table,
-            "KeyConditionExpression": condition,
-            "ExpressionAttributeValues": names,
-            **more,
-        }
-        while True:
-            page = self.client.query(**request)
-            yield from page["Items"]
-            if "LastEvaluatedKey" not in page:
-                return
-            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
 
 def _against_others(attempt: Callable[[], _Answer]) -> _Answer:
@@ -514,68 +437,12 @@ def _against_others(attempt: Callable[[], _Answer]) -> _Answer:
         except Outrun:
             if left == 1:
                 raise
-            _pause()
+            pause()
     raise AssertionError("the last attempt returns or raises")
 
 
-def _pause() -> None:
-    time.sleep(random.uniform(0, 0.02))  # noqa: S311 - spreads writers; no security role
+def _connected(endpoint_url: str | None, config: Mapping[str, Any]) -> Any:
+    """botocore's client, imported only here."""
+    from burgee.stores.dynamodb_client import connect
 
-
-def _batches(writes: list[Item]) -> Iterator[list[Item]]:
-    """Groups writes by the number and size that one transaction allows."""
-    batch: list[Item] = []
-    size = 0
-    for write in writes:
-        weight = sum(len(value["B"]) for value in write["Item"].values() if "B" in value)
-        if batch and (len(batch) == MAX_WRITES or size + weight > MAX_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(write)
-        size += weight
-    if batch:
-        yield batch
-
-
-def _client(endpoint_url: str | None, config: Mapping[str, Any]) -> Any:
-    from botocore.config import Config
-    from botocore.session import get_session
-
-    try:
-        client = get_session().create_client("dynamodb", endpoint_url=endpoint_url, config=Config(**config))
-    except _botocores() as error:
-        raise StoreUnavailable(f"DynamoDB: {error}") from error
-    except ValueError as error:  # an address that is none
-        raise StoreUnavailable(f"DynamoDB: {error}") from error
-    client.meta.events.register("before-parse.dynamodb", _refuse_malformed)
-    return client
-
-
-def _refuse_malformed(response_dict: Mapping[str, Any], **_more: Any) -> None:
-    """Raises Corrupt for an answer that is not a JSON object: botocore treats it as one without items."""
-    if response_dict["status_code"] == 200:
-        answer = json.loads(response_dict["body"])
-        if not isinstance(answer, dict) or not isinstance(answer.get("Item", {}), dict):
-            raise Corrupt("DynamoDB: unexpected answer")
-
-
-def _botocores() -> tuple[type[Exception], ...]:
-    """botocore's exceptions, imported only after one was raised."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    return BotoCoreError, ClientError
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Translates the client's exceptions, after its own retries."""
-    try:
-        yield
-    except StoreError:
-        raise
-    except _botocores() as error:
-        fault = (getattr(error, "response", None) or {}).get("Error")
-        why = f"{fault.get('Code')}: {fault.get('Message')}" if fault else error
-        raise StoreUnavailable(f"DynamoDB: {why}") from error
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise Corrupt(f"an item of the table does not parse: {error!r}") from error
+    return connect(endpoint_url, config)

@@ -19,7 +19,7 @@ from burgee.stores import AuditEntry
 from burgee.stores.dynamodb_items import dumped, numeric
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from burgee.model import Definition, Override
     from burgee.stores import Change, Pointer, Put
@@ -220,6 +220,21 @@ def heading(keyspace: Keyspace, head: AuditHead) -> Item:
         "ExpressionAttributeValues": {":head": {"S": head.id}},
     }
     return {"Put": {**item, **condition}}
+
+
+def batches(writes: list[Item]) -> Iterator[list[Item]]:
+    """Groups writes by the number and size that one transaction allows."""
+    batch: list[Item] = []
+    size = 0
+    for write in writes:
+        weight = sum(len(value["B"]) for value in write["Item"].values() if "B" in value)
+        if batch and (len(batch) == MAX_WRITES or size + weight > MAX_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(write)
+        size += weight
+    if batch:
+        yield batch
 
 
 class Outrun(Conflict):
