@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -207,9 +208,9 @@ def test_tables_that_duckdb_reads_give_the_same_digits(tmp_path: Path, tables: P
     assert found.quality.faults == {}
 
 
-@pytest.mark.skipif(not HAS_POSTGRES, reason="there is no PostgreSQL on this machine")
-def test_postgres_gives_the_same_digits(tmp_path: Path, tables: Path, expected: Any) -> None:
-    """Its tables are asked where they are; all that comes back are aggregates."""
+@contextmanager
+def filled(tables: Path) -> Iterator[str]:
+    """A PostgreSQL with the tables; yields its socket's folder."""
     import psycopg
 
     with postgres() as socket:
@@ -220,8 +221,32 @@ def test_postgres_gives_the_same_digits(tmp_path: Path, tables: Path, expected: 
             for name in TABLES:
                 with connection.cursor().copy(f"COPY {name} FROM STDIN (FORMAT csv, HEADER)") as copy:
                     copy.write((tables / f"{name}.csv").read_bytes())
+        yield socket
+
+
+@pytest.mark.skipif(not HAS_POSTGRES, reason="there is no PostgreSQL on this machine")
+def test_postgres_gives_the_same_digits(tmp_path: Path, tables: Path, expected: Any) -> None:
+    """Its tables are asked where they are; all that comes back are aggregates."""
+    with filled(tables) as socket:
         engine = f"engine: postgres\n    connect: {{host: {socket}, database: postgres, user: tester}}"
         found = gathered(tmp_path, tables, SOURCE.format(engine=engine, **{name: name for name in TABLES}))
+    assert results(found) == expected
+
+
+def has_extension() -> bool:
+    """Whether DuckDB's extension for PostgreSQL is installed; it is not part of its package."""
+    with duckdb.connect() as connection, suppress(duckdb.Error):
+        connection.execute("LOAD postgres")
+        return HAS_POSTGRES
+    return False
+
+
+@pytest.mark.skipif(not has_extension(), reason="DuckDB's extension for PostgreSQL is not installed")
+def test_a_postgres_that_duckdb_attaches_gives_the_same_digits(tmp_path: Path, tables: Path, expected: Any) -> None:
+    with filled(tables) as socket:
+        engine = f'attach: {{shop: "postgres:host={socket} dbname=postgres user=tester"}}'
+        named = {name: f"shop.public.{name}" for name in TABLES}
+        found = gathered(tmp_path, tables, SOURCE.format(engine=engine, **named))
     assert results(found) == expected
 
 
