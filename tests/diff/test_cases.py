@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from burgee.diff.cases import Explorer
-from burgee.diff.symbolic import Budget, PartialContext, Side, TooMany, World, cells
+from burgee.diff.cells import cells
+from burgee.diff.symbolic import Side
+from burgee.diff.world import Budget, TooMany, World
 from support.effects import NOW, ON, generated, snapshot
 
 if TYPE_CHECKING:
-    from burgee.diff.symbolic import Pair
+    from burgee.diff.outcomes import Pair
+    from burgee.diff.partial_context import PartialContext
 
 
 class Compared:

@@ -24,7 +24,7 @@ from burgee.review.change_findings import ReviewedChange, proofs
 from support.effects import AB, NOW, ON, changed, generated, snapshot
 
 if TYPE_CHECKING:
-    from burgee.diff.symbolic import Outcome
+    from burgee.diff.outcomes import Outcome
 
 PAIRS, USERS = map(int, os.environ.get("BURGEE_ORACLE", "12x2000").split("x"))
 

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from burgee.diff.losses import MoveKind, move_kind
-from burgee.diff.symbolic import ABSENT, BROKEN, NO_UNIT, Outcome
+from burgee.diff.outcomes import ABSENT, BROKEN, NO_UNIT, Outcome
 from burgee.findings import Code
 from burgee.review.change_findings import ReviewedChange, proofs
 from support.effects import NOW, changed, generated, snapshot

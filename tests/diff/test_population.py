@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from burgee.diff.population import Population
-from burgee.diff.symbolic import World
+from burgee.diff.world import World
 from burgee.evaluation.ruleset import Ruleset
 from support.effects import NOW, VALUES, generated, snapshot
 

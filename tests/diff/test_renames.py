@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from burgee.diff.renames import renames
-from burgee.diff.symbolic import Side, World
+from burgee.diff.symbolic import Side
+from burgee.diff.world import World
 from support.effects import NOW, ON, snapshot
 
 HALF = {**ON, "rollout_percentage": 50}

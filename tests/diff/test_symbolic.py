@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from burgee.diff.symbolic import ABSENT, BROKEN, NO_UNIT, PartialContext, Side, grouped, unit_of
+from burgee.diff.hash_lines import unit_of
+from burgee.diff.outcomes import ABSENT, BROKEN, NO_UNIT
+from burgee.diff.partial_context import PartialContext
+from burgee.diff.regions import grouped
+from burgee.diff.symbolic import Side
 from burgee.evaluation.ruleset import Ruleset
 from burgee.model import ErrorCode
 from burgee.times import format_time, parse_time
 
 if TYPE_CHECKING:
-    from burgee.diff.symbolic import Outcome
+    from burgee.diff.outcomes import Outcome
     from burgee.model import Evaluation
 
 NOW = parse_time("2027-01-01T00:00:00Z")

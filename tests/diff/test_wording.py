@@ -8,7 +8,7 @@ import pytest
 
 from burgee.diff.effect import Move
 from burgee.diff.losses import MoveKind
-from burgee.diff.symbolic import Outcome
+from burgee.diff.outcomes import Outcome
 from burgee.diff.wording import percent, share_of
 
 

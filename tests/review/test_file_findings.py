@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from burgee.diff.symbolic import Side, World
+from burgee.diff.symbolic import Side
+from burgee.diff.world import World
 from burgee.findings import Code
 from burgee.review import file_findings
 from burgee.review.file_findings import correlated, oversize, starved

@@ -9,31 +9,28 @@ from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from burgee.diff.regions import Needed, Truths, open_atoms
+from burgee.diff.cells import grow
+from burgee.diff.hash_lines import require_independent, unit_of
+from burgee.diff.partial_context import PartialContext, Straddled
+from burgee.diff.regions import Needed, Truths, grouped, open_atoms
 from burgee.diff.satisfiability.atoms import HAS_UNIT, MISSING, Possibility
-from burgee.diff.symbolic import (
-    Budget,
-    PartialContext,
-    Straddled,
-    TooMany,
-    cells,
-    grouped,
-    grow,
-    require_independent,
-    unit_of,
-)
 from burgee.diff.witnesses import Witness
+from burgee.diff.world import Budget, TooMany
 from burgee.evaluation.context import TARGETING_KEY
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
+    from burgee.diff.cells import Branch, Cell, Decide, Leaf, Node
+    from burgee.diff.hash_lines import Line, Stretch
+    from burgee.diff.outcomes import Pair
+    from burgee.diff.partial_context import RuleMatch
     from burgee.diff.regions import Term
     from burgee.diff.satisfiability.atoms import Answer, Atom
     from burgee.diff.satisfiability.solver import Solver
-    from burgee.diff.symbolic import Branch, Cell, Decide, Leaf, Line, Node, Pair, RuleMatch, Stretch, World
     from burgee.diff.witnesses import Witnesses
+    from burgee.diff.world import World
 
 MAX_CASES = 20_000
 """Regions and cells of one decision that are computed; beyond, cases are drawn."""
@@ -381,26 +378,3 @@ def _shared_out(narrower: Sequence[Known], regions: Sequence[Known]) -> Iterator
 
 def _agree(mine: Mapping[Any, Any], theirs: Mapping[Any, Any]) -> bool:
     return all(mine.get(key, value) == value for key, value in theirs.items())
-
-
-class Shares(NamedTuple):
-    """Shares of a tree's outcomes, and for each the widest cell that has it."""
-
-    by_pair: dict[Pair, Fraction]
-    widest: dict[Pair, Mapping[Line, Stretch]]
-
-
-def shares(node: Node) -> Shares:
-    """Exact: a bucket is uniform on each line, and lines are independent of each other; Dependent if they are not."""
-    found: dict[Pair, Fraction] = {}
-    sizes: dict[Pair, Fraction] = {}
-    widest: dict[Pair, Mapping[Line, Stretch]] = {}
-    for cell, pair in cells(node):
-        require_independent(cell)
-        parts = [line.share(low, high) for line, (low, high) in cell.items()]
-        share = Fraction(prod(part for part, _ in parts), prod(whole for _, whole in parts))
-        found[pair] = found.get(pair, Fraction(0)) + share
-        if share > sizes.get(pair, Fraction(0)):
-            sizes[pair] = share
-            widest[pair] = cell
-    return Shares(found, widest)

@@ -15,12 +15,15 @@ from math import sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from burgee.diff.affected import reached
-from burgee.diff.cases import DRAWS, MAX_CASES, Explorer, Shares, shares
+from burgee.diff.cases import DRAWS, MAX_CASES, Explorer
+from burgee.diff.cells import Shares, shares
+from burgee.diff.hash_lines import Dependent
 from burgee.diff.holdout_notes import Holdouts
 from burgee.diff.losses import MoveKind, move_kind
 from burgee.diff.region_names import RegionNames
-from burgee.diff.symbolic import Budget, Dependent, Outcome, Side, TooMany, World
+from burgee.diff.symbolic import Side
 from burgee.diff.transitions import checkpoints
+from burgee.diff.world import Budget, TooMany, World
 from burgee.evaluation.context import TARGETING_KEY
 from burgee.evaluation.definition import fragments
 from burgee.times import format_time
@@ -29,7 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from burgee.diff.cases import Case, Known, Spot
-    from burgee.diff.symbolic import Line, Pair, PartialContext, Stretch
+    from burgee.diff.hash_lines import Line, Stretch
+    from burgee.diff.outcomes import Outcome, Pair
+    from burgee.diff.partial_context import PartialContext
     from burgee.model import Snapshot
 
 LEAST_DRAWS = 100

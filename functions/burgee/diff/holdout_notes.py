@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from burgee.diff.symbolic import cells
+from burgee.diff.cells import cells
 from burgee.evaluation.bucketing import holdout_salt, threshold
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from burgee.diff.symbolic import Node, Pair, Side, Stretch
+    from burgee.diff.cells import Node
+    from burgee.diff.hash_lines import Stretch
+    from burgee.diff.outcomes import Pair
+    from burgee.diff.symbolic import Side
 
 POSITIONS = {
     (True, True): "in holdout {}",

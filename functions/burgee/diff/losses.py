@@ -5,10 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from burgee.diff.symbolic import NOTHING
+from burgee.diff.outcomes import NOTHING
 
 if TYPE_CHECKING:
-    from burgee.diff.symbolic import Outcome, Pair
+    from burgee.diff.outcomes import Outcome, Pair
 
 
 class MoveKind(StrEnum):

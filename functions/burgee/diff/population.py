@@ -13,22 +13,15 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from burgee.diff.cases import MAX_CASES
+from burgee.diff.cells import Branch, Leaf, grow
+from burgee.diff.hash_lines import is_unit, unit_of
+from burgee.diff.outcomes import ABSENT
+from burgee.diff.partial_context import PartialContext
 from burgee.diff.region_names import RegionNames
-from burgee.diff.regions import Truths, holds, term
+from burgee.diff.regions import Truths, grouped, holds, term
 from burgee.diff.satisfiability.atoms import MISSING, has_unit
-from burgee.diff.symbolic import (
-    ABSENT,
-    Branch,
-    Budget,
-    Leaf,
-    PartialContext,
-    Side,
-    TooMany,
-    grouped,
-    grow,
-    is_unit,
-    unit_of,
-)
+from burgee.diff.symbolic import Side
+from burgee.diff.world import Budget, TooMany
 from burgee.evaluation.bucketing import BUCKETS
 from burgee.evaluation.context import TARGETING_KEY, reader
 from burgee.evaluation.definition import unit_attribute
@@ -37,9 +30,12 @@ from burgee.evaluation.hash_strategies import strategy
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from burgee.diff.cells import Node
+    from burgee.diff.hash_lines import Line
+    from burgee.diff.outcomes import Pair
     from burgee.diff.regions import Term
     from burgee.diff.satisfiability.atoms import Atom
-    from burgee.diff.symbolic import Line, Node, Pair, World
+    from burgee.diff.world import World
     from burgee.model import Snapshot
 
     Columns: TypeAlias = Mapping[str, Sequence[Any]]

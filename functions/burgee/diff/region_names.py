@@ -14,7 +14,8 @@ from burgee.evaluation.explanations import describe
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from burgee.diff.symbolic import RuleMatch, Side
+    from burgee.diff.partial_context import RuleMatch
+    from burgee.diff.symbolic import Side
 
 WORD = re.compile(r"[A-Za-z]+")
 

@@ -132,3 +132,12 @@ def atoms(term: Term) -> Iterator[Atom]:
     else:
         for part in term.parts:
             yield from atoms(part)
+
+
+def grouped(terms: Sequence[Term]) -> dict[str, tuple[Atom, ...]]:
+    """The atoms of conditions by path, in the order of their first mention."""
+    found: dict[str, dict[Atom, None]] = {}
+    for one in terms:
+        for atom in atoms(one):
+            found.setdefault(atom.path, {})[atom] = None
+    return {path: tuple(own) for path, own in found.items()}

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from burgee.diff.effect import RegionEffect
-    from burgee.diff.symbolic import Side, World
+    from burgee.diff.symbolic import Side
+    from burgee.diff.world import World
     from burgee.model import Definition
 
 

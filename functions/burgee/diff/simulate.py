@@ -7,8 +7,9 @@ from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from burgee.diff.effect import compare
-from burgee.diff.symbolic import Side, World
+from burgee.diff.symbolic import Side
 from burgee.diff.wording import percent
+from burgee.diff.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from burgee.diff import wording
 from burgee.diff.effect import compare
-from burgee.diff.symbolic import Side, World
+from burgee.diff.symbolic import Side
 from burgee.diff.transitions import is_moving, moments
+from burgee.diff.world import World
 from burgee.evaluation.definition import owners, schedule
 from burgee.evaluation.definition import states as definition_states
 from burgee.times import format_time, parse_time

@@ -7,14 +7,14 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from burgee.diff.losses import MoveKind
-from burgee.diff.symbolic import ABSENT
+from burgee.diff.outcomes import ABSENT
 from burgee.evaluation.context import TARGETING_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from burgee.diff.effect import FlagEffect, Move, RegionEffect
-    from burgee.diff.symbolic import Outcome
+    from burgee.diff.outcomes import Outcome
 
 MAX_NAMES = 3
 LEAST = Fraction(1, 100_000)

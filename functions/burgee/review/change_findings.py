@@ -9,9 +9,10 @@ from burgee.diff import wording
 from burgee.diff.affected import needs, reached
 from burgee.diff.losses import MoveKind
 from burgee.diff.renames import renames
-from burgee.diff.symbolic import Side, World
+from burgee.diff.symbolic import Side
 from burgee.diff.timeline import timeline
 from burgee.diff.transitions import moments_of, ramps
+from burgee.diff.world import World
 from burgee.evaluation.bucketing import BUCKETS
 from burgee.evaluation.definition import salt
 from burgee.findings import Code, finding

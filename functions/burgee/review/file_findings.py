@@ -9,8 +9,12 @@ from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from burgee.diff import wording
-from burgee.diff.cases import Explorer, shares
-from burgee.diff.symbolic import Dependent, Line, Outcome, PartialContext, Side, TooMany, World
+from burgee.diff.cases import Explorer
+from burgee.diff.cells import shares
+from burgee.diff.hash_lines import Dependent, Line
+from burgee.diff.outcomes import Outcome
+from burgee.diff.symbolic import Side
+from burgee.diff.world import TooMany, World
 from burgee.evaluation.bucketing import BUCKETS, layer_salt, threshold
 from burgee.evaluation.context import TARGETING_KEY
 from burgee.evaluation.definition import owners, unit_attribute
@@ -23,7 +27,8 @@ from burgee.review.stale import arrived, reasons
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping
 
-    from burgee.diff.symbolic import Pair
+    from burgee.diff.outcomes import Pair
+    from burgee.diff.partial_context import PartialContext
     from burgee.findings import Finding
     from burgee.model import Snapshot
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from burgee.diff.symbolic import Line, line
+from burgee.diff.hash_lines import Line, line
 from burgee.evaluation.bucketing import BUCKETS, layer_salt, threshold
 from burgee.evaluation.context import TARGETING_KEY
 from burgee.evaluation.definition import owners, salt, unit_attribute, weights

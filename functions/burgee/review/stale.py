@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from burgee.diff.outcomes import NO_UNIT
+from burgee.diff.partial_context import PartialContext, Straddled
 from burgee.diff.regions import Needed
-from burgee.diff.symbolic import NO_UNIT, PartialContext, Side, Straddled
+from burgee.diff.symbolic import Side
 from burgee.diff.transitions import moments, moments_of
 from burgee.evaluation.context import TARGETING_KEY
 from burgee.times import format_time, parse_time

@@ -1,0 +1,86 @@
+"""A context of which only a part is known, and the questions that a walk asks where it needs more."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from burgee.diff.hash_lines import is_unit
+from burgee.diff.regions import Needed, Term, Truths, holds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from burgee.diff.hash_lines import Line, Stretch
+    from burgee.diff.outcomes import Outcome
+    from burgee.diff.satisfiability.atoms import Atom
+
+
+class Straddled(Exception):  # noqa: N818 - a request, not an error: for a narrower stretch of a line
+    """A walk reached a bound inside a stretch; `edges` cut the stretch there."""
+
+    def __init__(self, line: Line, edges: Sequence[int]) -> None:
+        super().__init__(line)
+        self.line = line
+        self.edges = edges
+
+
+class RuleMatch(NamedTuple):
+    """A rule whose condition holds in a walk: the side, the flag, and the rule's index."""
+
+    side: int
+    flag: str
+    rule: int
+
+
+@dataclass(slots=True)
+class PartialContext:
+    """The known parts of a context: truths of atoms and of whole conditions, units by attribute (None where there is
+    none), stretches of lines.
+
+    `seen` collects the matching rules of a walk, by side; `hashed` says whether it used a bucket. `reached` keeps, by
+    side and flag, its outcome or the step at which a walk stopped: a walk on a part of the cell continues there.
+    """
+
+    truths: Mapping[Atom, bool] = field(default_factory=Truths)
+    units: Mapping[str, str | None] = field(default_factory=dict)
+    cell: Mapping[Line, Stretch] = field(default_factory=dict)
+    claims: Mapping[Term, bool] = field(default_factory=dict)
+    seen: dict[RuleMatch, None] = field(default_factory=dict)
+    hashed: bool = False
+    reached: dict[tuple[object, int, str], Outcome | int] = field(default_factory=dict)
+
+    def after(self, earlier: PartialContext) -> PartialContext:
+        """The same, with the notes of an earlier walk that knew less."""
+        return replace(self, seen=dict(earlier.seen), hashed=earlier.hashed)
+
+    def within(self, line: Line, stretch: Stretch) -> PartialContext:
+        """The same context on a part of a line; it shares `seen` and `hashed`."""
+        cell = {**self.cell, line: stretch}
+        return PartialContext(self.truths, self.units, cell, self.claims, self.seen, self.hashed, dict(self.reached))
+
+    def meets(self, term: Term) -> bool:
+        """Whether a condition holds."""
+        found = self.claims.get(term)
+        if found is None:
+            found = holds(term, self.truths)
+        if found is None:
+            raise Needed(term)
+        return found
+
+    def place(self, line: Line, bounds: Sequence[int]) -> int | None:
+        """The number of bounds at or below the unit's place on a line; None without a unit."""
+        self.hashed = True
+        if line.unit in self.units:
+            unit = self.units[line.unit]
+            if unit is None or not (line.takes_values or is_unit(unit)):
+                return None
+            return bisect_right(bounds, line.bucket(unit))
+        if not self.truths[line.has_unit]:
+            return None
+        low, high = self.cell.get(line, (0, line.size))
+        first, last = bisect_right(bounds, low), bisect_left(bounds, high)
+        if first < last:
+            raise Straddled(line, [low, *sorted(set(bounds[first:last])), high])
+        return first
