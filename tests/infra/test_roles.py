@@ -62,7 +62,7 @@ def several(value: Any) -> list[Any]:
 
 def statements(resource: dict[str, Any]) -> list[dict[str, Any]]:
     properties = resource["Properties"]
-    documents = [one["PolicyDocument"] for one in properties.get("Policies", [properties])]
+    documents = [one.get("PolicyDocument", one) for one in properties.get("Policies", [properties])]
     return [statement for document in documents for statement in document["Statement"]]
 
 
@@ -213,3 +213,13 @@ def test_the_flags_own_roles_reach_one_project(name: str) -> None:
     assert allows(granted, "dynamodb:PutItem", table, own) == (name == "ReleaseRole")
     for action in ("dynamodb:Scan", "dynamodb:DeleteTable", "dynamodb:PartiQLSelect"):
         assert not allows(granted, action, table, own)
+
+
+def test_what_evaluates_writes_only_of_itself() -> None:
+    granted, table = statements(resources("template.yaml")["EvaluateFunction"]), "FlagsTable.Arn"
+    for partition, writes in (("SEEN", True), ("USE", True), ("STATE", False), ("REVISIONS", False), ("KEYS", False)):
+        keys = {"dynamodb:LeadingKeys": [f"shop#production#{partition}"]}
+        assert allows(granted, "dynamodb:Query", table, keys)
+        assert allows(granted, "dynamodb:PutItem", table, keys) == writes
+        assert not allows(granted, "dynamodb:DeleteItem", table, keys)
+    assert not allows(granted, "dynamodb:PutItem", table, {"dynamodb:LeadingKeys": ["other#production#SEEN"]})

@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.5
 REFRESH_SECONDS = 1.0
+WORKER = "worker"
+"""The kind of evaluator that a process of this server is."""
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
@@ -112,7 +114,8 @@ def config(app: Any, **more: Any) -> uvicorn.Config:
 def _worker(where: StoreOptions, options: ServeOptions) -> Front:
     """One of several worker processes; their parent follows the file."""
     store = store_of(where)
-    serving = Serving(store, patience=0) if where.table else Serving(store, refresh_seconds=REFRESH_SECONDS)
+    options_of_store: dict[str, Any] = {"patience": 0} if where.table else {"refresh_seconds": REFRESH_SECONDS}
+    serving = Serving(store, evaluator=WORKER, **options_of_store)
     return _application(where, options, store, serving)
 
 
@@ -159,7 +162,7 @@ def _insist_on_a_key(store: Store, host: str, where: StoreOptions) -> None:
 
 
 def _from_file(url: str, where: StoreOptions, store: Store, audience: str, stop: Event) -> Serving:
-    serving = Serving(store, refresh_seconds=REFRESH_SECONDS)
+    serving = Serving(store, refresh_seconds=REFRESH_SECONDS, evaluator=WORKER)
     follower = Follower(where.flags, where.environment, store, serving.refresh)
     source = follower.begin()
     _greet(url, where, source, audience)
@@ -169,7 +172,7 @@ def _from_file(url: str, where: StoreOptions, store: Store, audience: str, stop:
 
 def _from_table(url: str, where: StoreOptions, store: Store, audience: str) -> Serving:
     """Serves a table; the file is not released into it, because others may use it."""
-    serving = Serving(store, patience=0)
+    serving = Serving(store, patience=0, evaluator=WORKER)
     serving.refresh()
     status = serving.status()
     if status.error is not None:

@@ -109,7 +109,7 @@ def serving(store: Store | None) -> Serving:
     """The flags of a store; those of the package until the store has answered."""
     bundle = bundled()
     snapshot = bundle.snapshot if bundle else None
-    return Serving(store, snapshot, refresh_seconds=REFRESH_SECONDS, patience=PATIENCE_SECONDS)
+    return Serving(store, snapshot, refresh_seconds=REFRESH_SECONDS, patience=PATIENCE_SECONDS, evaluator="lambda")
 
 
 def recorder() -> Recorder | None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from burgee.model import Snapshot
-    from burgee.stores import AuditEntry, Origin, State, Store
+    from burgee.stores import AuditEntry, Origin, Pointer, State, Store
     from burgee.stores.audit import AuditContext
 
 OnConflict: TypeAlias = Literal["refuse", "keep", "discard"]
@@ -56,17 +56,16 @@ def live(store: Store) -> tuple[State, Snapshot]:
     return state, load_snapshot(store.payload(version)) if version else EMPTY
 
 
-def write(store: Store, decide: Callable[[State, Snapshot], Change]) -> None:
+def write(store: Store, decide: Callable[[State, Snapshot], Change]) -> Pointer:
     """Reads, decides and commits; retries if another writer was first. Raises Conflict if that happens every time."""
     for attempt in range(ATTEMPTS):
         state, snapshot = live(store)
         try:
-            store.commit(decide(state, snapshot), expected=state.pointer.revision)
+            return store.commit(decide(state, snapshot), expected=state.pointer.revision)
         except Conflict:
             if attempt == ATTEMPTS - 1:
                 raise
-        else:
-            return
+    raise AssertionError("the last attempt returns or raises")
 
 
 def preview(

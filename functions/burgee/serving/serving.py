@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,7 +17,7 @@ from burgee.records import NamedTuple
 from burgee.times import parse_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from burgee.model import Context, Snapshot
     from burgee.stores import Canary, Pointer, State, Store
@@ -29,6 +30,10 @@ FIRST_PATIENCE_SECONDS = 2.0
 """Seconds that a caller waits for the first read."""
 RETRY_SECONDS = 1.0
 """Seconds until the next poll if a commit could not be read at once."""
+NOTED = 20
+"""Revisions of which it is known when they were first answered with."""
+NOTE_AGAIN_SECONDS = 3_600.0
+"""Seconds after which an evaluator that answers says so again, without a new revision."""
 _unit = unit_reader(TARGETING_KEY)
 
 
@@ -84,6 +89,13 @@ class Served(NamedTuple):
         return self.ruleset if self.rollout is None else self.rollout.choose(context, now)
 
 
+class Taken(NamedTuple):
+    """A revision, and when it was first answered with (epoch seconds)."""
+
+    revision: int
+    at: float
+
+
 class RulesetSource(Protocol):
     """A source of flags."""
 
@@ -137,6 +149,15 @@ class StoreSource:
         return Ruleset(snapshot, state.overrides.values(), release)
 
 
+def _noting(store: Store, evaluator: str) -> Callable[[Sequence[Taken]], None]:
+    def note(taken: Sequence[Taken]) -> None:
+        from burgee.serving.seen import note as keep  # only here: no answer waits for the import
+
+        keep(store, evaluator, taken)
+
+    return note
+
+
 def _load(store: Store, version: int) -> tuple[Snapshot, Mapping[str, Any]]:
     record, payload = store.load(version)
     snapshot = load_snapshot(payload)
@@ -153,6 +174,9 @@ class Serving:
     a poll due makes it; other callers use the old ruleset meanwhile, and so does that caller if the source takes
     longer than `patience` seconds. The poll then continues in its own thread, which may be frozen and resumed with
     its process.
+
+    With `evaluator`, its kind, it records in the store which revisions it answers with, in a thread that no answer
+    waits for.
     """
 
     def __init__(  # noqa: PLR0913 - no caller gives more than three of them
@@ -164,6 +188,7 @@ class Serving:
         patience: float | None = None,
         clock: Callable[[], float] = time.monotonic,
         source: RulesetSource | None = None,
+        evaluator: str = "",
     ) -> None:
         snapshot, name = (EMPTY, "none") if bundled is None else (bundled, "bundled")
         self._served = Served(Ruleset(snapshot, release={"version": 0}), 0, name)
@@ -176,20 +201,49 @@ class Serving:
             self._poll = self._read = source.poll
         self.unread = bundled is None and self._poll is not None
         """Whether nothing has been read yet and nothing was bundled: it serves no flags, and they may exist."""
+        self.evaluator = evaluator
+        self.note: Callable[[Sequence[Taken]], None] | None = None
+        """Records the revisions that this process answers with, oldest first; called in a thread of its own."""
+        if store is not None and evaluator:
+            self.note = _noting(store, evaluator)
+        self._taken: list[Taken] = []
+        self._untold = False
+        """Whether something is to be recorded with the next answer."""
+        self._noted_at = NEVER
         self.refresh_seconds = refresh_seconds
         self.patience = patience
         self._clock = clock
         self._lock = Lock()
         self._failure: Exception | None = None
         self._confirmed = clock()
-        self._due = NEVER
+        self._due = self._poll_at = NEVER
+        """When the next answer has more to do than to answer, and when the next poll is due."""
 
     def ruleset(self, context: Context = NOBODY, now: float | None = None) -> Ruleset:
         """The ruleset for a context, after a poll if one is due. Call once per answer."""
         if self._poll is not None and self._clock() >= self._due:
-            self._poll_once(self._poll, self._due)
+            self._keep_up(self._poll)
         served = self._served
         return served.ruleset if served.rollout is None else served.rollout.choose(context, now)
+
+    def _keep_up(self, poll: Callable[[], Served | None]) -> None:
+        """Polls if that is due, and records the revision of this answer if it is new."""
+        if self._clock() >= self._poll_at:
+            self._poll_once(poll, self._poll_at)
+        if self._untold:
+            self.answering()
+
+    def answering(self) -> None:
+        """Records that this process answers with what is served now, if that is new."""
+        note, revision = self.note, self._served.revision
+        self._untold, self._due = False, self._poll_at
+        if note is None or not revision:
+            return
+        self._noted_at = self._clock()
+        if not self._taken or self._taken[-1].revision != revision:
+            self._taken = [*self._taken, Taken(revision, time.time())][-NOTED:]
+        with suppress(RuntimeError):  # no thread could be started: the next revision is recorded
+            Thread(target=note, args=(self._taken,), daemon=True).start()
 
     def _poll_once(self, poll: Callable[[], Served | None], due: float) -> None:
         """Polls unless a poll is in progress. The first answer waits for it; later ones wait only as long as they
@@ -201,13 +255,13 @@ class Serving:
         if not self._lock.acquire(timeout=longest):
             return
         # Callers that waited here for the first answer take it instead of polling again.
-        if self._due != due:
+        if self._poll_at != due:
             self._lock.release()
         elif patience is None:
             self._update_and_release(poll)
         else:
             if first:
-                self._due = self._clock()  # if this poll hangs, later callers do not wait
+                self._due = self._poll_at = self._clock()  # if this poll hangs, later callers do not wait
             polling = Thread(target=self._update_and_release, args=(poll,), daemon=True)
             try:
                 polling.start()
@@ -232,7 +286,8 @@ class Serving:
             with self._lock:
                 self._update(self._read)
                 if self._failure is not None:
-                    self._due = min(self._due, self._clock() + RETRY_SECONDS)
+                    self._poll_at = min(self._poll_at, self._clock() + RETRY_SECONDS)
+                    self._due = min(self._due, self._poll_at)
 
     def poll(self) -> None:
         """Polls the source now, at the least cost: a very recent commit may only arrive with the next poll."""
@@ -249,8 +304,14 @@ class Serving:
             self._confirmed = self._clock()
         except Exception as error:  # noqa: BLE001 - the last good ruleset is served; the status reports the error
             self._failure = error
+        now = self._clock()
         # Jitter only spreads load; it has no security role.
-        self._due = self._clock() + self.refresh_seconds * (0.8 + 0.4 * int.from_bytes(os.urandom(4), "big") / 2**32)
+        self._poll_at = now + self.refresh_seconds * (0.8 + 0.4 * int.from_bytes(os.urandom(4), "big") / 2**32)
+        if self.note is not None:
+            known = self._taken[-1].revision if self._taken else 0
+            again = now - self._noted_at >= NOTE_AGAIN_SECONDS
+            self._untold = self._served.revision > 0 and (self._served.revision != known or again)
+        self._due = NEVER if self._untold else self._poll_at
 
     def failure(self) -> Exception | None:
         """The exception of the last poll; None if it succeeded."""

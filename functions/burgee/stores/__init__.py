@@ -150,6 +150,10 @@ class Shelf(StrEnum):
     """Answers to writes with an idempotency key."""
     PROPOSALS = "proposals"
     """Edits of the flag file that wait for a pull request."""
+    SEEN = "seen"
+    """Which revisions each evaluator answers with, and since when; evaluators write these."""
+    REVISIONS = "revisions"
+    """When each revision was committed; the store writes these."""
     SETTINGS = "settings"
     """The project's settings of the service, such as CORS origins."""
 
@@ -168,6 +172,15 @@ class Put:
     before: Mapping[str, Any] | None = None
     blind: bool = False
     until: float | None = None
+
+
+REVISION_SECONDS = 7 * 86_400
+"""Seconds for which the time of a commit is kept."""
+
+
+def dated(revision: int, now: float) -> Put:
+    """The record of a commit's time (epoch seconds)."""
+    return Put(Shelf.REVISIONS, str(revision), {"at": now}, blind=True, until=now + REVISION_SECONDS)
 
 
 class Store(Protocol):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from burgee.errors import Conflict, NotFound, StoreError, StoreUnavailable
 from burgee.records import NamedTuple, asdict
-from burgee.stores import AuditEntry
+from burgee.stores import AuditEntry, dated
 from burgee.stores.dynamodb_items import dumped, numeric
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def committing(  # noqa: PLR0913, PLR0917 - each is a part of the transaction
     writes.append({"Put": committed(keyspace, after.revision, overrides, remainder)})
     for name, record in names.items():
         writes.append({"Put": keyspace.item("STATE", name, record={"B": dumped(record)}, revision=revision)})
-    writes += keeping(keyspace, change.puts, overrides.audit)
+    writes += keeping(keyspace, (*change.puts, dated(after.revision, time.time())), overrides.audit)
     if head.moved_to is not None:
         writes.append(heading(keyspace, head))
     if len(writes) > MAX_WRITES:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from burgee.errors import Conflict, Corrupt, NotFound
 from burgee.model import Override
 from burgee.records import asdict
-from burgee.stores import AuditEntry, Canary, Change, Origin, Pointer, Release, State, Tenant
+from burgee.stores import AuditEntry, Canary, Change, Origin, Pointer, Release, State, Tenant, dated
 from burgee.stores.sqlite_file import DatabaseFile
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class SqliteStore:
                 db.execute("INSERT INTO bake VALUES (?, ?, ?)", base)
             self._write(db, change)
             self._settle(db, change, after)
-            self._put(db, change.puts)
+            self._put(db, (*change.puts, dated(after.revision, time.time())))
         return after
 
     def _settle(self, db: sqlite3.Connection, change: Change, after: Pointer) -> None:

@@ -16,7 +16,7 @@ from burgee.web.front import Front, Setup
 from burgee.web.openapi import describe
 from burgee.web.protection.rate_limits import EVALUATE
 from burgee.web.responses import HANDLERS
-from burgee.web.routes import flags, keys, manifest, proposals, releases
+from burgee.web.routes import flags, keys, manifest, proposals, releases, revisions
 from burgee.web.routes.experiments import report_routes
 from burgee.web.routing import Routes
 from burgee.web.tenants import Tenants
@@ -55,7 +55,7 @@ def create_app(store: Store, serving: Serving, setup: Setup | None = None, repor
             "logs": False,
         },  # it would record paths, which contain user IDs
     )
-    routers = (flags.router, proposals.router, releases.router, keys.router)
+    routers = (flags.router, proposals.router, releases.router, revisions.router, keys.router)
     for router in routers:
         app.include_router(router)
     setup = setup or Setup()

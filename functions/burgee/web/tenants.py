@@ -49,7 +49,10 @@ class Tenants:
                         self._others.pop(next(iter(self._others)))
                     home = self._serving
                     found = Serving(
-                        self._store.at(tenant), refresh_seconds=home.refresh_seconds, patience=home.patience
+                        self._store.at(tenant),
+                        refresh_seconds=home.refresh_seconds,
+                        patience=home.patience,
+                        evaluator=home.evaluator,
                     )
                     self._others[tenant] = found
         return found

@@ -193,19 +193,30 @@ def history(
 @on_store
 def status(
     where: StoreOptions,
+    wait: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Wait, such as 30s, until those heard lately answer with what is live."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Check whether the file, the live release and the overrides agree. Exits with 1 if they do not."""
     from burgee.cli.source import releasable
     from burgee.releases.deploy import preview
+    from burgee.serving.seen import as_record, worded
+    from burgee.serving.seen import wait as await_answers
 
+    seconds = None if wait is None else duration(wait, "--wait")
     _, snapshot = releasable(where.flags, where.environment)
     with opened(where) as store:
         made, _ = preview(store, snapshot, time.time())
+        found = await_answers(store, made.revision, seconds) if seconds is not None and made.revision else None
     drifted = not made.unchanged or bool(made.standings)
     if json:
-        output.as_json({**output.plan_record(made), "drifted": drifted})
+        record = {**output.plan_record(made), "drifted": drifted}
+        output.as_json(record if found is None else {**record, "seen": as_record(found)})
     else:
+        if found is not None:
+            output.say(f"revision {found.revision}: {worded(found)}")
         for line in output.plan_lines(made)[:-1] if drifted or made.canary else ():
             output.say(line)
         output.say(

@@ -24,6 +24,7 @@ from burgee.web.routes.writes import (
     CallerFlags,
     Expiry,
     Reasoned,
+    WaitParameter,
     Write,
     needs,
     resource,
@@ -35,6 +36,11 @@ if TYPE_CHECKING:
     from burgee.model import Definition, Snapshot
     from burgee.stores import Change, State
     from burgee.stores.audit import AuditContext
+
+
+UNHEARD: dict[int | str, dict[str, Any]] = {
+    202: {"description": "Killed; after `wait` seconds, one that was heard lately has not answered with it"}
+}
 
 
 class FlagBody(DefinitionSpec):
@@ -149,9 +155,13 @@ def delete_flag(flags: CallerFlags, write: Write, flag_name: str) -> Response:
     return flags.write(write, flag_name, absent, 204)
 
 
-@router.post("/flags/{flag_name}/kill", responses=MISSING | STALE, **needs(Need.WRITE))
+@router.post("/flags/{flag_name}/kill", responses=MISSING | STALE | UNHEARD, **needs(Need.WRITE))
 def kill_flag(
-    flags: CallerFlags, write: Write, flag_name: str, body: Annotated[Kill, Body(default_factory=Kill)]
+    flags: CallerFlags,
+    write: Write,
+    flag_name: str,
+    body: Annotated[Kill, Body(default_factory=Kill)],
+    wait: WaitParameter = 0.0,
 ) -> Response:
     """Switch a flag off now, whatever its schedule."""
     act = write.act("flag.kill", body.author, body.reason, body.expires_in)
@@ -159,7 +169,7 @@ def kill_flag(
     def kill(state: State, snapshot: Snapshot) -> Change:
         return lay(state, snapshot, flag_name, killed(_current(state, snapshot, flag_name, act)), act)
 
-    return flags.write(write, flag_name, kill)
+    return flags.write(write, flag_name, kill, wait=wait)
 
 
 @router.post("/flags/{flag_name}/unkill", responses=MISSING | STALE, **needs(Need.WRITE))

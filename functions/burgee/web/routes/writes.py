@@ -15,6 +15,7 @@ from burgee.releases.deploy import live, write
 from burgee.releases.overrides import changed, laid_over, served
 from burgee.stores.audit import AuditContext
 from burgee.times import format_time, parse_duration
+from burgee.web.awaited import MAX_WAIT, awaited
 from burgee.web.dry_run import alone, effect
 from burgee.web.exchange import Caller, exchange_of, store_of
 from burgee.web.openapi import PROBLEM, needing
@@ -37,6 +38,14 @@ IdempotencyKeyHeader = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key", max_length=255, description="A repeated request with this key gets the same answer."
+    ),
+]
+WaitParameter = Annotated[
+    float,
+    Query(
+        ge=0,
+        le=MAX_WAIT,
+        description="Seconds to wait until those heard lately have answered with the change.",
     ),
 ]
 DryRunParameter = Annotated[bool, Query(description="Return the effect without changing anything.")]
@@ -156,11 +165,17 @@ class Flags:
         return state, snapshot, self._released(state)
 
     def write(
-        self, request: WriteRequest, flag: str, decide: Callable[[State, Snapshot], Change], status: int = 200
+        self,
+        request: WriteRequest,
+        flag: str,
+        decide: Callable[[State, Snapshot], Change],
+        status: int = 200,
+        wait: float = 0.0,
     ) -> Response:
         """Commits a change to a flag and serves it here immediately; a dry run changes nothing.
 
-        The answer is the changed flag, empty for 204, or the effect for a dry run.
+        The answer is the changed flag, empty for 204, or the effect for a dry run. After waiting for so many seconds
+        it also says who has answered with the change.
         """
         response = Response()
 
@@ -180,9 +195,9 @@ class Flags:
                 before = laid_over(snapshot, state.overrides.values(), now)
                 after = laid_over(snapshot, changed(state, checked(state, snapshot)), now)
                 return answer(request.request, {"dry_run": True, "effect": {"flags": effect(before, after, now)}})
-        write(self.store, checked)
+        revision = write(self.store, checked).revision
         self.serving.refresh()
-        return response
+        return awaited(self.store, revision, response, wait) if wait else response
 
     def require_unmoved(self, request: WriteRequest, flag: str, state: State, snapshot: Snapshot) -> None:
         """Refused where a flag is no longer what the writer has read."""
