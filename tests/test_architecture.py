@@ -159,7 +159,7 @@ def test_the_handler_loads_nothing_heavy_with_or_without_a_table() -> None:
         assert {name.partition(".")[0] for name in names} & HEAVY == set()
 
 
-MAY_LOAD = {"burgee", "mangum", "typing_extensions", "snapshot_restore_py"}
+MAY_LOAD = {"burgee", "mangum", "snapshot_restore_py"}
 MAY_NOT_LOAD = {"ssl", "dataclasses", "random", "http", "pathlib", "tempfile", "xml", "multiprocessing"}
 
 

@@ -157,8 +157,11 @@ def measure(python: str, starts: int) -> dict[str, Any]:
 
 @contextmanager
 def secure(folder: Path, url: str) -> Iterator[dict[str, str]]:
-    """The table over https; the environment that says where, with the system's authorities beside the test's."""
-    made = authority(folder)
+    """The table over https; the environment that says where, with the test's authority among the system's.
+
+    It is named like those of AWS's own services.
+    """
+    made = authority(folder, "Amazon Root CA")
     system = ssl.get_default_verify_paths().cafile
     bundle = folder / "authorities.pem"
     bundle.write_bytes(made.bundle.read_bytes() + (Path(system).read_bytes() if system else b""))
@@ -166,7 +169,7 @@ def secure(folder: Path, url: str) -> Iterator[dict[str, str]]:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         Thread(target=_accept, args=(listening, made.server, (host, int(port))), daemon=True).start()
         endpoint = f"https://127.0.0.1:{listening.getsockname()[1]}"
-        yield {"AWS_ENDPOINT_URL": endpoint, "AWS_CA_BUNDLE": str(bundle)}
+        yield {"AWS_ENDPOINT_URL": endpoint, "SSL_CERT_FILE": str(bundle)}
 
 
 def _accept(listening: socket.socket, context: ssl.SSLContext, behind: tuple[str, int]) -> None:

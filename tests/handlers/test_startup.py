@@ -10,8 +10,9 @@ from support.lambda_runtime import FUNCTIONS
 CODE = """
 import gc, sys, burgee, typing
 passes = []
-# Compiling the handler itself, where there is no byte code yet, comes before its first import.
-gc.callbacks.append(lambda phase, _: passes.append(phase) if "burgee.handlers.startup" in sys.modules else None)
+# Compiling the handler and the startup module, where there is no byte code yet, comes before the latter's first line.
+begun = lambda: hasattr(sys.modules.get("burgee.handlers.startup"), "gc")
+gc.callbacks.append(lambda phase, _: passes.append(phase) if begun() else None)
 import burgee.handlers.{handler}
 assert not passes, passes
 assert gc.isenabled()
@@ -41,4 +42,19 @@ assert asyncio.sslproto.ssl is None
 
 def test_tls_is_loaded_by_what_reads_a_table_and_not_before() -> None:
     ran = subprocess.run([sys.executable, "-c", TLS], cwd=FUNCTIONS, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_a_mangum_that_needs_more_than_typing_gets_the_library() -> None:
+    code = """
+import sys, typing
+held = typing.TypedDict
+del typing.TypedDict
+import burgee.handlers.startup
+assert not {"mangum", "typing_extensions"} & sys.modules.keys()
+typing.TypedDict = held
+import burgee.handlers.evaluate
+assert "typing_extensions" in sys.modules
+"""
+    ran = subprocess.run([sys.executable, "-c", code], cwd=FUNCTIONS, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr

@@ -191,7 +191,7 @@ def test_certificates_are_loaded_once_for_all_connections(
         return contexts[-1]
 
     create_default_context = ssl.create_default_context
-    monkeypatch.setattr(ssl, "create_default_context", counted)
+    monkeypatch.setattr("burgee.stores.tls.create_default_context", counted)
     table.answers = [(200, {})] * 5
     wire = Wire({**table.environment, "AWS_CA_BUNDLE": str(secure)})
     for _ in range(5):

@@ -11,7 +11,7 @@ import json
 import time
 from base64 import b64decode, b64encode
 from hashlib import sha256
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -21,7 +21,8 @@ from burgee.times import parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from ssl import SSLContext
+
+    from burgee.stores.tls import Tls
 
 REFRESH_BEFORE = 300
 """Credentials that expire within this many seconds are refreshed."""
@@ -62,7 +63,7 @@ class Wire:
         self._endpoint = urlsplit(endpoint or f"https://dynamodb.{self._region}.{_suffix(self._region)}")
         self._credentials: Credentials | None = None
         self._idle: list[HTTPConnection] = []
-        self._tls: SSLContext | None = None
+        self._tls: Tls | None = None
 
     def get_item(self, **request: Any) -> dict[str, Any]:
         """One item, under `Item` if it exists."""
@@ -131,8 +132,10 @@ class Wire:
         if self._endpoint.scheme != "https":
             return HTTPConnection(self._endpoint.netloc, timeout=self._timeout)
         if self._tls is None:
-            self._tls = _tls_context(self._environment.get("AWS_CA_BUNDLE"))
-        return HTTPSConnection(self._endpoint.netloc, timeout=self._timeout, context=self._tls)
+            from burgee.stores.tls import Tls
+
+            self._tls = Tls(self._environment.get("AWS_CA_BUNDLE"))
+        return self._tls.connect(self._endpoint.netloc, self._timeout)
 
     def _current(self) -> Credentials:
         """The function's credentials: from its environment or, under SnapStart, from the endpoint named there."""
@@ -187,15 +190,6 @@ def sign(
     signature = hmac.digest(key, text.encode(), "sha256").hex()
     authorization = f"AWS4-HMAC-SHA256 Credential={credentials.key}/{scope}, SignedHeaders={listed}"
     return {**signed, "Authorization": f"{authorization}, Signature={signature}"}
-
-
-def _tls_context(bundle: str | None) -> SSLContext:
-    """A TLS context with the system's certificates or those of a bundle; loading takes longer than connecting."""
-    from ssl import create_default_context
-
-    context = create_default_context(cafile=bundle or None)
-    context.set_alpn_protocols(["http/1.1"])
-    return context
 
 
 def _suffix(region: str) -> str:
