@@ -1,4 +1,4 @@
-"""Describes conditions in words (`country in DE, FR and app_version >= 2.3.0`), and why a context fails them.
+"""Describes conditions in words (`country in DE, FR and app_version >= 2.3.0`), and how an answer was reached.
 
 Evaluation never imports this: answers are explained only on request.
 """
@@ -9,13 +9,15 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from burgee.evaluation.context import reader
+from burgee.evaluation.bucketing import BUCKETS
+from burgee.evaluation.context import reader, unit_reader
 from burgee.evaluation.definition import operands, segment_names
 from burgee.evaluation.operators import IGNORE_CASE, OPERATORS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from burgee.evaluation.flag import Flag
     from burgee.model import Context
 
 MAX_ITEMS = 4
@@ -29,6 +31,34 @@ def explain(when: Mapping[str, Any], context: Context, segments: Mapping[str, An
     `segments` are conditions by name. Raises KeyError for an unknown segment or operator.
     """
     return list(_reasons(when, context, segments, "the rule"))
+
+
+def trace(flag: Flag, context: Context, now: float, segments: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Runs the compiled steps one by one, as evaluation does, and reports what each did and why it continued."""
+    steps = []
+    attribute = flag.decisions(now).unit
+    unit = unit_reader(attribute)(context)
+    for step in flag.steps(now):
+        answer = step.take(context, now)
+        entry: dict[str, Any] = {"step": step.name, "variant": answer and answer.variant}
+        entry["verdict"] = "passed on" if answer is None else "answered"
+        why = explain(step.when.when, context, segments) if step.when is not None else []
+        if not why and unit is None and (step.share is not None or step.arms is not None):
+            why = [f"{attribute}, the bucketed attribute, is missing"]
+        if why:
+            entry["why"] = why
+        if step.share is not None and unit is not None:
+            strategy, salt = step.share.strategy, step.share.salt
+            entry["bucket"] = strategy.place(BUCKETS)(unit, salt)
+            entry["from"], entry["below"] = step.share.at(now)
+            entry["hashed"] = strategy.hashed(unit, salt)
+        if step.arms is not None and unit is not None:
+            entry["arm"], entry["arms"] = step.arms.place(unit), step.arms.size
+            entry["arm_hashed"] = step.arms.strategy.hashed(unit, step.arms.salt)
+        steps.append(entry)
+        if answer is not None:
+            break
+    return steps
 
 
 def _reasons(when: Mapping[str, Any], context: Context, segments: Mapping[str, Any], asker: str) -> Iterator[str]:

@@ -9,9 +9,9 @@ from hashlib import sha256
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-from burgee.evaluation.bucketing import BUCKETS, hash_line, holdout_salt, threshold
+from burgee.evaluation.bucketing import hash_line, holdout_salt, threshold
 from burgee.evaluation.conditions import compile_condition, compile_rule
-from burgee.evaluation.context import Bulk, unit_reader
+from burgee.evaluation.context import Bulk
 from burgee.evaluation.definition import on_a_cycle, required
 from burgee.evaluation.flag import Flag
 from burgee.evaluation.rules import EVERYBODY, Condition, as_rule, every, plan
@@ -145,7 +145,9 @@ class Ruleset:
             "steps": [],
         }
         if compiled is not None:
-            explanation["steps"] = _trace(compiled, context, moment, self._segments)
+            from burgee.evaluation.explanations import trace
+
+            explanation["steps"] = trace(compiled, context, moment, self._segments)
         return explanation
 
     def check(self, flags: Iterable[str] | None = None) -> dict[str, str]:
@@ -345,36 +347,6 @@ class ClientView:
 
     def _open(self, flag: str, now: float) -> bool:
         return _for_clients(self._ruleset.definition(flag, now))
-
-
-def _trace(flag: Flag, context: Context, now: float, segments: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Runs the compiled steps one by one, as evaluation does, and reports what each did and why it continued."""
-    from burgee.evaluation.explanations import explain
-
-    trace = []
-    attribute = flag.decisions(now).unit
-    unit = unit_reader(attribute)(context)
-    for step in flag.steps(now):
-        answer = step.take(context, now)
-        entry: dict[str, Any] = {"step": step.name, "variant": answer and answer.variant}
-        entry["verdict"] = "passed on" if answer is None else "answered"
-        why = explain(step.when.when, context, segments) if step.when is not None else []
-        if not why and unit is None and (step.share is not None or step.arms is not None):
-            why = [f"{attribute}, the bucketed attribute, is missing"]
-        if why:
-            entry["why"] = why
-        if step.share is not None and unit is not None:
-            strategy, salt = step.share.strategy, step.share.salt
-            entry["bucket"] = strategy.place(BUCKETS)(unit, salt)
-            entry["from"], entry["below"] = step.share.at(now)
-            entry["hashed"] = strategy.hashed(unit, salt)
-        if step.arms is not None and unit is not None:
-            entry["arm"], entry["arms"] = step.arms.place(unit), step.arms.size
-            entry["arm_hashed"] = step.arms.strategy.hashed(unit, step.arms.salt)
-        trace.append(entry)
-        if answer is not None:
-            break
-    return trace
 
 
 def _held(flags: Mapping[str, Definition], exposed: Mapping[str, Any]) -> dict[str, str]:
