@@ -14,6 +14,7 @@ FILES = {
 }
 # A test stands in the folder of its subject and begins with the name of its module, or is listed with its subject.
 SPANNING = {
+    "analysis/test_holdouts.py": "what a holdout was worth",
     "analysis/test_reference.py": "published numbers",
     "analysis/test_tails.py": "estimates of metrics with a few large values",
     "cli/project/test_init.py": "burgee init",
