@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from burgee.analysis.tables import Records, records
 from burgee.flagfile.experiments import Method, MetricKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from burgee.analysis.engines import Engine
@@ -88,12 +89,12 @@ class Gatherer:
         """All data for a report, from records that had arrived by `until`."""
         until = min(until, plan.end)
         faults = self._faults()
-        given = self._inputs(plan, faults)
-        seen = self._keep("burgee_units", queries.units(given.exposures, plan, until))
-        found = self._keep("burgee_joined", queries.joined(given.events, seen, plan, until))
-        events = self._keep("burgee_tracked", queries.tracked(found, plan))
-        measured = self._keep("burgee_measures", queries.measures(seen, events, plan, until))
-        capped = self._caps(measured, plan)
+        given = self.inputs(plan, faults)
+        seen = self.keep("burgee_units", queries.units(given.exposures, plan, until))
+        found = self.keep("burgee_joined", queries.joined(given.events, seen, plan, until))
+        events = self.keep("burgee_tracked", queries.tracked(found, plan))
+        measured = self.keep("burgee_measures", queries.measures(seen, events, plan, until))
+        capped = self.caps(measured, plan)
         arms = self._arms(measured, plan, capped)
         total = self._one(queries.totals(seen))
         grain = period or _period(plan)
@@ -109,43 +110,47 @@ class Gatherer:
             crossed=int(total["crossed"] or 0),
             early=int(self._one(queries.early(given.exposures, plan))["exposures"]),
             last_exposure=None if total["last"] is None else int(total["last"]),
-            quality=quality_of(self._rows, Kept(given, seen, found), plan, until, faults),
+            quality=quality_of(self.rows, Kept(given, seen, found), plan, until, faults),
         )
 
     def _faults(self) -> Quality:
         """What could not be used before any question was asked."""
         if isinstance(self._found, Records):
-            return faults_of(self._rows, self._found)
-        own = Quality() if self._found.own is None else faults_of(self._rows, self._found.own)
-        usable, kinds = counted(self._found.counts, self._rows)
+            return faults_of(self.rows, self._found)
+        own = Quality() if self._found.own is None else faults_of(self.rows, self._found.own)
+        usable, kinds = counted(self._found.counts, self.rows)
         return replace(own, read=(own.read or 0) + usable, faults={**own.faults, **kinds})
 
-    def _inputs(self, plan: ExperimentPlan, faults: Quality) -> Inputs:
+    def inputs(self, plan: ExperimentPlan, faults: Quality | None = None) -> Inputs:
+        """The input tables; `faults` are those counted before, if they were."""
         if isinstance(self._found, Read):
             return self._found.inputs
         found = inputs_from(self._found.usable, plan, self._project)
-        return identified(found) if faults.identified else found
+        return identified(found) if (faults or self._faults()).identified else found
 
-    def _keep(self, name: str, table: Any) -> Any:
+    def keep(self, name: str, table: Any) -> Any:
+        """The result of a query, computed once if the engine can store it."""
         return self._engine.keep(name, table)
 
-    def _rows(self, table: Any) -> list[dict[str, Any]]:
+    def rows(self, table: Any) -> list[dict[str, Any]]:
+        """The rows of a query."""
         return self._engine.rows(table)
 
     def _one(self, table: Any) -> dict[str, Any]:
-        return self._rows(table)[0]
+        return self.rows(table)[0]
 
-    def _caps(self, measured: Any, plan: ExperimentPlan) -> dict[str, float]:
+    def caps(self, measured: Any, plan: ExperimentPlan) -> dict[str, float]:
+        """The values at which columns are winsorised."""
         found = {}
         for index, metric in enumerate(plan.metrics.values()):
-            rows = metric.winsorise and self._rows(queries.cap(measured, index, float(metric.winsorise)))
+            rows = metric.winsorise and self.rows(queries.cap(measured, index, float(metric.winsorise)))
             # A cap of zero would make all values zero.
             if rows and rows[0]["value"] > 0:
                 found[measure(index, VALUE)] = float(rows[0]["value"])
         return found
 
     def _arms(self, measured: Any, plan: ExperimentPlan, capped: Mapping[str, float]) -> dict[str, Arm]:
-        rows = {row["arm"]: row for row in self._rows(queries.aggregates(measured, plan, capped))}
+        rows = {row["arm"]: row for row in self.rows(queries.aggregates(measured, plan, capped))}
         points = {
             metric: self._points(measured, plan, metric)
             for metric, one in plan.metrics.items()
@@ -154,7 +159,7 @@ class Gatherer:
         return {
             arm: Arm(
                 int(rows[arm]["n"]) if arm in rows else 0,
-                _moments_of(rows.get(arm), plan),
+                moments_of(rows.get(arm), plan),
                 {metric: found[arm] for metric, found in points.items() if arm in found},
                 _largest(rows.get(arm), plan),
             )
@@ -164,13 +169,13 @@ class Gatherer:
     def _points(self, measured: Any, plan: ExperimentPlan, metric: str) -> dict[str, Points]:
         quantile = plan.metrics[metric].quantile
         assert quantile is not None  # noqa: S101 - the grammar asks for it
-        sizes = {row["arm"]: int(row["n"]) for row in self._rows(queries.counted(measured, plan, metric))}
+        sizes = {row["arm"]: int(row["n"]) for row in self.rows(queries.counted(measured, plan, metric))}
         wanted = {arm: (quantile, *shares(n, quantile)) for arm, n in sizes.items() if n >= 20}
         if not wanted:
             return {}
         asked = {arm: found[:3] for arm, found in wanted.items()}
         rows: dict[str, list[dict[str, Any]]] = {arm: [] for arm in wanted}
-        for row in self._rows(queries.mid_quantiles(measured, plan, metric, asked)):
+        for row in self.rows(queries.mid_quantiles(measured, plan, metric, asked)):
             rows[row["arm"]].append(row)
         return {arm: _points_of(rows[arm], sizes[arm], found) for arm, found in wanted.items()}
 
@@ -180,8 +185,8 @@ class Gatherer:
             column = segment(index)
             known = measured.filter(measured[column].notnull())
             by_value: dict[str, dict[str, Arm]] = {}
-            for row in self._rows(queries.aggregates(known, plan, capped, ("arm", column))):
-                by_value.setdefault(row[column], {})[row["arm"]] = Arm(int(row["n"]), _moments_of(row, plan))
+            for row in self.rows(queries.aggregates(known, plan, capped, ("arm", column))):
+                by_value.setdefault(row[column], {})[row["arm"]] = Arm(int(row["n"]), moments_of(row, plan))
             largest = sorted(by_value, key=lambda value: -sum(arm.n for arm in by_value[value].values()))
             found[name] = {value: by_value[value] for value in largest[:20]}
         return found
@@ -189,7 +194,7 @@ class Gatherer:
     def _series(
         self, kept: tuple[Any, Any], plan: ExperimentPlan, metric: str, grain: queries.Grain, until: int
     ) -> list[Moment]:
-        rows = self._rows(queries.series(*kept, plan, metric, grain))
+        rows = self.rows(queries.series(*kept, plan, metric, grain))
         return _running(rows, plan, grain, until)
 
 
@@ -197,13 +202,8 @@ def gather_from(
     place: Path | str, plan: ExperimentPlan, until: int, *, project: str | None = None, **more: Any
 ) -> Evidence:
     """The evidence in a folder of files or a bucket. Raises Refused with the reason if it cannot be read."""
-    with tempfile.TemporaryDirectory(prefix="burgee-") as scratch, refusals(place):
-        connection = duck(scratch)
-        try:
-            found = records(connection, place, (plan.topic,))
-            return Gatherer(DuckDB(connection), found, project=project).gather(plan, until, **more)
-        finally:
-            connection.disconnect()
+    with _reader(place, plan, project) as asked:
+        return asked.gather(plan, until, **more)
 
 
 def gather(
@@ -213,9 +213,20 @@ def gather(
 
     `where` is the flag file's folder, and the place of the records.
     """
+    with gatherer(where, plan, project=project) as asked:
+        return asked.gather(plan, until, **more)
+
+
+@contextmanager
+def gatherer(
+    where: tuple[Path, Path | str], plan: ExperimentPlan, *, project: str | None = None
+) -> Iterator[Gatherer]:
+    """What asks a plan's source, or Burgee's records, as in `gather`."""
     source, (folder, place) = plan.source, where
     if source is None:
-        return gather_from(place, plan, until, project=project, **more)
+        with _reader(place, plan, project) as asked:
+            yield asked
+        return
     named = f"source {plan.experiment.source}"
     with (
         tempfile.TemporaryDirectory(prefix="burgee-") as scratch,
@@ -225,7 +236,17 @@ def gather(
         own = None
         if isinstance(engine, DuckDB) and source.records is None and needs_records(source, plan):
             own = records(engine.connection, place, (plan.topic,))
-        return Gatherer(engine, read(source, plan, engine, own, project)).gather(plan, until, **more)
+        yield Gatherer(engine, read(source, plan, engine, own, project))
+
+
+@contextmanager
+def _reader(place: Path | str, plan: ExperimentPlan, project: str | None) -> Iterator[Gatherer]:
+    with tempfile.TemporaryDirectory(prefix="burgee-") as scratch, refusals(place):
+        connection = duck(scratch)
+        try:
+            yield Gatherer(DuckDB(connection), records(connection, place, (plan.topic,)), project=project)
+        finally:
+            connection.disconnect()
 
 
 def _period(plan: ExperimentPlan) -> int:
@@ -250,7 +271,7 @@ def _grains(
     }
 
 
-def _moments_of(row: Mapping[str, Any] | None, plan: ExperimentPlan) -> dict[str, Moments]:
+def moments_of(row: Mapping[str, Any] | None, plan: ExperimentPlan) -> dict[str, Moments]:
     """The moments in a row of aggregates; missing ones, with too few units, are zero."""
     found = {}
     for index, (name, metric) in enumerate(plan.metrics.items()):

@@ -100,15 +100,15 @@ def contrast(control: Moments, treatment: Moments) -> Estimate:
             message = "an aggregate is missing or not finite: refusing to compute with it"
             raise ValueError(message)
     if min(control.n, treatment.n) < 2:
-        sides = [ArmEstimate(arm.n, _ratio(arm, VALUE, PER) if arm.n else 0.0, 0.0) for arm in (control, treatment)]
+        sides = [ArmEstimate(arm.n, ratio(arm) if arm.n else 0.0, 0.0) for arm in (control, treatment)]
         return Estimate(sides[0], sides[1], sides[1].value - sides[0].value, 0.0, 1.0)
     total = pooled(control, treatment)
     coefficient = theta(total)
     sides = []
     for arm in (control, treatment):
-        value = _ratio(arm, VALUE, PER)
+        value = ratio(arm)
         if coefficient:
-            value -= coefficient * (_ratio(arm, BEFORE, PER_BEFORE) - _ratio(total, BEFORE, PER_BEFORE))
+            value -= coefficient * (ratio(arm, BEFORE, PER_BEFORE) - ratio(total, BEFORE, PER_BEFORE))
         variance = quadratic(gradient(arm, coefficient), arm.covariances, gradient(arm, coefficient))
         sides.append(ArmEstimate(arm.n, value, math.sqrt(max(variance, 0.0) / arm.n)))
     se = math.hypot(sides[0].se, sides[1].se)
@@ -303,7 +303,8 @@ def _share(arm: Moments, above: str, below: str) -> dict[str, float]:
     return {above: 1 / mean, below: -arm.means[above] / mean**2} if mean else {above: 0.0}
 
 
-def _ratio(arm: Moments, above: str, below: str) -> float:
+def ratio(arm: Moments, above: str = VALUE, below: str = PER) -> float:
+    """An arm's mean, or ratio of means."""
     if below not in arm.means:
         return arm.means[above]
     return arm.means[above] / arm.means[below] if arm.means[below] else 0.0

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from burgee.cli.experiments import analysing, plans_of
-from burgee.cli.options import FLAGS, Json
+from burgee.cli.experiments import At, Chosen, Events, Project, analysing, plans_of, records_of
+from burgee.cli.experiments import recorded as has_records
+from burgee.cli.options import FLAGS, Json, moment
 from burgee.cli.render import output
 from burgee.errors import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from burgee.analysis.history import PastWeeks
     from burgee.analysis.plans import ExperimentPlan
 
 
@@ -52,6 +56,16 @@ def power(
     method: Annotated[How, typer.Option(help="When it may be decided.")] = How.FIXED,
     looks: Annotated[int, typer.Option(min=1, max=20, help="Planned analyses of a group-sequential design.")] = 5,
     split: Annotated[str, typer.Option(help="Weights of the arms, the control first.")] = "50,50",
+    recorded: Annotated[
+        bool, typer.Option("--recorded", help="Take FLAG's baseline and traffic from recorded events, by weeks.")
+    ] = False,
+    entry: Annotated[
+        str | None,
+        typer.Option(metavar="EVENT", help="With --recorded: the event with which units enter; default exposures."),
+    ] = None,
+    events: Events = None,
+    at: At = None,
+    project: Project = None,
     json: Json = False,
     flags: Annotated[Path, typer.Option("--flags", metavar="PATH", help="The flag file, for FLAG.")] = Path(FLAGS),
 ) -> None:
@@ -63,8 +77,16 @@ def power(
         if flag is not None:
             if not flags.is_file():
                 raise typer.BadParameter(f"there is no file {flags}", param_hint="--flags")
-            result = _planned(plans_of(flags), flag)
+            plan = _known(plans_of(flags), flag)
+            if recorded:
+                _tell_history(
+                    _history(flags, plan, Chosen(events, moment(at), project), entry), plan, effect, json=json
+                )
+                return
+            result = _planned(plan)
         else:
+            if recorded:
+                raise typer.BadParameter("name the flag with the experiment", param_hint="--recorded")
             if baseline is None:
                 raise typer.BadParameter("name a flag, or give --baseline", param_hint="--baseline")
             shares = _shares(split)
@@ -114,14 +136,54 @@ def _shares(split: str) -> list[float]:
     return [weight / sum(weights) for weight in weights]
 
 
-def _planned(found: dict[str, ExperimentPlan], flag: str) -> dict[str, Any]:
+def _known(found: dict[str, ExperimentPlan], flag: str) -> ExperimentPlan:
     if flag not in found:
         raise Refused("no-experiment", f"there is no experiment on {flag}")
-    plan = found[flag]
+    return found[flag]
+
+
+def _planned(plan: ExperimentPlan) -> dict[str, Any]:
     if plan.baseline is None:
-        raise Refused("no-baseline", f"the experiment on {flag} has no `baseline` (a mean needs its `sd`)")
+        message = f"the experiment on {plan.flag} has no `baseline` (a mean needs its `sd`)"
+        raise Refused("no-baseline", f"{message}; --recorded takes it from recorded events")
     effect = plan.experiment.minimum_detectable_effect
     return _sized(plan.baseline, plan.design, None if effect is None else float(effect), plan.experiment.sample_size)
+
+
+def _history(flags: Path, plan: ExperimentPlan, chosen: Chosen, entry: str | None) -> list[PastWeeks]:
+    """What past weeks would have shown; says before what Athena reads."""
+    from burgee.analysis.history import QUESTIONS, past_weeks
+    from burgee.analysis.remote import cost
+    from burgee.flagfile.data_sources import EngineName
+
+    until = int((time.time() if chosen.until is None else chosen.until) * 1000)
+    place = records_of(flags, chosen.events)
+    if plan.source is None and not has_records(place):
+        raise Refused("no-records", f"there are no .jsonl or .parquet files in {place}")
+    if plan.source is not None and plan.source.engine is EngineName.ATHENA:
+        output.tell(cost(plan.source, QUESTIONS).sentence)
+    return past_weeks((flags.parent, place), plan, until, entry=entry, project=chosen.project)
+
+
+def _tell_history(found: list[PastWeeks], plan: ExperimentPlan, effect: float | None, *, json: bool) -> None:
+    wanted = effect or plan.experiment.minimum_detectable_effect
+    plain = next((one.weeks for one in found if wanted and one.detectable <= wanted), None)
+    adjusted = next((one.weeks for one in found if wanted and one.detectable_cuped <= wanted), None)
+    if json:
+        weeks = [asdict(one) for one in found]
+        output.as_json({"effect": wanted, "weeks": plain, "weeks_cuped": adjusted, "past": weeks})
+        return
+    last, metric = found[-1], plan.experiment.primaries[0]
+    units = f"{last.units:,} units in {output.counted(last.weeks, 'week')}"
+    output.say(f"{metric} of {units}: mean {last.mean:.4g}, sd {last.sd:.4g}")
+    output.say(f"CUPED would remove {max(last.gain, 0):.0%} of its variance")
+    output.say(f"{'weeks':>5} {'units':>12} {'finds':>9} {'with CUPED':>11}")
+    for one in found:
+        cells = (f"{part:.3g} %" for part in (one.detectable, one.detectable_cuped))
+        output.say("{:>5} {:>12,} {:>9} {:>11}".format(one.weeks, one.units, *cells))
+    if wanted:
+        more = f"more than the {last.weeks} recorded"
+        output.say(f"{wanted:.3g} % takes {plain or more} weeks, with CUPED {adjusted or more}")
 
 
 def _sized(baseline: Any, design: Any, effect: float | None, units: int | None) -> dict[str, Any]:
