@@ -13,25 +13,41 @@ import pytest
 FUNCTIONS = Path(__file__).parents[1] / "functions"
 PACKAGE = FUNCTIONS / "burgee"
 
-# From the bottom up. A package imports from the rows listed before its own, and from its own row what BESIDE names.
-ROWS = [
-    {"errors", "files", "model", "findings", "http_client", "numeric", "records", "times", "version"},
-    {"evaluation", "stores"},
-    {"flagfile", "diff", "events", "access"},
-    {"review", "serving", "importers", "analysis", "accessors"},
-    {"releases", "openfeature"},
-    {"web"},
-    {"cli", "handlers"},
-]
-BESIDE = {
+# What each package imports of ours, from the bottom up: only packages above its own row, so there is no circle.
+# `python tests/test_architecture.py` prints this table with what each package is for, in its own words.
+VOCABULARY = {
+    "version": set(),
+    "records": set(),
+    "numeric": set(),
+    "files": set(),
+    "http_client": set(),
+    "times": {"records"},
+    "model": {"records", "times"},
     "errors": {"model"},
     "findings": {"model"},
-    "model": {"records", "times"},
-    "times": {"records"},
-    "diff": {"flagfile"},
 }
-# Only these may import it: statistics are an extra, and no function loads them.
-ONLY_BY = {"analysis": {"cli"}, "importers": {"cli"}, "handlers": set(), "cli": set()}
+PACKAGES = {
+    "evaluation": set(),
+    "stores": set(),
+    "access": {"stores"},
+    "accessors": {"evaluation"},
+    "diff": {"evaluation"},
+    "events": {"evaluation"},
+    "flagfile": {"evaluation"},
+    "importers": {"evaluation", "flagfile"},
+    "analysis": {"evaluation", "events", "flagfile"},
+    "review": {"diff", "evaluation"},
+    "serving": {"evaluation", "flagfile", "stores"},
+    "releases": {"evaluation", "flagfile", "serving", "stores"},
+    "openfeature": {"evaluation", "events", "serving", "stores"},
+    "web": {"access", "accessors", "diff", "evaluation", "events", "flagfile", "releases", "serving", "stores"},
+    "handlers": {"access", "events", "releases", "serving", "stores", "web"},
+    "cli": {
+        *("access", "accessors", "analysis", "diff", "evaluation", "events", "flagfile", "importers"),
+        *("releases", "review", "serving", "stores", "web"),
+    },
+}
+ROWS = {**VOCABULARY, **{package: row | VOCABULARY.keys() for package, row in PACKAGES.items()}}
 AWS = {
     "stores.dynamodb_client",
     "stores.dynamodb_table",
@@ -64,11 +80,11 @@ def imports(path: Path) -> set[str]:
     return found
 
 
-def row(package: str) -> int:
-    for index, packages in enumerate(ROWS):
-        if package in packages:
-            return index
-    pytest.fail(f"{package} stands in no row: add it to ROWS")
+def purpose(package: str) -> str:
+    """What a package is for: the first sentence of its docstring."""
+    path = PACKAGE / f"{package}.py"
+    tree = ast.parse((path if path.exists() else PACKAGE / package / "__init__.py").read_text(encoding="utf-8"))
+    return " ".join((ast.get_docstring(tree) or "").partition("\n\n")[0].split())
 
 
 def dependencies() -> dict[str, set[str]]:
@@ -89,15 +105,25 @@ def dependencies() -> dict[str, set[str]]:
 GRAPH = dependencies()
 
 
-@pytest.mark.parametrize("name", [name for name in GRAPH if name])
-def test_imports_point_down(name: str) -> None:
-    package = name.partition(".")[0]
-    for imported in GRAPH[name]:
-        other = imported.partition(".")[0]
-        if other != package:
-            allowed = row(other) < row(package) or other in BESIDE.get(package, ())
-            assert allowed, f"{name} imports {imported}"
-            assert package in ONLY_BY.get(other, {package}), f"{name} imports {imported}"
+@pytest.mark.parametrize("package", ROWS)
+def test_a_package_imports_what_its_row_names_and_its_row_names_no_more(package: str) -> None:
+    others = {
+        imported.partition(".")[0]: f"{name} imports {imported}"
+        for name, found in GRAPH.items()
+        if name.partition(".")[0] == package
+        for imported in found
+        if imported.partition(".")[0] != package
+    }
+    assert not {other: how for other, how in others.items() if other not in ROWS[package]}
+    assert not {**VOCABULARY, **PACKAGES}[package] - others.keys()
+
+
+def test_every_package_has_its_row_below_those_that_it_imports() -> None:
+    assert {name.partition(".")[0] for name in GRAPH if name} == ROWS.keys()
+    order = list(ROWS)
+    for package, row in ROWS.items():
+        assert row <= set(order[: order.index(package)]), package
+        assert purpose(package), package
 
 
 def test_no_module_imports_itself_by_a_detour() -> None:
@@ -206,3 +232,11 @@ def test_the_first_answer_to_a_key_and_a_page_loads_no_event_loop_library() -> N
 
 def test_importing_the_library_loads_nothing_of_it() -> None:
     assert {name for name in loaded("import burgee") if name.startswith("burgee")} == {"burgee", "burgee.version"}
+
+
+if __name__ == "__main__":
+    print("vocabulary, which every package may import:")
+    for vocable in VOCABULARY:
+        print(f"  {vocable:12} {purpose(vocable)}")
+    for package, row in PACKAGES.items():
+        print(f"{package:12} {purpose(package)}\n{'':12} imports {', '.join(sorted(row)) or 'the vocabulary alone'}")
