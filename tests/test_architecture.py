@@ -40,7 +40,11 @@ PACKAGES = {
     "serving": {"evaluation", "flagfile", "stores"},
     "releases": {"evaluation", "flagfile", "serving", "stores"},
     "openfeature": {"evaluation", "events", "serving", "stores"},
-    "web": {"access", "accessors", "diff", "evaluation", "events", "flagfile", "releases", "serving", "stores"},
+    "webhooks": {"diff", "evaluation", "releases", "stores"},
+    "web": {
+        *("access", "accessors", "diff", "evaluation", "events", "flagfile", "releases", "serving", "stores"),
+        "webhooks",
+    },
     "handlers": {"access", "events", "releases", "serving", "stores", "web"},
     "cli": {
         *("access", "accessors", "analysis", "diff", "evaluation", "events", "flagfile", "importers"),
@@ -54,6 +58,7 @@ AWS = {
     "analysis.remote",
     "events.firehose_sink",
     "handlers.audit_stream",
+    "webhooks.kms",
     "cli.project.doctor",
 }
 ALONE = {"yaml": {"flagfile.yaml_reader"}, "boto3": AWS, "botocore": AWS}

@@ -154,6 +154,16 @@ class Shelf(StrEnum):
     """Which revisions each evaluator answers with, and since when; evaluators write these."""
     REVISIONS = "revisions"
     """When each revision was committed; the store writes these."""
+    WEBHOOKS = "webhooks"
+    """Receivers of changes, with their sealed URLs and secrets."""
+    MESSAGES = "messages"
+    """What webhooks are sent, by the id of the audit entry."""
+    DELIVERIES = "deliveries"
+    """Messages that wait to be sent, by webhook and message."""
+    DEAD_LETTERS = "dead-letters"
+    """Messages that a webhook did not accept within a day."""
+    OUTBOX = "outbox"
+    """How far the audit log has been turned into deliveries, and who is sending."""
     SETTINGS = "settings"
     """The project's settings of the service, such as CORS origins."""
 
@@ -229,8 +239,8 @@ class Store(Protocol):
     def find(self, shelf: Shelf, key: str) -> Mapping[str, Any] | None:
         """One record; possibly stale."""
 
-    def shelf(self, shelf: Shelf) -> Mapping[str, Mapping[str, Any]]:
-        """All records of a shelf by id, ordered by id."""
+    def shelf(self, shelf: Shelf, prefix: str = "") -> Mapping[str, Mapping[str, Any]]:
+        """All records of a shelf whose ids begin with a prefix, ordered by id."""
 
     def keep(self, puts: Sequence[Put], audit: Sequence[AuditEntry] = ()) -> None:
         """Write records with their audit entries, all or none; Conflict if one of them has changed."""

@@ -338,10 +338,11 @@ class DynamoDbStore:
             item = self._items.get(shelf.name, key, consistent=False)
             return None if item is None else loaded(dict, item["record"]["B"])
 
-    def shelf(self, shelf: Shelf) -> Mapping[str, Mapping[str, Any]]:
+    def shelf(self, shelf: Shelf, prefix: str = "") -> Mapping[str, Mapping[str, Any]]:
         """All records of a shelf by id."""
+        within = (prefix, f"{prefix}\U0010ffff") if prefix else None
         with translated():
-            items = self._items.query(shelf.name, ConsistentRead=True)
+            items = self._items.query(shelf.name, between=within, ConsistentRead=True)
             return {item["sk"]["S"]: loaded(dict, item["record"]["B"]) for item in items}
 
     def keep(self, puts: Sequence[Put], audit: Sequence[AuditEntry] = ()) -> None:

@@ -42,6 +42,7 @@ CREATE INDEX IF NOT EXISTS shelf_until ON shelf (until) WHERE until IS NOT NULL;
 """
 
 _FORGET = "DELETE FROM shelf WHERE rowid IN (SELECT rowid FROM shelf WHERE until < ? LIMIT ?)"
+_LAST = "\U0010ffff"
 FORGOTTEN_AT_ONCE = 100
 """Expired records that a write deletes: more than it creates, and few enough to be fast."""
 
@@ -209,11 +210,11 @@ class SqliteStore:
             row = db.execute(query, (self._key, shelf, key)).fetchone()
         return _load(dict, row[0]) if row else None
 
-    def shelf(self, shelf: Shelf) -> Mapping[str, Mapping[str, Any]]:
+    def shelf(self, shelf: Shelf, prefix: str = "") -> Mapping[str, Mapping[str, Any]]:
         """All records of a shelf by id."""
-        query = "SELECT id, record FROM shelf WHERE tenant = ? AND shelf = ? ORDER BY id"
+        query = "SELECT id, record FROM shelf WHERE tenant = ? AND shelf = ? AND id >= ? AND id < ? ORDER BY id"
         with self._file.reading() as db:
-            rows = db.execute(query, (self._key, shelf)).fetchall()
+            rows = db.execute(query, (self._key, shelf, prefix, f"{prefix}{_LAST}")).fetchall()
         return {key: _load(dict, record) for key, record in rows}
 
     def keep(self, puts: Sequence[Put], audit: Sequence[AuditEntry] = ()) -> None:

@@ -1,7 +1,7 @@
-"""Computes the effect of a change for a dry run, within a budget, in a separate process.
+"""Computes the effect of a change for dry runs and messages, within a budget, in a separate process.
 
 The effect of a large flag can take minutes of Python, which would slow every evaluation in this process. So only one
-is computed at a time, by a low-priority process that is killed when its time is over.
+dry run is computed at a time, by a low-priority process that is killed when its time is over.
 """
 
 from __future__ import annotations
@@ -44,6 +44,20 @@ def effect(before: Snapshot, after: Snapshot, now: float) -> list[dict[str, Any]
 
     Raises Refused if it exceeds its time or memory. Call it inside `alone`.
     """
+    records: list[dict[str, Any]] = _computed(before, after, now)["records"]
+    return records
+
+
+def effect_in_words(before: Snapshot, after: Snapshot, now: float) -> list[str]:
+    """The same in lines for people, for messages; a background task computes it, so that it does not wait for others.
+
+    Raises Refused if it exceeds its time or memory.
+    """
+    lines: list[str] = _computed(before, after, now)["lines"]
+    return lines
+
+
+def _computed(before: Snapshot, after: Snapshot, now: float) -> dict[str, Any]:
     request = json.dumps({"before": before, "after": after, "now": now}).encode()
     command = [sys.executable, "-c", _CODE, json.dumps(sys.path)]
     try:
@@ -54,8 +68,8 @@ def effect(before: Snapshot, after: Snapshot, now: float) -> list[dict[str, Any]
         raise _too_large()
     if ran.returncode:
         raise RuntimeError(f"the process that computes an effect failed: {ran.stderr.decode(errors='replace')}")
-    records: list[dict[str, Any]] = json.loads(ran.stdout)
-    return records
+    answer: dict[str, Any] = json.loads(ran.stdout)
+    return answer
 
 
 def _too_large() -> Refused:
@@ -68,13 +82,15 @@ def main() -> None:
     _give_way()
     from burgee.diff.effect import effects
     from burgee.diff.records import flag_records
+    from burgee.webhooks.words import effect_lines
 
     request = json.loads(sys.stdin.buffer.read())
     try:
-        records = flag_records(effects(request["before"], request["after"], request["now"]))
+        found = effects(request["before"], request["after"], request["now"])
+        answer = {"records": flag_records(found), "lines": effect_lines(found)}
     except MemoryError:
         sys.exit(_OUT_OF_MEMORY)
-    json.dump(records, sys.stdout)
+    json.dump(answer, sys.stdout)
 
 
 def _give_way() -> None:

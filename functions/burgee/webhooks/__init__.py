@@ -1,0 +1,1 @@
+"""Webhooks: the audit log as an outbox, to receivers of Standard Webhooks and to Slack."""

@@ -1,0 +1,298 @@
+"""Sends the audit log to webhooks: turns new entries into deliveries, and attempts those that are due.
+
+A pass reads the log from where the last one stopped, so a change is sent whichever way it came in, and a process that
+dies loses none. Each webhook is sent to in a thread of its own, by one process at a time, so one that does not
+answer holds up no other. A message is delivered at least once, under one id.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import uuid4
+
+from burgee.errors import Conflict, Corrupt, Refused, StoreError
+from burgee.stores import Put, Shelf
+from burgee.stores.audit import AuditContext
+from burgee.times import parse_time
+from burgee.webhooks import endpoints
+from burgee.webhooks.changes import served_by
+from burgee.webhooks.delivery import KEPT_SECONDS, Delivery, dead_letter, failed, heads, load
+from burgee.webhooks.endpoints import AT_ONCE, Endpoint, Kind
+from burgee.webhooks.messages import body, message, message_id
+from burgee.webhooks.sending import SECONDS
+from burgee.webhooks.signing import signed
+from burgee.webhooks.slack import slack_message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from concurrent.futures import Future
+    from typing import Protocol
+
+    from burgee.model import Snapshot
+    from burgee.stores import AuditEntry, Store
+    from burgee.webhooks.sealing import Vault
+    from burgee.webhooks.sending import Outcome
+
+    Words = Callable[[Snapshot, Snapshot, float], Sequence[str]]
+    """The effect of replacing one snapshot with another at a time, in lines. Raises Refused if it is too large."""
+
+    class Sends(Protocol):
+        """Posts a body to a URL."""
+
+        def send(self, url: str, fields: Mapping[str, str], body: bytes) -> Outcome:
+            """The outcome; never an exception."""
+
+
+PAGE = 200
+OVERLAP_SECONDS = 10
+"""The log is read again from so long before the last entry that was read: of a commit in progress, an entry may be
+visible before those that were written with it."""
+MAX_WAITING = 1_000
+"""Maximum number of messages that wait for one webhook; further ones are dead letters at once."""
+LEASE_SECONDS = 60.0
+"""For how long a process that stops without a word keeps a webhook from others."""
+MAX_THREADS = 100
+LOOK_SECONDS = 50.0
+"""A webhook is looked at at least so often, in seconds."""
+DOWN_SECONDS = 1.0
+"""Pause before the next message is tried at a webhook that did not answer."""
+PAUSE_SECONDS = 30.0
+"""Pause after the store or the vault did not answer."""
+POSITION = "position"
+
+
+_REMEMBERED = 10_000
+
+
+class Deps(NamedTuple):
+    """What an outbox works with, besides its store: replaced in tests."""
+
+    sender: Sends
+    vault: Vault
+    words: Words | None = None
+    clock: Callable[[], float] = time.time
+    chance: Callable[[], float] = random.random
+    log: Callable[[str], object] = lambda _line: None
+
+
+class Outbox:
+    """The outbox of one tenant. `step` is quick; sending goes on in threads, for which `settle` waits."""
+
+    def __init__(self, store: Store, deps: Deps, pool: ThreadPoolExecutor | None = None) -> None:
+        self._store = store
+        self._deps = deps
+        self._pool = pool or ThreadPoolExecutor(MAX_THREADS, "webhook")
+        self._holder = uuid4().hex
+        self._sending: dict[str, Future[None]] = {}
+        self._next: dict[str, float] = {}
+        """When to look at a webhook again."""
+        self._leases: dict[str, dict[str, Any]] = {}
+        self._seen: OrderedDict[str, None] = OrderedDict()
+
+    def step(self) -> None:
+        """Turns new entries into deliveries, and begins to send what is due. Raises StoreError."""
+        receivers = endpoints.listed(self._store)
+        if not receivers:
+            return
+        try:
+            self._collect(receivers)
+        finally:
+            now = self._deps.clock()
+            for one in receivers:
+                running = self._sending.get(one.id)
+                if self._next.get(one.id, 0.0) <= now and (running is None or running.done()):
+                    self._sending[one.id] = self._pool.submit(self._send_due, one)
+
+    def settle(self, seconds: float | None = None) -> bool:
+        """Waits until nothing is being sent; whether that was so within a time."""
+        return not wait(self._sending.values(), seconds).not_done
+
+    def _collect(self, receivers: Sequence[Endpoint]) -> None:
+        """Turns the entries since the last pass into messages and deliveries."""
+        record = self._store.find(Shelf.OUTBOX, POSITION)
+        start: str = record["id"] if record is not None else min(one.since for one in receivers)
+        position, after = start, _before(start)
+        counts: dict[str, int] = {}
+        while page := self._store.audit_after(after, limit=PAGE):
+            for entry in page:
+                if entry.id not in self._seen:
+                    self._enqueue(entry, receivers, counts)
+                    self._remember(entry.id)
+                position = max(position, entry.id)
+            after = page[-1].id
+            if position != start:
+                self._store.keep([Put(Shelf.OUTBOX, POSITION, {"id": position}, blind=True)])
+                start = position
+            if len(page) < PAGE:
+                break
+
+    def _enqueue(self, entry: AuditEntry, receivers: Sequence[Endpoint], counts: dict[str, int]) -> None:
+        """Makes an entry's message and deliveries, once; `counts` has how many messages wait for a webhook."""
+        if entry.action == endpoints.REPLAY:
+            self._next.pop((entry.after or {}).get("id", ""), None)
+        wanting = [one for one in receivers if one.wants(entry)]
+        if not wanting or self._store.find(Shelf.MESSAGES, entry.id) is not None:
+            self._due(wanting)
+            return
+        now = self._deps.clock()
+        made = self._message(entry)
+        puts = [Put(Shelf.MESSAGES, entry.id, made, until=now + KEPT_SECONDS)]
+        for one in wanting:
+            delivery = Delivery(one.id, entry.id, entry.flag or "", now, now)
+            if one.id not in counts:
+                counts[one.id] = len(self._store.shelf(Shelf.DELIVERIES, f"{one.id}."))
+            counts[one.id] += 1
+            why = f"{MAX_WAITING:,} messages were waiting"
+            puts.append(dead_letter(delivery, why, now) if counts[one.id] > MAX_WAITING else delivery.put())
+        try:
+            self._store.keep(puts)
+        except Conflict:
+            # Another process has made them, or is doing so: this entry is looked at again until its message is there.
+            if self._store.find(Shelf.MESSAGES, entry.id) is None:
+                raise
+        self._due(wanting)
+
+    def _due(self, receivers: Iterable[Endpoint]) -> None:
+        for one in receivers:
+            self._next.pop(one.id, None)
+
+    def _remember(self, entry: str) -> None:
+        self._seen[entry] = None
+        if len(self._seen) > _REMEMBERED:
+            self._seen.popitem(last=False)
+
+    def _message(self, entry: AuditEntry) -> dict[str, Any]:
+        served, lines = None, None
+        if self._deps.words is not None:
+            try:
+                served = served_by(self._store, entry)
+                lines = (
+                    None if served is None else self._deps.words(served.before, served.after, parse_time(entry.at))
+                )
+            except (Refused, RuntimeError, Corrupt) as error:
+                lines = [f"who is affected could not be computed: {error}"] if isinstance(error, Refused) else None
+        return message(self._store.tenant, entry, served, lines)
+
+    def _send_due(self, receiver: Endpoint) -> None:
+        """Sends what is due to one webhook, if no other process does. Runs in a thread; failures are logged."""
+        try:
+            lease = self._leased(receiver.id)
+            if lease is None:
+                self._next[receiver.id] = self._deps.clock() + 1.0
+                return
+            try:
+                self._send_heads(receiver, lease)
+            finally:
+                self._release(receiver.id)
+        except (StoreError, Refused) as error:
+            self._next[receiver.id] = self._deps.clock() + PAUSE_SECONDS
+            self._log(receiver, "error", type(error).__name__)
+        except Exception as error:
+            self._next[receiver.id] = self._deps.clock() + PAUSE_SECONDS
+            self._log(receiver, "error", type(error).__name__)
+            raise
+
+    def _send_heads(self, receiver: Endpoint, lease: float) -> None:
+        """Sends until nothing is due, or the webhook does not answer."""
+        is_down = False
+        while not is_down:
+            waiting, now = heads(self._waiting(receiver.id)), self._deps.clock()
+            if receiver.disabled_at is not None:
+                self._give_up(receiver, f"the webhook is disabled: {receiver.disabled_why}")
+                waiting = []
+            due = [one for one in waiting if one.next_at <= now]
+            if not due:
+                # Other processes make deliveries too, so it is looked at sooner than the next one known here is due.
+                self._next[receiver.id] = min([now + LOOK_SECONDS, *(one.next_at for one in waiting)])
+                return
+            for one in due:
+                if self._deps.clock() > lease - 2 * SECONDS:
+                    renewed = self._leased(receiver.id)
+                    if renewed is None:
+                        return
+                    lease = renewed
+                receiver, is_down = self._attempt(receiver, one)
+                if receiver.disabled_at is not None or is_down:
+                    break
+        self._next[receiver.id] = self._deps.clock() + DOWN_SECONDS
+
+    def _attempt(self, receiver: Endpoint, one: Delivery) -> tuple[Endpoint, bool]:
+        """Sends one message; the webhook after it, and whether it does not answer at all."""
+        made = self._store.find(Shelf.MESSAGES, one.message)
+        now = self._deps.clock()
+        if made is None:
+            self._store.keep([one.changed(None), dead_letter(one, "the message is no longer kept", now)])
+            return receiver, False
+        tenant = self._store.tenant
+        url = receiver.url(self._deps.vault, tenant)
+        if receiver.kind is Kind.SLACK:
+            outcome = self._deps.sender.send(url, {}, body(slack_message(made, receiver.link)))
+        else:
+            data = body(made)
+            keys = receiver.keys(self._deps.vault, tenant, now)
+            outcome = self._deps.sender.send(url, signed(message_id(tenant, one.message), now, data, keys), data)
+        return self._noted(receiver, one, outcome), outcome.is_down
+
+    def _noted(self, receiver: Endpoint, one: Delivery, outcome: Outcome) -> Endpoint:
+        """Records an attempt, in one transaction; the webhook after it."""
+        now = self._deps.clock()
+        self._log(receiver, "status", outcome.status)
+        health = {"at": now, "delivered": outcome.is_delivered, "status": outcome.status, "why": outcome.why}
+        kept = Put(Shelf.OUTBOX, f"health.{receiver.id}", health, blind=True)
+        after = None if outcome.is_delivered else failed(one, outcome, now, self._deps.chance())
+        puts = [one.changed(after), kept]
+        if after is None and not outcome.is_delivered:
+            puts.append(dead_letter(one._replace(attempts=one.attempts + 1), outcome.why, now))
+        try:
+            self._store.keep(puts)
+        except Conflict:  # it was removed, or sent again by hand: what was done then is kept
+            self._log(receiver, "error", "Conflict")
+        if not outcome.is_gone:
+            return receiver
+        act = AuditContext("webhook.disable", "burgee", "the receiver answered 410 Gone", now)
+        return endpoints.disable(self._store, endpoints.find(self._store, receiver.id), "it answered 410 Gone", act)
+
+    def _give_up(self, receiver: Endpoint, why: str) -> None:
+        waiting, now = self._waiting(receiver.id), self._deps.clock()
+        for start in range(0, len(waiting), AT_ONCE):
+            batch = waiting[start : start + AT_ONCE]
+            self._store.keep([put for one in batch for put in (one.changed(None), dead_letter(one, why, now))])
+
+    def _waiting(self, endpoint: str) -> list[Delivery]:
+        return [load(record) for record in self._store.shelf(Shelf.DELIVERIES, f"{endpoint}.").values()]
+
+    def _leased(self, endpoint: str) -> float | None:
+        """Until when this process alone sends to a webhook (epoch seconds); None if another does."""
+        key, now = f"lease.{endpoint}", self._deps.clock()
+        held = self._leases.get(endpoint) or self._store.find(Shelf.OUTBOX, key)
+        if held is not None and held["holder"] not in {self._holder, ""} and now < held["until"]:
+            return None
+        lease = {"holder": self._holder, "until": now + LEASE_SECONDS}
+        try:
+            self._store.keep([Put(Shelf.OUTBOX, key, lease, held)])
+        except Conflict:
+            return None
+        self._leases[endpoint] = lease
+        return now + LEASE_SECONDS
+
+    def _release(self, endpoint: str) -> None:
+        try:
+            free = {"holder": "", "until": 0.0}
+            self._store.keep([Put(Shelf.OUTBOX, f"lease.{endpoint}", free, self._leases.pop(endpoint))])
+        except Conflict:  # it was over, and another process has it
+            return
+
+    def _log(self, receiver: Endpoint, what: str, value: object) -> None:
+        """Neither names nor addresses are logged."""
+        self._deps.log(json.dumps({"webhook": receiver.id, what: value}))
+
+
+def _before(entry: str) -> str:
+    """The id of an entry so long before another that nothing written with it can be missing any more."""
+    moment, _, _ = entry.partition("-")
+    return f"{max(0, int(moment) - OVERLAP_SECONDS * 1000):013d}" if moment else ""

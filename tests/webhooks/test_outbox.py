@@ -1,0 +1,334 @@
+"""What reaches receivers: each change, once each, in order, whatever other receivers do. Time is a test's own."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from threading import Event
+from typing import TYPE_CHECKING
+
+import pytest
+
+from burgee.records import replace
+from burgee.stores import Put, Shelf
+from burgee.stores.sqlite import SqliteStore
+from burgee.webhooks import endpoints
+from burgee.webhooks.delivery import DAY, DELAYS
+from burgee.webhooks.endpoints import MAX_ENDPOINTS, Kind
+from burgee.webhooks.outbox import MAX_WAITING
+from burgee.webhooks.replaying import Choice, health, replay
+from burgee.webhooks.sending import Outcome
+from support.stores import committed, entry
+from support.webhooks import DOWN, OK, Received, World, url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    store = SqliteStore(":memory:")
+    yield World(store)
+    store.close()
+
+
+def waiting(world: World) -> int:
+    return len(world.store.shelf(Shelf.DELIVERIES))
+
+
+def test_each_change_is_delivered_once_and_in_order(world: World) -> None:
+    world.receiver("one")
+    said = [world.change(flag) for flag in ("a", "b", "a", None, "b")]
+    world.run()
+    world.run()
+    assert sorted(world.receivers.delivered(url("one"))) == sorted(said)
+    of_a = [one.reason for one in world.receivers.received[url("one")] if one.body["data"]["flag"] == "a"]
+    assert of_a == [said[0], said[2]]
+    assert waiting(world) == 0
+
+
+def test_what_was_before_a_webhook_is_not_sent_to_it(world: World) -> None:
+    world.change()
+    world.receiver("late")
+    said = world.change()
+    world.run()
+    assert world.receivers.delivered(url("late")) == [said]
+
+
+def test_a_webhook_hears_of_the_actions_it_asked_for(world: World) -> None:
+    world.receiver("all")
+    world.receiver("kills", actions=("flag.kill", "release"))
+    committed(world.store, audit=[entry(1)])
+    for number, action in enumerate(("flag.kill", "flag.killed", "release.activate", "releases", "key.create")):
+        committed(world.store, audit=[replace(entry(100 + number), action=action)])
+    world.run()
+    assert [one.body["type"] for one in world.receivers.received[url("kills")]] == ["flag.kill", "release.activate"]
+    assert len(world.receivers.received[url("all")]) == 6
+
+
+def test_a_failing_receiver_is_tried_again_on_the_schedule_and_gets_the_message_once(world: World) -> None:
+    world.receiver("one")
+    world.receivers.answers[url("one")] = lambda asked: Outcome(500, "answered 500") if asked.at < up else OK
+    up = world.clock.now + 9_000
+    said = world.change()
+    world.run()
+    world.pass_time(20_000, step=5.0)
+    attempts = [one.at - world.receivers.received[url("one")][0].at for one in world.receivers.received[url("one")]]
+    expected = [0.0, DELAYS[0], sum(DELAYS[:2]), sum(DELAYS[:3]), sum(DELAYS[:4])]
+    assert attempts == pytest.approx(expected, abs=30)
+    assert world.receivers.delivered(url("one")) == [said]
+    assert len({one.fields["webhook-id"] for one in world.receivers.received[url("one")]}) == 1
+    times = [int(one.fields["webhook-timestamp"]) for one in world.receivers.received[url("one")]]
+    assert times == sorted(set(times)), "the time is that of the attempt"
+
+
+def test_a_younger_message_waits_for_the_older_one_of_its_flag_and_of_no_other(world: World) -> None:
+    world.receiver("one")
+    poison = world.change("a")
+    world.receivers.answers[url("one")] = lambda asked: Outcome(500) if asked.reason == poison else OK
+    younger, other = world.change("a"), world.change("b")
+    world.run()
+    world.pass_time(3_600)
+    assert world.receivers.delivered(url("one")) == [other]
+    world.pass_time(DAY)
+    assert world.receivers.delivered(url("one")) == [other, younger]
+    (dead,) = health(world.store, endpoints.listed(world.store)[0].id, world.clock.now).dead
+    assert dead["why"] == ""
+    assert dead["flag"] == "a"
+
+
+def test_of_ten_receivers_one_is_dead_for_a_day_and_the_others_do_not_notice(world: World) -> None:
+    """A change every ten minutes; the dead one has its messages as dead letters, all others theirs at once."""
+    names = [f"r{number}" for number in range(10)]
+    for name in names:
+        world.receiver(name)
+    world.receivers.answers[url("r3")] = lambda _asked: DOWN
+    flags = ["a", "b", "c"]
+    said: dict[str, list[str]] = defaultdict(list)
+    made_at = {}
+    for turn in range(144):
+        flag = flags[turn % 3]
+        said[flag].append(world.change(flag))
+        made_at[said[flag][-1]] = world.clock.now
+        world.run()
+        world.pass_time(600, step=300)
+    everything = sorted(made_at)
+    for name in names:
+        got = world.receivers.received[url(name)]
+        if name == "r3":
+            assert not world.receivers.delivered(url(name))
+            continue
+        assert sorted(one.reason for one in got) == everything, "each exactly once"
+        assert all(one.at == made_at[one.reason] for one in got), "in the pass in which it was made"
+        for flag in flags:
+            assert [one.reason for one in got if one.body["data"]["flag"] == flag] == said[flag]
+    world.pass_time(2 * DAY, step=900)
+    dead = next(one for one in endpoints.listed(world.store) if one.name == "r3")
+    assert health(world.store, dead.id, world.clock.now).counts == {"waiting": 0, "dead": 144}
+    world.receivers.answers.pop(url("r3"))
+    assert replay(world.store, dead.id, Choice(dead=True), world.act("webhook.replay")) == 144
+    world.run()
+    assert sorted(world.receivers.delivered(url("r3"))) == everything
+    accepted = world.receivers.delivered(url("r3"))
+    for flag in flags:
+        assert [reason for reason in accepted if reason in said[flag]] == said[flag]
+    assert health(world.store, dead.id, world.clock.now).counts == {"waiting": 0, "dead": 0}
+
+
+def test_a_receiver_that_hangs_holds_up_no_other(world: World) -> None:
+    world.receiver("stuck")
+    world.receiver("fine")
+    held = world.receivers.hanging[url("stuck")] = Event()
+    said = []
+    for _ in range(3):
+        said.append(world.change())
+        world.outbox.step()
+        assert world.outbox._sending[endpoint_id(world, "fine")].result(60) is None
+        world.clock.now += 1
+    assert world.receivers.delivered(url("fine")) == said
+    assert url("stuck") not in world.receivers.received
+    held.set()
+    world.outbox.settle(60)
+    world.run()
+    assert world.receivers.delivered(url("stuck")) == said
+
+
+def endpoint_id(world: World, name: str) -> str:
+    return next(one.id for one in endpoints.listed(world.store) if one.name == name)
+
+
+def test_a_receiver_that_comes_back_gets_all_that_waited_in_one_pass(world: World) -> None:
+    world.receiver("one")
+    world.receivers.answers[url("one")] = lambda _asked: DOWN
+    said = [world.change(f"flag-{number % 7}") for number in range(50)]
+    world.run()
+    assert len(world.receivers.received[url("one")]) == 1, "one that does not answer is asked once in a pass"
+    world.pass_time(600)
+    world.receivers.answers.pop(url("one"))
+    world.pass_time(40_000, step=600)
+    assert sorted(world.receivers.delivered(url("one"))) == sorted(said)
+
+
+def test_gone_disables_and_keeps_what_waited_as_dead_letters(world: World) -> None:
+    made = world.receiver("one")
+    world.receiver("other")
+    world.receivers.answers[url("one")] = lambda _asked: Outcome(410, "answered 410")
+    said = [world.change(), world.change(), world.change("b")]
+    world.run()
+    assert len(world.receivers.received[url("one")]) == 1
+    found = endpoints.find(world.store, made.id)
+    assert (found.disabled_why, waiting(world)) == ("it answered 410 Gone", 0)
+    assert health(world.store, made.id, world.clock.now).counts == {"waiting": 0, "dead": 3}
+    assert next(one for one in world.store.audit() if one.action == "webhook.disable").actor == "burgee"
+    world.change()
+    world.run()
+    assert len(world.receivers.received[url("one")]) == 1
+    types = [one.body["type"] for one in world.receivers.received[url("other")]]
+    assert types.count("webhook.disable") == 1, "other receivers hear of it"
+    world.receivers.answers.pop(url("one"))
+    endpoints.enable(world.store, made.id, world.act("webhook.enable"))
+    assert replay(world.store, made.id, Choice(dead=True), world.act("webhook.replay")) == 3
+    world.run()
+    delivered = [one.reason for one in world.receivers.received[url("one")][1:]]
+    assert sorted(one for one in delivered if one in said) == said
+
+
+def test_a_receiver_says_when_to_come_again(world: World) -> None:
+    world.receiver("one")
+    world.receivers.answers[url("one")] = lambda asked: Outcome(429, "", 3_600) if asked.at < begin + 60 else OK
+    begin = world.clock.now
+    world.change()
+    world.run()
+    world.pass_time(3_500)
+    assert len(world.receivers.received[url("one")]) == 1
+    world.pass_time(300)
+    assert len(world.receivers.delivered(url("one"))) == 1
+
+
+def test_two_processes_send_each_message_once(world: World) -> None:
+    world.receiver("one")
+    other = world.another()
+    held = world.receivers.hanging[url("one")] = Event()
+    said = [world.change(), world.change()]
+    world.outbox.step()
+    world.run(other)
+    held.set()
+    world.outbox.settle(60)
+    world.clock.now += 120
+    world.run(other)
+    world.run()
+    assert world.receivers.delivered(url("one")) == said
+
+
+def test_a_process_that_dies_while_sending_leaves_the_message_to_another(world: World) -> None:
+    made = world.receiver("one")
+    said = world.change()
+    world.outbox._collect(endpoints.listed(world.store))
+    assert world.another()._leased(made.id) is not None, "and then it is gone"
+    world.run()
+    assert not world.receivers.delivered(url("one"))
+    world.pass_time(120)
+    assert world.receivers.delivered(url("one")) == [said]
+
+
+def test_an_entry_that_becomes_visible_late_is_not_missed(world: World) -> None:
+    """DynamoDB may show the second entry of a transaction before the first."""
+    world.receiver("one")
+    committed(world.store, audit=[entry(1, "a"), entry(2, "b")])
+    real = world.store.audit_after
+    hidden = real("")[-2].id
+
+    def partial(after: str, *, limit: int = 200) -> list[object]:
+        return [one for one in real(after, limit=limit) if one.id != hidden]
+
+    world.store.audit_after = partial  # type: ignore[method-assign, assignment]
+    world.run()
+    assert world.receivers.delivered(url("one")) == [entry(2).reason]
+    world.store.audit_after = real  # type: ignore[method-assign]
+    world.run()
+    assert world.receivers.delivered(url("one")) == [entry(2).reason, entry(1).reason]
+    world.run(world.another())
+    assert len(world.receivers.delivered(url("one"))) == 2
+
+
+def test_a_test_goes_to_one_webhook_and_says_so(world: World) -> None:
+    world.receiver("one", actions=("release",))
+    world.receiver("two")
+    world.run()
+    before = len(world.receivers.received.get(url("two"), []))
+    endpoints.test(world.store, endpoint_id(world, "one"), world.act("webhook.test"))
+    world.run()
+    (sent,) = world.receivers.received[url("one")]
+    assert sent.body["type"] == "webhook.test"
+    assert len(world.receivers.received.get(url("two"), [])) == before
+
+
+def test_messages_are_sent_again_by_id_and_since_a_time(world: World) -> None:
+    made = world.receiver("one")
+    said = [world.change(f"flag-{number}") for number in range(3)]
+    world.run()
+    ids = [one.body["data"]["id"] for one in world.receivers.received[url("one")]]
+    first = world.receivers.received[url("one")][0].fields["webhook-id"]
+    assert replay(world.store, made.id, Choice(messages=[ids[0]]), world.act("webhook.replay")) == 1
+    world.run()
+    again = world.receivers.received[url("one")][3]
+    assert (again.reason, again.fields["webhook-id"]) == (said[0], first)
+    assert replay(world.store, made.id, Choice(since=0.0), world.act("webhook.replay")) == 4
+    world.run()
+    assert len(world.receivers.delivered(url("one"))) == 8
+
+
+def test_what_waits_for_one_webhook_is_bounded_and_the_rest_are_dead_letters(world: World) -> None:
+    made = world.receiver("one")
+    world.receivers.answers[url("one")] = lambda _asked: DOWN
+    committed(world.store, audit=[entry(number) for number in range(MAX_WAITING + 5)])
+    world.run()
+    assert health(world.store, made.id, world.clock.now).counts == {"waiting": MAX_WAITING, "dead": 5}
+
+
+def test_a_removed_webhook_leaves_nothing_that_waits(world: World) -> None:
+    made = world.receiver("one")
+    world.receivers.answers[url("one")] = lambda _asked: DOWN
+    for _ in range(3):
+        world.change()
+    world.run()
+    assert waiting(world) == 3
+    endpoints.remove(world.store, made.id, world.act("webhook.remove"))
+    assert waiting(world) == 0
+    world.pass_time(600)
+
+
+def test_slack_gets_blocks_and_no_signature(world: World) -> None:
+    world.receiver("slack", Kind.SLACK)
+    seen: list[Received] = []
+    world.receivers.answers[url("slack")] = lambda asked: seen.append(asked) or OK  # type: ignore[func-returns-value]
+    world.change()
+    world.run()
+    (sent,) = seen
+    assert {"text", "blocks"} == set(sent.body)
+    assert not any(name.startswith("webhook-") for name in sent.fields)
+
+
+def test_nothing_personal_is_logged(world: World) -> None:
+    world.receiver("one")
+    world.change()
+    world.run()
+    assert world.logged
+    for line in world.logged:
+        assert not any(word in line for word in ("ada", "because", "example.com", "beta"))
+
+
+def test_every_webhook_that_there_may_be_fits_into_one_transaction(world: World) -> None:
+    for number in range(MAX_ENDPOINTS):
+        world.receiver(f"r{number}")
+    world.change()
+    world.run()
+    assert all(world.receivers.delivered(url(f"r{number}")) for number in range(MAX_ENDPOINTS))
+
+
+def test_a_position_that_was_lost_sends_nothing_twice(world: World) -> None:
+    world.receiver("one")
+    world.change()
+    world.run()
+    world.store.keep([Put(Shelf.OUTBOX, "position", None, blind=True)])
+    world.run(world.another())
+    assert len(world.receivers.delivered(url("one"))) == 1
