@@ -10,7 +10,7 @@ from burgee.numeric import is_number
 from burgee.records import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from burgee.model import Definition
 
@@ -35,8 +35,15 @@ class Typed(NamedTuple):
     default: Any
     """None if the flag has no off variant: the code has to bring a default."""
     description: str | None
-    schema: Any = None
-    """The schema of JSON values, as in the file; None if there is none."""
+    schema: Mapping[str, Any] | None = None
+    """The schema of the values, as in the file; None if there is none."""
+
+    @property
+    def choices(self) -> tuple[Any, ...] | None:
+        """The only values of a string or number; None if it may have others, or is of another type."""
+        if self.type not in {FlagType.STRING, FlagType.INTEGER, FlagType.FLOAT}:
+            return None
+        return self.values if self.schema is None else tuple(self.schema["enum"]) if "enum" in self.schema else None
 
 
 class Untyped(NamedTuple):

@@ -35,13 +35,36 @@ class FileVersion(NamedTuple):
     snapshot: Snapshot
 
 
+class Settled(NamedTuple):
+    """The one variant that a flag gives everyone, and since when (epoch seconds)."""
+
+    variant: str
+    since: float
+
+
 def stale(versions: Iterable[FileVersion], now: float, days: int) -> list[Stale]:
     """Why flags of the newest version should be removed. Versions come newest first, and are read as needed."""
+    side, found = _settled(versions, now)
+    since = {name: one.since for name, one in found.items()}
+    return [one for name in side.flags for one in reasons(side, name, since.get(name), days)]
+
+
+def settled_flags(versions: Iterable[FileVersion], now: float, days: int = 0) -> dict[str, Settled]:
+    """The flags of the newest version that have given everyone one variant for some days, and will; by name.
+
+    Flags marked permanent are not among them.
+    """
+    side, found = _settled(versions, now)
+    kept = {name: one for name, one in found.items() if not side.flags[name].get("permanent")}
+    return {name: one for name, one in kept.items() if now - one.since >= days * DAY}
+
+
+def _settled(versions: Iterable[FileVersion], now: float) -> tuple[Side, dict[str, Settled]]:
     history = iter(versions)
     current = next(history)
     side = Side(current.snapshot, now)
-    answers = {name: settled(side, name) for name in side.flags}
-    since = {name: arrived(side, name, current.since) for name, answer in answers.items() if answer is not None}
+    answers = {name: answer for name in side.flags if (answer := settled(side, name)) is not None}
+    since = {name: arrived(side, name, current.since) for name in answers}
     going_back, newer = set(since), current.since
     for version in history:
         # If a flag changed by itself after the newer version was written, earlier versions do not matter.
@@ -52,7 +75,7 @@ def stale(versions: Iterable[FileVersion], now: float, days: int) -> list[Stale]
             break
         since |= {name: arrived(before, name, version.since) for name in going_back}
         newer = version.since
-    return [one for name in side.flags for one in reasons(side, name, since.get(name), days)]
+    return side, {name: Settled(answer, since[name]) for name, answer in answers.items()}
 
 
 def reasons(side: Side, name: str, since: float | None, days: int) -> Iterator[Stale]:

@@ -1,0 +1,47 @@
+"""What the generators of both languages share: the flags of a module, and the deprecations of one that exists."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from burgee.accessors.flag_types import Typed, flag_type
+from burgee.accessors.inference import inferred
+from burgee.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from burgee.model import Definition
+
+_DEPRECATED = re.compile(
+    r"^(?:@| \* @)deprecated\b.{0,9}`([A-Za-z0-9._-]+)` has given everyone one answer since ([0-9-]{10}):",
+    re.MULTILINE,
+)
+
+
+def typed_flags(flags: Mapping[str, Sequence[Definition]]) -> list[Typed]:
+    """The flags of a module, from the definitions of each in every environment.
+
+    Raises Refused with all flags that no single type fits.
+    """
+    found = [flag_type(name, definitions) for name, definitions in flags.items()]
+    untyped = [one for one in found if not isinstance(one, Typed)]
+    if untyped:
+        raise Refused("untyped-flag", "; ".join(f"{one.name}: {one.why}" for one in untyped))
+    return [one for one in found if isinstance(one, Typed)]
+
+
+def reason(day: str, flag: str) -> str:
+    """Why an accessor is deprecated: its flag gives everyone one answer since a day (YYYY-MM-DD)."""
+    return f"`{flag}` has given everyone one answer since {day}: put it into the code and remove the flag"
+
+
+def deprecations(module: str) -> dict[str, str]:
+    """The days of the deprecations in a module that was generated before, by flag."""
+    return dict(_DEPRECATED.findall(module))
+
+
+def value_schema(flag: Typed) -> Mapping[str, Any]:
+    """The schema of a flag's JSON values."""
+    return inferred(flag.values) if flag.schema is None else flag.schema
