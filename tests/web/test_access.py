@@ -32,7 +32,7 @@ FLAGS: dict[str, Any] = {
     "secret": {"status": True, "description": "Nobody outside may know"},
     "needs": {"status": True, "client": True, "requires": [{"flag": "secret", "variant": "on"}]},
 }
-# What each operation takes, said a second time and by hand: a route that is not here fails the tests.
+# The permission of each operation, stated again by hand: a route that is not here fails the tests.
 EVALUATES, RULES, READS, PROPOSES = "evaluate", "rules", "read", "propose"
 WRITES, RELEASES, KEEPS = "write", "release", "keys"
 NEEDS = {
@@ -42,6 +42,7 @@ NEEDS = {
     "POST /ofrep/v1/evaluate/flags": EVALUATES,
     "POST /ofrep/v1/evaluate/flags/{key}": EVALUATES,
     "GET /ruleset": RULES,
+    "GET /openfeature/v0/manifest": EVALUATES,
     "POST /v1/events": EVALUATES,
     "GET /flags": READS,
     "POST /flags": WRITES,
@@ -60,6 +61,7 @@ NEEDS = {
     "GET /releases": READS,
     "POST /releases/{version}/activate": RELEASES,
     "GET /audit": READS,
+    "GET /revisions/{revision}": READS,
     "GET /keys": KEEPS,
     "POST /keys": KEEPS,
     "DELETE /keys/{key_id}": KEEPS,
@@ -74,11 +76,11 @@ BODIES = {
     "POST /keys": {"kind": "client", "name": "made"},
     "PUT /settings": {"cors_origins": []},
 }
-SAMPLES = {"version": "1", "key_id": "0123456789abcdef", "proposal_id": "1795500000000-01234567"}
+SAMPLES = {"version": "1", "revision": "1", "key_id": "0123456789abcdef", "proposal_id": "1795500000000-01234567"}
 
 
 class Who(NamedTuple):
-    """A caller, and what they may do; None for who is nobody here."""
+    """A caller and their permissions; None if the service does not know them."""
 
     name: str
     headers: dict[str, Any]
@@ -90,7 +92,7 @@ def callers(store: SqliteStore) -> list[Who]:
     read, propose, write, activate = Scope
     made = create(store, Kind.ADMIN, "whole", act(), ALL)
     guess = made.token[:-64] + "0" * 64
-    nobody: dict[str, dict[str, Any]] = {
+    unknown: dict[str, dict[str, Any]] = {
         "no key": {},
         "an empty key": bearer(""),
         "no token": bearer("letmein"),
@@ -105,10 +107,10 @@ def callers(store: SqliteStore) -> list[Who]:
     }
     for kind in Kind:
         whole: tuple[Scope, ...] = ALL if kind is Kind.ADMIN else ()
-        nobody[f"an expired {kind} key"] = bearer(expired(store, kind, *whole))
-        nobody[f"a revoked {kind} key"] = bearer(revoked(store, kind, *whole))
-    found = [Who(name, headers, None) for name, headers in nobody.items()]
-    somebody: list[tuple[str, str, set[str]]] = [
+        unknown[f"an expired {kind} key"] = bearer(expired(store, kind, *whole))
+        unknown[f"a revoked {kind} key"] = bearer(revoked(store, kind, *whole))
+    found = [Who(name, headers, None) for name, headers in unknown.items()]
+    known: list[tuple[str, str, set[str]]] = [
         ("client", token(store, Kind.CLIENT), {EVALUATES}),
         ("server", token(store, Kind.SERVER), {EVALUATES, RULES}),
         ("admin", token(store, Kind.ADMIN), {READS, EVALUATES, RULES}),
@@ -131,8 +133,8 @@ def callers(store: SqliteStore) -> list[Who]:
         tuple(Scope),
     ]:
         may = set().union(*(allowed[scope] for scope in scopes)) | ({KEEPS} if {*ALL} <= {*scopes} else set())
-        somebody.append((f"admin {'+'.join(scopes)}", token(store, Kind.ADMIN, *scopes), may))
-    for name, secret, may in somebody:
+        known.append((f"admin {'+'.join(scopes)}", token(store, Kind.ADMIN, *scopes), may))
+    for name, secret, may in known:
         found.append(Who(name, bearer(secret), frozenset(may)))
         found.append(Who(f"{name} by X-API-Key", {"X-API-Key": secret}, frozenset(may)))
     return found
