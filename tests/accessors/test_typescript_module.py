@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,10 +19,10 @@ from support.serve import serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from support.cli import Burgee
 
+PAGE = Path(__file__).parents[2] / "docs/testing.md"
 PACKAGES = {
     "typescript": "7.0.2",
     "react": "19.3.1",
@@ -189,6 +191,24 @@ def test_what_people_wrote_ends_no_comment_and_no_string(node: Path) -> None:
     (node / "main.ts").write_text(program, encoding="utf-8")
     assert compiled(node) == []
     assert asked(node, "") == text, "without a provider the default"
+
+
+def test_the_page_on_tests_sets_flags_while_a_function_runs(node: Path, burgee: Burgee) -> None:
+    burgee.write(flag_file())
+    assert burgee("generate", "typescript", "--out", str(node / "flags.ts")).code == 0
+    (snippet,) = re.findall(r"^```ts\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    (node / "with_flags.ts").write_text(snippet, encoding="utf-8")
+    lines = [
+        "import * as flags from './flags.js';",
+        "import { withFlags } from './with_flags.js';",
+        "const limit = async () => (await flags.uploadLimits()).megabytes;",
+        "const all = async () => [await flags.retries(), await flags.beta(), await limit()];",
+        "const set = { retries: -5, beta: true, upload_limits: { megabytes: 7 } };",
+        "console.log(JSON.stringify([await withFlags(set, all), await all()]));",
+    ]
+    (node / "main.ts").write_text("\n".join(lines), encoding="utf-8")
+    assert compiled(node) == []
+    assert asked(node, "") == [[-5, True, 7], [1, False, 5]]
 
 
 def test_a_settled_flag_is_deprecated() -> None:
