@@ -12,7 +12,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-ROOTS = ("fastapi", "google-re2", "mangum", "pydantic", "pyyaml")
+ROOTS = ("fastapi", "google-re2", "jinja2", "mangum", "pydantic", "pyyaml")
 LAMBDA = {
     "python_version": "3.13",
     "python_full_version": "3.13.0",

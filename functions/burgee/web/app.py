@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from burgee.version import __version__
+from burgee.web.console import pages, screens
 from burgee.web.evaluation_app import EVALUATION_ROUTES
 from burgee.web.event_streams import EventStreams, stream_route
 from burgee.web.exchange import Need, Route
@@ -55,11 +56,12 @@ def create_app(store: Store, serving: Serving, setup: Setup | None = None, repor
             "logs": False,
         },  # it would record paths, which contain user IDs
     )
-    routers = (flags.router, proposals.router, releases.router, revisions.router, keys.router)
+    routers = (flags.router, proposals.router, releases.router, revisions.router, keys.router, *screens.ROUTERS)
     for router in routers:
         app.include_router(router)
     setup = setup or Setup()
-    own = (*EVALUATION_ROUTES, *manifest.ROUTES, *(report_routes(reports) if reports is not None else ()))
+    reported = report_routes(reports) if reports is not None else ()
+    own = (*EVALUATION_ROUTES, *pages.ROUTES, *manifest.ROUTES, *reported)
     if setup.streams is not None:
         own = (*own, stream_route())
     managed = (route for router in routers for route in _managed(router))

@@ -110,6 +110,8 @@ class Exchange:
     request_id: bytes = b""
     headers: tuple[tuple[bytes, bytes], ...] = ()
     """Extra header fields of the answer."""
+    policy: bytes | None = None
+    """The Content-Security-Policy of a page; None for answers that are no pages."""
     streams: Streams | None = None
     """The event streams that notify pages to evaluate again, where the service does."""
     reasons: dict[str, int] | None = None

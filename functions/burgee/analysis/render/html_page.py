@@ -87,7 +87,9 @@ def _templates() -> Environment:
 
 
 def _style() -> Markup:
-    return Markup(resources.files("burgee.analysis").joinpath("report.css").read_text(encoding="utf-8"))  # noqa: S704
+    """The page's colours, which the console shares, and its layout."""
+    places = resources.files("burgee") / "tokens.css", resources.files("burgee.analysis") / "report.css"
+    return Markup("".join(place.read_text(encoding="utf-8") for place in places))  # noqa: S704
 
 
 def _verdict(verdict: Mapping[str, Any]) -> tuple[str, str]:

@@ -31,7 +31,7 @@ from burgee.web.routes.writes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from burgee.model import Definition, Snapshot
     from burgee.stores import Change, State
@@ -110,7 +110,7 @@ def list_flags(  # noqa: PLR0913, PLR0917 - a list's parameters are its filters
     now = time.time()
     names = sorted(name for name in {**snapshot["flags"], **state.overrides} if name > cursor)
     found = [(name, served(state, snapshot, name, now)) for name in names]
-    fits = _filter(tag, owner, None if status is None else status in {"on", "true"}, q)
+    fits = filtering(tag, owner, None if status is None else status in {"on", "true"}, q)
     resources = [
         resource(name, definition, state, released)
         for name, definition in found
@@ -193,7 +193,10 @@ def _current(state: State, snapshot: Snapshot, flag: str, act: AuditContext) -> 
     return current
 
 
-def _filter(tag: str | None, owner: str | None, status: bool | None, text: str | None) -> Any:
+def filtering(
+    tag: str | None, owner: str | None, status: bool | None, text: str | None
+) -> Callable[[str, Mapping[str, Any]], bool]:
+    """Whether a flag, by its name and definition, passes a list's filters."""
     folded = (text or "").casefold()
 
     def fits(name: str, definition: Mapping[str, Any]) -> bool:

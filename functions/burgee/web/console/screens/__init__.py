@@ -1,0 +1,7 @@
+"""The fragments of each screen: a router in a module of its own, listed here."""
+
+from __future__ import annotations
+
+from burgee.web.console.screens import flags, frame
+
+ROUTERS = (frame.router, flags.router)

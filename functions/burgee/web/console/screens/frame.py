@@ -1,0 +1,54 @@
+"""What stands around every screen: the navigation, what is served, and who is signed in."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+from fastapi import APIRouter, Request, Response
+
+from burgee.web.console.render import fragment
+from burgee.web.exchange import Caller, Need, exchange_of
+from burgee.web.routes.writes import CallerFlags, needs
+
+router = APIRouter(include_in_schema=False)
+
+
+class Screen(NamedTuple):
+    """A screen in the navigation: its address below `/console/`, and the key after `g` that opens it."""
+
+    name: str
+    title: str
+    icon: str
+    key: str
+    number: int | None = None
+
+
+SCREENS = (Screen("flags", "Flags", "flag", "f"),)
+_SCOPES = {Need.READ: "read", Need.PROPOSE: "propose", Need.WRITE: "write", Need.RELEASE: "release"}
+
+
+@router.get("/fragments/frame", **needs(Need.READ))
+def frame(request: Request, flags: CallerFlags) -> Response:
+    """The navigation and the foot."""
+    exchange = exchange_of(request)
+    caller = exchange.caller
+    return fragment(
+        request,
+        "frame",
+        screens=SCREENS,
+        status=flags.serving.status(),
+        release=flags.serving.served().ruleset.release,
+        tenant=flags.store.tenant,
+        now=time.time(),
+        who=caller.name or "anyone on this machine",
+        initial=(caller.name or "·")[0],
+        scopes=scopes(caller),
+    )
+
+
+def scopes(caller: Caller) -> str:
+    """What a caller may do, in words."""
+    if caller.name is None:
+        return "everything, without a key"
+    return ", ".join(word for need, word in _SCOPES.items() if need in caller.may)

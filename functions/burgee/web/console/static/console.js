@@ -1,0 +1,507 @@
+// The console's script: signs in, loads fragments with the key that it keeps in memory, and handles keys and dialogs.
+// It stores no key and no data; the only thing kept is whether single keys are off.
+"use strict";
+(() => {
+  const page = document.documentElement;
+  const root = page.dataset.root;
+  const isOpen = "open" in page.dataset;
+  const find = (selector, from = document) => from.querySelector(selector);
+  const every = (selector, from = document) => [...from.querySelectorAll(selector)];
+  const main = find("#main"), side = find("#side"), dialog = find("#dialog"), palette = find("#palette");
+  const frame = find(".frame"), door = find(".door:not(noscript *)"), live = find("#live");
+  const console_ = `${root}/console/`, fragments = `${root}/fragments/`;
+  const SKELETON_AFTER = 300, FRAME_EVERY = 30000;
+  let token = "", signedIn = false, going = false, waiting = 0, pressed = "";
+
+  // Loading ---------------------------------------------------------------------------------------------------------
+  const headers = () => (token ? { Authorization: `Bearer ${token}` } : {});
+  const fragmentHere = () => fragments + (location.pathname.slice(console_.length) || "flags") + location.search;
+
+  // Each place has one request at a time, and the newest one wins.
+  function load(url, selector) {
+    const place = find(selector);
+    htmx.trigger(place, "htmx:abort");
+    return htmx.ajax("GET", url, { source: place, target: place, swap: "innerHTML" });
+  }
+
+  function show() {
+    dialog.close();
+    palette.close();
+    clearTimeout(waiting);
+    waiting = setTimeout(() => main.replaceChildren(find("#loading").content.cloneNode(true)), SKELETON_AFTER);
+    main.setAttribute("aria-busy", "true");
+    return load(fragmentHere(), "#main").finally(() => {
+      clearTimeout(waiting);
+      main.removeAttribute("aria-busy");
+    });
+  }
+
+  function go(url) {
+    if (url !== location.pathname + location.search) history.pushState(null, "", url);
+    going = true;
+    show();
+  }
+
+  function again() {
+    load(`${fragments}frame`, "#side");
+    return show();
+  }
+
+  // The head of a page names it, and gets the focus after a visit.
+  function arrived() {
+    const top = find(".top", main);
+    document.title = top && top.dataset.title ? `${top.dataset.title} - Burgee` : "Burgee";
+    current();
+    if (going) {
+      window.scrollTo(0, 0);
+      const heading = find("h1", main);
+      if (heading) heading.focus({ preventScroll: true });
+    }
+    going = false;
+  }
+
+  // Marks the screen in the navigation.
+  function current() {
+    const name = (location.pathname.slice(console_.length) || "flags").split("/")[0];
+    for (const link of every("[data-screen]")) {
+      if (link.dataset.screen === name) link.setAttribute("aria-current", "page");
+      else link.removeAttribute("aria-current");
+    }
+  }
+
+  // Problems --------------------------------------------------------------------------------------------------------
+  const TITLES = {
+    0: "The service does not answer",
+    403: "Your key may not do this",
+    404: "There is no such thing",
+    429: "Too many requests",
+    503: "The store does not answer",
+  };
+
+  async function problemOf(response) {
+    try {
+      return await response.json();
+    } catch {
+      return { status: response.status, detail: `the answer was ${response.status}` };
+    }
+  }
+
+  function parsed(xhr) {
+    try {
+      return JSON.parse(xhr.responseText);
+    } catch {
+      return { status: xhr.status, detail: xhr.status ? `the answer was ${xhr.status}` : "" };
+    }
+  }
+
+  function sentence(text) {
+    return text ? text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".") : "";
+  }
+
+  function card(problem, request) {
+    const made = find("#problem").content.cloneNode(true);
+    find("h1", made).textContent = TITLES[problem.status || 0] || sentence(problem.title || "This did not work");
+    find(".what", made).textContent =
+      sentence(problem.detail) || "Users go on getting what they got. Nothing can be seen or changed from here now.";
+    find(".more", made).textContent = request ? `Request ${request}` : "";
+    return made;
+  }
+
+  document.addEventListener("htmx:responseError", (event) => {
+    const { xhr, target } = event.detail;
+    const problem = parsed(xhr);
+    if (xhr.status === 401) return signOut(problem.detail);
+    if (target === side || !target) return undefined;
+    const made = card(problem, xhr.getResponseHeader("X-Request-Id"));
+    if (target === dialog && !dialog.open) dialog.showModal();
+    return target.replaceChildren(made);
+  });
+  document.addEventListener("htmx:sendError", (event) => {
+    if (event.detail.target && event.detail.target !== side) event.detail.target.replaceChildren(card({ status: 0 }));
+  });
+
+  // Signing in ------------------------------------------------------------------------------------------------------
+  function enter() {
+    signedIn = true;
+    door.hidden = true;
+    frame.hidden = false;
+    document.body.className = "";
+    load(`${fragments}frame`, "#side");
+    going = true;
+    return show();
+  }
+
+  function signOut(why) {
+    token = "";
+    signedIn = false;
+    main.replaceChildren();
+    side.replaceChildren();
+    dialog.close();
+    palette.close();
+    frame.hidden = true;
+    door.hidden = false;
+    document.body.className = "is-out";
+    document.title = "Sign in - Burgee";
+    find("#key-fault").textContent = why ? sentence(why) : "";
+    find("#key").focus();
+  }
+
+  find("#door").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const field = find("#key"), fault = find("#key-fault"), button = find("button", event.target);
+    const given = field.value.trim();
+    fault.textContent = "";
+    field.removeAttribute("aria-invalid");
+    const refuse = (why) => {
+      fault.textContent = sentence(why);
+      field.setAttribute("aria-invalid", "true");
+      field.focus();
+    };
+    if (!given) return refuse("a key is needed");
+    if (/^burgee_(client|server)_/.test(given)) return refuse("this is not an admin key, and does not open the console");
+    button.disabled = true;
+    try {
+      const response = await fetch(`${fragments}frame`, { headers: { Authorization: `Bearer ${given}` } });
+      if (!response.ok) return refuse((await problemOf(response)).detail);
+    } catch {
+      return refuse("the service does not answer");
+    } finally {
+      button.disabled = false;
+    }
+    field.value = "";
+    token = given;
+    return enter();
+  });
+
+  // Requests of htmx ------------------------------------------------------------------------------------------------
+  htmx.defineExtension("json", {
+    onEvent: (name, event) => {
+      if (name === "htmx:configRequest") event.detail.headers["Content-Type"] = "application/json";
+    },
+    encodeParameters: (xhr, parameters) => {
+      xhr.overrideMimeType("text/html");
+      return JSON.stringify(Object.fromEntries(parameters));
+    },
+  });
+  document.addEventListener("htmx:configRequest", (event) => {
+    Object.assign(event.detail.headers, headers());
+    // A filter is part of the page's address.
+    if (event.detail.elt.closest("[data-filter]")) {
+      const query = new URLSearchParams();
+      for (const [name, value] of event.detail.formData) if (value && value !== "all") query.set(name, value);
+      history.replaceState(null, "", location.pathname + (query.size ? `?${query}` : ""));
+    }
+  });
+  document.addEventListener("htmx:afterSwap", (event) => {
+    const target = event.detail.target;
+    if (target === main) arrived();
+    if (target === side) current();
+    if (target === dialog && !dialog.open) dialog.showModal();
+    const said = find("[data-live]", target);
+    if (said) live.textContent = said.dataset.live;
+    if (target.contains(document.activeElement)) return;
+    const wanted = find("[autofocus]", target);
+    if (wanted) wanted.focus();
+  });
+
+  // Writes: a form with `data-act` sends what its effect was computed for to the API, and shows what became of it. -----
+  function identifier() {
+    return [...crypto.getRandomValues(new Uint8Array(16))].map((one) => one.toString(16).padStart(2, "0")).join("");
+  }
+
+  function sent(form) {
+    const body = JSON.parse(form.dataset.body || "{}");
+    for (const field of every("[data-send]", form)) {
+      if ((field.type === "radio" || field.type === "checkbox") && !field.checked) continue;
+      const value = field.value.trim();
+      if (!value) continue;
+      if (field.dataset.send === "list") (body[field.name] ||= []).push(value);
+      else body[field.name] = field.dataset.send === "lines" ? value.split(/\s*\n\s*/) : value;
+    }
+    return body;
+  }
+
+  function faults(form, problem) {
+    for (const field of every("[aria-invalid]", form)) field.removeAttribute("aria-invalid");
+    for (const place of every("[data-fault]", form)) place.textContent = "";
+    let first = null;
+    const rest = [];
+    for (const one of problem.errors || []) {
+      const name = one.pointer.split("/")[1];
+      const place = name && find(`[data-fault="${CSS.escape(name)}"]`, form);
+      if (!place) {
+        rest.push(`${one.pointer} ${one.detail}`);
+        continue;
+      }
+      place.textContent = sentence(one.detail);
+      const field = find(`[name="${CSS.escape(name)}"]`, form);
+      if (field) field.setAttribute("aria-invalid", "true");
+      first ||= field;
+    }
+    const general = find("[data-fault='']", form);
+    if (general && !first) general.textContent = sentence(rest.join("; ") || problem.detail);
+    if (first) first.focus();
+  }
+
+  async function act(form) {
+    const button = find("button[type=submit]:not([hidden])", form);
+    if (button && (button.disabled || button.getAttribute("aria-disabled") === "true")) return;
+    for (const field of every("[data-needed]", form)) {
+      if (!field.value.trim() && field.checkVisibility()) {
+        return faults(form, { errors: [{ pointer: `/${field.name}`, detail: field.dataset.needed }] });
+      }
+    }
+    form.dataset.once ||= identifier();
+    const options = { method: form.dataset.method || "POST", headers: { ...headers(), "Idempotency-Key": form.dataset.once } };
+    if (form.dataset.etag) options.headers["If-Match"] = form.dataset.etag;
+    const body = sent(form);
+    if (options.method === "DELETE") {
+      const reason = (body.reason || "").replace(/\s+/g, " ");  // header fields hold Latin-1
+      if (reason) options.headers["X-Burgee-Reason"] = /^[ -~\xa0-\xff]*$/.test(reason) ? reason : encodeURI(reason);
+    } else {
+      options.headers["Content-Type"] = "application/json";
+      options.body = JSON.stringify(body);
+    }
+    if (button) button.disabled = true;
+    form.setAttribute("aria-busy", "true");
+    let response;
+    try {
+      response = await fetch(root + form.dataset.act, options);
+    } catch {
+      faults(form, { detail: "the service does not answer; sending it again is safe: it acts once" });
+      return;
+    } finally {
+      if (button) button.disabled = false;
+      form.removeAttribute("aria-busy");
+    }
+    if (response.status === 401) return signOut((await problemOf(response)).detail);
+    if (response.status === 412 && form.dataset.stale) {
+      delete form.dataset.once;
+      return htmx.ajax("POST", root + form.dataset.stale, { source: form, target: form.dataset.target || "#dialog" });
+    }
+    if (!response.ok) {
+      delete form.dataset.once;
+      return faults(form, await problemOf(response));
+    }
+    return became(form, response);
+  }
+
+  async function became(form, response) {
+    const answer = response.status === 204 ? {} : await response.json();
+    const then = find("template[data-then]", form);
+    load(`${fragments}frame`, "#side");
+    if (then) {
+      const made = then.content.cloneNode(true);
+      for (const place of every("[data-answer]", made)) place.textContent = answer[place.dataset.answer] ?? "";
+      dialog.replaceChildren(made);
+      dialog.dataset.acted = "";
+      if (!dialog.open) dialog.showModal();
+    } else if (form.dataset.done) {
+      dialog.dataset.acted = "";
+      const url = new URL(root + form.dataset.done, location.origin);
+      if (answer.id) url.searchParams.set("id", answer.id);
+      load(url.pathname + url.search, "#dialog");
+    } else {
+      dialog.close();
+      again();
+    }
+  }
+
+  document.addEventListener("submit", (event) => {
+    const form = event.target.closest("form[data-act]");
+    if (!form) return;
+    event.preventDefault();
+    act(form);
+  });
+
+  // Links and dialogs -----------------------------------------------------------------------------------------------
+  document.addEventListener("click", (event) => {
+    const opener = event.target.closest("[data-dialog]");
+    if (opener) {
+      event.preventDefault();
+      return open(opener.dataset.dialog);
+    }
+    if (event.target.closest("[data-close]") || event.target === dialog || event.target === palette) {
+      event.preventDefault();
+      (palette.open ? palette : dialog).close();
+      return undefined;
+    }
+    if (event.target.closest("[data-again]")) return again();
+    if (event.target.closest("[data-find]")) return openPalette();
+    if (event.target.closest("[data-keys]")) return openKeys();
+    if (event.target.closest("[data-out]")) return signOut("");
+    const copied = event.target.closest("[data-copy]");
+    if (copied) return copy(copied);
+    const link = event.target.closest("a[href]");
+    const plain = !(event.metaKey || event.ctrlKey || event.shiftKey || event.altKey || event.button);
+    if (!link || !plain || link.target || link.origin !== location.origin) return undefined;
+    if (!link.pathname.startsWith(console_) || link.pathname.startsWith(`${console_}static/`)) return undefined;
+    event.preventDefault();
+    palette.close();
+    return go(link.pathname + link.search);
+  });
+  window.addEventListener("popstate", () => {
+    if (!signedIn) return;
+    going = true;
+    show();
+  });
+
+  function open(url) {
+    dialog.replaceChildren();
+    return load(root + url, "#dialog");
+  }
+
+  dialog.addEventListener("close", () => {
+    dialog.replaceChildren();
+    if ("acted" in dialog.dataset) {
+      delete dialog.dataset.acted;
+      again();
+    }
+  });
+
+  async function copy(button) {
+    const text = button.dataset.copy || find(button.dataset.copyFrom).textContent;
+    try {
+      await navigator.clipboard.writeText(text);
+      live.textContent = "Copied";
+    } catch {
+      live.textContent = "It could not be copied";
+    }
+  }
+
+  // Keys ------------------------------------------------------------------------------------------------------------
+  const store = (value) => {
+    try {
+      if (value === undefined) return localStorage.getItem("burgee.keys") !== "off";
+      localStorage.setItem("burgee.keys", value ? "on" : "off");
+    } catch {
+      // A browser may forbid storage: then single keys are on.
+    }
+    return value ?? true;
+  };
+  const inField = (target) => target.closest("input:not([type=radio]):not([type=checkbox]), textarea, select, [contenteditable]");
+
+  function openKeys() {
+    dialog.replaceChildren(find("#keys").content.cloneNode(true));
+    find("[data-single]", dialog).checked = store();
+    if (!dialog.open) dialog.showModal();
+  }
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("[data-single]")) store(event.target.checked);
+  });
+
+  function step(by) {
+    const rows = every("[data-row]", main);
+    if (!rows.length) return false;
+    const at = rows.findIndex((row) => row.contains(document.activeElement));
+    const next = rows[Math.min(Math.max(at < 0 ? (by > 0 ? 0 : rows.length - 1) : at + by, 0), rows.length - 1)];
+    find("a, button", next).focus();
+    next.scrollIntoView({ block: "nearest" });
+    return true;
+  }
+
+  function turn(by) {
+    const all = every("[data-environment]", main);
+    const at = all.findIndex((one) => one.hasAttribute("aria-current"));
+    if (at >= 0 && all[at + by]) all[at + by].click();
+    return all.length > 0;
+  }
+
+  // The elements that a key may press: those of the open dialog, else of the focused row, else of the page.
+  function target(key) {
+    const selector = `[data-key="${CSS.escape(key)}"]`;
+    if (dialog.open) return find(selector, dialog);
+    const row = document.activeElement && document.activeElement.closest("[data-row]");
+    return (row && find(selector, row)) || find(`:not([data-row] *)${selector}`, main) || find(selector, side);
+  }
+
+  document.addEventListener("keydown", (event) => {
+    if (event.defaultPrevented || !signedIn) return;
+    const command = event.ctrlKey || event.metaKey;
+    if (command && event.key.toLowerCase() === "k") {
+      event.preventDefault();
+      openPalette();
+    } else if (command && event.key === "Enter" && dialog.open) {
+      const form = find("form[data-act]", dialog);
+      if (form) {
+        event.preventDefault();
+        form.requestSubmit();
+      }
+    } else if (palette.open) {
+      paletteKey(event);
+    } else if (!command && !event.altKey && !inField(event.target) && store() && single(event.key)) {
+      event.preventDefault();
+    }
+  });
+
+  function single(key) {
+    const before = pressed;
+    pressed = key === "g" ? "g" : "";
+    if (before === "g" && !dialog.open) {
+      const link = find(`[data-go="${CSS.escape(key)}"]`);
+      if (link) link.click();
+      return Boolean(link);
+    }
+    if (!dialog.open) {
+      if (key === "j") return step(1);
+      if (key === "k") return step(-1);
+      if (key === "[") return turn(-1);
+      if (key === "]") return turn(1);
+      if (key === "r" && find("[data-again]", main)) return again() && true;
+      if (key === "?") return openKeys() ?? true;
+      if (key === "/") {
+        const search = find("[data-search]", main);
+        if (search) search.select();
+        return Boolean(search);
+      }
+    }
+    if (key.length !== 1) return false;
+    const wanted = target(key);
+    if (!wanted) return false;
+    if (wanted.matches("input:not([type=radio]), textarea")) wanted.select();
+    else wanted.click();
+    return true;
+  }
+
+  // Find or do ------------------------------------------------------------------------------------------------------
+  function openPalette() {
+    if (!signedIn || palette.open) return;
+    dialog.close();
+    load(`${fragments}find`, "#palette").then(() => palette.open || palette.showModal());
+  }
+
+  function paletteKey(event) {
+    const options = every("[role=option]", palette);
+    const at = options.findIndex((one) => one.getAttribute("aria-selected") === "true");
+    const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (by && options.length) {
+      event.preventDefault();
+      choose(options, (at + by + options.length) % options.length);
+    } else if (event.key === "Enter" && at >= 0) {
+      event.preventDefault();
+      find("a, button", options[at]).click();
+      palette.close();
+    }
+  }
+
+  function choose(options, index) {
+    options.forEach((one, at) => one.setAttribute("aria-selected", String(at === index)));
+    options[index].scrollIntoView({ block: "nearest" });
+    const field = find("[role=combobox]", palette);
+    if (field) field.setAttribute("aria-activedescendant", options[index].id);
+  }
+
+  // Beginning -------------------------------------------------------------------------------------------------------
+  setInterval(() => {
+    if (signedIn && !document.hidden && !dialog.open) load(`${fragments}frame`, "#side");
+  }, FRAME_EVERY);
+  document.addEventListener("DOMContentLoaded", () => {
+    try {
+      sessionStorage.removeItem("htmx-current-path-for-history"); // htmx notes the path even with its history off
+    } catch {
+      // A browser may forbid storage.
+    }
+    if (isOpen) enter();
+    else signOut("");
+  });
+})();

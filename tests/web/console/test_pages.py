@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import re
+from hashlib import sha256
+from importlib import resources
+from typing import TYPE_CHECKING
+
+import pytest
+
+from burgee.web.console.pages import files
+from support.keys import release, service, shop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from starlette.testclient import TestClient
+
+    from burgee.stores.sqlite import SqliteStore
+
+CONSOLE = resources.files("burgee.web.console")
+# The released file of htmx 2.0.11, as its package has it.
+HTMX = "d6fdc75f204e6bdefa99b69bf1e6d4ac69b8a364f77929f45c13476b4000f717"
+
+
+@pytest.fixture
+def store() -> Iterator[SqliteStore]:
+    yield from shop({"beta": {"status": True}})
+
+
+@pytest.fixture
+def client(store: SqliteStore) -> TestClient:
+    return service(store)
+
+
+def test_the_entrance_leads_to_the_console(client: TestClient) -> None:
+    for path in ("/", "/console"):
+        answer = client.get(path, follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"]) == (307, "/console/")
+
+
+def test_the_shell_is_public_empty_and_allows_nothing_inline(client: TestClient, store: SqliteStore) -> None:
+    release(store, {"secret_flag": {"status": True, "description": "not for strangers"}})
+    pages = {client.get(path).text for path in ("/console/", "/console/flags", "/console/flags/secret_flag")}
+    (page,) = pages
+    assert "secret" not in page
+    policy = client.get("/console/").headers["content-security-policy"]
+    assert "unsafe" not in policy
+    assert {"default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"} <= set(policy.split("; "))
+    assert "set-cookie" not in client.get("/console/").headers
+
+
+def test_without_scripts_the_page_says_what_else_there_is(client: TestClient) -> None:
+    page = client.get("/console/").text
+    unscripted = page[page.index("<noscript>") : page.index("</noscript>")]
+    assert "needs JavaScript" in unscripted
+    assert 'href="/docs"' in unscripted
+    assert page.count(" hidden>") == 2, "all else is hidden until the script shows it"
+
+
+def test_no_template_has_a_script_a_style_or_a_handler() -> None:
+    templates = [one for one in (CONSOLE / "templates").iterdir() if one.name.endswith(".j2")]
+    assert templates
+    for template in templates:
+        text = template.read_text(encoding="utf-8")
+        assert not re.search(r"<style|\sstyle=|\son[a-z]+=|hx-on|javascript:|\|\s*safe\b", text), template.name
+        assert not re.search(r"<script(?![^>]*\ssrc=)", text), template.name
+
+
+def test_files_have_addresses_of_their_content_and_are_kept_for_good(client: TestClient) -> None:
+    page = client.get("/console/").text
+    addresses = re.findall(r'(?:href|src)="(/console/static/[^"]+)"', page)
+    assert len(addresses) == len(files())
+    for address in addresses:
+        answer = client.get(address)
+        assert answer.status_code == 200
+        assert sha256(answer.content).hexdigest()[:12] in address
+        assert "immutable" in answer.headers["cache-control"]
+    assert client.get("/console/static/console.000000000000.css").status_code == 404
+
+
+def test_htmx_is_the_released_file_with_its_licence() -> None:
+    assert sha256((CONSOLE / "static/htmx.min.js").read_bytes()).hexdigest() == HTMX
+    assert "BSD" in (CONSOLE / "static/htmx.LICENSE").read_text(encoding="utf-8")
+
+
+def test_fragments_need_a_key(client: TestClient) -> None:
+    for path in ("/fragments/frame", "/fragments/flags"):
+        assert client.get(path).status_code == 401

@@ -1,0 +1,135 @@
+"""Each screen in Chromium: its main path by keyboard, WCAG in every mode, and the content security policy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from burgee.access.key_cache import KeyRing
+from burgee.access.keys import Kind
+from burgee.releases.deploy import write
+from burgee.releases.overrides import killed, lay
+from burgee.serving.serving import Serving
+from burgee.web.app import create_app
+from burgee.web.front import Setup
+from support.console import MODES, shown
+from support.http import served
+from support.keys import ALL, act, expired, shop, token
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
+
+    from burgee.stores.sqlite import SqliteStore
+
+BAD = "\"'><img src=x onerror=alert(1)>{{7*7}}<script>alert(2)</script>"
+FLAGS: dict[str, Any] = {
+    "beta": {"status": True, "rollout_percentage": 25, "owner": "search", "description": "New search"},
+    "checkout": {
+        "status": True,
+        "variants": {"control": "blue", "green": "green"},
+        "off_variant": "control",
+        "rules": [{"name": "Germany", "when": {"country": "DE"}, "rollout_percentage": 40, "serve": "green"}],
+        "default": {"serve": "control"},
+    },
+    "hostile": {
+        "status": True,
+        "description": BAD,
+        "owner": BAD,
+        "tags": [BAD],
+        "rules": [{"name": BAD, "when": {"country": BAD}, "serve": "on"}],
+        "rollout_percentage": 5,
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[SqliteStore]:
+    off, why = killed(FLAGS["checkout"]), act()._replace(reason=BAD)
+    for made in shop(FLAGS):
+        write(made, lambda state, git: lay(state, git, "checkout", off, why))
+        yield made
+
+
+@pytest.fixture(scope="module")
+def opened(store: SqliteStore) -> Iterator[str]:
+    """A service that is open, as on a loopback address."""
+    with served(create_app(store, Serving(store, refresh_seconds=0), Setup())) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def keyed(store: SqliteStore) -> Iterator[str]:
+    """A service that asks for keys."""
+    with served(create_app(store, Serving(store, refresh_seconds=0), Setup(ring=KeyRing(store)))) as url:
+        yield url
+
+
+SCREENS = [("flags", "Flags")]
+
+
+@pytest.mark.parametrize("mode", MODES, ids=lambda mode: f"{mode[0]}-{mode[1]}")
+def test_every_screen_is_sound(page_browser: Browser, opened: str, mode: tuple[str, int, int]) -> None:
+    with shown(page_browser, mode) as console:
+        for path, heading in SCREENS:
+            console.visit(f"{opened}/console/{path}", heading)
+            console.sound()
+
+
+def test_a_key_signs_in_and_a_reload_signs_out(page_browser: Browser, keyed: str, store: SqliteStore) -> None:
+    with shown(page_browser) as console:
+        page = console.page
+        page.goto(f"{keyed}/console/")
+        page.get_by_label("An admin key").wait_for()
+        console.sound()
+        for refused, why in [
+            ("", "A key is needed"),
+            (token(store, Kind.SERVER), "This is not an admin key"),
+            (expired(store, Kind.ADMIN, *ALL), "Unknown key"),
+        ]:
+            page.get_by_label("An admin key").fill(refused)
+            page.keyboard.press("Enter")
+            page.get_by_role("alert").filter(has_text=why).wait_for()
+        page.get_by_label("An admin key").fill(token(store, Kind.ADMIN, *ALL))
+        page.keyboard.press("Enter")
+        console.arrives("Flags")
+        kept = page.evaluate("JSON.stringify([document.cookie, {...localStorage}, {...sessionStorage}])")
+        assert kept == '["",{},{}]'
+        page.reload()
+        page.get_by_label("An admin key").wait_for()
+        assert "checkout" not in page.content()
+
+
+def test_the_list_is_used_by_keyboard_alone(page_browser: Browser, opened: str) -> None:
+    with shown(page_browser) as console:
+        page = console.page
+        console.visit(f"{opened}/console/", "Flags")
+        page.keyboard.press("/")
+        page.keyboard.type("owner:search")
+        page.wait_for_url("**/console/?q=owner%3Asearch")
+        page.get_by_role("row", name="checkout").wait_for(state="detached")
+        assert page.get_by_role("searchbox").evaluate("one => one === document.activeElement")
+        page.keyboard.press("Control+a")
+        page.keyboard.press("Delete")
+        page.get_by_role("row", name="checkout").wait_for()
+        page.get_by_role("heading", name="Flags").focus()
+        page.keyboard.press("j")
+        page.keyboard.press("j")
+        assert page.evaluate("document.activeElement.textContent") == "beta"
+        console.sound()
+
+
+def test_a_store_that_is_down_is_said_with_what_to_do(page_browser: Browser, opened: str) -> None:
+    with shown(page_browser) as console:
+        page = console.page
+        console.visit(f"{opened}/console/", "Flags")
+        problem = '{"status": 503, "title": "store unavailable", "detail": "evaluation continues"}'
+        page.route("**/fragments/flags*", lambda route: route.fulfill(status=503, body=problem))
+        page.get_by_role("link", name="Flags", exact=True).click()
+        page.get_by_role("heading", name="The store does not answer").wait_for()
+        console.sound()
+        page.unroute("**/fragments/flags*")
+        page.get_by_role("button", name="Try again").click()
+        console.arrives("Flags")
