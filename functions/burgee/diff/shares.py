@@ -5,15 +5,20 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
-from burgee.diff.cases import Explorer, shares
-from burgee.diff.symbolic import Dependent, TooMany
+from burgee.diff.cases import Explorer
+from burgee.diff.cells import shares
+from burgee.diff.hash_lines import Dependent
+from burgee.diff.world import TooMany
 from burgee.evaluation.definition import rule_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from burgee.diff.cases import Case
-    from burgee.diff.symbolic import Outcome, PartialContext, RuleMatch, Side, World
+    from burgee.diff.outcomes import Outcome
+    from burgee.diff.partial_context import PartialContext, RuleMatch
+    from burgee.diff.symbolic import Side
+    from burgee.diff.world import World
 
 CASES = 2_000
 """Maximum number of cases of one flag: beyond, its shares are too many to show."""

@@ -7,7 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from burgee.diff.shares import RegionShares, served_shares
-from burgee.diff.symbolic import Side, World
+from burgee.diff.symbolic import Side
+from burgee.diff.world import World
 from burgee.evaluation.definition import off_variant, state_at, variants
 from burgee.evaluation.snapshots import EMPTY, definition_digest, load_snapshot
 from burgee.releases.overrides import laid_over
