@@ -8,7 +8,6 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import schemathesis
 from hypothesis import HealthCheck, settings
 
 from burgee.access.key_cache import KeyRing
@@ -21,6 +20,7 @@ from burgee.stores.sqlite import SqliteStore
 from burgee.web.app import create_app
 from burgee.web.front import Setup
 from support.keys import ALL, HOME, bearer, release, token
+from support.schemas import schemathesis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
