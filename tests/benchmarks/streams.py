@@ -1,6 +1,7 @@
 """Holds open pages on one `burgee serve`: its memory, the time to tell all of them, and evaluations meanwhile.
 
     python tests/benchmarks/streams.py --pages 10000
+    python tests/benchmarks/streams.py --pages 10000 --websockets
 
 Pages are sockets that read; none of them evaluates when it is told, so this is the cost of telling alone.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import resource
 import selectors
 import socket
@@ -22,6 +24,11 @@ from typing import Any
 
 FLAGS = "version: 1\nflags:\n" + "".join(f"  flag{number}: {{status: on}}\n" for number in range(20))
 BULK = "/ofrep/v1/evaluate/flags"
+HANDSHAKE = (
+    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+PING = re.compile(rb"\x89\x04(....)", re.DOTALL)
 CONTEXT = json.dumps({"context": {"targetingKey": "ada"}}).encode()
 
 
@@ -29,7 +36,9 @@ def main() -> None:
     """Prints the figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pages", type=int, default=10_000)
-    pages = parser.parse_args().pages
+    parser.add_argument("--websockets", action="store_true", help="WebSockets instead of event streams.")
+    arguments = parser.parse_args()
+    pages = arguments.pages
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, pages * 2 + 1_000), hard))
     with tempfile.TemporaryDirectory() as folder:
@@ -41,7 +50,7 @@ def main() -> None:
             assert process.stderr is not None
             words = process.stderr.readline().split()
             url = next(word for word in words if word.startswith("http://"))
-            print(json.dumps(_measured(url, process.pid, pages), indent=2))
+            print(json.dumps(_measured(url, process.pid, pages, websockets=arguments.websockets), indent=2))
         finally:
             began = time.monotonic()
             process.terminate()
@@ -49,18 +58,21 @@ def main() -> None:
             print(f"stopped in {time.monotonic() - began:.1f} s")
 
 
-def _measured(url: str, pid: int, pages: int) -> dict[str, Any]:
+def _measured(url: str, pid: int, pages: int, *, websockets: bool) -> dict[str, Any]:
     stream = _asked(url)["eventStreams"][0]["endpoint"]["requestUri"]
+    mark, fields = b"retry: ", ""
+    if websockets:
+        stream, mark, fields = stream.replace("/event-stream", "/v1/live"), b"101 Switching", HANDSHAKE
     idle = _resident(pid)
     host, port = url.removeprefix("http://").split(":")
     selector = selectors.DefaultSelector()
     began = time.monotonic()
     for _ in range(pages):
         page = socket.create_connection((host, int(port)))
-        page.sendall(f"GET {stream} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
+        page.sendall(f"GET {stream} HTTP/1.1\r\nHost: {host}:{port}\r\n{fields}\r\n".encode())
         page.setblocking(False)
         selector.register(page, selectors.EVENT_READ)
-    opened = _read_until(selector, b"retry: ", pages)
+    opened = _read_until(selector, mark, pages)
     held = _resident(pid)
     quiet = _latencies(url, 200)
     change = json.dumps({"reason": "measured"}).encode()
@@ -72,6 +84,7 @@ def _measured(url: str, pid: int, pages: int) -> dict[str, Any]:
     last = _read_until(selector, b"refetchEvaluation", pages - first[1], sofar=first[1])
     return {
         "pages": pages,
+        "websockets": websockets,
         "opened_seconds": round(opened[0] - began, 1),
         "resident_mb_without": round(idle / 2**20, 1),
         "resident_mb_with": round(held / 2**20, 1),
@@ -89,7 +102,10 @@ def _read_until(selector: selectors.BaseSelector, mark: bytes, wanted: int, sofa
     while seen < wanted and time.monotonic() < end:
         for key, _ in selector.select(1.0):
             page: Any = key.fileobj
-            seen += page.recv(65_536).count(mark)
+            data = page.recv(65_536)
+            seen += data.count(mark)
+            for payload in PING.findall(data):
+                page.send(b"\x8a\x84\0\0\0\0" + payload)  # a pong; a client that sends none is closed
     assert seen >= wanted, f"{seen + sofar:,} pages were notified"
     return time.monotonic(), seen
 

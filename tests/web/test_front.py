@@ -43,8 +43,8 @@ def test_an_answered_request_is_gone_without_the_collector(path: str) -> None:
     gc.disable()
     try:
         kept: list[weakref.ref[Exchange]] = []
-        made = app._exchange
-        app._exchange = lambda scope, receive: _noted(kept, made(scope, receive))  # type: ignore[method-assign]
+        made = app.exchange
+        app.exchange = lambda scope, receive: _noted(kept, made(scope, receive))  # type: ignore[method-assign]
         assert ask(app, path, method, body=body).status == 200
         assert [one() for one in kept] == [None]
     finally:

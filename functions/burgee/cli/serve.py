@@ -94,12 +94,14 @@ def config(app: Any, **more: Any) -> uvicorn.Config:
     """uvicorn's configuration. The application handles proxy headers itself, as evaluation does not need them."""
     import uvicorn
 
-    from burgee.web.connections import BoundedProtocol
+    from burgee.web.connections import MAX_WEBSOCKET_MESSAGE, BoundedProtocol, LiveProtocol
 
     return uvicorn.Config(
         app,
         http=BoundedProtocol,
-        ws="none",
+        ws=LiveProtocol,
+        ws_max_size=MAX_WEBSOCKET_MESSAGE,
+        ws_per_message_deflate=False,  # it would take more memory than everything else of a connection
         log_level="error",  # each malformed request of a stranger is a warning
         access_log=False,
         lifespan="off",

@@ -226,6 +226,11 @@ class Serving:
         served = self._served
         return served.ruleset if served.rollout is None else served.rollout.choose(context, now)
 
+    def follow(self) -> None:
+        """Polls if that is due, without an answer."""
+        if self._poll is not None and self._clock() >= self._poll_at:
+            self._poll_once(self._poll, self._poll_at)
+
     def _keep_up(self, poll: Callable[[], Served | None]) -> None:
         """Polls if that is due, and records the revision of this answer if it is new."""
         if self._clock() >= self._poll_at:

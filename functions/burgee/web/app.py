@@ -14,6 +14,7 @@ from burgee.web.evaluation_app import EVALUATION_ROUTES
 from burgee.web.event_streams import EventStreams, stream_route
 from burgee.web.exchange import Need, Route
 from burgee.web.front import Front, Setup
+from burgee.web.live_sockets import LiveSockets, socket_route
 from burgee.web.openapi import describe
 from burgee.web.protection.rate_limits import EVALUATE
 from burgee.web.responses import HANDLERS
@@ -63,7 +64,7 @@ def create_app(store: Store, serving: Serving, setup: Setup | None = None, repor
     reported = report_routes(reports) if reports is not None else ()
     own = (*EVALUATION_ROUTES, *pages.ROUTES, *manifest.ROUTES, *reported)
     if setup.streams is not None:
-        own = (*own, stream_route())
+        own = (*own, stream_route(), socket_route())
     managed = (route for router in routers for route in _managed(router))
     routes = Routes((*own, *managed, *_documentation(app)))
     framework: ASGIApp = partial(FastAPI.__call__, app)
@@ -75,6 +76,7 @@ def create_app(store: Store, serving: Serving, setup: Setup | None = None, repor
         framework = streams.framework(framework)
     app.front = Front(routes, tenants, setup, framework)
     app.front.streams = streams
+    app.front.sockets = None if streams is None else LiveSockets(streams)
     serving.refresh()  # so that the first answer of any kind can name its release
     documented = app.openapi
 

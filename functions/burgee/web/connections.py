@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from burgee.web.event_streams import STREAMING
 from burgee.web.problems import problem
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 MAX_HEAD = 32 * 1024
 """Bytes of a request's target and header fields."""
 MAX_FIELDS = 100
+MAX_WEBSOCKET_MESSAGE = 1_024
+"""Bytes of a message from a client, who has nothing to say."""
 MAX_WAITING = 10
 """Requests on one connection that may wait for an answer."""
 SECONDS = 15.0
@@ -163,6 +166,33 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+class LiveProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's WebSockets, with a bound on the time that a slow client has to read; it also pings clients."""
+
+    _sending_timer: TimerHandle | None = None
+
+    def pause_writing(self) -> None:
+        """Starts the time that the client has to read."""
+        super().pause_writing()
+        if self._sending_timer is None:
+            self._sending_timer = self.loop.call_later(SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The client has read all that was written."""
+        super().resume_writing()
+        self._stop_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stops the timer."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def _stop_timer(self) -> None:
+        if self._sending_timer is not None:
+            self._sending_timer.cancel()
+            self._sending_timer = None
 
 
 def behind_proxies(trusted: str) -> Callable[[Scope], str]:

@@ -1,4 +1,4 @@
-"""OFREP's event streams: they notify open pages that flags have changed, and never send flag data.
+"""Connections that are notified when flags have changed, and never get flag data; OFREP's event streams among them.
 
 A browser's EventSource sends no headers, and the standard client stores the address. So the address contains a token
 that grants only these notifications: the same for a tenant all day, and valid on that day and the next. It also
@@ -15,21 +15,25 @@ from collections import deque
 from hashlib import sha256
 from hmac import compare_digest
 from hmac import digest as hmac_digest
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, quote
 
 from burgee.errors import Conflict, Corrupt
+from burgee.evaluation.moments import moments
 from burgee.serving.serving import PATIENCE_SECONDS
 from burgee.stores import Put, Shelf, Tenant
 from burgee.web.exchange import Need, Route, exchange_of_scope
 from burgee.web.problems import problem
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from collections.abc import Callable
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from burgee.serving.serving import Serving
     from burgee.stores import Store
     from burgee.web.exchange import Exchange
+    from burgee.web.replies import Reply
     from burgee.web.tenants import Tenants
 
 PATH = "/event-stream"
@@ -43,7 +47,11 @@ TICK_SECONDS = 0.2
 LATE_SECONDS = 1.0
 """Minimum seconds between reads of the store for pages that are ahead of this process."""
 MAX_STREAMS = 20_000
+MAX_STREAMS_EACH = 15_000
+"""Connections of one tenant, so that none keeps the others out."""
 MAX_POSITION = 40
+MAX_MESSAGES = 10_000
+"""What a client may send on one connection, such as a word every minute that keeps a proxy from closing it."""
 _RECORD = "streams"
 _HEAD = [
     (b"content-type", b"text/event-stream"),
@@ -74,14 +82,23 @@ def stream_secret(store: Store) -> bytes:
     raise Corrupt("the record of the streams' secret cannot be created or read")
 
 
+class Wire(NamedTuple):
+    """How a kind of connection begins, says that a position is reached, and stays open (None: by itself)."""
+
+    opening: tuple[Message, ...]
+    moved: Callable[[str], Message]
+    heartbeat: Message | None = None
+
+
 class Stream:
     """One connection. `telling` while a message is being sent."""
 
-    __slots__ = ("beats_at", "channel", "open", "send", "telling")
+    __slots__ = ("beats_at", "channel", "open", "send", "telling", "wire")
 
-    def __init__(self, send: Send, channel: Channel, beats_at: float) -> None:
+    def __init__(self, send: Send, channel: Channel, wire: Wire, beats_at: float) -> None:
         self.send = send
         self.channel = channel
+        self.wire = wire
         self.beats_at = beats_at
         self.open = True
         self.telling = False
@@ -182,35 +199,41 @@ class EventStreams:
             refused = problem(401, "unauthorized", "this address of an event stream does not work; evaluate again")
             await refused(scope, receive, send)
             return
-        if self.count >= MAX_STREAMS:
-            full = problem(503, "overloaded", "too many event streams are open here", (b"retry-after", b"30"))
+        full = self.full(tenant)
+        if full is not None:
             await full(scope, receive, send)
             return
         exchange.headers = ()
         scope[STREAMING] = True
         held = str(exchange.fields.get(b"last-event-id", b""), "latin-1") or query.get("since", [""])[0]
-        await self._held_open(tenant, held, receive, send)
+        await self.held_open(tenant, held, _SSE, receive, send)
 
-    async def _held_open(self, tenant: Tenant, held: str, receive: Receive, send: Send) -> None:
-        """Serves a connection until the page closes it. A page without the current position is notified."""
+    def full(self, tenant: Tenant) -> Reply | None:
+        """The refusal of another connection, if there are too many."""
+        channel = self._channels.get(tenant)
+        if self.count < MAX_STREAMS and (channel is None or len(channel.streams) < MAX_STREAMS_EACH):
+            return None
+        return problem(503, "overloaded", "too many connections are open here", (b"retry-after", b"30"))
+
+    async def held_open(self, tenant: Tenant, held: str, wire: Wire, receive: Receive, send: Send) -> None:
+        """Serves a connection until it is closed. One that does not hold the current position is notified."""
         channel = self._channels.get(tenant)
         if channel is None:
             serving = self._tenants.serving(tenant)
             channel = self._channels[tenant] = Channel(serving, position_of(serving, time.time()))
-        stream = Stream(send, channel, time.monotonic() + HEARTBEAT_SECONDS)
+        stream = Stream(send, channel, wire, time.monotonic() + HEARTBEAT_SECONDS)
         channel.streams.add(stream)
         self.count += 1
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": _HEAD})
-            first = b"retry: %d\n\n" % RETRY_MILLISECONDS
+            for part in wire.opening:
+                await send({**part})  # on its way it is given more header fields
             if held != channel.position:
-                first += message(channel.position)
-            await send({"type": "http.response.body", "body": first, "more_body": True})
-            self._beating.append(stream)
+                await send(wire.moved(channel.position))
+            if wire.heartbeat is not None:
+                self._beating.append(stream)
             if self._ticker is None:
                 self._ticker = asyncio.ensure_future(self._tick())
-            while (await receive())["type"] != "http.disconnect":
-                pass
+            await _closed(receive)
         finally:
             stream.open = False
             self.count -= 1
@@ -225,7 +248,7 @@ class EventStreams:
             while self._channels or self._waiting:
                 now = time.time()
                 for channel in list(self._channels.values()):
-                    channel.serving.ruleset()  # which polls when that is due
+                    channel.serving.follow()
                     position = position_of(channel.serving, now)
                     if position != channel.position:
                         channel.position = position
@@ -245,7 +268,7 @@ class EventStreams:
         if stream.telling:
             self._waiting.append(stream)  # a slow page: it is notified after it has read earlier messages
             return 1
-        self._begin(stream, message(stream.channel.position))
+        self._begin(stream, stream.wire.moved(stream.channel.position))
         return 1
 
     def _beat(self, now: float) -> None:
@@ -254,19 +277,30 @@ class EventStreams:
             if stream.open:
                 stream.beats_at = now + HEARTBEAT_SECONDS
                 self._beating.append(stream)
-                if not stream.telling:
-                    self._begin(stream, b":\n\n")
+                if not stream.telling and stream.wire.heartbeat is not None:
+                    self._begin(stream, stream.wire.heartbeat)
 
-    def _begin(self, stream: Stream, body: bytes) -> None:
+    def _begin(self, stream: Stream, message: Message) -> None:
         stream.telling = True
-        task = asyncio.ensure_future(_sent(stream, body))
+        task = asyncio.ensure_future(_sent(stream, message))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
 
 
-async def _sent(stream: Stream, body: bytes) -> None:
+async def _closed(receive: Receive) -> None:
+    """Waits for the end of a connection; what it sends is read and means nothing. One that sends much is closed."""
+    heard = 0
+    while (await receive())["type"] not in {"http.disconnect", "websocket.disconnect"}:
+        heard += 1
+        if heard > MAX_MESSAGES:
+            return
+
+
+async def _sent(stream: Stream, message: Message) -> None:
     try:
-        await stream.send({"type": "http.response.body", "body": body, "more_body": True})
+        await stream.send(message)
+    except OSError:  # closed in the meantime; its own task ends it
+        return
     finally:
         stream.telling = False
 
@@ -274,15 +308,28 @@ async def _sent(stream: Stream, body: bytes) -> None:
 def position_of(serving: Serving, now: float) -> str:
     """The position: a string that changes with the served flags, from the revision and later expiries."""
     served = serving.served()
-    ended = bisect_right(served.ruleset.expiries, now)
+    ended = bisect_right(served.ruleset.expiries, now) + bisect_right(moments(served.ruleset), now)
     over = served.rollout is not None and served.rollout.over(now)
     return f"{served.revision}.{ended + over}" if ended or over else str(served.revision)
 
 
-def message(position: str) -> bytes:
-    """The event that makes standard clients evaluate again."""
-    data = json.dumps({"type": "refetchEvaluation", "etag": position}, separators=(",", ":"))
-    return f"id: {position}\ndata: {data}\n\n".encode()
+def event(position: str) -> str:
+    """The message that makes standard clients evaluate again, as JSON."""
+    return json.dumps({"type": "refetchEvaluation", "etag": position}, separators=(",", ":"))
+
+
+def _server_sent(body: bytes) -> Message:
+    return {"type": "http.response.body", "body": body, "more_body": True}
+
+
+_SSE = Wire(
+    (
+        {"type": "http.response.start", "status": 200, "headers": _HEAD},
+        _server_sent(b"retry: %d\n\n" % RETRY_MILLISECONDS),
+    ),
+    lambda position: _server_sent(f"id: {position}\ndata: {event(position)}\n\n".encode()),
+    _server_sent(b":\n\n"),
+)
 
 
 def stream_route() -> Route:

@@ -71,6 +71,8 @@ class Front:
         self.access = Access(tenants.home, setup.ring, setup.vouched, setup.address)
         self.limiter = None if setup.limits is None else Limiter(setup.limits)
         self.bodies = bodies.Bodies()
+        self.sockets: Callable[[Front, Scope, Receive, Send], Awaitable[None]] | None = None
+        """Answers WebSockets; none are accepted without it."""
         self.streams: Streams | None = None
         """The event streams that notify pages to evaluate again; set by a service that has them."""
         self.framework = framework
@@ -83,10 +85,10 @@ class Front:
             await self._no_request(scope, receive, send)
             return
         started = time.perf_counter() if self.watch is not None else 0.0
-        exchange = self._exchange(scope, receive)
+        exchange = self.exchange(scope, receive)
         try:
             try:
-                reply = await self._refusal(exchange)
+                reply = await self.refusal(exchange)
                 if reply is None:
                     reply = await self._answer(exchange, send)
             except _EXPECTED as error:
@@ -108,14 +110,15 @@ class Front:
 
     async def _no_request(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles lifespan events and WebSockets."""
-        if self.framework is not None:
+        if scope["type"] == "websocket":
+            await (self.sockets(self, scope, receive, send) if self.sockets else send({"type": "websocket.close"}))
+        elif self.framework is not None:
             await self.framework(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await send({"type": "websocket.close"})
         else:
             raise NotImplementedError(scope["type"])  # as ASGI specifies for unsupported scopes
 
-    def _exchange(self, scope: Scope, receive: Receive) -> Exchange:
+    def exchange(self, scope: Scope, receive: Receive) -> Exchange:
+        """A request, with its route."""
         path, raw, root = scope["path"], scope.get("raw_path"), scope.get("root_path")
         if root and path.startswith(f"{root}/"):
             path = path[len(root) :]
@@ -131,7 +134,7 @@ class Front:
             exchange.reasons = {}
         return exchange
 
-    async def _refusal(self, exchange: Exchange) -> Reply | None:
+    async def refusal(self, exchange: Exchange) -> Reply | None:
         """The refusal of a request, or the answer to a preflight; None to continue."""
         page = self.cors.page(exchange) if b"origin" in exchange.fields else None
         if page is not None:

@@ -1,0 +1,123 @@
+"""WebSockets at `/v1/live`: the message of the event streams, for clients that cannot use those.
+
+A connection is admitted by a key that may evaluate, in `Authorization` or `X-API-Key`; from a browser, which sends no
+headers there, in a subprotocol; or by the token of the event streams.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+from burgee.errors import Refused, StoreError
+from burgee.web.event_streams import MAX_POSITION, Wire, event
+from burgee.web.exchange import Need, Route
+from burgee.web.problems import problem, problem_of
+from burgee.web.telemetry import summary
+
+if TYPE_CHECKING:
+    from starlette.types import Message, Receive, Scope, Send
+
+    from burgee.stores import Tenant
+    from burgee.web.event_streams import EventStreams
+    from burgee.web.exchange import Exchange
+    from burgee.web.front import Front
+    from burgee.web.replies import Reply
+
+PATH = "/v1/live"
+SUBPROTOCOL = "burgee.live"
+"""The protocol that a server chooses, among those that a browser offers."""
+KEY = "burgee.key."
+"""Before a key as a protocol that a browser offers; its slash is written as a tilde, which no key has."""
+
+
+def offered_key(protocols: list[str]) -> str | None:
+    """The key among the subprotocols that a client offers."""
+    keys = [one.removeprefix(KEY).replace("~", "/") for one in protocols if one.startswith(KEY)]
+    return keys[0] if keys else None
+
+
+class LiveSockets:
+    """The WebSockets of a service with event streams; both are counted and notified together."""
+
+    def __init__(self, streams: EventStreams) -> None:
+        self._streams = streams
+
+    async def __call__(self, front: Front, scope: Scope, receive: Receive, send: Send) -> None:
+        """Holds a WebSocket open, if a GET of its path is allowed."""
+        exchange = front.exchange({**scope, "method": "GET"}, receive)
+        tenant = self._identify(exchange)
+        try:
+            refused = await front.refusal(exchange)
+        except (Refused, StoreError) as error:
+            refused = problem_of(error)
+        tenant = tenant or exchange.tenant
+        if refused is None:
+            refused = self._streams.full(tenant) if tenant is not None and exchange.path == PATH else _NOT_FOUND
+        exchange.status = 101 if refused is None else refused.status_code
+        if front.watch is not None:
+            front.watch(summary(exchange, 0.0))
+        await receive()  # its beginning
+        if refused is not None or tenant is None:
+            await _refuse(refused or _NOT_FOUND, send)
+            return
+        protocol = SUBPROTOCOL if SUBPROTOCOL in scope.get("subprotocols", ()) else None
+        wire = Wire(({"type": "websocket.accept", "subprotocol": protocol},), _moved)
+        held = _query(exchange, "since")[:MAX_POSITION]
+        del exchange, scope  # thousands are held open, and none needs its request any more
+        await self._streams.held_open(tenant, held, wire, receive, send)
+
+    def _identify(self, exchange: Exchange) -> Tenant | None:
+        """Finds the key of a WebSocket, before it is checked as any request is; or the tenant of its token."""
+        key = offered_key(exchange.scope.get("subprotocols", []))
+        if key is not None:
+            exchange.fields.setdefault(b"x-api-key", key.encode("latin-1", "replace"))
+        token = _query(exchange, "token")
+        tenant = self._streams.tenant_of(token, time.time()) if token and exchange.path == PATH else None
+        if tenant is not None:
+            exchange.need = Need.NOTHING
+        return tenant
+
+
+_NOT_FOUND = problem(404, "not-found", "Not Found")
+
+
+async def _refuse(reply: Reply, send: Send) -> None:
+    """Answers a WebSocket's request as any other."""
+    head = reply.raw_headers
+    await send({"type": "websocket.http.response.start", "status": reply.status_code, "headers": head})
+    await send({"type": "websocket.http.response.body", "body": reply.body})
+
+
+def _moved(position: str) -> Message:
+    return {"type": "websocket.send", "text": event(position)}
+
+
+def _query(exchange: Exchange, name: str) -> str:
+    found = parse_qs(str(exchange.scope["query_string"], "latin-1"), max_num_fields=20)
+    return found.get(name, [""])[0]
+
+
+async def _no_socket(_exchange: Exchange) -> Reply:
+    return problem(426, "upgrade-required", "connect with a WebSocket", (b"upgrade", b"websocket"))
+
+
+def _document() -> dict[str, Any]:
+    parameters = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in ("token", "since")]
+    return {
+        "summary": "Be notified by a WebSocket when to evaluate again",
+        "tags": ["OFREP"],
+        "parameters": parameters,
+        "responses": {
+            "101": {"description": "A WebSocket"},
+            "401": {"description": "The key or token is missing, invalid or expired"},
+            "426": {"description": "The request was not for a WebSocket"},
+            "503": {"description": "Too many connections are open"},
+        },
+    }
+
+
+def socket_route() -> Route:
+    """The route of the WebSockets."""
+    return Route("GET", PATH, Need.EVALUATE, "live", _no_socket, _document)
