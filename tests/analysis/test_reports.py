@@ -188,7 +188,7 @@ def test_the_marks_of_an_axis_are_few_and_around_zero(reach: float) -> None:
 def test_before_the_end_a_page_shows_no_effect(tmp_path: Path) -> None:
     result = reported(tmp_path, crowd(3000, lift=0.6, days=15), days=16)
     page, text = as_html(result), as_text(result)
-    assert "Effects are shown at the end, on 2026-01-29" in page
+    assert "Effects are shown at the end, on <time>2026-01-29</time>." in page
     assert "class=good" not in page
     assert "<h2>Numbers</h2>" not in page
     assert "BETTER" not in text
@@ -253,3 +253,26 @@ def test_a_verdict_gives_each_reason_once(tmp_path: Path) -> None:
     result = reported(tmp_path, [one for one in crowd(200) if one.get("event") != "order"], text=text)
     assert result.verdict.decision is Decision.WITHHELD
     assert result.verdict.sentence.count("'order'") == 1
+
+
+def test_an_always_valid_experiment_with_few_units_says_how_many_it_takes(tmp_path: Path) -> None:
+    text = FILE.replace("      segments", "      method: always-valid\n      segments")
+    plan = planned(tmp_path, text)
+    found = report(plan, gather_from(written(tmp_path / "events", crowd(50)), plan, (START + 15 * DAY) * 1000))
+    assert "too few for an interval, for which 30 units of each arm must count; it ends on" in found.verdict.sentence
+    assert "not shown yet" in as_text(found)
+    assert "Effects are shown once 30 units of each arm count" in as_text(found)
+    assert "Effects are shown once 30 units of each arm count" in as_html(found)
+
+
+def test_sentences_keep_dates_whole_and_set_keys_as_code_and_are_escaped(better: Report) -> None:
+    said = ("2026-01-10 (abc): `alpha` was <changed> from 0.05",)
+    page = as_html(replace(better, deviations=said))
+    assert "<li><time>2026-01-10</time> (abc): <code>alpha</code> was &lt;changed&gt; from 0.05</li>" in page
+
+
+def test_a_phone_has_the_numbers_beside_no_chart(better: Report) -> None:
+    """A chart is wider than a phone, and its numbers are on the right."""
+    page = as_html(better)
+    for row in better.results:
+        assert re.search(f"<li>{row.metric}, {row.arm}: [+-][0-9.]+% \\(", page)

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from burgee.analysis import queries
+from burgee.analysis.cohorts import Cohorts, Tables, cohorts
 from burgee.analysis.columns import measure, segment
 from burgee.analysis.engines import DuckDB, duck, engine_of, refusals
 from burgee.analysis.inputs import Inputs, identified, inputs_from
+from burgee.analysis.moments import moments_of, moments_of_sums
 from burgee.analysis.quality import Kept, Quality, faults_of, quality_of
 from burgee.analysis.sources import Read, counted, needs_records, read
-from burgee.analysis.stats.estimates import COLUMNS, VALUE, Moments, Points, shares, uneven
+from burgee.analysis.stats.estimates import VALUE, Moments, Points, shares, uneven
 from burgee.analysis.tables import Records, records
 from burgee.flagfile.experiments import Method, MetricKind
 
@@ -58,7 +60,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All data up to `until`, in milliseconds. `segments` are by attribute, then by value."""
+    """All data up to `until`, in milliseconds. `segments` are by attribute, then by value; `cohorts` by metric."""
 
     until: int
     arms: Mapping[str, Arm]
@@ -69,6 +71,7 @@ class Evidence:
     early: int
     last_exposure: int | None
     quality: Quality = field(default_factory=Quality)
+    cohorts: Mapping[str, Cohorts] = field(default_factory=dict)
 
     def immature(self, metric: str) -> int:
         """The units whose window of a metric is not over; 0 for a quantile, whose units may have no value."""
@@ -111,6 +114,7 @@ class Gatherer:
             early=int(self._one(queries.early(given.exposures, plan))["exposures"]),
             last_exposure=None if total["last"] is None else int(total["last"]),
             quality=quality_of(self.rows, Kept(given, seen, found), plan, until, faults),
+            cohorts=cohorts(self.rows, Tables(seen, events, measured, capped), plan, until) if segments else {},
         )
 
     def _faults(self) -> Quality:
@@ -271,27 +275,6 @@ def _grains(
     }
 
 
-def moments_of(row: Mapping[str, Any] | None, plan: ExperimentPlan) -> dict[str, Moments]:
-    """The moments in a row of aggregates; missing ones, with too few units, are zero."""
-    found = {}
-    for index, (name, metric) in enumerate(plan.metrics.items()):
-        if metric.kind is MetricKind.QUANTILE:
-            continue
-        prefix = f"m{index}"
-        columns = [column for column in COLUMNS if row is None or f"{prefix}_{column}_mean" in row]
-        values = {column: float((row or {}).get(f"{prefix}_{column}_mean") or 0.0) for column in columns}
-        both = {}
-        for one in columns:
-            for other in columns:
-                cell = (row or {}).get(f"{prefix}_{one}_{other}", (row or {}).get(f"{prefix}_{other}_{one}"))
-                both[one, other] = float(cell or 0.0)
-        n = int(row[f"{prefix}_n"]) if row else 0
-        cubed = (row or {}).get(f"{prefix}_{VALUE}_cubed")
-        third = None if cubed is None or not n else _third(n, values[VALUE], both[VALUE, VALUE], float(cubed))
-        found[name] = Moments(n, values, both, third)
-    return found
-
-
 def _largest(row: Mapping[str, Any] | None, plan: ExperimentPlan) -> dict[str, float]:
     found = {}
     for index, name in enumerate(plan.metrics):
@@ -299,12 +282,6 @@ def _largest(row: Mapping[str, Any] | None, plan: ExperimentPlan) -> dict[str, f
         if total:
             found[name] = float((row or {})[f"m{index}_{VALUE}_largest"]) / float(total)
     return found
-
-
-def _third(n: int, mean: float, variance: float, cubed: float) -> float:
-    """The third central moment, from the mean of cubes."""
-    squared = variance * (n - 1) / n + mean**2
-    return cubed - 3 * mean * squared + 2 * mean**3
 
 
 def _points_of(rows: Sequence[Mapping[str, Any]], n: int, wanted: tuple[float, float, float, float]) -> Points:
@@ -350,7 +327,7 @@ def _running(
                 if name == "n" or name.startswith(("sum_", "both_")):
                     totals[name] = totals.get(name, 0.0) + float(value or 0.0)
         at = min(plan.start + (bucket + 1) * grain.period, until)
-        moments = {arm: _of_sums(totals, grain.centre) for arm, totals in sums.items()}
+        moments = {arm: moments_of_sums(totals, grain.centre) for arm, totals in sums.items()}
         found.append(Moment(at, moments, lagged if found else None))
     return found
 
@@ -371,18 +348,3 @@ def _lagged(
             now = before[f"sum_{other}"] + float(grown.get(f"grown_{other}") or 0.0)
             covariances[one, other] = (products - before[f"sum_{one}"] * now / n) / (n - 1)
     return covariances
-
-
-def _of_sums(sums: Mapping[str, float], centre: Mapping[str, float]) -> Moments:
-    n = round(sums.get("n", 0.0))
-    columns = list(centre)
-    if n < 2:
-        return Moments(n, dict.fromkeys(columns, 0.0), {(one, other): 0.0 for one in columns for other in columns})
-    total = {column: sums[f"sum_{column}"] for column in columns}
-    both = {}
-    for one in columns:
-        for other in columns:
-            squares = sums.get(f"both_{one}_{other}", sums.get(f"both_{other}_{one}", math.nan))
-            cell = (squares - total[one] * total[other] / n) / (n - 1)
-            both[one, other] = max(cell, 0.0) if one == other else cell
-    return Moments(n, {column: centre[column] + total[column] / n for column in columns}, both)

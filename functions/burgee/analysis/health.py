@@ -329,9 +329,13 @@ def _tails(plan: ExperimentPlan, evidence: Evidence) -> Iterator[Check]:
             lower = "a lower" if metric.winsorise is not None else "a"
             message = (
                 f"a few units make up much of {name}, so the interval of {arm} misses the true value too often, "
-                f"and on one side: give it {lower} `winsorise`, or about {times:.1f} times as many units"
+                f"and on one side: give it {lower} `winsorise`, or about {_times(times)} times as many units"
             )
             yield Check(f"tail of {name}", Light.WARN, message)
+
+
+def _times(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
 
 
 def _counts(found: Mapping[str, int]) -> str:

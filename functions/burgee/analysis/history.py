@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import ibis
 
 from burgee.analysis import queries
-from burgee.analysis.evidence import gatherer, moments_of
+from burgee.analysis.evidence import gatherer
+from burgee.analysis.moments import moments_of
 from burgee.analysis.stats.estimates import gradient, pooled, quadratic, ratio, theta
 from burgee.analysis.stats.planning import MetricBaseline, detectable
 from burgee.errors import Refused

@@ -118,7 +118,7 @@ def _inside(events: Table, plan: ExperimentPlan, metric: Metric, counted_: Count
     return wanted & _within(events, metric, plan.before, earlier)
 
 
-def _amounts(events: Table, plan: ExperimentPlan, index: int) -> dict[str, Column]:
+def amounts(events: Table, plan: ExperimentPlan, index: int) -> dict[str, Column]:
     """What each event adds to the columns of a metric; null where an event has no value to sum."""
     metric, names = list(plan.metrics.values())[index], properties_of(plan)
     found = {}
@@ -191,7 +191,7 @@ def measures(seen: Table, events: Table, plan: ExperimentPlan, until: int) -> Ta
     """One row per unit in one arm: the value of every metric; null while the metric's window is not over."""
     sums: dict[str, Column] = {}
     for index, metric in enumerate(plan.metrics.values()):
-        for column, amount in _amounts(events, plan, index).items():
+        for column, amount in amounts(events, plan, index).items():
             sums[measure(index, column)] = amount.mean() if metric.kind is MetricKind.QUANTILE else amount.sum()
     by_unit = events.group_by("unit").aggregate(**sums)
     rows = seen.filter(~_.crossed).left_join(by_unit, "unit").drop("unit_right")
@@ -338,7 +338,7 @@ def _steps(seen: Table, events: Table, plan: ExperimentPlan, index: int, period:
     bucket = ((_.time - plan.start) / period).floor().cast("int64")
     wait = window_of(metric)
     single = seen.filter(~_.crossed).mutate(entry=ibis.greatest(_.seen, _["first"] + wait))
-    added = {column: amount.fill_null(0.0) for column, amount in _amounts(events, plan, index).items()}
+    added = {column: amount.fill_null(0.0) for column, amount in amounts(events, plan, index).items()}
     # Earlier events count from the entry on.
     when = ibis.greatest(_.seen, _.entry, _["first"] + wait)
     moved = events.mutate(time=when, **added).select("unit", "time", *added)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import ibis
 
 from burgee.analysis import queries
+from burgee.analysis.cohorts import Tables, by_age, by_entry, since_exposure
 from burgee.analysis.columns import counted_by, events_of
 from burgee.analysis.dialects import compiled
 from burgee.analysis.sources import read
@@ -45,7 +46,8 @@ def number_of_questions(plan: ExperimentPlan) -> int:
     quantiles = sum(one.kind is MetricKind.QUANTILE for one in metrics)
     capped = sum(one.winsorise is not None for one in metrics)
     facts = 1 + len(events_of(plan))
-    return 9 + len(metrics) + quantiles + capped + len(plan.experiment.segments) + facts
+    cohorts = 2 + len(plan.experiment.primaries)
+    return 9 + len(metrics) + quantiles + capped + len(plan.experiment.segments) + cohorts + facts
 
 
 def _questions(given: Inputs, plan: ExperimentPlan) -> dict[str, Any]:
@@ -59,6 +61,8 @@ def _questions(given: Inputs, plan: ExperimentPlan) -> dict[str, Any]:
         "units by day": queries.by_day(seen, plan),
         "events by arm": queries.arrivals(joined),
         "aggregates by arm": queries.aggregates(measured, plan, {}),
+        "units by days since exposure": by_age(seen, plan.end),
+        "aggregates by day of entry": by_entry(measured, plan, {}),
     }
     for index, (name, metric) in enumerate(plan.metrics.items()):
         if metric.winsorise is not None:
@@ -67,10 +71,12 @@ def _questions(given: Inputs, plan: ExperimentPlan) -> dict[str, Any]:
             asked[f"units of {name}"] = queries.counted(measured, plan, name)
             shares = dict.fromkeys(plan.arms, (float(metric.quantile or 0.5),))
             asked[f"quantile of {name}"] = queries.mid_quantiles(measured, plan, name, shares)
+    kept = Tables(seen, tracked, measured, {})
     for name in plan.experiment.primaries:
         if plan.metrics[name].kind is not MetricKind.QUANTILE:
             grain = queries.Grain(86_400_000, dict.fromkeys([VALUE, *COLUMNS], 0.0))
             asked[f"{name} over time"] = queries.series(seen, tracked, plan, name, grain)
+            asked[f"{name} since exposure"] = since_exposure(kept, plan, name, plan.end)
     return asked
 
 

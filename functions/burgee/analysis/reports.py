@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from burgee.analysis.decisions import Guarded, MetricFinding, decide, estimate_of, guarded
+from burgee.analysis.decisions import ENOUGH, Guarded, MetricFinding, decide, estimate_of, guarded
 from burgee.analysis.health import Check, Light, check
 from burgee.analysis.stats.bayes import Belief, believe
+from burgee.analysis.stats.estimates import compare
 from burgee.analysis.verdicts import MetricOutcome, Progress, Verdict, judge
 from burgee.flagfile.experiments import Direction, MetricKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from burgee.analysis.decisions import Look
     from burgee.analysis.evidence import Evidence
@@ -83,6 +84,20 @@ class Breakdown:
 
 
 @dataclass(frozen=True, slots=True)
+class CohortEffect:
+    """A metric on one day since exposure or, if `entered`, of the units that came in on a day: exploratory only.
+
+    `day` counts from 0.
+    """
+
+    metric: str
+    arm: str
+    entered: bool
+    day: int
+    estimate: Estimate
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The results of an experiment at `until`, in milliseconds. `over` says that it has ended."""
 
@@ -94,6 +109,7 @@ class Report:
     results: Sequence[Result]
     verdict: Verdict
     breakdowns: Sequence[Breakdown] = ()
+    cohorts: Sequence[CohortEffect] = ()
     deviations: Sequence[str] = ()
     registered: str | None = None
 
@@ -145,6 +161,7 @@ def report(
         results=results,
         verdict=judge(plan, outcomes, Progress(units, evidence.until, over, future), bad),
         breakdowns=_breakdowns(plan, evidence) if ended else (),
+        cohorts=list(_cohorts(plan, evidence)) if ended else (),
         deviations=deviations,
         registered=registered,
     )
@@ -179,6 +196,19 @@ def _results(plan: ExperimentPlan, evidence: Evidence, *, over: bool, future: bo
                 )
             )
     return results
+
+
+def _cohorts(plan: ExperimentPlan, evidence: Evidence) -> Iterator[CohortEffect]:
+    """The days on which both arms have enough units for an interval."""
+    for metric, found in evidence.cohorts.items():
+        for arm in plan.treatments:
+            for entered, cohorts in ((False, found.since), (True, found.entered)):
+                for one in cohorts:
+                    sides = [one.arms.get(name) for name in (plan.control, arm)]
+                    known = [side for side in sides if side is not None and side.n >= ENOUGH]
+                    if len(known) == 2:
+                        estimate = compare(known[0], known[1], plan.experiment.alpha)
+                        yield CohortEffect(metric, arm, entered, one.day, estimate)
 
 
 def _breakdowns(plan: ExperimentPlan, evidence: Evidence) -> list[Breakdown]:

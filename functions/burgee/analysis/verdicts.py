@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from burgee.analysis.decisions import ENOUGH
 from burgee.analysis.stats.planning import power
 from burgee.flagfile.experiments import Method
 from burgee.times import format_time
@@ -87,10 +88,10 @@ def judge(
         sentence = f"{_found(plan, losses)} {_risk(plan)}{rails}"
         return Verdict(Decision.WORSE, sentence, losses[0].arm)
     if broken:
-        rest = _nothing(plan, primaries) if progress.over else _waiting(plan, progress)
+        rest = _nothing(plan, primaries) if progress.over else _waiting(plan, progress, primaries)
         return Verdict(Decision.BROKEN, f"{rails.strip()} {rest}", broken[0].arm)
     if not progress.over:
-        return Verdict(Decision.WAIT, _waiting(plan, progress))
+        return Verdict(Decision.WAIT, _waiting(plan, progress, primaries))
     return Verdict(Decision.NOTHING, _nothing(plan, primaries))
 
 
@@ -171,7 +172,7 @@ def _risk(plan: ExperimentPlan) -> str:
     return f"If there were no difference, {claim}, {how}."
 
 
-def _waiting(plan: ExperimentPlan, progress: Progress) -> str:
+def _waiting(plan: ExperimentPlan, progress: Progress, outcomes: Sequence[MetricOutcome]) -> str:
     until, planned = progress.until, plan.experiment.sample_size
     end, days = format_time(plan.end / 1000)[:10], max((plan.end - until) / DAY, 0)
     of = "" if planned is None else f" of {planned:,} planned"
@@ -184,6 +185,8 @@ def _waiting(plan: ExperimentPlan, progress: Progress) -> str:
         number = int(max(until - plan.start, 0) // length) + 1
         at = format_time((plan.start + number * length) / 1000)[:10]
         return text + f"{when}: look {number} of {plan.experiment.looks} is on {at}."
+    if all(one.finding.look is None for one in outcomes):
+        when = f"too few for an interval, for which {ENOUGH} units of each arm must count; {when}"
     return text + f"{when}."
 
 

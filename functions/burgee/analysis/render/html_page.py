@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from burgee.analysis.render.json_report import as_json
-from burgee.analysis.render.svg import curve, intervals, progress
+from burgee.analysis.render.svg import curve, intervals, progress, words
+from burgee.analysis.render.words import when_shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,12 +45,14 @@ def as_html(report: Report) -> str:
         sentence=sentence,
         signs=SIGNS,
         health=_folded(found["health"]),
+        arms=found["arms"],
         sample=Markup(progress(found["arms"], found["sample_size"])),  # noqa: S704 - drawn and escaped there
         hidden=_hidden(found, shown),
         effects=_effects(shown),
         effects_note=_WITHHELD if withheld else _EFFECTS,
         curves=_curves(found["results"]),
         curves_note=_CURVES[found["method"]],
+        cohorts=_cohorts(found["cohorts"]),
         segments=_segments(found["exploratory"]),
         numbers=[_number(one, withheld) for one in shown],
         adjusted=any(one["cuped"] for one in shown),
@@ -77,13 +81,21 @@ def as_index(reports: Sequence[Report]) -> str:
 
 @cache
 def _templates() -> Environment:
-    return Environment(
+    made = Environment(
         loader=PackageLoader("burgee.analysis", "render"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["prose"] = _prose
+    return made
+
+
+def _prose(text: str) -> Markup:
+    """A sentence in which dates do not break and keys are set as code."""
+    quoted = re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text)))
+    return Markup(re.sub(r"\b(\d{4}-\d\d-\d\d)\b", r"<time>\1</time>", quoted))  # noqa: S704 - escaped above
 
 
 def _style() -> Markup:
@@ -103,12 +115,7 @@ def _verdict(verdict: Mapping[str, Any]) -> tuple[str, str]:
 def _hidden(found: Mapping[str, Any], shown: Sequence[Any]) -> str:
     if len(shown) == len(found["results"]):
         return ""
-    when = {
-        "fixed": f"Effects are shown at the end, on {found['end'][:10]}.",
-        "group-sequential": "Effects are shown at the planned looks, a quantile at the end.",
-        "always-valid": "A quantile is shown at the end; other effects from 30 units in each arm on.",
-    }
-    return when[found["method"]]
+    return when_shown(found["method"], found["end"])
 
 
 def _folded(checks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -123,19 +130,47 @@ def _folded(checks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [*(one for one in checks if one not in fine), {"check": "data", "light": "ok", "message": message}]
 
 
-def _effects(shown: Sequence[Mapping[str, Any]]) -> list[tuple[str, Markup]]:
+def _effects(shown: Sequence[Mapping[str, Any]]) -> list[tuple[str, Markup, list[str]]]:
+    """The rows of each role, drawn and in words: a phone does not show the whole width."""
     by_role = {role: [one for one in shown if one["role"] == role] for role in ("primary", "guardrail", "secondary")}
-    return [(role.capitalize(), Markup(intervals(found))) for role, found in by_role.items() if found]  # noqa: S704
-
-
-def _curves(results: Sequence[Mapping[str, Any]]) -> list[tuple[str, Markup]]:
     return [
-        (f"{one['metric']}, {one['arm']}", Markup(curve(one["curve"])))  # noqa: S704
-        for one in results
-        if one.get("curve") and one["role"] == "primary"
+        (
+            role.capitalize(),
+            Markup(intervals(found)),  # noqa: S704 - drawn and escaped there
+            [f"{one['metric']}, {one['arm']}: {words(one)}" for one in found],
+        )
+        for role, found in by_role.items()
+        if found
     ]
 
 
+def _curves(results: Sequence[Mapping[str, Any]]) -> list[tuple[str, Markup]]:
+    drawn = []
+    for one in results:
+        if one.get("curve") and one["role"] == "primary":
+            points = [{**point, "label": _when(point)} for point in one["curve"]]
+            drawn.append((f"{one['metric']}, {one['arm']}", Markup(curve(points))))  # noqa: S704
+    return drawn
+
+
+def _when(point: Mapping[str, Any]) -> str:
+    return (f"look {point['look']}, " if point["look"] else "") + str(point["at"][:10])
+
+
+def _cohorts(found: Sequence[Mapping[str, Any]]) -> list[tuple[str, Markup]]:
+    """A curve for each metric and arm that has at least two days."""
+    by_curve: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
+    for one in found:
+        label = f"day {one['day'] + 1}"
+        by_curve.setdefault((one["metric"], one["arm"], one["by"]), []).append({**one, "label": label})
+    return [
+        (f"{metric}, {arm}: by {_BY[by]}", Markup(curve(points)))  # noqa: S704 - drawn and escaped there
+        for (metric, arm, by), points in by_curve.items()
+        if len(points) > 1
+    ]
+
+
+_BY = {"entry": "the day on which users came in", "days since exposure": "day since a user's first exposure"}
 _CURVES = {
     "fixed": "Absolute difference so far. Only the end decides; the curve before is not evidence.",
     "group-sequential": "Absolute difference at each planned look, with the bounds that may stop it there.",

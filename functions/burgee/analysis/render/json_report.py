@@ -55,6 +55,16 @@ def as_json(report: Report) -> dict[str, Any]:
             }
             for one in report.breakdowns
         ],
+        "cohorts": [
+            {
+                "metric": one.metric,
+                "arm": one.arm,
+                "by": "entry" if one.entered else "days since exposure",
+                "day": one.day,
+                **_estimate(one.estimate),
+            }
+            for one in report.cohorts
+        ],
     }
 
 

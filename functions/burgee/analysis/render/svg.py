@@ -13,7 +13,7 @@ Edges: TypeAlias = "tuple[float | None, float | None, float | None]"
 
 WIDE = 800
 LABEL, VALUES = 190, 210
-ROW, TALL = 34, 52
+ROW, TALL = 38, 52
 STRIP = 8
 BETWEEN = 60
 """The distance from the middle within which a third label fits between those at the ends."""
@@ -65,14 +65,14 @@ def _strip(rows: Sequence[tuple[Mapping[str, Any], Edges]], axis: Axis, row: int
     for value in _ticks(axis.reach) if last else ():
         at = f'x="{x(value):.1f}" y="{bottom + 18}"'
         drawn.append(f"<text class=soft {at} text-anchor=middle>{_tick(value, axis.sign)}</text>")
-    said = "; ".join(f"{one['metric']} {one['arm']}: {_words(one)}" for one, _known in rows)
+    said = "; ".join(f"{one['metric']} {one['arm']}: {words(one)}" for one, _known in rows)
     return _svg(bottom + (22 if last else 0), said, drawn, "effect")
 
 
 def curve(points: Sequence[Mapping[str, Any]]) -> str:
     """A difference over time with its interval or bounds; an early interval may exceed the image.
 
-    Each point shows its numbers on hover or focus.
+    Each point has a `label`, and shows its numbers on hover or focus.
     """
     values = [point["difference"] for point in points]
     late = [p for p in points if p["low"] is not None][-max(len(points) * 2 // 3, 1) :]
@@ -96,14 +96,13 @@ def curve(points: Sequence[Mapping[str, Any]]) -> str:
     for value in (reach / 1.1, 0.0, -reach / 1.1):
         label = f"{value:+.3g}" if value else "0"
         drawn.append(f'<text class=soft x="{left - 8}" y="{y(value) + 4:.1f}" text-anchor=end>{label}</text>')
-    numbers = [f"look {point['look']}, " if point["look"] else "" for point in points]
     middle = len(points) // 2
     for i in sorted({0, middle if abs(x(middle) - (left + right) / 2) < BETWEEN else 0, len(points) - 1}):
         anchor = "start" if i == 0 else "end" if i == len(points) - 1 else "middle"
-        label = f"{numbers[i]}{points[i]['at'][:10]} (n {points[i]['n']:,})"
+        label = f"{points[i]['label']} (n {points[i]['n']:,})"
         drawn.append(f'<text class=soft x="{x(i):.1f}" y="{bottom + 22}" text-anchor={anchor}>{escape(label)}</text>')
     for i, point in enumerate(points):
-        words = f"{numbers[i]}{point['at'][:10]}: {_absolute(point)}, n {point['n']:,}"
+        words = f"{point['label']}: {_absolute(point)}, n {point['n']:,}"
         drawn.append(_hover(x(i), clipped(values[i]), words, small=len(points) > SEVERAL))
     last = points[-1]
     return _svg(bottom + 32, f"difference over time; at the end {_absolute(last)}", drawn, "effect")
@@ -158,8 +157,8 @@ def _row(one: Mapping[str, Any], edges: Edges, x: Callable[[float], float], y: f
         shapes.append(f'<line class=margin x1="{x(edge):.1f}" x2="{x(edge):.1f}" y1="{y - 11}" y2="{y + 11}"/>')
         label = f'x="{x(edge):.1f}" y="{y - 12}" font-size="10" text-anchor=middle'
         shapes.append(f"<text class=soft {label}>margin</text>")
-    shapes.append(f'<text x="{WIDE - VALUES}" y="{y + 4}">{escape(_words(one))}</text>')
-    title = f"<title>{escape(one['metric'])}, {escape(one['arm'])}: {escape(_words(one))}</title>"
+    shapes.append(f'<text x="{WIDE - VALUES}" y="{y + 4}">{escape(words(one))}</text>')
+    title = f"<title>{escape(one['metric'])}, {escape(one['arm'])}: {escape(words(one))}</title>"
     return f'<g class=hover tabindex="0">{title}{"".join(shapes)}</g>'
 
 
@@ -202,8 +201,8 @@ def _margin(one: Mapping[str, Any]) -> float | None:
     return float(-size if one["direction"] == "increase" else size)
 
 
-def _words(one: Mapping[str, Any]) -> str:
-    """A difference with its interval."""
+def words(one: Mapping[str, Any]) -> str:
+    """A difference with its interval, as beside its row."""
     at, low, high = _edges(one)
     if one["relative"] is None or at is None or low is None or high is None:
         return _absolute(one)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from burgee.analysis.health import Light
+from burgee.analysis.render.words import when_shown
 from burgee.analysis.verdicts import size
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 SIGNS = {Light.OK: "ok  ", Light.WARN: "WARN", Light.BAD: "BAD "}
 WIDTH = 41
+DAYS = {0, 1, 2, 6, 13, 27}
+"""The days since exposure that are printed; JSON and the page have all."""
 
 
 def as_text(report: Report) -> str:
@@ -40,12 +43,18 @@ def as_text(report: Report) -> str:
                 role.capitalize() + (" (does not decide)" if role == "secondary" else ""),
                 *_rows(found, report.healthy),
             ]
+    if any(one.estimate is None for one in report.results):
+        lines += ["", when_shown(str(experiment.method), experiment.end)]
     if report.breakdowns:
         lines += ["", "By segment (exploratory: among many, some differ by chance)"]
         lines += [
             f"  {one.attribute}={one.value}  {one.metric}, {one.arm}: {size(one.estimate)}"
             for one in report.breakdowns
         ]
+    since = [one for one in report.cohorts if not one.entered and one.day in DAYS]
+    if since:
+        lines += ["", "By day since exposure (exploratory: an effect that shrinks is one of novelty)"]
+        lines += [f"  day {one.day + 1}  {one.metric}, {one.arm}: {size(one.estimate)}" for one in since]
     return "\n".join(lines)
 
 
@@ -68,7 +77,7 @@ def _rows(found: Sequence[Result], healthy: bool) -> list[str]:
     for one in found:
         estimate = one.estimate
         if estimate is None:
-            lines.append(f"  {one.metric}, {one.arm}: not shown before a planned look")
+            lines.append(f"  {one.metric}, {one.arm}: not shown yet")
             continue
         low, high = _edges(one)
         adjusted = " (adjusted)" if estimate.adjusted else ""
