@@ -41,20 +41,10 @@ PACKAGES = {
     "releases": {"evaluation", "flagfile", "serving", "stores"},
     "openfeature": {"evaluation", "events", "serving", "stores"},
     "webhooks": {"diff", "evaluation", "releases", "stores"},
+    "testing": {"evaluation", "flagfile", "openfeature", "serving"},
     "web": {
-        *(
-            "access",
-            "accessors",
-            "diff",
-            "evaluation",
-            "events",
-            "flagfile",
-            "releases",
-            "review",
-            "serving",
-            "stores",
-        ),
-        "webhooks",
+        *("access", "accessors", "diff", "evaluation", "events", "flagfile"),
+        *("releases", "review", "serving", "stores", "webhooks"),
     },
     "handlers": {"access", "events", "releases", "serving", "stores", "web"},
     "cli": {

@@ -285,7 +285,18 @@ def test_contributing_names_files_that_are_there() -> None:
     page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     named = re.findall(r"`([a-z_]+/[a-z_/]+\.py)`", page)
     assert len(named) > 12
-    assert not [name for name in named if not (ROOT / "functions/burgee" / name).exists()]
+    places = (ROOT / "functions/burgee", ROOT)
+    assert not [name for name in named if not any((place / name).exists() for place in places)]
+
+
+def test_the_http_page_has_every_route() -> None:
+    page = re.sub(r"\{\w+\}", "{}", (ROOT / "docs/http-api.md").read_text(encoding="utf-8"))
+    store = SqliteStore(":memory:")
+    paths = create_app(store, Serving(store)).openapi()["paths"]
+    routes = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
+    assert len(routes) > 30
+    assert not {route for route in routes if re.sub(r"\{\w+\}", "{}", route) not in page}
+    store.close()
 
 
 def test_the_schema_in_infra_is_current() -> None:
