@@ -70,9 +70,9 @@ class Happening(NamedTuple):
     moves: tuple[str, ...] = ()
 
 
-def coming(snapshot: Snapshot, names: Iterable[str], since: float) -> list[Happening]:
+def coming(snapshot: Snapshot, names: Iterable[str], since: float, world: World | None = None) -> list[Happening]:
     """All future changes of these flags from a time on, earliest first."""
-    world = World()
+    world = world or World()
     found = []
     for name in names:
         moved: dict[float, list[str]] = {}

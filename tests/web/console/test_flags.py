@@ -10,6 +10,7 @@ from burgee.releases.deploy import write
 from burgee.releases.overrides import killed, lay
 from burgee.web.console.screens.flags import PAGE
 from support.keys import act, bearer, release, service, shop, token
+from support.markup import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,10 +54,6 @@ def rows(client: TestClient, query: str = "") -> dict[str, str]:
     assert answer.headers["cache-control"] == "no-store"
     found = re.findall(r"<tr data-row>(.*?)</tr>", answer.text, re.DOTALL)
     return {re.search(r'class="name"[^>]*>([^<]*)', one)[1]: told(one) for one in found}  # type: ignore[index]
-
-
-def told(html: str) -> str:
-    return " ".join(re.sub(r"<[^>]*>", " ", html).split())
 
 
 def test_every_flag_shows_the_shares_that_are_served(client: TestClient) -> None:

@@ -67,7 +67,7 @@ def keyed(store: SqliteStore) -> Iterator[str]:
         yield url
 
 
-SCREENS = [("flags", "Flags")]
+SCREENS = [("flags", "Flags"), ("flags/checkout", "checkout"), ("flags/hostile", "hostile")]
 
 
 @pytest.mark.parametrize("mode", MODES, ids=lambda mode: f"{mode[0]}-{mode[1]}")

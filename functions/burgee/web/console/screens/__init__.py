@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from burgee.web.console.screens import flags, frame
+from burgee.web.console.screens import flag, flags, frame
 
-ROUTERS = (frame.router, flags.router)
+ROUTERS = (frame.router, flags.router, flag.router)

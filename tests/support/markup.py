@@ -1,0 +1,11 @@
+"""Fragments of the console as a reader hears them."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+
+def told(html: str) -> str:
+    """The text of a fragment, one blank between words."""
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", html)).split())

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from burgee.access.keys import Kind, Scope
+from burgee.evaluation.ruleset import Ruleset
+from burgee.releases.deploy import apply, write
+from burgee.releases.overrides import lay
+from burgee.stores import Origin
+from support.keys import act, bearer, service, shop, token
+from support.markup import told
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from starlette.testclient import TestClient
+
+    from burgee.stores.sqlite import SqliteStore
+
+RULES: list[dict[str, Any]] = [
+    {"name": "staff", "when": {"segment": "staff"}, "serve": "green"},
+    {
+        "name": "Germany",
+        "when": {"country": "DE"},
+        "rollout_percentage": 40,
+        "split": {"control": 50, "green": 50},
+        "salt": "de-1",
+    },
+]
+CHECKOUT: dict[str, Any] = {
+    "status": True,
+    "variants": {"control": "blue", "green": "green"},
+    "off_variant": "control",
+    "targets": {"green": ["user-1", "user-2"]},
+    "requires": [{"flag": "dark", "variant": "on"}],
+    "rules": RULES,
+    "default": {"serve": "control"},
+}
+FLAGS: dict[str, Any] = {
+    "dark": {"status": True},
+    "checkout": CHECKOUT,
+    "page": {"status": True, "requires": [{"flag": "checkout", "variant": "green"}]},
+    "ramp": {
+        "status": True,
+        "rollout_percentage": {"from": 0, "to": 100, "start": "2099-01-01", "end": "2099-01-11"},
+        "expires": "2099-03-01",
+    },
+}
+SEGMENTS = {"staff": {"email": {"ends_with": "@example.com"}}}
+
+
+def begin(store: SqliteStore, flags: dict[str, Any]) -> None:
+    """Makes these flags the live release, with the segments."""
+    snapshot = {"format": 1, "environment": None, "flags": flags, "segments": SEGMENTS, "holdouts": {}}
+    apply(store, snapshot, Origin(commit="abc", author="ines", message="Begin"), act("release.activate"))
+
+
+@pytest.fixture
+def store() -> Iterator[SqliteStore]:
+    for made in shop({}):
+        begin(made, FLAGS)
+        yield made
+
+
+@pytest.fixture
+def client(store: SqliteStore) -> TestClient:
+    reading = service(store)
+    reading.headers.update(bearer(token(store, Kind.ADMIN, Scope.READ)))
+    return reading
+
+
+def override(store: SqliteStore) -> None:
+    """Germany at 35 %."""
+    changed = {**CHECKOUT, "rules": [RULES[0], {**RULES[1], "rollout_percentage": 35}]}
+    write(store, lambda state, git: lay(state, git, "checkout", changed, act("flag.update")))
+
+
+def test_rules_are_sentences_in_the_order_in_which_they_decide(client: TestClient) -> None:
+    page = told(client.get("/fragments/flags/checkout").text)
+    places = [
+        page.index(part)
+        for part in (
+            "It needs dark to give on; others get control.",
+            "Named users user-1, user-2 get green.",
+            "staff Users with segment staff get green.",
+            "Germany Of users with country = DE, 40 % get one of control, green. The others go on below.",
+            "Everybody else All get control.",
+        )
+    ]
+    assert places == sorted(places)
+    assert "20 % control 20 % green 60 % go on" in page
+    assert "needed by page" in page
+    assert "segment staff : email ends with @example.com" in page
+
+
+def test_what_is_live_stands_beside_what_git_says(client: TestClient, store: SqliteStore) -> None:
+    override(store)
+    page = told(client.get("/fragments/flags/checkout").text)
+    assert "In production it is not as Git says “because”: ada" in page
+    assert "Of users with country = DE, 35 % get" in page
+    assert "Git: Of users with country = DE, 40 % get" in page
+    assert "live Germany 17.5 % green" in page
+    assert "Git Germany 20 % green" in page
+    assert "ada: changed, “because” Germany: rollout percentage: 40 → 35" in page
+
+
+def test_a_user_is_explained_as_the_engine_decides(client: TestClient, store: SqliteStore) -> None:
+    override(store)
+    live = Ruleset({"flags": FLAGS, "segments": SEGMENTS}, store.state().overrides.values())
+    for user in ("user-1", "user-17", "user-10", "u4"):
+        asked = {"user": user, "context": 'country=DE plan="pro plus", age=7'}
+        page = told(client.post("/fragments/flags/checkout/why", json=asked).text)
+        wanted = live.evaluate("checkout", {"targetingKey": user, "country": "DE"})
+        assert page.startswith(f"{user} gets {wanted.variant} ")
+        git = Ruleset({"flags": FLAGS, "segments": SEGMENTS}).evaluate(
+            "checkout", {"targetingKey": user, "country": "DE"}
+        )
+        assert (f"As Git says it would be: {git.variant}" in page) is (git.variant != wanted.variant)
+
+
+def test_a_context_that_cannot_be_read_is_refused(client: TestClient) -> None:
+    answer = client.post("/fragments/flags/checkout/why", json={"user": "a", "context": "country"})
+    assert (answer.status_code, answer.json()["detail"]) == (422, "context: 'country' is not written as country=DE")
+    answer = client.post("/fragments/flags/checkout/why", json={"user": "a", "context": "a=1 a.b=2"})
+    assert answer.status_code == 422
+
+
+def test_what_comes_by_itself_is_listed_with_who_moves(client: TestClient) -> None:
+    page = told(client.get("/fragments/flags/ramp").text)
+    assert "1 Jan 2099, 00:00 UTC" in page
+    assert "rollout moves from 0 % to 100 %" in page
+    assert "1 Mar 2099" in page
+
+
+def test_the_releases_that_changed_a_flag_are_found(client: TestClient, store: SqliteStore) -> None:
+    begin(store, {**FLAGS, "checkout": {**CHECKOUT, "description": "new"}, "page": {"status": True}})
+    found = told(client.get("/fragments/flags/dark/releases").text)
+    assert "Release 2 by ines: “Begin” abc" in found
+    assert "Release 3" not in found
+    assert "Release 3" in told(client.get("/fragments/flags/checkout/releases").text)
+
+
+def test_a_reader_is_offered_no_change(client: TestClient, store: SqliteStore) -> None:
+    override(store)
+    page = client.get("/fragments/flags/checkout").text
+    assert "data-dialog" not in page
+    writing = service(store)
+    writing.headers.update(bearer(token(store, Kind.ADMIN, Scope.READ, Scope.WRITE)))
+    page = writing.get("/fragments/flags/checkout").text
+    assert "Switch off…" in page
+    assert "Take the override back…" in page
+
+
+def test_there_is_no_page_of_a_flag_that_is_nowhere(client: TestClient) -> None:
+    assert client.get("/fragments/flags/none").status_code == 404
