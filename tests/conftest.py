@@ -9,12 +9,14 @@ from hypothesis import HealthCheck, settings
 
 from burgee.access import key_cache
 from burgee.stores.dynamodb import CONFIG
+from burgee.web import dry_run
 from support.cli import Burgee
+from support.dry_runs import Here
 from support.planted import SEARCH
 from support.waiting import PATIENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
 # Hundreds of processes are started from here, and containers often forbid to write byte code: each would compile all
@@ -28,6 +30,14 @@ settings.load_profile("burgee")
 # A store that has not answered after a moment is not down here: the machine is busy.
 key_cache.UNKNOWN_PATIENCE = PATIENCE
 CONFIG["read_timeout"] = CONFIG["connect_timeout"] = PATIENCE
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _dry_runs_here() -> Iterator[None]:
+    """No process is started for a dry run; a module whose subject that is puts it back."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dry_run, "subprocess", Here)
+        yield
 
 
 @pytest.fixture

@@ -211,7 +211,7 @@ def test_the_unleash_server_is_in_the_table_or_named_with_a_reason() -> None:
 def test_the_published_ratios_are_of_the_published_rounds() -> None:
     reported = RESULTS["http"]["figures"]
     for title, (ours, theirs) in over_http.RATIOS.items():
-        if title in reported["ratios"]:
+        if {ours, theirs} <= reported["rows"].keys():
             rounds = zip(reported["rows"][ours]["rates"], reported["rows"][theirs]["rates"], strict=True)
             assert reported["ratios"][title]["rate"][0] == pytest.approx(median(a / b for a, b in rounds), abs=0.02)
 

@@ -44,15 +44,31 @@ def test_the_dashboard_is_json_and_imports_what_the_template_exports() -> None:
     assert imported == set(re.findall(r'Export: \{Name: !Sub "\$\{AWS::StackName\}(-\w+)"\}', template))
 
 
+LINT = """
+import sys
+from cfnlint.runner import main
+from samcli.cli.main import cli
+
+codes = []
+for command in (main, lambda: cli(["validate", "--lint"])):
+    try:
+        command()
+    except SystemExit as stop:
+        codes.append(stop.code)
+print("ended with", codes)
+"""
+
+
 def test_sam_and_cfn_lint_find_nothing(burgee: Burgee) -> None:
-    """Also in what `burgee init` writes beside a team's own stack; SAM's lint is cfn-lint's, of template.yaml."""
+    """Also in what `burgee init` writes beside a team's own stack; SAM's lint is cfn-lint's, of template.yaml.
+
+    Both commands run in one process: most of their time goes into loading the same rules.
+    """
     burgee.write("AWSTemplateFormatVersion: '2010-09-09'\nResources: {}\n", "template.yaml")
     assert burgee("init", "--no-ci").code == 0
     templates = [f"infra/{name}.yaml" for name in ("deploy-role", "dashboard", "github/roles", "waf")]
-    linted = run(str(BIN / "cfn-lint"), *templates, str(burgee.folder / "infra/burgee.yaml"))
-    assert linted.returncode == 0, linted.stdout
-    validated = run(str(BIN / "sam"), "validate", "--lint")
-    assert validated.returncode == 0, validated.stdout + validated.stderr
+    ran = run(sys.executable, "-c", LINT, *templates, str(burgee.folder / "infra/burgee.yaml"))
+    assert "ended with [0, 0]" in ran.stdout, ran.stdout + ran.stderr
 
 
 HOLDING_DATA = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,12 @@ def ruled(rules: int, first: int = 0) -> dict[str, Any]:
 
 def snapshot(flag: dict[str, Any]) -> dict[str, Any]:
     return {"format": 1, "environment": None, "flags": {"big": flag}, "segments": {}, "holdouts": {}}
+
+
+@pytest.fixture(autouse=True)
+def _processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Elsewhere the tests' own process computes the effect."""
+    monkeypatch.setattr(dry_run, "subprocess", subprocess)
 
 
 @pytest.fixture
@@ -86,8 +93,8 @@ def test_a_process_that_has_no_memory_or_is_killed_is_too_large(monkeypatch: pyt
 
 
 def test_a_fault_in_the_process_is_a_fault_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dry_run, "_CODE", "1 / 0")
-    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
-        dry_run.effect(snapshot(ruled(1)), snapshot(ruled(1)), 0.0)
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(dry_run, "_CODE", "1 / 0")
+        with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+            dry_run.effect(snapshot(ruled(1)), snapshot(ruled(1)), 0.0)
     assert dry_run.effect(snapshot(ruled(1)), snapshot(ruled(1)), 0.0) == []

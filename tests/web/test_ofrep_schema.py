@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import schemathesis
 import yaml
 from hypothesis import HealthCheck, settings
 
 from burgee.serving.serving import Serving
 from burgee.web.evaluation_app import evaluation_app
+from support.schemas import schemathesis
 
 if TYPE_CHECKING:
     from schemathesis import Case

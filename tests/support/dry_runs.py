@@ -1,0 +1,22 @@
+"""Dry runs without a process of their own, which tests/web/test_dry_run.py is about."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import Any
+
+from burgee.diff.effect import effects
+from burgee.diff.records import flag_records
+
+
+class Here:
+    """Stands for the module `subprocess`: what the process would do is done here."""
+
+    TimeoutExpired = subprocess.TimeoutExpired
+
+    @staticmethod
+    def run(command: list[str], *, input: bytes, **_options: Any) -> subprocess.CompletedProcess[bytes]:  # noqa: A002
+        request = json.loads(input)
+        records = flag_records(effects(request["before"], request["after"], request["now"]))
+        return subprocess.CompletedProcess(command, 0, json.dumps(records).encode(), b"")
