@@ -49,7 +49,7 @@ PACKAGES = {
     "handlers": {"access", "events", "releases", "serving", "stores", "web"},
     "cli": {
         *("access", "accessors", "analysis", "diff", "evaluation", "events", "flagfile", "importers"),
-        *("releases", "review", "serving", "stores", "web"),
+        *("releases", "review", "serving", "stores", "web", "webhooks"),
     },
 }
 ROWS = {**VOCABULARY, **{package: row | VOCABULARY.keys() for package, row in PACKAGES.items()}}

@@ -310,7 +310,12 @@ def test_every_kind_of_problem_has_its_section_and_no_other() -> None:
     raised = {"override-conflict", "invalid-release"}  # what activating a release can be refused for
     package = ROOT / "functions/burgee"
     releases = [package / f"releases/{name}.py" for name in ("overrides", "proposals")]
-    for path in [*package.glob("web/**/*.py"), *releases, *package.glob("access/*.py")]:
+    for path in [
+        *package.glob("web/**/*.py"),
+        *releases,
+        *package.glob("access/*.py"),
+        *package.glob("webhooks/*.py"),
+    ]:
         source = path.read_text(encoding="utf-8")
         raised |= set(re.findall(r'(?:problem|refusal)\([^()"]*"([a-z-]+)"', source))
         raised |= set(re.findall(r'Refused\(\s*"([a-z-]+)"', source))

@@ -34,7 +34,7 @@ FLAGS: dict[str, Any] = {
 }
 # The permission of each operation, stated again by hand: a route that is not here fails the tests.
 EVALUATES, RULES, READS, PROPOSES = "evaluate", "rules", "read", "propose"
-WRITES, RELEASES, KEEPS = "write", "release", "keys"
+WRITES, RELEASES, HOOKS, KEEPS = "write", "release", "webhooks", "keys"
 NEEDS = {
     "GET /health": None,
     "GET /users/{user_id}/flags": EVALUATES,
@@ -62,6 +62,15 @@ NEEDS = {
     "POST /releases/{version}/activate": RELEASES,
     "GET /audit": READS,
     "GET /revisions/{revision}": READS,
+    "GET /webhooks": HOOKS,
+    "POST /webhooks": HOOKS,
+    "GET /webhooks/{webhook_id}": HOOKS,
+    "DELETE /webhooks/{webhook_id}": HOOKS,
+    "GET /webhooks/{webhook_id}/deliveries": HOOKS,
+    "POST /webhooks/{webhook_id}/enable": HOOKS,
+    "POST /webhooks/{webhook_id}/replay": HOOKS,
+    "POST /webhooks/{webhook_id}/rotate": HOOKS,
+    "POST /webhooks/{webhook_id}/test": HOOKS,
     "GET /keys": KEEPS,
     "POST /keys": KEEPS,
     "DELETE /keys/{key_id}": KEEPS,
@@ -74,9 +83,17 @@ BODIES = {
     "PUT /flags/{flag_name}": {"status": False},
     "POST /proposals": {"flag_name": "open", "owner": "web"},
     "POST /keys": {"kind": "client", "name": "made"},
+    "POST /webhooks": {"url": "https://hooks.example.com/"},
+    "POST /webhooks/{webhook_id}/replay": {"dead": True},
     "PUT /settings": {"cors_origins": []},
 }
-SAMPLES = {"version": "1", "revision": "1", "key_id": "0123456789abcdef", "proposal_id": "1795500000000-01234567"}
+SAMPLES = {
+    "version": "1",
+    "revision": "1",
+    "key_id": "0123456789abcdef",
+    "webhook_id": "0123456789abcdef",
+    "proposal_id": "1795500000000-01234567",
+}
 
 
 class Who(NamedTuple):
@@ -89,7 +106,7 @@ class Who(NamedTuple):
 
 def callers(store: SqliteStore) -> list[Who]:
     """Every kind of caller."""
-    read, propose, write, activate = Scope
+    read, propose, write, activate, hooks = Scope
     made = create(store, Kind.ADMIN, "whole", act(), ALL)
     guess = made.token[:-64] + "0" * 64
     unknown: dict[str, dict[str, Any]] = {
@@ -120,6 +137,7 @@ def callers(store: SqliteStore) -> list[Who]:
         propose: {PROPOSES},
         write: {WRITES, PROPOSES},
         activate: {RELEASES},
+        hooks: {HOOKS},
     }
     pairs = [(read, propose), (read, write), (read, activate), (write, activate)]
     for scopes in [
@@ -127,12 +145,13 @@ def callers(store: SqliteStore) -> list[Who]:
         (propose,),
         (write,),
         (activate,),
+        (hooks,),
         *pairs,
         (read, propose, activate),
         ALL,
         tuple(Scope),
     ]:
-        may = set().union(*(allowed[scope] for scope in scopes)) | ({KEEPS} if {*ALL} <= {*scopes} else set())
+        may = set().union(*(allowed[scope] for scope in scopes)) | ({KEEPS, HOOKS} if {*ALL} <= {*scopes} else set())
         known.append((f"admin {'+'.join(scopes)}", token(store, Kind.ADMIN, *scopes), may))
     for name, secret, may in known:
         found.append(Who(name, bearer(secret), frozenset(may)))
@@ -186,7 +205,7 @@ def test_every_route_lets_in_exactly_who_may(store: SqliteStore) -> None:
             if reported.status_code in {401, 403}:
                 assert reported.json().get("detail") or reported.json().get("errorDetails"), case
             cells += 1
-    assert cells == len(NEEDS) * 45
+    assert cells == len(NEEDS) * 47
 
 
 def test_nobody_changes_anything_by_being_refused(store: SqliteStore) -> None:

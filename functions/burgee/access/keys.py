@@ -49,12 +49,13 @@ class Kind(StrEnum):
 
 
 class Scope(StrEnum):
-    """What an admin key may do; one that reads, writes and releases also keeps keys and settings."""
+    """What an admin key may do; one that reads, writes and releases also keeps keys, settings and webhooks."""
 
     READ = "read"
     PROPOSE = "propose"
     WRITE = "write"
     RELEASE = "release"
+    WEBHOOKS = "webhooks"
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from burgee.cli.commands import (
     proposals,
     reconcile,
     upkeep,
+    webhooks,
 )
 from burgee.cli.render import output
 from burgee.errors import BurgeeError, FlagFileError
@@ -48,6 +49,7 @@ experiment.register(app)
 power.register(app)
 code.register(app)
 keys.register(app)
+webhooks.register(app)
 importing.register(app)
 
 

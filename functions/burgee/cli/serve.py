@@ -24,6 +24,7 @@ from burgee.access.keys import listed
 from burgee.cli.render import output
 from burgee.cli.source import compile_releasable
 from burgee.cli.stores import StoreOptions, opened, store_of
+from burgee.cli.webhooks import begin, vault_of
 from burgee.errors import BurgeeError, FlagFileError, StoreError, StoreUnavailable
 from burgee.evaluation.snapshots import payload
 from burgee.releases.deploy import Consent, apply
@@ -66,7 +67,22 @@ class ServeOptions(NamedTuple):
         return audience if self.workers == 1 else f"{audience}, by {self.workers} processes"
 
 
-def serve(host: str, port: int, where: StoreOptions, *, require_keys: bool = False, workers: int = 1) -> None:
+class TaskOptions(NamedTuple):
+    """Whether this process also sends webhooks and writes down what ends, and whether to this machine too."""
+
+    deliver: bool = False
+    loopback: bool = False
+
+
+def serve(  # noqa: PLR0913 - each is an option
+    host: str,
+    port: int,
+    where: StoreOptions,
+    tasks: TaskOptions | None = None,
+    *,
+    require_keys: bool = False,
+    workers: int = 1,
+) -> None:
     """Serves until interrupted. A file that is invalid at the start is refused; later the last good one stays."""
     import uvicorn
     from uvicorn.supervisors import Multiprocess
@@ -83,6 +99,8 @@ def serve(host: str, port: int, where: StoreOptions, *, require_keys: bool = Fal
         stack.callback(stop.set)
         arguments = (url, where, store, options.audience)
         serving = _from_table(*arguments) if where.table else _from_file(*arguments, stop)
+        if tasks is not None and tasks.deliver:
+            begin(store, where, stop, loopback=tasks.loopback)
         if workers == 1:
             uvicorn.Server(config(_application(where, options, store, serving))).run(sockets=[listener])
         else:
@@ -138,6 +156,7 @@ def _application(where: StoreOptions, options: ServeOptions, store: Store, servi
         address=behind_proxies(proxies),
         recorder=recorder(where),
         streams=stream_secret(store),
+        vault=vault_of(where),
     )
     reports = LocalReports(where.flags, where.project, where.environment or "default")
     app = create_app(store, serving, setup, reports)

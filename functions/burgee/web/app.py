@@ -18,7 +18,7 @@ from burgee.web.live_sockets import LiveSockets, socket_route
 from burgee.web.openapi import describe
 from burgee.web.protection.rate_limits import EVALUATE
 from burgee.web.responses import HANDLERS
-from burgee.web.routes import flags, keys, manifest, proposals, releases, revisions
+from burgee.web.routes import flags, keys, manifest, proposals, releases, revisions, webhooks
 from burgee.web.routes.experiments import report_routes
 from burgee.web.routing import Routes
 from burgee.web.tenants import Tenants
@@ -57,10 +57,12 @@ def create_app(store: Store, serving: Serving, setup: Setup | None = None, repor
             "logs": False,
         },  # it would record paths, which contain user IDs
     )
-    routers = (flags.router, proposals.router, releases.router, revisions.router, keys.router, *screens.ROUTERS)
+    routers = (flags.router, proposals.router, releases.router, revisions.router, keys.router, webhooks.router)
+    routers += screens.ROUTERS
     for router in routers:
         app.include_router(router)
     setup = setup or Setup()
+    app.state.vault = setup.vault
     reported = report_routes(reports) if reports is not None else ()
     own = (*EVALUATION_ROUTES, *pages.ROUTES, *manifest.ROUTES, *reported)
     if setup.streams is not None:

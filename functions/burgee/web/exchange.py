@@ -54,6 +54,7 @@ class Need(StrEnum):
     PROPOSE = "propose"
     WRITE = "write"
     RELEASE = "release"
+    WEBHOOKS = "webhooks"
     KEYS = "keys"
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from burgee.web.routing import Routes
     from burgee.web.telemetry import Summary
     from burgee.web.tenants import Tenants
+    from burgee.webhooks.sealing import Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class Setup:
     """Where exposures and events are recorded."""
     streams: bytes | None = None
     """The secret that signs addresses of event streams; None where there are none."""
+    vault: Vault | None = None
+    """How the secrets of webhooks are sealed; None where none can be added."""
     origin_secret: str = ""
     """The secret that the firewall in front sends in `X-Burgee-Origin`: requests without it are refused. Off if
     empty.

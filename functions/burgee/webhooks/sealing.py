@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from burgee.errors import StoreUnavailable
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -28,3 +30,15 @@ class Unsealed:
     def unseal(self, sealed: str, context: Mapping[str, str]) -> str:  # noqa: ARG002 - the protocol's
         """The string."""
         return sealed
+
+
+class WithoutKey:
+    """Where no key is set: nothing can be sealed or opened, and what waits goes on waiting."""
+
+    def seal(self, text: str, context: Mapping[str, str]) -> str:  # noqa: ARG002 - the protocol's
+        """Raises StoreUnavailable."""
+        raise StoreUnavailable("no key of AWS KMS is set for webhooks")
+
+    def unseal(self, sealed: str, context: Mapping[str, str]) -> str:  # noqa: ARG002 - the protocol's
+        """Raises StoreUnavailable."""
+        raise StoreUnavailable("no key of AWS KMS is set for webhooks")

@@ -47,11 +47,19 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 chooses a free one.")] = 8000,
     require_keys: Annotated[bool, typer.Option("--require-keys", help="Require keys on loopback too.")] = False,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer, one for each CPU.")] = 1,
+    deliver: Annotated[
+        bool, typer.Option("--deliver", help="Send webhooks and write down what ends for a --table too.")
+    ] = False,
+    local_webhooks: Annotated[
+        bool, typer.Option("--local-webhooks", help="Also send webhooks to this machine, for trying out.")
+    ] = False,
 ) -> None:
     """Serve a flag file, its overrides and its API on this machine, and follow changes to the file."""
+    from burgee.cli.serve import TaskOptions
     from burgee.cli.serve import serve as start
 
-    start(host, port, where, require_keys=require_keys, workers=workers)
+    tasks = TaskOptions(where.table is None or deliver, local_webhooks)
+    start(host, port, where, tasks, require_keys=require_keys, workers=workers)
 
 
 def run_tests(

@@ -31,9 +31,10 @@ SCOPES: Mapping[str, frozenset[Need]] = {
     "propose": frozenset({Need.PROPOSE}),
     "write": frozenset({Need.WRITE, Need.PROPOSE}),
     "release": frozenset({Need.RELEASE}),
+    "webhooks": frozenset({Need.WEBHOOKS}),
 }
 OWNING = frozenset({"read", "write", "release"})
-"""Who has these scopes also keeps keys and settings."""
+"""Who has these scopes also keeps keys, settings and webhooks."""
 _CHALLENGE = (b"www-authenticate", b'Bearer realm="burgee"')
 UNKNOWN = Rate("unknown", 200, 400)
 """Rate of lookups of keys unknown to this process, for all addresses together."""
@@ -51,10 +52,10 @@ def key_caller(tenant: Tenant, key: Key) -> Caller:
 
 
 def scoped(scopes: Iterable[str]) -> frozenset[Need]:
-    """What scopes allow; those of an owner together also to manage keys."""
+    """What scopes allow; those of an owner together also to manage keys and webhooks."""
     granted = set(scopes)
     may = frozenset().union(*(SCOPES[scope] for scope in granted))
-    return may | {Need.KEYS} if granted >= OWNING else may
+    return may | {Need.KEYS, Need.WEBHOOKS} if granted >= OWNING else may
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,5 +189,6 @@ _WORDS = {
     Need.PROPOSE: "propose",
     Need.WRITE: "write",
     Need.RELEASE: "release",
+    Need.WEBHOOKS: "keep webhooks",
     Need.KEYS: "do everything, as an admin key that reads, writes and releases",
 }

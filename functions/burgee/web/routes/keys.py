@@ -17,21 +17,19 @@ from burgee.web.responses import answer
 from burgee.web.routes.writes import (
     COMMON,
     MISSING,
+    UNCACHED,
     UNCHANGED,
     CallerFlags,
     Expiry,
     Reasoned,
     Write,
-    WriteRequest,
     needs,
 )
 
 if TYPE_CHECKING:
     from burgee.access.keys import Key, Made
-    from burgee.stores.audit import AuditContext
 
 router = APIRouter(tags=["keys"], responses=COMMON)
-_UNCACHED = {"Cache-Control": "no-store"}
 KeyId = Annotated[str, Path(pattern=r"^[0-9a-f]{16}$")]
 
 
@@ -65,7 +63,7 @@ def list_keys(request: Request, flags: CallerFlags) -> Response:
 @router.post("/keys", status_code=201, **needs(Need.KEYS))
 def create_key(request: Request, flags: CallerFlags, write: Write, body: NewKey) -> Response:
     """Create a key; its token is only in this answer."""
-    act = _once(write, write.act("key.create", body.author, body.reason, body.expires_in))
+    act = write.once(write.act("key.create", body.author, body.reason, body.expires_in))
     return _made(request, create(flags.store, body.kind, body.name, act, tuple(body.scopes)))
 
 
@@ -78,7 +76,7 @@ def rotate_key(
     body: Annotated[Rotation, Body(default_factory=Rotation)],
 ) -> Response:
     """Replace a key; the old one stays valid for the overlap."""
-    act = _once(write, write.act("key.rotate", body.author, body.reason))
+    act = write.once(write.act("key.rotate", body.author, body.reason))
     try:
         overlap = parse_duration(body.overlap)
     except ValueError as error:
@@ -90,7 +88,7 @@ def rotate_key(
 def revoke_key(flags: CallerFlags, write: Write, key_id: KeyId) -> Response:
     """Revoke a key, everywhere within a minute."""
     response = Response(status_code=204)
-    revoke(flags.store, key_id, _with(write, write.act("key.revoke"), response))
+    revoke(flags.store, key_id, write.effectless(write.act("key.revoke"), response))
     return response
 
 
@@ -105,23 +103,9 @@ def put_settings(request: Request, flags: CallerFlags, write: Write, body: NewSe
     """Replace the settings; in force within a minute."""
     act = write.act("settings.change", body.author, body.reason)
     response = answer(request, asdict(wanted(body.cors_origins)))
-    change(flags.store, body.cors_origins, _with(write, act, response))
+    change(flags.store, body.cors_origins, write.effectless(act, response))
     exchange_of(request).tenants.forget_origins(flags.store.tenant)
     return response
-
-
-def _with(write: WriteRequest, act: AuditContext, response: Response) -> AuditContext:
-    """The act of a request. Raises Refused for a dry run."""
-    if write.dry_run:
-        raise Refused(
-            "invalid-request", "dry_run: this request changes no flag's answer; there is nothing to compute"
-        )
-    return act._replace(puts=write.puts(response))
-
-
-def _once(write: WriteRequest, act: AuditContext) -> AuditContext:
-    """An act whose answer has a token, which is not stored."""
-    return _with(write, act, Response(status_code=201, headers=_UNCACHED))
 
 
 def _record(key: Key, used: str | None) -> dict[str, Any]:
@@ -129,4 +113,4 @@ def _record(key: Key, used: str | None) -> dict[str, Any]:
 
 
 def _made(request: Request, made: Made) -> Response:
-    return answer(request, {**public_record(made.key), "token": made.token}, 201, _UNCACHED)
+    return answer(request, {**public_record(made.key), "token": made.token}, 201, UNCACHED)

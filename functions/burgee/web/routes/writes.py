@@ -50,6 +50,7 @@ WaitParameter = Annotated[
 ]
 DryRunParameter = Annotated[bool, Query(description="Return the effect without changing anything.")]
 
+UNCACHED = {"Cache-Control": "no-store"}
 Responses = dict[int | str, dict[str, Any]]
 
 
@@ -128,6 +129,18 @@ class WriteRequest(NamedTuple):
             except ValueError as error:
                 raise Refused("invalid-request", f"expires_in: {error}") from error
         return AuditContext(action, author or "unknown", reason, now, until, self.request_id, self.source)
+
+    def effectless(self, act: AuditContext, response: Response) -> AuditContext:
+        """An act that changes no flag's answer, with the records to write. Raises Refused for a dry run."""
+        if self.dry_run:
+            raise Refused(
+                "invalid-request", "dry_run: this request changes no flag's answer; there is nothing to compute"
+            )
+        return act._replace(puts=self.puts(response))
+
+    def once(self, act: AuditContext) -> AuditContext:
+        """The same, for a request whose answer is not stored, as it has a secret or is about the moment."""
+        return self.effectless(act, Response(status_code=201, headers=UNCACHED))
 
     def puts(self, response: Response) -> list[Put]:
         """The records to write with a request's change."""

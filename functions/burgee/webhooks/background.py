@@ -1,0 +1,76 @@
+"""What goes on beside requests, for every environment of a project: ends are written down, webhooks are sent to."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from burgee.errors import StoreError
+from burgee.releases.expiring import Expiry
+from burgee.webhooks.endpoints import registered
+from burgee.webhooks.outbox import MAX_THREADS, Outbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from threading import Event
+
+    from burgee.stores import Store, Tenant
+    from burgee.webhooks.outbox import Deps
+
+STEP_SECONDS = 1.0
+LOOK_SECONDS = 60.0
+"""How long it may take until the first webhook of another environment is noticed."""
+
+
+class Background:
+    """The tasks of one project: for the store's own environment, and for those that have webhooks."""
+
+    def __init__(self, store: Store, deps: Deps) -> None:
+        self._store = store
+        self._deps = deps
+        self._pool = ThreadPoolExecutor(MAX_THREADS, "webhook")
+        self._tasks: dict[Tenant, tuple[Expiry, Outbox]] = {}
+        self._look_at = 0.0
+        self._faults: dict[Tenant, str] = {}
+
+    def step(self, also: Iterable[Tenant] = ()) -> None:
+        """Does what is due, and begins to send. A failure of the store is logged once, and tried again next time."""
+        self._look(also)
+        for tenant, (expiry, outbox) in self._tasks.items():
+            try:
+                expiry.step(self._deps.clock())
+                outbox.step()
+            except StoreError as error:
+                self._fault(tenant, type(error).__name__)
+            else:
+                self._faults.pop(tenant, None)
+
+    def settle(self, seconds: float | None = None) -> bool:
+        """Waits until nothing is being sent; whether that was so within a time."""
+        settled = [outbox.settle(seconds) for _, outbox in self._tasks.values()]
+        return all(settled)
+
+    def run(self, stop: Event) -> None:
+        """Steps once a second until stopped."""
+        while not stop.wait(STEP_SECONDS):
+            self.step()
+
+    def _look(self, also: Iterable[Tenant]) -> None:
+        """Notices environments."""
+        found = [self._store.tenant, *also]
+        if self._deps.clock() >= self._look_at:
+            self._look_at = self._deps.clock() + LOOK_SECONDS
+            try:
+                found += registered(self._store)
+            except StoreError as error:
+                self._fault(self._store.tenant, type(error).__name__)
+        for tenant in found:
+            if tenant not in self._tasks and tenant.project == self._store.tenant.project:
+                view = self._store.at(tenant)
+                self._tasks[tenant] = Expiry(view), Outbox(view, self._deps, self._pool)
+
+    def _fault(self, tenant: Tenant, what: str) -> None:
+        if self._faults.get(tenant) != what:
+            self._faults[tenant] = what
+            self._deps.log(json.dumps({"environment": tenant.environment, "error": what}))
