@@ -57,8 +57,8 @@ def create_app(store: Store, serving: Serving, setup: Setup | None = None, repor
             "logs": False,
         },  # it would record paths, which contain user IDs
     )
-    routers = (flags.router, proposals.router, releases.router, revisions.router, keys.router, webhooks.router)
-    routers += screens.ROUTERS
+    managing = (flags, proposals, releases, revisions, keys, webhooks)
+    routers = (*(one.router for one in managing), *screens.ROUTERS)
     for router in routers:
         app.include_router(router)
     setup = setup or Setup()
