@@ -40,15 +40,17 @@ PACKAGES = {
     "serving": {"evaluation", "flagfile", "stores"},
     "releases": {"evaluation", "flagfile", "serving", "stores"},
     "openfeature": {"evaluation", "events", "serving", "stores"},
+    "testing": {"evaluation", "flagfile", "openfeature", "serving"},
     "webhooks": {"diff", "evaluation", "releases", "stores"},
     "testing": {"evaluation", "flagfile", "openfeature", "serving"},
+    "agents": {"access", "diff", "evaluation", "flagfile", "releases", "stores", "webhooks"},
     "web": {
         *("access", "accessors", "diff", "evaluation", "events", "flagfile"),
         *("releases", "review", "serving", "stores", "webhooks"),
     },
     "handlers": {"access", "events", "releases", "serving", "stores", "web"},
     "cli": {
-        *("access", "accessors", "analysis", "diff", "evaluation", "events", "flagfile", "importers"),
+        *("access", "accessors", "agents", "analysis", "diff", "evaluation", "events", "flagfile", "importers"),
         *("releases", "review", "serving", "stores", "web", "webhooks"),
     },
 }

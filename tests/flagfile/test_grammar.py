@@ -28,6 +28,7 @@ EXPERIMENT = FLAG.replace("HERE", "experiment: {HERE}")
 HOMES: list[tuple[type[Part], str]] = [
     (grammar.FlagFile, "HERE"),
     (grammar.Review, "review: {HERE}"),
+    (grammar.AgentLimits, "review: {agents: {HERE}}"),
     (grammar.Segment, "segments: {s: {HERE}}"),
     (grammar.HoldoutSpec, "holdouts: {h: {HERE}}"),
     (Metric, "metrics: {m: {HERE}}"),

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def served(app: ASGIApp, port: int = 0) -> Iterator[str]:
+def served(app: ASGIApp, port: int = 0, *, lifespan: bool = False) -> Iterator[str]:
     """The address of an application, served as `burgee serve` does; it has to end though connections are open."""
-    server = uvicorn.Server(config(app, port=port))
+    settings = config(app, port=port)
+    settings.lifespan = "on" if lifespan else "off"
+    server = uvicorn.Server(settings)
     thread = Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from burgee.cli.commands import (
+    agents,
     code,
     deploy,
     diff,
@@ -48,6 +49,7 @@ upkeep.register(app)
 experiment.register(app)
 power.register(app)
 code.register(app)
+agents.register(app)
 keys.register(app)
 webhooks.register(app)
 importing.register(app)

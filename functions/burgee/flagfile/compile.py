@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from burgee.errors import FlagFileError
 from burgee.evaluation.bucketing import holdout_salt
 from burgee.evaluation.snapshots import FORMAT
 from burgee.flagfile.checks import check
 from burgee.flagfile.environments import definition
+from burgee.flagfile.grammar import dump
 from burgee.flagfile.source import Source
 from burgee.flagfile.suggestions import near
 from burgee.model import Place, Problem, Severity
@@ -48,7 +49,7 @@ def compile_source(source: Source, environment: str | None) -> Snapshot:
     experiments = {name: flag.experiment for name, flag in model.flags.items()}
     experiments |= {holdout_salt(name): holdout.experiment for name, holdout in model.holdouts.items()}
     exposed = {name: list(one.segments) for name, one in experiments.items() if one and one.auto_expose}
-    snapshot = {
+    snapshot: dict[str, Any] = {
         "format": FORMAT,
         "environment": environment,
         "flags": {name: definition(flag, environment) for name, flag in model.flags.items()},
@@ -56,4 +57,7 @@ def compile_source(source: Source, environment: str | None) -> Snapshot:
         "holdouts": {name: {"percentage": holdout.percentage} for name, holdout in model.holdouts.items()},
     }
     # The only trace of experiments in a release: which answers are logged, and with which attributes.
-    return {**snapshot, "exposed": exposed} if exposed else snapshot
+    snapshot |= {"exposed": exposed} if exposed else {}
+    # The limits of agents hold as released, so that no proposal changes those that it is held to.
+    limits = model.review and model.review.agents
+    return {**snapshot, "agents": dump(limits)} if limits else snapshot

@@ -284,6 +284,15 @@ class Included(Part):
     )
 
 
+class AgentLimits(Part):
+    """What proposals of agents may change; those of people have no limits."""
+
+    max_share: Percentage | None = Field(
+        None, description="The largest share of users, in percent, whose answer a proposal may change."
+    )
+    losses: Switch = Field(True, description="Whether a proposal may take something away from users.")
+
+
 class Review(Part):
     """When a review fails a change."""
 
@@ -292,6 +301,9 @@ class Review(Part):
     )
     stale_after_days: int = Field(
         default=30, ge=1, le=3650, description="After how many unedited days a flag at 0 or 100 % is stale."
+    )
+    agents: AgentLimits | None = Field(
+        default=None, description="Limits of proposals that agents make through `burgee mcp`."
     )
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer.main
 import yaml
 
+from burgee.cli.app import app
 from burgee.cli.project.generated import Ci, Layout, generated_files
 from burgee.evaluation.ruleset import Ruleset
 from burgee.flagfile.compile import compile_file
@@ -108,3 +111,17 @@ def test_gitlab_gets_its_pipeline_by_its_remote_or_when_asked(burgee: Burgee) ->
     assert '--constraint "$BURGEE_LOCK"' in install
     assert not (burgee.folder / ".github").exists()
     assert burgee("init", "--github", "--gitlab").code == 2
+
+
+def test_a_skill_for_agents_names_commands_and_tools_that_are_there(burgee: Burgee) -> None:
+    assert burgee("init", "--skill").code == 0
+    path = burgee.folder / ".agents/skills/burgee/SKILL.md"
+    text = path.read_text(encoding="utf-8")
+    _, head, _ = text.split("---\n", 2)
+    assert yaml.safe_load(head).keys() == {"name", "description"}
+    commands = set(re.findall(r"`burgee ([a-z]+)", text))
+    assert commands <= set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+    tools = set(re.findall(r"`([a-z_]+)`", text)) & {"list_flags", "explain", "effect", "propose", "proposals"}
+    assert len(tools) == 5
+    assert "skipped" not in burgee("init", "--skill").err
+    assert ".agents/skills/burgee/SKILL.md" not in burgee("init", "--no-ci").out

@@ -55,16 +55,18 @@ def init(
         bool, typer.Option("--gitlab", help="Write GitLab's pipeline, whatever the remote is.")
     ] = False,
     no_ci: Annotated[bool, typer.Option("--no-ci", help="Write neither.")] = False,
+    skill: Annotated[bool, typer.Option("--skill", help="Also write a skill for coding agents.")] = False,
 ) -> None:
     """Write the files a repository needs to serve, review and deploy flags. Existing files are not overwritten."""
-    from burgee.cli.project.generated import Layout, generated_files
+    from burgee.cli.project.generated import Layout, generated_files, skill_file
     from burgee.cli.project.writing import Fate, write_new
 
     if github + gitlab + no_ci > 1:
         raise typer.BadParameter("give one of --github, --gitlab, --no-ci")
     chosen = Ci.GITHUB if github else Ci.GITLAB if gitlab else Ci.NONE if no_ci else _ci_of(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    done = write_new(folder, generated_files(Layout.of(folder), chosen))
+    files = generated_files(Layout.of(folder), chosen)
+    done = write_new(folder, [*files, skill_file()] if skill else files)
     for one in done:
         output.say(f"{one.fate:8} {one.file.path:34} {one.file.purpose}")
     _say_differences([one for one in done if one.fate is Fate.DIFFERS])

@@ -60,6 +60,11 @@ class GeneratedFile:
     kept_current: bool = False
 
 
+def skill_file() -> GeneratedFile:
+    """What a coding agent reads before it works on flags."""
+    return GeneratedFile(".agents/skills/burgee/SKILL.md", skeleton("SKILL.md"), "how coding agents work on flags")
+
+
 def generated_files(layout: Layout, ci: Ci) -> list[GeneratedFile]:
     """All files of a layout, in a newcomer's reading order."""
     files = [

@@ -1,0 +1,76 @@
+"""`burgee mcp`: flags for agents, who may read, propose, and with their own key kill."""
+
+from __future__ import annotations
+
+import os
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from burgee.cli.stores import StoreOptions, on_store, opened, require_environment
+
+if TYPE_CHECKING:
+    from burgee.agents.tools import Tools
+
+KEY = "BURGEE_KEY"
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command()(mcp)
+
+
+@on_store
+def mcp(
+    where: StoreOptions,
+    http: Annotated[
+        bool, typer.Option("--http", help="Serve over HTTP; every request needs a key. Default: standard input.")
+    ] = False,
+    host: Annotated[str, typer.Option(help="The address for --http.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port for --http.")] = 8001,
+) -> None:
+    """Serve flags to agents by the Model Context Protocol: read-only, but for proposals and kills with BURGEE_KEY."""
+    from burgee.errors import Refused
+
+    require_environment(where)
+    try:
+        from burgee.agents.server import http_app, server
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "mcp":
+            raise
+        raise Refused("no-agents", "mcp is missing: install burgee[agents]") from error
+    if http:
+        import uvicorn
+
+        uvicorn.run(http_app(tools(where), host), host=host, port=port, log_level="warning")
+    else:
+        server(tools(where), os.environ.get(KEY) or None).run()
+
+
+def tools(where: StoreOptions) -> Tools:
+    """The tools over a command's store and flag file."""
+    from burgee.agents.tools import Tools
+
+    return Tools(partial(opened, where), partial(_stale, where), partial(_experiments, where))
+
+
+def _stale(where: StoreOptions) -> list[dict[str, Any]]:
+    from burgee.cli.git.flag_history import versions
+    from burgee.cli.source import releasable
+    from burgee.review.stale import stale
+
+    releasable(where.flags, where.environment)
+    now = time.time()
+    return [one._asdict() for one in stale(versions(where.flags, where.environment, now), now, 30)]
+
+
+def _experiments(where: StoreOptions) -> list[dict[str, Any]]:
+    from burgee.cli.experiments import Chosen, analysing, nothing_yet, plans_of, recorded, records_of, reported, short
+
+    plans = plans_of(where.flags)
+    if not recorded(records_of(where.flags, None)) and not any(plan.source for plan in plans.values()):
+        return [nothing_yet(plan) for plan in plans.values()]
+    with analysing():
+        return [short(reported(where.flags, plan, Chosen(None, None, None))) for plan in plans.values()]

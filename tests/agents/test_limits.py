@@ -1,0 +1,52 @@
+"""The largest share of users whose answer may change, against distributions of users that are tried."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from burgee.agents.limits import Limits, excess, largest_share
+from burgee.diff.effect import FlagEffect, Move, RegionEffect
+from burgee.diff.losses import MoveKind
+from burgee.diff.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+OFF, ON = Outcome("off", "false"), Outcome("on", "true")
+
+
+def region(moved: Fraction, share: Fraction | None = None, users: Sequence[str] = ()) -> RegionEffect:
+    return RegionEffect("some", {}, [Move(OFF, ON, moved, None, MoveKind.GAIN)], share, users)
+
+
+PERCENT = st.integers(0, 100).map(lambda value: Fraction(value, 100))
+
+
+@given(st.lists(PERCENT, max_size=4), st.lists(st.tuples(PERCENT, st.integers(1, 9)), max_size=4), st.data())
+def test_no_distribution_of_users_moves_more_and_one_moves_as_many(
+    unknown: list[Fraction], known: list[tuple[Fraction, int]], data: st.DataObject
+) -> None:
+    parts = sum(weight for _, weight in known) + (10 if unknown else 1)
+    fixed = [(moved, Fraction(weight, parts)) for moved, weight in known]
+    bound = largest_share([*map(region, unknown), *(region(*one) for one in fixed)])
+    rest = 1 - sum((share for _, share in fixed), Fraction(0))
+    certain = sum((moved * share for moved, share in fixed), Fraction(0))
+    weights = data.draw(st.lists(st.integers(0, 9), min_size=len(unknown), max_size=len(unknown)))
+    tried = [certain + rest * moved for moved in unknown] or [certain]
+    if sum(weights):
+        tried.append(certain + sum(rest * w * m / sum(weights) for w, m in zip(weights, unknown, strict=True)))
+    assert max(tried) == bound
+
+
+def test_named_users_are_no_share_of_all() -> None:
+    assert largest_share([region(Fraction(1), users=["ada"])]) == 0
+
+
+def test_what_is_not_exact_is_beyond_any_limit() -> None:
+    sampled = FlagEffect("beta", [], sample="too many cases")
+    assert excess(Limits(), [sampled]) is None
+    assert "could not be computed exactly" in str(excess(Limits(100, losses=True), [sampled]))
