@@ -40,7 +40,6 @@ PACKAGES = {
     "serving": {"evaluation", "flagfile", "stores"},
     "releases": {"evaluation", "flagfile", "serving", "stores"},
     "openfeature": {"evaluation", "events", "serving", "stores"},
-    "testing": {"evaluation", "flagfile", "openfeature", "serving"},
     "webhooks": {"diff", "evaluation", "releases", "stores"},
     "testing": {"evaluation", "flagfile", "openfeature", "serving"},
     "agents": {"access", "diff", "evaluation", "flagfile", "releases", "stores", "webhooks"},
