@@ -289,6 +289,25 @@ def test_contributing_names_files_that_are_there() -> None:
     assert not [name for name in named if not any((place / name).exists() for place in places)]
 
 
+def test_decisions_are_listed_with_their_numbers_and_titles_and_name_files_that_are_there() -> None:
+    folder = ROOT / "docs/decisions"
+    index = (folder / "README.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| \[(\d{4})\]\(\1-[a-z-]+\.md\) \| (.+) \|$", index, flags=re.MULTILINE))
+    named = 0
+    for path in folder.glob("0*.md"):
+        text = path.read_text(encoding="utf-8")
+        assert text.startswith(f"# {path.name[:4]}: {rows.pop(path.name[:4])}\n")
+        files = re.findall(r"`([a-z_]+/[\w/]+\.(?:py|json|mjs))`", text)
+        places = (ROOT / "functions/burgee", ROOT)
+        assert not [name for name in files if not any((place / name).exists() for place in places)], path.name
+        named += len(files)
+    assert not rows
+    assert named > 8
+    numbers = {int(path.name[:4]) for path in folder.glob("0*.md")}
+    unused = re.findall(r"\b\d{4}\b", index[index.index("Numbers ") : index.index(" were never used")])
+    assert set(map(int, unused)) == set(range(1, max(numbers))) - numbers
+
+
 def test_the_http_page_has_every_route() -> None:
     page = re.sub(r"\{\w+\}", "{}", (ROOT / "docs/http-api.md").read_text(encoding="utf-8"))
     store = SqliteStore(":memory:")
