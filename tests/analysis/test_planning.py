@@ -20,6 +20,7 @@ DESIGNS = [
     Design(method=Method.GROUP_SEQUENTIAL),
     Design(method=Method.GROUP_SEQUENTIAL, spending=Spending.POCOCK, looks=3),
     Design(method=Method.ALWAYS_VALID),
+    Design(method=Method.ALWAYS_VALID, at_once=True),
 ]
 BASELINES = [(MetricBaseline(0.12), 0.012), (MetricBaseline(20, 35), 1.5), (MetricBaseline(1000, 2400), -40.0)]
 
@@ -53,7 +54,9 @@ def test_what_looking_early_costs() -> None:
 def test_the_planned_power_is_reached(design: Design) -> None:
     """Of experiments of the planned size with the planned effect, as many are found as planned."""
     n, runs = sample_size(MetricBaseline(20, 35), 1.5, design), 4000
-    looks = 100 if design.method is Method.ALWAYS_VALID else design.looks
+    looks = design.looks
+    if design.method is Method.ALWAYS_VALID:
+        looks = 1 if design.at_once else 100
     fractions = np.arange(1, looks + 1) / looks
     if design.method is Method.ALWAYS_VALID:
         bounds = [sequence_bound(n * f, 0.05, n) for f in fractions]

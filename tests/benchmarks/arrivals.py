@@ -60,6 +60,8 @@ def main() -> None:
     parser.add_argument("--effect", type=float, default=0.0, help="relative; 0 is A/A")
     parser.add_argument("--planned", action="store_true", help="the effect that is planned to be found in 80 %%")
     parser.add_argument("--only", default="", help="crowds with this in their name")
+    parser.add_argument("--method", default="", help="methods with this in their name and looks, such as ial, 5")
+    parser.add_argument("--seed", type=int, default=20261130)
     options = parser.parse_args()
     for name, crowd in CROWDS.items():
         if options.only not in name or (options.planned and name not in PLANNED):
@@ -70,11 +72,13 @@ def main() -> None:
             (Method.GROUP_SEQUENTIAL, 20),
             (Method.ALWAYS_VALID, 20),
         ):
-            shift = planned(method, looks) if options.planned else 0.0
+            if options.method not in f"{method}, {looks}":
+                continue
+            shift = planned(method, looks, at_once=crowd.arrival == "day one") if options.planned else 0.0
             # Twenty bounds take most of the time.
             runs = options.runs // 2 if method is Method.GROUP_SEQUENTIAL and looks > 5 else options.runs
-            tell(name, replace(crowd, looks=looks, effect=options.effect, shift=shift), method, runs)
-    if not options.effect and not options.planned and options.only in "ties":
+            tell(name, replace(crowd, looks=looks, effect=options.effect, shift=shift), method, runs, options.seed)
+    if not options.effect and not options.planned and options.only in "ties" and not options.method:
         for name, draw in TIES.items():
             ties(name, draw, options.runs)
 
@@ -85,9 +89,9 @@ SPENT = MetricBaseline(math.exp(0.245), math.sqrt(2 * math.exp(0.98) - math.exp(
 """What a unit spends once: log-normal rates with sigma 0.7, each times a standard exponential."""
 
 
-def planned(method: Method, looks: int) -> float:
+def planned(method: Method, looks: int, *, at_once: bool) -> float:
     """How much more each treated unit spends for the difference to be found in 80 %."""
-    return detectable(Crowd().units, SPENT, Design(method=method, looks=looks))
+    return detectable(Crowd().units, SPENT, Design(method=method, looks=looks, at_once=at_once))
 
 
 def ties(name: str, draw: Callable[[np.random.Generator, int], Any], runs: int) -> None:
@@ -129,8 +133,8 @@ def points(values: Any, quantile: float) -> Points:
     return _points_of(near, n, wanted)
 
 
-def tell(name: str, crowd: Crowd, method: Method, runs: int) -> None:
-    generator = np.random.default_rng(20261130)
+def tell(name: str, crowd: Crowd, method: Method, runs: int, seed: int) -> None:
+    generator = np.random.default_rng(seed)
     plan = plan_for(crowd, method)
     hits = {"primary": 0, "secondary": 0, "holds": 0, "broken": 0}
     for _ in range(runs):

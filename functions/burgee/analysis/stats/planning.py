@@ -15,13 +15,14 @@ from burgee.flagfile.experiments import Method, Spending, impossible
 
 NORMAL = NormalDist()
 LOOKS = 100
-"""The number of looks assumed when planning an always-valid experiment."""
+"""The number of looks assumed when planning an always-valid experiment whose units come day by day."""
 
 
 @dataclass(frozen=True, slots=True)
 class Design:
     """The method of an experiment, its error rates, and the shares of control and treatment among all units.
 
+    `at_once` says that all units come on the first day, so that an always-valid experiment has one look.
     Raises ValueError if an error rate or share is not between 0 and 1.
     """
 
@@ -32,6 +33,7 @@ class Design:
     spending: Spending = Spending.OBRIEN_FLEMING
     control: float = 0.5
     treatment: float = 0.5
+    at_once: bool = False
 
     def __post_init__(self) -> None:
         for name in ("alpha", "power", "control", "treatment"):
@@ -131,7 +133,9 @@ def _plan(design: Design) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """The bounds and information fractions at each look."""
     from burgee.analysis.stats.sequential import sequence_bound, spending_bounds
 
-    looks = LOOKS if design.method is Method.ALWAYS_VALID else design.looks
+    looks = design.looks
+    if design.method is Method.ALWAYS_VALID:
+        looks = 1 if design.at_once else LOOKS
     fractions = tuple((look + 1) / looks for look in range(looks))
     if design.method is Method.ALWAYS_VALID:
         return tuple(sequence_bound(fraction, design.alpha, 1.0) for fraction in fractions), fractions

@@ -55,6 +55,9 @@ def power(
     ] = 0.8,
     method: Annotated[How, typer.Option(help="When it may be decided.")] = How.FIXED,
     looks: Annotated[int, typer.Option(min=1, max=20, help="Planned analyses of a group-sequential design.")] = 5,
+    at_once: Annotated[
+        bool, typer.Option("--at-once", help="All units come on the first day: always-valid then has one look.")
+    ] = False,
     split: Annotated[str, typer.Option(help="Weights of the arms, the control first.")] = "50,50",
     recorded: Annotated[
         bool, typer.Option("--recorded", help="Take FLAG's baseline and traffic from recorded events, by weeks.")
@@ -92,7 +95,10 @@ def power(
             shares = _shares(split)
             each = alpha / (len(shares) - 1)
             with _possible("--split"):
-                design = Design(each, wanted, Method(method), looks, control=shares[0], treatment=min(shares[1:]))
+                control, smallest = shares[0], min(shares[1:])
+                design = Design(
+                    each, wanted, Method(method), looks, control=control, treatment=smallest, at_once=at_once
+                )
             with _possible("--baseline" if sd is None else "--baseline, --sd"):
                 metric = MetricBaseline(baseline, sd)
             result = _sized(metric, design, effect, units)
