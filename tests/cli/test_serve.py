@@ -23,7 +23,7 @@ from support.stores import entry
 from support.waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from support.cli import Burgee
 
@@ -302,21 +302,49 @@ def everywhere(server: Server, flag: str, wanted: bool, calls: int = 40) -> bool
     return all(server.call(f"/users/u/flags/{flag}")["enabled"] is wanted for _ in range(calls))
 
 
-@linux
-def test_several_processes_serve_what_one_of_them_wrote_and_what_the_file_says(folder: Path) -> None:
+@pytest.fixture(scope="module")
+def four(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Server]]:
+    """Four processes for two tests, as each imports for itself; the tests ask about different flags."""
+    folder = tmp_path_factory.mktemp("four")
+    (folder / "flags.yaml").write_text(FILE + "  exposed: {status: on}\n", encoding="utf-8")
+    (folder / "teams").mkdir()
+    (folder / "teams/a.yaml").write_text(TEAM, encoding="utf-8")
     with serving(folder, *FOUR) as server:
         assert "by 4 processes" in server.log.read_text(encoding="utf-8")
         eventually(lambda: len(answering(server)) == 4)
-        server.call("/flags/beta", "PUT", {"status": True})
-        eventually(lambda: everywhere(server, "beta", True))
-        (folder / "teams/a.yaml").write_text(TEAM.replace("status: on", "status: off"), encoding="utf-8")
-        eventually(lambda: everywhere(server, "team_flag", False))
-        assert [one["flag"] for one in server.call("/overrides")["overrides"]] == ["beta"]
+        yield folder, server
+
+
+@linux
+def test_several_processes_serve_what_one_of_them_wrote_and_what_the_file_says(four: tuple[Path, Server]) -> None:
+    folder, server = four
+    server.call("/flags/beta", "PUT", {"status": True})
+    eventually(lambda: everywhere(server, "beta", True))
+    (folder / "teams/a.yaml").write_text(TEAM.replace("status: on", "status: off"), encoding="utf-8")
+    eventually(lambda: everywhere(server, "team_flag", False))
+    assert [one["flag"] for one in server.call("/overrides")["overrides"]] == ["beta"]
+
+
+@linux
+def test_each_process_writes_exposures_to_files_of_its_own(four: tuple[Path, Server]) -> None:
+    folder, server = four
+    asked: set[str] = set()
+
+    def several_were_asked() -> bool:
+        for _ in range(20):
+            asked.add(f"user-{len(asked)}")
+            server.call(f"/users/user-{len(asked) - 1}/flags/exposed?expose=true")
+        return len(events(folder)) > 1
+
+    eventually(several_were_asked)
+    eventually(lambda: len(lines(folder)) == len(asked))
+    assert {int(path.name.split("-")[1]) for path in events(folder)} <= answering(server)
+    assert {json.loads(line)["unit"] for line in lines(folder)} == asked
 
 
 @linux
 def test_a_process_that_dies_is_replaced_and_all_end_together(folder: Path) -> None:
-    with serving(folder, *FOUR) as server:
+    with serving(folder, *FOUR, is_forked=False) as server:
         eventually(lambda: len(answering(server)) == 4)
         before = answering(server)
         os.kill(min(before), signal.SIGKILL)
@@ -325,23 +353,6 @@ def test_a_process_that_dies_is_replaced_and_all_end_together(folder: Path) -> N
         after = answering(server)
     assert server.process.returncode == 0
     assert not [pid for pid in before | after if Path(f"/proc/{pid}").exists()]
-
-
-@linux
-def test_each_process_writes_exposures_to_files_of_its_own(folder: Path) -> None:
-    asked: set[str] = set()
-
-    def several_were_asked() -> bool:
-        for _ in range(20):
-            asked.add(f"user-{len(asked)}")
-            server.call(f"/users/user-{len(asked) - 1}/flags/team_flag?expose=true")
-        return len(events(folder)) > 1
-
-    with serving(folder, *FOUR) as server:
-        eventually(several_were_asked)
-        eventually(lambda: len(lines(folder)) == len(asked))
-        assert {int(path.name.split("-")[1]) for path in events(folder)} <= answering(server)
-    assert {json.loads(line)["unit"] for line in lines(folder)} == asked
 
 
 def events(folder: Path) -> list[Path]:

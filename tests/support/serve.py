@@ -10,20 +10,23 @@ import sys
 import urllib.error
 import urllib.request
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from support.forks import PATH, start
 from support.planted import SEARCH
 from support.waiting import PATIENCE, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+    from support.forks import Process
 
 
 class Server:
     """A running `burgee serve`."""
 
-    def __init__(self, process: subprocess.Popen[str], log: Path) -> None:
+    def __init__(self, process: Process | subprocess.Popen[str], log: Path) -> None:
         self.process = process
         self.log = log
         self.url = self.wait_for(r"http://[\w.]+:\d+").group(0)
@@ -64,14 +67,18 @@ class Server:
 
 
 @contextmanager
-def serving(folder: Path, *arguments: str) -> Iterator[Server]:
-    """A server on a free port, gone when the block ends."""
-    command = [sys.executable, "-c", "from burgee.cli import main; main()", "serve", "--port", "0", *arguments]
-    functions = Path(__file__).parents[2] / "functions"
+def serving(folder: Path, *arguments: str, is_forked: bool = True) -> Iterator[Server]:
+    """A server on a free port, gone when the block ends; a fork, or an interpreter that starts from nothing."""
+    options = ["serve", "--port", "0", *arguments]
     log = folder / "serve.log"
     with log.open("w", encoding="utf-8") as output:
-        environment = {**os.environ, "PYTHONPATH": str(functions)}
-        process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=output, text=True, env=environment)
+        process: Process | subprocess.Popen[str]
+        if is_forked and hasattr(os, "fork"):
+            process = start(options, folder, os.environ, output)
+        else:
+            command = [sys.executable, "-c", "from burgee.cli import main; main()", *options]
+            environment = {**os.environ, "PYTHONPATH": PATH}
+            process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=output, text=True, env=environment)
         try:
             yield Server(process, log)
         finally:
