@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from pydantic import BaseModel
 
 from burgee.access.key_cache import KeyRing
 from burgee.access.keys import Kind
 from burgee.events.recorder import Recorder
 from burgee.events.records import RecordScope
 from burgee.events.sinks import MemorySink
-from burgee.flagfile.grammar import DefinitionSpec
 from burgee.serving.serving import Serving
 from burgee.stores.sqlite import SqliteStore
 from burgee.web.app import create_app
@@ -96,14 +94,3 @@ def _close() -> Iterator[None]:
 def test_every_answer_is_documented(case: Case[Any]) -> None:
     aim(case)
     case.call_and_validate(headers=KEY)
-
-
-def test_bodies_are_built_before_threads_parse_them() -> None:
-    """pydantic builds those that are deferred when they are first used, and not safely in several threads."""
-    found: list[type[BaseModel]] = [DefinitionSpec]
-    left: list[type[BaseModel]] = [BaseModel]
-    while left:
-        found += [model for model in left if model.__module__.startswith("burgee.web.")]
-        left = [model for one in left for model in one.__subclasses__()]
-    assert len(found) > 5
-    assert [model for model in found if not model.__pydantic_complete__] == []

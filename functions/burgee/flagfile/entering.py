@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from burgee.model import Definition, Snapshot
 
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
-DefinitionSpec.model_rebuild()
 # What can be wrong in a stored definition that an older version wrote.
 _BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
 

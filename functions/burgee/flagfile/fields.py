@@ -77,12 +77,10 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=255)]
 class Part(BaseModel):
     """Refuses unknown keys and keys without a value: leave a key out instead.
 
-    `NULLS` are the keys that may be null; `ALL` if all may. pydantic builds a validator for the parts that parse
-    something alone (`model_rebuild`), not for those that are only in others, which took a fifth of `burgee lint`. It
-    would build one when it is first needed, but not safely in several threads.
+    `NULLS` are the keys that may be null; `ALL` if all may.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
     NULLS: ClassVar[frozenset[str]] = frozenset()
 
     @field_validator("*", mode="before")

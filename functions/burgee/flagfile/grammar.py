@@ -316,11 +316,6 @@ class FlagFile(Included):
     review: Review | None = Field(default=None, description="When a review fails a change.")
 
 
-# What a file is parsed with: the sections first, so that the file contains them as they were built.
-for section in (Segment, Metric, DataSource, FlagSpec, HoldoutSpec, FlagFile):
-    section.model_rebuild()
-
-
 DEFINITION_KEYS = tuple(field.alias or name for name, field in DefinitionSpec.model_fields.items())
 """The keys of a definition, in its canonical order."""
 

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Query, Request, Response
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from burgee.errors import Refused
 from burgee.flagfile.fields import ALL, Name
@@ -49,7 +49,6 @@ class FlagBody(DefinitionSpec):
     The flag's keys may be null, which removes them in a change and omits them in a new flag; nested keys may not.
     """
 
-    model_config = ConfigDict(defer_build=False)
     NULLS = ALL
 
     author: str | None = Field(None, max_length=200, description="Who writes this.")

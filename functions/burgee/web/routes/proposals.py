@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import ConfigDict, Field, StrictBool
+from pydantic import Field, StrictBool
 
 from burgee.errors import Refused
 from burgee.flagfile.fields import ALL, Name
@@ -47,7 +47,6 @@ ProposalId = Annotated[str, Path(pattern=r"^[0-9]{13}-[0-9a-f]{8}$")]
 class NewProposal(DefinitionSpec):
     """The keys of a flag to change, as in a write of the flag; `null` removes one."""
 
-    model_config = ConfigDict(defer_build=False)
     NULLS = ALL
 
     flag_name: Name = Field(description="The flag's name.")
