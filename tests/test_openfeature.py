@@ -28,11 +28,14 @@ from burgee.flagfile.compile import compile_file
 from burgee.openfeature import BurgeeProvider, Refresh, Tracked
 from burgee.releases.deploy import apply
 from burgee.serving.bundle import Bundle, dump_bundle
+from burgee.serving.seen import own_name
 from burgee.serving.serving import Served, Serving
-from burgee.stores import Origin
+from burgee.stores import Origin, Shelf
 from burgee.stores.audit import AuditContext
 from burgee.stores.sqlite import SqliteStore
 from burgee.web.app import create_app
+from burgee.web.event_streams import EventStreams, stream_secret
+from burgee.web.front import Setup
 from support.http import served
 from support.waiting import PATIENCE, eventually
 
@@ -381,3 +384,30 @@ def test_what_is_tracked_reaches_the_sink(path: Path) -> None:
     assert (second.targeting_key, second.value) == (None, None)
     assert before <= first.at <= time.time()
     client_of(BurgeeProvider.from_file(path)).track("nobody listens")
+
+
+def test_a_service_with_websockets_tells_it_when_to_poll_and_knows_what_it_evaluates_with(path: Path) -> None:
+    store = SqliteStore(path.parent / "db")
+    apply(store, compile_file(path), Origin(), AuditContext("release.activate", "ci", "", time.time()))
+    serving = Serving(store, refresh_seconds=0.1, evaluator="worker")
+    app = create_app(store, serving, Setup(streams=stream_secret(store)))
+    streams = app.front.streams
+    assert isinstance(streams, EventStreams)
+
+    def known() -> list[int]:
+        record = store.shelf(Shelf.SEEN).get(own_name(), {"taken": []})
+        return [revision for revision, _ in record["taken"]] if record.get("kind") == "provider" else []
+
+    with served(app) as url:
+        provider = BurgeeProvider.from_url(url, refresh_seconds=3_600)
+        client = client_of(provider)
+        assert client.get_boolean_value("flag", False, ADA)
+        eventually(lambda: known() == [1])
+        eventually(lambda: streams.count == 1)
+        act = AuditContext("release.activate", "ci", "", time.time())
+        apply(store, compile_file(path, "production"), Origin(), act)
+        eventually(lambda: not client.get_boolean_value("flag", True, ADA))
+        eventually(lambda: known() == [1, 2])
+        api.shutdown()
+        eventually(lambda: streams.count == 0)
+    store.close()

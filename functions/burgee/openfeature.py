@@ -26,6 +26,7 @@ from burgee.errors import Denied
 from burgee.numeric import is_number
 from burgee.serving.file_source import FileSource
 from burgee.serving.http_source import HttpSource
+from burgee.serving.live_client import LiveClient
 from burgee.serving.serving import PATIENCE_SECONDS, Serving
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 
 
 DRAIN_SECONDS = 5.0
+LISTENING = 6
+"""Polls are so many times rarer while a WebSocket says when to poll."""
 
 
 class Refresh(StrEnum):
@@ -94,6 +97,8 @@ class BurgeeProvider(AbstractProvider):
         self._hooks = list(options.get("hooks", ()))
         self._sink = options.get("sink")
         self._recorder = options.get("recorder")
+        self._live: LiveClient | None = None
+        self._wake = Event()
         self._chance = Random()  # noqa: S311 - it only spreads load
         self._stop = Event()
         self._thread: Thread | None = None
@@ -118,16 +123,36 @@ class BurgeeProvider(AbstractProvider):
     ) -> BurgeeProvider:
         """Creates a provider from a store, which the caller closes; `bundled` is served until the store answers."""
         every = options.get("refresh_seconds", 10.0)
-        return cls(Serving(store, bundled, refresh_seconds=every, patience=PATIENCE_SECONDS), **options)
+        return cls(
+            Serving(store, bundled, refresh_seconds=every, patience=PATIENCE_SECONDS, evaluator="provider"), **options
+        )
 
     @classmethod
     def from_url(
-        cls, url: str, *, key: str | None = None, bundled: Snapshot | None = None, **options: Unpack[Options]
+        cls,
+        url: str,
+        *,
+        key: str | None = None,
+        bundled: Snapshot | None = None,
+        live_url: str | None = None,
+        **options: Unpack[Options],
     ) -> BurgeeProvider:
-        """Creates a provider from a service's `GET /ruleset`, with a server key if the service requires one."""
+        """Creates a provider from a service's `GET /ruleset`, with a server key if the service requires one.
+
+        It also listens to the service's WebSocket, at `live_url` if that is elsewhere, and polls less while it does.
+        """
         every, source = options.get("refresh_seconds", 10.0), HttpSource(url, key=key)
         serving = Serving(bundled=bundled, source=source, refresh_seconds=every, patience=PATIENCE_SECONDS)
-        return cls(serving, **options)
+        serving.note = source.confirm
+        provider = cls(serving, **options)
+        if provider._refresh is Refresh.BACKGROUND:  # a thread that is frozen hears nothing
+
+            def moved(position: str) -> None:
+                source.notified = position or source.notified
+                provider._wake.set()
+
+            provider._live = LiveClient(live_url or url, key, moved)
+        return provider
 
     def get_metadata(self) -> Metadata:
         """Its name."""
@@ -142,6 +167,7 @@ class BurgeeProvider(AbstractProvider):
         # Set before reading, so that a shutdown during a slow read takes effect.
         self._stop = stop = Event()
         self._serving.refresh()
+        self._serving.answering()
         self._seen = self._serving.served().ruleset
         failure = self._serving.failure()
         unserved = failure is not None and self._serving.status().source == "none"
@@ -151,12 +177,17 @@ class BurgeeProvider(AbstractProvider):
         if self._refresh is Refresh.BACKGROUND:
             self._thread = Thread(target=self._follow, args=(stop,), name="burgee-refresh", daemon=True)
             self._thread.start()
+            if self._live is not None:
+                self._live.start(stop)
         if unserved:
             raise GeneralError(str(failure))
 
     def shutdown(self) -> None:
         """Stops polling; the flags stay available, and recorded events are written."""
         self._stop.set()
+        self._wake.set()
+        if self._live is not None:
+            self._live.close()
         if self._recorder is not None:
             self._recorder.drain(DRAIN_SECONDS)
         if self._thread is not None:
@@ -244,9 +275,14 @@ class BurgeeProvider(AbstractProvider):
         return ruleset
 
     def _follow(self, stop: Event) -> None:
-        while not stop.wait(self._period * self._chance.uniform(0.8, 1.2)):
-            self._serving.poll()
-            self._notice()
+        while not stop.is_set():
+            listening = self._live is not None and self._live.connected
+            self._wake.wait(self._period * self._chance.uniform(0.8, 1.2) * (LISTENING if listening else 1))
+            self._wake.clear()
+            if not stop.is_set():
+                self._serving.poll()
+                self._serving.answering()
+                self._notice()
 
     def _notice(self) -> None:
         """Reports to the SDK what a poll found: changed flags, a failing source, or one that works again."""

@@ -235,11 +235,12 @@ class Serving:
         """Polls if that is due, and records the revision of this answer if it is new."""
         if self._clock() >= self._poll_at:
             self._poll_once(poll, self._poll_at)
-        if self._untold:
-            self.answering()
+        self.answering()
 
     def answering(self) -> None:
         """Records that this process answers with what is served now, if that is new."""
+        if not self._untold:
+            return
         note, revision = self.note, self._served.revision
         self._untold, self._due = False, self._poll_at
         if note is None or not revision:

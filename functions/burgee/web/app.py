@@ -14,7 +14,7 @@ from burgee.web.evaluation_app import EVALUATION_ROUTES
 from burgee.web.event_streams import EventStreams, stream_route
 from burgee.web.exchange import Need, Route
 from burgee.web.front import Front, Setup
-from burgee.web.live_sockets import LiveSockets, socket_route
+from burgee.web.live_sockets import LiveSockets, live_routes
 from burgee.web.openapi import describe
 from burgee.web.protection.rate_limits import EVALUATE
 from burgee.web.responses import HANDLERS
@@ -66,7 +66,7 @@ def create_app(store: Store, serving: Serving, setup: Setup | None = None, repor
     reported = report_routes(reports) if reports is not None else ()
     own = (*EVALUATION_ROUTES, *pages.ROUTES, *manifest.ROUTES, *reported)
     if setup.streams is not None:
-        own = (*own, stream_route(), socket_route())
+        own = (*own, stream_route(), *live_routes())
     managed = (route for router in routers for route in _managed(router))
     routes = Routes((*own, *managed, *_documentation(app)))
     framework: ASGIApp = partial(FastAPI.__call__, app)

@@ -173,6 +173,12 @@ class LiveProtocol(WebSocketsSansIOProtocol):
 
     _sending_timer: TimerHandle | None = None
 
+    async def send(self, message: Any) -> None:
+        """Sends a message of the application."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body":
+            self.handshake_complete = True  # else each refusal is logged as an error
+
     def pause_writing(self) -> None:
         """Starts the time that the client has to read."""
         super().pause_writing()

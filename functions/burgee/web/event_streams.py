@@ -20,7 +20,6 @@ from urllib.parse import parse_qs, quote
 
 from burgee.errors import Conflict, Corrupt
 from burgee.evaluation.moments import moments
-from burgee.serving.serving import PATIENCE_SECONDS
 from burgee.stores import Put, Shelf, Tenant
 from burgee.web.exchange import Need, Route, exchange_of_scope
 from burgee.web.problems import problem
@@ -44,8 +43,6 @@ HEARTBEAT_SECONDS = 20.0
 """Proxies commonly close connections after a minute of silence, some after half a minute."""
 RETRY_MILLISECONDS = 2_000
 TICK_SECONDS = 0.2
-LATE_SECONDS = 1.0
-"""Minimum seconds between reads of the store for pages that are ahead of this process."""
 MAX_STREAMS = 20_000
 MAX_STREAMS_EACH = 15_000
 """Connections of one tenant, so that none keeps the others out."""
@@ -127,8 +124,6 @@ class EventStreams:
         self._beating: deque[Stream] = deque()
         self._ticker: asyncio.Task[None] | None = None
         self._sending: set[asyncio.Task[None]] = set()
-        self._reading: set[asyncio.Task[None]] = set()
-        self._read_at: dict[Tenant, float] = {}
         self.count = 0
 
     def position(self, exchange: Exchange, now: float) -> str:
@@ -158,27 +153,6 @@ class EventStreams:
         tenant, day = Tenant(parts[0], parts[1]), int(parts[2][:9])
         genuine = compare_digest(self._signed(tenant, day), token)
         return tenant if genuine and 0 <= int(now // DAY) - day <= 1 else None
-
-    async def catch_up(self, exchange: Exchange) -> None:
-        """Reads the store before answering a page that has been notified of a later revision than is served here.
-
-        Pages that get "not changed" from a stale process would not ask again. The wait for a store that does not
-        answer is the same as for other evaluations.
-        """
-        query = parse_qs(str(exchange.scope["query_string"], "latin-1"), max_num_fields=20)
-        result = query.get("flagConfigEtag", [""])[0]
-        revision = result[:MAX_POSITION].partition(".")[0]
-        serving = exchange.serving
-        if not (revision.isascii() and revision.isdigit()) or int(revision) <= serving.served().revision:
-            return
-        tenant, now = exchange.caller.tenant, time.monotonic()
-        if now < self._read_at.get(tenant, -LATE_SECONDS) + LATE_SECONDS:
-            return
-        self._read_at[tenant] = now
-        reading = asyncio.ensure_future(asyncio.to_thread(serving.refresh))
-        self._reading.add(reading)
-        reading.add_done_callback(self._reading.discard)
-        await asyncio.wait({reading}, timeout=PATIENCE_SECONDS)
 
     def framework(self, other: ASGIApp) -> ASGIApp:
         """An application that answers the streams, and passes everything else to another."""

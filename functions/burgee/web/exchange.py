@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     class Streams(Protocol):
         """The event streams that notify pages to evaluate again, and is named in bulk answers."""
 
-        async def catch_up(self, exchange: Exchange) -> None:
-            """Reads the store before answering a page that is ahead of this process."""
-
         def position(self, exchange: Exchange, now: float) -> str:
             """What is served to a caller at a moment (epoch seconds), as a string that changes when that does."""
 

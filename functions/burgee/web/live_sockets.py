@@ -7,6 +7,7 @@ headers there, in a subprotocol; or by the token of the event streams.
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
@@ -14,6 +15,7 @@ from burgee.errors import Refused, StoreError
 from burgee.web.event_streams import MAX_POSITION, Wire, event
 from burgee.web.exchange import Need, Route
 from burgee.web.problems import problem, problem_of
+from burgee.web.replies import Reply, tag, unless_held
 from burgee.web.telemetry import summary
 
 if TYPE_CHECKING:
@@ -23,11 +25,12 @@ if TYPE_CHECKING:
     from burgee.web.event_streams import EventStreams
     from burgee.web.exchange import Exchange
     from burgee.web.front import Front
-    from burgee.web.replies import Reply
 
 PATH = "/v1/live"
 SUBPROTOCOL = "burgee.live"
 """The protocol that a server chooses, among those that a browser offers."""
+SCRIPT = Path(__file__).with_name("live.js")
+_JAVASCRIPT = (b"content-type", b"text/javascript; charset=utf-8")
 KEY = "burgee.key."
 """Before a key as a protocol that a browser offers; its slash is written as a tilde, which no key has."""
 
@@ -118,6 +121,28 @@ def _document() -> dict[str, Any]:
     }
 
 
-def socket_route() -> Route:
-    """The route of the WebSockets."""
-    return Route("GET", PATH, Need.EVALUATE, "live", _no_socket, _document)
+async def _script(exchange: Exchange) -> Reply:
+    data = SCRIPT.read_bytes()
+    fields = [(b"etag", tag(data).encode()), (b"content-length", b"%d" % len(data)), _JAVASCRIPT]
+    return unless_held(Reply(200, data, fields), exchange.if_none_match)
+
+
+def _document_script() -> dict[str, Any]:
+    script = {"text/javascript": {"schema": {"type": "string"}}}
+    responses = {
+        "200": {"description": "A JavaScript module", "content": script},
+        "304": {"description": "Not changed since `If-None-Match`"},
+    }
+    return {
+        "summary": "The module for browsers that listens to the WebSocket",
+        "tags": ["OFREP"],
+        "responses": responses,
+    }
+
+
+def live_routes() -> list[Route]:
+    """The routes of the WebSockets, and of the module for browsers that uses them."""
+    return [
+        Route("GET", PATH, Need.EVALUATE, "live", _no_socket, _document),
+        Route("GET", f"{PATH}.js", Need.NOTHING, "live_module", _script, _document_script),
+    ]

@@ -79,10 +79,13 @@ async def bulk(exchange: Exchange) -> Reply:
         context = _context(await exchange.bodies.read(exchange, MAX_BYTES))
     except (TooLarge, Unusable) as error:
         return _unusable(error)
+    if exchange.scope["query_string"]:
+        from burgee.web.catching_up import catch_up
+
+        await catch_up(exchange)
     now = time.time()
     streams, position = exchange.streams, ""
     if streams is not None:
-        await streams.catch_up(exchange)
         position = streams.position(exchange, now)  # before the answer, so that it never claims what that has not
     ruleset = exchange.flags(context, now)
     answers = ruleset.evaluate_all(context, now)

@@ -20,25 +20,37 @@ if TYPE_CHECKING:
     from burgee.web.replies import Reply
 
 _replies: WeakKeyDictionary[Ruleset, Reply] = WeakKeyDictionary()
+EVALUATOR = b"burgee-evaluator"
+"""The header field in which a process that follows this names itself, and so that it evaluates with what it has."""
 _CACHE = (b"cache-control", b"private, no-cache")
 
 
 async def ruleset(exchange: Exchange) -> Reply:
     """The release with its overrides, serialised once per ruleset."""
     serving = exchange.serving
+    if exchange.scope["query_string"]:
+        from burgee.web.catching_up import catch_up
+
+        await catch_up(exchange)
     serving.ruleset()
     served = serving.served()
     reply = _replies.get(served.ruleset)
     if reply is None:
         reply = _replies[served.ruleset] = tagged(written(_body(served)), _CACHE)
     held = [value for name, value in exchange.scope["headers"] if name == b"if-none-match"]
-    return unless_held(reply, str(b",".join(held), "latin-1"))
+    answer = unless_held(reply, str(b",".join(held), "latin-1"))
+    if answer.status_code == 304 and EVALUATOR in exchange.fields:
+        from burgee.web.followers import heard
+
+        heard(exchange, served.revision)
+    return answer
 
 
 def _body(served: Served) -> dict[str, Any]:
-    ruleset, version, source, canary, _ = served
+    ruleset, version, source, canary, revision = served
     return {
         "version": version,
+        "revision": revision,
         "source": source,
         "release": dict(ruleset.release),
         "snapshot": ruleset.snapshot,
@@ -54,6 +66,7 @@ def _document() -> dict[str, Any]:
         "required": ["version", "source", "release", "snapshot", "overrides"],
         "properties": {
             "version": {"type": "integer"},
+            "revision": {"type": "integer"},
             "source": {"enum": ["store", "bundled", "none"]},
             "release": METADATA,
             "snapshot": {"type": "object", "required": ["flags"]},

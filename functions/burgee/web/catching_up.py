@@ -1,0 +1,46 @@
+"""Reads the store before answering those who know of a later revision than is served here.
+
+Only loaded when somebody does: the evaluation function starts without it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+from weakref import WeakKeyDictionary
+
+from burgee.serving.serving import PATIENCE_SECONDS
+
+if TYPE_CHECKING:
+    from burgee.serving.serving import Serving
+    from burgee.web.exchange import Exchange
+
+LATE_SECONDS = 1.0
+"""Minimum seconds between such reads for a tenant."""
+MAX_POSITION = 40
+_read_at: WeakKeyDictionary[Serving, float] = WeakKeyDictionary()
+_reading: set[asyncio.Task[None]] = set()
+
+
+async def catch_up(exchange: Exchange) -> None:
+    """Reads the store if `flagConfigEtag`, of which a client was notified, is later than what is served here.
+
+    Clients that get "not changed" from a stale process would not ask again. The wait for a store that does not answer
+    is the same as for other evaluations.
+    """
+    query = parse_qs(str(exchange.scope["query_string"], "latin-1"), max_num_fields=20)
+    notified = query.get("flagConfigEtag", [""])[0]
+    revision = notified[:MAX_POSITION].partition(".")[0]
+    serving = exchange.serving
+    if not (revision.isascii() and revision.isdigit()) or int(revision) <= serving.served().revision:
+        return
+    now = time.monotonic()
+    if now < _read_at.get(serving, -LATE_SECONDS) + LATE_SECONDS:
+        return
+    _read_at[serving] = now
+    reading = asyncio.ensure_future(asyncio.to_thread(serving.refresh))
+    _reading.add(reading)
+    reading.add_done_callback(_reading.discard)
+    await asyncio.wait({reading}, timeout=PATIENCE_SECONDS)
