@@ -46,7 +46,8 @@ class Shown:
     def arrives(self, heading: str) -> None:
         """Waits for a heading."""
         self.page.get_by_role("heading", name=heading, exact=True).first.wait_for()
-        self.page.wait_for_load_state("networkidle")
+        for waiting in ("#main[aria-busy]", ".htmx-request >> nth=0"):
+            self.page.locator(waiting).wait_for(state="detached")
 
     def sound(self) -> None:
         """Nothing that it shows breaks a rule of WCAG, and nothing that it did broke the policy."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from fractions import Fraction
 
     from burgee.diff.effect import FlagEffect, Move, RegionEffect
 
@@ -51,7 +52,14 @@ def _region(region: RegionEffect, flag: str, counted: Counted | None) -> dict[st
         "users": list(region.users[:MAX_USERS]),
         "named": len(region.users) if region.named is None else region.named,
         "moves": [_move(move) for move in region.moves],
+        "before": _shares(region.before),
+        "after": _shares(region.after),
     }
+
+
+def _shares(shares: Mapping[str | None, Fraction]) -> list[dict[str, Any]]:
+    """Every variant's share in percent, users without a change included."""
+    return [{"variant": variant, "percent": float(share * 100)} for variant, share in shares.items()]
 
 
 def _move(move: Move) -> dict[str, Any]:

@@ -43,6 +43,14 @@ def scalar(text: str) -> Any:
     return text if number is None else number
 
 
+def written(definition: dict[str, Any]) -> str:
+    """One flag in YAML, as a person would begin to edit it; the reader gives the same definition back."""
+    text = yaml.safe_dump(definition, sort_keys=False, allow_unicode=True, width=100)
+    for value, word in (("true", "on"), ("false", "off")):
+        text = "\n".join(f"status: {word}" if line == f"status: {value}" else line for line in text.split("\n"))
+    return text
+
+
 class Document:
     """The value of a file, and the place of each part: `places` of values, `keys` of mapping keys."""
 

@@ -133,3 +133,49 @@ def test_a_store_that_is_down_is_said_with_what_to_do(page_browser: Browser, ope
         page.unroute("**/fragments/flags*")
         page.get_by_role("button", name="Try again").click()
         console.arrives("Flags")
+
+
+def test_a_flag_is_switched_off_and_back_by_keyboard_alone(page_browser: Browser, opened: str) -> None:
+    with shown(page_browser) as console:
+        page = console.page
+        console.visit(f"{opened}/console/", "Flags")
+        for key in ("/", *"beta"):
+            page.keyboard.press(key)
+        page.get_by_role("row", name="checkout").wait_for(state="detached")
+        page.keyboard.press("Tab")  # to the filters, where single keys work
+        page.keyboard.press("j")
+        page.keyboard.press("Enter")
+        console.arrives("beta")
+        page.keyboard.press("x")
+        page.get_by_text("25.000 % of all users lose on: 1 in 4").first.wait_for()
+        console.sound()
+        page.keyboard.press("Control+Enter")
+        page.get_by_text("Say why, in a few words").wait_for()
+        page.keyboard.type("p99 is 4 s")
+        page.keyboard.press("Control+Enter")
+        page.get_by_role("heading", name="beta is off in production").wait_for()
+        console.sound()
+        page.keyboard.press("u")
+        page.get_by_text("25.000 % of all users get on: 1 in 4").first.wait_for()
+        page.keyboard.type("fixed")
+        page.keyboard.press("Control+Enter")
+        page.get_by_role("heading", name="beta is as Git says in production").wait_for()
+        page.keyboard.press("Enter")
+        page.get_by_role("dialog").wait_for(state="detached")
+        console.sound()
+
+
+def test_a_form_and_yaml_say_what_is_wrong_beside_the_field(page_browser: Browser, opened: str) -> None:
+    with shown(page_browser, MODES[2]) as console:
+        page = console.page
+        console.visit(f"{opened}/console/flags/beta", "beta")
+        page.get_by_role("button", name="Change…").click()
+        share = page.get_by_label("Share of users that is in")
+        share.fill("105")
+        page.get_by_text("A share is 0 to 100 %, with up to three decimals.").wait_for()
+        assert share.get_attribute("aria-invalid") == "true"
+        console.sound()
+        page.get_by_role("button", name="YAML").click()
+        page.get_by_label("The flag in YAML").fill("status: on\nrollout_percentage: 900\n")
+        page.get_by_text("Line 2, column 21").wait_for()
+        console.sound()

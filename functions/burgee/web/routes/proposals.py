@@ -72,7 +72,9 @@ def create_proposal(request: Request, flags: CallerFlags, write: Write, body: Ne
     made = draft(store, edit, body.title, act)
     if write.dry_run:
         with alone():
-            return answer(request, {"dry_run": True, "effect": {"flags": _effect(made, state, snapshot, act.now)}})
+            return answer(
+                request, {"dry_run": True, "effect": {"flags": proposed_effect(made.edit, state, snapshot, act.now)}}
+            )
     record = _record(made, last_run(store))
     answer_body = {**record, "effect": _effect_or_why(made, state, snapshot, act.now)}
     response = answer(request, answer_body, 201, {"ETag": etag_of(record), "Location": f"/proposals/{made.id}"})
@@ -108,7 +110,7 @@ def get_proposal_effect(request: Request, flags: CallerFlags, proposal_id: Propo
     made = find(flags.store, proposal_id)
     state, snapshot = live(flags.store)
     with alone():
-        return answer(request, {"effect": {"flags": _effect(made, state, snapshot, time.time())}})
+        return answer(request, {"effect": {"flags": proposed_effect(made.edit, state, snapshot, time.time())}})
 
 
 @router.delete(
@@ -139,15 +141,16 @@ def _record(made: Proposal, run: Run | None) -> dict[str, Any]:
     return {**answer_body, "flag_name": edit.pop("flag"), **edit, "opens_at": expected and format_time(expected)}
 
 
-def _effect(made: Proposal, state: State, snapshot: Snapshot, now: float) -> list[dict[str, Any]]:
+def proposed_effect(edit: Edit, state: State, snapshot: Snapshot, now: float) -> list[dict[str, Any]]:
+    """The effect of an edit on what is served, once it is released; to be called inside `alone`."""
     before = laid_over(snapshot, state.overrides.values(), now)
-    return effect(before, merged(made.edit, before, snapshot), now)
+    return effect(before, merged(edit, before, snapshot), now)
 
 
 def _effect_or_why(made: Proposal, state: State, snapshot: Snapshot, now: float) -> dict[str, Any]:
     """The effect, or why it is unknown; the proposal is stored anyway."""
     try:
         with alone():
-            return {"flags": _effect(made, state, snapshot, now)}
+            return {"flags": proposed_effect(made.edit, state, snapshot, now)}
     except Refused as refusal:
         return {"flags": None, "why": str(refusal)}

@@ -202,15 +202,18 @@ class Flags:
             return replace(change, puts=request.puts(response))
 
         if request.dry_run:
-            with alone():
-                state, snapshot = live(self.store)
-                now = time.time()
-                before = laid_over(snapshot, state.overrides.values(), now)
-                after = laid_over(snapshot, changed(state, checked(state, snapshot)), now)
-                return answer(request.request, {"dry_run": True, "effect": {"flags": effect(before, after, now)}})
+            return answer(request.request, {"dry_run": True, "effect": {"flags": self.effect(checked)}})
         revision = write(self.store, checked).revision
         self.serving.refresh()
         return awaited(self.store, revision, response, wait) if wait else response
+
+    def effect(self, decide: Callable[[State, Snapshot], Change]) -> list[dict[str, Any]]:
+        """The effect of a change on what is served, one record for each flag; changes nothing."""
+        with alone():
+            state, snapshot = live(self.store)
+            now = time.time()
+            before = laid_over(snapshot, state.overrides.values(), now)
+            return effect(before, laid_over(snapshot, changed(state, decide(state, snapshot)), now), now)
 
     def require_unmoved(self, request: WriteRequest, flag: str, state: State, snapshot: Snapshot) -> None:
         """Refused where a flag is no longer what the writer has read."""

@@ -112,6 +112,7 @@
     const problem = parsed(xhr);
     if (xhr.status === 401) return signOut(problem.detail);
     if (target === side || !target) return undefined;
+    if (target.id === "effect" && xhr.status === 429) return setTimeout(() => compute(target.closest("form")), 700);
     const made = card(problem, xhr.getResponseHeader("X-Request-Id"));
     if (target === dialog && !dialog.open) dialog.showModal();
     return target.replaceChildren(made);
@@ -194,6 +195,7 @@
   });
   document.addEventListener("htmx:afterSwap", (event) => {
     const target = event.detail.target;
+    if (target.id === "effect") computed(target);
     if (target === main) arrived();
     if (target === side) current();
     if (target === dialog && !dialog.open) dialog.showModal();
@@ -212,6 +214,7 @@
   function sent(form) {
     const body = JSON.parse(form.dataset.body || "{}");
     for (const field of every("[data-send]", form)) {
+      if (field.closest("[hidden]")) continue;
       if ((field.type === "radio" || field.type === "checkbox") && !field.checked) continue;
       const value = field.value.trim();
       if (!value) continue;
@@ -275,9 +278,9 @@
       form.removeAttribute("aria-busy");
     }
     if (response.status === 401) return signOut((await problemOf(response)).detail);
-    if (response.status === 412 && form.dataset.stale) {
+    if (response.status === 412 && "stale" in form.dataset) {
       delete form.dataset.once;
-      return htmx.ajax("POST", root + form.dataset.stale, { source: form, target: form.dataset.target || "#dialog" });
+      return compute(form, true);
     }
     if (!response.ok) {
       delete form.dataset.once;
@@ -299,12 +302,82 @@
     } else if (form.dataset.done) {
       dialog.dataset.acted = "";
       const url = new URL(root + form.dataset.done, location.origin);
-      if (answer.id) url.searchParams.set("id", answer.id);
+      if (form.dataset.act === "/proposals") url.searchParams.set("id", answer.id);
       load(url.pathname + url.search, "#dialog");
     } else {
       dialog.close();
       again();
     }
+  }
+
+  // A dialog's effect is computed anew after each change of a field; until it is there nothing can be sent.
+  let computing = 0;
+  function compute(form, stale = false) {
+    clearTimeout(computing);
+    const place = find("#effect", form), field = find("[name=stale]", form);
+    if (field) field.remove();
+    if (stale) {
+      const made = document.createElement("input");
+      Object.assign(made, { type: "hidden", name: "stale", value: "true" });
+      form.append(made);
+    }
+    place.setAttribute("aria-busy", "true");
+    modes(form);
+    label(form, false);
+    computing = setTimeout(() => {
+      htmx.trigger(place, "htmx:abort");
+      htmx.trigger(place, "recompute");
+    }, stale ? 0 : 300);
+  }
+
+  function modes(form) {
+    const mode = (find("[name=mode]:checked", form) || find("[name=mode]", form) || {}).value;
+    for (const part of every("[data-mode]", form)) part.hidden = part.dataset.mode !== mode;
+    return mode;
+  }
+
+  function label(form, ready) {
+    const button = find("[data-waits]", form), mode = modes(form);
+    const end = find("[name=expires_in]:checked", form);
+    const words = mode === "propose" ? button.dataset.propose : [button.dataset.now, end && end.dataset.words].filter(Boolean).join(" ");
+    find("[data-label]", button).textContent = ready ? words : "Computing…";
+    button.disabled = !ready;
+  }
+
+  function computed(place) {
+    const form = place.closest("form"), ready = find("[data-ready]", place);
+    place.removeAttribute("aria-busy");
+    for (const field of every("[data-field-fault]", form)) field.textContent = "";
+    for (const field of every("[data-effect]", form)) field.removeAttribute("aria-invalid");
+    if (!ready) {
+      for (const fault of every("[data-field]", place)) {
+        const spot = fault.dataset.field && find(`[data-field-fault="${CSS.escape(fault.dataset.field)}"]`, form);
+        if (!spot) continue;
+        spot.textContent = [spot.textContent, sentence(fault.textContent)].filter(Boolean).join(" ");
+        find(`[name="${CSS.escape(fault.dataset.field)}"]`, form).setAttribute("aria-invalid", "true");
+        fault.remove();
+      }
+      find("[data-label]", form).textContent = "Not yet";
+      return;
+    }
+    const { act, method, etag, body } = ready.dataset;
+    Object.assign(form.dataset, { act, method, etag, body });
+    label(form, true);
+  }
+
+  const dialogForm = (element) => element.closest("#dialog form[data-stale]");
+  for (const kind of ["input", "change"]) {
+    document.addEventListener(kind, (event) => {
+      const form = dialogForm(event.target);
+      if (!form) return;
+      if (event.target.matches("[data-effect]")) {
+        if (kind === "change" && event.target.matches("textarea, input:not([type=radio])")) return;
+        delete form.dataset.once;
+        compute(form);
+      } else if (event.target.name === "expires_in") {
+        label(form, Boolean(find("[data-ready]", form)) && !find("#effect[aria-busy]", form));
+      }
+    });
   }
 
   document.addEventListener("submit", (event) => {
