@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from burgee.diff.effect import effects
+from burgee.diff.cases import DRAWS, MAX_CASES
+from burgee.diff.effect import Effort, effects
 from burgee.evaluation.ruleset import Ruleset
 from support.effects import AB, NOW, OFF, ON, VALUES, changed, generated, snapshot
 
@@ -161,7 +162,9 @@ def test_combinations_that_nobody_can_have_are_left_out() -> None:
     assert changed(snapshot({"f": before}), snapshot({"f": after})) == {}
 
 
-def test_too_many_cases_are_drawn_and_said_to_be() -> None:
+def test_too_many_cases_are_drawn_and_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a tenth of the cases that are allowed, and a tenth of those that are drawn."""
+    monkeypatch.setattr("burgee.diff.effect.Effort", lambda: Effort(MAX_CASES // 10, DRAWS // 10))
     rules = [{"name": f"r{n}", "when": {f"a{n}": 1}, "rollout_percentage": n + 10} for n in range(20)]
     before = {**ON, "rules": rules, "default": {"serve": "off"}}
     after = {**before, "salt": "another"}
@@ -230,8 +233,9 @@ def compare(source: random.Random, before: dict[str, Any], after: dict[str, Any]
             continue
         for region in effect.regions:
             seen: dict[tuple[Any, ...], int] = {}
+            context = dict(region.context)
             for user in users:
-                context = {**region.context, "targetingKey": user}
+                context["targetingKey"] = user
                 one, other = old.evaluate(name, context, NOW), new.evaluate(name, context, NOW)
                 if (one.variant, one.value) != (other.variant, other.value):
                     pair = (one.variant, one.value, other.variant, other.value)

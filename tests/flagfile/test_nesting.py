@@ -150,7 +150,7 @@ def test_at_the_bound_half_of_pythons_stack_is_enough(tmp_path: Path) -> None:
         sys.setrecursionlimit(limit)
 
 
-@pytest.mark.parametrize("number", [95, 500, 3_000])
+@pytest.mark.parametrize("number", [95, 500, 1_100])
 def test_a_release_from_before_the_bound_never_makes_evaluation_raise(number: int) -> None:
     """Where it answered it still does; where the stack ends, it is the flag's error."""
     segments: dict[str, Any] = {"s0": {"a": 1}}
@@ -168,5 +168,7 @@ def test_a_release_from_before_the_bound_never_makes_evaluation_raise(number: in
     ):
         assert answers["f40"].value is True
         assert answers["r40"].value is True
-        assert {answer.error_code for answer in answers.values()} <= {None, ErrorCode.PARSE_ERROR}
+        failed = {answer.error_code for answer in answers.values()}
+        assert failed <= {None, ErrorCode.PARSE_ERROR}
+        assert ErrorCode.PARSE_ERROR in failed or number < 1_000, "the stack has 1,000 frames"
     assert time.process_time() - began < 300
