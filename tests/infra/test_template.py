@@ -13,6 +13,7 @@ from burgee.access.keys import Kind
 from burgee.cli.project.building import AT_THE_DESK
 from burgee.stores.dynamodb import DynamoDbStore
 from support.build import BIN, ROOT, build, project, python_3_13, run
+from support.byte_code import uncompiled
 from support.dynamodb import CREDENTIALS, wire_url
 from support.keys import ALL, bearer, token
 from support.lambda_runtime import CloudFormation, emulator, event, function
@@ -102,7 +103,7 @@ def test_sam_build_makes_packages_that_the_runtime_client_runs_on_one_table(tmp_
     built = build(copy)
     assert not [path for name in AT_THE_DESK for path in built.glob(f"*/burgee/{name}")]
     code = built / "EvaluateFunction"
-    assert list(code.glob("burgee/evaluation/__pycache__/flag.*.pyc")), "a package without .pyc starts slowly"
+    assert not uncompiled(code, python)
     assert not (code / "boto3").exists()
     client = tmp_path / "client"
     target = ("--python", python, "--target", str(client))

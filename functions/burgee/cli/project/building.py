@@ -53,14 +53,22 @@ def build_packages(repository: Path, layout: Layout, out: Path, architecture: st
     parameters = ["--parameter-overrides", f"Architecture={architecture}"]
     _run([command, "build", *options, *parameters], repository, environment)
     folder = out if out.is_absolute() else repository / out
-    for cache in list(folder.rglob("__pycache__")):
-        shutil.rmtree(cache)
-    compile_all = [found, "-m", "compileall", "-q", "-p", "/var/task", "--invalidation-mode", "unchecked-hash"]
     for package in sorted(one for one in folder.iterdir() if one.is_dir()):
         for part in AT_THE_DESK:
             shutil.rmtree(package / "burgee" / part, ignore_errors=True)
-        # Paths are those on Lambda, so that builds in two folders are identical.
-        _run([*compile_all, "-s", str(package), str(package)], repository, environment)
+        compile_package(package, found)
+
+
+def compile_package(package: Path, python: str) -> None:
+    """Compiles all modules of a package to byte code that Lambda uses whatever the files' times are.
+
+    Lambda's folder is read-only, so without it every cold start compiles them again. Paths in it are those on Lambda:
+    builds in two folders are identical.
+    """
+    for cache in list(package.rglob("__pycache__")):
+        shutil.rmtree(cache)
+    command = [python, "-m", "compileall", "-q", "-p", "/var/task", "--invalidation-mode", "unchecked-hash"]
+    _run([*command, "-s", str(package), str(package)], package, dict(os.environ))
 
 
 def _run(command: list[str], folder: Path, environment: dict[str, str]) -> None:
