@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 RIVALS = ROOT / "tests/benchmarks/rivals"
 RESULTS: dict[str, Any] = json.loads(bench.RESULTS.read_text(encoding="utf-8"))
-TOLD: dict[str, Any] = RESULTS["engines"]["figures"]
+ENGINES: dict[str, Any] = RESULTS["engines"]["figures"]
 PROMISED = {
     "ConfigCat",
     "Datadog (Rust)",
@@ -77,12 +77,12 @@ def test_a_part_that_fails_keeps_its_figures_and_stops_no_other(
 
 
 def test_every_rival_is_in_the_table_or_named_with_a_reason() -> None:
-    measured = {engines.NAMES[name] for name in TOLD["figures"]}
-    assert measured | set(TOLD["missing"]) >= PROMISED
-    assert not measured & set(TOLD["missing"])
+    measured = {engines.NAMES[name] for name in ENGINES["figures"]}
+    assert measured | set(ENGINES["missing"]) >= PROMISED
+    assert not measured & set(ENGINES["missing"])
     page = bench.PAGE.read_text(encoding="utf-8")
     assert all(f"| {name} |" in page for name in measured)
-    assert all(f"- {name}: {why}." in page for name, why in TOLD["missing"].items())
+    assert all(f"- {name}: {why}." in page for name, why in ENGINES["missing"].items())
 
 
 def test_every_adapter_is_measured() -> None:
@@ -91,9 +91,9 @@ def test_every_adapter_is_measured() -> None:
 
 
 def test_versions_are_those_that_the_adapters_ask_for() -> None:
-    assert TOLD["versions"] == {name: engines.packages(name) for name in TOLD["figures"]}
-    rivals = set(TOLD["versions"]) - {"formula", "burgee"}
-    assert all(any("==" in pin for pin in TOLD["versions"][name]) for name in rivals)
+    assert ENGINES["versions"] == {name: engines.packages(name) for name in ENGINES["figures"]}
+    rivals = set(ENGINES["versions"]) - {"formula", "burgee"}
+    assert all(any("==" in pin for pin in ENGINES["versions"][name]) for name in rivals)
 
 
 def test_an_engine_that_ends_is_missing_and_the_others_are_measured(
@@ -138,8 +138,8 @@ def test_growth_is_reported_as_an_exponent(power: float, sizes: tuple[int, ...])
 
 
 def test_published_figures_have_rounds_enough() -> None:
-    assert TOLD["rounds"] >= bench.LEAST
-    for rows in TOLD["figures"].values():
+    assert ENGINES["rounds"] >= bench.LEAST
+    for rows in ENGINES["figures"].values():
         assert all(low <= middle <= high for middle, low, high in rows.values())
 
 
@@ -191,7 +191,7 @@ def stalling(at: int, seconds: float) -> Iterator[int]:
 
 
 def test_a_stall_is_charged_to_all_who_were_due_meanwhile() -> None:
-    """Also to those for whom no connection was free, as a load that waits for answers would not."""
+    """Also to users without a free connection, as a load that waits for answers would not."""
     rate, stall = 200, 0.5
     with stalling(at=20, seconds=stall) as port:
         took = paced.paced(port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", rate, 2.0)

@@ -1,4 +1,4 @@
-"""The documentation, held to what the program does."""
+"""The documentation, compared with the program."""
 
 from __future__ import annotations
 

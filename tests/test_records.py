@@ -1,4 +1,4 @@
-"""Records are dataclasses to whoever looks, whenever they look: compared with those that `dataclasses` makes."""
+"""Records are dataclasses to every caller, at any time: compared with those that `dataclasses` makes."""
 
 from __future__ import annotations
 

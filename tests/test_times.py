@@ -72,7 +72,7 @@ def test_a_time_means_its_moment(text: str, expected: float) -> None:
     ],
 )
 def test_what_is_no_time_is_refused(text: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - the message is whoever asks for the time's
+    with pytest.raises(ValueError):  # noqa: PT011 - the caller words the message
         parse_time(text)
 
 

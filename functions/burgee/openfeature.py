@@ -145,7 +145,7 @@ class BurgeeProvider(AbstractProvider):
         serving = Serving(bundled=bundled, source=source, refresh_seconds=every, patience=PATIENCE_SECONDS)
         serving.note = source.confirm
         provider = cls(serving, **options)
-        if provider._refresh is Refresh.BACKGROUND:  # a thread that is frozen hears nothing
+        if provider._refresh is Refresh.BACKGROUND:  # a frozen thread does not poll
 
             def moved(position: str) -> None:
                 source.notified = position or source.notified

@@ -223,7 +223,7 @@ def known_then_hanging(store: Hanging) -> tuple[Clock, KeyRing, list[str]]:
 
 
 def test_once_a_caller_has_waited_in_vain_no_caller_with_another_key_waits(hanging: Hanging) -> None:
-    """Until the store answers, or until it may have recovered: a process may have been frozen meanwhile."""
+    """Until the store answers, or until it may have recovered: a process may have been frozen in between."""
     clock, ring, tokens = known_then_hanging(hanging)
     clock.now += key_cache.KNOWN_SECONDS
     assert [ring.held(token)[2] for token in tokens] == [True] * 3
@@ -290,7 +290,7 @@ def test_unknown_keys_in_a_hanging_store_are_answered_in_time_and_hold_up_no_kno
 
 
 def test_a_key_that_was_revoked_while_the_process_was_frozen_is_not_let_in(hanging: Hanging) -> None:
-    """Also where a question from before was frozen too: whoever comes first waits for it, however old it is."""
+    """Also where a question from before was frozen too: the first caller waits for it, however old it is."""
     clock = Clock()
     ring, made = KeyRing(hanging, clock=clock), create(hanging, Kind.SERVER, "app", act())
     assert asyncio.run(ask_many(ring, [made.token])) == [made.key]

@@ -1,4 +1,4 @@
-"""The manifest, held to the OpenFeature CLI's schema, and to what the SDK answers for a flag that is off."""
+"""The manifest, compared with the OpenFeature CLI's schema and with the SDK's answers for a flag that is off."""
 
 from __future__ import annotations
 

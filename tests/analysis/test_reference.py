@@ -101,7 +101,7 @@ def test_lan_demets_bounds() -> None:
     """The table of Lan and DeMets' program for O'Brien-Fleming spending, alpha/2 on each side.
 
     Its second bound is printed as 3.3569; it is 3.35701, as quadrature finds independently below, so that
-    one is held to one unit of the last digit.
+    one must agree to one unit of the last digit.
     """
     bounds = spending_bounds(FIFTHS, 0.05, Spending.OBRIEN_FLEMING)
     assert [round(z, 4) for z in bounds[:1] + bounds[2:]] == [4.8769, 2.6803, 2.2898, 2.0310]

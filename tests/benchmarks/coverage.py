@@ -4,7 +4,7 @@
 
 Spending is log-normal with sigma 2, by every unit or by 30 % of them; arms are equal or 90 : 10; A/A, or with a true
 difference. The statistics alone, through the functions that a report uses, from moments of drawn values. Winsorised
-values are held to the mean of values that are capped likewise, which is what they estimate.
+values are compared with the mean of values that are capped likewise, which is what they estimate.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     python engine.py ADAPTER
 
 An adapter module gives `document(flags)` (names to kinds, as the bytes that its vendor would send), `ready(document)`
-(a client that can answer), `someone(user, attributes)` (whom to ask for, made before the clock runs) and
+(a client that can answer), `someone(user, attributes)` (the user, made before the clock runs) and
 `ask(client, name, kind, people)` (the answers, by the call that its users would write); `bulk(client, flags, person)`
 where it is not a loop over that.
 """
@@ -76,7 +76,7 @@ class Engine:
         return [self.adapter.ask(self.full, name, kind, [person])[0] for name, kind in self.hundred.items()]
 
     def time(self, row: str, part: float = 1.0) -> float:
-        """Nanoseconds of one piece of a row's work; `part` shortens the run of who is slow."""
+        """Nanoseconds of one piece of a row's work; `part` shortens the run of slow engines."""
         people = self.people[: max(int(USERS * part), 2)]
         gc.collect()
         started = time.process_time_ns()

@@ -65,7 +65,7 @@ class Caller:
         self.running = True
 
     def run(self) -> None:
-        """Until told to stop."""
+        """Until stopped."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         while self.running:
             user = f"user-{self.requests}"

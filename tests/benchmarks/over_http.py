@@ -43,7 +43,7 @@ USER = CONTEXT["targetingKey"]
 QUERY = urlencode({name: value for name, value in CONTEXT.items() if name != "targetingKey"}, safe="@")
 SERVER_CPU, LOAD_CPU = CPU, min(os.sched_getaffinity(0))
 PACED_SECONDS = 10.0
-# By these the page and the issue compare: of whom, and against whom.
+# The page compares these: whose requests, and against which service.
 RATIOS = {
     "one flag, of FastAPI's route with a response model": ("one", "fastapi-get"),
     "one flag, of FastAPI's route with models in and out": ("one", "fastapi-post"),
@@ -57,7 +57,7 @@ RATIOS = {
 
 
 class Asked(NamedTuple):
-    """What is asked of whom: a request to a port, and the process that answers it."""
+    """A request to a port, and the process that answers it."""
 
     title: str
     port: int

@@ -1,7 +1,7 @@
 """A load at a constant rate over kept connections, and how long each answer took from the moment it was due.
 
 A request that is due while every connection waits for an answer is sent late, and its time still counts from when it
-was due: a server that stalls is charged for all who would have come meanwhile (no coordinated omission). The loop
+was due: a server that stalls is charged for all requests that were due in between (no coordinated omission). The loop
 spins, so it wants a CPU of its own.
 """
 

@@ -20,7 +20,7 @@ RULES: list[tuple[str, str, Any, str | None]] = [
 VARIANTS = ["other", "first", "second", "third", "fourth", *ARMS]
 LISTED = [f"listed-{number}" for number in range(10_000)]
 
-# What some attributes decide, whoever the user is; None says that the arms share the users.
+# What some attributes decide, for any user; None says that the arms share the users.
 PLAIN = {"plan": "free", "country": "DE", "version": "2.3.4", "age": 30, "email": "user@example.com"}
 MATCHES: list[tuple[dict[str, Any], str | None]] = [
     ({**PLAIN, "plan": "enterprise"}, "first"),
@@ -33,7 +33,7 @@ MATCHES: list[tuple[dict[str, Any], str | None]] = [
 
 
 def person(number: int) -> tuple[str, dict[str, Any]]:
-    """A user whom the fifth rule matches."""
+    """A user that the fifth rule matches."""
     return f"user-{number}", {**PLAIN, "email": f"user-{number}@example.com"}
 
 

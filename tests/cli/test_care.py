@@ -23,7 +23,7 @@ NOW = "2026-06-01T00:00:00Z"
 
 
 def commit(burgee: Burgee, day: str, text: str | None = None, name: str = "flags.yaml") -> None:
-    """A commit on a day of 2026, of a text or of nothing."""
+    """A commit on a day of 2026, of some text or of nothing."""
     if text is not None:
         burgee.write(text, name)
     identity = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}

@@ -1,4 +1,4 @@
-"""`burgee reconcile`, as its users see it, on somebody's machine without a host."""
+"""`burgee reconcile`, as its users see it, on a developer's machine without a host."""
 
 from __future__ import annotations
 

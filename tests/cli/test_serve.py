@@ -88,7 +88,7 @@ def test_an_include_that_was_broken_when_first_named_is_served_once_it_is_correc
 
 def test_a_save_during_a_release_is_released_next(folder: Path) -> None:
     class Saving(SqliteStore):
-        """A store that takes its time, and meanwhile the file is saved."""
+        """A slow store; the file is saved while it works."""
 
         def stage(self, *arguments: Any, **more: Any) -> Any:
             (folder / "flags.yaml").write_text(FILE.replace("off", "on"), encoding="utf-8")
@@ -291,14 +291,14 @@ FOUR = ("--workers", "4")
 
 
 def answering(server: Server) -> set[int]:
-    """The processes that have the port, told by the kernel: each child of the one that was started."""
+    """The processes that have the port, as the kernel reports them: each child of the one that was started."""
     children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text(encoding="utf-8")
     named = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children.split()}
     return {pid for pid, line in named.items() if b"spawn_main" in line}
 
 
 def everywhere(server: Server, flag: str, wanted: bool, calls: int = 40) -> bool:
-    """Whether that many connections in a row, which the kernel deals out among the processes, are told the same."""
+    """Whether that many connections in a row, which the kernel deals out among the processes, get the same answer."""
     return all(server.call(f"/users/u/flags/{flag}")["enabled"] is wanted for _ in range(calls))
 
 

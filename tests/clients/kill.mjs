@@ -23,7 +23,7 @@ const visit = async (domain, options) => {
   const provider = new OFREPWebProvider({ baseUrl, ...options });
   await OpenFeature.setProviderAndWait(domain, provider);
   const client = OpenFeature.getClient(domain);
-  return { provider, told: () => client.getBooleanDetails('flag', false) };
+  return { provider, answer: () => client.getBooleanDetails('flag', false) };
 };
 const leave = async (domain, page) => {
   await page.provider.onClose?.();
@@ -38,22 +38,22 @@ for (const [name, options] of Object.entries({
 })) {
   kept.clear();
   const open = await visit('shop', options);
-  seen[name] = { before: open.told().value };
+  seen[name] = { before: open.answer().value };
   await operate('kill');
-  if (name === 'advised') await until(() => !open.told().value);
+  if (name === 'advised') await until(() => !open.answer().value);
   else await pause(1500);
-  seen[name].open = open.told().value;
+  seen[name].open = open.answer().value;
   if (name === 'advised') {
     await operate('unkill');
-    await until(() => open.told().value);
+    await until(() => open.answer().value);
     await open.provider.onClose?.();
     await operate('kill');
   }
   await leave('shop', open);
   const back = await visit('shop', options);
-  seen[name].back = { value: back.told().value, reason: back.told().reason };
-  await until(() => !back.told().value);
-  seen[name].then = back.told().value;
+  seen[name].back = { value: back.answer().value, reason: back.answer().reason };
+  await until(() => !back.answer().value);
+  seen[name].then = back.answer().value;
   await leave('shop', back);
   await operate('unkill');
 }

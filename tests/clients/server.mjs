@@ -3,7 +3,7 @@ import { OpenFeature } from '@openfeature/server-sdk';
 import { OFREPProvider } from '@openfeature/ofrep-provider';
 
 const baseUrl = process.argv[2];
-const told = ({ value, variant, reason, errorCode }) => ({ value, variant, reason, errorCode: errorCode ?? null });
+const details = ({ value, variant, reason, errorCode }) => ({ value, variant, reason, errorCode: errorCode ?? null });
 const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
 async function clientOf(domain, key) {
@@ -15,22 +15,22 @@ async function clientOf(domain, key) {
 const client = await clientOf('plain');
 const ada = { targetingKey: 'ada', plan: 'free' };
 const seen = {
-  flag: told(await client.getBooleanDetails('flag', false, ada)),
-  text: told(await client.getStringDetails('text', '', ada)),
-  whole: told(await client.getNumberDetails('whole', 0, ada)),
-  real: told(await client.getNumberDetails('real', 0, ada)),
-  object: told(await client.getObjectDetails('object', {}, ada)),
-  nope: told(await client.getBooleanDetails('nope', false, ada)),
-  mismatch: told(await client.getBooleanDetails('text', false, ada)),
-  half_without_user: told(await client.getBooleanDetails('half', false, {})),
-  broken: told(await client.getBooleanDetails('broken', false, ada)),
-  too_deep: told(await client.getBooleanDetails('flag', false, { a: { b: { c: { d: { e: 1 } } } } })),
-  free: told(await client.getStringDetails('ruled', '', ada)),
-  pro: told(await client.getStringDetails('ruled', '', { ...ada, plan: 'pro' })),
+  flag: details(await client.getBooleanDetails('flag', false, ada)),
+  text: details(await client.getStringDetails('text', '', ada)),
+  whole: details(await client.getNumberDetails('whole', 0, ada)),
+  real: details(await client.getNumberDetails('real', 0, ada)),
+  object: details(await client.getObjectDetails('object', {}, ada)),
+  nope: details(await client.getBooleanDetails('nope', false, ada)),
+  mismatch: details(await client.getBooleanDetails('text', false, ada)),
+  half_without_user: details(await client.getBooleanDetails('half', false, {})),
+  broken: details(await client.getBooleanDetails('broken', false, ada)),
+  too_deep: details(await client.getBooleanDetails('flag', false, { a: { b: { c: { d: { e: 1 } } } } })),
+  free: details(await client.getStringDetails('ruled', '', ada)),
+  pro: details(await client.getStringDetails('ruled', '', { ...ada, plan: 'pro' })),
 };
 for (const status of ['401', '403']) {
   const refused = await clientOf(status, `${status}@1`);
-  seen[status] = told(await refused.getBooleanDetails('flag', false, ada));
+  seen[status] = details(await refused.getBooleanDetails('flag', false, ada));
 }
 const limited = await clientOf('limited', '429@2');
 seen.limited = [];

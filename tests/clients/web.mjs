@@ -3,7 +3,7 @@ import { OpenFeature, ProviderEvents } from '@openfeature/web-sdk';
 import { OFREPWebProvider } from '@openfeature/ofrep-web-provider';
 
 const baseUrl = process.argv[2];
-const told = ({ value, variant, reason, errorCode }) => ({ value, variant, reason, errorCode: errorCode ?? null });
+const details = ({ value, variant, reason, errorCode }) => ({ value, variant, reason, errorCode: errorCode ?? null });
 const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 const patience = 20_000;
 const until = async (holds) => {
@@ -32,22 +32,22 @@ const [provider, statuses] = watched({ pollInterval: 0 });
 await OpenFeature.setProviderAndWait(provider);
 const client = OpenFeature.getClient();
 const seen = {
-  flag: told(client.getBooleanDetails('flag', false)),
-  text: told(client.getStringDetails('text', '')),
-  whole: told(client.getNumberDetails('whole', 0)),
-  real: told(client.getNumberDetails('real', 0)),
-  object: told(client.getObjectDetails('object', {})),
-  nothing: told(client.getNumberDetails('nothing', 42)),
-  nope: told(client.getBooleanDetails('nope', false)),
-  mismatch: told(client.getBooleanDetails('text', false)),
-  broken: told(client.getBooleanDetails('broken', false)),
-  free: told(client.getStringDetails('ruled', '')),
+  flag: details(client.getBooleanDetails('flag', false)),
+  text: details(client.getStringDetails('text', '')),
+  whole: details(client.getNumberDetails('whole', 0)),
+  real: details(client.getNumberDetails('real', 0)),
+  object: details(client.getObjectDetails('object', {})),
+  nothing: details(client.getNumberDetails('nothing', 42)),
+  nope: details(client.getBooleanDetails('nope', false)),
+  mismatch: details(client.getBooleanDetails('text', false)),
+  broken: details(client.getBooleanDetails('broken', false)),
+  free: details(client.getStringDetails('ruled', '')),
 };
 await OpenFeature.setContext(ada);
 await OpenFeature.setContext({ targetingKey: 'ada', plan: 'pro' });
-seen.pro = told(client.getStringDetails('ruled', ''));
+seen.pro = details(client.getStringDetails('ruled', ''));
 await OpenFeature.setContext({ plan: 'pro' });
-seen.half_without_user = told(client.getBooleanDetails('half', false));
+seen.half_without_user = details(client.getBooleanDetails('half', false));
 seen.polled = polled.slice(0, 3);
 seen.statuses = [...statuses];
 let error = null;
@@ -65,16 +65,16 @@ for (const status of ['401', '403']) {
 
 // One limit that does not end while this runs, and one that does.
 for (const key of ['429@2+3600', '429@2']) {
-  const [limited, told] = watched({ pollInterval: 100, headers: [['X-API-Key', `${key}:web`]] });
+  const [limited, statuses] = watched({ pollInterval: 100, headers: [['X-API-Key', `${key}:web`]] });
   let stale = false;
   await OpenFeature.setProviderAndWait(key, limited);
   const asking = OpenFeature.getClient(key);
   asking.addHandler(ProviderEvents.Stale, () => { stale = true; });
   await until(() => stale);
-  if (key === '429@2') await until(() => told.length >= 3);
+  if (key === '429@2') await until(() => statuses.length >= 3);
   else await pause(500);
   await limited.onClose();
-  seen[key] = { stale, kept: asking.getBooleanValue('flag', false), statuses: told.slice(0, 3) };
+  seen[key] = { stale, kept: asking.getBooleanValue('flag', false), statuses: statuses.slice(0, 3) };
 }
 await OpenFeature.close();
 console.log(JSON.stringify(seen));

@@ -94,7 +94,7 @@ def test_shares_derived_by_hand(before: Any, after: Any, expected: Any) -> None:
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        (ON, {**ON, "description": "told better"}),
+        (ON, {**ON, "description": "described better"}),
         (ON, {**ON, "rollout_percentage": 100}),
         (OFF, {**OFF, "rollout_percentage": 50}),
         ({**ON, "rules": [{"when": {"a": 1}}]}, ON),

@@ -37,7 +37,7 @@ def _answer(outcome: Outcome) -> Answer:
 
 @pytest.mark.parametrize("seed", range(1000, 1000 + PAIRS))
 def test_shares_agree_with_counted_users(seed: int) -> None:
-    """In every region, within four standard errors; and no move is seen that was not told."""
+    """In every region, within four standard errors; and no move is seen that was not reported."""
     source = random.Random(seed)
     before, after = generated(source), generated(source)
     if seed % 2:

@@ -1,4 +1,4 @@
-"""Counting contexts, held to the engine evaluating them one by one."""
+"""Counting contexts, compared with the engine evaluating them one by one."""
 
 from __future__ import annotations
 

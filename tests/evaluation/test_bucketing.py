@@ -139,7 +139,7 @@ def test_shares_are_what_the_weights_say(weights: dict[str, float]) -> None:
 
 
 def test_rollout_and_arm_are_independent() -> None:
-    """Among those whom a 10 % rollout lets in, the arms keep their weights."""
+    """Among the users in a 10 % rollout, the arms keep their weights."""
     everyone, tenth = arms({"a": 50, "b": 50}), arms({"a": 50, "b": 50}, rollout=10)
     table = {True: {"a": 0, "b": 0}, False: {"a": 0, "b": 0}}
     for unit in units(100_000):

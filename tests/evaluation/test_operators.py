@@ -15,7 +15,7 @@ from burgee.evaluation.ruleset import OFTEN, Ruleset
 from burgee.flagfile.grammar import json_schema, normalise
 from support.operators import CASES
 
-# Half a surrogate pair, which JSON can write as "\ud800", and texts that look like something.
+# Half a surrogate pair, which JSON can write as "\ud800", and strings that look like something else.
 ODD = st.sampled_from(
     ["\ud800", "a\udfff", "2026-02-30", "9999-12-31T23:59:59-23:59", "1.2.3-01", "::ffff:10.0.0.1%1"]
 )

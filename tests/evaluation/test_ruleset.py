@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 EVERYTHING = burgee.load(ROOT / "tests/cases/good/everything.yaml", "production")
 EXAMPLE = burgee.load(ROOT / "flags.yaml")
-# Half a surrogate pair, which JSON can write as "\ud800", and texts that look like something.
+# Half a surrogate pair, which JSON can write as "\ud800", and strings that look like something else.
 ODD = st.sampled_from(
     ["\ud800", "a\udfff", "2026-02-30", "9999-12-31T23:59:59-23:59", "1.2.3-01", "::ffff:10.0.0.1%1"]
 )
@@ -258,14 +258,14 @@ def test_threads_that_compile_the_same_flags_agree() -> None:
 
 
 class Slow(dict[str, Any]):
-    """A definition that lets somebody else come, once, while it is being compiled."""
+    """A definition during whose compilation another caller comes, once."""
 
-    meanwhile: Callable[[], None] | None = None
+    interrupt: Callable[[], None] | None = None
 
     def get(self, key: str, default: Any = None) -> Any:
-        if self.meanwhile is not None:
-            meanwhile, self.meanwhile = self.meanwhile, None
-            meanwhile()
+        if self.interrupt is not None:
+            interrupt, self.interrupt = self.interrupt, None
+            interrupt()
         return super().get(key, default)
 
 
@@ -280,7 +280,7 @@ def test_who_asks_for_a_flag_while_it_is_compiled_gets_its_answer() -> None:
             other.append(pool.submit(rules.evaluate, "a", {}, 0))
             wait(other, timeout=0.2)
 
-        slow.meanwhile = come
+        slow.interrupt = come
         assert rules.evaluate("a", {}, 0).value is True
         assert other[0].result().value is True
 

@@ -93,12 +93,12 @@ def test_a_full_disk_is_reported_and_the_next_write_works(tmp_path: Path) -> Non
         "soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))\n"
         "try: sink.write([r(n) for n in range(2, 50)])\n"
-        "except SinkUnavailable: print('told')\n"
+        "except SinkUnavailable: print('unavailable')\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))\n"
         "sink.write([r(99)])\n"
     )
     ran = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
-    assert ran.stdout == "told\n"
+    assert ran.stdout == "unavailable\n"
     heal(tmp_path)
     assert {"1", "99"} <= set(held(tmp_path))
 

@@ -56,7 +56,7 @@ def test_without_a_unit_there_is_nothing_to_note() -> None:
 
 
 class Stuck:
-    """A sink that hangs until told."""
+    """A sink that hangs until it is released."""
 
     def __init__(self) -> None:
         self.go = Event()

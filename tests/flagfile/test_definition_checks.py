@@ -82,7 +82,7 @@ def test_there_is_an_end_to_the_cycles_that_are_reported() -> None:
 
 
 def test_a_schedule_is_checked_at_each_of_its_times() -> None:
-    """What is wrong from the second entry on is told there; what an entry puts right is not told after it."""
+    """A fault from the second entry on is reported there; after an entry that repairs it, it is not."""
     flag = {
         "default": {"serve": "on"},
         "schedule": [

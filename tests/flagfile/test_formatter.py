@@ -253,7 +253,7 @@ FILES = st.fixed_dictionaries(
 
 
 def dressed(value: Any, chance: Random, depth: int = 0) -> Any:
-    """The same value with the looks that somebody might give it: quotes, flow or block, keys in any order."""
+    """The same value as a person might write it: quotes, flow or block, keys in any order."""
     if isinstance(value, dict):
         ordered = list(value.items())
         if {"status", "when", "expect", "version"} & set(value):
@@ -273,7 +273,7 @@ def dressed(value: Any, chance: Random, depth: int = 0) -> Any:
 
 
 def commented(text: str, chance: Random) -> str:
-    """Comments strewn over a text, above lines that begin an entry and beside short ones."""
+    """Comments all over a file, above lines that begin an entry and beside short ones."""
     lines = []
     for number, line in enumerate(text.splitlines()):
         deep = len(line) - len(line.lstrip())
@@ -310,7 +310,7 @@ def yaml_of(value: Any, chance: Random) -> str:
 
 
 def meaning(text: str) -> Any:
-    """What a reader that is not ours makes of a text; the words `on` and `off` are a flag's status."""
+    """What another reader makes of a file; the words `on` and `off` are a flag's status."""
     loaded = YAML(typ="safe", pure=True).load(text)
     return json.dumps(_plain(loaded), sort_keys=True, default=str)
 

@@ -1,4 +1,4 @@
-"""Files as people write them: every fault told at its place, every good one read as YAML 1.2 says."""
+"""Files as people write them: every fault reported at its place, every good one read as YAML 1.2 says."""
 
 from __future__ import annotations
 

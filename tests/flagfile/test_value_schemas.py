@@ -1,4 +1,4 @@
-"""Schemas of values, held to the library jsonschema."""
+"""Schemas of values, compared with the library jsonschema."""
 
 from __future__ import annotations
 

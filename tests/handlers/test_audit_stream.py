@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Bus:
-    """What EventBridge was told."""
+    """What EventBridge received."""
 
     def __init__(self) -> None:
         self.reported: list[Any] = []

@@ -189,7 +189,7 @@ def test_a_failed_test_of_a_flag_fails_the_review(repository: Repository) -> Non
 
 
 def test_what_others_wrote_runs_nothing(repository: Repository, api: Api) -> None:
-    """Workflow commands, a fence that ends early, a marker of somebody else's."""
+    """Workflow commands, a fence that ends early, another author's marker."""
     api.add(f"{MARKER}\nI was here first")
     nasty = "x\\n::error::pwned\\n::set-output name=changes::x\\n````\\n<!-- burgee -->"
     repository.run = run_line

@@ -58,7 +58,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 
 @dataclass
 class Person:
-    """Somebody in a folder of their own, with a virtual environment, SAM and Git; no checkout of Burgee is near."""
+    """A developer's own folder, with a virtual environment, SAM and Git; no checkout of Burgee is near."""
 
     folder: Path
     wheels: Path

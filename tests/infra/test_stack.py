@@ -75,7 +75,7 @@ def test_the_life_of_a_stack(url: str, tmp_path: Path) -> None:
     tried = stack.deploy("Canary=10", "Bake=1h", "BakeAlarms=orders-low,orders-odd")
     assert tried.returncode == 0, tried.stdout + tried.stderr
     assert "release 4 is a canary: 10 % of users" in stack.burgee("status").stdout
-    assert stack.ring("somebody-elses") is None
+    assert stack.ring("another-stacks") is None
     assert stack.ring("orders-low")["release"] == 3
     assert stack.live() == 3
     assert '"release.withdraw"' in json.dumps(stack.audit())

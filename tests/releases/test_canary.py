@@ -204,7 +204,7 @@ def test_an_alarm_wins_against_a_writer_who_was_first(store: SqliteStore, monkey
     def racing(change: Change, *, expected: int) -> Pointer:
         if races:
             races.pop()
-            raise Conflict("somebody else was first")
+            raise Conflict("another writer was first")
         return commit(change, expected=expected)
 
     monkeypatch.setattr(store, "commit", racing)

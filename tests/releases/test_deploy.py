@@ -315,12 +315,12 @@ def test_a_lost_race_is_a_conflict_and_changes_nothing(store: SqliteStore, monke
     release(store, a=ON)
     stage = store.stage
 
-    def staged_while_somebody_else_writes(*arguments: Any, **options: Any) -> Any:
+    def staged_while_another_writes(*arguments: Any, **options: Any) -> Any:
         made = stage(*arguments, **options)
         override(store, "a", OFF)
         return made
 
-    monkeypatch.setattr(store, "stage", staged_while_somebody_else_writes)
+    monkeypatch.setattr(store, "stage", staged_while_another_writes)
     with pytest.raises(Conflict):
         release(store, a=ON, b=ON)
     assert store.pointer().version == 1

@@ -73,7 +73,7 @@ class Machine(RuleBasedStateMachine):
         return AuditContext(action, "ada", "why", self.clock, until)
 
     def save(self) -> None:
-        """Writes the file as somebody would: an owner holds everywhere, the rest in the environment."""
+        """Writes the file as a person would: an owner holds everywhere, the rest in the environment."""
         lines = ["version: 1", "environments: [production]", "flags:"]
         for name, keys in self.git.items():
             reported = {
@@ -189,7 +189,7 @@ class Machine(RuleBasedStateMachine):
         self.released = git
 
     def went(self, before: Any, made: Any, git: dict[str, Any], overrides: str) -> None:
-        """What a deploy or a rollback did to overrides is told by its plan and by the audit log, and is right."""
+        """What a deploy or a rollback did to overrides is reported by its plan and by the audit log, and is right."""
         verdicts = {standing.override.flag: standing.verdict for standing in made.standings}
         assert verdicts.keys() == before.overrides.keys(), "a plan tells of every override"
         after = self.store.state().overrides
@@ -202,7 +202,7 @@ class Machine(RuleBasedStateMachine):
                     self.laid_over[flag] = git.get(flag)
                 elif definition_digest(git.get(flag)) != definition_digest(before.overrides[flag].definition):
                     assert definition_digest(git.get(flag)) == definition_digest(self.laid_over[flag]), (
-                        "Git's change is hidden by an override only where somebody said so"
+                        "Git's change is hidden by an override only if a person chose it"
                     )
                 continue
             if verdict is OverrideVerdict.EXPIRED:

@@ -29,7 +29,7 @@ Read = TypeVar("Read")
 
 
 class Faulty(SqliteStore):
-    """A store that counts its calls, and fails when told to: the fault cannot be had otherwise."""
+    """A store that counts its calls, and fails when asked to: the fault cannot be had otherwise."""
 
     def __init__(self) -> None:
         super().__init__(":memory:")
@@ -69,7 +69,7 @@ class Faulty(SqliteStore):
 
 
 class Clock:
-    """Seconds that pass when told to."""
+    """Seconds that pass when asked to."""
 
     now = 1000.0
 
@@ -332,7 +332,7 @@ def test_one_refresh_is_in_flight_and_the_others_go_on_with_the_old_ruleset(stor
 
 
 def test_a_writer_is_served_what_it_wrote_even_while_another_looks(store: Faulty, clock: Clock) -> None:
-    """Somebody has read the old pointer and is slow to use it; the writer's refresh must not be content with that."""
+    """Another thread has read the old pointer and is slow to use it; the writer's refresh must not use it."""
     store.put(a=ON)
     serving = Serving(store, refresh_seconds=10, clock=clock)
     serving.ruleset()
@@ -361,7 +361,7 @@ def test_nobody_waits_longer_for_a_slow_store_than_they_must(store: Faulty, cloc
     with joins() as waited:
         assert [value(serving) for _ in range(20)] == [True] * 20
     assert waited == [0.05], "one caller, once"
-    assert store.polls == 1, "one look, however many ask meanwhile"
+    assert store.polls == 1, "one poll, however many callers come"
     store.gate.set()
     serving.refresh()
     assert value(serving) is False

@@ -328,7 +328,7 @@ def test_polling_costs_one_eventually_consistent_read_of_a_small_item(store: Dyn
 
 @pytest.mark.parametrize("left", [0, 1, 2, 4])
 def test_a_writer_that_dies_after_a_large_commit_has_lost_nothing(store: DynamoDbStore, left: int) -> None:
-    """The transaction is the commit; its remainder is read from the blob, and written by whoever commits next."""
+    """The transaction is the commit; its remainder is read from the blob, and written by the next writer."""
     store.commit(Change(lay=[override(f"{n:03}", n=0) for n in range(150)]), expected=0)
     change = Change(
         lay=[override(f"{n:03}", n=1) for n in range(50)],

@@ -32,7 +32,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Authority
 
 @contextmanager
 def served(context: ssl.SSLContext) -> Iterator[str]:
-    """The address of a server that shows its certificate and says its subject's, to whoever accepts it."""
+    """The address of a server that shows its certificate and says its subject's, to a client that accepts it."""
 
     def run() -> None:
         while True:

@@ -42,7 +42,7 @@ def test_the_signature_is_botocores(key: str, secret: str, token: str | None, re
 
 
 class Table(ThreadingHTTPServer):
-    """Answers what it is told to, one answer after the other; keeps what it was asked."""
+    """Gives prepared answers, one after the other; keeps the requests."""
 
     daemon_threads = True
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DIFFERENCES = {
-    "invalid-value-flag: bob": "variants of 1 and 3.14 are both floats here, so whoever asks for an integer gets "
+    "invalid-value-flag: bob": "variants of 1 and 3.14 are both floats here, so callers that ask for an integer get "
     "the default; Eppo tells whole numbers from others by each value",
 }
 NEVER: dict[str, Any] = {"not": {}}

@@ -18,7 +18,7 @@ class Years(int):
     pass
 
 
-# Texts and numbers that conditions name, the same in other clothes, and what is neither.
+# Strings and numbers in conditions, the same written otherwise, and others.
 VALUES: list[Any] = [
     *("pro", "prof", "PRO", "free", "", "1.0.0", "2.0.0-beta", "10.0.0", "\ud800", "ada", "grace"),
     *(Plan.PRO, Years(18), 0, 1, 18, 17.5, 18.0, 10**400, float("nan"), float("inf"), True, False, None),

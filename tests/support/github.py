@@ -49,16 +49,16 @@ class Api:
     url: str = ""
 
     def add(self, body: str, kind: str = "User", issue: int = 7) -> None:
-        """A comment by somebody."""
+        """A comment by a user."""
         said = {"id": len(self.comments) + 1, "body": body, "user": {"type": kind, "login": kind}, "issue": issue}
         self.comments.append(said)
 
     def bodies(self, kind: str = "Bot", issue: int = 7) -> list[str]:
-        """What somebody's comments say."""
+        """A user's comments."""
         return [one["body"] for one in self.comments if one["user"]["type"] == kind and one["issue"] == issue]
 
     def request(self, branch: str, repository: str = REPOSITORY, **more: Any) -> dict[str, Any]:
-        """A pull request that somebody opens."""
+        """A pull request that a user opens."""
         number = 101 + len(self.pulls)
         made = {
             "number": number,
@@ -73,7 +73,7 @@ class Api:
         return made
 
     def end(self, number: int, *, merged: bool = False) -> None:
-        """Somebody merges or closes one."""
+        """A user merges or closes one."""
         one = next(pull for pull in self.pulls if pull["number"] == number)
         one |= {"state": "closed", "merged_at": "2027-01-01T00:00:00Z" if merged else None}
 

@@ -29,7 +29,7 @@ BODIES = {
         {"flag_name": "p", "rules": [{"when": {"a": {"matches": "(a+)+$" * 99}}}]}
     ).encode(),
     "empty": b"",
-    "a text": b'"x"',
+    "a string": b'"x"',
     "null": b"null",
     "twice the same key": b'{"flag_name": "a", "flag_name": "b/c"}',
 }

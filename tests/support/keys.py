@@ -71,7 +71,7 @@ def shop(flags: dict[str, Any]) -> Iterator[SqliteStore]:
 
 
 def admin(store: Store, **setup: Any) -> TestClient:
-    """Somebody who may do everything, and says why."""
+    """An operator who may do everything, with a reason."""
     client = service(store, **setup)
     client.headers.update({**bearer(token(store, Kind.ADMIN, *ALL)), "X-Burgee-Reason": "test"})
     return client

@@ -35,7 +35,7 @@ class Search:
     found: list[str] = field(default_factory=list)
 
     def look(self, text: str, where: str) -> None:
-        """Fails where a text holds what was planted."""
+        """Fails if a string contains what was planted."""
         self.characters += len(text)
         hits = [marker for marker in MARKERS if marker in text or quote(marker) in text] + TOKEN.findall(text)
         self.found += hits
@@ -77,7 +77,7 @@ def requests(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
 
 
 def headers(token: str) -> Iterator[dict[str, str]]:
-    """Those of somebody with a key, and of somebody with none that works."""
+    """Those of a caller with a key, and of one without a valid one."""
     reported = {
         "X-Burgee-Reason": ATTRIBUTE,
         "X-Burgee-Author": EMAIL,

@@ -32,7 +32,7 @@ class Clone:
         self.commit(text)
 
     def commit(self, text: str, branch: str = "main", start: str = "origin/main") -> str:
-        """Somebody's commit of the file on a branch, pushed."""
+        """A colleague's commit of the file on a branch, pushed."""
         if branch != "main":
             git(self.folder, "fetch", "-q", "origin")
             git(self.folder, "checkout", "-qB", branch, start)
@@ -46,7 +46,7 @@ class Clone:
         return commit
 
     def merge(self, branch: str) -> None:
-        """Somebody merges a branch of the remote into main."""
+        """A colleague merges a branch of the remote into main."""
         git(self.folder, "fetch", "-q", "origin")
         git(self.folder, "merge", "-q", "--no-ff", "-m", "Merge", f"origin/{branch}")
         git(self.folder, "push", "-q", "origin", "main")

@@ -63,7 +63,7 @@ class Server:
                 return bool(self.call(path)[key] == wanted)
             return False
 
-        eventually(look, lambda: f"{path} never told {key} = {wanted}")
+        eventually(look, lambda: f"{path} never reported {key} = {wanted}")
 
 
 @contextmanager

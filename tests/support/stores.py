@@ -65,7 +65,7 @@ def assert_whole(store: Store, acknowledged: int) -> int:
     assert store.release(state.pointer.version).digest == state.pointer.digest
     assert payload.startswith(b"release ")
     assert payload == payload[: len(payload) // 5000] * 5000
-    # Whoever comes next can release.
+    # The next caller can release.
     assert staged(store).version > state.pointer.version
     return revision
 
@@ -76,5 +76,5 @@ def override(flag: str, **definition: Any) -> Override:
 
 
 def entry(number: int, flag: str | None = None, **more: Any) -> AuditEntry:
-    """An audit entry, told from others by its reason; the store gives it an id."""
+    """An audit entry, distinguished by its reason; the store gives it an id."""
     return AuditEntry("", AT, "ada", "override.lay", f"because {number}", flag=flag, **more)

@@ -288,7 +288,7 @@ def everything(store: SqliteStore, tenant: Tenant) -> Any:
 
 @pytest.mark.parametrize("other", [OTHER, FAR], ids=["another environment", "another project"])
 def test_two_tenants_see_and_change_nothing_of_each_other(store: SqliteStore, other: Tenant) -> None:
-    """Every route with one tenant's admin key, aimed at what the other has: nothing of it is told or touched."""
+    """Every route with one tenant's admin key, aimed at what the other has: nothing of it is shown or changed."""
     mark = "zebra"
     theirs = store.at(other)
     release(theirs, {f"{mark}-flag": {"status": True, "description": f"{mark} text", "client": True}})

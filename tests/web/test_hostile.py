@@ -182,7 +182,7 @@ def test_an_open_service_answers_to_its_own_names_alone(store: SqliteStore) -> N
     ],
     ids=["of a route", "before anybody is let in", "of OFREP"],
 )
-def test_a_fault_of_ours_says_nothing_of_itself_but_its_request_id(  # noqa: PLR0917 - each is told apart
+def test_a_fault_of_ours_says_nothing_of_itself_but_its_request_id(  # noqa: PLR0917 - each has a name
     store: SqliteStore, monkeypatch: pytest.MonkeyPatch, part: Any, function: str, method: str, url: str, kind: str
 ) -> None:
     def broken(*_arguments: Any) -> Any:

@@ -177,7 +177,7 @@ def test_wherever_its_process_dies_a_write_is_done_once_and_answered(
             patch.setattr(time, "time", lambda: now + 61)  # noqa: B023 - it ends with this turn of the loop
             store = opened()
             reported = service(store).request(method, path, json=body, headers=headers)
-            # Done before it died: a key's token is told once, all else as the first time.
+            # Done before it died: a key's token is shown once, all else as the first time.
             done = fuse >= 3
             assert reported.status_code == (409 if done and write == "key" else status), reported.text
             assert reported.headers.get("idempotency-replayed") == ("true" if done else None)

@@ -182,7 +182,7 @@ def test_a_lost_race_is_tried_again_and_reported_in_the_end(
         nonlocal losses
         losses -= 1
         if losses >= 0:
-            raise Conflict("somebody else")
+            raise Conflict("another writer")
         return commit(*arguments, **options)
 
     monkeypatch.setattr(store, "commit", lose)

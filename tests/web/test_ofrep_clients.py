@@ -196,7 +196,7 @@ def test_the_web_client(node: Path, server: Served) -> None:
 
 
 def test_a_kill_reaches_a_page_of_the_web_client_by_the_options_that_our_pages_give(node: Path) -> None:
-    """With the client's own defaults an open page never hears of it, and a returning visitor sees what was before."""
+    """With the client's own defaults an open page never gets it, and a returning visitor sees the previous answer."""
     store = SqliteStore(":memory:")
     release(store, {"flag": {"status": True, "client": True}})
     with served(create_app(store, Serving(store, refresh_seconds=0))) as url:

@@ -71,7 +71,7 @@ def test_a_proposal_is_answered_with_its_effect_and_changes_nothing(client: Test
 
 
 def test_the_effect_is_that_on_what_is_served(client: TestClient) -> None:
-    """An override of the flag is over once Git says the same: who has what it says sees no change."""
+    """An override of the flag ends once Git says the same: its users see no change."""
     client.post("/flags/beta/kill", json={})
     made = client.post("/proposals", json={"flag_name": "beta", "status": False, "reason": "for good"})
     assert moves(made.json()) == {}

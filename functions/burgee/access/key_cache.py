@@ -34,7 +34,7 @@ UNKNOWN_PATIENCE = 2.0
 STALLED_SECONDS = 10.0
 """After a failure or a late answer nobody with a known key waits for so long; longer than the client's own patience.
 
-It ends by itself because the process may have been frozen meanwhile.
+It expires, because the process may have been frozen in between.
 """
 MARK_SECONDS = 600.0
 LIMIT = 10_000

@@ -141,7 +141,7 @@ class Explorer:
     def changing_cases(self, budget: Budget) -> Iterator[Case]:
         """The regions in which some cell's outcomes differ, and those of single units; one that matches least first.
 
-        On one cell a decision asks for few conditions, because whoever meets a rule there is served: so cells are
+        On one cell a decision asks for few conditions, because a user who meets a rule there is served: so cells are
         looked at one by one first, and then only what differs on one of them as a whole.
         """
         least = None
@@ -180,7 +180,7 @@ class Explorer:
                 yield Case(here, tuple(partial.seen), partial.hashed, node)
 
     def spots(self, budget: Budget) -> Iterator[Spot]:
-        """Every cell of every region that has to be told apart on it; TooMany beyond the budget."""
+        """Every cell of every region that is distinguished on it. Raises TooMany beyond the budget."""
         waiting = [(Known(), Known().partial())]
         while waiting:
             here, partial = waiting.pop()
@@ -293,7 +293,7 @@ class Explorer:
         literals = known.literals(path)
         answers = self.solver.split(literals, known.answers.get(path) or self.solver.solve(literals), atom)
         if (atom.path, atom.operator) == (TARGETING_KEY, HAS_UNIT) and answers[True]:
-            # Who has no targeting key is no user: not looked at where a condition does not make it so.
+            # Contexts without a targeting key are no users: skipped unless a condition requires them.
             answers = {True: answers[True]}
         # Contexts with a unit are looked at before those without.
         for held in sorted(answers, reverse=atom.operator != HAS_UNIT):

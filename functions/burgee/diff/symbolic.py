@@ -1,12 +1,12 @@
 """A snapshot at one time, whose flags can be evaluated in a partly unknown context.
 
-What is walked is the list of decisions that the engine compiles (`burgee.evaluation.decisions`): `Side.decide` goes
-through it as `burgee.evaluation.flag` does, but for a `PartialContext`. That says which conditions hold, which units
-are given, and in which stretch of a hash line the others fall. A walk that needs more raises the question: `Needed`
-for the truth of a condition, `Straddled` for a narrower stretch of a hash line. The caller answers it case by case
-and continues, so that only cases are told apart that some decision tells apart. On each part of a hash line a walk
-goes on at the step where it stopped. Stretches are asked for before conditions: a rule's condition does not matter
-to users outside its share.
+A walk goes through the list of decisions that the engine compiles (`burgee.evaluation.decisions`): `Side.decide`
+takes the same steps as `burgee.evaluation.flag`, but for a `PartialContext`, which knows the truth of some
+conditions, some units, and the stretches of hash lines on which the others are. A walk that needs more raises the
+question: `Needed` for the truth of a condition, `Straddled` for a narrower stretch of a hash line. The caller
+answers it case by case and continues, so that it distinguishes only the cases that some decision distinguishes. On
+each part of a hash line a walk continues at the step where it stopped. Stretches are requested before conditions: a
+rule's condition does not matter to users outside its share.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def _same(text: str, made: str, grammar: type[Included]) -> bool:
 
 
 def _meaning(text: str, grammar: type[Included]) -> str:
-    """The full meaning of a text, including order."""
+    """The full meaning of a file's contents, including order."""
     value = Document("", text.encode()).value
     try:
         return json.dumps(dump(grammar.model_validate(value or {})))

@@ -221,7 +221,7 @@ class _Reader:
 
 
 def comments(text: str) -> list[str]:
-    """Every comment of a text, sorted."""
+    """Every comment of a file, sorted."""
     reader = _Reader(text)
     found = (reader.comment(line) for line in range(len(reader.lines)))
     return sorted(comment[1] for comment in found if comment is not None)

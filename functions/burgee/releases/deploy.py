@@ -85,7 +85,7 @@ def preview(
 def apply(store: Store, wanted: Snapshot, origin: Origin, act: AuditContext, consent: Consent | None = None) -> Plan:
     """Releases `wanted` and returns the executed plan; writes nothing if nothing would change.
 
-    Raises Refused if consent is missing, Conflict if another writer committed meanwhile.
+    Raises Refused if consent is missing, Conflict if another writer has committed.
     """
     consent = consent or Consent()
     state, current = live(store)

@@ -54,7 +54,7 @@ class ReviewedChange:
         self.renames = renames(self.old, self.new, self.world)
 
     def example(self, flag: str) -> Mapping[str, Any] | None:
-        """An example user for whom a flag changes."""
+        """An example user whose answer changes."""
         effect = self.effects.get(flag)
         moves = [move for region in effect.regions for move in region.moves] if effect else []
         return next((move.example for move in moves if move.example), None)

@@ -171,7 +171,7 @@ class Serving:
     """Polls a source at most every `refresh_seconds` (± a fifth, at random), one poll at a time.
 
     The source is a store unless another is given; without any, the bundled snapshot is served. The caller that finds
-    a poll due makes it; other callers use the old ruleset meanwhile, and so does that caller if the source takes
+    a poll due makes it; until then other callers use the old ruleset, and so does that caller if the source takes
     longer than `patience` seconds. The poll then continues in its own thread, which may be frozen and resumed with
     its process.
 

@@ -26,7 +26,7 @@ MAX_HEAD = 32 * 1024
 """Bytes of a request's target and header fields."""
 MAX_FIELDS = 100
 MAX_WEBSOCKET_MESSAGE = 1_024
-"""Bytes of a message from a client, who has nothing to say."""
+"""Bytes of a message from a client, of which none are expected."""
 MAX_WAITING = 10
 """Requests on one connection that may wait for an answer."""
 SECONDS = 15.0

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 BIN = Path(sys.executable).parent
 
 
-def texts(folder: Path) -> dict[str, str]:
+def contents(folder: Path) -> dict[str, str]:
     files = [path for path in folder.rglob("*") if path.is_file() and ".git/" not in str(path)]
     return {str(path.relative_to(folder)): path.read_text(encoding="utf-8") for path in files}
 
@@ -37,7 +37,7 @@ def test_an_empty_folder_gets_files_that_pass_every_check(burgee: Burgee) -> Non
     done = burgee("init", "shop")
     assert done.code == 0, done.err
     folder = burgee.folder / "shop"
-    written = texts(folder)
+    written = contents(folder)
     assert set(written) >= {file.path for file in generated_files(Layout(), Ci.GITHUB)}
     for command in (["lint"], ["fmt", "--check"], ["test"]):
         assert burgee(*command, str(folder / "flags.yaml")).code == 0, command
@@ -50,11 +50,11 @@ def test_an_empty_folder_gets_files_that_pass_every_check(burgee: Burgee) -> Non
 
 def test_a_second_time_it_changes_nothing(burgee: Burgee) -> None:
     burgee("init")
-    before = texts(burgee.folder)
+    before = contents(burgee.folder)
     again = burgee("init")
     assert again.code == 0
     assert "written" not in again.out
-    assert texts(burgee.folder) == before
+    assert contents(burgee.folder) == before
 
 
 def test_what_stands_is_shown_as_a_difference_and_left(burgee: Burgee) -> None:

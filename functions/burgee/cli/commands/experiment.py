@@ -80,7 +80,7 @@ def forget(
     output.say(f"{found.records:,} records under {names} removed from {files}")
 
 
-_BUCKET = """A bucket is changed through a copy; stop all writers to it meanwhile:
+_BUCKET = """A bucket is changed through a copy; stop all writers to it until the end:
 aws s3 sync {place} forget && burgee events forget {unit} --events forget && aws s3 sync forget {place} --delete
 Versions, backups and dead letters of the bucket keep their records until they expire."""
 

@@ -45,8 +45,8 @@ def fmt(
 
     changed: dict[Path, str] = {}
     for path in paths or [default_file()]:
-        texts = format_file(path)
-        changed |= {file: made for file, (text, made) in texts.items() if made != text}
+        formatted_files = format_file(path)
+        changed |= {file: made for file, (text, made) in formatted_files.items() if made != text}
     for file, made in changed.items():
         if not check:
             write_file(file, made.encode())
@@ -89,7 +89,7 @@ def refs(
 ) -> None:
     """List where code names each flag. Exits with 1 if code evaluates a flag that does not exist."""
 
-    from burgee.cli.git.files import texts
+    from burgee.cli.git.files import contents
     from burgee.flagfile.source import Source
     from burgee.review.code_references import references
 
@@ -98,7 +98,7 @@ def refs(
     own = {Path(document.file).resolve() for document in source.documents}
     found: list[Reference] = []
     patterns: list[Pattern] = []
-    for file, text in texts(path):
+    for file, text in contents(path):
         if file.resolve() not in own:
             named, made = references(str(file), text, known)
             found += named

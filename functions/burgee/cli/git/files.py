@@ -14,7 +14,7 @@ MAX_BYTES = 1_000_000
 MADE = {"node_modules", "__pycache__", "dist", "build", "target", "venv"}
 
 
-def texts(path: Path) -> Iterator[tuple[Path, str]]:
+def contents(path: Path) -> Iterator[tuple[Path, str]]:
     """Files in name order, with their contents; large and binary ones are skipped."""
     for file in [path] if path.is_file() else sorted(_followed(path) or _walked(path)):
         if not file.is_file() or file.is_symlink() or file.stat().st_size > MAX_BYTES:

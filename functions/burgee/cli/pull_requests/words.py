@@ -1,4 +1,4 @@
-"""The texts of pull requests: author, reason, time, affected users, and the effect of merging and closing."""
+"""The wording of pull requests: author, reason, time, affected users, and the effect of merging and closing."""
 
 from __future__ import annotations
 
