@@ -42,7 +42,6 @@ SPANNING = {
     "test_growth.py": "every parser",
     "test_published_suites.py": "what other engines' suites ask, as `suites/` puts it",
     "test_suite.py": "the tests",
-    "webhooks/test_outbox_on_a_table.py": "the outbox on DynamoDB",
     "web/test_first_version.py": "what the first version answered",
     "web/test_foreign_pages.py": "pages of other origins",
     "web/test_guesses.py": "guesses of keys",
