@@ -60,6 +60,7 @@ AWS = {
     "analysis.remote",
     "events.firehose_sink",
     "handlers.audit_stream",
+    "handlers.live_notify",
     "webhooks.kms",
     "cli.project.doctor",
 }

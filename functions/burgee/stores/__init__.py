@@ -152,6 +152,8 @@ class Shelf(StrEnum):
     """Edits of the flag file that wait for a pull request."""
     SEEN = "seen"
     """Which revisions each evaluator answers with, and since when; evaluators write these."""
+    SOCKETS = "sockets"
+    """Connections of the WebSocket API, of all environments of a project, and what they have been notified of."""
     REVISIONS = "revisions"
     """When each revision was committed; the store writes these."""
     WEBHOOKS = "webhooks"

@@ -1,4 +1,4 @@
-"""A DynamoDB client for evaluators, which hardly write: three operations over `http.client`, signed with SigV4.
+"""A DynamoDB client for evaluators, which hardly write: four operations over `http.client`, signed with SigV4.
 
 It replaces botocore's client where cold starts matter: importing botocore and reading its service description takes
 longer than everything else that an evaluator does before its first answer.
@@ -81,6 +81,10 @@ class Wire:
     def put_item(self, **request: Any) -> dict[str, Any]:
         """Writes one item: when a key was last seen."""
         return self._ask("PutItem", {**request, "Item": _encoded(request["Item"])})
+
+    def delete_item(self, **request: Any) -> dict[str, Any]:
+        """Deletes one item: a connection that has ended."""
+        return self._ask("DeleteItem", request)
 
     def close(self) -> None:
         """Closes the connections and drops the credentials: after a restored snapshot they are stale."""

@@ -19,6 +19,8 @@ from burgee.web.replies import Reply, tag, unless_held
 from burgee.web.telemetry import summary
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from starlette.types import Message, Receive, Scope, Send
 
     from burgee.stores import Tenant
@@ -35,7 +37,7 @@ KEY = "burgee.key."
 """Before a key as a protocol that a browser offers; its slash is written as a tilde, which no key has."""
 
 
-def offered_key(protocols: list[str]) -> str | None:
+def offered_key(protocols: Iterable[str]) -> str | None:
     """The key among the subprotocols that a client offers."""
     keys = [one.removeprefix(KEY).replace("~", "/") for one in protocols if one.startswith(KEY)]
     return keys[0] if keys else None

@@ -1,0 +1,208 @@
+"""Connections of the WebSocket API: who is admitted, and that all are notified once, at a rate, whatever fails."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from copy import deepcopy
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from moto import mock_aws
+
+from burgee.access.keys import Kind, Scope
+from burgee.errors import StoreUnavailable
+from burgee.stores import Put, Shelf, Tenant
+from burgee.stores.sqlite import SqliteStore
+from burgee.web.gateway_sockets import (
+    CONNECTION_SECONDS,
+    LEASE_SECONDS,
+    Notified,
+    Notifier,
+    Posted,
+    connect,
+    disconnect,
+)
+from support.dynamodb import CREDENTIALS, table_at
+from support.keys import HOME, expired, release, revoked, token
+from support.lambda_runtime import event
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from burgee.stores import Store
+
+NOW = 1_796_115_600.0
+BEGIN = event("websocket-connect")
+OTHER_ENVIRONMENT = Tenant(HOME.project, "staging")
+
+
+@pytest.fixture(params=["sqlite", "dynamodb"])
+def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    with ExitStack() as stack:
+        if request.param == "dynamodb":
+            stack.enter_context(mock_aws())
+        opened: Store = SqliteStore(":memory:", HOME) if request.param == "sqlite" else table_at(None, tenant=HOME)
+        release(opened, {"beta": {"status": True}})
+        yield opened
+        opened.close()
+
+
+def begun(key: str | None, *, number: int = 0, header: str = "") -> Any:
+    """The event of a connection that offers a key."""
+    made = deepcopy(BEGIN)
+    made["requestContext"]["connectionId"] = f"connection-{number}="
+    offered = made["headers"]["Sec-WebSocket-Protocol"].replace("KEY", (key or "").replace("/", "~"))
+    made["headers"]["Sec-WebSocket-Protocol"] = offered if key is not None and not header else "burgee.live"
+    if header:
+        made["headers"][header] = key if header != "authorization" else f"Bearer {key}"
+    return made
+
+
+def held(store: Store) -> dict[str, Any]:
+    return {
+        name: record["environment"] for name, record in store.shelf(Shelf.SOCKETS).items() if "environment" in record
+    }
+
+
+def test_a_key_that_may_evaluate_opens_one(store: Store) -> None:
+    keys = [token(store, Kind.CLIENT), token(store, Kind.SERVER), token(store, Kind.ADMIN, Scope.READ)]
+    chosen = {"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": "burgee.live"}}
+    for number, key in enumerate(keys):
+        assert connect(store, begun(key, number=number), keyed=True, now=NOW) == chosen
+    for number, header in enumerate(("authorization", "X-API-Key"), 3):
+        assert connect(store, begun(keys[0], number=number, header=header), keyed=True, now=NOW) == chosen
+    assert held(store) == {f"connection-{number}=": HOME.environment for number in range(5)}
+    disconnect(store, "connection-1=")
+    disconnect(store, "connection-1=")
+    assert len(held(store)) == 4
+
+
+def test_no_other_key_does(store: Store) -> None:
+    elsewhere = store.at(Tenant("elsewhere", "production"))
+    refused = [
+        None,
+        "",
+        "x",
+        token(store, Kind.CLIENT)[:-1] + "x",
+        revoked(store, Kind.CLIENT),
+        token(elsewhere, Kind.CLIENT),
+        "é" * 300,
+    ]
+    for key in refused:
+        assert connect(store, begun(key), keyed=True, now=NOW) == {"statusCode": 401}
+    assert connect(store, begun(expired(store, Kind.CLIENT)), keyed=True, now=4e9) == {"statusCode": 401}
+    admin = token(store, Kind.ADMIN, Scope.RELEASE)
+    assert connect(store, begun(admin), keyed=True, now=NOW) == {"statusCode": 403}
+    assert not held(store)
+
+
+def test_an_open_service_asks_for_none_and_a_key_of_another_environment_is_of_that(store: Store) -> None:
+    assert connect(store, begun(None), keyed=False, now=NOW)["statusCode"] == 200
+    other = token(store.at(OTHER_ENVIRONMENT), Kind.CLIENT)
+    assert connect(store, begun(other, number=1), keyed=True, now=NOW)["statusCode"] == 200
+    assert held(store) == {"connection-0=": HOME.environment, "connection-1=": OTHER_ENVIRONMENT.environment}
+
+
+class Api:
+    """API Gateway: connections that are there, gone, or fail, and what each was sent; and a clock."""
+
+    def __init__(self, store: Store, rate: float = 1_000.0) -> None:
+        self.now = NOW + 100
+        self.sent: dict[str, list[str]] = {}
+        self.gone: set[str] = set()
+        self.failing: set[str] = set()
+        self.times: list[float] = []
+        self._lock = Lock()
+        self.notifier = Notifier(store, self.post, rate, clock=lambda: self.now, sleep=self.sleep)
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def post(self, connection: str, data: bytes) -> Posted:
+        if connection in self.gone:
+            return Posted.GONE
+        if connection in self.failing:
+            return Posted.FAILED
+        message = json.loads(data)
+        assert message["type"] == "refetchEvaluation"
+        with self._lock:
+            self.sent.setdefault(connection, []).append(message["etag"])
+            self.times.append(self.now)
+        return Posted.SENT
+
+
+def opened(store: Store, number: int, environment: str = HOME.environment, at: float = NOW) -> None:
+    puts = [
+        Put(Shelf.SOCKETS, f"{environment}-{one}", {"environment": environment, "at": at}, blind=True)
+        for one in range(number)
+    ]
+    for put in puts:
+        store.keep([put])
+
+
+def test_all_of_an_environment_are_notified_once_for_a_revision(store: Store) -> None:
+    opened(store, 3)
+    opened(store, 2, "staging")
+    opened(store, 1, "old", at=NOW - CONNECTION_SECONDS - 200)
+    api = Api(store)
+    assert api.notifier.moved(HOME) == Notified(sent=3)
+    assert api.sent == {f"{HOME.environment}-{number}": ["1"] for number in range(3)}
+    assert api.notifier.moved(HOME) == Notified(), "an entry of a key, or the rest of the same commit"
+    release(store, {"beta": {"status": False}})
+    assert api.notifier.moved(HOME) == Notified(sent=3)
+    assert api.sent[f"{HOME.environment}-0"] == ["1", "2"]
+    assert api.notifier.moved(Tenant(HOME.project, "old")) == Notified()
+
+
+def test_those_that_are_gone_are_dropped_but_not_those_that_are_opening(store: Store) -> None:
+    opened(store, 3)
+    opened(store, 1, at=NOW + 95)
+    api = Api(store)
+    api.gone = set(held(store))
+    assert api.notifier.moved(HOME) == Notified(gone=3)
+    assert len(held(store)) == 1, "it looks gone until it is complete"
+
+
+def test_they_are_notified_at_the_rate(store: Store) -> None:
+    opened(store, 40)
+    api = Api(store, rate=20.0)
+    assert api.notifier.moved(HOME) == Notified(sent=40)
+    assert max(api.times) - min(api.times) >= 1.7
+    within = [sum(start <= at < start + 1 for at in api.times) for start in api.times]
+    assert max(within) <= 20
+
+
+def test_one_that_cannot_be_reached_is_notified_by_the_next_call(store: Store) -> None:
+    opened(store, 3)
+    api = Api(store)
+    api.failing = {f"{HOME.environment}-1"}
+    with pytest.raises(StoreUnavailable, match="1 connections"):
+        api.notifier.moved(HOME)
+    assert api.notifier.moved(HOME) == Notified(), "it may still be at work"
+    api.now += LEASE_SECONDS + 1
+    api.failing = set()
+    assert api.notifier.moved(HOME).sent == 3
+    assert len(api.sent[f"{HOME.environment}-1"]) == 1
+
+
+def test_a_later_revision_takes_over(store: Store) -> None:
+    opened(store, 60)
+    later = Api(store)
+    api = Api(store, rate=4.0)
+    began = api.now
+
+    def sleep(seconds: float) -> None:
+        api.now += seconds
+        if api.now > began + 2 and not later.sent:
+            release(store, {"beta": {"status": False}})
+            later.now = api.now
+            assert later.notifier.moved(HOME) == Notified(sent=60)
+
+    api.notifier._sleep = sleep
+    assert api.notifier.moved(HOME) == Notified()
+    assert 0 < len(api.sent) < 60
+    assert later.sent == {f"{HOME.environment}-{number}": ["2"] for number in range(60)}
