@@ -6,8 +6,7 @@ import json
 import subprocess
 from typing import Any
 
-from burgee.diff.effect import effects
-from burgee.diff.records import flag_records
+from burgee.web.dry_run import answer_to
 
 
 class Here:
@@ -17,6 +16,4 @@ class Here:
 
     @staticmethod
     def run(command: list[str], *, input: bytes, **_options: Any) -> subprocess.CompletedProcess[bytes]:  # noqa: A002
-        request = json.loads(input)
-        records = flag_records(effects(request["before"], request["after"], request["now"]))
-        return subprocess.CompletedProcess(command, 0, json.dumps(records).encode(), b"")
+        return subprocess.CompletedProcess(command, 0, json.dumps(answer_to(json.loads(input))).encode(), b"")

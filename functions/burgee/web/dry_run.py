@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from burgee.errors import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from burgee.model import Snapshot
 
@@ -78,19 +78,24 @@ def _too_large() -> Refused:
 
 
 def main() -> None:
-    """The process: reads a request from standard input, writes its records to standard output."""
+    """The process: reads a request from standard input, writes its records and lines to standard output."""
     _give_way()
+    request = json.loads(sys.stdin.buffer.read())
+    try:
+        answer = answer_to(request)
+    except MemoryError:
+        sys.exit(_OUT_OF_MEMORY)
+    json.dump(answer, sys.stdout)
+
+
+def answer_to(request: Mapping[str, Any]) -> dict[str, Any]:
+    """What the process answers: the effect as records, and as lines for people."""
     from burgee.diff.effect import effects
     from burgee.diff.records import flag_records
     from burgee.webhooks.words import effect_lines
 
-    request = json.loads(sys.stdin.buffer.read())
-    try:
-        found = effects(request["before"], request["after"], request["now"])
-        answer = {"records": flag_records(found), "lines": effect_lines(found)}
-    except MemoryError:
-        sys.exit(_OUT_OF_MEMORY)
-    json.dump(answer, sys.stdout)
+    found = effects(request["before"], request["after"], request["now"])
+    return {"records": flag_records(found), "lines": effect_lines(found)}
 
 
 def _give_way() -> None:
