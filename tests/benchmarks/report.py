@@ -1,10 +1,13 @@
 """How long a report takes, and how much memory, of so many exposures and so many events.
 
-    .venv/bin/python tests/benchmarks/report.py [--size 1000000] [--form jsonl] [--folder /where/the/records/go]
+    .venv/bin/python tests/benchmarks/report.py [--size 1000000] [--form jsonl] [--days 100] [--folder /where/they/go]
 
 Makes the records once (a folder that has them is used again), then asks `burgee experiment report` for the report in
 a process of its own, whose peak memory and processor time the operating system tells. Every unit is exposed once; the
 experiment has a metric of each kind, one of them winsorised, and a segment.
+
+With `--days`, each day's records are in a file. A report of all days but the last comes first; then what the last
+day costs, with copies of the others (`--keep`) and without.
 """
 
 from __future__ import annotations
@@ -12,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -71,15 +73,45 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=1_000_000)
     parser.add_argument("--form", choices=["jsonl", "parquet"], default="jsonl")
     parser.add_argument("--folder", type=Path, default=None)
+    parser.add_argument("--days", type=int, default=0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.folder or Path(scratch)
+        if options.days:
+            by_day(folder, options.size, options.days)
+            return
         made = folder / f"{options.form}-{options.size}"
         if not made.exists():
             make(made, options.size, options.form)
         flags = folder / "flags.yaml"
         flags.write_text(FLAGS, encoding="utf-8")
         measure(flags, made, options.size)
+
+
+def by_day(folder: Path, size: int, days: int) -> None:
+    """Reports of all days but one, then of all, with copies and without."""
+    made, each = folder / f"jsonl-days{days}-{size}", size // days
+    flags, kept = folder / "flags.yaml", folder / "kept"
+    flags.write_text(FLAGS.replace("end: 2026-01-29", "end: 2026-12-31"), encoding="utf-8")
+    made.mkdir(parents=True)
+    for day in range(days):
+        write_day(made, day, each)
+        if day == days - 2:
+            print("all days but the last, and copies of them:", end=" ")
+            measure(flags, made, each * (day + 1), "--keep", str(kept))
+    print("the last day too, from the copies:", end=" ")
+    measure(flags, made, each * days, "--keep", str(kept))
+    print("all days without copies:", end=" ")
+    measure(flags, made, each * days)
+
+
+def write_day(folder: Path, day: int, size: int) -> None:
+    with duckdb.connect() as connection:
+        for kind, query in (("exposures", EXPOSURES), ("events", EVENTS)):
+            start = START + day * 86_400_000
+            rows = query.format(start=start, span=86_400_000, low=day * size, high=(day + 1) * size)
+            path = folder / f"{kind}-{day:03}.jsonl"
+            connection.execute(f"COPY (SELECT {', '.join(SCHEMA.names)} FROM ({rows})) TO '{path}' (FORMAT JSON)")
 
 
 def make(folder: Path, size: int, form: str) -> None:
@@ -97,17 +129,20 @@ def make(folder: Path, size: int, form: str) -> None:
     building.rename(folder)
 
 
-def measure(flags: Path, folder: Path, size: int) -> None:
+def measure(flags: Path, folder: Path, size: int, *more: str) -> None:
     burgee = Path(sys.executable).with_name("burgee")
-    at = ("--at", "2026-02-01T00:00:00Z", "--format", "json", "--flags", str(flags))
+    at = ("--at", "2027-02-01T00:00:00Z", "--format", "json", "--flags", str(flags), *more)
     command = [str(burgee), "experiment", "report", "button", "--events", str(folder), *at]
     started = time.perf_counter()
-    ran = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "200"})
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "COLUMNS": "200"}) as process:
+        assert process.stdout is not None
+        printed = process.stdout.read()
+        _pid, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
     wall = time.perf_counter() - started
-    assert ran.returncode == 0, ran.stderr
-    reported = json.loads(ran.stdout)
+    assert process.returncode == 0, printed
+    reported = json.loads(printed)
     assert sum(arm["units"] for arm in reported["arms"]) == size, reported["arms"]
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
     stored = sum(path.stat().st_size for path in folder.iterdir())
     print(
         f"{size:,} exposures and {size:,} events in {folder.name.partition('-')[0]} ({stored / 1e9:.2f} GB): "

@@ -206,29 +206,35 @@ def gather_from(
     place: Path | str, plan: ExperimentPlan, until: int, *, project: str | None = None, **more: Any
 ) -> Evidence:
     """The evidence in a folder of files or a bucket. Raises Refused with the reason if it cannot be read."""
-    with _reader(place, plan, project) as asked:
+    with _reader(place, plan, project, None) as asked:
         return asked.gather(plan, until, **more)
 
 
 def gather(
-    where: tuple[Path, Path | str], plan: ExperimentPlan, until: int, *, project: str | None = None, **more: Any
+    where: tuple[Path, Path | str],
+    plan: ExperimentPlan,
+    until: int,
+    *,
+    project: str | None = None,
+    keep: Path | None = None,
+    **more: Any,
 ) -> Evidence:
     """The evidence in a plan's source, or in Burgee's records if it has none. Raises Refused if it cannot be read.
 
-    `where` is the flag file's folder, and the place of the records.
+    `where` is the flag file's folder, and the place of the records; `keep` a folder for copies of their files.
     """
-    with gatherer(where, plan, project=project) as asked:
+    with gatherer(where, plan, project=project, keep=keep) as asked:
         return asked.gather(plan, until, **more)
 
 
 @contextmanager
 def gatherer(
-    where: tuple[Path, Path | str], plan: ExperimentPlan, *, project: str | None = None
+    where: tuple[Path, Path | str], plan: ExperimentPlan, *, project: str | None = None, keep: Path | None = None
 ) -> Iterator[Gatherer]:
     """What asks a plan's source, or Burgee's records, as in `gather`."""
     source, (folder, place) = plan.source, where
     if source is None:
-        with _reader(place, plan, project) as asked:
+        with _reader(place, plan, project, keep) as asked:
             yield asked
         return
     named = f"source {plan.experiment.source}"
@@ -239,16 +245,16 @@ def gatherer(
     ):
         own = None
         if isinstance(engine, DuckDB) and source.records is None and needs_records(source, plan):
-            own = records(engine.connection, place, (plan.topic,))
+            own = records(engine.connection, place, (plan.topic,), keep)
         yield Gatherer(engine, read(source, plan, engine, own, project))
 
 
 @contextmanager
-def _reader(place: Path | str, plan: ExperimentPlan, project: str | None) -> Iterator[Gatherer]:
+def _reader(place: Path | str, plan: ExperimentPlan, project: str | None, keep: Path | None) -> Iterator[Gatherer]:
     with tempfile.TemporaryDirectory(prefix="burgee-") as scratch, refusals(place):
         connection = duck(scratch)
         try:
-            yield Gatherer(DuckDB(connection), records(connection, place, (plan.topic,)), project=project)
+            yield Gatherer(DuckDB(connection), records(connection, place, (plan.topic,), keep), project=project)
         finally:
             connection.disconnect()
 

@@ -6,19 +6,21 @@ into a table; Parquet files are read in place, in groups of equal schemas.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ibis
 
 from burgee.analysis.dialects import literal
+from burgee.analysis.keeping import Keeper, Original, download, original
 from burgee.errors import Refused
 from burgee.events.records import IDENTIFIED, REFUSED, TRACKED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
 SCHEMA = ibis.schema(
     {
@@ -68,10 +70,19 @@ class Records:
         return self.table.filter(self.table.fault.isnull())
 
 
-def records(connection: Any, place: Path | str, topics: Iterable[str] = ()) -> Records:
-    """The records of a folder, or of a bucket's `s3://bucket/prefix`. Raises Refused if there are none."""
+def records(connection: Any, place: Path | str, topics: Iterable[str] = (), keep: Path | None = None) -> Records:
+    """The records of a folder, or of a bucket's `s3://bucket/prefix`. Raises Refused if there are none.
+
+    In `keep`, if given, copies of the files are kept for the next time: JSON lines as Parquet, and a bucket's files.
+    """
     wanted = {*topics, TRACKED, IDENTIFIED, REFUSED} if topics else set()
-    return _bucket(connection, place, wanted) if isinstance(place, str) else _folder(connection, place, wanted)
+    keeper = None if keep is None else Keeper(keep, place if isinstance(place, str) else place.resolve())
+    if isinstance(place, str):
+        return _bucket(connection, place, wanted, keeper)
+    found = files_in(place)
+    if not found:
+        raise Refused("no-records", f"there are no .jsonl or .parquet files in {place}")
+    return _files(connection, found, wanted, keeper)
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -79,11 +90,8 @@ def files_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.suffix in {".jsonl", ".parquet"} and path.is_file())
 
 
-def _folder(connection: Any, folder: Path, topics: set[str]) -> Records:
-    found = files_in(folder)
-    if not found:
-        raise Refused("no-records", f"there are no .jsonl or .parquet files in {folder}")
-    lines = [str(path) for path in found if path.suffix == ".jsonl"]
+def _files(connection: Any, found: Sequence[Path], topics: set[str], keeper: Keeper | None = None) -> Records:
+    lines = [path for path in found if path.suffix == ".jsonl"]
     groups, broken = _grouped(path for path in found if path.suffix == ".parquet" and _asked(path, topics))
     selects = [
         _parquet(
@@ -91,15 +99,14 @@ def _folder(connection: Any, folder: Path, topics: set[str]) -> Records:
         )
         for (keyed, columns), paths in groups.items()
     ]
+    if lines and keeper is not None:
+        selects.append(_kept_lines(connection, lines, keeper))
+        lines = []
     files = UNION.join(selects) or _nothing()
     if not lines:
         connection.raw_sql(f"CREATE OR REPLACE TEMP VIEW burgee_lines AS {_judged(files, topics)}")
         return Records(connection.table("burgee_lines"), _count(connection, files), broken)
-    objects = f"read_ndjson_objects({_list(lines)}, ignore_errors=true, maximum_object_size={LONGEST_LINE})"
-    parsed = f"SELECT json, from_json(json, '{{{_STRUCTURE}}}') AS r FROM {objects}"  # noqa: S608
-    named = ", ".join(f"r.{name}" for name in SCHEMA.names)
-    strange = "CASE WHEN r.properties IS NULL THEN coalesce(json ->> '$.properties', '') <> '' END"
-    rows = f"SELECT {named}, json IS NULL AS torn, {strange} AS strange FROM ({parsed})"  # noqa: S608
+    objects, rows = _parsed(lines)
     # Parsing takes the most time, so it is done once; records of other flags are counted and dropped.
     every = _judged(UNION.join([*selects, rows]), topics)
     connection.raw_sql(f"CREATE OR REPLACE TEMP TABLE burgee_lines AS {every}")
@@ -107,7 +114,46 @@ def _folder(connection: Any, folder: Path, topics: set[str]) -> Records:
     return Records(connection.table("burgee_lines"), read, broken)
 
 
-def _bucket(connection: Any, url: str, topics: set[str]) -> Records:
+def _parsed(lines: Sequence[Path]) -> tuple[str, str]:
+    """Queries for the lines of files, one a row, and for the records in them."""
+    named = _list([str(path) for path in lines])
+    objects = f"read_ndjson_objects({named}, ignore_errors=true, maximum_object_size={LONGEST_LINE})"
+    parsed = f"SELECT json, from_json(json, '{{{_STRUCTURE}}}') AS r FROM {objects}"  # noqa: S608
+    columns = ", ".join(f"r.{name}" for name in SCHEMA.names)
+    strange = "CASE WHEN r.properties IS NULL THEN coalesce(json ->> '$.properties', '') <> '' END"
+    rows = f"SELECT {columns}, json IS NULL AS torn, {strange} AS strange FROM ({parsed})"  # noqa: S608
+    return objects, rows
+
+
+def _kept_lines(connection: Any, lines: Sequence[Path], keeper: Keeper) -> str:
+    """A query for the records of files that are parsed once and kept, those of every topic."""
+
+    def make(one: Original, path: Path) -> None:
+        rows = _parsed([Path(one.address)])[1]
+        connection.raw_sql(f"COPY ({rows}) TO {literal(str(path))} (FORMAT parquet)")
+
+    originals = [original(path) for path in lines]
+    copies = keeper.copies(originals, make)
+    keeper.forget_others(originals)
+    columns = ", ".join((*SCHEMA.names, "torn", "strange"))
+    return f"SELECT {columns} FROM read_parquet({_list([str(path) for path in copies])})"  # noqa: S608
+
+
+def _kept_objects(connection: Any, system: Any, objects: Sequence[Any], topics: set[str], keeper: Keeper) -> Records:
+    """The records of a bucket's objects that are downloaded once and kept, those of the topics."""
+    originals = [Original(one.path, f"{one.size} {one.mtime_ns}", _keys(one.path)) for one in objects]
+    asked = [one for one in originals if _asked(Path(one.address), topics)]
+    copies = keeper.copies(asked, lambda one, part: download(system, one.address, part))
+    keeper.forget_others(originals)
+    return _files(connection, copies, topics)
+
+
+def _keys(path: str) -> str:
+    """The keys in a path, such as `topic=checkout/day=2027-01-01`, without what could leave a folder."""
+    return "/".join(part for part in path.split("/") if re.fullmatch(r"(topic|day)=[A-Za-z0-9._-]+", part))
+
+
+def _bucket(connection: Any, url: str, topics: set[str], keeper: Keeper | None = None) -> Records:
     """The Parquet files written by template.yaml's stream, read with AWS's usual environment."""
     import pyarrow as pa
     from pyarrow import dataset, fs
@@ -116,7 +162,10 @@ def _bucket(connection: Any, url: str, topics: set[str]) -> Records:
     try:
         system, path = fs.FileSystem.from_uri(url)
         chosen = fs.FileSelector(path, recursive=True)
-        stored = [one.path for one in system.get_file_info(chosen) if one.path.endswith(".parquet")]
+        objects = [one for one in system.get_file_info(chosen) if one.path.endswith(".parquet")]
+        if keeper is not None and objects:
+            return _kept_objects(connection, system, objects, topics, keeper)
+        stored = [one.path for one in objects]
         form = dataset.ParquetFileFormat()
         made = dataset.FileSystemDatasetFactory(
             system, stored, form, dataset.FileSystemFactoryOptions(path, partitioning=keys)

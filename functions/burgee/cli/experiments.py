@@ -32,6 +32,14 @@ At = Annotated[
         help="Use only data up to this time, in RFC 3339; default now. A future time gives no verdict.",
     ),
 ]
+Keep = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        file_okay=False,
+        help="Keep copies of the records' files in this folder: the next report reads only new ones.",
+    ),
+]
 Project = Annotated[str | None, typer.Option(metavar="NAME", help="Only records of this project; default all.")]
 
 
@@ -64,12 +72,15 @@ def recorded(place: Path | str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The records of a report: their place, the end in epoch seconds (default now), and the project."""
+    """The records of a report: their place, the end in epoch seconds (default now), the project, and where copies of
+    their files are kept.
+    """
 
     events: str | None = None
     until: float | None = None
     project: str | None = None
     segments: bool = True
+    keep: Path | None = None
 
 
 def reported(flags: Path, plan: ExperimentPlan, chosen: Chosen) -> Report:
@@ -82,7 +93,7 @@ def reported(flags: Path, plan: ExperimentPlan, chosen: Chosen) -> Report:
     now = time.time()
     until = int((now if chosen.until is None else chosen.until) * 1000)
     place = records_of(flags, chosen.events)
-    asked: dict[str, Any] = {"project": chosen.project, "segments": chosen.segments}
+    asked: dict[str, Any] = {"project": chosen.project, "segments": chosen.segments, "keep": chosen.keep}
     if plan.source is not None and plan.source.engine is EngineName.ATHENA:
         output.tell(price(plan))
     evidence = gather((flags.parent, place), plan, until, **asked)

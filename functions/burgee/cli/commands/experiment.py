@@ -13,6 +13,7 @@ from burgee.cli.experiments import (
     At,
     Chosen,
     Events,
+    Keep,
     Project,
     analysing,
     nothing_yet,
@@ -90,6 +91,7 @@ def status(
     events: Events = None,
     at: At = None,
     project: Project = None,
+    keep: Keep = None,
     html: Annotated[
         Path | None, typer.Option(file_okay=False, help="Write a page of each report and an index into this folder.")
     ] = None,
@@ -104,7 +106,7 @@ def status(
         _nothing_yet(plans_of(flags), json=json)
         return
     with analysing():
-        chosen = Chosen(events, until, project, segments=html is not None)
+        chosen = Chosen(events, until, project, segments=html is not None, keep=keep)
         reports = [reported(flags, plan, chosen) for plan in plans_of(flags).values()]
         if html is not None:
             _pages(reports, html)
@@ -149,6 +151,7 @@ def report_(
     events: Events = None,
     at: At = None,
     project: Project = None,
+    keep: Keep = None,
     form: Annotated[Form, typer.Option("--format", help="Output format; sql is what is asked.")] = Form.TEXT,
     out: Annotated[Path | None, typer.Option(dir_okay=False, help="Write it to this file.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what Athena would read.")] = False,
@@ -173,7 +176,7 @@ def report_(
         if form is Form.SQL:
             text = _sql(found[flag])
         else:
-            text = _rendered(reported(flags, found[flag], Chosen(events, until, project)), form)
+            text = _rendered(reported(flags, found[flag], Chosen(events, until, project, keep=keep)), form)
     if out is None:
         output.say(text.rstrip("\n"))
     else:
