@@ -67,7 +67,14 @@ def keyed(store: SqliteStore) -> Iterator[str]:
         yield url
 
 
-SCREENS = [("flags", "Flags"), ("flags/checkout", "checkout"), ("flags/hostile", "hostile")]
+SCREENS = [
+    ("changes", "What changed"),
+    ("releases", "Releases"),
+    ("releases/1", "Release 1"),
+    ("flags", "Flags"),
+    ("flags/checkout", "checkout"),
+    ("flags/hostile", "hostile"),
+]
 
 
 @pytest.mark.parametrize("mode", MODES, ids=lambda mode: f"{mode[0]}-{mode[1]}")

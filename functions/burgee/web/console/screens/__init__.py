@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from burgee.web.console.screens import change, flag, flags, frame
+from burgee.web.console.screens import change, changes, flag, flags, frame, releases
 
-ROUTERS = (frame.router, flags.router, flag.router, change.router)
+ROUTERS = (frame.router, flags.router, flag.router, change.router, changes.router, releases.router)

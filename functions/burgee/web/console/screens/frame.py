@@ -24,7 +24,11 @@ class Screen(NamedTuple):
     number: int | None = None
 
 
-SCREENS = (Screen("flags", "Flags", "flag", "f"),)
+SCREENS = (
+    Screen("flags", "Flags", "flag", "f"),
+    Screen("changes", "What changed", "changes", "c"),
+    Screen("releases", "Releases", "releases", "r"),
+)
 _SCOPES = {Need.READ: "read", Need.PROPOSE: "propose", Need.WRITE: "write", Need.RELEASE: "release"}
 
 

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from burgee.access.keys import Kind, Scope
+from burgee.releases.deploy import write
+from burgee.releases.overrides import killed, lay, lift
+from burgee.times import format_time
+from support.keys import act, bearer, release, service, shop, token
+from support.markup import told
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from starlette.testclient import TestClient
+
+    from burgee.stores import Store
+    from burgee.stores.sqlite import SqliteStore
+
+FLAGS = {"beta": {"status": True, "rollout_percentage": 25}, "dark": {"status": False}}
+
+
+@pytest.fixture
+def store() -> Iterator[SqliteStore]:
+    yield from shop(FLAGS)
+
+
+@pytest.fixture
+def client(store: SqliteStore) -> TestClient:
+    """A caller who may read."""
+    reading = service(store)
+    reading.headers.update(bearer(token(store, Kind.ADMIN, Scope.READ, Scope.WRITE)))
+    return reading
+
+
+def kill(store: Store, flag: str, *, ago: float = 0.0) -> None:
+    write(
+        store,
+        lambda state, git: lay(state, git, flag, killed(git["flags"][flag]), act("flag.kill", ago=ago)),
+    )
+
+
+def lines(client: TestClient, query: str = "") -> list[str]:
+    """The lines of the feed as text."""
+    answer = client.get(f"/fragments/changes{query}")
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "no-store"
+    return [told(one) for one in re.findall(r"<li data-row(.*?)</li>", answer.text, re.DOTALL)]
+
+
+def test_the_newest_change_comes_first_with_who_and_why(client: TestClient, store: SqliteStore) -> None:
+    kill(store, "beta")
+    first, *_ = lines(client)
+    assert "beta" in first
+    assert "switched off" in first
+    assert "status: on → off" in first
+    assert "ada: “because”" in first
+    assert "production" in first
+
+
+def test_a_window_leaves_out_what_is_older(client: TestClient, store: SqliteStore) -> None:
+    release(store, {**FLAGS, "new": {"status": True}})
+    assert len(lines(client, "?since=15m&show=releases")) == 2
+    # An id is never before that of an earlier entry, so the clock of a later test's service has to go on instead.
+    kill(store, "beta", ago=7200)
+    assert "beta" not in " ".join(lines(client, "?since=1h&show=flags"))
+    assert "beta" in " ".join(lines(client, "?since=6h&show=flags"))
+
+
+def test_the_search_and_the_kinds_filter(client: TestClient, store: SqliteStore) -> None:
+    kill(store, "beta")
+    assert all("beta" in one for one in lines(client, "?q=BETA"))
+    assert not lines(client, "?q=nothing+like+it")
+    assert "Nothing changed" in client.get("/fragments/changes?q=nothing+like+it").text
+    assert all("released" in one for one in lines(client, "?show=releases"))
+    assert all("key created" in one for one in lines(client, "?show=admin"))
+    assert len(lines(client, "?show=flags")) == 1
+
+
+def test_an_override_in_force_can_be_taken_back_from_its_entry(client: TestClient, store: SqliteStore) -> None:
+    kill(store, "beta")
+    assert "Take back…" in lines(client)[0]
+    write(store, lambda state, git: lift(state, git, "beta", act("override.clear")))
+    assert not any("Take back…" in one for one in lines(client))
+
+
+def test_an_entry_has_an_address_and_says_who_moved(client: TestClient, store: SqliteStore) -> None:
+    kill(store, "beta")
+    entry = store.audit(limit=1)[0]
+    page = client.get(f"/fragments/changes/{entry.id}")
+    assert "beta : switched off" in told(page.text)
+    effect = told(client.get(f"/fragments/changes/{entry.id}/effect").text)
+    assert "beta: some users lose it" in effect
+    assert "25 %" in effect
+    assert client.get("/fragments/changes/none").status_code == 404
+    assert client.get("/fragments/changes/none/effect").status_code == 404
+
+
+def test_nothing_that_an_entry_holds_is_markup(client: TestClient, store: SqliteStore) -> None:
+    bad = "\"'><script>alert(1)</script>"
+    why = act("flag.kill")._replace(reason=bad, author=bad)
+    write(store, lambda state, git: lay(state, git, "beta", {"status": False, "description": bad}, why))
+    entry = store.audit(limit=1)[0]
+    pages = [f"?q={bad}", "", f"/{entry.id}", f"/{entry.id}/effect"]
+    text = "".join(client.get(f"/fragments/changes{page}").text for page in pages)
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
+
+
+def test_who_may_not_read_sees_nothing(store: SqliteStore) -> None:
+    client = service(store)
+    client.headers.update(bearer(token(store, Kind.ADMIN, Scope.PROPOSE)))
+    assert client.get("/fragments/changes").status_code == 403
+    assert client.get("/fragments/releases").status_code == 403

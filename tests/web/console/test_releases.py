@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from burgee.access.keys import Kind, Scope
+from burgee.releases.deploy import CanaryRequest, Consent, apply, write
+from burgee.releases.overrides import killed, lay
+from burgee.stores import Origin
+from support.keys import ALL, act, bearer, release, service, shop, token
+from support.markup import told
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from starlette.testclient import TestClient
+
+    from burgee.stores.sqlite import SqliteStore
+
+FLAGS = {"beta": {"status": True, "rollout_percentage": 25}, "dark": {"status": False}}
+
+
+@pytest.fixture
+def store() -> Iterator[SqliteStore]:
+    yield from shop(FLAGS)
+
+
+@pytest.fixture
+def client(store: SqliteStore) -> TestClient:
+    """A caller who may do everything."""
+    client = service(store)
+    client.headers.update(bearer(token(store, Kind.ADMIN, *ALL)))
+    return client
+
+
+def rows(client: TestClient, query: str = "") -> list[str]:
+    """The rows of the list as text."""
+    answer = client.get(f"/fragments/releases{query}")
+    assert answer.status_code == 200
+    return [told(one) for one in re.findall(r"<tr data-row>(.*?)</tr>", answer.text, re.DOTALL)]
+
+
+def test_each_release_says_what_it_changed(client: TestClient, store: SqliteStore) -> None:
+    release(store, {**FLAGS, "dark": {"status": True}, "new": {"status": True}})
+    newest, first = rows(client)
+    assert newest.startswith("2 ")
+    assert "live" in newest
+    assert "dark , new" in newest
+    assert "Go back…" not in newest
+    assert "beta , dark" in first
+    assert "Go back…" in first
+    page = told(client.get("/fragments/releases/2").text)
+    assert "dark changed status: off → on" in page
+    assert "new added" in page
+    assert client.get("/fragments/releases/9").status_code == 404
+
+
+def test_who_may_not_release_is_not_offered_it(store: SqliteStore, client: TestClient) -> None:
+    release(store, {})
+    client.headers.update(bearer(token(store, Kind.ADMIN, Scope.READ)))
+    assert not any("Go back…" in one for one in rows(client))
+
+
+def test_a_canary_shows_its_share_and_its_time_left(store: SqliteStore, client: TestClient) -> None:
+    snapshot = {
+        "format": 1,
+        "environment": None,
+        "flags": {"beta": {"status": False}},
+        "segments": {},
+        "holdouts": {},
+    }
+    share = Consent(shrunken=True, canary=CanaryRequest(10, 900))
+    apply(store, snapshot, Origin(message="Off <b>now</b>"), act("release.activate"), share)
+    page = client.get("/fragments/releases").text
+    assert "serves release 1, and 2 to 10 % of users" in told(page)
+    assert "Take it back…" in told(page)
+    assert "Off &lt;b&gt;now&lt;/b&gt;" in page
+
+
+def test_drift_is_named(store: SqliteStore, client: TestClient) -> None:
+    assert "not as Git says" not in told(client.get("/fragments/releases").text)
+    write(store, lambda state, git: lay(state, git, "beta", killed(git["flags"]["beta"]), act("flag.kill")))
+    assert "1 flag is not as Git says" in told(client.get("/fragments/releases").text)
+
+
+def test_a_long_history_is_paged(store: SqliteStore, client: TestClient) -> None:
+    for number in range(22):
+        release(store, {"beta": {"status": True, "rollout_percentage": number}})
+    assert len(rows(client)) == 20
+    older = re.search(r"before=(\d+)", client.get("/fragments/releases").text)
+    assert older is not None
+    assert [one.split()[0] for one in rows(client, f"?before={older[1]}")] == ["3", "2", "1"]
