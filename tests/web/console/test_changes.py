@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 import re
-import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+import burgee
 from burgee.access.keys import Kind, Scope
 from burgee.releases.deploy import write
 from burgee.releases.overrides import killed, lay, lift
-from burgee.times import format_time
+from burgee.web.console.history import WORDS
 from support.keys import act, bearer, release, service, shop, token
 from support.markup import told
 
@@ -116,3 +117,14 @@ def test_who_may_not_read_sees_nothing(store: SqliteStore) -> None:
     client.headers.update(bearer(token(store, Kind.ADMIN, Scope.PROPOSE)))
     assert client.get("/fragments/changes").status_code == 403
     assert client.get("/fragments/releases").status_code == 403
+
+
+def test_every_action_of_the_log_has_words() -> None:
+    """Actions are written in the code as "noun.verb"; words for all but those that describe their values."""
+    written = set()
+    for path in Path(burgee.__file__).parent.rglob("*.py"):
+        nouns = r"flag|override|release|canary|proposal|key|settings|webhook"
+        written |= set(re.findall(rf'"((?:{nouns})\.[a-z]+)"', path.read_text(encoding="utf-8")))
+    described = {"flag.create", "flag.update", "override.set", "release.json"}
+    assert len(written) > 20
+    assert written - described == set(WORDS) - described

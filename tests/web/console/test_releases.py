@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import re
+from html import unescape
 from typing import TYPE_CHECKING
 
 import pytest
@@ -58,7 +60,7 @@ def test_each_release_says_what_it_changed(client: TestClient, store: SqliteStor
 
 
 def test_who_may_not_release_is_not_offered_it(store: SqliteStore, client: TestClient) -> None:
-    release(store, {})
+    release(store, {"beta": {"status": True}})
     client.headers.update(bearer(token(store, Kind.ADMIN, Scope.READ)))
     assert not any("Go back…" in one for one in rows(client))
 
@@ -86,9 +88,47 @@ def test_drift_is_named(store: SqliteStore, client: TestClient) -> None:
 
 
 def test_a_long_history_is_paged(store: SqliteStore, client: TestClient) -> None:
-    for number in range(22):
+    for number in range(14):
         release(store, {"beta": {"status": True, "rollout_percentage": number}})
-    assert len(rows(client)) == 20
-    older = re.search(r"before=(\d+)", client.get("/fragments/releases").text)
-    assert older is not None
-    assert [one.split()[0] for one in rows(client, f"?before={older[1]}")] == ["3", "2", "1"]
+    assert [one.split()[0] for one in rows(client)] == [str(number) for number in range(15, 5, -1)]
+    assert "?before=6" in client.get("/fragments/releases").text
+    assert [one.split()[0] for one in rows(client, "?before=6")] == ["5", "4", "3", "2", "1"]
+
+
+def test_going_back_shows_its_effect_first_and_acts_once(store: SqliteStore, client: TestClient) -> None:
+    release(store, {**FLAGS, "beta": {"status": True, "rollout_percentage": 40}})
+    assert "Go back to release 1 in production" in told(client.get("/fragments/releases/1/back").text)
+    page = client.post("/fragments/releases/1/effect", json={}).text
+    assert "beta: 15.000 % of all users lose on" in told(page)
+    act_, etag, body = (
+        unescape(re.search(f'data-{name}="([^"]*)"', page)[1])  # type: ignore[index]
+        for name in ("act", "etag", "body")
+    )
+    sent = {**json.loads(body), "reason": "it broke"}
+    assert client.post(act_, json=sent, headers={"If-Match": '"other"'}).status_code == 412
+    assert client.post(act_, json=sent, headers={"If-Match": etag}).status_code == 200
+    assert store.state().pointer.version == 1
+    stale = told(client.post("/fragments/releases/1/effect", json={"stale": True}).text)
+    assert "Somebody else was faster" in stale
+    assert "it broke" in stale
+
+
+@pytest.mark.parametrize(("overrides", "first"), [("keep", "Nobody moves"), ("discard", "beta: All users get on")])
+def test_the_effect_is_that_of_what_becomes_of_overrides(
+    store: SqliteStore, client: TestClient, overrides: str, first: str
+) -> None:
+    """What is said is what happens: the flags that are served afterwards are those of the effect."""
+    release(store, {**FLAGS, "beta": {"status": True}})
+    release(store, {**FLAGS, "beta": {"status": True, "description": "Anew"}})
+    write(store, lambda state, git: lay(state, git, "beta", killed(git["flags"]["beta"]), act("flag.kill")))
+    page = told(client.post("/fragments/releases/2/effect", json={"overrides": overrides}).text)
+    assert first in page
+    sent = {"overrides": overrides, "reason": "test"}
+    assert client.post("/releases/2/activate", json=sent).status_code == 200
+    assert bool(store.state().overrides) is (overrides == "keep")
+
+
+def test_who_may_not_release_cannot_open_the_dialog(store: SqliteStore, client: TestClient) -> None:
+    client.headers.update(bearer(token(store, Kind.ADMIN, Scope.READ, Scope.WRITE)))
+    assert client.get("/fragments/releases/1/back").status_code == 403
+    assert client.post("/fragments/releases/1/effect", json={}).status_code == 403

@@ -11,21 +11,33 @@ if TYPE_CHECKING:
     from burgee.stores import AuditEntry
 
 MAX_TEXT = 60
-_WORDS = {
+WORDS = {
     "flag.kill": "switched off",
     "flag.unkill": "switched on again",
     "flag.delete": "served as absent",
     "override.clear": "override taken back",
     "override.keep": "override kept by a deploy",
+    "override.expire": "override expired",
+    "override.absorb": "Git has the same now: override removed",
+    "override.discard": "override removed by a deploy",
+    "canary.end": "canary over: everyone has the release",
     "proposal.create": "proposed",
     "proposal.withdraw": "proposal closed",
     "release.activate": "released",
+    "release.promote": "canary released to everyone",
     "release.rollback": "rolled back",
     "release.withdraw": "canary withdrawn",
     "key.create": "key created",
     "key.rotate": "key replaced",
     "key.revoke": "key revoked",
     "settings.change": "settings changed",
+    "webhook.add": "webhook added",
+    "webhook.disable": "webhook disabled",
+    "webhook.enable": "webhook enabled",
+    "webhook.remove": "webhook removed",
+    "webhook.replay": "webhook's messages sent again",
+    "webhook.rotate": "webhook's secret replaced",
+    "webhook.test": "webhook tested",
 }
 
 
@@ -38,7 +50,7 @@ class Happened(NamedTuple):
 
 def happened(entry: AuditEntry) -> Happened:
     """What an entry says."""
-    what = _WORDS.get(entry.action)
+    what = WORDS.get(entry.action)
     if entry.action == "proposal.create":
         return Happened(f"proposed: {(entry.after or {}).get('title', '')}")
     changes = tuple(changed(entry.before, entry.after))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Body, Path, Query, Request, Response
 from pydantic import Field
@@ -11,7 +11,7 @@ from pydantic import Field
 from burgee.errors import Refused
 from burgee.evaluation.snapshots import load_snapshot
 from burgee.flagfile.entering import stored_faults
-from burgee.releases.deploy import Consent, live, returning
+from burgee.releases.deploy import Consent, OnConflict, live, returning
 from burgee.releases.overrides import laid_over, lift
 from burgee.releases.plan import OverrideVerdict, plan
 from burgee.stores.audit import AuditFilter, search
@@ -36,7 +36,7 @@ from burgee.web.routes.writes import (
 
 if TYPE_CHECKING:
     from burgee.model import Snapshot
-    from burgee.stores import State, Store
+    from burgee.stores import Store
 
 router = APIRouter(tags=["operations"], responses=COMMON)
 PAGE = 20
@@ -47,7 +47,7 @@ Time = Annotated[str | None, Query(max_length=40, description="In RFC 3339.")]
 class Activation(Reasoned):
     """The reason, and how to treat overrides that conflict with the release."""
 
-    overrides: Literal["refuse", "keep", "discard"] = Field("refuse", description="Overrides that conflict with Git.")
+    overrides: OnConflict = Field("refuse", description="Overrides that conflict with Git.")
 
 
 @router.get("/overrides", responses=UNCHANGED, **needs(Need.READ))
@@ -72,7 +72,7 @@ def list_releases(
     cursor: Annotated[int | None, Query(ge=1, le=2**53)] = None,
 ) -> Response:
     """Releases, newest first, versions below `cursor`."""
-    return answer(request, _listed(flags.store, flags.store.state().pointer.version, limit, cursor))
+    return answer(request, listed(flags.store, flags.store.state().pointer.version, limit, cursor))
 
 
 @router.post("/releases/{version}/activate", responses=MISSING | STALE, **needs(Need.RELEASE))
@@ -87,11 +87,10 @@ def activate_release(
     act, store = write.act("release.activate", body.author, body.reason), flags.store
     if write.dry_run:
         with alone():
-            state, current = live(store)
-            _unmoved(write, _listed(store, state.pointer.version))
-            return answer(request, _effect(store, version, state, current, act.now))
+            _unmoved(write, listed(store, store.state().pointer.version))
+            return answer(request, activation_effect(store, version, body.overrides, act.now))
     made, change = returning(store, version, act, Consent(body.overrides))
-    before = _listed(store, made.version)
+    before = listed(store, made.version)
     _unmoved(write, before)
     etag = etag_of({**before, "current": version})
     warnings = _warnings(load_snapshot(store.payload(version)))
@@ -123,7 +122,8 @@ def list_audit(  # noqa: PLR0913, PLR0917 - a list's parameters are its filters
     return answer(request, {"entries": [asdict(entry) for entry in found.entries], "cursor": found.cursor})
 
 
-def _listed(store: Store, current: int, limit: int = PAGE, before: int | None = None) -> dict[str, Any]:
+def listed(store: Store, current: int, limit: int = PAGE, before: int | None = None) -> dict[str, Any]:
+    """The answer of a list of releases; that of the first page is what `If-Match` compares."""
     return {"current": current, "releases": [asdict(one) for one in store.releases(limit=limit, before=before)]}
 
 
@@ -133,14 +133,17 @@ def _unmoved(write: WriteRequest, releases: dict[str, Any]) -> None:
         raise Refused("stale", "the releases have changed since `If-Match`; read them again")
 
 
-def _effect(store: Store, version: int, state: State, current: Snapshot, now: float) -> dict[str, Any]:
+def activation_effect(store: Store, version: int, overrides: OnConflict, now: float) -> dict[str, Any]:
+    """What activating a release would change, and for each override whether it stays; to be called inside `alone`."""
+    state, current = live(store)
     wanted = load_snapshot(store.payload(version))
-    made = plan(state, current, wanted, now)
-    staying = [standing.override for standing in made.standings if standing.verdict is not OverrideVerdict.EXPIRED]
+    made = plan(state, current, wanted, now, rollback=True)
+    ending = {OverrideVerdict.EXPIRED} | ({OverrideVerdict.CONFLICT} if overrides == "discard" else set())
+    staying = [standing.override for standing in made.standings if standing.verdict not in ending]
     before = laid_over(current, state.overrides.values(), now)
     flags = effect(before, laid_over(wanted, staying, now), now)
-    overrides = {standing.override.flag: standing.verdict for standing in made.standings}
-    return {"dry_run": True, "effect": {"flags": flags}, "overrides": overrides, **_warnings(wanted)}
+    verdicts = {standing.override.flag: standing.verdict for standing in made.standings}
+    return {"dry_run": True, "effect": {"flags": flags}, "overrides": verdicts, **_warnings(wanted)}
 
 
 def _warnings(snapshot: Snapshot) -> dict[str, Any]:

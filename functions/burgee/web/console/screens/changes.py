@@ -47,11 +47,17 @@ Show = Literal["all", "flags", "releases", "proposals", "admin"]
 _KINDS: dict[Show, tuple[str, tuple[str, ...]]] = {
     "all": ("Everything", ()),
     "flags": ("Flags", ("flag", "override")),
-    "releases": ("Releases", ("release",)),
+    "releases": ("Releases", ("release", "canary")),
     "proposals": ("Proposals", ("proposal",)),
     "admin": ("Keys and settings", ("key", "settings", "webhook")),
 }
-_MARKS = {"flag": "override", "override": "override", "release": "canary", "proposal": "guard"}
+_MARKS = {
+    "flag": ("override", "override"),
+    "override": ("override", "override"),
+    "release": ("guard", "release"),
+    "canary": ("canary", "canary"),
+    "proposal": ("exp", "proposal"),
+}
 EntryId = Annotated[str, Path(max_length=64)]
 
 
@@ -60,7 +66,7 @@ class Shown(NamedTuple):
 
     at: str
     flag: str | None
-    mark: tuple[str, str] | None
+    mark: tuple[str, str]
     """A class of the style sheet, and a word."""
     happened: Happened
     by: str
@@ -144,26 +150,25 @@ def entry(store: Store, entry_id: str) -> AuditEntry:
 def shown(one: AuditEntry, override: Override | None, now: float) -> Shown:
     """An entry as a line; `override` is the one on its flag now."""
     topic = one.action.partition(".")[0]
-    word = "on trial" if (one.after or {}).get("canary") else topic
+    mark = ("canary", "canary") if (one.after or {}).get("canary") else _MARKS.get(topic, ("admin", topic))
     stands = override is not None and override.in_force(now) and override.updated_at == one.at
     return Shown(
         one.at,
         one.flag,
-        (_MARKS.get(topic, "exp"), word),
+        mark,
         happened(one),
         one.actor + (f" by {one.source}" if one.source else ""),
         one.reason,
         one.id,
         can_end=stands,
         is_alarm=one.action == "release.withdraw",
-        moves_users=topic in {"flag", "override", "release"},
+        moves_users=topic in {"flag", "override", "release", "canary"},
     )
 
 
 def _fits(one: Shown, show: Show, q: str) -> bool:
     topics = _KINDS[show][1]
-    topic = one.mark[1] if one.mark else ""
-    topic = {"on trial": "release", "by itself": "flag"}.get(topic, topic)
+    topic = "override" if one.mark[1] == "by itself" else one.mark[1]
     text = " ".join((one.flag or "", one.by, one.reason, one.happened.what)).casefold()
     return (not topics or topic in topics) and all(word in text for word in q.casefold().split())
 

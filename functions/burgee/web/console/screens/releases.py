@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import time
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BaseModel, ConfigDict
 
-from burgee.errors import NotFound
+from burgee.errors import NotFound, Refused
 from burgee.evaluation.snapshots import EMPTY
+from burgee.releases.deploy import OnConflict
+from burgee.releases.plan import OverrideVerdict
 from burgee.times import parse_time
+from burgee.web.console.effects import MAX_MOVES, told
 from burgee.web.console.history import changed
-from burgee.web.console.reading import Environment, kept
+from burgee.web.console.reading import Environment, colours, kept
 from burgee.web.console.render import fragment
+from burgee.web.console.screens.change import SHOWN, Fault
+from burgee.web.dry_run import alone
 from burgee.web.exchange import Need
+from burgee.web.replies import etag_of
+from burgee.web.routes.releases import activation_effect, listed
 from burgee.web.routes.writes import CallerFlags, needs
 
 if TYPE_CHECKING:
@@ -23,7 +32,7 @@ if TYPE_CHECKING:
     from burgee.stores import Release, Store
 
 router = APIRouter(include_in_schema=False)
-PAGE = 20
+PAGE = 10
 MAX_NAMES = 4
 Version = Annotated[int, Path(ge=1, le=2**53)]
 
@@ -36,6 +45,15 @@ class Row(NamedTuple):
     flags: Sequence[str] | None
     is_live: bool
     is_canary: bool
+
+
+class Wanted(BaseModel):
+    """What the dialog asks for: what becomes of overrides that the release contradicts."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    overrides: OnConflict = "keep"
+    stale: bool = False
 
 
 class FlagChange(NamedTuple):
@@ -59,7 +77,15 @@ def list_releases(
         former = found[number + 1] if number + 1 < len(found) else None
         names = None if former is None and one.version > 1 else _differing(store, former, one)
         is_newest = one.version == pointer.version
-        rows.append(Row(one, _subject(one), names, canary.base == one.version if canary else is_newest, bool(canary) and is_newest))
+        rows.append(
+            Row(
+                one,
+                _subject(one),
+                names,
+                canary.base == one.version if canary else is_newest,
+                bool(canary) and is_newest,
+            )
+        )
     return fragment(
         request,
         "releases",
@@ -92,6 +118,52 @@ def show_release(request: Request, flags: CallerFlags, version: Version) -> Resp
         is_live=state.pointer.version == version,
         environment=store.tenant.environment,
         now=time.time(),
+    )
+
+
+@router.get("/fragments/releases/{version}/back", **needs(Need.RELEASE))
+def go_back(request: Request, flags: CallerFlags, version: Version) -> Response:
+    """The dialog that makes an earlier release live."""
+    here = Environment(flags.store)
+    standing = sum(one.in_force(here.now) for one in here.state.overrides.values())
+    return fragment(request, "go_back", release=flags.store.release(version), here=here, overrides=standing)
+
+
+@router.post("/fragments/releases/{version}/effect", **needs(Need.RELEASE))
+def show_effect(request: Request, flags: CallerFlags, version: Version, body: Wanted) -> Response:
+    """Who will move by going back, and the request that does it."""
+    store, now = flags.store, time.time()
+    try:
+        with alone():
+            seen = listed(store, store.state().pointer.version)
+            made = activation_effect(store, version, body.overrides, now)
+    except Refused as error:
+        if error.code.endswith("-busy"):
+            raise
+        return fragment(request, "effect", faults=[Fault("", str(error))])
+    here, records = Environment(store, now), made["effect"]["flags"]
+    found = told(records, "", {one["name"]: colours(here.definition(one["name"]), now) for one in records})
+    asked: dict[str, Any] = {"act": f"/releases/{version}/activate", "method": "POST"}
+    contradicted = [flag for flag, verdict in made["overrides"].items() if verdict is OverrideVerdict.CONFLICT]
+    what = {"keep": "stays", "discard": "ends"}.get(body.overrides, "stops it")
+    notes = [f"The override of {flag} {what}: the release says something else." for flag in contradicted]
+    notes += [f"{one['pointer']} {one['detail']}" for one in made.get("warnings", ())]
+    newest = next(iter(store.audit(limit=1)), None) if body.stale else None
+    return fragment(
+        request,
+        "effect",
+        faults=[],
+        flag=None,
+        effect=found._replace(notes=[*found.notes, *notes]),
+        moves=found.moves[:MAX_MOVES],
+        shown=SHOWN,
+        asked=asked,
+        etag=etag_of(seen),
+        body=json.dumps({"overrides": body.overrides}),
+        exposed=False,
+        replaced=None,
+        newest=newest,
+        now=now,
     )
 
 
