@@ -110,6 +110,20 @@ def test_events_are_judged_one_by_one(client: TestClient, sink: MemorySink) -> N
     assert sink.records[2]["properties"]["count"] == "2"
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e100", "9" * 400, "9" * 5000, '"NaN"', '"inf"'])
+def test_a_number_that_cannot_be_summed_costs_no_other_record(
+    client: TestClient, sink: MemorySink, number: str
+) -> None:
+    """Python does not read an integer of 5,000 digits, and JSON has no NaN."""
+    events = [{**TRACK, "event_id": str(i), "properties": {"amount": "HERE" if i == 7 else 1}} for i in range(500)]
+    body = json.dumps({"events": events}).replace('"HERE"', number)
+    answered = client.post("/v1/events", content=body, headers={"Content-Type": "application/json"})
+    assert answered.status_code == 200, answered.text
+    assert answered.json()["accepted"] == 499
+    assert [one["index"] for one in answered.json()["rejected"]] == [7]
+    assert len(sink.records) == 500, "499, and a record of the refusal"
+
+
 def test_nobody_makes_up_flags(client: TestClient, sink: MemorySink) -> None:
     """Storage is partitioned by flag."""
     shown = {"type": "exposure", "event_id": "1", "unit": "ada", "variant": "on"}
