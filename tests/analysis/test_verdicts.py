@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from burgee.analysis.reports import Report
 
 
-def reported(folder: Path, n: int, text: str = FILE, **more: float) -> Report:
+def reported(folder: Path, n: int, text: str = FILE, *, slower: float = 1.0) -> Report:
     plan = planned(folder, text)
-    return report(plan, gather_from(written(folder / "events", crowd(n, days=20.9, **more)), plan, plan.end))
+    return report(plan, gather_from(written(folder / "events", crowd(n, days=20.9, slower=slower)), plan, plan.end))
 
 
 def missed(found: Report) -> str:
