@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 
 from burgee.analysis.cohorts import days_of
-from burgee.analysis.evidence import gather_from
 from burgee.analysis.render.html_page import as_html
 from burgee.analysis.render.json_report import as_json
 from burgee.analysis.render.text_report import as_text
 from burgee.analysis.reports import report
-from support.experiments import DAY, FILE, START, crowd, planned, track, written
+from support.experiments import DAY, FILE, START, crowd, gather_from, planned, track, written
 
 if TYPE_CHECKING:
     from pathlib import Path

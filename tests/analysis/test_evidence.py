@@ -10,11 +10,10 @@ import duckdb
 import numpy as np
 import pytest
 
-from burgee.analysis.evidence import gather_from
 from burgee.analysis.questions import questions_as_sql
 from burgee.analysis.stats.estimates import VALUE, moments
 from burgee.errors import Refused
-from support.experiments import DAY, FILE, START, crowd, planned, track, written
+from support.experiments import DAY, FILE, START, crowd, gather_from, planned, track, written
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from burgee.analysis.evidence import gather_from
 from burgee.analysis.health import Light, check
 from burgee.analysis.quality import Arrival, PropertyValues
 from burgee.analysis.reports import report
 from burgee.analysis.verdicts import Decision
-from support.experiments import DAY, FILE, START, crowd, planned, track, written
+from support.experiments import DAY, FILE, START, crowd, gather_from, planned, track, written
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from burgee.analysis.evidence import gather_from
 from burgee.analysis.plans import plans
 from burgee.analysis.reports import report
 from burgee.evaluation.ruleset import Ruleset
@@ -16,6 +15,7 @@ from burgee.events.recorder import Recorder
 from burgee.events.sinks import MemorySink
 from burgee.flagfile.compile import compile_file
 from burgee.flagfile.source import Source
+from support.experiments import gather_from
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,13 +9,12 @@ import pytest
 from scipy import stats
 from scipy.integrate import quad
 
-from burgee.analysis.stats.estimates import BEFORE, VALUE, Moments, compare, moments, relative_error
+from burgee.analysis.stats.estimates import BEFORE, VALUE, Moments, compare, moments
 from burgee.analysis.stats.multiplicity import benjamini_hochberg, sample_ratio
-from burgee.analysis.stats.numeric import rising_root
-from burgee.analysis.stats.planning import power_of_means, power_of_proportions
+from burgee.analysis.stats.numeric import rising_root, root
+from burgee.analysis.stats.planning import Design, MetricBaseline, power
 from burgee.analysis.stats.sequential import (
     Walk,
-    constant_bounds,
     crossing,
     sequence_bound,
     sequence_p_value,
@@ -51,7 +50,10 @@ def test_growthbooks_frequentist_engine() -> None:
 def test_growthbooks_sequential_engine() -> None:
     """gbstats, its test of the sequential t-test of a relative difference, tuned to 1000."""
     found = compare(of_sums(1396.87, 52377.9767, 3000), of_sums(2422.7, 134698.29, 3461))
-    half = sequence_bound(6461, 0.05, 1000) * (relative_error(found) or 0)
+    control, treatment = found.control, found.treatment
+    # The standard error of a relative difference, by the delta method, as gbstats computes it.
+    error = math.hypot(treatment.se / control.value, control.se * treatment.value / control.value**2)
+    half = sequence_bound(6461, 0.05, 1000) * error
     assert found.relative is not None
     reported = [found.relative, found.relative - half, found.relative + half]
     assert [round(number, 5) for number in reported] == [0.50336, -0.55844, 1.56516]
@@ -66,12 +68,15 @@ def test_sample_ratio_mismatch(counts: tuple[int, int], printed: str) -> None:
 
 
 def test_power_t_test_as_r_prints_it() -> None:
-    assert round(power_of_means(20, 1, 1), 7) == 0.8689528
-    assert round(rising_root(lambda n: power_of_means(n, 1, 1) - 0.9, 2, 50), 5) == 22.02110
+    def in_each(n: float) -> float:
+        return power(2 * n, MetricBaseline(5, 1), 1, Design())
+
+    assert round(in_each(20), 7) == 0.8689528
+    assert round(rising_root(lambda n: in_each(n) - 0.9, 2, 50), 5) == 22.02110
 
 
 def test_power_prop_test_as_r_prints_it() -> None:
-    assert round(power_of_proportions(50, 0.5, 0.75), 7) == 0.7401659
+    assert round(power(100, MetricBaseline(0.5), 0.25, Design()), 7) == 0.7401659
 
 
 BH_1995 = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344,
@@ -88,6 +93,18 @@ def test_benjamini_and_hochberg_1995() -> None:
 def test_peeking_as_armitage_mcpherson_and_rowe_have_it(looks: int, printed: float) -> None:
     fractions = tuple((look + 1) / looks for look in range(looks))
     assert round(crossing((1.959964,) * looks, fractions), 3) == printed
+
+
+def constant_bounds(looks: int, alpha: float, spending: Spending) -> tuple[float, ...]:
+    """The classical designs with equal looks: Pocock's constant z, O'Brien and Fleming's decreasing one."""
+    fractions = tuple((look + 1) / looks for look in range(looks))
+    shape = [1.0 if spending is Spending.POCOCK else math.sqrt(1 / fraction) for fraction in fractions]
+
+    def excess(level: float) -> float:
+        return crossing(tuple(level * part for part in shape), fractions) - alpha
+
+    level = root(excess, 1.0, 6.0)
+    return tuple(level * part for part in shape)
 
 
 def test_pocock_and_obrien_fleming_bounds_of_five_looks() -> None:

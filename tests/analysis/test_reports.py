@@ -10,7 +10,6 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from burgee.analysis.evidence import gather_from
 from burgee.analysis.health import Light
 from burgee.analysis.render.html_page import SIGNS, as_html
 from burgee.analysis.render.json_report import as_json
@@ -18,7 +17,7 @@ from burgee.analysis.render.svg import _ticks
 from burgee.analysis.render.text_report import as_text
 from burgee.analysis.reports import Report, report
 from burgee.analysis.verdicts import Decision
-from support.experiments import DAY, FILE, START, crowd, planned, written
+from support.experiments import DAY, FILE, START, crowd, gather_from, planned, written
 
 if TYPE_CHECKING:
     from pathlib import Path

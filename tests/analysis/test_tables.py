@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from burgee.analysis.evidence import gather_from
 from burgee.errors import Refused
-from support.experiments import DAY, FILE, START, crowd, planned, track, written
+from support.experiments import DAY, FILE, START, crowd, gather_from, planned, track, written
 
 if TYPE_CHECKING:
     from pathlib import Path

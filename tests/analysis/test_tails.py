@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from burgee.analysis.evidence import gather_from
 from burgee.analysis.health import Light
 from burgee.analysis.reports import report
 from burgee.analysis.stats.estimates import VALUE, lopsided, moments
-from support.experiments import DAY, FILE, START, planned, track, written
+from support.experiments import DAY, FILE, START, gather_from, planned, track, written
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.testclient import TestClient
 
-from burgee.analysis.evidence import gather_from
 from burgee.analysis.render.html_page import as_html
 from burgee.analysis.render.json_report import as_json
 from burgee.analysis.render.text_report import as_text
@@ -24,7 +23,7 @@ from burgee.serving.serving import Serving
 from burgee.stores.sqlite import SqliteStore
 from burgee.web.app import create_app
 from burgee.web.front import Setup
-from support.experiments import FILE, START, planned
+from support.experiments import FILE, START, gather_from, planned
 
 if TYPE_CHECKING:
     from pathlib import Path

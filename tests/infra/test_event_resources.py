@@ -11,11 +11,10 @@ import ibis
 import pytest
 import sqlglot
 
-from burgee.analysis.evidence import gather_from
 from burgee.analysis.questions import questions_as_sql
 from burgee.analysis.tables import PARTITIONS, SCHEMA, records
 from burgee.events.records import COLUMNS
-from support.experiments import crowd, planned, written
+from support.experiments import crowd, gather_from, planned, written
 from support.template import template as read_template
 
 if TYPE_CHECKING:

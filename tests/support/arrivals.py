@@ -93,7 +93,7 @@ def evidence_of(crowd: Crowd, generator: np.random.Generator) -> Evidence:
         arm: Arm(int((treated == (arm == "on")).sum()), {name: at[arm] for name, at in last.items()})
         for arm in ("off", "on")
     }
-    return Evidence(START + DAYS * DAY, arms, series, {}, n, 0, 0, None)
+    return Evidence(START + DAYS * DAY, arms, series, {}, n, 0, 0)
 
 
 def _moments(columns: dict[str, Any], treated: Any, entry: Any, looks: int) -> list[Moment]:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from burgee.analysis.evidence import gather
 from burgee.analysis.plans import plans
 from burgee.events.records import RecordScope, accept
 from burgee.flagfile.source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
+    from burgee.analysis.evidence import Evidence
     from burgee.analysis.plans import ExperimentPlan
 
 DAY = 86_400
@@ -93,3 +96,8 @@ def written(folder: Path, records: Sequence[dict[str, Any]], name: str = "a.json
     lines = [json.dumps(accept(record, RecordScope(), record["time"])) for record in records]
     (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder
+
+
+def gather_from(place: Path | str, plan: ExperimentPlan, until: int, **more: Any) -> Evidence:
+    """The evidence in a folder of records, whether or not the plan has a source."""
+    return gather((Path(), place), replace(plan, source=None), until, **more)

@@ -13,7 +13,6 @@ from openfeature.evaluation_context import EvaluationContext
 from openfeature.track import TrackingEventDetails
 from starlette.responses import Response
 
-from burgee.analysis.evidence import gather_from
 from burgee.analysis.reports import report
 from burgee.errors import SinkUnavailable
 from burgee.events.http_sink import HttpSink
@@ -30,7 +29,7 @@ from burgee.stores.audit import AuditContext
 from burgee.stores.sqlite import SqliteStore
 from burgee.web.app import create_app
 from burgee.web.front import Setup
-from support.experiments import FILE, planned
+from support.experiments import FILE, gather_from, planned
 from support.http import served
 
 if TYPE_CHECKING:

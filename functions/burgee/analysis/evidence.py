@@ -69,7 +69,6 @@ class Evidence:
     units: int
     crossed: int
     early: int
-    last_exposure: int | None
     quality: Quality = field(default_factory=Quality)
     cohorts: Mapping[str, Cohorts] = field(default_factory=dict)
 
@@ -112,7 +111,6 @@ class Gatherer:
             units=int(total["units"]),
             crossed=int(total["crossed"] or 0),
             early=int(self._one(queries.early(given.exposures, plan))["exposures"]),
-            last_exposure=None if total["last"] is None else int(total["last"]),
             quality=quality_of(self.rows, Kept(given, seen, found), plan, until, faults),
             cohorts=cohorts(self.rows, Tables(seen, events, measured, capped), plan, until) if segments else {},
         )
@@ -200,14 +198,6 @@ class Gatherer:
     ) -> list[Moment]:
         rows = self.rows(queries.series(*kept, plan, metric, grain))
         return _running(rows, plan, grain, until)
-
-
-def gather_from(
-    place: Path | str, plan: ExperimentPlan, until: int, *, project: str | None = None, **more: Any
-) -> Evidence:
-    """The evidence in a folder of files or a bucket. Raises Refused with the reason if it cannot be read."""
-    with _reader(place, plan, project, None) as asked:
-        return asked.gather(plan, until, **more)
 
 
 def gather(

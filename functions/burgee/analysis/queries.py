@@ -285,7 +285,7 @@ def totals(seen: Table) -> Table:
     counts = {name: _count_of(_[name]) for name in ("crossed", "scattered", "aliased") if name in seen.columns}
     if "aliased" in seen.columns:
         counts["crossed_aliases"] = _count_of(_.aliased & _.crossed)
-    return seen.aggregate(units=_.count(), last=_["first"].max(), **counts)
+    return seen.aggregate(units=_.count(), **counts)
 
 
 class Grain(NamedTuple):

@@ -109,13 +109,11 @@ _READERS: dict[str, Callable[[Any], Any]] = {
 
 @dataclass(slots=True)
 class Athena:
-    """Athena in a workgroup. `scanned` adds up the bytes that it reports as read, in `asked` statements."""
+    """Athena in a workgroup."""
 
     athena: Any
     source: DataSource
     sleep: Callable[[float], None] = time.sleep
-    scanned: int = 0
-    asked: int = 0
 
     @property
     def workgroup(self) -> str:
@@ -142,8 +140,6 @@ class Athena:
             if state in {"FAILED", "CANCELLED"}:
                 raise _refused("Athena", found["Status"].get("StateChangeReason", state))
             if state == "SUCCEEDED":
-                self.scanned += int(found.get("Statistics", {}).get("DataScannedInBytes", 0))
-                self.asked += 1
                 break
         columns: list[tuple[str, str]] = []
         rows: list[list[Any]] = []

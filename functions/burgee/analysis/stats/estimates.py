@@ -230,14 +230,6 @@ def lopsided(control: Moments, treatment: Moments) -> float | None:
     return third / float(variance**1.5)
 
 
-def relative_error(estimate: Estimate) -> float | None:
-    """The standard error of the relative difference, by the delta method."""
-    control, treatment = estimate.control, estimate.treatment
-    if control.value <= 0:
-        return None
-    return math.hypot(treatment.se / control.value, control.se * treatment.value / control.value**2)
-
-
 def moments(columns: Mapping[str, np.ndarray[tuple[int], np.dtype[np.float64]]]) -> Moments:
     """The moments of raw values."""
     names = list(columns)

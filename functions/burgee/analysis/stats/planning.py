@@ -63,20 +63,6 @@ class MetricBaseline:
         return self.mean * percent / 100
 
 
-def power_of_means(n: float, difference: float, sd: float, alpha: float = 0.05) -> float:
-    """The power of a t-test with `n` in each arm, as in R's power.t.test."""
-    degrees = 2 * (n - 1)
-    centre = math.sqrt(n / 2) * difference / sd
-    return t_sf(t_isf(alpha / 2, degrees), degrees, centre)
-
-
-def power_of_proportions(n: float, one: float, other: float, alpha: float = 0.05) -> float:
-    """The power with `n` in each arm, as in R's power.prop.test."""
-    null, alternative = _spreads(MetricBaseline(one), other - one, Design(control=0.5, treatment=0.5))
-    # Per unit in total, with n in each arm.
-    return _normal_power(2 * n, abs(other - one), null, alternative, alpha)
-
-
 def power(n: float, baseline: MetricBaseline, effect: float, design: Design) -> float:
     """The power to detect an absolute effect with `n` units in all arms."""
     # Sequential designs need `inflation` times as many units for the same power, for any metric.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -18,8 +18,6 @@ from burgee.flagfile.experiments import Spending
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    Density: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(240)
 SAME = 1e-3
@@ -60,19 +58,6 @@ def spending_bounds(
         last = (at, bound, now)
         bounds.append(bound)
     return tuple(bounds)
-
-
-@lru_cache(maxsize=64)
-def constant_bounds(looks: int, alpha: float, spending: Spending) -> tuple[float, ...]:
-    """The classical designs with equal looks: Pocock's constant z, O'Brien and Fleming's decreasing one."""
-    fractions = tuple((look + 1) / looks for look in range(looks))
-    shape = [1.0 if spending is Spending.POCOCK else math.sqrt(1 / fraction) for fraction in fractions]
-
-    def excess(level: float) -> float:
-        return crossing(tuple(level * part for part in shape), fractions) - alpha
-
-    level = root(excess, 1.0, 6.0)
-    return tuple(level * part for part in shape)
 
 
 def crossing(bounds: tuple[float, ...], fractions: tuple[float, ...], drift: float = 0.0) -> float:
