@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from scipy import stats
 
-from burgee.analysis.evidence import gather_from
 from burgee.analysis.reports import report
 from burgee.analysis.verdicts import Decision
-from support.experiments import FILE, crowd, planned, written
+from support.experiments import FILE, crowd, gather_from, planned, written
 
 if TYPE_CHECKING:
     from pathlib import Path
