@@ -7,6 +7,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from support.browser import browser
+from support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +82,7 @@ def shown(found: Browser, mode: tuple[str, int, int] = MODES[0], **more: Any) ->
     """A new page, without anything from other pages."""
     scheme, width, height = mode
     context = found.new_context(color_scheme=scheme, viewport={"width": width, "height": height}, **more)  # type: ignore[arg-type]
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(1000 * PATIENCE)
     page = Shown(context.new_page())
     try:
         yield page

@@ -35,7 +35,7 @@ def client(store: SqliteStore) -> TestClient:
 def test_the_entrance_leads_to_the_console(client: TestClient) -> None:
     for path in ("/", "/console"):
         answer = client.get(path, follow_redirects=False)
-        assert (answer.status_code, answer.headers["location"]) == (307, "/console/")
+        assert (answer.status_code, answer.headers["location"]) == (307, "/console/flags")
 
 
 def test_the_shell_is_public_empty_and_allows_nothing_inline(client: TestClient, store: SqliteStore) -> None:
@@ -43,14 +43,14 @@ def test_the_shell_is_public_empty_and_allows_nothing_inline(client: TestClient,
     pages = {client.get(path).text for path in ("/console/", "/console/flags", "/console/flags/secret_flag")}
     (page,) = pages
     assert "secret" not in page
-    policy = client.get("/console/").headers["content-security-policy"]
+    policy = client.get("/console/flags").headers["content-security-policy"]
     assert "unsafe" not in policy
     assert {"default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"} <= set(policy.split("; "))
-    assert "set-cookie" not in client.get("/console/").headers
+    assert "set-cookie" not in client.get("/console/flags").headers
 
 
 def test_without_scripts_the_page_says_what_else_there_is(client: TestClient) -> None:
-    page = client.get("/console/").text
+    page = client.get("/console/flags").text
     unscripted = page[page.index("<noscript>") : page.index("</noscript>")]
     assert "needs JavaScript" in unscripted
     assert 'href="/docs"' in unscripted
@@ -67,7 +67,7 @@ def test_no_template_has_a_script_a_style_or_a_handler() -> None:
 
 
 def test_files_have_addresses_of_their_content_and_are_kept_for_good(client: TestClient) -> None:
-    page = client.get("/console/").text
+    page = client.get("/console/flags").text
     addresses = re.findall(r'(?:href|src)="(/console/static/[^"]+)"', page)
     assert len(addresses) == len(files())
     for address in addresses:

@@ -186,3 +186,20 @@ def test_a_form_and_yaml_say_what_is_wrong_beside_the_field(page_browser: Browse
         page.get_by_label("The flag in YAML").fill("status: on\nrollout_percentage: 900\n")
         page.get_by_text("Line 2, column 21").wait_for()
         console.sound()
+
+
+def test_anything_is_found_by_a_few_letters(page_browser: Browser, opened: str) -> None:
+    with shown(page_browser, MODES[1]) as console:
+        page = console.page
+        console.visit(f"{opened}/console/", "Flags")
+        page.keyboard.press("?")
+        page.get_by_role("heading", name="All keys").wait_for()
+        console.sound()
+        page.keyboard.press("Escape")
+        page.keyboard.press("Control+k")
+        page.get_by_role("combobox").wait_for()
+        page.keyboard.type("beta off")
+        page.get_by_role("option", name="Switch off beta").wait_for()
+        console.sound()
+        page.keyboard.press("Enter")
+        page.get_by_role("heading", name="Switch off beta in production").wait_for()

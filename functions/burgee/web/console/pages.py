@@ -37,7 +37,8 @@ _FILES = ("tokens.css", "console.css", "console.js", "htmx.min.js", "icon.svg")
 
 async def entrance(exchange: Exchange) -> Reply:
     """From the service's address to the console."""
-    location = f"{exchange.scope.get('root_path', '')}/console/".encode()
+    # Not to `/console/`: API Gateway's route for what is below it needs something there.
+    location = f"{exchange.scope.get('root_path', '')}/console/flags".encode()
     return Reply(307, b"", [(b"content-length", b"0"), (b"location", location)])
 
 

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from burgee.web.console.screens import change, changes, flag, flags, frame, releases
+from burgee.web.console.screens import change, changes, find, flag, flags, frame, releases
 
-ROUTERS = (frame.router, flags.router, flag.router, change.router, changes.router, releases.router)
+ROUTERS = (
+    frame.router,
+    flags.router,
+    flag.router,
+    change.router,
+    changes.router,
+    releases.router,
+    find.router,
+)

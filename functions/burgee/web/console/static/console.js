@@ -392,7 +392,13 @@
     const opener = event.target.closest("[data-dialog]");
     if (opener) {
       event.preventDefault();
+      palette.close();
       return open(opener.dataset.dialog);
+    }
+    const place = event.target.closest("[data-href]");
+    if (place) {
+      palette.close();
+      return go(place.dataset.href);
     }
     if (event.target.closest("[data-close]") || event.target === dialog || event.target === palette) {
       event.preventDefault();
@@ -552,8 +558,7 @@
       choose(options, (at + by + options.length) % options.length);
     } else if (event.key === "Enter" && at >= 0) {
       event.preventDefault();
-      find("a, button", options[at]).click();
-      palette.close();
+      options[at].click();
     }
   }
 

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from burgee.access.keys import Kind, Scope
+from support.keys import bearer, service, shop, token
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from starlette.testclient import TestClient
+
+    from burgee.stores.sqlite import SqliteStore
+
+
+@pytest.fixture
+def store() -> Iterator[SqliteStore]:
+    yield from shop({"new_checkout": {"status": True}, "checkout": {"status": False}, "beta": {"status": True}})
+
+
+def found(client: TestClient, text: str) -> list[str]:
+    """The addresses and dialogs that are offered, in order."""
+    page = client.post("/fragments/find", json={"q": text}).text
+    return re.findall(r'data-(?:href|dialog)="([^"]+)"', page)
+
+
+def test_words_find_flags_screens_and_actions(store: SqliteStore) -> None:
+    client = service(store)
+    client.headers.update(bearer(token(store, Kind.ADMIN, Scope.READ, Scope.WRITE)))
+    assert found(client, "check") == ["/console/flags/checkout", "/console/flags/new_checkout"]
+    assert found(client, "off check")[0] == "/fragments/flags/new_checkout/off", "what is off cannot be switched off"
+    assert found(client, "change beta")[0] == "/fragments/flags/beta/change"
+    assert "/console/flags" in found(client, "fla")
+    assert not found(client, "nothing like it")
+
+
+def test_a_reader_is_offered_no_action(store: SqliteStore) -> None:
+    client = service(store)
+    client.headers.update(bearer(token(store, Kind.ADMIN, Scope.READ)))
+    assert found(client, "off check") == ["/console/flags/checkout", "/console/flags/new_checkout"]
