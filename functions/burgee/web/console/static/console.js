@@ -199,6 +199,7 @@
     if (target === main) arrived();
     if (target === side) current();
     if (target === dialog && !dialog.open) dialog.showModal();
+    if (target === dialog && find("form[data-stale]", dialog)) modes(find("form[data-stale]", dialog));
     const said = find("[data-live]", target);
     if (said) live.textContent = said.dataset.live;
     if (target.contains(document.activeElement)) return;
