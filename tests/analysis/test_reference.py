@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 from scipy.integrate import quad
 
-from burgee.analysis.stats.estimates import BEFORE, VALUE, Moments, compare, moments
+from burgee.analysis.stats.estimates import BEFORE, VALUE, Moments, compare, moments, shares
 from burgee.analysis.stats.multiplicity import benjamini_hochberg, sample_ratio
 from burgee.analysis.stats.numeric import rising_root, root
 from burgee.analysis.stats.planning import Design, MetricBaseline, power
@@ -209,3 +209,25 @@ def test_the_always_valid_p_value_and_the_sequence_say_the_same(z: float, n: int
     assert 0 < p_value <= 1
     assert (p_value < 0.05) == (z > sequence_bound(n, 0.05, 10_000))
     assert math.isclose(sequence_p_value(sequence_bound(n, 0.05, 10_000), n, 0.05, 10_000), 0.05, rel_tol=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_scipy_stats_has_the_same_tests(seed: int) -> None:
+    """A report does without that module, which takes as long to import as the rest of what it needs."""
+    drawn = np.random.default_rng(seed)
+    for _ in range(40):
+        p_values = [float(p) for p in drawn.random(drawn.integers(1, 20)) ** 3]
+        assert benjamini_hochberg(p_values) == pytest.approx(stats.false_discovery_control(p_values))
+        counts = {str(arm): int(drawn.integers(1, 5000)) for arm in range(drawn.integers(2, 6))}
+        planned = {arm: float(drawn.random()) + 0.01 for arm in counts}
+        expected = [sum(counts.values()) * share / sum(planned.values()) for share in planned.values()]
+        same = stats.chisquare(list(counts.values()), expected).pvalue
+        assert sample_ratio(counts, planned) == pytest.approx(same, rel=1e-9, abs=1e-300)
+        n, quantile = int(10 ** drawn.uniform(0.5, 6)), float(drawn.random())
+        low, high, _ = shares(n, quantile)
+        ranks = stats.binom.ppf(0.025, n, quantile), stats.binom.isf(0.025, n, quantile) + 1
+        assert (low * n + 0.5, high * n + 0.5) == pytest.approx((max(ranks[0], 1), min(ranks[1], n)))
+
+
+def test_no_adjusted_p_value_without_any() -> None:
+    assert benjamini_hochberg([]) == []

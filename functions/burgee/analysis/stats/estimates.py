@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
-from scipy.special import ndtr, ndtri, stdtr, stdtrit
+from scipy.special import bdtr, bdtrik, ndtr, ndtri, stdtr, stdtrit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -176,10 +175,16 @@ def shares(n: int, quantile: float, alpha: float = 0.05) -> tuple[float, float, 
 
     Bounds are at whole ranks that leave about alpha/2 of the binomial on each side; `z` corrects for the rounding.
     """
-    low = max(int(stats.binom.ppf(alpha / 2, n, quantile)), 1)
-    high = min(int(stats.binom.isf(alpha / 2, n, quantile)) + 1, n)
-    outside = 1 - float(stats.binom.cdf(high - 1, n, quantile) - stats.binom.cdf(low - 1, n, quantile))
-    return (low - 0.5) / n, (high - 0.5) / n, float(stats.norm.isf(min(max(outside, 1e-12), 0.999) / 2))
+    low = max(_binomial_quantile(alpha / 2, n, quantile), 1)
+    high = min(_binomial_quantile(1 - alpha / 2, n, quantile) + 1, n)
+    outside = 1 - float(bdtr(high - 1, n, quantile) - bdtr(low - 1, n, quantile))
+    return (low - 0.5) / n, (high - 0.5) / n, -float(ndtri(min(max(outside, 1e-12), 0.999) / 2))
+
+
+def _binomial_quantile(probability: float, n: int, share: float) -> int:
+    """The least count that a binomial does not exceed with at least this probability."""
+    count = math.ceil(float(bdtrik(probability, n, share)))
+    return count - 1 if count > 0 and bdtr(count - 1, n, share) >= probability else count
 
 
 def uneven(counts: Sequence[int], n: int, quantile: float) -> bool:

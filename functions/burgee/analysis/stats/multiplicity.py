@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scipy import stats
+from scipy.special import chdtrc
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,7 +15,11 @@ SRM_ALPHA = 0.001
 
 def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     """Adjusted p-values: of those below alpha, on average at most a share of alpha is false."""
-    return [float(p) for p in stats.false_discovery_control(p_values, method="bh")] if p_values else []
+    adjusted, least = [1.0] * len(p_values), 1.0
+    for rank, index in sorted(enumerate(sorted(range(len(p_values)), key=p_values.__getitem__), 1), reverse=True):
+        least = min(least, p_values[index] * len(p_values) / rank)
+        adjusted[index] = least
+    return adjusted
 
 
 def sample_ratio(counts: Mapping[str, int], shares: Mapping[str, float]) -> float | None:
@@ -23,5 +27,6 @@ def sample_ratio(counts: Mapping[str, int], shares: Mapping[str, float]) -> floa
     total, planned = sum(counts.values()), sum(shares[arm] for arm in counts)
     if total == 0 or len(counts) < 2:
         return None
-    expected = [total * shares[arm] / planned for arm in counts]
-    return float(stats.chisquare(list(counts.values()), expected).pvalue)
+    expected = {arm: total * shares[arm] / planned for arm in counts}
+    statistic = sum((counts[arm] - expected[arm]) ** 2 / expected[arm] for arm in counts)
+    return float(chdtrc(len(counts) - 1, statistic))

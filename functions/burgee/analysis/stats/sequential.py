@@ -7,7 +7,7 @@ Lan and DeMets (1983). The confidence sequence is the asymptotic Gaussian mixtur
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +19,6 @@ from burgee.flagfile.experiments import Spending
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(240)
 SAME = 1e-3
 """The share of new information below which two looks are merged: the integration cannot distinguish them."""
 FAR = 8.0
@@ -69,6 +68,12 @@ def crossing(bounds: tuple[float, ...], fractions: tuple[float, ...], drift: flo
     return total
 
 
+@cache
+def _quadrature() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Nodes and weights of Gauss and Legendre, from -1 to 1: at import they took a twentieth of a small report."""
+    return np.polynomial.legendre.leggauss(240)
+
+
 class Walk:
     """The density of the score process among the experiments that have not stopped yet."""
 
@@ -97,10 +102,11 @@ class Walk:
         if fraction <= self._at:
             return
         edge, centre, deviation = self._next(fraction, bound)
-        points = NODES * edge
+        nodes, weights = _quadrature()
+        points = nodes * edge
         density = np.exp(-0.5 * ((points[:, None] - centre[None, :]) / deviation) ** 2)
         density /= deviation * math.sqrt(2 * math.pi)
-        self._mass = (density @ self._mass) * WEIGHTS * edge
+        self._mass = (density @ self._mass) * weights * edge
         self._points, self._at = points, fraction
 
     def _next(self, fraction: float, bound: float) -> tuple[float, NDArray[np.float64], float]:
