@@ -41,6 +41,7 @@ PACKAGES = {
     "releases": {"evaluation", "flagfile", "serving", "stores"},
     "openfeature": {"evaluation", "events", "serving", "stores"},
     "webhooks": {"diff", "evaluation", "releases", "stores"},
+    "removal": {"accessors"},
     "testing": {"evaluation", "flagfile", "openfeature", "serving"},
     "agents": {"access", "diff", "evaluation", "flagfile", "releases", "stores", "webhooks"},
     "web": {
@@ -50,7 +51,7 @@ PACKAGES = {
     "handlers": {"access", "events", "releases", "serving", "stores", "web"},
     "cli": {
         *("access", "accessors", "agents", "analysis", "diff", "evaluation", "events", "flagfile", "importers"),
-        *("releases", "review", "serving", "stores", "web", "webhooks"),
+        *("releases", "removal", "review", "serving", "stores", "web", "webhooks"),
     },
 }
 ROWS = {**VOCABULARY, **{package: row | VOCABULARY.keys() for package, row in PACKAGES.items()}}

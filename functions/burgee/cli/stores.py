@@ -186,9 +186,14 @@ def default_state(flags: Path) -> Path:
     """The store beside a flag file, in a folder with its own .gitignore."""
     from burgee.files import write_file
 
-    folder = flags.parent / ".burgee"
+    folder = default_state_path(flags).parent
     folder.mkdir(exist_ok=True)
     ignore = folder / ".gitignore"
     if not ignore.exists():
         write_file(ignore, b"*\n")
-    return folder / "state.sqlite"
+    return default_state_path(flags)
+
+
+def default_state_path(flags: Path) -> Path:
+    """Where the store beside a flag file is, or would be."""
+    return flags.parent / ".burgee" / "state.sqlite"

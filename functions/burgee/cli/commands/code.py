@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from burgee.cli.options import FLAGS, Environment, File
+from burgee.cli.options import FLAGS, Environment, File, FlagName, unknown_flag
 from burgee.cli.render import output
+from burgee.cli.stores import StoreOptions, on_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from burgee.accessors.flag_types import Typed
     from burgee.flagfile.source import Source
-    from burgee.review.stale import Settled
+    from burgee.removal.rewriting import Rewritten
 
 
 class Language(StrEnum):
@@ -40,7 +41,7 @@ DAYS = Annotated[int, typer.Option(min=0, help="Days of one unchanged answer bef
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
-    for command in (manifest, generate):
+    for command in (manifest, generate, remove):
         app.command()(command)
 
 
@@ -108,26 +109,88 @@ def _generator(language: Language, sdk: Sdk) -> Callable[[Sequence[Typed], Mappi
 
 def _deprecated(flags: Path, source: Source, days: int) -> dict[str, str]:
     """The days since which settled flags give one answer; none where Git cannot say."""
+    from burgee.cli.removing import settled_everywhere
     from burgee.errors import Refused
     from burgee.times import format_time
 
     try:
-        found = _settled(flags, source, time.time(), days)
+        found = settled_everywhere(flags, source, time.time(), days)
     except Refused as error:
         output.tell(f"no flag is marked deprecated: {error}")
         return {}
     return {name: format_time(one.since)[:10] for name, one in found.items()}
 
 
-def _settled(flags: Path, source: Source, now: float, days: int) -> dict[str, Settled]:
-    """The flags that give everyone the same one variant in every environment."""
-    from burgee.cli.git.flag_history import versions
-    from burgee.review.stale import settled_flags
+@on_store
+def remove(
+    where: StoreOptions,
+    flag: FlagName,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="PATH", exists=True, help="Files and folders with code; default here."),
+    ] = None,
+    write: Annotated[bool, typer.Option("--write", help="Rewrite the code; the flag stays in the file.")] = False,
+    branch: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Create this branch with two commits: the code, then the flag file."),
+    ] = None,
+    test: Annotated[
+        str | None,
+        typer.Option(metavar="COMMAND", help="Run this on the rewritten code; nothing is committed if it fails."),
+    ] = None,
+    days: DAYS = 30,
+) -> None:
+    """Put the one answer of a settled flag into the code. Shows the change, unless --write or --branch is given."""
+    from burgee.cli import removing
+    from burgee.cli.source import releasable
+    from burgee.files import write_file
+    from burgee.flagfile.editor import write_back
 
-    environments: list[str | None] = [*source.model.environments] or [None]
-    found = [settled_flags(versions(flags, one, now), now, days) for one in environments]
-    return {
-        name: max((one[name] for one in found), key=lambda one: one.since)
-        for name in found[0]
-        if len({one[name].variant if name in one else None for one in found}) == 1
-    }
+    if write and branch is not None:
+        raise typer.BadParameter("give --write or --branch, not both")
+    if test is not None and not write and branch is None:
+        raise typer.BadParameter("it needs --write or --branch", param_hint="--test")
+    source, snapshot = releasable(where.flags, where.environment)
+    if flag not in snapshot["flags"]:
+        raise unknown_flag(flag, snapshot["flags"])
+    proof = removing.proven(where, source, flag, days)
+    own = frozenset(Path(document.file).resolve() for document in source.documents)
+    found = list(removing.rewritten(paths or [Path()], proof.answer, own))
+    _require_sure(found)
+    folder = where.flags.resolve().parent
+    if branch is not None:
+        removing.require_clean(folder)
+        removing.branch_off(folder, branch)
+    for file, before, made in found:
+        if write or branch is not None:
+            write_file(file, made.text.encode())
+        else:
+            output.say(removing.diff(file, before, made.text).rstrip("\n"))
+    if test is not None and not removing.tests_pass(test):
+        output.tell("the command failed: the code is rewritten, and nothing was committed", typer.colors.RED)
+        raise typer.Exit(1)
+    title = f"Remove {flag}, which is {proof.answer.variant} for everyone"
+    body = "\n".join([title, "", *proof.lines, f"- **Code**: {_uses(found)}."])
+    if branch is not None:
+        message = "\n".join([f"Put the answer of {flag} into the code", "", *proof.lines])
+        removing.commit(folder, [file for file, _, _ in found], message)
+        write_back(where.flags, None, {flag: None})
+        removing.commit(folder, own, body)
+    for file in removing.generated(paths or [Path()], flag):
+        output.tell(f"{file}: generate it again; what still calls {flag} is then an error")
+    output.say(body)
+
+
+def _require_sure(found: list[tuple[Path, str, Rewritten]]) -> None:
+    """Names every use that cannot be rewritten, and exits if there is one."""
+    refused = [(file, one) for file, _, made in found for one in made.refusals]
+    for file, one in refused:
+        output.tell(f"{file}:{one.line}:{one.column}: {one.why}", typer.colors.RED)
+    if refused:
+        output.tell(f"nothing was written: {output.counted(len(refused), 'use')} cannot be rewritten")
+        raise typer.Exit(1)
+
+
+def _uses(found: list[tuple[Path, str, Rewritten]]) -> str:
+    uses, files = sum(made.uses for _, _, made in found), len(found)
+    return f"{output.counted(uses, 'use')} in {output.counted(files, 'file')}" if uses else "no code asks for it"

@@ -1,0 +1,186 @@
+"""What `burgee remove` needs: the proof that a flag is settled, the code without it, and the branch with both."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shlex
+import subprocess
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from burgee.cli.git.files import texts
+from burgee.cli.git.run import git, git_output
+from burgee.cli.stores import default_state_path, described, opened
+from burgee.errors import Refused
+from burgee.evaluation.definition import required, variants
+from burgee.flagfile.compile import compile_source
+from burgee.times import format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from burgee.cli.stores import StoreOptions
+    from burgee.flagfile.source import Source
+    from burgee.removal.rewriting import Answer, Rewritten
+    from burgee.review.stale import Settled
+
+PYTHON = frozenset({".py", ".pyi"})
+JSX = {
+    ".tsx": True,
+    ".jsx": True,
+    ".js": True,
+    ".mjs": False,
+    ".cjs": False,
+    ".ts": False,
+    ".mts": False,
+    ".cts": False,
+}
+"""The files of TypeScript and JavaScript, and whether they may have JSX."""
+
+
+_CALL = re.compile(r"get_\w+_(?:value|details)|(?:get|use)\w+(?:Value|Details)|useFlag")
+"""A file without any of these, and without the flag's name, asks for no flag by a name that is built."""
+
+
+class Proof(NamedTuple):
+    """That a flag gives everyone one value, and how that is known, in lines for the pull request."""
+
+    answer: Answer
+    lines: Sequence[str]
+
+
+def settled_everywhere(flags: Path, source: Source, now: float, days: int) -> dict[str, Settled]:
+    """The flags that give everyone the same one variant in every environment, since the last of them does."""
+    from burgee.cli.git.flag_history import versions
+    from burgee.review.stale import settled_flags
+
+    environments: list[str | None] = [*source.model.environments] or [None]
+    found = [settled_flags(versions(flags, one, now), now, days) for one in environments]
+    return {
+        name: max((one[name] for one in found), key=lambda one: one.since)
+        for name in found[0]
+        if len({one[name].variant if name in one else None for one in found}) == 1
+    }
+
+
+def proven(where: StoreOptions, source: Source, flag: str, days: int) -> Proof:
+    """Raises Refused with the reason if the flag may give someone another value, now or later."""
+    from burgee.accessors.flag_types import Typed, flag_type
+    from burgee.removal.rewriting import Answer
+
+    now = time.time()
+    held = settled_everywhere(where.flags, source, now, days).get(flag)
+    if held is None:
+        told = f"{flag} has not given everyone one answer for {days} days, or is permanent: see `burgee stale`"
+        raise Refused("not-settled", told)
+    environments: list[str | None] = [*source.model.environments] or [None]
+    snapshots = [compile_source(source, one)["flags"] for one in environments]
+    needing = sorted({name for one in snapshots for name in one if flag in required(one[name])})
+    if needing:
+        raise Refused("needed", f"{', '.join(needing)} require {flag}: remove that from the file first")
+    made = flag_type(flag, [one[flag] for one in snapshots])
+    values = [variants(one[flag])[held.variant] for one in snapshots]
+    if not isinstance(made, Typed) or any(value != values[0] for value in values):
+        raise Refused("several-values", f"{held.variant} of {flag} has another value in another environment")
+    among = f" in {', '.join(source.model.environments)}" if source.model.environments else ""
+    lines = [
+        f"- **Git**: {held.variant} for everyone{among} since {format_time(held.since)[:10]}; nothing scheduled.",
+        "- **Prerequisites**: no flag requires it.",
+        f"- **Overrides**: {_overrides(where, flag, now)}",
+    ]
+    return Proof(Answer(flag, made.type, held.variant, values[0]), lines)
+
+
+def _overrides(where: StoreOptions, flag: str, now: float) -> str:
+    """That no override is in force, as far as a store can be asked."""
+    if where.table is None and not (where.state or default_state_path(where.flags)).is_file():
+        return "not checked, as no store was named (`--table`)."
+    with opened(where) as store:
+        override = store.state().overrides.get(flag)
+    if override is not None and override.in_force(now):
+        raise Refused("overridden", f"{flag} has an override by {override.author}: clear it first")
+    return f"none ({described(where)})."
+
+
+def rewritten(paths: Iterable[Path], answer: Answer, skip: frozenset[Path]) -> Iterator[tuple[Path, str, Rewritten]]:
+    """The files that ask for the flag, each with its text now and after."""
+    for path in paths:
+        for file, text in texts(path):
+            if file.resolve() not in skip and not is_generated(text) and (answer.flag in text or _CALL.search(text)):
+                made = _of_file(file, text, answer)
+                if made is not None and (made.refusals or made.text != text):
+                    yield file, text, made
+
+
+def is_generated(text: str) -> bool:
+    """Whether a file is a module of `burgee generate`, which is made again from the flag file."""
+    return "Made by `burgee generate " in text[:200]
+
+
+def generated(paths: Iterable[Path], flag: str) -> list[Path]:
+    """The modules of `burgee generate` that have the flag."""
+    return [file for path in paths for file, text in texts(path) if is_generated(text) and flag in text]
+
+
+def _of_file(file: Path, text: str, answer: Answer) -> Rewritten | None:
+    from burgee.removal.rewriting import Refusal, Rewritten
+
+    try:
+        if file.suffix in PYTHON:
+            from burgee.removal.python_code import rewrite as rewrite_python
+
+            return rewrite_python(text, answer)
+        if file.suffix in JSX:
+            from burgee.removal.typescript_code import rewrite as rewrite_typescript
+
+            return rewrite_typescript(text, answer, jsx=JSX[file.suffix])
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in {"libcst", "tree_sitter", "tree_sitter_typescript"}:
+            raise
+        raise Refused("no-removal", f"{error.name} is missing: install burgee[removal]") from error
+    except Exception as error:  # a parser's own exceptions have no common class
+        if not isinstance(error, Refused) and type(error).__module__.partition(".")[0] != "libcst":
+            raise
+        return Rewritten(text, 0, [Refusal(1, 1, "the file does not parse")])
+    from burgee.review.code_references import references
+
+    found, _ = references(str(file), text, {answer.flag})
+    asked = [Refusal(one.line, one.column, "its language is not rewritten") for one in found if one.asked]
+    return Rewritten(text, 0, asked)
+
+
+def diff(file: Path, before: str, after: str) -> str:
+    """A change as a unified diff."""
+    lines = difflib.unified_diff(before.splitlines(True), after.splitlines(True), f"a/{file}", f"b/{file}")
+    return "".join(lines)
+
+
+def require_clean(folder: Path) -> None:
+    """Raises Refused where a branch would take along other changes."""
+    if git(folder, "rev-parse", "--is-inside-work-tree").returncode:
+        raise Refused("no-repository", f"{folder} is not in a Git repository")
+    if git_output(folder, "status", "--porcelain", "--untracked-files=no"):
+        raise Refused("not-clean", "the work tree has changes of its own: commit them first")
+
+
+def commit(folder: Path, paths: Collection[Path], message: str) -> None:
+    """Commits some files, if there are any. Raises Refused if Git cannot."""
+    if not paths:
+        return
+    ran = git(folder, "commit", "-m", message, "--", *(str(path.resolve()) for path in paths))
+    if ran.returncode:
+        raise Refused("no-commit", f"git commit: {ran.stderr.decode(errors='replace').strip()}")
+
+
+def branch_off(folder: Path, name: str) -> None:
+    """Creates a branch and goes there. Raises Refused if Git cannot."""
+    ran = git(folder, "switch", "--create", name)
+    if ran.returncode:
+        raise Refused("no-branch", f"git switch: {ran.stderr.decode(errors='replace').strip()}")
+
+
+def tests_pass(command: str) -> bool:
+    """Whether a command of the user succeeds; it prints as it runs."""
+    return subprocess.run(shlex.split(command), check=False).returncode == 0  # noqa: S603 - the user's own command

@@ -1,0 +1,55 @@
+"""What rewriting a file takes and gives, in any language."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from burgee.accessors.flag_types import FlagType
+from burgee.records import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Answer(NamedTuple):
+    """A settled flag: the value that everyone gets."""
+
+    flag: str
+    type: FlagType
+    variant: str
+    value: Any
+
+    def asked_as(self, kind: str) -> Any:
+        """What a call for values of a kind gets: `boolean`, `string`, `integer`, `float`, `number` or `object`.
+
+        Raises ValueError for a kind that the flag does not have: such a call gets its own default.
+        """
+        if kind == self.type or (kind == "number" and self.type in {FlagType.INTEGER, FlagType.FLOAT}):
+            return self.value
+        if kind == "float" and self.type is FlagType.INTEGER:
+            return float(self.value)
+        raise ValueError(f"it asks for another type than the flag's: {kind}, not {self.type}")
+
+
+class Refusal(NamedTuple):
+    """A use of the flag that cannot be rewritten: where (counted from 1), and why."""
+
+    line: int
+    column: int
+    why: str
+
+
+class Rewritten(NamedTuple):
+    """A file's text after the rewriting, the number of evaluations that it had, and what was refused."""
+
+    text: str
+    uses: int
+    refusals: Sequence[Refusal]
+
+
+DYNAMIC = "the name is built at run time, and may be this flag's"
+MENTION = "it names the flag in a way that is not understood"
+DETAILS = "it reads more than the value"
+EFFECTS = "its arguments do something beside giving a value"
+GENERATOR = "the function would no longer be a generator"
+OTHER_VARIANT = "it sets another variant than everyone gets"

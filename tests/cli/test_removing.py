@@ -1,0 +1,191 @@
+"""`burgee remove`: the proof, the change, the branch, and every refusal, after which nothing is written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from burgee.model import Override
+from burgee.stores import Change
+from burgee.stores.sqlite import SqliteStore
+from support.repositories import git
+
+if TYPE_CHECKING:
+    from support.cli import Burgee
+
+FLAGS = """\
+version: 1
+environments: [staging, production]
+flags:
+  beta: {status: on, rollout_percentage: 5}
+  # for the new page
+  old: {status: on, owner: web}
+  needs: {status: on, requires: [{flag: base, variant: on}]}
+  base: {status: on}
+  apart: {status: on, variants: {a: 1}, default: {serve: a}, environments: {staging: {variants: {a: 2}}}}
+"""
+PYTHON = """\
+from openfeature import api
+
+def page():
+    if api.get_client().get_boolean_value("old", False):
+        return "new"
+    return "legacy"
+"""
+TYPESCRIPT = """\
+export const page = async (client) => ((await client.getBooleanValue('old', false)) ? 'new' : 'legacy');
+"""
+
+
+@pytest.fixture
+def repository(burgee: Burgee, monkeypatch: pytest.MonkeyPatch) -> Burgee:
+    """A repository whose last commit is long ago."""
+    burgee.write(FLAGS)
+    burgee.write(PYTHON, "src/page.py")
+    burgee.write(TYPESCRIPT, "src/page.ts")
+    burgee.write("The flag `old` is for the new page.\n", "README.md")
+    burgee.write("*.sqlite*\n.burgee\n", ".gitignore")
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2026-01-02T00:00:00Z")
+    git(burgee.folder, "init", "-q", "-b", "main")
+    git(burgee.folder, "config", "user.name", "A")
+    git(burgee.folder, "config", "user.email", "a@example.com")
+    committed(burgee)
+    return burgee
+
+
+def committed(burgee: Burgee) -> None:
+    git(burgee.folder, "add", ".")
+    git(burgee.folder, "commit", "-qm", "x")
+
+
+def untouched(burgee: Burgee) -> bool:
+    return git(burgee.folder, "status", "--porcelain") == "" and git(burgee.folder, "branch") == "* main"
+
+
+def test_it_shows_the_change_and_the_proof_and_writes_nothing(repository: Burgee) -> None:
+    ran = repository("remove", "old")
+    assert ran.code == 0, ran.err
+    assert '-    if api.get_client().get_boolean_value("old", False):' in ran.out
+    assert "+export const page = async (client) => ('new');" in ran.out
+    assert ran.out.endswith(
+        "Remove old, which is on for everyone\n\n"
+        "- **Git**: on for everyone in staging, production since 2026-01-02; nothing scheduled.\n"
+        "- **Prerequisites**: no flag requires it.\n"
+        "- **Overrides**: not checked, as no store was named (`--table`).\n"
+        "- **Code**: 2 uses in 2 files.\n"
+    )
+    assert untouched(repository)
+
+
+def test_a_branch_has_the_code_first_and_the_flag_last(repository: Burgee) -> None:
+    ran = repository(
+        "remove", "old", "--branch", "remove-old", "--test", "git grep -q legacy -- README.md src ':!src'"
+    )
+    assert (ran.code, git(repository.folder, "branch", "--show-current")) == (1, "remove-old")
+    assert git(repository.folder, "log", "--format=%s") == "x", "what fails is not committed"
+    git(repository.folder, "checkout", "-q", "-f", "main")
+    git(repository.folder, "branch", "-D", "remove-old")
+    ran = repository(
+        "remove", "old", "--branch", "remove-old", "--test", "git diff --quiet --exit-code -- flags.yaml"
+    )
+    assert ran.code == 0, ran.err
+    assert git(repository.folder, "log", "--format=%s").splitlines() == [
+        "Remove old, which is on for everyone",
+        "Put the answer of old into the code",
+        "x",
+    ]
+    assert git(repository.folder, "show", "--stat", "--format=", "HEAD~1").count("src/page") == 2
+    assert git(repository.folder, "show", "--name-only", "--format=", "HEAD") == "flags.yaml"
+    assert "- **Git**: on for everyone" in git(repository.folder, "show", "-s", "--format=%b", "HEAD")
+    assert (repository.folder / "src/page.py").read_text(encoding="utf-8").endswith('def page():\n    return "new"\n')
+    assert "old:" not in (repository.folder / "flags.yaml").read_text(encoding="utf-8")
+    assert repository("lint").code == 0
+    assert repository("refs", "src").code == 0
+
+
+def test_write_leaves_the_flag_in_the_file(repository: Burgee) -> None:
+    assert repository("remove", "old", "src", "--write").code == 0
+    assert git(repository.folder, "diff", "--name-only").split() == ["src/page.py", "src/page.ts"]
+    assert "old" in (repository.folder / "flags.yaml").read_text(encoding="utf-8")
+    assert "get_boolean_value" not in (repository.folder / "src/page.py").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        (
+            "src/a.py",
+            "def f(client, name): return client.get_boolean_value(name, False)\n",
+            "src/a.py:1:54: the name is",
+        ),
+        ("src/a.py", 'ALL = ["old"]\n', "src/a.py:1:8: it names the flag"),
+        ("src/a.py", 'def f(:\n    "old"\n', "src/a.py:1:1: the file does not parse"),
+        ("src/a.ts", "const on = isOn('old');\n", "src/a.ts:1:17: it names the flag"),
+        ("src/a.ts", "if ('old'\n", "src/a.ts:1:1: the file does not parse"),
+        ("src/a.java", 'client.getBooleanValue("old", false);\n', "src/a.java:1:25: its language is not rewritten"),
+    ],
+)
+def test_what_cannot_be_rewritten_is_named_and_nothing_is_written(
+    repository: Burgee, name: str, text: str, said: str
+) -> None:
+    repository.write(text, name)
+    committed(repository)
+    for options in ([], ["--write"], ["--branch", "b"]):
+        ran = repository("remove", "old", *options)
+        assert (ran.code, ran.out) == (1, "")
+        assert said in ran.err
+        assert "nothing was written" in ran.err
+        assert untouched(repository)
+
+
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        ("beta", "beta has not given everyone one answer for 30 days"),
+        ("base", "needs require base"),
+        ("apart", "a of apart has another value in another environment"),
+        ("odl", "did you mean 'old'"),
+    ],
+)
+def test_a_flag_that_is_not_settled_is_refused(repository: Burgee, flag: str, said: str) -> None:
+    ran = repository("remove", flag)
+    assert ran.code == 1
+    assert said in ran.err
+
+
+def test_a_flag_that_is_new_is_refused(repository: Burgee, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GIT_COMMITTER_DATE")
+    repository.write(FLAGS + "  fresh: {status: on}\n")
+    committed(repository)
+    assert "has not given everyone one answer for 30 days" in repository("remove", "fresh").err
+
+
+def test_an_override_is_refused_and_its_absence_is_part_of_the_proof(repository: Burgee) -> None:
+    state = repository.folder / "state.sqlite"
+    store = SqliteStore(str(state))
+    assert "- **Overrides**: none (" in repository("remove", "old", "--state", str(state)).out
+    laid = Override("old", {"status": False}, "ada", "on fire", "2026-01-03T00:00:00Z", "2026-01-03T00:00:00Z")
+    change: Any = Change(lay=[laid])
+    store.commit(change, expected=store.pointer().revision)
+    store.close()
+    ran = repository("remove", "old", "--state", str(state))
+    assert (ran.code, "old has an override by ada: clear it first" in ran.err) == (1, True)
+
+
+def test_a_branch_needs_a_clean_repository(repository: Burgee) -> None:
+    repository.write(FLAGS + "# edited\n")
+    ran = repository("remove", "old", "--branch", "b", "--days", "0")
+    assert (ran.code, "commit them first" in ran.err) == (1, True)
+    assert repository("remove", "old", "--branch", "b", "--write").code == 2
+    assert repository("remove", "old", "--test", "true").code == 2
+
+
+def test_a_generated_module_is_made_again_and_not_rewritten(repository: Burgee) -> None:
+    assert repository("generate", "python", "--out", "src/flags.py").code == 0
+    committed(repository)
+    before = (repository.folder / "src/flags.py").read_text(encoding="utf-8")
+    ran = repository("remove", "old", "--write")
+    assert ran.code == 0, ran.err
+    assert (repository.folder / "src/flags.py").read_text(encoding="utf-8") == before
+    assert "src/flags.py: generate it again; what still calls old is then an error" in ran.err
