@@ -9,7 +9,7 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from burgee.cli.git.files import texts
+from burgee.cli.git.files import contents
 from burgee.cli.git.run import git, git_output
 from burgee.cli.stores import default_state_path, described, opened
 from burgee.errors import Refused
@@ -107,7 +107,7 @@ def _overrides(where: StoreOptions, flag: str, now: float) -> str:
 def rewritten(paths: Iterable[Path], answer: Answer, skip: frozenset[Path]) -> Iterator[tuple[Path, str, Rewritten]]:
     """The files that ask for the flag, each with its text now and after."""
     for path in paths:
-        for file, text in texts(path):
+        for file, text in contents(path):
             if file.resolve() not in skip and not is_generated(text) and (answer.flag in text or _CALL.search(text)):
                 made = _of_file(file, text, answer)
                 if made is not None and (made.refusals or made.text != text):
@@ -121,7 +121,7 @@ def is_generated(text: str) -> bool:
 
 def generated(paths: Iterable[Path], flag: str) -> list[Path]:
     """The modules of `burgee generate` that have the flag."""
-    return [file for path in paths for file, text in texts(path) if is_generated(text) and flag in text]
+    return [file for path in paths for file, text in contents(path) if is_generated(text) and flag in text]
 
 
 def _of_file(file: Path, text: str, answer: Answer) -> Rewritten | None:
