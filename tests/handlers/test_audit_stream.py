@@ -40,6 +40,7 @@ def stream(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     module = importlib.import_module("burgee.handlers.audit_stream")
     monkeypatch.setattr(module, "_events", Bus())
     monkeypatch.setattr(module, "BUS", "changes")
+    monkeypatch.setattr(module, "CONSUMERS", [module.to_bus])
     return module
 
 
@@ -92,3 +93,31 @@ def test_an_entry_too_large_for_an_event_comes_without_its_definitions(stream: A
     )
     (reported,) = stream._events.reported
     assert json.loads(reported["Detail"])["before"] is None
+
+
+def test_the_bell_rings_once_for_each_batch_and_names_its_tenants(
+    stream: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "OUTBOX", "burgee-production")
+    monkeypatch.setattr(stream, "CONSUMERS", [stream.ring, stream.to_bus])
+    assert stream.handler({"Records": records(monkeypatch)}, None) == {"batchItemFailures": []}
+    bell, *changes = stream._events.reported
+    assert (bell["Source"], bell["DetailType"], len(changes)) == ("burgee.outbox", "changes", 2)
+    assert "EventBusName" not in bell, "the default bus, where the rule is"
+    assert json.loads(bell["Detail"]) == {"stack": "burgee-production", "tenants": [["shop", "production"]]}
+    stream._events.reported.clear()
+    assert stream.handler({"Records": []}, None) == {"batchItemFailures": []}
+    assert stream._events.reported == []
+
+
+def test_a_bell_that_does_not_ring_holds_up_nothing(stream: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "CONSUMERS", [stream.ring, stream.to_bus])
+    stream._events.broken = 1
+    assert stream.handler({"Records": records(monkeypatch)}, None) == {"batchItemFailures": []}
+    assert [one["Source"] for one in stream._events.reported] == ["burgee", "burgee"]
+
+
+def test_without_consumers_nothing_is_sent(stream: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "CONSUMERS", [])
+    assert stream.handler({"Records": records(monkeypatch)}, None) == {"batchItemFailures": []}
+    assert stream._events.reported == []

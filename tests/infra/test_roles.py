@@ -3,91 +3,17 @@
 from __future__ import annotations
 
 import re
-from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
 import yaml
 
 from support.build import ROOT
+from support.iam import PARAMETERS, Template, allows, resources, several, statements
 
-PARAMETERS = {
-    "AWS::Partition": "aws",
-    "AWS::Region": "eu-west-1",
-    "AWS::AccountId": "111111111111",
-    "AWS::StackName": "burgee-production",
-    "StackName": "burgee-production",
-    "EvaluationApi": "abc",
-    "ManagementApi": "def",
-    "Boundary": "arn:aws:iam::111111111111:policy/boundary",
-    "TableArn": "arn:aws:dynamodb:eu-west-1:111111111111:table/burgee-production-FlagsTable-1",
-    "Project": "shop",
-    "Repository": "acme/flags",
-    "GitHubEnvironment": "production",
-    "Branch": "main",
-}
 ROLE = "arn:aws:iam::111111111111:role/burgee-production-EvaluateFunctionRole-1"
 BOUNDED = {"iam:PermissionsBoundary": PARAMETERS["Boundary"]}
 API = "arn:aws:apigateway:eu-west-1::/apis"
-
-
-class Template(yaml.SafeLoader):
-    """CloudFormation's short forms: `!Sub` and `!Ref` with the parameters above, others as their operands."""
-
-
-def _short_form(loader: Template, suffix: str, node: yaml.Node) -> Any:
-    if isinstance(node, yaml.ScalarNode):
-        text = str(loader.construct_scalar(node))
-        if suffix == "Ref":
-            return PARAMETERS.get(text, text)
-        return re.sub(r"\$\{([\w:]+)\}", lambda found: PARAMETERS.get(found[1], found[0]), text)
-    if isinstance(node, yaml.SequenceNode):
-        return {suffix: loader.construct_sequence(node, deep=True)}
-    assert isinstance(node, yaml.MappingNode)
-    return {suffix: loader.construct_mapping(node, deep=True)}
-
-
-Template.add_multi_constructor("!", _short_form)
-
-
-def resources(name: str) -> dict[str, Any]:
-    text = (ROOT / name).read_text(encoding="utf-8")
-    found: dict[str, Any] = yaml.load(text, Template)["Resources"]
-    return found
-
-
-def several(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def statements(resource: dict[str, Any]) -> list[dict[str, Any]]:
-    properties = resource["Properties"]
-    documents = [one.get("PolicyDocument", one) for one in properties.get("Policies", [properties])]
-    return [statement for document in documents for statement in document["Statement"]]
-
-
-def holds(conditions: dict[str, Any], context: dict[str, Any]) -> bool:
-    for operator, keys in conditions.items():
-        for key, wanted in keys.items():
-            patterns = [str(pattern) for pattern in several(wanted)]
-            values = [str(value) for value in several(context[key])] if key in context else []
-            if not values and not operator.startswith("ForAllValues"):
-                return False
-            like = operator.endswith("Like")
-            if not all(any(fnmatchcase(v, p) if like else v == p for p in patterns) for v in values):
-                return False
-    return True
-
-
-def allows(granted: list[dict[str, Any]], action: str, resource: str, context: dict[str, Any] | None = None) -> bool:
-    assert all(statement["Effect"] == "Allow" for statement in granted)
-    return any(
-        any(fnmatchcase(action, pattern) for pattern in several(statement["Action"]))
-        and any(fnmatchcase(resource, pattern) for pattern in several(statement["Resource"]))
-        and holds(statement.get("Condition", {}), context or {})
-        for statement in granted
-    )
-
 
 DEPLOY = resources("infra/deploy-role.yaml")
 GRANTED, BOUNDARY = statements(DEPLOY["Role"]), statements(DEPLOY["Boundary"])
@@ -115,7 +41,8 @@ def test_each_statement_names_its_actions_and_its_resources(statement: dict[str,
     for resource in set(resources) - {"*"}:
         assert "${" not in resource, "every parameter is known here"
         service = resource.split(":")[2]
-        if service not in {"cloudformation", "s3", "glue", "events"}:
+        assert service != "kms" or "kms:EncryptionContext:burgee" in statement["Condition"]["StringLike"]
+        if service not in {"cloudformation", "s3", "glue", "events", "kms"}:
             assert re.search(r"burgee-production|/apis|/tags/", resource)
 
 
@@ -143,7 +70,7 @@ def test_neither_the_boundary_nor_its_hold_can_be_changed() -> None:
 def test_within_the_boundary_nobody_becomes_more() -> None:
     actions = {action for statement in BOUNDARY for action in several(statement["Action"])}
     assert {action.partition(":")[0] for action in actions} == {
-        "dynamodb", "logs", "events", "firehose", "s3", "sqs", "glue",
+        "dynamodb", "logs", "events", "firehose", "s3", "sqs", "glue", "kms",
     }  # fmt: skip
 
 

@@ -71,6 +71,11 @@ class Receivers:
             self.received.setdefault(url, []).append(asked._replace(outcome=outcome))
         return outcome
 
+    def release(self) -> None:
+        """Lets every request that hangs go on."""
+        for event in self.hanging.values():
+            event.set()
+
     def delivered(self, url: str) -> list[str]:
         """The changes that a receiver accepted, in the order in which they came."""
         return [one.reason for one in self.received.get(url, []) if one.outcome.is_delivered]

@@ -11,6 +11,7 @@ import pytest
 from burgee.records import replace
 from burgee.stores import Put, Shelf
 from burgee.stores.sqlite import SqliteStore
+from burgee.times import format_time
 from burgee.webhooks import endpoints
 from burgee.webhooks.delivery import DAY, DELAYS
 from burgee.webhooks.endpoints import MAX_ENDPOINTS, Kind
@@ -18,6 +19,7 @@ from burgee.webhooks.outbox import MAX_WAITING
 from burgee.webhooks.replaying import Choice, health, replay
 from burgee.webhooks.sending import Outcome
 from support.stores import committed, entry
+from support.waiting import eventually
 from support.webhooks import DOWN, OK, Received, World, url
 
 if TYPE_CHECKING:
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
 @pytest.fixture
 def world() -> Iterator[World]:
     store = SqliteStore(":memory:")
-    yield World(store)
+    found = World(store)
+    yield found
+    found.receivers.release()
     store.close()
 
 
@@ -210,6 +214,7 @@ def test_two_processes_send_each_message_once(world: World) -> None:
     held = world.receivers.hanging[url("one")] = Event()
     said = [world.change(), world.change()]
     world.outbox.step()
+    eventually(lambda: any(one["holder"] for one in world.store.shelf(Shelf.OUTBOX, "lease.").values()))
     world.run(other)
     held.set()
     world.outbox.settle(60)
@@ -332,3 +337,29 @@ def test_a_position_that_was_lost_sends_nothing_twice(world: World) -> None:
     world.store.keep([Put(Shelf.OUTBOX, "position", None, blind=True)])
     world.run(world.another())
     assert len(world.receivers.delivered(url("one"))) == 1
+
+
+def test_what_came_while_there_was_no_webhook_is_not_read_again(world: World) -> None:
+    made = world.receiver("one")
+    world.change()
+    world.run()
+    endpoints.remove(world.store, made.id, world.act("webhook.remove"))
+    world.clock.now += 3_600
+    at = format_time(world.clock.now)
+    committed(world.store, audit=[replace(entry(number), at=at) for number in range(500)])
+    world.clock.now += 3_600
+    world.store.keep([], [world.act("key.create").entry()])
+    read: list[int] = []
+    real = world.store.audit_after
+
+    def counted(after: str, *, limit: int = 200) -> object:
+        found = real(after, limit=limit)
+        read.append(len(found))
+        return found
+
+    world.store.audit_after = counted  # type: ignore[method-assign, assignment]
+    world.receiver("two")
+    said = world.change()
+    world.run(world.another())
+    assert world.receivers.delivered(url("two")) == [said]
+    assert sum(read) < 20

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from burgee.stores import Store
     from burgee.web.front import Front
     from burgee.web.telemetry import Summary
+    from burgee.webhooks.sealing import Vault
 
 TABLE = os.environ.get("BURGEE_TABLE", "")
 TENANT = Tenant(os.environ.get("BURGEE_PROJECT", "default"), os.environ.get("BURGEE_ENVIRONMENT") or "default")
@@ -32,6 +33,7 @@ DEAD_LETTERS = os.environ.get("BURGEE_DEAD_LETTERS", "")
 UNIT_SECRET = os.environ.get("BURGEE_UNIT_SECRET", "")
 LOG_LEVEL = os.environ.get("BURGEE_LOG_LEVEL", "INFO")
 ACCESS = os.environ.get("BURGEE_ACCESS", "keys")
+WEBHOOK_KEY = os.environ.get("BURGEE_WEBHOOK_KEY", "")
 BASE_PATHS = parse_base_paths(os.environ.get("BURGEE_BASE_PATH", ""))
 # Not with pathlib, which takes as long to import as most of this project's modules.
 RELEASE = os.path.join(os.path.dirname(__file__), "../../release.json")  # noqa: PTH118, PTH120
@@ -101,8 +103,18 @@ def setup(store: Store | None, access: str) -> Setup:
         vouched=vouching(access, TENANT),
         watch=together(*watchers),
         recorder=recorder(),
+        vault=vault(),
         origin_secret=os.environ.get("BURGEE_ORIGIN_SECRET", ""),
     )
+
+
+def vault() -> Vault | None:
+    """How webhooks are sealed; None where there are none."""
+    if not WEBHOOK_KEY:
+        return None
+    from burgee.webhooks.kms import KmsVault
+
+    return KmsVault(WEBHOOK_KEY)
 
 
 def serving(store: Store | None) -> Serving:

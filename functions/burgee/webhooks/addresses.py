@@ -17,7 +17,8 @@ MAX_URL = 2_000
 LEAST_PORT = 1_024
 """Below it only 443 is allowed: the other well-known ports are those of other services."""
 HTTPS = 443
-_URL = re.compile(r"[\x21-\x7e]+", re.ASCII)
+_URL = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
+"""The characters of RFC 3986."""
 _HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?)*")
 _INTERNAL = ("localhost", "local", "internal", "intranet", "lan", "home", "corp", "arpa", "onion", "test", "invalid")
 """Last labels that no public name has."""
@@ -65,8 +66,8 @@ def parse(url: str, *, loopback: bool = False) -> Target:
 
     With `loopback`, addresses of this machine are accepted too, and for those also HTTP.
     """
-    if len(url) > MAX_URL or not _URL.fullmatch(url) or "\\" in url:
-        raise _refused(f"a URL has at most {MAX_URL:,} printable ASCII characters and no blank")
+    if len(url) > MAX_URL or not _URL.fullmatch(url):
+        raise _refused(f"a URL has 1 to {MAX_URL:,} of the characters of RFC 3986")
     try:
         parts = urlsplit(url)
         host, port = (parts.hostname or "").lower(), parts.port

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from burgee.errors import StoreError
 from burgee.releases.expiring import Expiry
-from burgee.webhooks.endpoints import registered
+from burgee.webhooks.endpoints import register, registered
 from burgee.webhooks.outbox import MAX_THREADS, Outbox
 
 if TYPE_CHECKING:
@@ -57,16 +57,21 @@ class Background:
             self.step()
 
     def _look(self, also: Iterable[Tenant]) -> None:
-        """Notices environments."""
-        found = [self._store.tenant, *also]
-        if self._deps.clock() >= self._look_at:
-            self._look_at = self._deps.clock() + LOOK_SECONDS
-            try:
+        """Notices environments; those that an event named are noted for later passes of other processes."""
+        own = self._store.tenant
+        found = [own]
+        try:
+            if self._deps.clock() >= self._look_at:
                 found += registered(self._store)
-            except StoreError as error:
-                self._fault(self._store.tenant, type(error).__name__)
+                self._look_at = self._deps.clock() + LOOK_SECONDS
+            for tenant in also:
+                if tenant.project == own.project and tenant not in self._tasks and tenant not in found:
+                    register(self._store.at(tenant))
+                    found.append(tenant)
+        except StoreError as error:
+            self._fault(own, type(error).__name__)
         for tenant in found:
-            if tenant not in self._tasks and tenant.project == self._store.tenant.project:
+            if tenant not in self._tasks:
                 view = self._store.at(tenant)
                 self._tasks[tenant] = Expiry(view), Outbox(view, self._deps, self._pool)
 

@@ -115,7 +115,7 @@ class Outbox:
     def _collect(self, receivers: Sequence[Endpoint]) -> None:
         """Turns the entries since the last pass into messages and deliveries."""
         record = self._store.find(Shelf.OUTBOX, POSITION)
-        start: str = record["id"] if record is not None else min(one.since for one in receivers)
+        start = max(record["id"] if record is not None else "", min(one.since for one in receivers))
         position, after = start, _before(start)
         counts: dict[str, int] = {}
         while page := self._store.audit_after(after, limit=PAGE):
@@ -243,7 +243,7 @@ class Outbox:
         now = self._deps.clock()
         self._log(receiver, "status", outcome.status)
         health = {"at": now, "delivered": outcome.is_delivered, "status": outcome.status, "why": outcome.why}
-        kept = Put(Shelf.OUTBOX, f"health.{receiver.id}", health, blind=True)
+        kept = Put(Shelf.OUTBOX, f"health.{receiver.id}", health, blind=True, until=now + KEPT_SECONDS)
         after = None if outcome.is_delivered else failed(one, outcome, now, self._deps.chance())
         puts = [one.changed(after), kept]
         if after is None and not outcome.is_delivered:
@@ -274,7 +274,7 @@ class Outbox:
             return None
         lease = {"holder": self._holder, "until": now + LEASE_SECONDS}
         try:
-            self._store.keep([Put(Shelf.OUTBOX, key, lease, held)])
+            self._store.keep([Put(Shelf.OUTBOX, key, lease, held, until=now + KEPT_SECONDS)])
         except Conflict:
             return None
         self._leases[endpoint] = lease
@@ -283,7 +283,8 @@ class Outbox:
     def _release(self, endpoint: str) -> None:
         try:
             free = {"holder": "", "until": 0.0}
-            self._store.keep([Put(Shelf.OUTBOX, f"lease.{endpoint}", free, self._leases.pop(endpoint))])
+            key, until = f"lease.{endpoint}", self._deps.clock() + KEPT_SECONDS
+            self._store.keep([Put(Shelf.OUTBOX, key, free, self._leases.pop(endpoint), until=until)])
         except Conflict:  # it was over, and another process has it
             return
 
