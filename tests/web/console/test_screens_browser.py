@@ -71,6 +71,7 @@ SCREENS = [
     ("changes", "What changed"),
     ("releases", "Releases"),
     ("releases/1", "Release 1"),
+    ("playground", "Playground"),
     ("flags", "Flags"),
     ("flags/checkout", "checkout"),
     ("flags/hostile", "hostile"),
@@ -203,3 +204,17 @@ def test_anything_is_found_by_a_few_letters(page_browser: Browser, opened: str) 
         console.sound()
         page.keyboard.press("Enter")
         page.get_by_role("heading", name="Switch off beta in production").wait_for()
+
+
+def test_the_playground_answers_by_keyboard_and_keeps_nothing(page_browser: Browser, opened: str) -> None:
+    with shown(page_browser) as console:
+        page = console.page
+        console.visit(f"{opened}/console/playground", "Playground")
+        page.keyboard.press("/")
+        page.keyboard.type("ada")
+        page.keyboard.press("Tab")
+        page.keyboard.type("country=DE")
+        page.get_by_role("button", name="Ask").press("Enter")
+        page.get_by_role("row", name="checkout").get_by_text("control").wait_for()
+        assert page.url.endswith("/console/playground")
+        console.sound()

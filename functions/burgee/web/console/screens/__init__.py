@@ -2,14 +2,6 @@
 
 from __future__ import annotations
 
-from burgee.web.console.screens import change, changes, find, flag, flags, frame, releases
+from burgee.web.console.screens import change, changes, find, flag, flags, frame, playground, releases
 
-ROUTERS = (
-    frame.router,
-    flags.router,
-    flag.router,
-    change.router,
-    changes.router,
-    releases.router,
-    find.router,
-)
+ROUTERS = tuple(screen.router for screen in (frame, flags, flag, change, changes, releases, playground, find))

@@ -147,7 +147,7 @@ def show_releases(request: Request, flags: CallerFlags, flag: Annotated[str, Nam
 @router.post("/fragments/flags/{flag}/why", **needs(Need.READ))
 def explain(request: Request, flags: CallerFlags, flag: Annotated[str, Name], body: Asked) -> Response:
     """What a user gets, and each step to it; what Git would give, if that is something else."""
-    context = _context(body)
+    context = context_of(body)
     exchange, now = exchange_of(request), time.time()
     ruleset: Ruleset | ClientView = exchange.flags(context, now)
     found = ruleset.explain(flag, context, now)
@@ -166,7 +166,7 @@ def explain(request: Request, flags: CallerFlags, flag: Annotated[str, Name], bo
     )
 
 
-def _context(asked: Asked) -> dict[str, Any]:
+def context_of(asked: Asked) -> dict[str, Any]:
     """The evaluation context of what was typed. Raises Refused for what is no attribute."""
     context: dict[str, Any] = {TARGETING_KEY: asked.user.strip()} if asked.user.strip() else {}
     for part in _words(asked.context):

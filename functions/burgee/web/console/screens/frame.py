@@ -28,6 +28,7 @@ SCREENS = (
     Screen("flags", "Flags", "flag", "f"),
     Screen("changes", "What changed", "changes", "c"),
     Screen("releases", "Releases", "releases", "r"),
+    Screen("playground", "Playground", "playground", "p"),
 )
 _SCOPES = {Need.READ: "read", Need.PROPOSE: "propose", Need.WRITE: "write", Need.RELEASE: "release"}
 
