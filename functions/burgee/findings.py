@@ -33,39 +33,32 @@ class Code(StrEnum):
 
 
 class CodeInfo(NamedTuple):
-    """The severity of a code, whether it needs a base to compare with, and its meaning."""
+    """The severity of a code, and its meaning."""
 
     severity: Severity
-    needs_base: bool
     about: str
 
 
 RULES: dict[Code, CodeInfo] = {
     Code.WITHDRAWN: CodeInfo(
-        Severity.ERROR, True, "some users lose a variant although its share does not fall: a raise that takes away"
+        Severity.ERROR, "some users lose a variant although its share does not fall: a raise that takes away"
     ),
-    Code.LOWERED: CodeInfo(Severity.NOTE, True, "a variant's share falls, so some of its users lose it"),
-    Code.REBUCKETED: CodeInfo(Severity.WARNING, True, "more users move than the change in shares requires"),
-    Code.RENAMED: CodeInfo(Severity.WARNING, True, "a flag was renamed, so its users are reassigned"),
-    Code.SALTED: CodeInfo(
-        Severity.WARNING, True, "a flag or rule hashes by something else, so its users are reassigned"
-    ),
-    Code.CORRELATED: CodeInfo(
-        Severity.WARNING, False, "two flags share a hash, so who gets one depends on the other"
-    ),
-    Code.STARVED: CodeInfo(Severity.WARNING, False, "a rule that no user can reach"),
-    Code.OVER_100: CodeInfo(Severity.WARNING, False, "percentages that add up to more than 100"),
-    Code.RETIRED_NAME_REUSED: CodeInfo(Severity.ERROR, True, "a new flag reuses the name of a removed one"),
-    Code.ORPHANED: CodeInfo(Severity.ERROR, True, "a flag, segment or holdout that is still needed is removed"),
-    Code.STALE: CodeInfo(Severity.WARNING, False, "a flag that is past its time, or has no owner"),
-    Code.TIME_BOMB: CodeInfo(Severity.WARNING, True, "a schedule or ramp in this change acts later, by itself"),
-    Code.OVERSIZE: CodeInfo(Severity.WARNING, False, "the release nears a limit, or grows sharply"),
+    Code.LOWERED: CodeInfo(Severity.NOTE, "a variant's share falls, so some of its users lose it"),
+    Code.REBUCKETED: CodeInfo(Severity.WARNING, "more users move than the change in shares requires"),
+    Code.RENAMED: CodeInfo(Severity.WARNING, "a flag was renamed, so its users are reassigned"),
+    Code.SALTED: CodeInfo(Severity.WARNING, "a flag or rule hashes by something else, so its users are reassigned"),
+    Code.CORRELATED: CodeInfo(Severity.WARNING, "two flags share a hash, so who gets one depends on the other"),
+    Code.STARVED: CodeInfo(Severity.WARNING, "a rule that no user can reach"),
+    Code.OVER_100: CodeInfo(Severity.WARNING, "percentages that add up to more than 100"),
+    Code.RETIRED_NAME_REUSED: CodeInfo(Severity.ERROR, "a new flag reuses the name of a removed one"),
+    Code.ORPHANED: CodeInfo(Severity.ERROR, "a flag, segment or holdout that is still needed is removed"),
+    Code.STALE: CodeInfo(Severity.WARNING, "a flag that is past its time, or has no owner"),
+    Code.TIME_BOMB: CodeInfo(Severity.WARNING, "a schedule or ramp in this change acts later, by itself"),
+    Code.OVERSIZE: CodeInfo(Severity.WARNING, "the release nears a limit, or grows sharply"),
     Code.NOT_EXACT: CodeInfo(
-        Severity.WARNING, False, "too many cases to compute exactly: the effect was sampled, with an error"
+        Severity.WARNING, "too many cases to compute exactly: the effect was sampled, with an error"
     ),
-    Code.ON_TRIAL: CodeInfo(
-        Severity.WARNING, True, "the live release is a canary: other users have the release before"
-    ),
+    Code.ON_TRIAL: CodeInfo(Severity.WARNING, "the live release is a canary: other users have the release before"),
 }
 
 
