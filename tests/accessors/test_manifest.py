@@ -115,7 +115,9 @@ def test_a_default_is_what_the_sdk_answers_while_the_flag_is_off(tmp_path: Path)
         "object": client.get_object_value,
     }
     others: dict[str, Any] = {"boolean": True, "string": "?", "integer": -1, "float": -1.0, "object": {"none": 1}}
-    for one in manifest(snapshot["flags"]).flags:
+    listed = manifest(snapshot["flags"]).flags
+    assert {one.type for one in listed} == ask.keys()
+    for one in listed:
         found = ask[one.type](one.name, others[one.type])  # type: ignore[operator]
         assert (type(found), found) == (type(one.default), one.default), one.name
     api.clear_providers()

@@ -85,7 +85,9 @@ def by_hand(
 def test_the_aggregates_are_those_of_plain_python(
     evidence: Evidence, plan: ExperimentPlan, records: list[dict[str, Any]]
 ) -> None:
-    for arm, metrics in by_hand(records, plan).items():
+    counted = by_hand(records, plan)
+    assert {arm: len(metrics) for arm, metrics in counted.items()} == {"off": 3, "on": 3}
+    for arm, metrics in counted.items():
         for metric, columns in metrics.items():
             expected = moments({name: values.astype(float) for name, values in columns.items()})
             found = evidence.arms[arm].moments[metric]
@@ -96,6 +98,7 @@ def test_the_aggregates_are_those_of_plain_python(
 
 def test_the_curve_ends_where_the_aggregates_are(evidence: Evidence, plan: ExperimentPlan) -> None:
     """Two queries that share little: running totals of what each day added, and one sum over units."""
+    assert plan.experiment.primaries
     for metric in plan.experiment.primaries:
         curve = evidence.series[metric]
         assert len(curve) == 28
@@ -147,6 +150,7 @@ def test_parquet_files_say_the_same(tmp_path: Path, folder: Path, evidence: Evid
         f"properties:'MAP(VARCHAR, VARCHAR)', topic:'VARCHAR'}})) TO '{tmp_path}/day.parquet'"
     )
     found = gather_from(tmp_path, plan, plan.end)
+    assert evidence.arms.keys() == {"off", "on"}
     for arm, reported in evidence.arms.items():
         assert found.arms[arm].points["slow"].value == pytest.approx(reported.points["slow"].value)
         for metric, expected in reported.moments.items():

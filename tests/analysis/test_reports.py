@@ -273,5 +273,6 @@ def test_sentences_keep_dates_whole_and_set_keys_as_code_and_are_escaped(better:
 def test_a_phone_has_the_numbers_beside_no_chart(better: Report) -> None:
     """A chart is wider than a phone, and its numbers are on the right."""
     page = as_html(better)
+    assert better.results
     for row in better.results:
         assert re.search(f"<li>{row.metric}, {row.arm}: [+-][0-9.]+% \\(", page)

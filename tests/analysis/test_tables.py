@@ -159,6 +159,7 @@ def test_a_replayed_id_moves_nobodys_conversion(tmp_path: Path, plan: Experiment
         if one["type"] == "track" and one["unit"] != "u0"
     ]
     found = gather_from(written(tmp_path / "events", [*records, *hostile]), plan, plan.end)
+    assert expected.arms.keys() == {"off", "on"}
     for arm, one in expected.arms.items():
         moments = found.arms[arm].moments["bought"]
         assert moments.n == one.moments["bought"].n

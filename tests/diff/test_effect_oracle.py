@@ -21,7 +21,7 @@ from burgee.evaluation.context import TARGETING_KEY
 from burgee.evaluation.ruleset import Ruleset
 from burgee.findings import Code
 from burgee.review.change_findings import ReviewedChange, proofs
-from support.effects import AB, NOW, ON, changed, generated, snapshot
+from support.effects import AB, NOW, ON, changing, snapshot
 
 if TYPE_CHECKING:
     from burgee.diff.outcomes import Outcome
@@ -39,12 +39,10 @@ def _answer(outcome: Outcome) -> Answer:
 def test_shares_agree_with_counted_users(seed: int) -> None:
     """In every region, within four standard errors; and no move is seen that was not reported."""
     source = random.Random(seed)
-    before, after = generated(source), generated(source)
-    if seed % 2:
-        after = {**before, "flags": {**before["flags"], "f1": after["flags"]["f1"]}, "segments": after["segments"]}
+    before, after, found = changing(source, seed)
     old, new = Ruleset(before), Ruleset(after)
     users = [f"{source.getrandbits(60):x}" for _ in range(USERS)]
-    for name, effect in changed(before, after).items():
+    for name, effect in found.items():
         assert effect.sample is None
         for region in effect.regions:
             assert not region.users

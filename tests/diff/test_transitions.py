@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from burgee.diff.effect import effects
+from burgee.diff.effect import FlagEffect, effects
 from burgee.diff.losses import MoveKind, move_kind
 from burgee.diff.symbolic import Side
 from burgee.diff.transitions import checkpoints
@@ -67,9 +67,11 @@ def edited(source: random.Random, before: Any) -> Any:
 @pytest.mark.parametrize("seed", range(PAIRS))
 def test_what_anybody_loses_at_any_time_is_a_loss(seed: int) -> None:
     source = random.Random(seed)
-    before = file(source)
-    after = edited(source, before)
-    found = {effect.flag: effect for effect in effects(before, after, NOW)}
+    found: dict[str, FlagEffect] = {}
+    while not found:
+        before = file(source)
+        after = edited(source, before)
+        found = {effect.flag: effect for effect in effects(before, after, NOW)}
     users = [{"targetingKey": f"u{n}", **({"plan": "pro"} if n % 2 else {})} for n in range(USERS)]
     for _ in range(TIMES):
         now = NOW + source.choice([0, source.random() * 3, source.random() * 45]) * DAY

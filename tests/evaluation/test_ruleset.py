@@ -116,6 +116,7 @@ def test_an_override_ends_when_it_expires() -> None:
 
 def test_a_kill_works_on_every_kind_of_flag() -> None:
     """A kill uses the evaluator that serves; each kind of rule is killed here."""
+    assert len(EVERYTHING.names(0)) > 5
     for name in EVERYTHING.names(0):
         definition = dict(EVERYTHING.definition(name, 0) or {})
         killed = {**definition, "status": False, "schedule": []}

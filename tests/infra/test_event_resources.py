@@ -58,6 +58,7 @@ def test_a_role_that_evaluates_may_add_records_and_not_read_them(template: dict[
 
 def test_the_stream_may_write_its_bucket_and_read_its_table_alone(template: dict[str, Any]) -> None:
     (policy,) = template["Resources"]["EventRole"]["Properties"]["Policies"]
+    assert len(policy["PolicyDocument"]["Statement"]) > 1
     for statement in policy["PolicyDocument"]["Statement"]:
         assert "*" not in str(statement["Action"])
         assert "s3:GetObject" not in statement["Action"]
@@ -132,7 +133,9 @@ def duck() -> dict[str, str]:
 
 def test_athena_is_asked_for_one_topic_and_for_no_day_before_the_experiment(tmp_path: Path) -> None:
     """An injected partition key needs a value, and each day that is read costs."""
-    for asked, sql in questions_as_sql(planned(tmp_path)).items():
+    questions = questions_as_sql(planned(tmp_path))
+    assert len(questions) > 5
+    for asked, sql in questions.items():
         scans = sql.count('"burgee_events"')
         assert scans >= 1, asked
         assert sql.count('"topic" = \'') >= 1, asked

@@ -68,6 +68,7 @@ def test_schemastores_schemas_are_met(schema: str, paths: list[Path]) -> None:
 
 @pytest.mark.parametrize("path", [*WORKFLOWS, ACTION], ids=lambda path: path.name)
 def test_actions_are_pinned_to_commits_and_shells_given_no_expression(path: Path) -> None:
+    assert steps(path)
     for step in steps(path):
         assert re.fullmatch(r"\./\S+|[\w./-]+@[0-9a-f]{40}", step.get("uses", "./none")), step
         assert "${{" not in step.get("run", ""), step

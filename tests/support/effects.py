@@ -9,6 +9,7 @@ from burgee.times import parse_time
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Callable
 
 NOW = parse_time("2027-01-01T12:00:00Z")
 ON, OFF = {"status": True}, {"status": False}
@@ -80,3 +81,16 @@ def generated(source: random.Random) -> dict[str, Any]:
 
     segments = {"eu": source.choice([{"country": "DE"}, {"country": ["DE", "IT"]}])}
     return snapshot({f"f{n}": flag(n) for n in range(3)}, segments=segments, holdouts={"q": {"percentage": 10}})
+
+
+def changing(
+    source: random.Random, seed: int, make: Callable[[random.Random], dict[str, Any]] = generated
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, FlagEffect]]:
+    """A generated pair of files between which some flag changes, and the effects; every other time one flag alone."""
+    while True:
+        before, after = make(source), make(source)
+        if seed % 2:
+            flags = {**before["flags"], "f1": after["flags"]["f1"]}
+            after = {**before, "flags": flags, "segments": after["segments"]}
+        if found := changed(before, after):
+            return before, after, found
