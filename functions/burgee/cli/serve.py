@@ -10,7 +10,7 @@ import os
 import shlex
 import socket
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from hashlib import sha256
 from ipaddress import ip_address
@@ -27,6 +27,7 @@ from burgee.cli.stores import StoreOptions, opened, store_of
 from burgee.cli.webhooks import begin, vault_of
 from burgee.errors import BurgeeError, FlagFileError, StoreError, StoreUnavailable
 from burgee.evaluation.snapshots import payload
+from burgee.flagfile.compile import compile_checked
 from burgee.releases.deploy import Consent, apply
 from burgee.releases.plan import OverrideVerdict
 from burgee.serving.file_source import FileWatch
@@ -35,12 +36,13 @@ from burgee.stores import Origin
 from burgee.stores.audit import AuditContext, AuditFilter, latest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     import uvicorn
 
     from burgee.flagfile.source import Source
+    from burgee.model import Snapshot
     from burgee.releases.plan import Plan
     from burgee.stores import AuditEntry, Store
     from burgee.web.front import Front
@@ -156,6 +158,7 @@ def _application(where: StoreOptions, options: ServeOptions, store: Store, servi
         address=behind_proxies(proxies),
         recorder=recorder(where),
         streams=stream_secret(store),
+        written=None if where.table else written(where.flags),
         vault=vault_of(where),
     )
     reports = LocalReports(where.flags, where.project, where.environment or "default")
@@ -216,6 +219,23 @@ def _greet(url: str, where: StoreOptions, source: Source, audience: str) -> None
     first = next(iter(source.model.flags), None)
     if first is not None:
         output.tell(f"Try: curl {url}/users/ada/flags/{first}")
+
+
+def written(flags: Path) -> Callable[[], Mapping[str, Snapshot]]:
+    """What a file says for each of its environments, read again when it changes; the last good one if it is bad."""
+    watch = FileWatch(flags)
+    found: dict[str, Snapshot] = {}
+
+    def read() -> Mapping[str, Snapshot]:
+        nonlocal found
+        with suppress(FlagFileError, OSError):
+            if watch.changed():
+                source = watch.read()
+                compile_checked(source)  # raises for a file without environments, too
+                found = {name: compile_checked(source, name) for name in source.model.environments}
+        return found
+
+    return read
 
 
 class Follower:

@@ -17,12 +17,13 @@ from burgee.web.protection.rate_limits import DEFAULT, Limiter, Limits
 from burgee.web.telemetry import summary
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from burgee.access.key_cache import KeyRing
     from burgee.events.recorder import Recorder
+    from burgee.model import Snapshot
     from burgee.web.exchange import Caller, Streams
     from burgee.web.replies import Reply
     from burgee.web.routing import Routes
@@ -52,6 +53,8 @@ class Setup:
     """The secret that signs addresses of event streams; None where there are none."""
     vault: Vault | None = None
     """How the secrets of webhooks are sealed; None where none can be added."""
+    written: Callable[[], Mapping[str, Snapshot]] | None = None
+    """What the followed flag file says, by environment, for the console; None where no file is followed."""
     origin_secret: str = ""
     """The secret that the firewall in front sends in `X-Burgee-Origin`: requests without it are refused. Off if
     empty.
@@ -68,6 +71,7 @@ class Front:
         self.routes = routes
         self.tenants = tenants
         self.recorder = setup.recorder
+        self.written = setup.written
         self.hosts = {host.encode() for host in setup.hosts}
         keyed = setup.ring is not None or setup.vouched is not None
         self.cors = Cors(tenants, setup.origins, keyed=keyed)

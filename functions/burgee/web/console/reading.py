@@ -12,6 +12,7 @@ from burgee.diff.world import World
 from burgee.evaluation.definition import off_variant, state_at, variants
 from burgee.evaluation.snapshots import EMPTY, definition_digest, load_snapshot
 from burgee.releases.overrides import laid_over
+from burgee.stores import State
 from burgee.web.console.words import percent
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from burgee.model import Definition, Override, Snapshot
-    from burgee.stores import State, Store
+    from burgee.stores import Store
 
 _COLOURS = 5
 _HELD = 8
@@ -37,6 +38,9 @@ class Segment(NamedTuple):
 
 class Environment:
     """One environment at one moment."""
+
+    is_file = False
+    """Whether it is what a flag file says, of an environment that is not served here."""
 
     def __init__(self, store: Store, now: float | None = None) -> None:
         self.store = store
@@ -81,6 +85,17 @@ class Environment:
         """The shares of what is live, or of what Git says; None if they cannot be computed."""
         git, live = self.sides
         return served_shares(flag, git if of_git else live, self._world)
+
+
+class FileEnvironment(Environment):
+    """What a flag file says for an environment that is not served here."""
+
+    is_file = True
+
+    def __init__(self, name: str, snapshot: Snapshot, now: float) -> None:  # its parent reads a store
+        self.name, self.now, self.git = name, now, snapshot
+        self.state = State()
+        self._world = World()
 
 
 def kept(store: Store, version: int, digest: str) -> Snapshot:

@@ -95,10 +95,15 @@ class Access:
         token = shown(exchange.fields)
         if token is None:
             return self.nobody
-        name, key, ask = self._ring.held(token)
-        if ask and name is not None:
-            return Unknown(self._ring, name, token)
-        return _working(exchange.path, name, key)
+        return _held(self._ring, exchange.path, token)
+
+    async def also(self, exchange: Exchange, token: str) -> Caller | None:
+        """The caller of a further key in a request; None if it is not valid. It opens nothing by itself."""
+        if self._ring is None:
+            return None
+        known = _held(self._ring, exchange.path, token)
+        answer = await self.ask(exchange, known) if isinstance(known, Unknown) else known
+        return answer if isinstance(answer, Caller) else None
 
     async def ask(self, exchange: Exchange, unknown: Unknown) -> Caller | Reply:
         """The caller, after reading their key from the store; lookups of unknown keys are limited by sender."""
@@ -162,6 +167,12 @@ def shown(fields: Mapping[bytes, bytes]) -> str | None:
         return str(value[7:].strip(), "latin-1")
     other = fields.get(b"x-api-key")
     return None if other is None else str(other.strip(), "latin-1")
+
+
+def _held(ring: KeyRing, path: str, token: str) -> Caller | Reply | Unknown:
+    """The caller of a token, the refusal of its key, or Unknown if the store must be read."""
+    name, key, ask = ring.held(token)
+    return Unknown(ring, name, token) if ask and name is not None else _working(path, name, key)
 
 
 def _working(path: str, name: Named | None, key: Key | None) -> Caller | Reply:

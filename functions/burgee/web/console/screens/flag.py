@@ -18,6 +18,7 @@ from burgee.evaluation.explanations import describe
 from burgee.evaluation.ruleset import Ruleset
 from burgee.flagfile.fields import Name
 from burgee.times import format_time
+from burgee.web.console.environments import Environments  # noqa: TC001 - FastAPI reads it
 from burgee.web.console.history import happened, short
 from burgee.web.console.reading import Environment, colours, kept
 from burgee.web.console.render import fragment
@@ -60,9 +61,9 @@ class Step(NamedTuple):
 
 
 @router.get("/fragments/flags/{flag}", **needs(Need.READ))
-def show_flag(request: Request, flags: CallerFlags, flag: Annotated[str, Name]) -> Response:
+def show_flag(request: Request, environments: Environments, flag: Annotated[str, Name]) -> Response:
     """The page of a flag."""
-    here = Environment(flags.store)
+    here = environments[-1]
     definition = here.definition(flag)
     override = here.override(flag)
     if definition is None and override is None:
@@ -74,7 +75,7 @@ def show_flag(request: Request, flags: CallerFlags, flag: Annotated[str, Name]) 
         "flag",
         flag=flag,
         here=here,
-        environments=[_beside(flag, here)],
+        environments=[_beside(flag, one) for one in environments],
         definition=shown,
         variants=[
             (name, short(value), colours(shown, here.now).get(name, 0)) for name, value in variants(shown).items()
@@ -85,7 +86,7 @@ def show_flag(request: Request, flags: CallerFlags, flag: Annotated[str, Name]) 
         is_on=bool((live.state(flag) or {}).get("status")),
         is_gone=flag not in here.live["flags"],
         coming=_coming(flag, here),
-        past=[(entry, happened(entry)) for entry in flags.store.audit(limit=MAX_ENTRIES, flag=flag)],
+        past=[(entry, happened(entry)) for entry in here.store.audit(limit=MAX_ENTRIES, flag=flag)],
         requires=[one for kind, one in needed(shown) if kind == "flag"],
         required_by=_required_by(flag, here),
         segments=_segments(shown, here),
@@ -103,7 +104,7 @@ def _beside(flag: str, here: Environment) -> dict[str, Any]:
     """What is live and what Git says in one environment."""
     live, git = bars_of(flag, here), bars_of(flag, here, of_git=True)
     live = [one._replace(differs=here.differs(flag) and one not in git) for one in live]
-    return {"name": here.name, "live": live, "git": git, "differs": here.differs(flag)}
+    return {"name": here.name, "is_file": here.is_file, "live": live, "git": git, "differs": here.differs(flag)}
 
 
 def _coming(flag: str, here: Environment) -> list[tuple[str, str, list[str]]]:

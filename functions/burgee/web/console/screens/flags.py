@@ -11,18 +11,19 @@ from burgee.diff.transitions import ramps
 from burgee.evaluation.definition import off_variant, schedule, state_at
 from burgee.review.stale import settled
 from burgee.times import format_time, parse_time
-from burgee.web.console.reading import Environment, colours, kept, segments, told
+from burgee.web.console.environments import Environments  # noqa: TC001 - FastAPI reads it
+from burgee.web.console.reading import colours, kept, segments, told
 from burgee.web.console.render import fragment
 from burgee.web.console.words import ahead, clock, day, duration
 from burgee.web.exchange import Need
 from burgee.web.routes.flags import filtering
-from burgee.web.routes.writes import CallerFlags, needs
+from burgee.web.routes.writes import needs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from burgee.model import Definition, Override
-    from burgee.web.console.reading import Segment
+    from burgee.web.console.reading import Environment, Segment
 
 router = APIRouter(include_in_schema=False)
 PAGE = 50
@@ -81,14 +82,13 @@ class Row(NamedTuple):
 @router.get("/fragments/flags", **needs(Need.READ))
 def list_flags(
     request: Request,
-    flags: CallerFlags,
+    environments: Environments,
     q: Annotated[str, Query(max_length=255)] = "",
     show: Annotated[Show, Query()] = "all",
     page: Annotated[int, Query(ge=1, le=100_000)] = 1,
 ) -> Response:
     """A page of the flags that match."""
-    here = Environment(flags.store)
-    environments = [here]
+    here = environments[-1]
     chosen = _Chosen(here, q)
     names = chosen.showing(show)
     pages = max(-(-len(names) // PAGE), 1)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from fastapi import APIRouter, Request, Response
 
+from burgee.web.console.environments import Environments  # noqa: TC001 - FastAPI reads it
 from burgee.web.console.render import fragment
 from burgee.web.exchange import Caller, Need, exchange_of
 from burgee.web.routes.writes import CallerFlags, needs
@@ -34,7 +35,7 @@ _SCOPES = {Need.READ: "read", Need.PROPOSE: "propose", Need.WRITE: "write", Need
 
 
 @router.get("/fragments/frame", **needs(Need.READ))
-def frame(request: Request, flags: CallerFlags) -> Response:
+def frame(request: Request, flags: CallerFlags, environments: Environments) -> Response:
     """The navigation and the foot."""
     exchange = exchange_of(request)
     caller = exchange.caller
@@ -49,6 +50,7 @@ def frame(request: Request, flags: CallerFlags) -> Response:
         who=caller.name or "anyone on this machine",
         initial=(caller.name or "·")[0],
         scopes=scopes(caller),
+        environments=[one.name for one in environments],
     )
 
 

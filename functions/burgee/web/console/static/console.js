@@ -14,7 +14,15 @@
   let token = "", signedIn = false, going = false, waiting = 0, pressed = "";
 
   // Loading ---------------------------------------------------------------------------------------------------------
-  const headers = () => (token ? { Authorization: `Bearer ${token}` } : {});
+  const keyring = new Map(); // tokens by environment, in memory alone
+  const environmentOf = (given) => (given.match(/^burgee_admin_[^/]+\/([^_]+(?:_[^_]+)*)_[0-9a-f]{16}_/) || ["", ""])[1];
+
+  function headers() {
+    if (!token) return {};
+    const others = [...keyring.values()].filter((one) => one !== token).join(" ");
+    return { Authorization: `Bearer ${token}`, ...(others && { "X-Burgee-Keys": others }) };
+  }
+
   const fragmentHere = () => fragments + (location.pathname.slice(console_.length) || "flags") + location.search;
 
   // Each place has one request at a time, and the newest one wins.
@@ -134,6 +142,7 @@
 
   function signOut(why) {
     token = "";
+    keyring.clear();
     signedIn = false;
     main.replaceChildren();
     side.replaceChildren();
@@ -147,9 +156,9 @@
     find("#key").focus();
   }
 
-  find("#door").addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const field = find("#key"), fault = find("#key-fault"), button = find("button", event.target);
+  // A key that the service accepts is kept; `accepted` is called with it.
+  async function offer(form, accepted) {
+    const field = find("[name=key]", form), fault = find("[role=alert]", form), button = find("[type=submit]", form);
     const given = field.value.trim();
     fault.textContent = "";
     field.removeAttribute("aria-invalid");
@@ -170,8 +179,24 @@
       button.disabled = false;
     }
     field.value = "";
-    token = given;
-    return enter();
+    keyring.set(environmentOf(given), given);
+    return accepted(given);
+  }
+
+  document.addEventListener("submit", (event) => {
+    if (event.target.id === "door") {
+      event.preventDefault();
+      offer(event.target, (given) => {
+        token = given;
+        enter();
+      });
+    } else if (event.target.id === "another-key") {
+      event.preventDefault();
+      offer(event.target, () => {
+        dialog.close();
+        again();
+      });
+    }
   });
 
   // Requests of htmx ------------------------------------------------------------------------------------------------
@@ -410,6 +435,15 @@
     if (event.target.closest("[data-find]")) return openPalette();
     if (event.target.closest("[data-keys]")) return openKeys();
     if (event.target.closest("[data-out]")) return signOut("");
+    const other = event.target.closest("[data-switch]");
+    if (other) {
+      token = keyring.get(other.dataset.switch) || token;
+      return again();
+    }
+    if (event.target.closest("[data-add]")) {
+      dialog.replaceChildren(find("#another").content.cloneNode(true));
+      return dialog.showModal();
+    }
     const copied = event.target.closest("[data-copy]");
     if (copied) return copy(copied);
     const link = event.target.closest("a[href]");
@@ -481,7 +515,7 @@
   }
 
   function turn(by) {
-    const all = every("[data-environment]", main);
+    const all = every("[data-environment]");
     const at = all.findIndex((one) => one.hasAttribute("aria-current"));
     if (at >= 0 && all[at + by]) all[at + by].click();
     return all.length > 0;
