@@ -38,6 +38,46 @@ export const page = async (client) => ((await client.getBooleanValue('old', fals
 """
 
 
+USES = """\
+import src.flags as known
+from src import flags
+from src.flags import beta, old
+
+def page(context):
+    if flags.old(context):
+        return [old(), known.old(client=None), beta()]
+    return flags.beta()
+"""
+USES_WITHOUT = """\
+import src.flags as known
+from src import flags
+from src.flags import beta
+
+def page(context):
+    return [True, True, beta()]
+"""
+USES_TS = """\
+import * as flags from './flags.js';
+import { beta, old as isOld } from './flags.js';
+import { old } from './flags.js';
+
+export async function page(context) {
+  if (await flags.old(context)) {
+    return [await isOld(), flags.old(), await beta(), await old()];
+  }
+  return flags.beta();
+}
+"""
+USES_TS_WITHOUT = """\
+import * as flags from './flags.js';
+import { beta } from './flags.js';
+
+export async function page(context) {
+  return [true, Promise.resolve(true), await beta(), true];
+}
+"""
+
+
 @pytest.fixture
 def repository(burgee: Burgee, monkeypatch: pytest.MonkeyPatch) -> Burgee:
     """A repository whose last commit is long ago."""
@@ -181,11 +221,37 @@ def test_a_branch_needs_a_clean_repository(repository: Burgee) -> None:
     assert repository("remove", "old", "--test", "true").code == 2
 
 
-def test_a_generated_module_is_made_again_and_not_rewritten(repository: Burgee) -> None:
+def test_calls_of_a_generated_module_go_and_it_is_made_again(repository: Burgee) -> None:
     assert repository("generate", "python", "--out", "src/flags.py").code == 0
+    assert repository("generate", "typescript", "--out", "src/flags.ts").code == 0
+    repository.write(USES, "src/uses.py")
+    repository.write(USES_TS, "src/uses.ts")
     committed(repository)
     before = (repository.folder / "src/flags.py").read_text(encoding="utf-8")
     ran = repository("remove", "old", "--write")
     assert ran.code == 0, ran.err
     assert (repository.folder / "src/flags.py").read_text(encoding="utf-8") == before
     assert "src/flags.py: generate it again; what still calls old is then an error" in ran.err
+    made = (repository.folder / "src/uses.py").read_text(encoding="utf-8")
+    assert made == USES_WITHOUT
+    assert (repository.folder / "src/uses.ts").read_text(encoding="utf-8") == USES_TS_WITHOUT
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "place"),
+    [
+        ("src/uses.py", "from flags import old\nCHECKS = [old]\n", "src/uses.py:2:11"),
+        ("src/uses.py", "import flags\nCHECKS = [flags.old]\n", "src/uses.py:2:11"),
+        ("src/uses.ts", "import { old } from './flags.js';\nexport const checks = [old];\n", "src/uses.ts:2:24"),
+        ("src/uses.ts", "import * as f from './flags.js';\nexport const checks = [f.old];\n", "src/uses.ts:2:24"),
+    ],
+)
+def test_a_function_of_a_generated_module_that_is_passed_on_is_refused(
+    repository: Burgee, name: str, text: str, place: str
+) -> None:
+    assert repository("generate", "python", "--out", "src/flags.py").code == 0
+    assert repository("generate", "typescript", "--out", "src/flags.ts").code == 0
+    repository.write(text, name)
+    committed(repository)
+    ran = repository("remove", "old")
+    assert (ran.code, f"{place}: it names the flag in a way" in ran.err) == (1, True)

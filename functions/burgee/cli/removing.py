@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from burgee.cli.stores import StoreOptions
     from burgee.flagfile.source import Source
-    from burgee.removal.rewriting import Answer, Rewritten
+    from burgee.removal.rewriting import Accessor, Answer, Rewritten
     from burgee.review.stale import Settled
 
 PYTHON = frozenset({".py", ".pyi"})
@@ -104,12 +104,13 @@ def _overrides(where: StoreOptions, flag: str, now: float) -> str:
     return f"none ({described(where)})."
 
 
-def rewritten(paths: Iterable[Path], answer: Answer, skip: frozenset[Path]) -> Iterator[tuple[Path, str, Rewritten]]:
+def rewritten(paths: Sequence[Path], answer: Answer, skip: frozenset[Path]) -> Iterator[tuple[Path, str, Rewritten]]:
     """The files that ask for the flag, each with its text now and after."""
+    accessors = {python: _accessor(paths, answer.flag, python=python) for python in (True, False)}
     for path in paths:
         for file, text in contents(path):
             if file.resolve() not in skip and not is_generated(text) and (answer.flag in text or _CALL.search(text)):
-                made = _of_file(file, text, answer)
+                made = _of_file(file, text, answer, accessors[file.suffix in PYTHON])
                 if made is not None and (made.refusals or made.text != text):
                     yield file, text, made
 
@@ -119,23 +120,42 @@ def is_generated(text: str) -> bool:
     return "Made by `burgee generate " in text[:200]
 
 
+def _accessor(paths: Sequence[Path], flag: str, *, python: bool) -> Accessor:
+    """The flag's functions in the modules of `burgee generate` below some paths."""
+    from burgee.removal.rewriting import Accessor
+
+    found = [(file, text) for file, text in _modules(paths, flag) if (file.suffix in PYTHON) is python]
+    name = re.escape(flag)
+    if python:
+        pattern = re.compile(rf'^def (\w+)\(.*\n    """Flag `{name}`', re.MULTILINE)
+    else:
+        pattern = re.compile(rf"^ \* Flag `{name}`(?:.*\n \*)*/\nexport (?:async )?function (\w+)\(", re.MULTILINE)
+    functions = {called for _, text in found for called in pattern.findall(text)}
+    asynchronous = any("@openfeature/server-sdk" in text for _, text in found)
+    return Accessor(frozenset(functions), frozenset(file.name.partition(".")[0] for file, _ in found), asynchronous)
+
+
 def generated(paths: Iterable[Path], flag: str) -> list[Path]:
     """The modules of `burgee generate` that have the flag."""
-    return [file for path in paths for file, text in contents(path) if is_generated(text) and flag in text]
+    return [file for file, _ in _modules(paths, flag)]
 
 
-def _of_file(file: Path, text: str, answer: Answer) -> Rewritten | None:
+def _modules(paths: Iterable[Path], flag: str) -> list[tuple[Path, str]]:
+    return [one for path in paths for one in contents(path) if is_generated(one[1]) and f"Flag `{flag}`" in one[1]]
+
+
+def _of_file(file: Path, text: str, answer: Answer, accessor: Accessor) -> Rewritten | None:
     from burgee.removal.rewriting import Refusal, Rewritten
 
     try:
         if file.suffix in PYTHON:
             from burgee.removal.python_code import rewrite as rewrite_python
 
-            return rewrite_python(text, answer)
+            return rewrite_python(text, answer, accessor)
         if file.suffix in JSX:
             from burgee.removal.typescript_code import rewrite as rewrite_typescript
 
-            return rewrite_typescript(text, answer, jsx=JSX[file.suffix])
+            return rewrite_typescript(text, answer, accessor, jsx=JSX[file.suffix])
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in {"libcst", "tree_sitter", "tree_sitter_typescript"}:
             raise

@@ -16,6 +16,7 @@ from libcst.metadata import (
     Assignment,
     FunctionScope,
     GlobalScope,
+    ImportAssignment,
     MetadataWrapper,
     ParentNodeProvider,
     PositionProvider,
@@ -30,6 +31,7 @@ from burgee.removal.rewriting import (
     GENERATOR,
     MENTION,
     OTHER_VARIANT,
+    Accessor,
     Refusal,
     Rewritten,
 )
@@ -47,13 +49,13 @@ _TERMINAL = m.Return() | m.Raise() | m.Continue() | m.Break()
 _NOTHING = object()
 
 
-def rewrite(text: str, answer: Answer) -> Rewritten:
+def rewrite(text: str, answer: Answer, accessor: Accessor | None = None) -> Rewritten:
     """The code without the flag. What is refused stands as it was; then nothing of the file should be written.
 
     Raises cst.ParserSyntaxError for a file that is not Python.
     """
     wrapper = MetadataWrapper(cst.parse_module(text))
-    plan = _Plan(wrapper, answer)
+    plan = _Plan(wrapper, answer, accessor or Accessor())
     made = wrapper.module.visit(_Rewriter(plan))
     return Rewritten(made.code, plan.uses, sorted(plan.refusals))
 
@@ -61,8 +63,9 @@ def rewrite(text: str, answer: Answer) -> Rewritten:
 class _Plan:
     """What is to be replaced, found in the code as it is."""
 
-    def __init__(self, wrapper: MetadataWrapper, answer: Answer) -> None:
+    def __init__(self, wrapper: MetadataWrapper, answer: Answer, accessor: Accessor) -> None:
         self.answer = answer
+        self._accessor = accessor
         self.refusals: list[Refusal] = []
         self.uses = 0
         self.values: dict[cst.CSTNode, Any] = {}
@@ -74,10 +77,12 @@ class _Plan:
         self._scopes = wrapper.resolve(ScopeProvider)
         self._constants = self._flag_constants(wrapper.module)
         self._understood: set[cst.CSTNode] = set()
+        self._modules, self._functions = self._imported(wrapper.module)
         for node in _walk(wrapper.module):
             if isinstance(node, cst.Call):
                 self._call(node)
         self._drop_constants()
+        self._drop_imports(wrapper.module)
         for node in _walk(wrapper.module):
             self._mention(node)
 
@@ -112,6 +117,56 @@ class _Plan:
             if isinstance(scope, GlobalScope) and len(list(scope[name])) == 1
         }
 
+    def _imported(self, module: cst.Module) -> tuple[set[str], dict[str, cst.ImportAlias]]:
+        """What a file calls generated modules, and what it calls the flag's functions, with their imports."""
+        modules: set[str] = set()
+        functions: dict[str, cst.ImportAlias] = {}
+        own = self._accessor.functions
+        for node in _walk(module):
+            if not isinstance(node, (cst.Import, cst.ImportFrom)) or isinstance(node.names, cst.ImportStar):
+                continue
+            of = node.module if isinstance(node, cst.ImportFrom) else None
+            for alias in node.names:
+                called = alias.evaluated_alias or alias.evaluated_name
+                if _last(alias.name) in self._accessor.modules:
+                    modules.add(called)
+                elif of is not None and _last(of) in self._accessor.modules and alias.evaluated_name in own:
+                    functions[called] = alias
+        return modules, functions
+
+    def _is_accessor(self, node: cst.CSTNode) -> bool:
+        """Whether an expression is the flag's function of a generated module."""
+        if isinstance(node, cst.Name):
+            return node.value in self._functions and self._is_import(node)
+        return (
+            isinstance(node, cst.Attribute)
+            and node.attr.value in self._accessor.functions
+            and cst.Module([]).code_for_node(node.value) in self._modules
+        )
+
+    def _is_import(self, node: cst.Name) -> bool:
+        """Whether a name is bound by imports alone, and is not an import itself."""
+        scope = self._scopes.get(node)
+        bound = list(scope[node.value]) if scope is not None else []
+        return bool(bound) and all(isinstance(one, ImportAssignment) for one in bound)
+
+    def _drop_imports(self, module: cst.Module) -> None:
+        """The import of a function goes if every use of it was a call that goes."""
+        dropped: set[cst.CSTNode] = set()
+        for name, alias in self._functions.items():
+            used = [one for one in _walk(module) if isinstance(one, cst.Name) and one.value == name]
+            rest = [
+                one
+                for one in used
+                if one not in self._understood and not isinstance(self._parents[one], cst.ImportAlias)
+            ]
+            if not any(map(self._is_import, rest)):
+                dropped.add(alias)
+        for statement in {self._parents[alias] for alias in dropped}:
+            names = statement.names if isinstance(statement, cst.ImportFrom) else ()
+            own = set(names) if not isinstance(names, cst.ImportStar) else set()
+            self.gone |= {statement} if own <= dropped else own & dropped
+
     def _named(self, node: cst.BaseExpression) -> str | None:
         """The flag that an argument names; None if that is not known."""
         text = _string(node)
@@ -129,6 +184,10 @@ class _Plan:
     def _call(self, call: cst.Call) -> None:
         name = call.func.attr.value if isinstance(call.func, cst.Attribute) else ""
         match = CALL.fullmatch(name)
+        if match is None and self._is_accessor(call.func):
+            self._understood.add(call.func)
+            self._evaluated(call, call, self.answer.value)
+            return
         if match is None:
             self._setting(call)
             return
@@ -148,13 +207,17 @@ class _Plan:
                 self.refuse(call, DETAILS)
                 return
             replaced = parent
-        if any(m.findall(one, _EFFECTS) for one in call.args) or m.findall(call.func, _EFFECTS):
-            self.refuse(call, EFFECTS)
-            return
         try:
             value = self.answer.asked_as(match[1])
         except ValueError as error:
             self.refuse(call, str(error))
+            return
+        self._evaluated(call, replaced, value)
+
+    def _evaluated(self, call: cst.Call, replaced: cst.CSTNode, value: Any) -> None:
+        """Replaces an evaluation by its value, unless something else would go with it."""
+        if any(m.findall(one, _EFFECTS) for one in call.args) or m.findall(call.func, _EFFECTS):
+            self.refuse(call, EFFECTS)
             return
         self.uses += 1
         outer = self._parents[replaced]
@@ -222,7 +285,11 @@ class _Plan:
                 self._understood.add(value)
 
     def _mention(self, node: cst.CSTNode) -> None:
-        """A string that is the flag's name, and that nothing above understood."""
+        """The flag's name or function, where nothing above understood it."""
+        if self._is_accessor(node) and node not in self._understood:
+            parent = self._parents[node]
+            if not isinstance(parent, (cst.ImportAlias, cst.AsName)):
+                self.refuse(node, MENTION)
         if not isinstance(node, (cst.SimpleString, cst.ConcatenatedString)) or node in self._understood:
             return
         if _string(node) == self.answer.flag and not isinstance(
@@ -249,6 +316,16 @@ class _Rewriter(cst.CSTTransformer):
             bound = self._plan.binds_tightly(original_node)
             return self._literal(self._plan.values[original_node], updated_node, bound=bound)
         return super().on_leave(original_node, updated_node)
+
+    def leave_ImportFrom(self, original_node: cst.ImportFrom, updated_node: cst.ImportFrom) -> cst.ImportFrom:
+        """Without the functions that went, and without a comma after the last."""
+        del original_node
+        names = updated_node.names
+        if isinstance(names, cst.ImportStar) or not self._plan.gone:
+            return updated_node
+        if updated_node.lpar is None and isinstance(names[-1].comma, cst.Comma):
+            names = [*names[:-1], names[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)]
+        return updated_node.with_changes(names=names)
 
     def visit_FormattedString(self, node: cst.FormattedString) -> None:
         """Strings inside must not have its quotes, before Python 3.12."""
@@ -431,6 +508,11 @@ def _argument(call: cst.Call) -> cst.Arg | None:
     by_name = [one for one in call.args if one.keyword is not None and one.keyword.value in {"flag_key", "flag"}]
     first = [one for one in call.args[:1] if one.keyword is None]
     return next(iter([*by_name, *first]), None)
+
+
+def _last(name: cst.BaseExpression) -> str:
+    """The last part of a dotted name."""
+    return cst.Module([]).code_for_node(name).rpartition(".")[2].strip()
 
 
 def _string(node: cst.CSTNode | None) -> str | None:

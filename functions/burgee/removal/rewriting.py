@@ -31,6 +31,16 @@ class Answer(NamedTuple):
         raise ValueError(f"it asks for another type than the flag's: {kind}, not {self.type}")
 
 
+class Accessor(NamedTuple):
+    """The flag's functions in generated modules: their names, the modules' (without folders and endings), and whether
+    they answer with promises.
+    """
+
+    functions: frozenset[str] = frozenset()
+    modules: frozenset[str] = frozenset()
+    asynchronous: bool = False
+
+
 class Refusal(NamedTuple):
     """A use of the flag that cannot be rewritten: where (counted from 1), and why."""
 

@@ -14,7 +14,7 @@ from tree_sitter import Language, Parser
 
 from burgee.accessors.literals import typescript_literal
 from burgee.errors import Refused
-from burgee.removal.rewriting import DETAILS, DYNAMIC, EFFECTS, MENTION, Refusal, Rewritten
+from burgee.removal.rewriting import DETAILS, DYNAMIC, EFFECTS, MENTION, Accessor, Refusal, Rewritten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ _ASYNC = re.compile(r"['\"]@openfeature/server-sdk['\"]")
 _NOTHING = object()
 
 
-def rewrite(text: str, answer: Answer, *, jsx: bool) -> Rewritten:
+def rewrite(text: str, answer: Answer, accessor: Accessor | None = None, *, jsx: bool) -> Rewritten:
     """The code without the flag. What is refused stands as it was; then nothing of the file should be written.
 
     Raises Refused for a file that does not parse.
@@ -54,7 +54,7 @@ def rewrite(text: str, answer: Answer, *, jsx: bool) -> Rewritten:
     tree = _parser(jsx=jsx).parse(text.encode())
     if tree.root_node.has_error:
         raise Refused("not-parsed", "it does not parse")
-    plan = _Plan(tree.root_node, answer, asynchronous=_ASYNC.search(text) is not None)
+    plan = _Plan(tree.root_node, answer, accessor or Accessor(), asynchronous=_ASYNC.search(text) is not None)
     made = _Rewriter(plan, text.encode()).text(tree.root_node)
     return Rewritten(made.decode(), plan.uses, sorted(plan.refusals))
 
@@ -68,8 +68,9 @@ def _parser(*, jsx: bool) -> Parser:
 class _Plan:
     """What is to be replaced, found in the code as it is."""
 
-    def __init__(self, root: Node, answer: Answer, *, asynchronous: bool) -> None:
+    def __init__(self, root: Node, answer: Answer, accessor: Accessor, *, asynchronous: bool) -> None:
         self.answer = answer
+        self._accessor = accessor
         self.refusals: list[Refusal] = []
         self.uses = 0
         self.values: dict[int, Any] = {}
@@ -81,6 +82,7 @@ class _Plan:
         self._declared = _declared(root)
         self._constants = self._flag_constants(root)
         self._understood: set[int] = set()
+        self._modules, self._functions = self._imported(root)
         for node in _walk(root):
             if node.type == "call_expression":
                 self._call(node)
@@ -91,11 +93,49 @@ class _Plan:
                 self.gone.add(declaration.id)
                 self._understood |= {one.id for one in _walk(declaration)}
         for node in _walk(root):
-            if node.id not in self._understood and _string(node) == answer.flag:
+            if node.id not in self._understood and (_string(node) == answer.flag or self._is_accessor(node)):
                 self._refuse(node, MENTION)
+        for specifier in self._functions.values():
+            named = specifier.parent
+            assert named is not None  # noqa: S101 - specifiers stand in braces
+            whole = all(
+                _text(one.child_by_field_name("alias") or one.children[0]) in self._functions
+                for one in named.named_children
+            )
+            statement = named.parent.parent if named.parent is not None else None
+            alone = named.parent is not None and len(named.parent.named_children) == 1
+            self.gone.add(statement.id if whole and alone and statement is not None else specifier.id)
 
     def _refuse(self, node: Node, why: str) -> None:
         self.refusals.append(Refusal(node.start_point[0] + 1, node.start_point[1] + 1, why))
+
+    def _imported(self, root: Node) -> tuple[set[str], dict[str, Node]]:
+        """What a file calls generated modules, and what it calls the flag's functions, with their imports."""
+        modules: set[str] = set()
+        functions: dict[str, Node] = {}
+        for statement in root.named_children:
+            source = statement.child_by_field_name("source") if statement.type == "import_statement" else None
+            stem = (_string(source) or "").rpartition("/")[2].partition(".")[0] if source is not None else ""
+            if stem not in self._accessor.modules:
+                continue
+            for one in _walk(statement):
+                if one.type == "namespace_import":
+                    modules.add(_text(one.named_children[0]))
+                elif one.type == "import_specifier" and _text(one.children[0]) in self._accessor.functions:
+                    functions[_text(one.child_by_field_name("alias") or one.children[0])] = one
+        return modules, functions
+
+    def _is_accessor(self, node: Node) -> bool:
+        """Whether an expression is the flag's function of a generated module."""
+        if node.type == "identifier":
+            inside = node.parent is not None and node.parent.type == "import_specifier"
+            return _text(node) in self._functions and not inside
+        if node.type != "member_expression":
+            return False
+        of, name = node.child_by_field_name("object"), node.child_by_field_name("property")
+        if of is None or name is None:
+            return False
+        return _text(of) in self._modules and _text(name) in self._accessor.functions
 
     def _flag_constants(self, root: Node) -> dict[str, Node]:
         """Constants of the module with the flag's name, which are declared once and not exported."""
@@ -113,7 +153,13 @@ class _Plan:
 
     def _call(self, call: Node) -> None:
         function, arguments = call.child_by_field_name("function"), call.child_by_field_name("arguments")
-        if function is None or arguments is None or not arguments.named_children:
+        if function is None or arguments is None:
+            return
+        if self._is_accessor(function):
+            self._understood |= {one.id for one in _walk(function)}
+            self._evaluated(call, call, self.answer.value, asynchronous=self._accessor.asynchronous)
+            return
+        if not arguments.named_children:
             return
         name = _text(function.child_by_field_name("property") or function)
         match = CALL.fullmatch(name)
@@ -136,22 +182,23 @@ class _Plan:
                 self._refuse(call, DETAILS)
                 return
             replaced = parent
-        if any(one.type in _EFFECTS for one in _walk(arguments)):
-            self._refuse(call, EFFECTS)
-            return
         try:
             value = self.answer.asked_as(match[1].lower()) if match is not None else self.answer.value
         except ValueError as error:
             self._refuse(call, str(error))
             return
-        self.uses += 1
-        self._replace(replaced, value)
+        self._evaluated(call, replaced, value, asynchronous=self._asynchronous)
 
-    def _replace(self, node: Node, value: Any) -> None:
+    def _evaluated(self, call: Node, node: Node, value: Any, *, asynchronous: bool) -> None:
+        """Replaces an evaluation by its value, unless something else would go with it."""
+        if any(one.type in _EFFECTS for one in _walk(_required(call, "arguments"))):
+            self._refuse(call, EFFECTS)
+            return
+        self.uses += 1
         parent = node.parent
         if parent is not None and parent.type == "await_expression":
             node = parent
-        elif self._asynchronous or (parent is not None and _text(parent).endswith(".then")):
+        elif asynchronous or (parent is not None and _text(parent).endswith(".then")):
             self.promises[node.id] = value
             return
         self.values[node.id] = value
@@ -278,6 +325,13 @@ class _Rewriter:
             else:
                 return None
         return self.text(inner) if inner.type in _JSX and inner is not node.named_children[0] else None
+
+    def _named_imports(self, node: Node) -> bytes | None:
+        """The names of an import that stay."""
+        kept = [one for one in node.named_children if one.id not in self._plan.gone]
+        if len(kept) == len(node.named_children):
+            return None
+        return b"{ " + b", ".join(map(node_text, kept)) + b" }" if kept else b"{}"
 
     def _else_clause(self, node: Node) -> bytes | None:
         inner = node.named_children[-1]
