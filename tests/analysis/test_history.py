@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from burgee.analysis.history import past_weeks
+from burgee.analysis.history import PastWeeks, past_weeks, weeks_for
+from burgee.analysis.stats.planning import MetricBaseline, sample_size
 from burgee.errors import Refused
 from support.experiments import DAY, FILE, START, crowd, planned, track, written
 
@@ -89,6 +91,20 @@ def test_what_cannot_be_planned_is_one_sentence(tmp_path: Path, entry: str | Non
         past_weeks((tmp_path, place), planned(tmp_path), (START + days * DAY) * 1000, entry=entry)
 
 
+def test_weeks_that_are_not_recorded_come_at_the_last_weeks_rate(tmp_path: Path) -> None:
+    plan = planned(tmp_path)
+    weeks = [PastWeeks(w, n, 0.3, 0.4583, 0.36, 0, 0) for w, n in ((1, 500), (2, 900), (3, 1300))]
+    needed = sample_size(MetricBaseline(0.3), 0.06, plan.design)
+    assert 1300 < needed < 2500
+    assert weeks_for(weeks, plan, 20, cuped=False) == 3 + math.ceil((needed - 1300) / 400)
+    # A metric with 64 % of the variance needs 64 % of the units.
+    assert weeks_for(weeks, plan, 20, cuped=True) == 3 + math.ceil((needed * 0.64 - 1300) / 400)
+    assert 500 < sample_size(MetricBaseline(0.3), 0.09, plan.design) < 900
+    assert weeks_for(weeks, plan, 30, cuped=False) == 2
+    stalled = [*weeks, PastWeeks(4, 1300, 0.3, 0.4583, 0.36, 0, 0)]
+    assert weeks_for(stalled, plan, 20, cuped=False) is None
+
+
 def test_the_command_says_how_many_weeks_an_effect_takes(burgee: Burgee) -> None:
     burgee.write(FILE)
     at = ("--at", "2026-01-29T00:00:00Z")
@@ -101,5 +117,9 @@ def test_the_command_says_how_many_weeks_an_effect_takes(burgee: Burgee) -> None
     assert lines[2].split() == ["weeks", "units", "finds", "with", "CUPED"]
     assert [line.split()[0] for line in lines[3:5]] == ["2", "3"]
     reported = burgee("power", "button", "--recorded", "--entry", "started", *at, "--effect", "90", "--json").json
-    assert lines[-1].startswith(f"90 % takes {reported['weeks'] or 'more'}")
+    assert lines[-1] == f"90 % takes {reported['weeks']} weeks, with CUPED {reported['weeks_cuped']}"
+    assert reported["weeks"] in {2, 3}
+    assert "no effect to look for" in burgee(
+        "power", "button", "--recorded", "--entry", "started", *at, "--effect", "0"
+    ).err.replace("│", " ").replace("\n", " ")
     assert burgee("power", "--recorded").code == 2

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import statistics
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -246,3 +248,23 @@ def test_units_whose_window_is_not_over_are_counted_apart(tmp_path: Path, plan: 
     assert sum(arm.moments["bought"].n for arm in found.arms.values()) == sum(time <= at - 7 * DAY for time in inside)
     assert found.immature("bought") == sum(time > at - 7 * DAY for time in inside)
     assert sum(arm.moments["basket"].n for arm in found.arms.values()) == len(inside)
+
+
+def test_units_whose_window_is_not_over_are_not_winsorised_to_the_cap(tmp_path: Path) -> None:
+    """In DuckDB and PostgreSQL the least of null and the cap is the cap, which would count as such a unit's value."""
+    plan = planned(tmp_path, FILE.replace("winsorise: 99}", "winsorise: 90, window: 7d}"))
+    records, at = crowd(300, days=20), START + 12 * DAY
+    found = gather_from(written(tmp_path / "events", records), plan, at * 1000)
+    shown = {one["unit"]: one for one in records if one["type"] == "exposure" and one["time"] <= at - 7 * DAY}
+    spent = dict.fromkeys(shown, 0.0)
+    for one in records:
+        unit = one["unit"]
+        if one.get("event") == "order" and unit in spent and 0 <= one["time"] - shown[unit]["time"] < 7 * DAY:
+            spent[unit] += one["properties"]["amount"]
+    cap = sorted(spent.values())[math.ceil(len(spent) * 0.9) - 1]
+    for arm in plan.arms:
+        values = [min(value, cap) for unit, value in spent.items() if shown[unit]["variant"] == arm]
+        moments = found.arms[arm].moments["revenue"]
+        assert moments.n == len(values)
+        assert moments.means["value"] == pytest.approx(statistics.fmean(values))
+        assert moments.covariances["value", "value"] == pytest.approx(statistics.variance(values))

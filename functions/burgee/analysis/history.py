@@ -13,12 +13,13 @@ from burgee.analysis import queries
 from burgee.analysis.evidence import gatherer
 from burgee.analysis.moments import moments_of
 from burgee.analysis.stats.estimates import gradient, pooled, quadratic, ratio, theta
-from burgee.analysis.stats.planning import MetricBaseline, detectable
+from burgee.analysis.stats.planning import MetricBaseline, detectable, sample_size
 from burgee.errors import Refused
 from burgee.flagfile.experiments import Metric, MetricKind
 from burgee.times import format_time
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from burgee.analysis.evidence import Gatherer
@@ -50,6 +51,23 @@ class PastWeeks:
     gain: float
     detectable: float
     detectable_cuped: float
+
+
+def weeks_for(found: Sequence[PastWeeks], plan: ExperimentPlan, percent: float, *, cuped: bool) -> int | None:
+    """The weeks that an effect takes: of those recorded, else at the last week's number of new units; None for never.
+
+    Raises ValueError for an effect that the metric cannot have.
+    """
+    last = found[-1]
+    proportion = plan.metrics[plan.experiment.primaries[0]].kind is MetricKind.PROPORTION
+    sd = None if proportion and not cuped else last.sd * math.sqrt(1 - last.gain) if cuped else last.sd
+    baseline = MetricBaseline(last.mean, sd)
+    needed = sample_size(baseline, baseline.effect(percent), plan.design)
+    enough = next((one.weeks for one in found if one.units >= needed), None)
+    if enough is not None:
+        return enough
+    gained = last.units - (found[-2].units if len(found) > 1 else 0)
+    return last.weeks + -(-(needed - last.units) // gained) if gained > 0 else None
 
 
 def past_weeks(
@@ -84,7 +102,10 @@ def past_weeks(
             raise Refused("no-history", f"records of {plan.flag} begin on {since}, less than a week ago")
         plans = [_as_if(plan, metric, until, one + 1, entry) for one in range(weeks)]
         found = [(one + 1, _moments(asked, given, as_if)) for one, as_if in enumerate(plans)]
-        return [_summary(weeks, plan, moments) for weeks, moments in found if moments is not None]
+        known = [_summary(weeks, plan, moments) for weeks, moments in found if moments is not None]
+    if not known:
+        raise Refused("no-history", f"the window of {metric} is over for no unit of the {weeks} weeks recorded")
+    return known
 
 
 def _as_if(plan: ExperimentPlan, metric: str, until: int, weeks: int, entry: str | None) -> ExperimentPlan:

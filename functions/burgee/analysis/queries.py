@@ -357,4 +357,10 @@ def _within(events: Table, metric: Metric, before: int | None, earlier: bool) ->
 
 
 def _capped(name: str, capped: Mapping[str, float]) -> Column:
-    return _[name] if name not in capped else ibis.least(_[name], ibis.literal(float(capped[name])))
+    """A column at most its cap. Null while the unit's window is not over: the least of null and a number is the
+    number in some engines.
+    """
+    if name not in capped:
+        return _[name]
+    most = ibis.literal(float(capped[name]))
+    return ibis.ifelse(_[name] > most, most, _[name])

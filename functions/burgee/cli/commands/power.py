@@ -172,9 +172,13 @@ def _history(flags: Path, plan: ExperimentPlan, chosen: Chosen, entry: str | Non
 
 
 def _tell_history(found: list[PastWeeks], plan: ExperimentPlan, effect: float | None, *, json: bool) -> None:
-    wanted = effect or plan.experiment.minimum_detectable_effect
-    plain = next((one.weeks for one in found if wanted and one.detectable <= wanted), None)
-    adjusted = next((one.weeks for one in found if wanted and one.detectable_cuped <= wanted), None)
+    from burgee.analysis.history import weeks_for
+
+    wanted = plan.experiment.minimum_detectable_effect if effect is None else effect
+    plain = adjusted = None
+    if wanted is not None:
+        with _possible("--effect"):
+            plain, adjusted = (weeks_for(found, plan, float(wanted), cuped=cuped) for cuped in (False, True))
     if json:
         weeks = [asdict(one) for one in found]
         output.as_json({"effect": wanted, "weeks": plain, "weeks_cuped": adjusted, "past": weeks})
@@ -187,9 +191,9 @@ def _tell_history(found: list[PastWeeks], plan: ExperimentPlan, effect: float | 
     for one in found:
         cells = (f"{part:.3g} %" for part in (one.detectable, one.detectable_cuped))
         output.say("{:>5} {:>12,} {:>9} {:>11}".format(one.weeks, one.units, *cells))
-    if wanted:
-        more = f"more than the {last.weeks} recorded"
-        output.say(f"{wanted:.3g} % takes {plain or more} weeks, with CUPED {adjusted or more}")
+    if wanted is not None:
+        never = "no number of"
+        output.say(f"{wanted:.3g} % takes {plain or never} weeks, with CUPED {adjusted or never}")
 
 
 def _sized(baseline: Any, design: Any, effect: float | None, units: int | None) -> dict[str, Any]:
