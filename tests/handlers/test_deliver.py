@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import importlib
+import time
+from threading import Event
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 
+from burgee.model import Override
 from burgee.stores import Tenant
+from burgee.stores.audit import AuditContext
 from burgee.stores.sqlite import SqliteStore
+from burgee.times import format_time
 from burgee.webhooks.background import Background
-from burgee.webhooks.endpoints import registered
+from burgee.webhooks.endpoints import Wanted, add, registered
 from burgee.webhooks.outbox import Deps
+from burgee.webhooks.replaying import health
 from burgee.webhooks.sealing import Unsealed
-from support.dynamodb import CREDENTIALS
+from support.dynamodb import CREDENTIALS, table_at, wire_url
+from support.lambda_runtime import FUNCTIONS, emulator, function
+from support.stores import committed
 from support.webhooks import World, url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 MINUTE = {"version": "0", "detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}
 
@@ -75,8 +85,6 @@ def test_the_bell_names_environments_that_are_looked_at_from_then_on(handler: An
 
 
 def test_without_time_left_it_says_so_and_the_rest_comes_later(handler: Any, world: World) -> None:
-    from threading import Event
-
     world.receiver("stuck")
     held = world.receivers.hanging[url("stuck")] = Event()
     said = world.change()
@@ -89,3 +97,36 @@ def test_without_time_left_it_says_so_and_the_rest_comes_later(handler: Any, wor
     held.set()
     assert handler(MINUTE, Context()) == {"settled": True}
     assert world.receivers.delivered(url("stuck")) == [said]
+
+
+@pytest.mark.sam
+@pytest.mark.skipif(emulator() is None, reason="the runtime interface emulator runs on Linux x86_64")
+def test_under_lambdas_own_client_it_writes_down_what_ended_and_keeps_what_it_cannot_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a table, with the real clock and without the key: a message waits, and nothing of it is in the log."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    store = table_at(wire_url(), f"burgee-{uuid4().hex}", Tenant("shop", "production"))
+    past = format_time(1_700_000_000)
+    committed(store, lay=[Override("beta", {"status": False}, "ada", "because", past, past, past)])
+    act = AuditContext("webhook.add", "ada", "", time.time())
+    made = add(store, Unsealed(), Wanted(url("one")), act).endpoint
+    environment = {
+        **CREDENTIALS,
+        "AWS_ENDPOINT_URL": wire_url(),
+        "BURGEE_TABLE": store.table,
+        "BURGEE_PROJECT": "shop",
+        "BURGEE_ENVIRONMENT": "production",
+    }
+    log = tmp_path / "deliver.log"
+    with function("burgee.handlers.deliver.handler", FUNCTIONS, log, environment) as running:
+        assert running(MINUTE) == {"settled": True}
+        assert running(bell(("shop", "staging"))) == {"settled": True}
+    assert store.state().overrides == {}
+    assert "override.expire" in [entry.action for entry in store.audit()]
+    assert health(store, made.id, time.time()).counts["waiting"] >= 1
+    text = log.read_text(encoding="utf-8")
+    assert '"error": "StoreUnavailable"' in text
+    assert not [word for word in ("ada", "because", "example.com") if word in text]
+    store.close()

@@ -143,7 +143,7 @@ def test_slack_shows_who_why_and_by_which_author_and_nothing_can_be_smuggled_in(
         "*Who is affected*\n• beta: some users lose it",
         "*Why*\nsee &lt;https://evil.example|here&gt; &amp; &lt;!channel&gt;",
         f"by ada &lt;a@b&gt; in default / default at {format_time(NOW)}",
-        "<https://f.example.com/console/flags/beta|Flag> · <https://f.example.com/console/audit|Audit log>",
+        "<https://f.example.com/console/flags/beta|Flag> · <https://f.example.com/console/changes|Changes>",
     ]
     without = slack_message(message(store.tenant, one, None, None), None)
     assert len(without["blocks"]) == 4

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from threading import Event
+from threading import Event, current_thread
 from typing import TYPE_CHECKING
 
 import pytest
 
+from burgee.errors import Refused
 from burgee.records import replace
 from burgee.stores import Put, Shelf
 from burgee.stores.sqlite import SqliteStore
@@ -15,8 +16,9 @@ from burgee.times import format_time
 from burgee.webhooks import endpoints
 from burgee.webhooks.delivery import DAY, DELAYS
 from burgee.webhooks.endpoints import MAX_ENDPOINTS, Kind
-from burgee.webhooks.outbox import MAX_WAITING
+from burgee.webhooks.outbox import MAX_WAITING, Deps, Outbox
 from burgee.webhooks.replaying import Choice, health, replay
+from burgee.webhooks.sealing import Unsealed
 from burgee.webhooks.sending import Outcome
 from support.stores import committed, entry
 from support.waiting import eventually
@@ -363,3 +365,52 @@ def test_what_came_while_there_was_no_webhook_is_not_read_again(world: World) ->
     world.run(world.another())
     assert world.receivers.delivered(url("two")) == [said]
     assert sum(read) < 20
+
+
+def test_a_change_that_comes_while_its_webhook_is_being_looked_at_does_not_wait(world: World) -> None:
+    world.receiver("one")
+    looked, go_on = Event(), Event()
+    real = world.store.shelf
+
+    def slow(shelf: Shelf, prefix: str = "") -> object:
+        found = real(shelf, prefix)
+        if shelf is Shelf.DELIVERIES and current_thread().name.startswith("webhook") and not looked.is_set():
+            looked.set()
+            go_on.wait(60)
+        return found
+
+    world.store.shelf = slow  # type: ignore[method-assign, assignment]
+    world.clock.now += 60
+    world.outbox.step()
+    assert looked.wait(60)
+    said = world.change()
+    world.outbox.step()
+    go_on.set()
+    world.outbox.settle(60)
+    world.run()
+    assert world.receivers.delivered(url("one")) == [said]
+
+
+def test_an_entry_that_cannot_be_explained_is_sent_without_words_and_stops_nothing(world: World) -> None:
+    world.receiver("one")
+
+    def broken(*_arguments: object) -> list[str]:
+        raise KeyError("a fault of ours")
+
+    deps = Deps(world.receivers, Unsealed(), broken, world.clock, log=world.logged.append)
+    said = [world.change(), world.change()]
+    world.run(Outbox(world.store, deps))
+    assert world.receivers.delivered(url("one")) == said
+    assert [one.body["data"]["effect"] for one in world.receivers.received[url("one")]] == [None, None]
+
+
+def test_an_effect_that_takes_too_long_is_said_to(world: World) -> None:
+    world.receiver("one")
+
+    def slow(*_arguments: object) -> list[str]:
+        raise Refused("dry-run-too-large", "the effect takes more than 8 s")
+
+    committed(world.store, audit=[replace(entry(1, "beta"), action="flag.kill", after={"status": False})])
+    world.run(Outbox(world.store, Deps(world.receivers, Unsealed(), slow, world.clock)))
+    (sent,) = world.receivers.received[url("one")]
+    assert sent.body["data"]["effect"] == ["who is affected could not be computed: the effect takes more than 8 s"]

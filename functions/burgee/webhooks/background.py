@@ -54,7 +54,10 @@ class Background:
     def run(self, stop: Event) -> None:
         """Steps once a second until stopped."""
         while not stop.wait(STEP_SECONDS):
-            self.step()
+            try:
+                self.step()
+            except Exception as error:  # noqa: BLE001 - a fault of ours must not end the tasks of a running server
+                self._fault(self._store.tenant, type(error).__name__)
 
     def _look(self, also: Iterable[Tenant]) -> None:
         """Notices environments; those that an event named are noted for later passes of other processes."""

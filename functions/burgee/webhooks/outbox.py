@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
-from burgee.errors import Conflict, Corrupt, Refused, StoreError
+from burgee.errors import Conflict, Refused, StoreError, StoreUnavailable
 from burgee.stores import Put, Shelf
 from burgee.stores.audit import AuditContext
 from burgee.times import parse_time
@@ -29,7 +29,7 @@ from burgee.webhooks.signing import signed
 from burgee.webhooks.slack import slack_message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
     from typing import Protocol
 
@@ -90,7 +90,9 @@ class Outbox:
         self._holder = uuid4().hex
         self._sending: dict[str, Future[None]] = {}
         self._next: dict[str, float] = {}
-        """When to look at a webhook again."""
+        """When to look at a webhook again; written by its thread."""
+        self._woken: set[str] = set()
+        """Webhooks with something new: their threads may have looked just before."""
         self._leases: dict[str, dict[str, Any]] = {}
         self._seen: OrderedDict[str, None] = OrderedDict()
 
@@ -105,7 +107,9 @@ class Outbox:
             now = self._deps.clock()
             for one in receivers:
                 running = self._sending.get(one.id)
-                if self._next.get(one.id, 0.0) <= now and (running is None or running.done()):
+                is_due = one.id in self._woken or self._next.get(one.id, 0.0) <= now
+                if is_due and (running is None or running.done()):
+                    self._woken.discard(one.id)
                     self._sending[one.id] = self._pool.submit(self._send_due, one)
 
     def settle(self, seconds: float | None = None) -> bool:
@@ -134,10 +138,10 @@ class Outbox:
     def _enqueue(self, entry: AuditEntry, receivers: Sequence[Endpoint], counts: dict[str, int]) -> None:
         """Makes an entry's message and deliveries, once; `counts` has how many messages wait for a webhook."""
         if entry.action == endpoints.REPLAY:
-            self._next.pop((entry.after or {}).get("id", ""), None)
+            self._woken.add((entry.after or {}).get("id", ""))
         wanting = [one for one in receivers if one.wants(entry)]
         if not wanting or self._store.find(Shelf.MESSAGES, entry.id) is not None:
-            self._due(wanting)
+            self._woken |= {one.id for one in wanting}
             return
         now = self._deps.clock()
         made = self._message(entry)
@@ -155,11 +159,7 @@ class Outbox:
             # Another process has made them, or is doing so: this entry is looked at again until its message is there.
             if self._store.find(Shelf.MESSAGES, entry.id) is None:
                 raise
-        self._due(wanting)
-
-    def _due(self, receivers: Iterable[Endpoint]) -> None:
-        for one in receivers:
-            self._next.pop(one.id, None)
+        self._woken |= {one.id for one in wanting}
 
     def _remember(self, entry: str) -> None:
         self._seen[entry] = None
@@ -174,8 +174,12 @@ class Outbox:
                 lines = (
                     None if served is None else self._deps.words(served.before, served.after, parse_time(entry.at))
                 )
-            except (Refused, RuntimeError, Corrupt) as error:
-                lines = [f"who is affected could not be computed: {error}"] if isinstance(error, Refused) else None
+            except Refused as refusal:
+                lines = [f"who is affected could not be computed: {refusal}"]
+            except StoreUnavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 - one entry that cannot be explained must not stop the others
+                self._deps.log(json.dumps({"message": entry.id, "error": type(error).__name__}))
         return message(self._store.tenant, entry, served, lines)
 
     def _send_due(self, receiver: Endpoint) -> None:

@@ -68,7 +68,7 @@ def _links(data: Mapping[str, Any], link: str | None) -> list[str]:
         return []
     flag = data["flag"]
     found = [] if flag is None else [f"<{link}/flags/{quote(flag, safe='')}|Flag>"]
-    return [*found, f"<{link}/audit|Audit log>"]
+    return [*found, f"<{link}/changes|Changes>"]
 
 
 def _section(text: str) -> dict[str, Any]:
