@@ -21,12 +21,20 @@ CPU_MEMORY_MB = 1_769  # of memory buy one whole CPU
 NEW_ENVIRONMENTS = 1_000  # of one function in ten seconds
 CONCURRENCY = 1_000  # of an account, until it is raised
 MONTH_SECONDS = 30 * 86_400
+WEBSOCKET_MINUTES_MILLION = 0.25
+WEBSOCKET_MESSAGES_MILLION = 1.00
+WRITE_UNITS_MILLION = 0.625
+CONNECTION_HOURS = 2  # that API Gateway keeps one at most
+FARGATE_HOUR = 0.04048 + 2 * 0.004445  # one CPU and 2 GB
 
 MEMORY_MB = 1_024
 REFRESH_SECONDS = 10
 POINTER_UNITS = 0.5
 CHUNK_BYTES = 350_000
 PACKED = 0.2  # of a release's bytes, once compressed
+PING_SECONDS = 480  # what an idle page says in, within API Gateway's ten minutes
+CONNECT_MS = 20  # a connection's beginning and its end, with the table
+SOCKET_KB = {"event stream": 13.7, "WebSocket": 19.9}  # tests/benchmarks/streams.py
 
 
 def main() -> None:
@@ -74,8 +82,42 @@ def main() -> None:
         "",
         f"The pointer of a tenant is one item on one partition: it carries {PARTITION_READS / POINTER_UNITS * REFRESH_SECONDS:,.0f} environments at the",
         "default refresh, after which the refresh must be longer.",
+        *_live(),
     ]
     sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _live() -> list[str]:
+    """What open pages cost, by the month and the thousand."""
+    minutes = 1_000 * MONTH_SECONDS / 60 / 1e6 * WEBSOCKET_MINUTES_MILLION
+    pings = 1_000 * MONTH_SECONDS / PING_SECONDS / 1e6 * WEBSOCKET_MESSAGES_MILLION
+    connections = 1_000 * MONTH_SECONDS / 3_600 / CONNECTION_HOURS / 1e6
+    functions = 2 * connections * (CONNECT_MS / 1000 * 0.5 * GB_SECOND * 1e6 + INVOCATIONS_MILLION)
+    items = connections * (2 * WRITE_UNITS_MILLION + READ_UNITS_MILLION)
+    change = 1_000 / 1e6 * (WEBSOCKET_MESSAGES_MILLION + READ_UNITS_MILLION / 20)
+    looks = MONTH_SECONDS / 60 / 1e6
+    idle = looks * (0.05 * GB_SECOND * 1e6 + INVOCATIONS_MILLION + 4 * READ_UNITS_MILLION)
+    server = FARGATE_HOUR * MONTH_SECONDS / 3_600
+    return [
+        "",
+        "## Open pages that are notified",
+        "",
+        "A thousand pages that are open all month, each of which evaluates by itself at the price above:",
+        "",
+        "| | a month | from |",
+        "|---|---|---|",
+        "| `Live=false`, as it is by default | $0 | nothing is created |",
+        f"| `Live=true` and no page open | ${idle:.2f} | an invocation a minute, which reads little; Lambda's reads of the stream are free |",
+        f"| connected to the WebSocket API | ${minutes:.2f} | minutes at ${WEBSOCKET_MINUTES_MILLION:.2f} a million |",
+        f"| kept from being closed as idle | ${pings:.2f} | a message every {PING_SECONDS} s, ${WEBSOCKET_MESSAGES_MILLION:.2f} a million |",
+        f"| connected again every {CONNECTION_HOURS} hours | ${functions + items:.2f} | two invocations, two writes and a read for each |",
+        f"| 100 changes | ${100 * change:.2f} | a message to each, and the items read |",
+        f"| together | ${minutes + pings + functions + items + 100 * change:.2f} | so ${10 * (minutes + pings + functions + items + 100 * change):,.0f} for 10,000 |",
+        f"| by `burgee serve`, 20,000 on one process | ${server / 20:.2f} | one CPU and 2 GB of Fargate at ${server:.0f}, not counting a load balancer |",
+        "",
+        f"One process of `burgee serve` needs {SOCKET_KB['event stream']} KB for an event stream and {SOCKET_KB['WebSocket']} KB for a WebSocket:",
+        f"{1_000 * SOCKET_KB['event stream'] / 1024:.0f} and {1_000 * SOCKET_KB['WebSocket'] / 1024:.0f} MB a thousand (`python tests/benchmarks/streams.py`).",
+    ]
 
 
 if __name__ == "__main__":

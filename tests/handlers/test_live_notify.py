@@ -71,6 +71,21 @@ def test_a_connection_is_sent_the_message_once(function: ModuleType) -> None:
         api.assert_no_pending_responses()
 
 
+def test_each_minute_it_looks_for_what_it_was_not_told(function: ModuleType, store: SqliteStore) -> None:
+    minute = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
+    other = store.at(Tenant("shop", "staging"))
+    release(other, {"beta": {"status": True}})
+    with Stubber(function._api) as api:
+        api.add_response("post_to_connection", {}, {"ConnectionId": CONNECTION, "Data": DATA})
+        assert [function.handler(minute, None) for _ in range(2)] == [{"notified": 1}, {"notified": 0}]
+        store.keep([Put(Shelf.SOCKETS, "staging=", {"environment": "staging", "at": 4e9}, blind=True)])
+        api.add_response("post_to_connection", {}, {"ConnectionId": "staging=", "Data": DATA})
+        assert function.handler(bell(other.tenant), None) == {"notified": 1}
+        release(other, {"beta": {"status": False}})
+        api.add_response("post_to_connection", {}, {"ConnectionId": "staging=", "Data": DATA.replace(b"1", b"2")})
+        assert function.handler(minute, None) == {"notified": 1}
+
+
 def test_gone_is_no_failure_and_anything_else_is_tried_again(
     function: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -43,7 +43,7 @@ def test_each_statement_names_its_actions_and_its_resources(statement: dict[str,
         service = resource.split(":")[2]
         assert service != "kms" or "kms:EncryptionContext:burgee" in statement["Condition"]["StringLike"]
         if service not in {"cloudformation", "s3", "glue", "events", "kms"}:
-            assert re.search(r"burgee-production|/apis|/tags/", resource)
+            assert re.search(r"burgee-production|/apis|/tags/|:ghi/live/POST/@connections/", resource)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_neither_the_boundary_nor_its_hold_can_be_changed() -> None:
 def test_within_the_boundary_nobody_becomes_more() -> None:
     actions = {action for statement in BOUNDARY for action in several(statement["Action"])}
     assert {action.partition(":")[0] for action in actions} == {
-        "dynamodb", "logs", "events", "firehose", "s3", "sqs", "glue", "kms",
+        "dynamodb", "logs", "events", "firehose", "s3", "sqs", "glue", "kms", "execute-api",
     }  # fmt: skip
 
 
@@ -91,7 +91,7 @@ def test_apis_of_others_are_left_alone_and_none_is_deleted() -> None:
         "arn:aws:apigateway:eu-west-1::/account",
     ):
         assert not allows(GRANTED, "apigateway:PATCH", other)
-    for api in ("abc", "def", "other"):
+    for api in ("abc", "def", "ghi", "other"):
         assert not allows(GRANTED, "apigateway:DELETE", f"{API}/{api}")
     assert allows(GRANTED, "apigateway:POST", API)
 
@@ -150,3 +150,34 @@ def test_what_evaluates_writes_only_of_itself() -> None:
         assert allows(granted, "dynamodb:PutItem", table, keys) == writes
         assert not allows(granted, "dynamodb:DeleteItem", table, keys)
     assert not allows(granted, "dynamodb:PutItem", table, {"dynamodb:LeadingKeys": ["other#production#SEEN"]})
+
+
+def test_what_holds_connections_reads_keys_and_writes_connections_and_what_notifies_reaches_no_key() -> None:
+    table, found = "FlagsTable.Arn", resources("template.yaml")
+    connect, notify = statements(found["LiveConnectFunction"]), statements(found["LiveNotifyFunction"])
+    connections = "arn:aws:execute-api:eu-west-1:111111111111:ghi/live/POST/@connections/x="
+
+    def may(granted: list[dict[str, Any]], action: str) -> set[str]:
+        partitions = (
+            "STATE",
+            "KEYS",
+            "SOCKETS",
+            "SEEN",
+            "AUDIT",
+            "BLOB#x#0",
+            "DEFINITION#x#0",
+            "SETTINGS",
+            "RELEASES",
+        )
+        assert not allows(granted, action, table, {"dynamodb:LeadingKeys": ["other#production#SOCKETS"]})
+        keys = {one: {"dynamodb:LeadingKeys": [f"shop#production#{one}"]} for one in partitions}
+        return {one for one in partitions if allows(granted, action, table, keys[one])}
+
+    assert may(connect, "dynamodb:GetItem") == {"KEYS"}
+    assert may(connect, "dynamodb:Query") == set()
+    assert may(connect, "dynamodb:PutItem") == may(connect, "dynamodb:DeleteItem") == {"SOCKETS"}
+    assert may(notify, "dynamodb:Query") == {"STATE", "SOCKETS", "BLOB#x#0", "DEFINITION#x#0"}
+    assert may(notify, "dynamodb:PutItem") == may(notify, "dynamodb:DeleteItem") == {"SOCKETS"}
+    assert allows(notify, "execute-api:ManageConnections", connections)
+    assert not allows(notify, "execute-api:ManageConnections", connections.replace("ghi", "other"))
+    assert not allows(connect, "execute-api:ManageConnections", connections)

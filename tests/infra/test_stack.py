@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import ibis
 import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from burgee.analysis.tables import records
 from burgee.errors import Refused
+from burgee.web.live_sockets import KEY, SUBPROTOCOL
 from support.build import BIN, build, project, python_3_13, run
 from support.dynamodb import CREDENTIALS
 from support.lambda_runtime import event
@@ -253,3 +256,31 @@ def contents(folder: Path) -> dict[str, str]:
     """A digest of every file of a build."""
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     return {str(path.relative_to(folder)): sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_an_open_page_is_notified_through_the_websocket_api(url: str, tmp_path: Path) -> None:
+    """The emulator chooses no subprotocol, has the API at an address of its own, and ends no idle connection."""
+    stack = Stack(project(tmp_path), url, "live")
+    deployed = stack.deploy("Live=true")
+    assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+    api = stack.physical("LiveApi")
+    assert stack.output("LiveUrl").startswith(f"wss://{api}.execute-api.")
+    address = f"{url}/_aws/execute-api/{api}/live"
+    stack.set_variable("LiveNotifyFunction", BURGEE_LIVE_ENDPOINT=address)
+
+    def opened(key: str) -> Any:
+        protocols: list[Any] = [SUBPROTOCOL, KEY + key.replace("/", "~")]
+        return connect(address.replace("http", "ws", 1), subprotocols=protocols, open_timeout=60)
+
+    with pytest.raises(InvalidStatus), opened("burgee_client_x"):
+        pass
+    with opened(stack.key()) as live:
+        live.send("ping")
+        killed = stack.burgee("kill", "dark_mode", "--reason", "it blinks")
+        assert killed.returncode == 0, killed.stderr
+        message = json.loads(live.recv(120))
+        assert message == {"type": "refetchEvaluation", "etag": "2"}
+        assert stack.asked("ada", "dark_mode", stack.key())["statusCode"] == 200
+    eventually(lambda: [one.partition(":")[0] for one in stack.items("SOCKETS")] == ["told"])
+    removed = stack.sam("delete", "--no-prompts")
+    assert removed.returncode == 0, removed.stdout + removed.stderr

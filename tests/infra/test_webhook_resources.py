@@ -89,7 +89,8 @@ def test_nothing_is_made_unless_a_key_is_named() -> None:
         )
     ]
     assert readers == ["StreamFunction"], "a shard throttles more than two readers"
-    assert found["Conditions"]["Streams"]["Or"] == [{"Condition": "HasEventBus"}, {"Condition": "Delivers"}]
+    assert found["Conditions"]["Streams"]["Or"] == [{"Condition": "HasEventBus"}, {"Condition": "Rings"}]
+    assert found["Conditions"]["Rings"]["Or"] == [{"Condition": "Delivers"}, {"Condition": "IsLive"}]
 
 
 def test_the_functions_may_do_what_they_do_and_the_sender_needs_all_it_may(store: DynamoDbStore) -> None:

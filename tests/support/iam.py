@@ -18,6 +18,7 @@ PARAMETERS = {
     "StackName": "burgee-production",
     "EvaluationApi": "abc",
     "ManagementApi": "def",
+    "LiveApi": "ghi",
     "Boundary": "arn:aws:iam::111111111111:policy/boundary",
     "TableArn": "arn:aws:dynamodb:eu-west-1:111111111111:table/burgee-production-FlagsTable-1",
     "Project": "shop",

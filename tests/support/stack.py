@@ -101,6 +101,22 @@ class Stack:
         answered = self.client("lambda").invoke(FunctionName=name, Payload=json.dumps(payload).encode())
         return json.loads(answered["Payload"].read())
 
+    def set_variable(self, function: str, **variables: str) -> None:
+        """Sets variables of a function's environment, such as an address that is another in the emulator."""
+        client, name = self.client("lambda"), self.physical(function)
+        held = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        client.update_function_configuration(FunctionName=name, Environment={"Variables": {**held, **variables}})
+
+    def items(self, partition: str) -> list[str]:
+        """The sort keys of a partition of the stack's own tenant."""
+        name = f"default#default#{partition}"
+        found = self.client("dynamodb").query(
+            TableName=self.output("Table"),
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": name}},
+        )
+        return [item["sk"]["S"] for item in found["Items"]]
+
     def ring(self, alarm: str) -> Any:
         """What CloudWatch tells EventBridge, if the stack has a rule for it; the emulator sends none itself."""
         state = {"value": "ALARM", "timestamp": format_time(time.time() + 1).replace("Z", "+0000")}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 BUS = os.environ.get("BURGEE_EVENT_BUS", "")
 OUTBOX = os.environ.get("BURGEE_OUTBOX", "")
-"""The stack whose function sends webhooks; empty if none does."""
+"""The stack whose functions send webhooks and notify open pages; empty if none does."""
 LARGEST = 200_000
 """EventBridge takes 256 KB."""
 _events = boto3.client("events")
@@ -40,7 +40,7 @@ def to_bus(changes: Sequence[Change]) -> int:
 
 
 def ring(changes: Sequence[Change]) -> int:
-    """Lets the function that sends webhooks know. If that fails, it looks by itself within a minute."""
+    """Lets those functions know. If that fails, they look by themselves within a minute."""
     tenants = sorted({(change.project, change.environment) for change in changes})
     if tenants:
         _put("changes", json.dumps({"stack": OUTBOX, "tenants": tenants}), Source="burgee.outbox")

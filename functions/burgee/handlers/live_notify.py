@@ -1,4 +1,4 @@
-"""AWS Lambda: notifies the connections of the WebSocket API when the stream's function reports changes."""
+"""AWS Lambda: notifies the connections of the WebSocket API, when the stream's function rings and each minute."""
 
 from __future__ import annotations
 
@@ -38,11 +38,9 @@ _notifier = Notifier(wiring.table(), post, RATE)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Notifies the environments that an event names. Raises if some could not be reached: Lambda calls again."""
-    outcomes = [
-        _notifier.moved(Tenant(project, environment))
-        for project, environment in event["detail"]["tenants"][:MAX_TENANTS]
-        if project == wiring.TENANT.project
-    ]
+    """Notifies the environments that an event names, or all. Raises if some were not reached: Lambda calls again."""
+    named = (event.get("detail") or {}).get("tenants")
+    tenants = [Tenant(*one) for one in named[:MAX_TENANTS]] if named else _notifier.environments()
+    outcomes = [_notifier.moved(one) for one in tenants if one.project == wiring.TENANT.project]
     print(json.dumps({"notified": [outcome._asdict() for outcome in outcomes]}))  # noqa: T201 - Lambda's log
     return {"notified": sum(outcome.sent for outcome in outcomes)}

@@ -35,6 +35,8 @@ LEASE_SECONDS = 15.0
 ATTEMPTS = 5
 SLICE_SECONDS = 0.25
 THREADS = 32
+_TOLD = "told:"
+"""Before an environment, the id of the record of what its connections were notified of; no connection's id has it."""
 
 
 class Posted(StrEnum):
@@ -109,6 +111,13 @@ class Notifier:
         self._clock = clock
         self._sleep = sleep
 
+    def environments(self) -> list[Tenant]:
+        """The stack's own tenant, and those whose connections have been notified before."""
+        known = self._store.shelf(Shelf.SOCKETS, _TOLD)
+        home = self._store.tenant
+        names = {home.environment, *(name.removeprefix(_TOLD) for name in known)}
+        return [Tenant(home.project, name) for name in sorted(names)]
+
     def moved(self, tenant: Tenant) -> Notified:
         """Notifies all once for a revision; stops when another does so for a later one. Raises StoreUnavailable if
         some could not be reached, so that it is called again.
@@ -160,7 +169,7 @@ class _Claim:
 
     def __init__(self, store: Store, tenant: Tenant, revision: int) -> None:
         self._store = store
-        self._id = f"told:{tenant.environment}"
+        self._id = f"{_TOLD}{tenant.environment}"
         self._revision = revision
         self._mine: dict[str, Any] | None = None
         self._kept_at = 0.0
