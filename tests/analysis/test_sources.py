@@ -284,7 +284,7 @@ def test_a_warehouses_sql_means_what_duckdb_is_asked(
     """The SQL in a warehouse's own dialect, read by sqlglot and answered by DuckDB."""
     source = SOURCE.format(engine=f"engine: {dialect}", **{name: name for name in TABLES})
     engine, questions = questions_of(lean_plan_of(tmp_path, source))
-    assert len(asked_of_duckdb) > 10
+    assert all(asked_of_duckdb.values()), "an answer without rows compares nothing"
     for name, expected_ in asked_of_duckdb.items():
         (query,) = sqlglot.transpile(engine.sql(questions[name]), read=dialect, write="duckdb")
         assert answered(warehouse.execute(query)) == expected_, name
