@@ -48,7 +48,7 @@ PACKAGES = {
         *("access", "accessors", "diff", "evaluation", "events", "flagfile"),
         *("releases", "review", "serving", "stores", "webhooks"),
     },
-    "handlers": {"access", "events", "releases", "serving", "stores", "web"},
+    "handlers": {"access", "events", "releases", "serving", "stores", "web", "webhooks"},
     "cli": {
         *("access", "accessors", "agents", "analysis", "diff", "evaluation", "events", "flagfile", "importers"),
         *("releases", "removal", "review", "serving", "stores", "web", "webhooks"),

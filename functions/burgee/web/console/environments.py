@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 
@@ -14,7 +14,7 @@ from burgee.web.exchange import Need, exchange_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from burgee.web.app import Service
+    from burgee.web.front import Front
 
 KEYS = b"x-burgee-keys"
 """The header field with the tokens of further environments of the project, by blanks."""
@@ -27,7 +27,8 @@ async def environments(request: Request) -> Sequence[Environment]:
     A further key is checked as the request's own, and adds its environment if it may read. An open service that
     follows a file also has what that says for the others.
     """
-    exchange, front = exchange_of(request), cast("Service", request.app).front
+    front: Front = request.app.front
+    exchange = exchange_of(request)
     own, now = exchange.caller.tenant, time.time()
     found: dict[str, Environment] = {}
     if front.written is not None and exchange.caller.name is None:
