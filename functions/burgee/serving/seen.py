@@ -118,6 +118,24 @@ def worded(found: Seen) -> str:
     return line
 
 
+class Heard(NamedTuple):
+    """An evaluator that was heard lately: its kind, its newest revision, and when it was heard (epoch seconds)."""
+
+    kind: str
+    revision: int
+    heard_at: float
+
+
+def heard(store: Store, now: float) -> list[Heard]:
+    """The evaluators that were heard lately, those with the oldest revision first."""
+    records = store.shelf(Shelf.SEEN).values()
+    found = [(value, one) for value in records if (one := _evaluator(value)) and one.until > now]
+    return sorted(
+        (Heard(str(value.get("kind", "")), one.taken[-1][0], one.heard_at) for value, one in found),
+        key=lambda one: (one.revision, one.heard_at),
+    )
+
+
 def _counted(store: Store, revision: int, now: float) -> Seen:
     committed = store.find(Shelf.REVISIONS, str(revision))
     at = None if committed is None else float(committed["at"])

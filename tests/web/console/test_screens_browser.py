@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from burgee.access.key_cache import KeyRing
-from burgee.access.keys import Kind
+from burgee.access.keys import Kind, Scope, listed
 from burgee.releases.deploy import write
 from burgee.releases.overrides import killed, lay
 from burgee.serving.serving import Serving
@@ -72,6 +72,8 @@ SCREENS = [
     ("releases", "Releases"),
     ("releases/1", "Release 1"),
     ("playground", "Playground"),
+    ("health", "Health"),
+    ("keys", "Keys"),
     ("flags", "Flags"),
     ("flags/checkout", "checkout"),
     ("flags/hostile", "hostile"),
@@ -218,3 +220,28 @@ def test_the_playground_answers_by_keyboard_and_keeps_nothing(page_browser: Brow
         page.get_by_role("row", name="checkout").get_by_text("control").wait_for()
         assert page.url.endswith("/console/playground")
         console.sound()
+
+
+def test_a_key_is_made_and_shown_once(page_browser: Browser, opened: str, store: SqliteStore) -> None:
+    with shown(page_browser) as console:
+        page = console.page
+        console.visit(f"{opened}/console/keys", "Keys")
+        page.keyboard.press("n")
+        page.get_by_role("heading", name="New key").wait_for()
+        page.get_by_role("button", name="Propose", exact=True).click()
+        page.get_by_text("Propose: reads, and proposes pull requests").wait_for()
+        page.get_by_label("Name").fill("ines")
+        page.keyboard.press("Control+Enter")
+        page.get_by_text("Say why, in a few words").wait_for()
+        page.get_by_label("Reason").fill("new in the team")
+        page.keyboard.press("Control+Enter")
+        page.get_by_role("heading", name="The new key").wait_for()
+        made = page.locator("#token").inner_text()
+        assert made.startswith("burgee_admin_shop/production_")
+        console.sound()
+        page.keyboard.press("Enter")
+        page.get_by_role("row", name="ines").wait_for()
+        assert made not in page.content()
+        (key,) = [key for key, _ in listed(store) if key.name == "ines"]
+        assert key.opens(made)
+        assert key.scopes == (Scope.READ, Scope.PROPOSE)

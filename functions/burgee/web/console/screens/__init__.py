@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from burgee.web.console.screens import change, changes, find, flag, flags, frame, playground, releases
+from burgee.web.console.screens import change, changes, find, flag, flags, frame, health, keys, playground, releases
 
-ROUTERS = tuple(screen.router for screen in (frame, flags, flag, change, changes, releases, playground, find))
+_SCREENS = (frame, flags, flag, change, changes, releases, playground, keys, health, find)
+ROUTERS = tuple(screen.router for screen in _SCREENS)

@@ -23,6 +23,7 @@ class Screen(NamedTuple):
     icon: str
     key: str
     number: int | None = None
+    need: Need = Need.READ
 
 
 SCREENS = (
@@ -30,6 +31,8 @@ SCREENS = (
     Screen("changes", "What changed", "changes", "c"),
     Screen("releases", "Releases", "releases", "r"),
     Screen("playground", "Playground", "playground", "p"),
+    Screen("health", "Health", "health", "h"),
+    Screen("keys", "Keys", "keys", "y", need=Need.KEYS),
 )
 _SCOPES = {Need.READ: "read", Need.PROPOSE: "propose", Need.WRITE: "write", Need.RELEASE: "release"}
 
@@ -42,7 +45,7 @@ def frame(request: Request, flags: CallerFlags, environments: Environments) -> R
     return fragment(
         request,
         "frame",
-        screens=SCREENS,
+        screens=[one for one in SCREENS if one.need in caller.may],
         status=flags.serving.status(),
         release=flags.serving.served().ruleset.release,
         tenant=flags.store.tenant,

@@ -325,6 +325,8 @@
       dialog.replaceChildren(made);
       dialog.dataset.acted = "";
       if (!dialog.open) dialog.showModal();
+      const wanted = find("[autofocus]", dialog);
+      if (wanted) wanted.focus();
     } else if (form.dataset.done) {
       dialog.dataset.acted = "";
       const url = new URL(root + form.dataset.done, location.origin);
