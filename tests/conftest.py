@@ -12,6 +12,7 @@ from burgee.stores.dynamodb import CONFIG
 from burgee.web import dry_run
 from support.cli import Burgee
 from support.dry_runs import Here
+from support.formats import load_later
 from support.planted import SEARCH
 from support.waiting import PATIENCE
 
@@ -27,6 +28,7 @@ sys.dont_write_bytecode = False
 # Hypothesis's own choice, which in CI means the same examples every time.
 settings.register_profile("burgee", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("burgee")
+load_later()
 # A store that has not answered after a moment is not down here: the machine is busy.
 key_cache.UNKNOWN_PATIENCE = PATIENCE
 CONFIG["read_timeout"] = CONFIG["connect_timeout"] = PATIENCE

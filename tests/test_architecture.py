@@ -6,6 +6,7 @@ import ast
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,7 @@ def purpose(package: str) -> str:
     return " ".join((ast.get_docstring(tree) or "").partition("\n\n")[0].split())
 
 
+@cache
 def dependencies() -> dict[str, set[str]]:
     """Every module with the modules of ours that it imports, for types alone too."""
     known = modules()
@@ -111,14 +113,11 @@ def dependencies() -> dict[str, set[str]]:
     return graph
 
 
-GRAPH = dependencies()
-
-
 @pytest.mark.parametrize("package", ROWS)
 def test_a_package_imports_what_its_row_names_and_its_row_names_no_more(package: str) -> None:
     others = {
         imported.partition(".")[0]: f"{name} imports {imported}"
-        for name, found in GRAPH.items()
+        for name, found in dependencies().items()
         if name.partition(".")[0] == package
         for imported in found
         if imported.partition(".")[0] != package
@@ -128,7 +127,7 @@ def test_a_package_imports_what_its_row_names_and_its_row_names_no_more(package:
 
 
 def test_every_package_has_its_row_below_those_that_it_imports() -> None:
-    assert {name.partition(".")[0] for name in GRAPH if name} == ROWS.keys()
+    assert {name.partition(".")[0] for name in dependencies() if name} == ROWS.keys()
     order = list(ROWS)
     for package, row in ROWS.items():
         assert row <= set(order[: order.index(package)]), package
@@ -137,7 +136,7 @@ def test_every_package_has_its_row_below_those_that_it_imports() -> None:
 
 def test_no_module_imports_itself_by_a_detour() -> None:
     """Circles, inside folders too: modules are taken away while they import nothing that is left."""
-    left = {name: set(found) - {name} for name, found in GRAPH.items()}
+    left = {name: set(found) - {name} for name, found in dependencies().items()}
     while leaves := [name for name, found in left.items() if not found & left.keys()]:
         for name in leaves:
             del left[name]

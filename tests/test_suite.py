@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "functions/burgee"
-FILES = {
-    str(path.relative_to(TESTS)): ast.parse(path.read_text(encoding="utf-8"))
-    for path in sorted(TESTS.rglob("*.py"))
-    if "benchmarks" not in path.parts and "node_modules" not in path.parts
-}
 # A test stands in the folder of its subject and begins with the name of its module, or is listed with its subject.
 SPANNING = {
     "analysis/test_holdouts.py": "what a holdout was worth",
@@ -72,6 +68,16 @@ LOOKING = {
 }
 
 
+@cache
+def files() -> dict[str, ast.Module]:
+    """Every file of the tests, parsed."""
+    return {
+        str(path.relative_to(TESTS)): ast.parse(path.read_text(encoding="utf-8"))
+        for path in sorted(TESTS.rglob("*.py"))
+        if "benchmarks" not in path.parts and "node_modules" not in path.parts
+    }
+
+
 def modules(folder: Path) -> set[str]:
     """The names of modules and packages below a folder; of modules alone at the top."""
     found = PACKAGE.glob("*.py") if folder == PACKAGE else folder.rglob("*")
@@ -79,7 +85,7 @@ def modules(folder: Path) -> set[str]:
 
 
 def test_a_test_stands_where_what_it_tests_stands() -> None:
-    for name in FILES:
+    for name in files():
         path = Path(name)
         subject = path.stem.removeprefix("test_")
         mirrors = path.parts[0] == "infra" or any(
@@ -89,18 +95,18 @@ def test_a_test_stands_where_what_it_tests_stands() -> None:
 
 
 def test_what_is_listed_is_there() -> None:
-    assert not SPANNING.keys() - FILES.keys()
+    assert not SPANNING.keys() - files().keys()
 
 
 def test_helpers_are_in_support() -> None:
     beside = {"conftest.py", "conformance.py"}
-    for name in FILES:
+    for name in files():
         path = Path(name)
         assert path.parts[0] in {"support", "suites"} or path.name.startswith("test_") or path.name in beside, name
 
 
 def test_no_test_imports_another() -> None:
-    for name, tree in FILES.items():
+    for name, tree in files().items():
         imported = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
         assert not [module for module in imported if module.rpartition(".")[2].startswith("test_")], name
 
@@ -123,13 +129,13 @@ def clocks(tree: ast.AST) -> set[str]:
 
 
 def test_only_these_look_at_a_clock() -> None:
-    assert {name for name, tree in FILES.items() if clocks(tree)} == LOOKING.keys()
+    assert {name for name, tree in files().items() if clocks(tree)} == LOOKING.keys()
 
 
 def test_no_example_has_a_deadline() -> None:
     given = {
         name
-        for name, tree in FILES.items()
+        for name, tree in files().items()
         for node in ast.walk(tree)
         if isinstance(node, ast.keyword) and node.arg == "deadline"
     }

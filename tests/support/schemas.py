@@ -12,10 +12,13 @@ from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.core.result import Ok
+from schemathesis.pytest.lazy import get_all_tests
 from schemathesis.python import asgi
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 
 class Loop(asyncio.SelectorEventLoop):
@@ -58,4 +61,26 @@ for name, stand_in in (
     assert hasattr(asgi, name)
     setattr(asgi, name, stand_in)
 
-__all__ = ["schemathesis"]
+
+def check_operations(
+    document: Mapping[str, Any],
+    app: Any,
+    config: schemathesis.Config,
+    check: Callable[[schemathesis.Case[Any]], None],
+    examples: int,
+) -> None:
+    """Checks every operation of an OpenAPI document, each with all that schemathesis makes of it.
+
+    It is made here. schemathesis's own tests make it when they are collected, which every worker does for all tests.
+    """
+    schema = schemathesis.openapi.from_dict(dict(document), config=config)
+    schema.app = app
+    chosen = settings(max_examples=examples, derandomize=True, suppress_health_check=list(HealthCheck))
+    found = list(get_all_tests(schema=schema, test_func=check, settings=chosen, given_kwargs=None))
+    assert found
+    for one in found:
+        assert isinstance(one, Ok), one.err()
+        one.ok()[1]()
+
+
+__all__ = ["check_operations", "schemathesis"]
