@@ -1,9 +1,9 @@
-"""Every figure of docs/performance.md, part by part: `make bench`.
+"""Every figure of docs/performance.md and docs/scale.md, part by part: `make bench`.
 
     python tests/benchmarks/bench.py [--only PART]... [--rounds 15] [--starts 10]
 
 Writes each part, as soon as it is measured, to `results.json` beside this file with its date, machine and duration,
-and the page from them. Parts that are not asked for keep the figures that they have. `--page` writes the page alone.
+and the pages from them. Parts that are not asked for keep the figures that they have. `--page` writes only the pages.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2] / "functions"))
 
-from benchmarks import cold_start, engines, growth, over_http, package_size
+from benchmarks import cold_start, engines, growth, over_http, package_size, scale
 from benchmarks.machine import circumstances, step_aside
 from support.build import python_3_13
 
@@ -30,6 +30,7 @@ ROOT = Path(__file__).parents[2]
 RESULTS = Path(__file__).with_name("results.json")
 TEMPLATE = Path(__file__).with_name("page.md")
 PAGE = ROOT / "docs/performance.md"
+SCALE = ROOT / "docs/scale.md"
 LEAST = 7
 
 
@@ -122,6 +123,7 @@ def main() -> None:
         print(f"bench: {time.perf_counter() - started:.0f} s in all", file=sys.stderr)
     try:
         PAGE.write_text(page(results()), encoding="utf-8")
+        SCALE.write_text(scale.page(results()), encoding="utf-8")
     except ValueError as error:
         sys.exit(f"bench: {error}")
     print(PAGE.read_text(encoding="utf-8"))
