@@ -278,8 +278,10 @@ def test_an_open_page_is_notified_through_the_websocket_api(url: str, tmp_path: 
         live.send("ping")
         killed = stack.burgee("kill", "dark_mode", "--reason", "it blinks")
         assert killed.returncode == 0, killed.stderr
-        message = json.loads(live.recv(120))
-        assert message == {"type": "refetchEvaluation", "etag": "2"}
+        received: list[Any] = []
+        while {"type": "refetchEvaluation", "etag": "2"} not in received:  # perhaps after one of the deploy itself
+            received.append(json.loads(live.recv(120)))
+        assert len(received) <= 2
         assert stack.asked("ada", "dark_mode", stack.key())["statusCode"] == 200
     eventually(lambda: [one.partition(":")[0] for one in stack.items("SOCKETS")] == ["told"])
     removed = stack.sam("delete", "--no-prompts")
