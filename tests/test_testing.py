@@ -6,15 +6,12 @@ import os
 import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from burgee.errors import Refused
 from burgee.testing import Flags, _FlagFile
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FLAGS = """\
 version: 1
@@ -138,9 +135,9 @@ def test_unknown(flags, name, variant, message):
 PLUGINS = ("burgee.testing", "anyio.pytest_plugin", "xdist", "no:cacheprovider")
 
 
-def ran(folder: Path, text: str, *arguments: str, config: str = "") -> str:
+def ran(folder: Path, text: str, *arguments: str, config: str = "", flags: str = FLAGS) -> str:
     """What pytest prints of a sample project."""
-    (folder / "flags.yaml").write_text(FLAGS, encoding="utf-8")
+    (folder / "flags.yaml").write_text(flags, encoding="utf-8")
     (folder / "test_shop.py").write_text(HEAD + text, encoding="utf-8")
     (folder / "pytest.ini").write_text(f"[pytest]\nfilterwarnings = error\n{config}", encoding="utf-8")
     plugins = [word for name in PLUGINS for word in ("-p", name)]
@@ -229,6 +226,18 @@ def test_nothing():
     command = [sys.executable, "-m", "pytest", "-q", *(word for name in others for word in ("-p", f"no:{name}"))]
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "1 passed" in ran.stdout, ran.stdout
+
+
+def test_the_page_s_example_passes(tmp_path: Path) -> None:
+    page = Path(__file__).parents[1] / "docs/testing.md"
+    (example,) = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    shop = 'def page(): return "1 €, " + api.get_client().get_string_value("checkout", "?")\n'
+    (tmp_path / "shop.py").write_text(f"from openfeature import api\n{shop}", encoding="utf-8")
+    (tmp_path / "conftest.py").write_text("", encoding="utf-8")
+    out = ran(
+        tmp_path, example, config="pythonpath = .\n", flags=FLAGS.replace("#00a", "blue").replace("#0a0", "green")
+    )
+    assert re.search(r"^5 passed in", out, re.MULTILINE), out
 
 
 def test_flags_of_a_file(tmp_path: Path) -> None:

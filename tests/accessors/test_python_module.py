@@ -16,8 +16,7 @@ from openfeature.evaluation_context import EvaluationContext
 from burgee.accessors.identifiers import identifiers, pascal, snake
 from burgee.accessors.modules import typed_flags
 from burgee.accessors.python_module import TAKEN, generate
-from burgee.errors import Refused
-from support.accessors import LATER, VALUES, flag_file
+from support.accessors import LATER, NAMES, VALUES, flag_file, odd_flags
 from support.repositories import git
 from support.serve import serving
 
@@ -51,7 +50,7 @@ flags.upload_limits()["gigabytes"]
 
 def check(folder: Path, *names: str) -> list[str]:
     """What mypy --strict says of modules in a folder."""
-    cache = os.environ.get("BURGEE_MYPY_CACHE", str(folder / ".cache"))
+    cache = str(folder.parent / "mypy")  # of all tests of a run
     before = os.environ.get("MYPYPATH")
     os.environ["MYPYPATH"] = str(folder)
     try:
@@ -166,7 +165,7 @@ def test_what_people_wrote_is_never_code(module: ModuleType) -> None:
     assert '"new" search. */ """ \\ ${end}' in module.beta.__doc__
     names = 'import os;\u2028os.abort()\u202e\x07\n"""\nos.abort()\\'
     definition = {"description": names, "variants": {"a": names, "b": "x"}, "off_variant": "a"}
-    text = generate(typed_flags({"f": [definition]}), {})
+    text = generate(typed_flags({"f": [definition]})[0], {})
     (function,) = [one for one in ast.parse(text).body if isinstance(one, ast.FunctionDef) and one.name == "f"]
     assert len(function.body) == 2
     assert text.isascii() or "\u202e" not in text
@@ -177,9 +176,26 @@ def test_what_people_wrote_is_never_code(module: ModuleType) -> None:
     )
 
 
-def test_a_flag_of_several_types_is_refused_by_name() -> None:
-    with pytest.raises(Refused, match="f: its variants are of several types: integer, string"):
-        typed_flags({"f": [{"variants": {"a": 1}}, {"variants": {"a": "x"}}]})
+def test_odd_names_texts_values_and_schemas_are_typed_and_give_their_defaults(tmp_path: Path) -> None:
+    typed, left_out = typed_flags(odd_flags(1))
+    assert left_out == []
+    (tmp_path / "odd.py").write_text(generate(typed, dict.fromkeys(NAMES, "2026-01-02")), encoding="utf-8")
+    assert [line for line in check(tmp_path, "odd.py") if ": error:" in line] == []
+    module = loaded(tmp_path / "odd.py")
+    functions = identifiers([flag.name for flag in typed], snake, TAKEN)
+    for flag in typed:
+        if flag.default is not None:
+            assert repr(getattr(module, functions[flag.name])()) == repr(flag.default), flag.name
+
+
+def test_a_flag_that_no_type_fits_is_left_out_by_name(burgee: Burgee) -> None:
+    flag = "{variants: {a: 1}, off_variant: a, default: {serve: a}, environments: {e: {variants: {a: x}}}}"
+    burgee.write(f"version: 1\nenvironments: [e]\nflags:\n  mixed: {flag}\n  beta: {{status: on}}\n")
+    ran = burgee("generate", "python")
+    assert ran.code == 0
+    assert "mixed is left out: its variants are of several types: integer, string" in ran.err
+    assert "def beta(" in ran.out
+    assert "mixed" not in ran.out
 
 
 def test_a_settled_flag_is_deprecated_and_removing_it_is_a_list_of_errors(

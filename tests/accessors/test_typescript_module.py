@@ -14,7 +14,7 @@ import pytest
 from burgee.accessors.modules import typed_flags
 from burgee.accessors.typescript_module import RESERVED, Sdk, generate
 from burgee.cli.commands import code
-from support.accessors import LATER, VALUES, flag_file
+from support.accessors import LATER, VALUES, flag_file, odd_flags
 from support.serve import serving
 
 if TYPE_CHECKING:
@@ -181,10 +181,17 @@ def test_what_is_wrong_or_gone_is_a_compile_error_where_it_stands(node: Path, bu
     assert [line.partition(",")[0] for line in compiled(node)] == [f"main.ts({number}" for number in range(2, 7)]
 
 
+@pytest.mark.parametrize("sdk", list(Sdk))
+def test_odd_names_texts_values_and_schemas_compile(node: Path, sdk: Sdk) -> None:
+    (node / "flags.ts").write_text(generate(typed_flags(odd_flags(1))[0], {}, sdk), encoding="utf-8")
+    (node / "main.ts").write_text("import * as flags from './flags.js';\nconsole.log(flags);\n", encoding="utf-8")
+    assert compiled(node) == []
+
+
 def test_what_people_wrote_ends_no_comment_and_no_string(node: Path) -> None:
     text = "*/ evil() /*\u2028 ` ${evil()} \u202e\" ' */ \\"
     definition = {"description": text, "variants": {"a": text, "b": "x"}, "off_variant": "a"}
-    made = generate(typed_flags({"f": [definition]}), {}, Sdk.SERVER)
+    made = generate(typed_flags({"f": [definition]})[0], {}, Sdk.SERVER)
     assert "\u202e" not in made
     (node / "flags.ts").write_text(made, encoding="utf-8")
     program = "import * as flags from './flags.js';\nconsole.log(JSON.stringify(await flags.f()));\n"
@@ -212,7 +219,7 @@ def test_the_page_on_tests_sets_flags_while_a_function_runs(node: Path, burgee: 
 
 
 def test_a_settled_flag_is_deprecated() -> None:
-    made = generate(typed_flags({"old": [{"status": True}], "class": [{}]}), {"old": "2026-01-02"}, Sdk.WEB)
+    made = generate(typed_flags({"old": [{"status": True}], "class": [{}]})[0], {"old": "2026-01-02"}, Sdk.WEB)
     assert " * @deprecated `old` has given everyone one answer since 2026-01-02: put it into" in made
     assert "function class_(" in made
     assert "class" in RESERVED

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from burgee.accessors.flag_types import Typed, flag_type
+from burgee.accessors.flag_types import Typed, Untyped, flag_type
 from burgee.accessors.inference import inferred
-from burgee.errors import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,16 +19,10 @@ _DEPRECATED = re.compile(
 )
 
 
-def typed_flags(flags: Mapping[str, Sequence[Definition]]) -> list[Typed]:
-    """The flags of a module, from the definitions of each in every environment.
-
-    Raises Refused with all flags that no single type fits.
-    """
+def typed_flags(flags: Mapping[str, Sequence[Definition]]) -> tuple[list[Typed], list[Untyped]]:
+    """The flags of a module, from the definitions of each in every environment, and those that no type fits."""
     found = [flag_type(name, definitions) for name, definitions in flags.items()]
-    untyped = [one for one in found if not isinstance(one, Typed)]
-    if untyped:
-        raise Refused("untyped-flag", "; ".join(f"{one.name}: {one.why}" for one in untyped))
-    return [one for one in found if isinstance(one, Typed)]
+    return [one for one in found if isinstance(one, Typed)], [one for one in found if isinstance(one, Untyped)]
 
 
 def reason(day: str, flag: str) -> str:

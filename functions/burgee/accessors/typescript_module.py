@@ -71,7 +71,7 @@ RESERVED = frozenset(
         *("with", "yield", "undefined", "async", "client", "context", "oneOf", "otherwise"),
     }
 )
-RESERVED_TYPES = frozenset({"Client", "EvaluationContext", "OpenFeature", "Promise", "Record"})
+RESERVED_TYPES = frozenset({"Client", "EvaluationContext", "JsonValue", "OpenFeature", "Promise", "Record"})
 _ONE_OF = """
 /** The answer; the default where it is a value that the flag did not have when this module was made. */
 function oneOf<T>(found: unknown, choices: readonly T[], otherwise: T): T {
@@ -79,8 +79,9 @@ function oneOf<T>(found: unknown, choices: readonly T[], otherwise: T): T {
 }
 """
 _IMPORTS = {
-    Sdk.SERVER: "import { OpenFeature, type Client, type EvaluationContext } from '@openfeature/server-sdk';\n",
-    Sdk.WEB: "import { OpenFeature, type Client } from '@openfeature/web-sdk';\n",
+    Sdk.SERVER: ["OpenFeature", "type Client", "type EvaluationContext"],
+    Sdk.WEB: ["OpenFeature", "type Client"],
+    Sdk.REACT: [],
 }
 _METHODS = {
     FlagType.BOOLEAN: "Boolean",
@@ -116,10 +117,14 @@ def generate(flags: Sequence[Typed], deprecated: Mapping[str, str], sdk: Sdk) ->
         for flag in flags
     ]
     kinds = sorted({_METHODS[flag.type] for flag in flags})
-    hooks = f"import {{ {', '.join(f'use{kind}FlagValue' for kind in kinds)} }} from '@openfeature/react-sdk';\n"
+    names = [*_IMPORTS[sdk], *(f"use{kind}FlagValue" for kind in kinds if sdk is Sdk.REACT)]
+    names += ["type JsonValue"] if "Object" in kinds else []
+    imports = (
+        f"import {{ {', '.join(names)} }} from '@openfeature/{sdk}-sdk';\n" if names and flags else "export {};\n"
+    )
     head = "// The flags of flags.yaml, each as a function. Made by `burgee generate typescript`: do not edit.\n"
     helper = _ONE_OF if any(flag.choices is not None for flag in flags) else ""
-    return "".join([head, "\n", _IMPORTS.get(sdk, hooks if flags else ""), helper, *parts])
+    return "".join([head, "\n", imports, helper, *parts])
 
 
 def value_type(schema: Mapping[str, Any]) -> str:
@@ -176,15 +181,16 @@ def _type(flag: Typed) -> str:
 def _asked(flag: Typed, otherwise: str, meant: str, sdk: Sdk) -> str:
     """The expression that asks for a flag, of the accessor's type."""
     key, kind = quoted(flag.name), _METHODS[flag.type]
+    value = "Value<JsonValue>" if flag.type is FlagType.OBJECT else "Value"
     plain = otherwise
     if otherwise == "otherwise" and flag.type is FlagType.OBJECT:
         plain = "otherwise as never"
     if sdk is Sdk.REACT:
-        asked = f"use{kind}FlagValue({key}, {plain})"
+        asked = f"use{kind}Flag{value}({key}, {plain})"
     elif sdk is Sdk.WEB:
-        asked = f"client.get{kind}Value({key}, {plain})"
+        asked = f"client.get{kind}{value}({key}, {plain})"
     else:
-        asked = f"await client.get{kind}Value({key}, {plain}, context)"
+        asked = f"await client.get{kind}{value}({key}, {plain}, context)"
     if flag.type is FlagType.OBJECT:
         return f"({asked}) as unknown as {meant}"
     if flag.choices is None:

@@ -80,7 +80,7 @@ def generate(
     source, _ = releasable(flags, env)
     environments = dict.fromkeys([env, None, *source.model.environments])
     snapshots = [compile_source(source, one)["flags"] for one in environments]
-    typed = typed_flags({name: [one[name] for one in snapshots] for name in source.model.flags})
+    typed, left_out = typed_flags({name: [one[name] for one in snapshots] for name in source.model.flags})
     make = _generator(language, sdk)
     if check and out is not None:
         written = out.read_text(encoding="utf-8") if out.is_file() else None
@@ -89,6 +89,8 @@ def generate(
         output.say(f"{out}: {'up to date' if stays else 'would change'}")
         raise typer.Exit(int(not stays))
     made = make(typed, _deprecated(flags, source, days))
+    for one in left_out:
+        output.tell(f"{one.name} is left out: {one.why}")
     if out is None:
         typer.echo(made, nl=False)
         return
