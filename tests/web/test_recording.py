@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 
 from burgee.cli.recording import LocalReports
 from burgee.errors import SinkUnavailable
+from burgee.evaluation.ruleset import Ruleset
 from burgee.events.recorder import Recorder
 from burgee.events.records import MAX_RECORDS, RecordScope
 from burgee.events.sinks import MemorySink
@@ -84,6 +85,55 @@ def test_openfeature_clients_are_noted_too(client: TestClient, recorder: Recorde
     assert record["variant"] == reported["variant"]
     assert record["properties"] == {"country": "DE"}
     assert (record["project"], record["environment"], record["unit"]) == ("p", "e", "ada")
+
+
+HELD: dict[str, Any] = {
+    "format": 1,
+    "flags": {
+        "new": {"status": True, "holdout": "q4", "client": True},
+        "inner": {"status": True, "holdout": "q4"},
+        "free": {"status": True, "client": True},
+    },
+    "holdouts": {"q4": {"percentage": 50}},
+    "exposed": {"holdout:q4": ["country"]},
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "exposed"),
+    [
+        ("/ofrep/v1/evaluate/flags", True),
+        ("/ofrep/v1/evaluate/flags/new", True),
+        ("/ofrep/v1/evaluate/flags/free", False),
+        ("/users/ada/flags", True),
+        ("/users/ada/flags/inner", True),
+        ("/users/ada/flags/nowhere", False),
+    ],
+)
+def test_asking_for_a_flag_of_a_holdout_is_an_exposure_to_it(
+    recorder: Recorder, sink: MemorySink, path: str, exposed: bool
+) -> None:
+    client = TestClient(evaluation_app(Serving(None, HELD), setup=Setup(recorder=recorder)))
+    context = {"targetingKey": "ada", "country": "DE"}
+    for _ in range(2):
+        if path.startswith("/ofrep"):
+            client.post(path, json={"context": context})
+        else:
+            client.get(f"{path}?country=DE")
+    assert recorder.drain(5)
+    assert [(one["flag"], one["unit"], one["properties"]) for one in sink.records] == (
+        [("holdout:q4", "ada", {"country": "DE"})] if exposed else []
+    )
+
+
+def test_who_may_see_no_flag_of_a_holdout_is_not_exposed_to_it(recorder: Recorder, sink: MemorySink) -> None:
+    hidden = {**HELD, "flags": {**HELD["flags"], "new": {"status": True, "holdout": "q4"}}}
+    view = Ruleset(hidden).for_clients()
+    recorder.fetched(view, view.evaluate_all({"targetingKey": "ada"}), {"targetingKey": "ada"})
+    for flag in ("new", "inner"):
+        recorder.answered(view, flag, view.evaluate(flag, {}), {"targetingKey": "ada"}, asked=False)
+    assert recorder.drain(5)
+    assert sink.records == []
 
 
 @pytest.mark.parametrize("path", ["/ofrep/v1/evaluate/flags", "/ofrep/v1/evaluate/flags/"])
