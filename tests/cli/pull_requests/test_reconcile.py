@@ -1,4 +1,4 @@
-"""One pull request for the overrides of an environment, and one for each proposal: a bare remote, a host's API."""
+"""One pull request for the overrides of an environment, with a bare remote and a host's API."""
 
 from __future__ import annotations
 
@@ -10,111 +10,23 @@ import pytest
 
 from burgee.cli.pull_requests.api import ApiError
 from burgee.cli.pull_requests.branches import Repository
-from burgee.cli.pull_requests.hosts import GitHub, GitLab, Linked
-from burgee.cli.pull_requests.reconcile import Did, Reconciler, Reconciliation
+from burgee.cli.pull_requests.hosts import GitLab, Linked
+from burgee.cli.pull_requests.reconcile import Did
 from burgee.errors import FlagFileError, Refused
-from burgee.flagfile.compile import compile_file
-from burgee.releases.deploy import Consent, apply, write
-from burgee.releases.overrides import killed, lay, lift, served
+from burgee.releases.deploy import write
+from burgee.releases.overrides import lay
 from burgee.releases.plan import OverrideVerdict
-from burgee.releases.proposals import Edit, ProposalState, create, find, last_run, withdraw
-from burgee.stores import Origin, Tenant
+from burgee.releases.proposals import ProposalState, find
+from burgee.stores import Tenant
 from burgee.stores.audit import AuditContext
-from burgee.stores.sqlite import SqliteStore
-from support.github import REPOSITORY, TOKEN, Api, github
 from support.gitlab import PROJECT, MergeRequests, answering
-from support.repositories import Clone, git
+from support.reconciling import FILE, OVERRIDES, Project
+from support.repositories import git
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-FILE = """\
-version: 1
-environments: [staging, production]
-flags:
-  beta:  # of the search team
-    status: on
-    rollout_percentage: 20
-    environments:
-      production: {rollout_percentage: 5}
-  dark: {status: on}
-  calm: {status: on}
-"""
-OVERRIDES = "burgee/overrides-production"
-NOW = 1_900_000_000.0
-
-
-class Project:
-    """A repository, its store and its host, with the time in our hands."""
-
-    def __init__(self, folder: Path, api: Api) -> None:
-        self.api = api
-        self.clone = Clone(folder, FILE)
-        self.store = SqliteStore(":memory:", Tenant("default", "production"))
-        self.now = NOW
-        self.host: Any = GitHub(api.url, REPOSITORY, TOKEN, "main")
-        self.deploy()
-
-    def act(self, action: str = "override.set", until: str | None = None) -> AuditContext:
-        self.now += 1
-        return AuditContext(action, "ada", "orders fail", self.now, until)
-
-    def deploy(self, **consent: Any) -> Any:
-        snapshot = compile_file(self.clone.flags, "production")
-        return apply(self.store, snapshot, Origin(), self.act("release.activate"), Consent(**consent))
-
-    def override(self, flag: str, until: str | None = None, **keys: Any) -> None:
-        act = self.act(until=until)
-
-        def decide(state: Any, snapshot: Any) -> Any:
-            return lay(state, snapshot, flag, {**(served(state, snapshot, flag, act.now) or {}), **keys}, act)
-
-        write(self.store, decide)
-
-    def kill(self, flag: str) -> None:
-        act = self.act("flag.kill")
-        write(
-            self.store,
-            lambda state, git: lay(state, git, flag, killed(served(state, git, flag, act.now) or {}), act),
-        )
-
-    def clear(self, flag: str) -> None:
-        write(self.store, lambda state, git: lift(state, git, flag, self.act("override.clear")))
-
-    def propose(self, flag: str = "beta", **keys: Any) -> str:
-        absent = keys.pop("absent", False)
-        edit = Edit(flag, keys, absent=absent)
-        return create(self.store, edit, "Raise it", self.act("proposal.create")).id
-
-    def reconciler(self, **more: Any) -> Reconciler:
-        self.now += 60
-        folder = self.clone.folder
-        more = {"flags": "flags.yaml", "environment": "production", **more}
-        return Reconciler(self.store, self.host, Repository(folder, "origin", "main"), now=self.now, **more)
-
-    def run(self, **more: Any) -> Reconciliation:
-        return self.reconciler(**more).run(900.0)
-
-    def did(self, **more: Any) -> list[tuple[str, str]]:
-        return [(one.branch, str(one.did)) for one in self.run(**more).outcomes]
-
-    def body(self) -> str:
-        return str(self.api.pulls[-1]["body"])
-
-
-@pytest.fixture
-def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
-    monkeypatch.setattr("burgee.cli.pull_requests.api.time.sleep", lambda _: None)
-    with github() as running:
-        yield running
-
-
-@pytest.fixture
-def project(tmp_path: Path, api: Api) -> Iterator[Project]:
-    made = Project(tmp_path, api)
-    yield made
-    made.store.close()
+    from support.github import Api
 
 
 def test_from_a_kill_to_a_pull_request_to_a_deploy_that_absorbs_it(project: Project, api: Api) -> None:
@@ -414,98 +326,6 @@ def test_a_description_is_never_too_long(project: Project, length: int) -> None:
     project.run()
     assert 1_000 < len(project.body()) < 65_536
     assert "**Closing**" in project.body()
-
-
-def test_a_proposal_from_the_store_to_main(project: Project, api: Api) -> None:
-    key = project.propose(rollout_percentage=50)
-    assert last_run(project.store) is None
-    assert project.did() == [(f"burgee/proposal-{key}", "opened")]
-    (pull,) = api.pulls
-    assert (find(project.store, key).state, find(project.store, key).address) == (
-        ProposalState.OPENED,
-        pull["html_url"],
-    )
-    assert pull["title"] == "Raise it"
-    assert "45 % off -> on" in pull["body"]
-    assert "rollout_percentage: 50" in project.clone.text(f"burgee/proposal-{key}")
-    run = last_run(project.store)
-    assert run is not None
-    assert run.next() == project.now + 900
-    assert project.did() == [(f"burgee/proposal-{key}", "unchanged")]
-    project.clone.merge(f"burgee/proposal-{key}")
-    api.end(pull["number"], merged=True)
-    assert project.did() == [(f"burgee/proposal-{key}", "ended")]
-    assert find(project.store, key).state is ProposalState.MERGED
-    assert project.did() == []
-
-
-def test_a_proposal_that_a_person_closed_is_closed(project: Project, api: Api) -> None:
-    key = project.propose(rollout_percentage=50)
-    project.run()
-    api.end(101)
-    project.run()
-    assert find(project.store, key).state is ProposalState.CLOSED
-    project.run()
-    assert len(api.pulls) == 1
-
-
-def test_a_proposal_that_was_withdrawn_is_not_opened(project: Project, api: Api) -> None:
-    withdraw(project.store, project.propose(rollout_percentage=50), project.act("proposal.withdraw"))
-    assert project.did() == []
-    assert api.pulls == []
-
-
-def test_a_proposal_whose_flag_changed_on_main_is_not_opened_blindly(project: Project, api: Api) -> None:
-    key = project.propose(rollout_percentage=50)
-    project.clone.commit(FILE.replace("{rollout_percentage: 5}", "{rollout_percentage: 7}"))
-    assert project.did() == [(f"burgee/proposal-{key}", "outdated")]
-    assert (find(project.store, key).state, api.pulls) == (ProposalState.OUTDATED, [])
-    project.clone.commit(FILE)
-    assert project.did() == [(f"burgee/proposal-{key}", "opened")], "it is as it was when that was proposed"
-    project.clone.commit(FILE.replace("{rollout_percentage: 5}", "{rollout_percentage: 7}"))
-    assert project.did() == [(f"burgee/proposal-{key}", "outdated")]
-    assert "`beta` has changed on the base branch since" in project.body()
-    assert find(project.store, key).state is ProposalState.OPENED
-
-
-def test_a_proposal_that_main_says_already_is_closed(project: Project, api: Api) -> None:
-    waiting, opened = project.propose(rollout_percentage=50), project.propose("calm", status=False)
-    api.down = None
-    project.run()
-    project.clone.commit(
-        FILE.replace("{rollout_percentage: 5}", "{rollout_percentage: 50}").replace(
-            "calm: {status: on}", "calm: {status: off}"
-        )
-    )
-    project.run()
-    assert {find(project.store, key).state for key in (waiting, opened)} == {ProposalState.CLOSED}
-    assert [pull["state"] for pull in api.pulls] == ["closed", "closed"]
-    assert project.clone.branches() == []
-
-
-def test_two_proposals_that_edit_neighbours_are_rebuilt_where_they_conflict(project: Project, api: Api) -> None:
-    first, second = project.propose("dark", status=False), project.propose("calm", status=False)
-    project.run()
-    project.clone.merge(f"burgee/proposal-{first}")
-    api.end(101, merged=True)
-    assert project.did() == [(f"burgee/proposal-{first}", "ended"), (f"burgee/proposal-{second}", "updated")]
-    git(project.clone.remote, "merge-tree", "--write-tree", "main", f"burgee/proposal-{second}")
-
-
-def test_a_proposal_may_add_a_flag_and_take_one_out_of_every_environment(project: Project) -> None:
-    added, gone = project.propose("shiny", status=True), project.propose("calm", absent=True)
-    project.run()
-    assert "shiny:" in project.clone.text(f"burgee/proposal-{added}")
-    assert "calm:" not in project.clone.text(f"burgee/proposal-{gone}")
-
-
-def test_a_proposal_that_cannot_be_written_says_why(project: Project, api: Api) -> None:
-    key = create(project.store, Edit("beta", unset=("rollout_percentage",)), "", project.act("proposal.create")).id
-    run = project.run()
-    assert api.pulls == []
-    assert [one.needs_person for one in run.outcomes] == [True]
-    assert "cannot express this in production" in (find(project.store, key).note or "")
-    assert run.warnings
 
 
 def test_without_a_token_branches_are_pushed_and_a_link_is_reported(project: Project) -> None:
