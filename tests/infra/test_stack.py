@@ -286,3 +286,33 @@ def test_an_open_page_is_notified_through_the_websocket_api(url: str, tmp_path: 
     eventually(lambda: [one.partition(":")[0] for one in stack.items("SOCKETS")] == ["told"])
     removed = stack.sam("delete", "--no-prompts")
     assert removed.returncode == 0, removed.stdout + removed.stderr
+
+
+def test_a_stack_that_sends_webhooks(url: str, tmp_path: Path) -> None:
+    """Encrypted by a key of the emulator's KMS, sent by a function that EventBridge calls; no network is reached."""
+    key = Stack(tmp_path, url).client("kms").create_key()["KeyMetadata"]["Arn"]
+    stack = Stack(project(tmp_path), url, "hooks", BURGEE_WEBHOOK_KEY=key)
+    made = stack.deploy(f"WebhookKey={key}")
+    assert made.returncode == 0, made.stdout + made.stderr
+    added = stack.burgee("webhooks", "add", "https://hooks.invalid.example.com/secret", "--json", "--reason", "test")
+    assert added.returncode == 0, added.stderr
+    webhook = json.loads(added.stdout)
+    killed = stack.burgee("kill", "dark_mode", "--expires-in", "1s", "--reason", "it blinks")
+    assert killed.returncode == 0, killed.stderr
+
+    def shown() -> Any:
+        return json.loads(stack.burgee("webhooks", "show", webhook["id"], "--json").stdout)
+
+    # By the stream, or by the minute's rule where the emulator runs those: nobody has called the function here.
+    eventually(lambda: shown()["counts"]["waiting"] >= 1, lambda: f"the bell did not ring: {shown()}")
+    minute = {"source": "aws.events", "detail": {}}
+    eventually(lambda: stack.invoke("DeliverFunction", minute) == {"settled": True})
+    state = shown()
+    assert state["last"]["why"] == "the name was not found", "its URL was decrypted"
+    audit = stack.burgee("audit", "--json").stdout
+    assert "override.expire" in audit
+    item = stack.client("dynamodb").scan(TableName=stack.output("Table"))
+    stored = b"".join(bytes(value["B"]) for one in item["Items"] for value in one.values() if "B" in value)
+    assert b"hooks.invalid.example.com/secret" not in stored
+    assert webhook["secret"].encode() not in stored
+    assert stack.sam("delete", "--no-prompts").returncode == 0
