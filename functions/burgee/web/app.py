@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 
 from burgee.version import __version__
 from burgee.web.console import pages, screens
+from burgee.web.console.reference import reference_routes
 from burgee.web.evaluation_app import EVALUATION_ROUTES
 from burgee.web.event_streams import EventStreams, stream_route
 from burgee.web.exchange import Need, Route
@@ -50,6 +51,8 @@ def create_app(store: Store, serving: Serving, setup: Setup | None = None, repor
         title="Burgee",
         version=__version__,
         summary="Feature flags and A/B tests as reviewed code",
+        docs_url=None,
+        redoc_url=None,
         exception_handlers=HANDLERS,
         telemetry={
             "tracing": False,
@@ -68,7 +71,7 @@ def create_app(store: Store, serving: Serving, setup: Setup | None = None, repor
     if setup.streams is not None:
         own = (*own, stream_route(), *live_routes())
     managed = (route for router in routers for route in _managed(router))
-    routes = Routes((*own, *managed, *_documentation(app)))
+    routes = Routes((*own, *managed, *_document(app)))
     framework: ASGIApp = partial(FastAPI.__call__, app)
     tenants = Tenants(serving, store)
     streams = None
@@ -100,9 +103,8 @@ def _managed(router: APIRouter) -> Iterator[Route]:
             yield Route(method, route.path, need, route.endpoint.__name__)
 
 
-def _documentation(app: FastAPI) -> Iterator[Route]:
-    """The documentation pages of this API, which are public."""
-    paths = (app.openapi_url, app.docs_url, app.swagger_ui_oauth2_redirect_url, app.redoc_url)
-    for path in filter(None, paths):
-        for method in ("GET", "HEAD"):
-            yield Route(method, path, Need.NOTHING, path.strip("/").partition(".")[0])
+def _document(app: FastAPI) -> Iterator[Route]:
+    """The OpenAPI document and the page of it, which are public."""
+    for method in ("GET", "HEAD"):
+        yield Route(method, "/openapi.json", Need.NOTHING, "openapi")
+    yield from reference_routes(lambda: app.openapi())  # noqa: PLW0108 - it is replaced below, to document all routes

@@ -21,20 +21,6 @@ _EVERY = [
     (b"cross-origin-resource-policy", b"same-origin"),
     _POLICY,
 ]
-# Only the interactive documentation consists of pages: FastAPI's, which load Swagger UI and ReDoc.
-_DOCS = {"/docs", "/redoc"}
-_DOCS_POLICY = b"; ".join(
-    (
-        b"default-src 'none'",
-        b"frame-ancestors 'none'",
-        b"connect-src 'self'",
-        b"worker-src blob:",
-        b"font-src https:",
-        b"img-src 'self' data: https://fastapi.tiangolo.com https://cdn.redoc.ly",
-        b"style-src 'unsafe-inline' https://cdn.jsdelivr.net https://fonts.googleapis.com",
-        b"script-src 'unsafe-inline' https://cdn.jsdelivr.net",
-    )
-)
 _REFERRER = (b"referrer-policy", b"no-referrer")
 _TRANSPORT = (b"strict-transport-security", b"max-age=31536000")
 _UNCACHED = (b"cache-control", b"private, no-cache")
@@ -55,11 +41,8 @@ def request_id(scope: Scope, fields: Mapping[bytes, bytes]) -> bytes:
 def headers(exchange: Exchange, given: Sequence[Header]) -> list[Header]:
     """The header fields of an answer: its own (`given`), those of its exchange, and the common ones."""
     fields = [*given, *exchange.headers, *_EVERY, (b"x-request-id", exchange.request_id)]
-    policy = exchange.policy
-    if policy is None and exchange.path in _DOCS:
-        policy = _DOCS_POLICY
-    if policy is not None:
-        fields[fields.index(_POLICY)] = (b"content-security-policy", policy)
+    if exchange.policy is not None:
+        fields[fields.index(_POLICY)] = (b"content-security-policy", exchange.policy)
         fields.append(_REFERRER)
     if exchange.scope.get("scheme") == "https":
         fields.append(_TRANSPORT)

@@ -88,6 +88,14 @@ def test_every_screen_is_sound(page_browser: Browser, opened: str, mode: tuple[s
             console.sound()
 
 
+def test_the_documentation_is_sound(page_browser: Browser, opened: str) -> None:
+    for mode in MODES[1:3]:
+        with shown(page_browser, mode) as console:
+            console.visit(f"{opened}/docs", "Burgee's API")
+            console.page.get_by_text("Switch a flag off now").click()
+            console.sound()
+
+
 def test_a_key_signs_in_and_a_reload_signs_out(page_browser: Browser, keyed: str, store: SqliteStore) -> None:
     with shown(page_browser) as console:
         page = console.page

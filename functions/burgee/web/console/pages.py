@@ -76,12 +76,16 @@ def addressed(name: str, body: bytes) -> str:
     return f"{stem}.{sha256(body).hexdigest()[:12]}.{ending}"
 
 
+def linked(root: str) -> dict[str, str]:
+    """The addresses of the files by name."""
+    return {name: f"{root}/console/static/{one}" for name, one in zip(_FILES, files(), strict=True)}
+
+
 @cache
 def _shell(root: str, *, is_open: bool) -> bytes:
     from burgee.web.console.render import rendered
 
-    addresses = {name: f"{root}/console/static/{one}" for name, one in zip(_FILES, files(), strict=True)}
-    return rendered("shell", root=root, files=addresses, is_open=is_open, version=__version__).encode()
+    return rendered("shell", root=root, files=linked(root), is_open=is_open, version=__version__).encode()
 
 
 def _inside(path: str, _raw: bytes | None) -> tuple[str, ...] | None:
