@@ -14,7 +14,7 @@ import uvicorn
 
 from burgee.serving.serving import Serving
 from burgee.web import connections
-from burgee.web.connections import MAX_FIELDS, MAX_HEAD, MAX_WAITING, BoundedProtocol, behind_proxies
+from burgee.web.connections import MAX_FIELDS, MAX_HEAD, MAX_WAITING, BoundedProtocol, LiveProtocol, behind_proxies
 from burgee.web.evaluation_app import evaluation_app
 from support.asgi import http_scope
 from support.waiting import PATIENCE, eventually
@@ -28,8 +28,8 @@ CONTEXT = b'{"context": {"targetingKey": "u"}}'
 
 
 @contextmanager
-def serving(app: Any) -> Iterator[uvicorn.Server]:
-    config = uvicorn.Config(app, port=0, http=BoundedProtocol, log_level="critical", lifespan="off", ws="none")
+def serving(app: Any, ws: Any = "none") -> Iterator[uvicorn.Server]:
+    config = uvicorn.Config(app, port=0, http=BoundedProtocol, log_level="critical", lifespan="off", ws=ws)
     config.timeout_graceful_shutdown = 1
     server = uvicorn.Server(config)
     thread = Thread(target=server.run, daemon=True)
@@ -181,6 +181,30 @@ def test_a_client_that_takes_no_answer_is_cut_off(monkeypatch: pytest.MonkeyPatc
         connection.sendall(REQUEST + (b"Connection: close\r\n\r\n" if asks_to_close else b"\r\n"))
         state = server.server_state
         eventually(lambda: state.total_requests >= 1 and not state.connections, lambda: "the connection is held")
+
+
+UPGRADE = (
+    b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+async def large_messages(_scope: Any, receive: Any, send: Any) -> None:
+    """A WebSocket with messages that no system's buffers hold."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    for _ in range(20):
+        await send({"type": "websocket.send", "bytes": b"x" * (LARGE // 20)})
+    await receive()
+
+
+def test_a_websocket_that_takes_no_message_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "SECONDS", 0.3)
+    with serving(large_messages, ws=LiveProtocol) as server, connected(server) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.sendall(REQUEST + UPGRADE)
+        assert connection.recv(12) == b"HTTP/1.1 101"
+        eventually(lambda: not server.server_state.connections, lambda: "the connection is held")
 
 
 def test_a_client_that_takes_a_large_answer_gets_it_all() -> None:
