@@ -1,9 +1,9 @@
-"""Holds open pages on one `burgee serve`: its memory, the time to tell all of them, and evaluations meanwhile.
+"""Holds open pages on one `burgee serve`: its memory, the time to notify all of them, and evaluations in between.
 
     python tests/benchmarks/streams.py --pages 10000
     python tests/benchmarks/streams.py --pages 10000 --websockets
 
-Pages are sockets that read; none of them evaluates when it is told, so this is the cost of telling alone.
+Pages are sockets that read; none of them evaluates when it is notified, so this is the cost of notifying alone.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""When answers change by the clock: held to what the engine answers around those times."""
+"""When answers change by the clock: compared with the engine's answers around those times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ends by itself is written down once, changes no answer, and loses nothing that was done meanwhile."""
+"""What ends by itself is written down once, changes no answer, and loses nothing that was done in between."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ ANSWERS = {
 
 
 class Client:
-    """A client for whom every flag is settled; it says what it was asked."""
+    """A client of settled flags, which keeps what it was asked."""
 
     def __init__(self, gone: str | None = None) -> None:
         self.gone = gone

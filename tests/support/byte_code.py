@@ -15,8 +15,8 @@ UNCHECKED = (1).to_bytes(4, "little")
 def uncompiled(folder: Path, python: str) -> list[Path]:
     """The modules of a folder without byte code that this Python uses unchecked."""
     code = "import sys, importlib.util as of; print(of.MAGIC_NUMBER.hex(), sys.implementation.cache_tag)"
-    told = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    start, tag = bytes.fromhex(told[0]) + UNCHECKED, told[1]
+    words = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    start, tag = bytes.fromhex(words[0]) + UNCHECKED, words[1]
     modules = sorted(folder.rglob("*.py"))
     assert modules
     caches = {module: module.parent / "__pycache__" / f"{module.stem}.{tag}.pyc" for module in modules}

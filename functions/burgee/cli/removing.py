@@ -73,8 +73,8 @@ def proven(where: StoreOptions, source: Source, flag: str, days: int) -> Proof:
     now = time.time()
     held = settled_everywhere(where.flags, source, now, days).get(flag)
     if held is None:
-        told = f"{flag} has not given everyone one answer for {days} days, or is permanent: see `burgee stale`"
-        raise Refused("not-settled", told)
+        reason = f"{flag} has not given everyone one answer for {days} days, or is permanent: see `burgee stale`"
+        raise Refused("not-settled", reason)
     environments: list[str | None] = [*source.model.environments] or [None]
     snapshots = [compile_source(source, one)["flags"] for one in environments]
     needing = sorted({name for one in snapshots for name in one if flag in required(one[name])})

@@ -1,7 +1,6 @@
-"""Writes down what ends by itself: expired overrides and ended canaries leave the state, with an audit entry each.
+"""Removes expired overrides and ended canaries from the state, with an audit entry for each.
 
-Nothing has to be written for them to end, because evaluators compare their end with the clock. Without an entry,
-nobody would be told.
+They end without a write, because evaluators compare their end with the clock; webhooks need the entry.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Reads the store before answering those who know of a later revision than is served here.
 
-Only loaded when somebody does: the evaluation function starts without it.
+Only loaded when a caller does: the evaluation function starts without it.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class Notified(NamedTuple):
 def connect(store: Store, event: Mapping[str, Any], *, keyed: bool, now: float) -> dict[str, Any]:
     """The answer to a connection that begins: 200 once it is recorded, or the status of its refusal.
 
-    `store` is of the stack's own tenant, whom a caller without a key belongs to where none are required.
+    `store` is of the stack's own tenant, to which callers without a key belong if none are required.
     """
     fields = {name.lower().encode(): str(value).encode() for name, value in (event.get("headers") or {}).items()}
     protocols = [one.strip() for one in str(fields.get(b"sec-websocket-protocol", b""), "utf-8").split(",")]
