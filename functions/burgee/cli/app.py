@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from typing import Annotated
+from copy import copy
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.main import get_command_name
 
 from burgee.cli.commands import (
     agents,
@@ -29,6 +31,11 @@ from burgee.cli.commands import (
 from burgee.cli.render import output
 from burgee.errors import BurgeeError, FlagFileError
 from burgee.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from typer.models import CommandInfo
 
 app = typer.Typer(
     name="burgee",
@@ -64,7 +71,7 @@ def run() -> None:
     if "AWS_REGION" in os.environ:
         os.environ["AWS_DEFAULT_REGION"] = os.environ["AWS_REGION"]
     try:
-        app()
+        with_command(sys.argv[1:])()
     except FlagFileError as error:
         output.problems(error.problems)
         sys.exit(1)
@@ -78,6 +85,21 @@ def run() -> None:
         named = f"{error.filename}: " if error.filename is not None else ""
         output.tell(f"burgee: {named}{error.strerror}", typer.colors.RED)
         sys.exit(1)
+
+
+def with_command(words: Sequence[str]) -> typer.Typer:
+    """The application with the command alone that the first word names, as Typer builds all that it has.
+
+    That takes longer than most commands do. All are there if the word names none: for help, and for what is misspelt.
+    """
+    lean = copy(app)
+    lean.registered_commands = [one for one in app.registered_commands if _name(one) in words[:1]]
+    lean.registered_groups = [one for one in app.registered_groups if one.name in words[:1]]
+    return lean if lean.registered_commands or lean.registered_groups else app
+
+
+def _name(command: CommandInfo) -> str | None:
+    return command.name or (command.callback and get_command_name(command.callback.__name__))
 
 
 def _version(value: bool) -> None:
