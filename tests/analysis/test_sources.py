@@ -268,6 +268,9 @@ COMPARED = (
     "aggregates by arm",
     "quantile of slow",
     "brands over time",
+    "brands since exposure",
+    "units by days since exposure",
+    "aggregates by day of entry",
 )
 
 
@@ -295,7 +298,7 @@ def answered(ran: Any) -> list[Any]:
     names = [column[0].lower() for column in ran.description]
     rows = [
         {
-            name: float(f"{float(cell):.9g}") if isinstance(cell, (int, float)) else str(cell)
+            name: float(f"{round(float(cell), 12):.9g}") if isinstance(cell, (int, float)) else str(cell)
             for name, cell in zip(names, row, strict=True)
         }
         for row in ran.fetchall()
