@@ -20,7 +20,7 @@ from burgee.web.openapi import describe
 from burgee.web.protection.rate_limits import EVALUATE
 from burgee.web.responses import HANDLERS
 from burgee.web.routes import flags, keys, manifest, proposals, releases, revisions, webhooks
-from burgee.web.routes.experiments import report_routes
+from burgee.web.routes.experiments import Experiments, report_routes
 from burgee.web.routing import Routes
 from burgee.web.tenants import Tenants
 
@@ -66,7 +66,8 @@ def create_app(store: Store, serving: Serving, setup: Setup | None = None, repor
         app.include_router(router)
     setup = setup or Setup()
     app.state.vault = setup.vault
-    reported = report_routes(reports) if reports is not None else ()
+    experiments = app.state.experiments = None if reports is None else Experiments(reports)
+    reported = () if experiments is None else report_routes(experiments)
     own = (*EVALUATION_ROUTES, *pages.ROUTES, *manifest.ROUTES, *reported)
     if setup.streams is not None:
         own = (*own, stream_route(), *live_routes())

@@ -8,12 +8,14 @@ import pytest
 
 from burgee.access.key_cache import KeyRing
 from burgee.access.keys import Kind, Scope, listed
+from burgee.cli.recording import LocalReports
 from burgee.releases.deploy import write
 from burgee.releases.overrides import killed, lay
 from burgee.serving.serving import Serving
 from burgee.web.app import create_app
 from burgee.web.front import Setup
 from support.console import MODES, shown
+from support.experiments import FILE, crowd, written
 from support.http import served
 from support.keys import ALL, act, expired, shop, token
 
@@ -54,9 +56,13 @@ def store() -> Iterator[SqliteStore]:
 
 
 @pytest.fixture(scope="module")
-def opened(store: SqliteStore) -> Iterator[str]:
-    """A service that is open, as on a loopback address."""
-    with served(create_app(store, Serving(store, refresh_seconds=0), Setup())) as url:
+def opened(store: SqliteStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A service that is open, as on a loopback address, with the records of an experiment."""
+    folder = tmp_path_factory.mktemp("experiments")
+    (folder / "flags.yaml").write_text(FILE, encoding="utf-8")
+    written(folder / ".burgee/events", crowd(100))
+    reports = LocalReports(folder / "flags.yaml", "shop", "production")
+    with served(create_app(store, Serving(store, refresh_seconds=0), Setup(), reports)) as url:
         yield url
 
 
@@ -73,6 +79,8 @@ SCREENS = [
     ("releases/1", "Release 1"),
     ("playground", "Playground"),
     ("health", "Health"),
+    ("experiments", "Experiments"),
+    ("experiments/button", "button"),
     ("keys", "Keys"),
     ("flags", "Flags"),
     ("flags/checkout", "checkout"),

@@ -37,31 +37,47 @@ class Reports(Protocol):
         ...
 
 
-def report_routes(reports: Reports) -> list[Route]:
-    """The routes over reports. A report takes seconds and much memory, so one is computed at a time, in a thread."""
-    one_at_a_time = Lock()
+class Experiments:
+    """Reports for callers of their tenant. One takes seconds and much memory, so one is computed at a time."""
 
-    async def computed(compute: Callable[[], _Found]) -> _Found:
-        if not one_at_a_time.acquire(blocking=False):
+    def __init__(self, reports: Reports) -> None:
+        self._reports = reports
+        self._one_at_a_time = Lock()
+
+    async def every(self, exchange: Exchange) -> list[dict[str, Any]]:
+        """A summary of each experiment. Raises Refused while another report is computed."""
+        return await self._computed(self._reports.every) if self._are_of(exchange) else []
+
+    async def one(self, exchange: Exchange, flag: str) -> dict[str, Any] | None:
+        """The full report of one; None if there is no such experiment. Raises Refused as above."""
+        return await self._computed(partial(self._reports.one, flag)) if self._are_of(exchange) else None
+
+    def _are_of(self, exchange: Exchange) -> bool:
+        return exchange.belongs_to(self._reports.project, self._reports.environment)
+
+    async def _computed(self, compute: Callable[[], _Found]) -> _Found:
+        if not self._one_at_a_time.acquire(blocking=False):
             raise Refused("report-busy", "another report is being computed; try again in a moment")
 
         def compute_and_release() -> _Found:
             try:
                 return compute()
             finally:
-                one_at_a_time.release()
+                self._one_at_a_time.release()
 
         return await asyncio.to_thread(compute_and_release)
 
+
+def report_routes(experiments: Experiments) -> list[Route]:
+    """The routes over reports."""
+
     async def every(exchange: Exchange) -> Reply:
-        mine = exchange.belongs_to(reports.project, reports.environment)
-        found = await computed(reports.every) if mine else []
+        found = await experiments.every(exchange)
         return unless_held(tagged(written({"experiments": found})), exchange.if_none_match)
 
     async def one(exchange: Exchange) -> Reply:
         (flag,) = exchange.arguments
-        mine = exchange.belongs_to(reports.project, reports.environment)
-        found = await computed(partial(reports.one, flag)) if mine else None
+        found = await experiments.one(exchange, flag)
         if found is None:
             return problem(404, "not-found", f"there is no experiment on {flag!r}")
         return unless_held(tagged(written(found)), exchange.if_none_match)

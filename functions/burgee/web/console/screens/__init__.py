@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from burgee.web.console.screens import change, changes, find, flag, flags, frame, health, keys, playground, releases
+from burgee.web.console.screens import (
+    change,
+    changes,
+    experiments,
+    find,
+    flag,
+    flags,
+    frame,
+    health,
+    keys,
+    playground,
+    releases,
+)
 
-_SCREENS = (frame, flags, flag, change, changes, releases, playground, keys, health, find)
+_SCREENS = (frame, flags, flag, change, changes, releases, playground, experiments, keys, health, find)
 ROUTERS = tuple(screen.router for screen in _SCREENS)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from burgee.web.console.reading import Environment
 from burgee.web.console.render import fragment
-from burgee.web.console.screens.frame import SCREENS
+from burgee.web.console.screens.frame import shown
 from burgee.web.exchange import Need, exchange_of
 from burgee.web.routes.writes import CallerFlags, needs
 
@@ -68,7 +68,7 @@ def _options(request: Request, flags: CallerFlags, text: str) -> Sequence[Option
     ]
     made += [
         Option("Go to", one.icon, one.title, f"g {one.key}", page=one.name)
-        for one in SCREENS
+        for one in shown(request)
         if all(word in one.title.casefold() for word in words)
     ]
     return made

@@ -31,6 +31,7 @@ SCREENS = (
     Screen("changes", "What changed", "changes", "c"),
     Screen("releases", "Releases", "releases", "r"),
     Screen("playground", "Playground", "playground", "p"),
+    Screen("experiments", "Experiments", "experiments", "e"),
     Screen("health", "Health", "health", "h"),
     Screen("keys", "Keys", "keys", "y", need=Need.KEYS),
 )
@@ -45,7 +46,7 @@ def frame(request: Request, flags: CallerFlags, environments: Environments) -> R
     return fragment(
         request,
         "frame",
-        screens=[one for one in SCREENS if one.need in caller.may],
+        screens=shown(request),
         status=flags.serving.status(),
         release=flags.serving.served().ruleset.release,
         tenant=flags.store.tenant,
@@ -55,6 +56,12 @@ def frame(request: Request, flags: CallerFlags, environments: Environments) -> R
         scopes=scopes(caller),
         environments=[one.name for one in environments],
     )
+
+
+def shown(request: Request) -> list[Screen]:
+    """The screens that a caller may open, of what this service has."""
+    may, experiments = exchange_of(request).caller.may, request.app.state.experiments
+    return [one for one in SCREENS if one.need in may and (one.name != "experiments" or experiments is not None)]
 
 
 def scopes(caller: Caller) -> str:

@@ -1,0 +1,133 @@
+"""Experiments: what each has decided, whether its data are sound, and the numbers that may be shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+from fastapi import APIRouter, Request, Response
+
+from burgee.errors import Refused
+from burgee.flagfile.fields import Name
+from burgee.web.console.render import fragment
+from burgee.web.exchange import Need, exchange_of
+from burgee.web.routes.writes import needs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from burgee.web.routes.experiments import Experiments
+
+router = APIRouter(include_in_schema=False)
+LIGHTS = {"ok": "✓", "warn": "!", "bad": "✕"}
+_WORST = ("bad", "warn", "ok")
+_MOODS = {
+    "better": "is-good",
+    "worse": "is-bad",
+    "withheld": "is-bad",
+    "a guardrail is broken": "is-bad",
+    "better, but a guardrail is open": "is-warn",
+}
+
+
+class Row(NamedTuple):
+    """An experiment in the index: units so far, and those planned (None: no plan)."""
+
+    flag: str
+    decision: str
+    mood: str
+    sentence: str
+    units: int
+    planned: int | None
+    share: float
+    light: str
+    faults: Sequence[str]
+    when: str
+
+
+class Number(NamedTuple):
+    """A metric of an arm beside the control's, as far as it may be shown."""
+
+    metric: str
+    role: str
+    arm: str
+    control: str
+    treatment: str
+    change: str
+    interval: str
+    chance: str
+
+
+@router.get("/fragments/experiments", **needs(Need.READ))
+async def list_experiments(request: Request) -> Response:
+    """An index, those first that have something to say."""
+    found = await _experiments(request).every(exchange_of(request))
+    rows = sorted(map(_row, found), key=lambda row: (row.decision == "wait", _WORST.index(row.light), row.flag))
+    return fragment(request, "experiments", rows=rows, lights=LIGHTS)
+
+
+@router.get("/fragments/experiments/{flag}", **needs(Need.READ))
+async def show_experiment(request: Request, flag: Annotated[str, Name]) -> Response:
+    """The report of one."""
+    found = await _experiments(request).one(exchange_of(request), flag)
+    if found is None:
+        raise Refused("not-found", f"there is no experiment on {flag!r}")
+    results = found.get("results", [])
+    numbers = list(_numbers(results))
+    return fragment(
+        request,
+        "experiment",
+        report=found,
+        row=_row(found),
+        numbers=numbers,
+        hidden=len(results) - len(numbers),
+        lights=LIGHTS,
+    )
+
+
+def _experiments(request: Request) -> Experiments:
+    found: Experiments | None = request.app.state.experiments
+    if found is None:
+        raise Refused("not-found", "this service computes no reports; `burgee experiment report` does")
+    return found
+
+
+def _row(found: Mapping[str, Any]) -> Row:
+    arms, planned = found.get("arms", []), found.get("sample_size")
+    units = sum(arm["units"] for arm in arms)
+    lights = [one["light"] for one in found.get("health", [])]
+    decision = str(found["verdict"]["decision"])
+    return Row(
+        found["flag"],
+        decision,
+        _MOODS.get(decision, ""),
+        found["verdict"]["sentence"],
+        units,
+        planned,
+        min(100.0, round(100 * units / planned, 3)) if planned else 0.0,
+        next((light for light in _WORST if light in lights), "ok"),
+        [one["message"] for one in found.get("health", []) if one["light"] != "ok"],
+        f"{str(found['start'])[:10]} to {str(found['end'])[:10]}, {found['method']}",
+    )
+
+
+def _numbers(results: Sequence[Mapping[str, Any]]) -> Iterator[Number]:
+    """The results with an effect that may be shown: a report leaves out what a look before the end would reveal."""
+    for one in results:
+        if one["difference"] is None:
+            continue
+        relative = [one["relative"], one["relative_low"], one["relative_high"]]
+        as_share = None not in relative
+        change, low, high = relative if as_share else (one["difference"], one["low"], one["high"])
+        form = "{:+.2%}" if as_share else "{:+.4g}"
+        interval = "" if low is None or high is None else f"{form.format(low)} to {form.format(high)}"
+        bayes = one.get("bayes")
+        yield Number(
+            one["metric"],
+            one["role"],
+            one["arm"],
+            f"{one['control']:.5g}",
+            f"{one['treatment']:.5g}",
+            form.format(change),
+            interval,
+            "" if bayes is None else f"{bayes['chance']:.1%} chance to win, expected loss {bayes['loss']:.3g}",
+        )

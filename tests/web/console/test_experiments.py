@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from starlette.testclient import TestClient
+
+from burgee.cli.recording import LocalReports
+from burgee.serving.serving import Serving
+from burgee.stores.sqlite import SqliteStore
+from burgee.web.app import create_app
+from burgee.web.front import Setup
+from support.experiments import FILE, crowd, written
+from support.keys import shop
+from support.markup import told
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[TestClient]:
+    (tmp_path / "flags.yaml").write_text(FILE, encoding="utf-8")
+    store = SqliteStore(":memory:")
+    reports = LocalReports(tmp_path / "flags.yaml", "p", "e")
+    yield TestClient(create_app(store, Serving(store), Setup(), reports))
+    store.close()
+
+
+def test_an_experiment_without_records_waits(client: TestClient) -> None:
+    index = told(client.get("/fragments/experiments").text)
+    assert "button" in index
+    assert "Not decided yet: there are no records." in index
+    page = told(client.get("/fragments/experiments/button").text)
+    assert "No result yet." in page
+    assert client.get("/fragments/experiments/nope").status_code == 404
+
+
+def test_what_the_route_reports_is_shown_and_no_more(client: TestClient, tmp_path: Path) -> None:
+    written(tmp_path / ".burgee/events", crowd(300))
+    report = client.get("/experiments/button").json()
+    page = told(client.get("/fragments/experiments/button").text)
+    assert report["verdict"]["sentence"] in page
+    for arm in report["arms"]:
+        assert f"{arm['units']:,}" in page
+    for check in report["health"]:
+        assert check["check"] in page
+    visible = [one for one in report["results"] if one["difference"] is not None]
+    assert page.count("(control)") == 1
+    if len(visible) < len(report["results"]):
+        assert "not shown: a number before the look that decides is no evidence" in page
+    for one in visible:
+        assert one["metric"] in page
+    index = told(client.get("/fragments/experiments").text)
+    assert report["verdict"]["sentence"] in index
+
+
+def test_a_service_without_reports_has_no_such_screen() -> None:
+    for store in shop({"beta": {"status": True}}):
+        client = TestClient(create_app(store, Serving(store, refresh_seconds=0), Setup()))
+        assert client.get("/fragments/experiments").status_code == 404
+        assert "/console/experiments" not in client.get("/fragments/frame").text
+
+
+def test_a_service_with_reports_has_it(client: TestClient) -> None:
+    assert "/console/experiments" in client.get("/fragments/frame").text
