@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from threading import Event, current_thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from burgee.access.keys import Kind as KeyKind
+from burgee.access.keys import create as create_key
 from burgee.errors import Refused
 from burgee.records import replace
-from burgee.stores import Put, Shelf
+from burgee.releases.deploy import CanaryRequest, Consent, apply, rollback, withdraw, write
+from burgee.releases.expiring import Expiry
+from burgee.releases.overrides import lay
+from burgee.releases.proposals import Edit, create
+from burgee.stores import Origin, Put, Shelf
 from burgee.stores.sqlite import SqliteStore
 from burgee.times import format_time
 from burgee.webhooks import endpoints
@@ -26,6 +32,8 @@ from support.webhooks import DOWN, OK, Received, World, url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from burgee.stores.audit import AuditContext
 
 
 @pytest.fixture
@@ -414,3 +422,56 @@ def test_an_effect_that_takes_too_long_is_said_to(world: World) -> None:
     world.run(Outbox(world.store, Deps(world.receivers, Unsealed(), slow, world.clock)))
     (sent,) = world.receivers.received[url("one")]
     assert sent.body["data"]["effect"] == ["who is affected could not be computed: the effect takes more than 8 s"]
+
+
+def test_while_nothing_waits_nothing_is_written(world: World) -> None:
+    """Each minute of each webhook would cost a write."""
+    world.receiver("one")
+    world.change()
+    world.run()
+    world.store.keep = lambda *_arguments: pytest.fail("something was written")  # type: ignore[method-assign]
+    for outbox in (world.outbox, world.another()):
+        world.clock.now += 3_600
+        world.run(outbox)
+
+
+def test_a_change_is_sent_whichever_way_it_came_in(world: World) -> None:
+    """A deploy, a canary, its alarm and its end, a rollback, a kill and its expiry, a proposal, a key."""
+    world.receiver("one")
+    store, on = world.store, {"status": True}
+
+    def act(action: str, seconds: float | None = None) -> AuditContext:
+        until = None if seconds is None else format_time(world.clock.now + seconds)
+        return world.act(action)._replace(reason=action, until=until)
+
+    def release(consent: Consent | None = None, **flags: Any) -> None:
+        snapshot = {"format": 1, "environment": None, "flags": flags, "segments": {}, "holdouts": {}}
+        apply(store, snapshot, Origin(), act("release.activate"), consent)
+
+    release(a=on)
+    canary = Consent(canary=CanaryRequest(5, 60))
+    release(canary, a={"status": False})
+    withdraw(store, act("release.withdraw"), world.clock.now + 1)
+    release(canary, a={"status": False})
+    world.clock.now += 61
+    Expiry(store).step(world.clock.now)
+    rollback(store, 1, act("release.rollback"))
+    write(store, lambda state, snapshot: lay(state, snapshot, "a", {"status": False}, act("flag.kill", 60)))
+    world.clock.now += 61
+    Expiry(store).step(world.clock.now)
+    create(store, Edit("a", {"owner": "web"}), "", act("proposal.create"))
+    create_key(store, KeyKind.SERVER, "shop", act("key.create"))
+    world.run()
+    sent = [one.body["type"] for one in world.receivers.received[url("one")]]
+    expected = [entry.action for entry in reversed(store.audit()) if entry.action != "webhook.add"]
+    assert sorted(sent) == sorted(expected)
+    assert set(sent) == {
+        "release.activate",
+        "release.withdraw",
+        "canary.end",
+        "release.rollback",
+        "flag.kill",
+        "override.expire",
+        "proposal.create",
+        "key.create",
+    }

@@ -185,6 +185,9 @@ class Outbox:
     def _send_due(self, receiver: Endpoint) -> None:
         """Sends what is due to one webhook, if no other process does. Runs in a thread; failures are logged."""
         try:
+            if not self._waiting(receiver.id):
+                self._next[receiver.id] = self._deps.clock() + LOOK_SECONDS
+                return
             lease = self._leased(receiver.id)
             if lease is None:
                 self._next[receiver.id] = self._deps.clock() + 1.0
