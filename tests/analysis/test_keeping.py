@@ -14,6 +14,7 @@ from burgee.analysis import keeping, tables
 from burgee.analysis.evidence import gather
 from burgee.analysis.keeping import MARK
 from burgee.analysis.tables import records
+from burgee.errors import Refused
 from support.experiments import FILE, crowd, planned, written
 
 if TYPE_CHECKING:
@@ -93,6 +94,15 @@ def test_copies_of_files_that_changed_or_are_gone_are_deleted(tmp_path: Path) ->
     assert "u4" in units
     assert "u3" not in units
     assert mine.exists()
+
+
+@pytest.mark.parametrize("inside", ["", "kept", "deep/kept"])
+def test_copies_among_the_records_are_refused(tmp_path: Path, inside: str) -> None:
+    """They would be read as records of their own."""
+    place = written(tmp_path / "events", crowd(2))
+    with pytest.raises(Refused, match="would be read as records"):
+        records(ibis.duckdb.connect(), place, keep=place / inside)
+    assert [path.name for path in place.rglob("*")] == ["a.jsonl"]
 
 
 def test_a_copy_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:

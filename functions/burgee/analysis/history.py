@@ -95,16 +95,16 @@ def past_weeks(
         if first is None:
             hint = "name the event with which units come in: --entry EVENT" if entry is None else "is it tracked?"
             what = f"exposures to {plan.flag}" if entry is None else f"events {entry!r}"
-            raise Refused("no-history", f"no {what} are recorded; {hint}")
+            raise Refused("no-past", f"no {what} are recorded; {hint}")
         weeks = min((until - int(first)) // WEEK, MOST_WEEKS)
         if weeks < 1:
             since = format_time(int(first) / 1000)[:16]
-            raise Refused("no-history", f"records of {plan.flag} begin on {since}, less than a week ago")
+            raise Refused("no-past", f"records of {plan.flag} begin on {since}, less than a week ago")
         plans = [_as_if(plan, metric, until, one + 1, entry) for one in range(weeks)]
         found = [(one + 1, _moments(asked, given, as_if)) for one, as_if in enumerate(plans)]
         known = [_summary(weeks, plan, moments) for weeks, moments in found if moments is not None]
     if not known:
-        raise Refused("no-history", f"the window of {metric} is over for no unit of the {weeks} weeks recorded")
+        raise Refused("no-past", f"the window of {metric} is over for no unit of the {weeks} weeks recorded")
     return known
 
 

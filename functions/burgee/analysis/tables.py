@@ -76,6 +76,8 @@ def records(connection: Any, place: Path | str, topics: Iterable[str] = (), keep
     In `keep`, if given, copies of the files are kept for the next time: JSON lines as Parquet, and a bucket's files.
     """
     wanted = {*topics, TRACKED, IDENTIFIED, REFUSED} if topics else set()
+    if keep is not None and isinstance(place, Path) and keep.resolve().is_relative_to(place.resolve()):
+        raise Refused("keep-inside", f"copies in {keep} would be read as records, as it is inside {place}")
     keeper = None if keep is None else Keeper(keep, place if isinstance(place, str) else place.resolve())
     if isinstance(place, str):
         return _bucket(connection, place, wanted, keeper)
