@@ -68,7 +68,7 @@ def create_app(store: Store, serving: Serving, setup: Setup | None = None, repor
     app.state.vault = setup.vault
     experiments = app.state.experiments = None if reports is None else Experiments(reports)
     reported = () if experiments is None else report_routes(experiments)
-    own = (*EVALUATION_ROUTES, *pages.ROUTES, *manifest.ROUTES, *reported)
+    own = (*EVALUATION_ROUTES, *pages.page_routes(setup.sign_in), *manifest.ROUTES, *reported)
     if setup.streams is not None:
         own = (*own, stream_route(), *live_routes())
     managed = (route for router in routers for route in _managed(router))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from burgee.access.key_cache import KeyRing
     from burgee.events.recorder import Recorder
     from burgee.model import Snapshot
+    from burgee.web.console.sign_in import SignIn
     from burgee.web.exchange import Caller, Streams
     from burgee.web.replies import Reply
     from burgee.web.routing import Routes
@@ -55,6 +56,8 @@ class Setup:
     """How the secrets of webhooks are sealed; None where none can be added."""
     written: Callable[[], Mapping[str, Snapshot]] | None = None
     """What the followed flag file says, by environment, for the console; None where no file is followed."""
+    sign_in: SignIn | None = None
+    """How people sign in to the console without a key, where a gateway authenticates them."""
     origin_secret: str = ""
     """The secret that the firewall in front sends in `X-Burgee-Origin`: requests without it are refused. Off if
     empty.

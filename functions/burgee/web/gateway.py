@@ -44,7 +44,7 @@ def vouching(access: str, tenant: Tenant) -> Callable[[Scope], Caller | None] | 
     """The caller authenticated by API Gateway: an AWS principal, or the subject of a JWT.
 
     An AWS principal that may call the API may do everything, as IAM decides that. A JWT grants permissions by
-    `burgee:read`, `burgee:write` and `burgee:release` in its `scope`.
+    `burgee:read`, `burgee:write` and `burgee:release` in its `scope`; Cognito writes `burgee/read` for the same.
     """
     if access not in {"iam", "jwt"}:
         return None
@@ -55,7 +55,7 @@ def vouching(access: str, tenant: Tenant) -> Callable[[Scope], Caller | None] | 
             return Caller(tenant, EVERYTHING, authorizer["iam"]["userArn"])
         claims = authorizer.get("jwt", {}).get("claims", {})
         if access == "jwt" and claims.get("sub"):
-            granted = str(claims.get("scope", "")).split()
+            granted = str(claims.get("scope", "")).replace("burgee/", "burgee:").split()
             return Caller(tenant, scoped(one for one in SCOPES if f"burgee:{one}" in granted), str(claims["sub"]))
         return Caller(tenant)
 

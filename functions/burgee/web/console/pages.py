@@ -5,31 +5,37 @@ It holds no data. The page's script asks for a key, keeps it in memory, and load
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from importlib import resources
 from typing import TYPE_CHECKING
 
 from burgee.version import __version__
+from burgee.web.console.sign_in import Discovery, Endpoints, SignIn
 from burgee.web.exchange import Need, Route
 from burgee.web.problems import problem
 from burgee.web.replies import Reply
 
 if TYPE_CHECKING:
-    from burgee.web.exchange import Exchange
+    from burgee.web.exchange import Exchange, Handler
 
-POLICY = b"; ".join(
-    (
-        b"default-src 'none'",
-        b"script-src 'self'",
-        b"style-src 'self'",
-        b"img-src 'self'",
-        b"connect-src 'self'",
-        b"form-action 'none'",
-        b"base-uri 'none'",
-        b"frame-ancestors 'none'",
+
+def policy(connect: str = "'self'") -> bytes:
+    """The policy of a page: its own files, nothing inline, and requests to these addresses alone."""
+    rules = (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        f"connect-src {connect}",
+        "form-action 'none'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
     )
-)
+    return "; ".join(rules).encode()
+
+
+POLICY = policy()
 _TYPES = {"css": b"text/css; charset=utf-8", "js": b"text/javascript; charset=utf-8", "svg": b"image/svg+xml"}
 _FOREVER = (b"cache-control", b"public, max-age=31536000, immutable")
 _FILES = ("tokens.css", "console.css", "console.js", "htmx.min.js", "icon.svg")
@@ -42,11 +48,19 @@ async def entrance(exchange: Exchange) -> Reply:
     return Reply(307, b"", [(b"content-length", b"0"), (b"location", location)])
 
 
-async def shell(exchange: Exchange) -> Reply:
-    """The empty page."""
-    exchange.policy = POLICY
-    body = _shell(exchange.scope.get("root_path", ""), is_open=bool(exchange.caller.may))
-    return Reply(200, body, [(b"content-length", b"%d" % len(body)), (b"content-type", b"text/html; charset=utf-8")])
+def shell(sign_in: SignIn | None = None) -> Handler:
+    """Answers with the empty page."""
+    discovery = None if sign_in is None else Discovery(sign_in.issuer)
+
+    async def answer(exchange: Exchange) -> Reply:
+        endpoints = None if discovery is None else await discovery.endpoints()
+        exchange.policy = POLICY if endpoints is None else policy(f"'self' {endpoints.token_origin}")
+        root = exchange.scope.get("root_path", "")
+        body = _shell(root, sign_in, endpoints, is_open=bool(exchange.caller.may))
+        kind = (b"content-type", b"text/html; charset=utf-8")
+        return Reply(200, body, [(b"content-length", b"%d" % len(body)), kind])
+
+    return answer
 
 
 async def static(exchange: Exchange) -> Reply:
@@ -81,20 +95,23 @@ def linked(root: str) -> dict[str, str]:
     return {name: f"{root}/console/static/{one}" for name, one in zip(_FILES, files(), strict=True)}
 
 
-@cache
-def _shell(root: str, *, is_open: bool) -> bytes:
+@lru_cache(32)
+def _shell(root: str, sign_in: SignIn | None, endpoints: Endpoints | None, *, is_open: bool) -> bytes:
     from burgee.web.console.render import rendered
 
-    return rendered("shell", root=root, files=linked(root), is_open=is_open, version=__version__).encode()
+    values = {"sign_in": sign_in, "endpoints": endpoints, "is_open": is_open, "version": __version__}
+    return rendered("shell", root=root, files=linked(root), **values).encode()
 
 
 def _inside(path: str, _raw: bytes | None) -> tuple[str, ...] | None:
     return () if path.startswith("/console/") else None
 
 
-ROUTES = [
-    Route("GET", "/", Need.NOTHING, "entrance", entrance),
-    Route("GET", "/console", Need.NOTHING, "entrance", entrance),
-    Route("GET", "/console/static/{file}", Need.NOTHING, "console_file", static, logged=False),
-    Route("GET", "/console/{page}", Need.NOTHING, "console", shell, match=_inside, logged=False),
-]
+def page_routes(sign_in: SignIn | None = None) -> list[Route]:
+    """The routes of the page and its files, which are public; `sign_in` is how people sign in without a key."""
+    return [
+        Route("GET", "/", Need.NOTHING, "entrance", entrance),
+        Route("GET", "/console", Need.NOTHING, "entrance", entrance),
+        Route("GET", "/console/static/{file}", Need.NOTHING, "console_file", static, logged=False),
+        Route("GET", "/console/{page}", Need.NOTHING, "console", shell(sign_in), match=_inside, logged=False),
+    ]

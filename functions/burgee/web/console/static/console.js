@@ -199,6 +199,53 @@
     }
   });
 
+  // With an account of a company: OpenID Connect with PKCE. Only verifier and state are stored, until the return.
+  const PENDING = "burgee.sign-in";
+  const callback = `${location.origin}${console_}signed-in`;
+  const encoded = (bytes) => btoa(String.fromCharCode(...bytes)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+  const random = (size) => encoded(crypto.getRandomValues(new Uint8Array(size)));
+
+  async function leave() {
+    const held = { verifier: random(32), state: random(16), back: location.pathname + location.search };
+    sessionStorage.setItem(PENDING, JSON.stringify(held));
+    const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(held.verifier));
+    const { authorize, client, scope, audience } = page.dataset;
+    const query = new URLSearchParams({
+      response_type: "code",
+      client_id: client,
+      redirect_uri: callback,
+      scope,
+      state: held.state,
+      code_challenge: encoded(new Uint8Array(digest)),
+      code_challenge_method: "S256",
+      ...(audience && { audience }),
+    });
+    location.assign(`${authorize}${authorize.includes("?") ? "&" : "?"}${query}`);
+  }
+
+  async function returned() {
+    const held = JSON.parse(sessionStorage.getItem(PENDING) || "null");
+    sessionStorage.removeItem(PENDING);
+    const given = new URLSearchParams(location.search);
+    history.replaceState(null, "", (held && held.back) || `${console_}flags`);
+    if (!held || given.get("state") !== held.state) return signOut("this sign-in was not begun in this tab; begin again");
+    if (!given.get("code")) return signOut(given.get("error_description") || given.get("error") || "the sign-in was not finished");
+    const body = new URLSearchParams({
+      grant_type: "authorization_code",
+      code: given.get("code"),
+      redirect_uri: callback,
+      client_id: page.dataset.client,
+      code_verifier: held.verifier,
+    });
+    try {
+      const response = await fetch(page.dataset.token, { method: "POST", body, credentials: "omit" });
+      token = response.ok ? (await response.json()).access_token || "" : "";
+    } catch {
+      token = "";
+    }
+    return token ? enter() : signOut("the issuer gave no token; begin again");
+  }
+
   // Requests of htmx ------------------------------------------------------------------------------------------------
   htmx.defineExtension("json", {
     onEvent: (name, event) => {
@@ -436,6 +483,7 @@
     if (event.target.closest("[data-again]")) return again();
     if (event.target.closest("[data-find]")) return openPalette();
     if (event.target.closest("[data-keys]")) return openKeys();
+    if (event.target.closest("#company")) return leave();
     if (event.target.closest("[data-out]")) return signOut("");
     const other = event.target.closest("[data-switch]");
     if (other) {
@@ -617,6 +665,7 @@
       // A browser may forbid storage.
     }
     if (isOpen) enter();
+    else if (page.dataset.token && location.pathname === `${console_}signed-in`) returned();
     else signOut("");
   });
 })();
