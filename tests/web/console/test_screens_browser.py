@@ -79,6 +79,7 @@ SCREENS = [
     ("releases/1", "Release 1"),
     ("playground", "Playground"),
     ("health", "Health"),
+    ("proposals", "Proposals"),
     ("experiments", "Experiments"),
     ("experiments/button", "button"),
     ("keys", "Keys"),

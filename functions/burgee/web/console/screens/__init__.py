@@ -13,8 +13,9 @@ from burgee.web.console.screens import (
     health,
     keys,
     playground,
+    proposals,
     releases,
 )
 
-_SCREENS = (frame, flags, flag, change, changes, releases, playground, experiments, keys, health, find)
+_SCREENS = (frame, flags, flag, change, changes, releases, proposals, playground, experiments, keys, health, find)
 ROUTERS = tuple(screen.router for screen in _SCREENS)
