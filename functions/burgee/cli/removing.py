@@ -160,6 +160,8 @@ def _of_file(file: Path, text: str, answer: Answer, accessor: Accessor) -> Rewri
         if (error.name or "").partition(".")[0] not in {"libcst", "tree_sitter", "tree_sitter_typescript"}:
             raise
         raise Refused("no-removal", f"{error.name} is missing: install burgee[removal]") from error
+    except RecursionError:
+        return Rewritten(text, 0, [Refusal(1, 1, "the file is nested too deeply")])
     except Exception as error:  # a parser's own exceptions have no common class
         if not isinstance(error, Refused) and type(error).__module__.partition(".")[0] != "libcst":
             raise

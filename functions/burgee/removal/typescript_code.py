@@ -231,6 +231,7 @@ class _Rewriter:
     def __init__(self, plan: _Plan, source: bytes) -> None:
         self._plan = plan
         self._source = source
+        self._decided: dict[int, Any] = {}
 
     def text(self, node: Node) -> bytes:
         """A node's text after the rewriting."""
@@ -248,7 +249,12 @@ class _Rewriter:
         return self._block(node) if node.type in _BLOCKS else self._joined(node, node.children)
 
     def value(self, node: Node) -> Any:
-        """The value of an expression that depends on the flag alone."""
+        """The value of an expression that depends on the flag alone; worked out once."""
+        if node.id not in self._decided:
+            self._decided[node.id] = self._decide(node)
+        return self._decided[node.id]
+
+    def _decide(self, node: Node) -> Any:
         if node.id in self._plan.values:
             return self._plan.values[node.id]
         if node.type == "parenthesized_expression" and len(node.named_children) == 1:
@@ -489,9 +495,9 @@ def _names(statement: Node) -> Iterator[Node]:
 def _declared(root: Node) -> dict[str, int]:
     """How often each name is declared or assigned anywhere in a file, in whatever way."""
     found: dict[str, int] = {}
-    for one in _walk(root):
-        parent = one.parent
-        if one.type not in {"identifier", "shorthand_property_identifier_pattern"} or parent is None:
+    # With each child's parent at hand: a node finds its own by going down from the root.
+    for parent, one in ((node, child) for node in _walk(root) for child in node.children):
+        if one.type not in {"identifier", "shorthand_property_identifier_pattern"}:
             continue
         fields = (parent.child_by_field_name(field) for field in ("name", "pattern", "left", "parameter", "alias"))
         patterns = {"array_pattern", "object_pattern", "rest_pattern", "import_clause", "formal_parameters"}
