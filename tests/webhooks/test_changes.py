@@ -81,6 +81,13 @@ def test_a_deploy_that_absorbs_an_override_changes_nothing_for_its_users(store: 
     assert lines(store, 1) is None or lines(store, 1) == ["nobody sees a change"]
 
 
+def test_a_release_before_which_the_log_is_too_long_is_not_compared_with_nothing(store: Store) -> None:
+    release(store, beta=ON)
+    store.keep([], [act("key.create").entry(after={"id": str(number)}) for number in range(200)])
+    release(store, beta=HALF)
+    assert lines(store) is None
+
+
 def test_a_canary_says_who_is_first(store: Store) -> None:
     release(store, beta=HALF)
     release(store, Consent(canary=CanaryRequest(5, 600)), beta=ON)

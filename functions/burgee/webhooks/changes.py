@@ -54,14 +54,16 @@ def _release(store: Store, entry: AuditEntry) -> Served | None:
     former: int | None = None
     ended: dict[str, Definition | None] = {}
     with_it = True
-    for one in store.audit(limit=_LOOKED_AT, before=entry.id):
+    earlier = store.audit(limit=_LOOKED_AT, before=entry.id)
+    for one in earlier:
         with_it = with_it and one.action.startswith("override.") and one.at == entry.at
         if with_it and one.flag is not None and one.action in ENDED:
             ended[one.flag] = one.before
         if one.release is not None:
             former = one.release
             break
-    if entry.release is None or any(map(_is_abridged, ended.values())):
+    is_unknown = former is None and len(earlier) == _LOOKED_AT
+    if entry.release is None or is_unknown or any(map(_is_abridged, ended.values())):
         return None
     try:
         old = EMPTY if not former else load_snapshot(store.payload(former))
