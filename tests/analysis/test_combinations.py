@@ -83,13 +83,14 @@ def of_unit(events: list[dict[str, Any]], counted: Counted, metric: Metric, firs
         high = first + hours[metric.window] * 3_600_000
     if earlier:
         low, high = first - PAST * 1000, first
+    wheres: dict[str, Any] = dict(counted.where)
     mine = [
         one["properties"]
         for one in events
         if one["event"] == counted.event
         and low <= milliseconds(one) < high
         and milliseconds(one) < UNTIL * 1000
-        and all(one["properties"].get(name) in wanted for name, wanted in counted.where.items())
+        and all(one["properties"].get(name) in wanted for name, wanted in wheres.items())
     ]
     if counted.distinct:
         return float(len({one[counted.distinct] for one in mine if counted.distinct in one}))
