@@ -68,7 +68,7 @@ AWS = {
 }
 ALONE = {"yaml": {"flagfile.yaml_reader"}, "boto3": AWS, "botocore": AWS}
 HEAVY = {"pydantic", "fastapi", "yaml", "typer", "rich", "boto3", "botocore", "sqlite3", "uvicorn", "ruamel"}
-HEAVY |= {"numpy", "scipy", "pandas", "pyarrow", "duckdb", "ibis", "tea_tasting"}
+HEAVY |= {"jinja2", "numpy", "scipy", "pandas", "pyarrow", "duckdb", "ibis", "tea_tasting"}
 
 
 def modules() -> dict[str, Path]:

@@ -10,7 +10,6 @@ from hashlib import sha256
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from burgee.version import __version__
 from burgee.web.console.sign_in import Discovery, Endpoints, SignIn
 from burgee.web.exchange import Need, Route
 from burgee.web.problems import problem
@@ -98,9 +97,10 @@ def linked(root: str) -> dict[str, str]:
 @lru_cache(32)
 def _shell(root: str, sign_in: SignIn | None, endpoints: Endpoints | None, *, is_open: bool) -> bytes:
     from burgee.web.console.render import rendered
+    from burgee.web.console.screens.frame import SCREENS
 
-    values = {"sign_in": sign_in, "endpoints": endpoints, "is_open": is_open, "version": __version__}
-    return rendered("shell", root=root, files=linked(root), **values).encode()
+    values = {"sign_in": sign_in, "endpoints": endpoints, "is_open": is_open}
+    return rendered("shell", root=root, files=linked(root), screens=SCREENS, **values).encode()
 
 
 def _inside(path: str, _raw: bytes | None) -> tuple[str, ...] | None:
