@@ -14,6 +14,8 @@ import yaml
 from support.experiments import DAY, FILE, START, crowd, gather_from, planned, written
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from burgee.analysis.evidence import Evidence
     from burgee.analysis.plans import ExperimentPlan
     from burgee.flagfile.experiments import Counted, Metric
@@ -146,3 +148,24 @@ def test_a_metric_is_what_brute_force_gives(
             for other in moments.means:
                 both = np.cov(values, [row[other] for row in rows])[0, 1]
                 assert moments.covariances[column, other] == pytest.approx(both, abs=1e-9), (column, other)
+
+
+@pytest.mark.parametrize("days", [12.0, 12.4, 14.9])
+def test_the_last_point_of_a_curve_is_of_the_same_units(
+    tmp_path: Path, records: list[dict[str, Any]], days: float
+) -> None:
+    """In the middle of a day too, when windows end in the rest of it."""
+    method = "method: always-valid\n      segments"
+    plan = planned(
+        tmp_path, FILE.replace("segments", method).replace("winsorise: 99}", "winsorise: 90, window: 36h}")
+    )
+    until = int((START + days * DAY) * 1000)
+    found = gather_from(written(tmp_path / "events", records), plan, until)
+    for metric in ("bought", "revenue", "basket"):
+        last = found.series[metric][-1]
+        assert last.at == until
+        for arm in plan.arms:
+            whole = found.arms[arm].moments[metric]
+            assert last.arms[arm].n == whole.n
+            assert last.arms[arm].means == pytest.approx(dict(whole.means))
+            assert last.arms[arm].covariances == pytest.approx(dict(whole.covariances))

@@ -99,13 +99,12 @@ class Gatherer:
         capped = self.caps(measured, plan)
         arms = self._arms(measured, plan, capped)
         total = self._one(queries.totals(seen))
-        grain = period or _period(plan)
         return Evidence(
             until=until,
             arms=arms,
             series={
-                metric: self._series((seen, events), plan, metric, one, until)
-                for metric, one in _grains(plan, arms, capped, grain).items()
+                metric: self._series((seen, events), plan, metric, one)
+                for metric, one in _grains(plan, arms, capped, (period or _period(plan), until)).items()
             },
             segments=self._segments(measured, plan, capped) if segments else {},
             units=int(total["units"]),
@@ -193,11 +192,8 @@ class Gatherer:
             found[name] = {value: by_value[value] for value in largest[:20]}
         return found
 
-    def _series(
-        self, kept: tuple[Any, Any], plan: ExperimentPlan, metric: str, grain: queries.Grain, until: int
-    ) -> list[Moment]:
-        rows = self.rows(queries.series(*kept, plan, metric, grain))
-        return _running(rows, plan, grain, until)
+    def _series(self, kept: tuple[Any, Any], plan: ExperimentPlan, metric: str, grain: queries.Grain) -> list[Moment]:
+        return _running(self.rows(queries.series(*kept, plan, metric, grain)), plan, grain)
 
 
 def gather(
@@ -258,14 +254,14 @@ def _period(plan: ExperimentPlan) -> int:
 
 
 def _grains(
-    plan: ExperimentPlan, arms: Mapping[str, Arm], capped: Mapping[str, float], period: int
+    plan: ExperimentPlan, arms: Mapping[str, Arm], capped: Mapping[str, float], times: tuple[int, int]
 ) -> dict[str, queries.Grain]:
-    """The metrics with a curve, and its periods: the deciding ones, or all if every look counts."""
+    """The metrics with a curve: the deciding ones, or all if every look counts. `times` are a period and the end."""
     if not any(arm.n for arm in arms.values()):
         return {}
     fixed = plan.experiment.method is Method.FIXED
     return {
-        metric: queries.Grain(period, _centre(arms.values(), metric), capped.get(measure(index, VALUE)))
+        metric: queries.Grain(*times, _centre(arms.values(), metric), capped.get(measure(index, VALUE)))
         for index, (metric, one) in enumerate(plan.metrics.items())
         if one.kind is not MetricKind.QUANTILE and (not fixed or metric in plan.experiment.primaries)
     }
@@ -305,16 +301,14 @@ def _centre(arms: Iterable[Arm], metric: str) -> dict[str, float]:
     return {column: sum(one.n * one.means[column] for one in known) / total for column in known[0].means}
 
 
-def _running(
-    rows: Iterable[Mapping[str, Any]], plan: ExperimentPlan, grain: queries.Grain, until: int
-) -> list[Moment]:
+def _running(rows: Iterable[Mapping[str, Any]], plan: ExperimentPlan, grain: queries.Grain) -> list[Moment]:
     """Running totals of the additions of each period, as moments at its end."""
     by_bucket: dict[int, list[Mapping[str, Any]]] = {}
     for row in rows:
         by_bucket.setdefault(int(row["bucket"]), []).append(row)
     sums: dict[str, dict[str, float]] = {arm: {} for arm in plan.arms}
     found: list[Moment] = []
-    for bucket in range(max((until - plan.start - 1) // grain.period, -1) + 1):
+    for bucket in range(max((grain.until - plan.start - 1) // grain.period, -1) + 1):
         added = {row["arm"]: row for row in by_bucket.get(bucket, ())}
         lagged = {arm: _lagged(totals, added.get(arm), grain.centre) for arm, totals in sums.items()}
         for arm, row in added.items():
@@ -322,7 +316,7 @@ def _running(
             for name, value in row.items():
                 if name == "n" or name.startswith(("sum_", "both_")):
                     totals[name] = totals.get(name, 0.0) + float(value or 0.0)
-        at = min(plan.start + (bucket + 1) * grain.period, until)
+        at = min(plan.start + (bucket + 1) * grain.period, grain.until)
         moments = {arm: moments_of_sums(totals, grain.centre) for arm, totals in sums.items()}
         found.append(Moment(at, moments, lagged if found else None))
     return found

@@ -289,9 +289,10 @@ def totals(seen: Table) -> Table:
 
 
 class Grain(NamedTuple):
-    """The parameters of a curve: the length of periods in milliseconds, values near the means, the metric's cap."""
+    """The parameters of a curve: a period and the end in milliseconds, values near the means, and the cap."""
 
     period: int
+    until: int
     centre: Mapping[str, float]
     cap: float | None = None
 
@@ -302,7 +303,7 @@ def series(seen: Table, events: Table, plan: ExperimentPlan, metric: str, grain:
     `grown_` and `cross_` are of units present before: they give the covariances with the previous period.
     """
     index = list(plan.metrics).index(metric)
-    rows = _steps(seen, events, plan, index, grain.period)
+    rows = _steps(seen, events, plan, index, grain)
     columns = [column for column, _source, _span in columns_of(plan.metrics[metric], plan.before)]
     past = ibis.window(group_by="unit", order_by="bucket", preceding=(None, 0))
     running = {}
@@ -329,13 +330,13 @@ def series(seen: Table, events: Table, plan: ExperimentPlan, metric: str, grain:
     return rows.group_by("arm", "bucket").aggregate(**result).order_by("bucket")
 
 
-def _steps(seen: Table, events: Table, plan: ExperimentPlan, index: int, period: int) -> Table:
+def _steps(seen: Table, events: Table, plan: ExperimentPlan, index: int, grain: Grain) -> Table:
     """The additions per unit and period. The period of a unit's entry is present even if it adds nothing.
 
     A unit enters when its exposure is known or, for a metric with a window, when that is over.
     """
     metric = list(plan.metrics.values())[index]
-    bucket = ((_.time - plan.start) / period).floor().cast("int64")
+    bucket = ((_.time - plan.start) / grain.period).floor().cast("int64")
     wait = window_of(metric)
     single = seen.filter(~_.crossed).mutate(entry=ibis.greatest(_.seen, _["first"] + wait))
     added = {column: amount.fill_null(0.0) for column, amount in amounts(events, plan, index).items()}
@@ -343,7 +344,8 @@ def _steps(seen: Table, events: Table, plan: ExperimentPlan, index: int, period:
     when = ibis.greatest(_.seen, _.entry, _["first"] + wait)
     moved = events.mutate(time=when, **added).select("unit", "time", *added)
     start = single.select("unit", time=_.entry, **{column: ibis.literal(0.0) for column in added})
-    rows = moved.union(start).mutate(bucket=bucket)
+    # The last period may end before it is over: units whose window ends in the rest of it do not count yet.
+    rows = moved.union(start).filter(_.time <= grain.until).mutate(bucket=bucket)
     rows = rows.group_by("unit", "bucket").aggregate(**{column: _[column].sum() for column in added})
     return rows.inner_join(single.select("unit", "arm"), "unit")
 

@@ -74,7 +74,7 @@ def _questions(given: Inputs, plan: ExperimentPlan) -> dict[str, Any]:
     kept = Tables(seen, tracked, measured, {})
     for name in plan.experiment.primaries:
         if plan.metrics[name].kind is not MetricKind.QUANTILE:
-            grain = queries.Grain(86_400_000, dict.fromkeys([VALUE, *COLUMNS], 0.0))
+            grain = queries.Grain(86_400_000, plan.end, dict.fromkeys([VALUE, *COLUMNS], 0.0))
             asked[f"{name} over time"] = queries.series(seen, tracked, plan, name, grain)
             asked[f"{name} since exposure"] = since_exposure(kept, plan, name, plan.end)
     return asked
