@@ -262,3 +262,26 @@ def test_a_key_is_made_and_shown_once(page_browser: Browser, opened: str, store:
         (key,) = [key for key, _ in listed(store) if key.name == "ines"]
         assert key.opens(made)
         assert key.scopes == (Scope.READ, Scope.PROPOSE)
+
+
+def test_nothing_that_a_file_or_a_person_wrote_is_executed(page_browser: Browser, opened: str) -> None:
+    with shown(page_browser) as console:
+        page = console.page
+        console.visit(f"{opened}/console/flags/hostile", "hostile")
+        page.get_by_label("User", exact=True).fill(BAD)
+        page.get_by_label("Context").fill("country=DE")
+        page.get_by_role("button", name="Why?").click()
+        page.locator("#why .why").wait_for()
+        console.sound()
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Switch off…").click()
+        page.get_by_text("lose on").first.wait_for()
+        console.sound()
+        page.keyboard.press("Escape")
+        page.goto(f"{opened}/console/flags/checkout")
+        console.arrives("checkout")
+        page.get_by_text("<script>alert(2)").first.wait_for()
+        page.get_by_role("button", name="Take the override back…").click()
+        page.get_by_text("Who will move").wait_for()
+        console.sound()
+        assert page.evaluate("document.querySelectorAll('img, script:not([src])').length") == 0
