@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from burgee.diff.effect import effects
+from burgee.diff.lines import effect_lines
 from burgee.releases.deploy import CanaryRequest, Consent, apply, rollback, write
 from burgee.releases.overrides import lay, lift
 from burgee.stores import Origin
@@ -16,7 +17,6 @@ from burgee.times import format_time
 from burgee.webhooks.changes import served_by
 from burgee.webhooks.messages import MAX_LINE, MAX_LINES, body, message, message_id
 from burgee.webhooks.slack import slack_message
-from burgee.webhooks.words import effect_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from burgee.access.keys import Scope, find, named
 from burgee.agents.limits import Limits, excess
 from burgee.diff.effect import effects
+from burgee.diff.lines import effect_lines
 from burgee.diff.records import flag_records
 from burgee.diff.timeline import coming
 from burgee.errors import Refused
@@ -23,7 +24,6 @@ from burgee.releases.overrides import killed, laid_over, lay, served
 from burgee.releases.proposals import ENDED, Edit, create, draft, listed, merged
 from burgee.stores.audit import AuditContext
 from burgee.times import format_time
-from burgee.webhooks.words import effect_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

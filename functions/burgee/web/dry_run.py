@@ -91,8 +91,8 @@ def main() -> None:
 def answer_to(request: Mapping[str, Any]) -> dict[str, Any]:
     """What the process answers: the effect as records, and as lines for people."""
     from burgee.diff.effect import effects
+    from burgee.diff.lines import effect_lines
     from burgee.diff.records import flag_records
-    from burgee.webhooks.words import effect_lines
 
     found = effects(request["before"], request["after"], request["now"])
     return {"records": flag_records(found), "lines": effect_lines(found)}
