@@ -41,10 +41,10 @@ PACKAGES = {
     "serving": {"evaluation", "flagfile", "stores"},
     "releases": {"evaluation", "flagfile", "serving", "stores"},
     "openfeature": {"evaluation", "events", "serving", "stores"},
-    "webhooks": {"diff", "evaluation", "releases", "stores"},
+    "webhooks": {"evaluation", "releases", "stores"},
     "removal": {"accessors"},
     "testing": {"evaluation", "flagfile", "openfeature", "serving"},
-    "agents": {"access", "diff", "evaluation", "flagfile", "releases", "stores", "webhooks"},
+    "agents": {"access", "diff", "evaluation", "flagfile", "releases", "stores"},
     "web": {
         *("access", "accessors", "diff", "evaluation", "events", "flagfile"),
         *("releases", "review", "serving", "stores", "webhooks"),

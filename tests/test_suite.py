@@ -10,6 +10,7 @@ TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "functions/burgee"
 # A test stands in the folder of its subject and begins with the name of its module, or is listed with its subject.
 SPANNING = {
+    "analysis/test_combinations.py": "metrics in every combination of their keys",
     "analysis/test_holdouts.py": "what a holdout was worth",
     "analysis/test_reference.py": "published numbers",
     "analysis/test_tails.py": "estimates of metrics with a few large values",
