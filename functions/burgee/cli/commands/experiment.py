@@ -147,7 +147,7 @@ def _nothing_yet(found: dict[str, ExperimentPlan], *, json: bool) -> None:
 
 @experiment_app.command("report")
 def report_(
-    flag: Annotated[str, typer.Argument(help="The flag with the experiment.")],
+    flag: Annotated[str, typer.Argument(help="The flag with the experiment, or a holdout such as holdout:q4.")],
     events: Events = None,
     at: At = None,
     project: Project = None,
