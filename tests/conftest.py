@@ -13,6 +13,7 @@ from burgee.web import dry_run
 from support.cli import Burgee
 from support.dry_runs import Here
 from support.formats import load_later
+from support.here import answer_here
 from support.planted import SEARCH
 from support.waiting import PATIENCE
 
@@ -29,6 +30,7 @@ sys.dont_write_bytecode = False
 settings.register_profile("burgee", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("burgee")
 load_later()
+answer_here()
 # A store that has not answered after a moment is not down here: the machine is busy.
 key_cache.UNKNOWN_PATIENCE = PATIENCE
 CONFIG["read_timeout"] = CONFIG["connect_timeout"] = PATIENCE

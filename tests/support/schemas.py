@@ -7,8 +7,6 @@ An application gets no lifespan events, as under `burgee serve` and on Lambda.
 from __future__ import annotations
 
 import asyncio
-import atexit
-from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 import schemathesis
@@ -16,6 +14,8 @@ from hypothesis import HealthCheck, settings
 from schemathesis.core.result import Ok
 from schemathesis.pytest.lazy import get_all_tests
 from schemathesis.python import asgi
+
+from support.here import Here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,17 +33,6 @@ class Loop(asyncio.SelectorEventLoop):
         return future
 
 
-class Here:
-    """Stands for the portal to the other thread."""
-
-    def __init__(self) -> None:
-        self._runner = asyncio.Runner(loop_factory=Loop)
-        atexit.register(self._runner.close)
-
-    def call(self, function: Callable[[], Any]) -> Any:
-        return self._runner.run(function()) if iscoroutinefunction(function) else function()
-
-
 class Client(asgi.ASGIClient):
     """The session of a request, which asks no environment for proxies or passwords."""
 
@@ -52,7 +41,7 @@ class Client(asgi.ASGIClient):
         self.trust_env = False
 
 
-HERE = Here()
+HERE = Here(Loop)
 for name, stand_in in (
     ("_get_portal", lambda: HERE),
     ("_start_lifespan", lambda _app: None),
