@@ -51,7 +51,7 @@ def test_the_specifications_own_example() -> None:
     }
 
 
-@pytest.mark.parametrize("secret", SECRETS[:2])
+@pytest.mark.parametrize("secret", SECRETS[:2], ids=["first", "second"])
 def test_the_python_library_verifies_by_each_secret_and_by_no_other(secret: str) -> None:
     fields = signed("evt_1", time.time(), BODY, SECRETS[:2])
     assert Webhook(secret).verify(BODY, fields) == json.loads(BODY)
