@@ -35,7 +35,7 @@ async def nothing(_exchange: Any) -> Reply:
 
 def test_a_route_that_does_not_say_what_it_needs_is_for_nobody_but_owners(service: Service) -> None:
     for route in service.front.routes.all:
-        assert route.need is not Need.KEYS or route.path.startswith(("/keys", "/settings")), route
+        assert route.need is not Need.KEYS or route.path.startswith(("/keys", "/settings", "/fragments/keys")), route
     assert service.front.routes.find("GET", "/keys")[2] is Need.KEYS
 
 
