@@ -102,6 +102,16 @@ def test_an_effect_of_something_stale_is_not_made_and_computed_anew(client: Test
     assert anew.send(client).status_code == 200
 
 
+def test_who_was_faster_is_named_where_nothing_is_left_to_change(client: TestClient, store: SqliteStore) -> None:
+    effect = Effect(client, kind="off")
+    write(store, lambda state, git: lay(state, git, "checkout", {**CHECKOUT, "status": False}, act("flag.kill")))
+    assert effect.send(client).status_code == 412
+    anew = Effect(client, kind="off", stale=True)
+    assert "ada changed this flag just now: “because”. Your change was not made." in anew.text
+    assert anew.faults == [("", "it is off already")]
+    assert "Somebody else was faster" not in Effect(client, kind="off").text
+
+
 def test_taking_back_applies_what_git_says(client: TestClient, store: SqliteStore) -> None:
     write(store, lambda state, git: lay(state, git, "checkout", {**CHECKOUT, "status": False}, act("flag.update")))
     effect = Effect(client, kind="back")

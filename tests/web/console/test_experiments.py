@@ -32,6 +32,8 @@ def test_an_experiment_without_records_waits(client: TestClient) -> None:
     index = told(client.get("/fragments/experiments").text)
     assert "button" in index
     assert "Not decided yet: there are no records." in index
+    assert "no data yet" in index
+    assert "✓" not in index
     page = told(client.get("/fragments/experiments/button").text)
     assert "No result yet." in page
     assert client.get("/fragments/experiments/nope").status_code == 404

@@ -106,6 +106,25 @@ def test_what_is_live_stands_beside_what_git_says(client: TestClient, store: Sql
     assert "ada: changed, “because” Germany: rollout percentage: 40 → 35" in page
 
 
+def test_what_a_needed_flag_changes_is_not_called_git_s(client: TestClient, store: SqliteStore) -> None:
+    def shown(flag: str) -> tuple[str, str]:
+        return told(client.get(f"/fragments/flags/{flag}").text), told(client.get(f"/fragments/flags?q={flag}").text)
+
+    page, row = shown("checkout")
+    assert "as Git says" in page
+    assert "Git: " not in row
+    write(store, lambda state, git: lay(state, git, "dark", {"status": False}, act("flag.kill")))
+    for flag, live, git in (("checkout", "control for all", "green for all"), ("page", "off for all", "on for all")):
+        page, row = shown(flag)
+        assert "by a flag that it needs live all" in page, flag
+        assert f"live all {live}" in page, flag
+        assert git in page, flag
+        assert "Git: " in row, flag
+    page, row = shown("ramp")
+    assert "as Git says" in page
+    assert "Git: " not in row
+
+
 def test_a_user_is_explained_as_the_engine_decides(client: TestClient, store: SqliteStore) -> None:
     override(store)
     live = Ruleset({"flags": FLAGS, "segments": SEGMENTS}, store.state().overrides.values())

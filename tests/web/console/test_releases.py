@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from burgee.access.keys import Kind, Scope
+from burgee.errors import Refused
 from burgee.releases.deploy import CanaryRequest, Consent, apply, write
 from burgee.releases.overrides import killed, lay
 from burgee.stores import Origin
+from burgee.web.console.screens import releases
 from support.keys import ALL, act, bearer, release, service, shop, token
 from support.markup import told
 
@@ -111,6 +113,21 @@ def test_going_back_shows_its_effect_first_and_acts_once(store: SqliteStore, cli
     stale = told(client.post("/fragments/releases/1/effect", json={"stale": True}).text)
     assert "Somebody else was faster" in stale
     assert "it broke" in stale
+
+
+def test_a_refusal_to_go_back_is_said_beside_who_was_first(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: object) -> None:
+        raise Refused("dry-run-too-large", "it takes too long to compute")
+
+    monkeypatch.setattr(releases, "activation_effect", refuses)
+    for stale in (False, True):
+        answer = client.post("/fragments/releases/1/effect", json={"stale": stale})
+        assert answer.status_code == 200, answer.text
+        assert "it takes too long to compute" in told(answer.text)
+        assert "data-ready" not in answer.text
+        assert ("Somebody else was faster" in answer.text) is stale
 
 
 @pytest.mark.parametrize(("overrides", "first"), [("keep", "Nobody moves"), ("discard", "beta: All users get on")])

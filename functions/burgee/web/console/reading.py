@@ -6,6 +6,7 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from burgee.diff.affected import needs
 from burgee.diff.shares import RegionShares, served_shares
 from burgee.diff.symbolic import Side
 from burgee.diff.world import World
@@ -71,6 +72,19 @@ class Environment:
         override = self.override(flag)
         git = self.git["flags"].get(flag)
         return override is not None and definition_digest(override.definition) != definition_digest(git)
+
+    def is_moved(self, flag: str) -> bool:
+        """Whether a flag that it needs, directly or not, differs: then its answers may, with Git's definition."""
+        differing = {name for name in self.state.overrides if self.differs(name)}
+        waiting, seen = [flag] if differing else [], {flag}
+        while waiting:
+            for kind, name in needs(self.definition(waiting.pop()) or {}):
+                if kind == "flag" and name in differing:
+                    return True
+                if kind == "flag" and name not in seen:
+                    seen.add(name)
+                    waiting.append(name)
+        return False
 
     def names(self) -> list[str]:
         """Every flag that Git or an override has, by name."""

@@ -29,7 +29,7 @@ from burgee.web.routes.proposals import proposed_effect
 from burgee.web.routes.writes import CallerFlags, Flags, needs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from burgee.model import Definition, Snapshot
     from burgee.stores import Change, State
@@ -154,20 +154,24 @@ def show_effect(request: Request, flags: CallerFlags, flag: Annotated[str, Name]
     state, snapshot = live(flags.store)
     now = time.time()
     current = served(state, snapshot, flag, now)
+    newest = next(iter(flags.store.audit(limit=1, flag=flag)), None) if body.stale else None
+
+    def refused(faults: Sequence[Fault]) -> Response:
+        return fragment(request, "effect", faults=faults, newest=newest, flag=flag, now=now)
+
     try:
         asked = _Asked.of(flag, body, current, snapshot)
         records = _records(flags, asked, state, snapshot, now)
     except Unfit as error:
-        return fragment(request, "effect", faults=error.faults)
+        return refused(error.faults)
     except InvalidFlag as error:
-        return fragment(request, "effect", faults=_located(error, body.yaml if body.kind == "yaml" else ""))
+        return refused(_located(error, body.yaml if body.kind == "yaml" else ""))
     except Refused as error:
         if error.code.endswith("-busy"):
             raise
-        return fragment(request, "effect", faults=[Fault("", str(error))])
+        return refused([Fault("", str(error))])
     here = Environment(flags.store, now)
     found = told(records, flag, {one["name"]: colours(here.definition(one["name"]), now) for one in records})
-    newest = next(iter(flags.store.audit(limit=1, flag=flag)), None) if body.stale else None
     return fragment(
         request,
         "effect",

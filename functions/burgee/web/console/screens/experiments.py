@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from burgee.web.routes.experiments import Experiments
 
 router = APIRouter(include_in_schema=False)
-LIGHTS = {"ok": "✓", "warn": "!", "bad": "✕"}
-_WORST = ("bad", "warn", "ok")
+LIGHTS = {"ok": "✓", "warn": "!", "bad": "✕", "off": "\N{EN DASH}"}
+"""Signs of a check; `off`: nothing is checked yet."""
+_WORST = ("bad", "warn", "ok", "off")
 _MOODS = {
     "better": "is-good",
     "worse": "is-bad",
@@ -104,7 +105,7 @@ def _row(found: Mapping[str, Any]) -> Row:
         units,
         planned,
         min(100.0, round(100 * units / planned, 3)) if planned else 0.0,
-        next((light for light in _WORST if light in lights), "ok"),
+        next((light for light in _WORST if light in lights), "off"),
         [one["message"] for one in found.get("health", []) if one["light"] != "ok"],
         f"{str(found['start'])[:10]} to {str(found['end'])[:10]}, {found['method']}",
     )

@@ -101,10 +101,13 @@ def _variants(definition: Definition, now: float) -> list[tuple[str, str, int]]:
 
 
 def _beside(flag: str, here: Environment) -> dict[str, Any]:
-    """What is live and what Git says in one environment."""
+    """What is live and what Git says in one environment; `is_moved`: it differs by a flag that it needs alone."""
     live, git = bars_of(flag, here), bars_of(flag, here, of_git=True)
-    live = [one._replace(differs=here.differs(flag) and one not in git) for one in live]
-    return {"name": here.name, "is_file": here.is_file, "live": live, "git": git, "differs": here.differs(flag)}
+    differs = here.differs(flag)
+    is_moved = not differs and live != git and here.is_moved(flag)
+    live = [one._replace(differs=(differs or is_moved) and one not in git) for one in live]
+    shown = {"name": here.name, "is_file": here.is_file, "live": live, "git": git}
+    return {**shown, "differs": differs, "is_moved": is_moved}
 
 
 def _coming(flag: str, here: Environment) -> list[tuple[str, str, list[str]]]:

@@ -52,7 +52,7 @@ class Bar(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """A flag in one environment: what is live, and what Git says if that differs."""
+    """A flag in one environment: what is live, and what Git says if that differs, here or by a flag that it needs."""
 
     environment: str
     bars: Sequence[Bar]
@@ -212,10 +212,11 @@ def cell(name: str, environment: Environment) -> Cell:
     """A flag in one environment."""
     live = bars_of(name, environment)
     git = None
-    if environment.differs(name):
+    if environment.differs(name) or environment.is_moved(name):
         said = bars_of(name, environment, of_git=True)
         live, other = _apart(live, said)
-        git = _joined(other) if name in environment.git["flags"] else "no such flag"
+        if environment.differs(name) or other:
+            git = _joined(other) if name in environment.git["flags"] else "no such flag"
     absent = name not in environment.live["flags"]
     return Cell(environment.name, live[:MAX_REGIONS], max(len(live) - MAX_REGIONS, 0), absent, git)
 

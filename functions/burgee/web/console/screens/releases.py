@@ -133,6 +133,7 @@ def go_back(request: Request, flags: CallerFlags, version: Version) -> Response:
 def show_effect(request: Request, flags: CallerFlags, version: Version, body: Wanted) -> Response:
     """Who will move by going back, and the request that does it."""
     store, now = flags.store, time.time()
+    newest = next(iter(store.audit(limit=1)), None) if body.stale else None
     try:
         with alone():
             seen = listed(store, store.state().pointer.version)
@@ -140,7 +141,7 @@ def show_effect(request: Request, flags: CallerFlags, version: Version, body: Wa
     except Refused as error:
         if error.code.endswith("-busy"):
             raise
-        return fragment(request, "effect", faults=[Fault("", str(error))])
+        return fragment(request, "effect", faults=[Fault("", str(error))], newest=newest, flag=None, now=now)
     here, records = Environment(store, now), made["effect"]["flags"]
     found = told(records, "", {one["name"]: colours(here.definition(one["name"]), now) for one in records})
     asked: dict[str, Any] = {"act": f"/releases/{version}/activate", "method": "POST"}
@@ -148,7 +149,6 @@ def show_effect(request: Request, flags: CallerFlags, version: Version, body: Wa
     what = {"keep": "stays", "discard": "ends"}.get(body.overrides, "stops it")
     notes = [f"The override of {flag} {what}: the release says something else." for flag in contradicted]
     notes += [f"{one['pointer']} {one['detail']}" for one in made.get("warnings", ())]
-    newest = next(iter(store.audit(limit=1)), None) if body.stale else None
     return fragment(
         request,
         "effect",

@@ -25,11 +25,11 @@
 
   const fragmentHere = () => fragments + (location.pathname.slice(console_.length) || "flags") + location.search;
 
-  // Each place has one request at a time, and the newest one wins.
+  // Each place has one request at a time, and the newest one wins. What fails is shown there by the handlers below.
   function load(url, selector) {
     const place = find(selector);
     htmx.trigger(place, "htmx:abort");
-    return htmx.ajax("GET", url, { source: place, target: place, swap: "innerHTML" });
+    return htmx.ajax("GET", url, { source: place, target: place, swap: "innerHTML" }).catch(() => undefined);
   }
 
   function show() {
@@ -121,13 +121,21 @@
     if (xhr.status === 401) return signOut(problem.detail);
     if (target === side || !target) return undefined;
     if (target.id === "effect" && xhr.status === 429) return setTimeout(() => compute(target.closest("form")), 700);
-    const made = card(problem, xhr.getResponseHeader("X-Request-Id"));
-    if (target === dialog && !dialog.open) dialog.showModal();
-    return target.replaceChildren(made);
+    return failed(target, card(problem, xhr.getResponseHeader("X-Request-Id")));
   });
   document.addEventListener("htmx:sendError", (event) => {
-    if (event.detail.target && event.detail.target !== side) event.detail.target.replaceChildren(card({ status: 0 }));
+    if (event.detail.target && event.detail.target !== side) failed(event.detail.target, card({ status: 0 }));
   });
+
+  // Shows a problem where the answer would have been; an effect that failed leaves what was typed beside it.
+  function failed(target, made) {
+    if (target === dialog && !dialog.open) dialog.showModal();
+    if (target.id === "effect") {
+      target.removeAttribute("aria-busy");
+      find("[data-label]", target.closest("form")).textContent = "Not yet";
+    }
+    target.replaceChildren(made);
+  }
 
   // Signing in ------------------------------------------------------------------------------------------------------
   function enter() {
@@ -480,6 +488,7 @@
       (palette.open ? palette : dialog).close();
       return undefined;
     }
+    if (event.target.closest("#effect [data-again]")) return compute(dialogForm(event.target));
     if (event.target.closest("[data-again]")) return again();
     if (event.target.closest("[data-find]")) return openPalette();
     if (event.target.closest("[data-keys]")) return openKeys();
@@ -593,6 +602,10 @@
       }
     } else if (palette.open) {
       paletteKey(event);
+    } else if (event.key === "Escape" && !dialog.open && inField(event.target)) {
+      event.target.blur(); // single keys work again
+    } else if (event.key === "ArrowDown" && !dialog.open && event.target.matches("[data-search]")) {
+      if (step(1)) event.preventDefault();
     } else if (!command && !event.altKey && !inField(event.target) && store() && single(event.key)) {
       event.preventDefault();
     }
@@ -611,7 +624,6 @@
       if (key === "k") return step(-1);
       if (key === "[") return turn(-1);
       if (key === "]") return turn(1);
-      if (key === "r" && find("[data-again]", main)) return again() && true;
       if (key === "?") return openKeys() ?? true;
       if (key === "/") {
         const search = find("[data-search]", main);
