@@ -6,6 +6,6 @@ import re
 from html import unescape
 
 
-def told(html: str) -> str:
+def text_of(html: str) -> str:
     """The text of a fragment, one blank between words."""
     return " ".join(unescape(re.sub(r"<[^>]*>", " ", html)).split())

@@ -205,6 +205,6 @@ class _Module:
 
 
 def _docstring(flag: Typed, default: str | None) -> list[str]:
-    told = f"Default: {docstring(default)}" if default is not None else "It has no default of its own."
+    said = f"Default: {docstring(default)}" if default is not None else "It has no default of its own."
     about = docstring(flag.description or "")
-    return [f'    """Flag `{flag.name}`{": " + about if about else "."}', "", f"    {told}", '    """']
+    return [f'    """Flag `{flag.name}`{": " + about if about else "."}', "", f"    {said}", '    """']

@@ -158,9 +158,9 @@ def _accessor(flag: Typed, names: _Names, day: str | None, sdk: Sdk) -> str:
         alias = f"\nexport type {meant} = {_type(flag)};\n"
     own = flag.default is None
     otherwise = "otherwise" if own else typescript_literal(flag.default)
-    told = "It has no default of its own." if own else f"Default: {comment(otherwise)}"
+    said = "It has no default of its own." if own else f"Default: {comment(otherwise)}"
     about = comment(flag.description or "")
-    lines = ["/**", f" * Flag `{flag.name}`{': ' + about if about else '.'}", " *", f" * {told}"]
+    lines = ["/**", f" * Flag `{flag.name}`{': ' + about if about else '.'}", " *", f" * {said}"]
     lines += [f" * @deprecated {reason(day, flag.name)}"] if day is not None else []
     parameters = [f"otherwise: {meant}"] if own else []
     parameters += ["context?: EvaluationContext"] if sdk is Sdk.SERVER else []

@@ -35,7 +35,7 @@ LEASE_SECONDS = 15.0
 ATTEMPTS = 5
 SLICE_SECONDS = 0.25
 THREADS = 32
-_TOLD = "told:"
+_NOTIFIED = "told:"
 """Before an environment, the id of the record of what its connections were notified of; no connection's id has it."""
 
 
@@ -113,9 +113,9 @@ class Notifier:
 
     def environments(self) -> list[Tenant]:
         """The stack's own tenant, and those whose connections have been notified before."""
-        known = self._store.shelf(Shelf.SOCKETS, _TOLD)
+        known = self._store.shelf(Shelf.SOCKETS, _NOTIFIED)
         home = self._store.tenant
-        names = {home.environment, *(name.removeprefix(_TOLD) for name in known)}
+        names = {home.environment, *(name.removeprefix(_NOTIFIED) for name in known)}
         return [Tenant(home.project, name) for name in sorted(names)]
 
     def moved(self, tenant: Tenant) -> Notified:
@@ -169,7 +169,7 @@ class _Claim:
 
     def __init__(self, store: Store, tenant: Tenant, revision: int) -> None:
         self._store = store
-        self._id = f"{_TOLD}{tenant.environment}"
+        self._id = f"{_NOTIFIED}{tenant.environment}"
         self._revision = revision
         self._mine: dict[str, Any] | None = None
         self._kept_at = 0.0

@@ -12,7 +12,7 @@ from burgee.flagfile.yaml_reader import Document, written
 from burgee.releases.deploy import write
 from burgee.releases.overrides import lay
 from support.keys import act, bearer, service, shop, token
-from support.markup import told
+from support.markup import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +62,7 @@ class Effect:
     def __init__(self, client: TestClient, **asked: Any) -> None:
         answer = client.post("/fragments/flags/checkout/effect", json=asked)
         assert answer.status_code == 200, answer.text
-        self.text = told(answer.text)
+        self.text = text_of(answer.text)
         self.faults = re.findall(r'<li data-field="([^"]*)">([^<]*)</li>', answer.text)
         found = re.search(r"data-ready([^>]*)>", answer.text)
         members = re.findall(r'data-([a-z]+)="([^"]*)"', found[1]) if found else []
@@ -85,7 +85,7 @@ def test_switching_off_says_who_loses_first_and_then_does_it(client: TestClient)
     answer = effect.send(client, expires_in="2h")
     assert answer.status_code == 200
     assert (answer.json()["status"], answer.json()["source"]) == (False, "override")
-    done = told(client.get("/fragments/flags/checkout/done").text)
+    done = text_of(client.get("/fragments/flags/checkout/done").text)
     assert "checkout is off in production “test”, the admin" in done
     assert "in 1 h 59 min" in done or "in 2 h" in done
 
@@ -118,7 +118,7 @@ def test_taking_back_applies_what_git_says(client: TestClient, store: SqliteStor
     assert "user-1 gets green" in effect.text
     assert effect.send(client).status_code == 204
     assert not store.state().overrides
-    assert "checkout is as Git says" in told(client.get("/fragments/flags/checkout/done").text)
+    assert "checkout is as Git says" in text_of(client.get("/fragments/flags/checkout/done").text)
 
 
 def test_a_form_changes_only_what_was_changed_in_it(client: TestClient) -> None:
@@ -176,7 +176,7 @@ def test_a_proposal_is_made_by_who_may_not_write(store: SqliteStore) -> None:
     assert effect.request["act"] == "/proposals"
     answer = effect.send(proposing, title="Off", reason="errors")
     assert answer.status_code == 201
-    done = told(proposing.get(f"/fragments/flags/checkout/done?id={answer.json()['id']}").text)
+    done = text_of(proposing.get(f"/fragments/flags/checkout/done?id={answer.json()['id']}").text)
     assert "Proposed: Off “errors”" in done
     assert "Nobody moves until it is merged and released." in done
     assert Effect(proposing, kind="off", mode="now").send(proposing).status_code == 403

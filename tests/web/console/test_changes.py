@@ -12,7 +12,7 @@ from burgee.releases.deploy import write
 from burgee.releases.overrides import killed, lay, lift
 from burgee.web.console.history import WORDS
 from support.keys import act, bearer, release, service, shop, token
-from support.markup import told
+from support.markup import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +50,7 @@ def lines(client: TestClient, query: str = "") -> list[str]:
     answer = client.get(f"/fragments/changes{query}")
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "no-store"
-    return [told(one) for one in re.findall(r"<li data-row(.*?)</li>", answer.text, re.DOTALL)]
+    return [text_of(one) for one in re.findall(r"<li data-row(.*?)</li>", answer.text, re.DOTALL)]
 
 
 def test_the_newest_change_comes_first_with_who_and_why(client: TestClient, store: SqliteStore) -> None:
@@ -93,8 +93,8 @@ def test_an_entry_has_an_address_and_says_who_moved(client: TestClient, store: S
     kill(store, "beta")
     entry = store.audit(limit=1)[0]
     page = client.get(f"/fragments/changes/{entry.id}")
-    assert "beta : switched off" in told(page.text)
-    effect = told(client.get(f"/fragments/changes/{entry.id}/effect").text)
+    assert "beta : switched off" in text_of(page.text)
+    effect = text_of(client.get(f"/fragments/changes/{entry.id}/effect").text)
     assert "beta: some users lose it" in effect
     assert "25 %" in effect
     assert client.get("/fragments/changes/none").status_code == 404

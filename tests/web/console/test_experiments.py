@@ -12,7 +12,7 @@ from burgee.web.app import create_app
 from burgee.web.front import Setup
 from support.experiments import FILE, crowd, written
 from support.keys import shop
-from support.markup import told
+from support.markup import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,12 +29,12 @@ def client(tmp_path: Path) -> Iterator[TestClient]:
 
 
 def test_an_experiment_without_records_waits(client: TestClient) -> None:
-    index = told(client.get("/fragments/experiments").text)
+    index = text_of(client.get("/fragments/experiments").text)
     assert "button" in index
     assert "Not decided yet: there are no records." in index
     assert "no data yet" in index
     assert "✓" not in index
-    page = told(client.get("/fragments/experiments/button").text)
+    page = text_of(client.get("/fragments/experiments/button").text)
     assert "No result yet." in page
     assert client.get("/fragments/experiments/nope").status_code == 404
 
@@ -42,7 +42,7 @@ def test_an_experiment_without_records_waits(client: TestClient) -> None:
 def test_what_the_route_reports_is_shown_and_no_more(client: TestClient, tmp_path: Path) -> None:
     written(tmp_path / ".burgee/events", crowd(300))
     report = client.get("/experiments/button").json()
-    page = told(client.get("/fragments/experiments/button").text)
+    page = text_of(client.get("/fragments/experiments/button").text)
     assert report["verdict"]["sentence"] in page
     for arm in report["arms"]:
         assert f"{arm['units']:,}" in page
@@ -54,7 +54,7 @@ def test_what_the_route_reports_is_shown_and_no_more(client: TestClient, tmp_pat
         assert "not shown: a number before the look that decides is no evidence" in page
     for one in visible:
         assert one["metric"] in page
-    index = told(client.get("/fragments/experiments").text)
+    index = text_of(client.get("/fragments/experiments").text)
     assert report["verdict"]["sentence"] in index
 
 

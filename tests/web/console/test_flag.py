@@ -10,7 +10,7 @@ from burgee.releases.deploy import apply, write
 from burgee.releases.overrides import lay
 from burgee.stores import Origin
 from support.keys import act, bearer, service, shop, token
-from support.markup import told
+from support.markup import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,7 +78,7 @@ def override(store: SqliteStore) -> None:
 
 
 def test_rules_are_sentences_in_the_order_in_which_they_decide(client: TestClient) -> None:
-    page = told(client.get("/fragments/flags/checkout").text)
+    page = text_of(client.get("/fragments/flags/checkout").text)
     places = [
         page.index(part)
         for part in (
@@ -97,7 +97,7 @@ def test_rules_are_sentences_in_the_order_in_which_they_decide(client: TestClien
 
 def test_what_is_live_stands_beside_what_git_says(client: TestClient, store: SqliteStore) -> None:
     override(store)
-    page = told(client.get("/fragments/flags/checkout").text)
+    page = text_of(client.get("/fragments/flags/checkout").text)
     assert "In production it is not as Git says “because”: ada" in page
     assert "Of users with country = DE, 35 % get" in page
     assert "Git: Of users with country = DE, 40 % get" in page
@@ -108,7 +108,9 @@ def test_what_is_live_stands_beside_what_git_says(client: TestClient, store: Sql
 
 def test_what_a_needed_flag_changes_is_not_called_git_s(client: TestClient, store: SqliteStore) -> None:
     def shown(flag: str) -> tuple[str, str]:
-        return told(client.get(f"/fragments/flags/{flag}").text), told(client.get(f"/fragments/flags?q={flag}").text)
+        return text_of(client.get(f"/fragments/flags/{flag}").text), text_of(
+            client.get(f"/fragments/flags?q={flag}").text
+        )
 
     page, row = shown("checkout")
     assert "as Git says" in page
@@ -130,7 +132,7 @@ def test_a_user_is_explained_as_the_engine_decides(client: TestClient, store: Sq
     live = Ruleset({"flags": FLAGS, "segments": SEGMENTS}, store.state().overrides.values())
     for user in ("user-1", "user-17", "user-10", "u4"):
         asked = {"user": user, "context": 'country=DE plan="pro plus", age=7'}
-        page = told(client.post("/fragments/flags/checkout/why", json=asked).text)
+        page = text_of(client.post("/fragments/flags/checkout/why", json=asked).text)
         wanted = live.evaluate("checkout", {"targetingKey": user, "country": "DE"})
         assert page.startswith(f"{user} gets {wanted.variant} ")
         git = Ruleset({"flags": FLAGS, "segments": SEGMENTS}).evaluate(
@@ -147,7 +149,7 @@ def test_a_context_that_cannot_be_read_is_refused(client: TestClient) -> None:
 
 
 def test_what_comes_by_itself_is_listed_with_who_moves(client: TestClient) -> None:
-    page = told(client.get("/fragments/flags/ramp").text)
+    page = text_of(client.get("/fragments/flags/ramp").text)
     assert "1 Jan 2099, 00:00 UTC" in page
     assert "rollout moves from 0 % to 100 %" in page
     assert "1 Mar 2099" in page
@@ -155,10 +157,10 @@ def test_what_comes_by_itself_is_listed_with_who_moves(client: TestClient) -> No
 
 def test_the_releases_that_changed_a_flag_are_found(client: TestClient, store: SqliteStore) -> None:
     begin(store, {**FLAGS, "checkout": {**CHECKOUT, "description": "new"}, "page": {"status": True}})
-    found = told(client.get("/fragments/flags/dark/releases").text)
+    found = text_of(client.get("/fragments/flags/dark/releases").text)
     assert "Release 2 by ines: “Begin” abc" in found
     assert "Release 3" not in found
-    assert "Release 3" in told(client.get("/fragments/flags/checkout/releases").text)
+    assert "Release 3" in text_of(client.get("/fragments/flags/checkout/releases").text)
 
 
 def test_a_reader_is_offered_no_change(client: TestClient, store: SqliteStore) -> None:

@@ -10,7 +10,7 @@ from burgee.releases.deploy import write
 from burgee.releases.overrides import killed, lay
 from burgee.web.console.screens.flags import PAGE
 from support.keys import act, bearer, release, service, shop, token
-from support.markup import told
+from support.markup import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +53,7 @@ def rows(client: TestClient, query: str = "") -> dict[str, str]:
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "no-store"
     found = re.findall(r"<tr data-row>(.*?)</tr>", answer.text, re.DOTALL)
-    return {re.search(r'class="name"[^>]*>([^<]*)', one)[1]: told(one) for one in found}  # type: ignore[index]
+    return {re.search(r'class="name"[^>]*>([^<]*)', one)[1]: text_of(one) for one in found}  # type: ignore[index]
 
 
 def test_every_flag_shows_the_shares_that_are_served(client: TestClient) -> None:
@@ -69,7 +69,7 @@ def test_a_flag_that_is_not_as_git_says_comes_first_with_both(client: TestClient
     found = rows(client)
     assert next(iter(found)) == "checkout"
     assert "Git: 40 % green in Germany" in found["checkout"]
-    page = told(client.get("/fragments/flags").text)
+    page = text_of(client.get("/fragments/flags").text)
     assert "1 is not as Git says" in page
     assert "“because”, ada, just now" in page
 
@@ -85,7 +85,7 @@ def test_filters_are_those_of_the_api(client: TestClient, store: SqliteStore) ->
 
 
 def test_a_search_without_a_match_suggests_what_is_near(client: TestClient) -> None:
-    page = told(client.get("/fragments/flags?q=owner:payment").text)
+    page = text_of(client.get("/fragments/flags?q=owner:payment").text)
     assert "No flag matches “owner:payment” Did you mean owner:payments ?" in page
 
 

@@ -8,7 +8,7 @@ from burgee.releases.deploy import Consent, apply
 from burgee.stores import Origin
 from burgee.stores.sqlite import SqliteStore
 from support.keys import HOME, act, bearer, service, token
-from support.markup import told
+from support.markup import text_of
 
 
 @pytest.mark.parametrize("origin", [None, Origin(), Origin(commit="0123456789abcdef")])
@@ -21,7 +21,7 @@ def test_the_foot_says_what_is_served_and_who_is_here(origin: Origin | None) -> 
         (service(store), "the admin read, propose, write"),
     ):
         client.headers.update(bearer(token(store, Kind.ADMIN, Scope.READ, Scope.WRITE)))
-        page = told(client.get("/fragments/frame").text)
+        page = text_of(client.get("/fragments/frame").text)
         assert who in page
         assert ("Release 1" if origin else "Release 0") in page
         assert ("01234567" in page) is bool(origin and origin.commit)

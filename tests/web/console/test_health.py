@@ -7,7 +7,7 @@ import pytest
 from burgee.access.keys import Kind, Scope
 from burgee.serving.seen import note
 from support.keys import bearer, release, service, shop, token
-from support.markup import told
+from support.markup import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,15 +30,15 @@ def client(store: SqliteStore) -> TestClient:
 
 
 def test_evaluators_that_are_behind_come_first(client: TestClient, store: SqliteStore) -> None:
-    assert "No evaluator was heard" in told(client.get("/fragments/health").text)
+    assert "No evaluator was heard" in text_of(client.get("/fragments/health").text)
     first = store.pointer().revision
     release(store, {"beta": {"status": False}})
     newest = store.pointer().revision
     note(store, "server", [(newest, 1.0)], "a")
     note(store, "lambda", [(first, 1.0)], "b")
-    page = told(client.get("/fragments/health").text)
+    page = text_of(client.get("/fragments/health").text)
     assert "1 of 2 evaluators has not answered with the newest revision yet" in page
     assert page.index("lambda") < page.index("server 2")
     assert f"{newest - first} behind" in page
     note(store, "lambda", [(newest, 2.0)], "b")
-    assert "2 evaluators answered with the newest revision" in told(client.get("/fragments/health").text)
+    assert "2 evaluators answered with the newest revision" in text_of(client.get("/fragments/health").text)

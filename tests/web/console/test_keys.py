@@ -10,7 +10,7 @@ import pytest
 from burgee.access.keys import Kind, Scope, create, listed
 from burgee.web.console.screens.keys import PRESETS, Preset
 from support.keys import ALL, act, bearer, service, shop, token
-from support.markup import told
+from support.markup import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,12 +36,12 @@ def client(store: SqliteStore) -> TestClient:
 def test_every_key_is_listed_without_its_secret(client: TestClient, store: SqliteStore) -> None:
     made = create(store, Kind.CLIENT, "shop <web>", act("key.create", until="2040-01-01T00:00:00Z"))
     page = client.get("/fragments/keys").text
-    assert "shop <web>" in told(page)
+    assert "shop <web>" in text_of(page)
     assert "shop <web>" not in page
     assert made.key.id in page
     assert made.token not in page
     assert made.key.digest not in page
-    assert "expires 1 Jan 2040" in told(page)
+    assert "expires 1 Jan 2040" in text_of(page)
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)
@@ -58,7 +58,7 @@ def test_the_dialogs_name_the_key_and_the_route(client: TestClient, store: Sqlit
     made = create(store, Kind.SERVER, "billing", act("key.create"))
     for name, words in (("rotate", "Replace the key billing"), ("revoke", "Revoke the key billing")):
         page = client.get(f"/fragments/keys/{made.key.id}/{name}").text
-        assert words in told(page)
+        assert words in text_of(page)
         assert f'data-act="/keys/{made.key.id}' in page
         assert client.get(f"/fragments/keys/{'0' * 16}/{name}").status_code == 404
 

@@ -11,7 +11,7 @@ from burgee.releases.deploy import live, write
 from burgee.releases.overrides import killed, lay
 from burgee.releases.proposals import Edit, create
 from support.keys import act, bearer, service, shop, token
-from support.markup import told
+from support.markup import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ def answers(client: TestClient, **asked: str) -> dict[str, str]:
     answer = client.post("/fragments/playground", json=asked)
     assert answer.status_code == 200
     found = re.findall(r"<tr data-row[^>]*>(.*?)</tr>", answer.text, re.DOTALL)
-    return {re.search(r'class="name"[^>]*>([^<]*)', one)[1]: told(one) for one in found}  # type: ignore[index]
+    return {re.search(r'class="name"[^>]*>([^<]*)', one)[1]: text_of(one) for one in found}  # type: ignore[index]
 
 
 def test_every_flag_is_answered_as_the_engine_answers(client: TestClient, store: SqliteStore) -> None:
@@ -75,7 +75,7 @@ def test_another_time_is_compared_with_now(client: TestClient) -> None:
 
 def test_a_proposal_is_compared(client: TestClient, store: SqliteStore) -> None:
     made = create(store, Edit("beta", {"rollout_percentage": 100}), "Beta for all", act("proposal.create"))
-    assert "the proposal “Beta for all”" in told(client.get("/fragments/playground").text)
+    assert "the proposal “Beta for all”" in text_of(client.get("/fragments/playground").text)
     _, snapshot = live(store)
     outside = next(
         user

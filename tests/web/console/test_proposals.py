@@ -7,7 +7,7 @@ import pytest
 from burgee.access.keys import Kind, Scope
 from burgee.releases.proposals import Edit, ProposalState, create, mark
 from support.keys import act, bearer, service, shop, token
-from support.markup import told
+from support.markup import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,14 +30,14 @@ def client(store: SqliteStore) -> TestClient:
 
 
 def test_a_proposal_says_what_it_changes_and_who_would_move(client: TestClient, store: SqliteStore) -> None:
-    assert "No proposals" in told(client.get("/fragments/proposals").text)
+    assert "No proposals" in text_of(client.get("/fragments/proposals").text)
     made = create(store, Edit("beta", {"rollout_percentage": 50}), "Half <b>of</b> all", act("proposal.create"))
     page = client.get("/fragments/proposals").text
     assert "Half &lt;b&gt;of&lt;/b&gt; all" in page
-    assert "rollout_percentage: 25 → 50" in told(page)
-    assert "waits for a pull request" in told(page)
-    assert "ada: “because”" in told(page)
-    assert "25 %" in told(client.get(f"/fragments/proposals/{made.id}/effect").text)
+    assert "rollout_percentage: 25 → 50" in text_of(page)
+    assert "waits for a pull request" in text_of(page)
+    assert "ada: “because”" in text_of(page)
+    assert "25 %" in text_of(client.get(f"/fragments/proposals/{made.id}/effect").text)
     assert client.get("/fragments/proposals/none/effect").status_code == 404
 
 
@@ -53,7 +53,7 @@ def test_a_proposal_is_closed_with_a_reason(client: TestClient, store: SqliteSto
     dialog = client.get(f"/fragments/proposals/{made.id}/close").text
     assert f'data-act="/proposals/{made.id}" data-method="DELETE"' in dialog
     assert client.delete(f"/proposals/{made.id}", headers={"X-Burgee-Reason": "no"}).status_code == 204
-    page = told(client.get("/fragments/proposals").text)
+    page = text_of(client.get("/fragments/proposals").text)
     assert "No edit waits for Git" in page
     assert "closed" in page
     client.headers.update(bearer(token(store, Kind.ADMIN, Scope.READ)))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.keys import service, shop
-from support.markup import told
+from support.markup import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ def test_every_operation_of_the_document_is_on_the_page(client: TestClient) -> N
 
 
 def test_parameters_and_members_have_their_types(client: TestClient) -> None:
-    page = told(client.get("/docs").text)
+    page = text_of(client.get("/docs").text)
     assert "dry_run query, boolean : Return the effect without changing anything." in page
     assert "reason body, string or null : Why." in page
     assert "flag_name required body, string : Its name." in page

@@ -14,7 +14,7 @@ from burgee.releases.overrides import killed, lay
 from burgee.stores import Origin
 from burgee.web.console.screens import releases
 from support.keys import ALL, act, bearer, release, service, shop, token
-from support.markup import told
+from support.markup import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ def rows(client: TestClient, query: str = "") -> list[str]:
     """The rows of the list as text."""
     answer = client.get(f"/fragments/releases{query}")
     assert answer.status_code == 200
-    return [told(one) for one in re.findall(r"<tr data-row>(.*?)</tr>", answer.text, re.DOTALL)]
+    return [text_of(one) for one in re.findall(r"<tr data-row>(.*?)</tr>", answer.text, re.DOTALL)]
 
 
 def test_each_release_says_what_it_changed(client: TestClient, store: SqliteStore) -> None:
@@ -55,7 +55,7 @@ def test_each_release_says_what_it_changed(client: TestClient, store: SqliteStor
     assert "Go back…" not in newest
     assert "beta , dark" in first
     assert "Go back…" in first
-    page = told(client.get("/fragments/releases/2").text)
+    page = text_of(client.get("/fragments/releases/2").text)
     assert "dark changed status: off → on" in page
     assert "new added" in page
     assert client.get("/fragments/releases/9").status_code == 404
@@ -78,15 +78,15 @@ def test_a_canary_shows_its_share_and_its_time_left(store: SqliteStore, client: 
     share = Consent(shrunken=True, canary=CanaryRequest(10, 900))
     apply(store, snapshot, Origin(message="Off <b>now</b>"), act("release.activate"), share)
     page = client.get("/fragments/releases").text
-    assert "serves release 1, and 2 to 10 % of users" in told(page)
-    assert "Take it back…" in told(page)
+    assert "serves release 1, and 2 to 10 % of users" in text_of(page)
+    assert "Take it back…" in text_of(page)
     assert "Off &lt;b&gt;now&lt;/b&gt;" in page
 
 
 def test_drift_is_named(store: SqliteStore, client: TestClient) -> None:
-    assert "not as Git says" not in told(client.get("/fragments/releases").text)
+    assert "not as Git says" not in text_of(client.get("/fragments/releases").text)
     write(store, lambda state, git: lay(state, git, "beta", killed(git["flags"]["beta"]), act("flag.kill")))
-    assert "1 flag is not as Git says" in told(client.get("/fragments/releases").text)
+    assert "1 flag is not as Git says" in text_of(client.get("/fragments/releases").text)
 
 
 def test_a_long_history_is_paged(store: SqliteStore, client: TestClient) -> None:
@@ -99,9 +99,9 @@ def test_a_long_history_is_paged(store: SqliteStore, client: TestClient) -> None
 
 def test_going_back_shows_its_effect_first_and_acts_once(store: SqliteStore, client: TestClient) -> None:
     release(store, {**FLAGS, "beta": {"status": True, "rollout_percentage": 40}})
-    assert "Go back to release 1 in production" in told(client.get("/fragments/releases/1/back").text)
+    assert "Go back to release 1 in production" in text_of(client.get("/fragments/releases/1/back").text)
     page = client.post("/fragments/releases/1/effect", json={}).text
-    assert "beta: 15.000 % of all users lose on" in told(page)
+    assert "beta: 15.000 % of all users lose on" in text_of(page)
     act_, etag, body = (
         unescape(re.search(f'data-{name}="([^"]*)"', page)[1])  # type: ignore[index]
         for name in ("act", "etag", "body")
@@ -110,7 +110,7 @@ def test_going_back_shows_its_effect_first_and_acts_once(store: SqliteStore, cli
     assert client.post(act_, json=sent, headers={"If-Match": '"other"'}).status_code == 412
     assert client.post(act_, json=sent, headers={"If-Match": etag}).status_code == 200
     assert store.state().pointer.version == 1
-    stale = told(client.post("/fragments/releases/1/effect", json={"stale": True}).text)
+    stale = text_of(client.post("/fragments/releases/1/effect", json={"stale": True}).text)
     assert "Somebody else was faster" in stale
     assert "it broke" in stale
 
@@ -125,7 +125,7 @@ def test_a_refusal_to_go_back_is_said_beside_who_was_first(
     for stale in (False, True):
         answer = client.post("/fragments/releases/1/effect", json={"stale": stale})
         assert answer.status_code == 200, answer.text
-        assert "it takes too long to compute" in told(answer.text)
+        assert "it takes too long to compute" in text_of(answer.text)
         assert "data-ready" not in answer.text
         assert ("Somebody else was faster" in answer.text) is stale
 
@@ -138,7 +138,7 @@ def test_the_effect_is_that_of_what_becomes_of_overrides(
     release(store, {**FLAGS, "beta": {"status": True}})
     release(store, {**FLAGS, "beta": {"status": True, "description": "Anew"}})
     write(store, lambda state, git: lay(state, git, "beta", killed(git["flags"]["beta"]), act("flag.kill")))
-    page = told(client.post("/fragments/releases/2/effect", json={"overrides": overrides}).text)
+    page = text_of(client.post("/fragments/releases/2/effect", json={"overrides": overrides}).text)
     assert first in page
     sent = {"overrides": overrides, "reason": "test"}
     assert client.post("/releases/2/activate", json=sent).status_code == 200

@@ -34,7 +34,7 @@ class Moved(NamedTuple):
     then: Sequence[Segment]
 
 
-class Told(NamedTuple):
+class Sentences(NamedTuple):
     """An effect: the sentence that matters most, the others, and what else to know."""
 
     mood: str
@@ -45,7 +45,9 @@ class Told(NamedTuple):
     notes: Sequence[str]
 
 
-def told(records: Sequence[Mapping[str, Any]], flag: str, colours: Mapping[str, Mapping[str | None, int]]) -> Told:
+def in_sentences(
+    records: Sequence[Mapping[str, Any]], flag: str, colours: Mapping[str, Mapping[str | None, int]]
+) -> Sentences:
     """The effect of changing `flag`; `colours` are those of each flag's variants."""
     moves = [move for record in records for move in _moves(record, flag, colours.get(record["name"], {}))]
     moves.sort(key=lambda move: (_ORDER.index(move.kind), move.flag != flag, -move.percent))
@@ -61,9 +63,9 @@ def told(records: Sequence[Mapping[str, Any]], flag: str, colours: Mapping[str, 
     mood = "is-bad" if any(move.kind == MoveKind.LOSS for move in moves) else "is-warn" if moves else "is-good"
     if not moves:
         first = "Nobody moves now." if later or any(record["sample"] for record in records) else "Nobody moves."
-        return Told(mood, first, [], 0, notes)
+        return Sentences(mood, first, [], 0, notes)
     first = moves[0].text + (f"; for example {moves[0].example}" if moves[0].example else "")
-    return Told(mood, f"{first}.", moves, max(len(moves) - MAX_MOVES, 0), notes)
+    return Sentences(mood, f"{first}.", moves, max(len(moves) - MAX_MOVES, 0), notes)
 
 
 def _moves(record: Mapping[str, Any], flag: str, coloured: Mapping[str | None, int]) -> Iterator[Moved]:

@@ -162,7 +162,7 @@ def segments(
     return drawn
 
 
-def told(shares: Mapping[str | None, Fraction], state: Definition, *, briefly: bool = True) -> str:
+def in_words(shares: Mapping[str | None, Fraction], state: Definition, *, briefly: bool = True) -> str:
     """Shares in a few words: on for all, 25 % on, 17.5 % green."""
     if not state.get("status", False):
         return "off" if off_variant(state) == "off" else f"off: {off_variant(state) or 'no value'}"

@@ -19,7 +19,7 @@ from burgee.releases.proposals import Edit, find, last_run, require_admitted
 from burgee.serving.seen import seen, settled
 from burgee.stores.audit import AuditContext
 from burgee.times import format_time
-from burgee.web.console.effects import MAX_MOVES, told
+from burgee.web.console.effects import MAX_MOVES, in_sentences
 from burgee.web.console.reading import Environment, colours
 from burgee.web.console.render import fragment
 from burgee.web.dry_run import alone
@@ -171,7 +171,7 @@ def show_effect(request: Request, flags: CallerFlags, flag: Annotated[str, Name]
             raise
         return refused([Fault("", str(error))])
     here = Environment(flags.store, now)
-    found = told(records, flag, {one["name"]: colours(here.definition(one["name"]), now) for one in records})
+    found = in_sentences(records, flag, {one["name"]: colours(here.definition(one["name"]), now) for one in records})
     return fragment(
         request,
         "effect",

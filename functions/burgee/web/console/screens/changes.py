@@ -157,7 +157,7 @@ def shown(one: AuditEntry, override: Override | None, now: float) -> Shown:
         one.flag,
         mark,
         happened(one),
-        one.actor + (f" by {one.source}" if one.source else ""),
+        one.actor + (f" ({one.source})" if one.source else ""),
         one.reason,
         one.id,
         can_end=stands,

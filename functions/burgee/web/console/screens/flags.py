@@ -12,7 +12,7 @@ from burgee.evaluation.definition import off_variant, schedule, state_at
 from burgee.review.stale import settled
 from burgee.times import format_time, parse_time
 from burgee.web.console.environments import Environments  # noqa: TC001 - FastAPI reads it
-from burgee.web.console.reading import colours, kept, segments, told
+from burgee.web.console.reading import colours, in_words, kept, segments
 from burgee.web.console.render import fragment
 from burgee.web.console.words import ahead, clock, day, duration
 from burgee.web.exchange import Need
@@ -36,7 +36,7 @@ _TITLES: dict[Show, str] = {
     "all": "All",
     "differs": "Differs from Git",
     "overridden": "Overridden",
-    "trial": "On trial",
+    "trial": "Canary",
     "expiring": "Expiring",
     "settled": "Same for all",
 }
@@ -237,7 +237,7 @@ def bars_of(name: str, environment: Environment, *, of_git: bool = False) -> lis
         Bar(
             (", ".join(one.rules) or "others") if several else "",
             segments(one.shares, coloured, off_variant(state)),
-            told(one.shares, state),
+            in_words(one.shares, state),
         )
         for one in regions
     ]
@@ -263,7 +263,7 @@ def _marks(name: str, definition: Definition, chosen: _Chosen) -> Iterator[Mark]
         yield Mark("override", f"{override.author}, {end}")
     canary = here.state.pointer.canary_at(here.now)
     if canary is not None and name in chosen.trial:
-        yield Mark("canary", f"on trial until {canary.until[11:16]}")
+        yield Mark("canary", f"canary until {canary.until[11:16]}")
     yield from _by_itself(definition, here.now)
     if name in here.git.get("exposed", {}):
         yield Mark("exp", "experiment")

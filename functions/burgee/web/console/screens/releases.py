@@ -14,7 +14,7 @@ from burgee.evaluation.snapshots import EMPTY
 from burgee.releases.deploy import OnConflict
 from burgee.releases.plan import OverrideVerdict
 from burgee.times import parse_time
-from burgee.web.console.effects import MAX_MOVES, told
+from burgee.web.console.effects import MAX_MOVES, in_sentences
 from burgee.web.console.history import changed
 from burgee.web.console.reading import Environment, colours, kept
 from burgee.web.console.render import fragment
@@ -143,7 +143,7 @@ def show_effect(request: Request, flags: CallerFlags, version: Version, body: Wa
             raise
         return fragment(request, "effect", faults=[Fault("", str(error))], newest=newest, flag=None, now=now)
     here, records = Environment(store, now), made["effect"]["flags"]
-    found = told(records, "", {one["name"]: colours(here.definition(one["name"]), now) for one in records})
+    found = in_sentences(records, "", {one["name"]: colours(here.definition(one["name"]), now) for one in records})
     asked: dict[str, Any] = {"act": f"/releases/{version}/activate", "method": "POST"}
     contradicted = [flag for flag, verdict in made["overrides"].items() if verdict is OverrideVerdict.CONFLICT]
     what = {"keep": "stays", "discard": "ends"}.get(body.overrides, "stops it")
