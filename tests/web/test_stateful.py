@@ -301,7 +301,8 @@ class Service(RuleBasedStateMachine):
         for name, said in list(self.said.items()):
             over = said.until is not None and said.until <= time.time()
             absorbed = not rollback and said.is_in(flags.get(name))
-            if over or absorbed or (name in conflicts and overrides == "discard"):
+            # One that was kept against Git contradicts it again where overrides are discarded.
+            if over or absorbed or ((name in conflicts or said.kept) and overrides == "discard"):
                 del self.said[name]
             elif name in conflicts:
                 said.base, said.kept = flags.get(name), True
