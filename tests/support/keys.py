@@ -70,10 +70,17 @@ def shop(flags: dict[str, Any]) -> Iterator[SqliteStore]:
     store.close()
 
 
+def caller(store: Store, *scopes: Scope, **setup: Any) -> TestClient:
+    """A client of the whole service, whose key has these scopes."""
+    client = service(store, **setup)
+    client.headers.update(bearer(token(store, Kind.ADMIN, *scopes)))
+    return client
+
+
 def admin(store: Store, **setup: Any) -> TestClient:
     """An operator who may do everything, with a reason."""
-    client = service(store, **setup)
-    client.headers.update({**bearer(token(store, Kind.ADMIN, *ALL)), "X-Burgee-Reason": "test"})
+    client = caller(store, *ALL, **setup)
+    client.headers["X-Burgee-Reason"] = "test"
     return client
 
 

@@ -5,18 +5,14 @@ import re
 from html import unescape
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
-from burgee.access.keys import Kind, Scope
+from burgee.access.keys import Scope
 from burgee.flagfile.yaml_reader import Document, written
 from burgee.releases.deploy import write
 from burgee.releases.overrides import lay
-from support.keys import act, bearer, service, shop, token
+from support.keys import act, caller
 from support.markup import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from starlette.testclient import TestClient
 
     from burgee.stores.sqlite import SqliteStore
@@ -41,19 +37,7 @@ FLAGS: dict[str, Any] = {
     "checkout": CHECKOUT,
     "page": {"status": True, "requires": [{"flag": "checkout", "variant": "green"}]},
 }
-
-
-@pytest.fixture
-def store() -> Iterator[SqliteStore]:
-    yield from shop(FLAGS)
-
-
-@pytest.fixture
-def client(store: SqliteStore) -> TestClient:
-    """A caller who may write."""
-    writing = service(store)
-    writing.headers.update(bearer(token(store, Kind.ADMIN, Scope.READ, Scope.WRITE)))
-    return writing
+SCOPES = (Scope.READ, Scope.WRITE)
 
 
 class Effect:
@@ -168,8 +152,7 @@ def test_yaml_that_fits_becomes_the_flag(client: TestClient) -> None:
 
 
 def test_a_proposal_is_made_by_who_may_not_write(store: SqliteStore) -> None:
-    proposing = service(store)
-    proposing.headers.update(bearer(token(store, Kind.ADMIN, Scope.READ, Scope.PROPOSE)))
+    proposing = caller(store, Scope.READ, Scope.PROPOSE)
     page = proposing.get("/fragments/flags/checkout/off").text
     assert "Your key may propose only." in page
     effect = Effect(proposing, kind="off", mode="propose")
@@ -184,8 +167,7 @@ def test_a_proposal_is_made_by_who_may_not_write(store: SqliteStore) -> None:
 
 
 def test_a_reader_gets_no_dialog(store: SqliteStore) -> None:
-    reading = service(store)
-    reading.headers.update(bearer(token(store, Kind.ADMIN, Scope.READ)))
+    reading = caller(store, Scope.READ)
     for path in ("off", "change", "back"):
         assert reading.get(f"/fragments/flags/checkout/{path}").status_code == 403
     assert reading.post("/fragments/flags/checkout/effect", json={"kind": "off"}).status_code == 403

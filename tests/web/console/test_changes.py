@@ -4,38 +4,22 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 import burgee
-from burgee.access.keys import Kind, Scope
+from burgee.access.keys import Scope
 from burgee.releases.deploy import write
 from burgee.releases.overrides import killed, lay, lift
 from burgee.web.console.history import WORDS
-from support.keys import act, bearer, release, service, shop, token
+from support.keys import act, caller, release
 from support.markup import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from starlette.testclient import TestClient
 
     from burgee.stores import Store
     from burgee.stores.sqlite import SqliteStore
 
 FLAGS = {"beta": {"status": True, "rollout_percentage": 25}, "dark": {"status": False}}
-
-
-@pytest.fixture
-def store() -> Iterator[SqliteStore]:
-    yield from shop(FLAGS)
-
-
-@pytest.fixture
-def client(store: SqliteStore) -> TestClient:
-    """A caller who may read."""
-    reading = service(store)
-    reading.headers.update(bearer(token(store, Kind.ADMIN, Scope.READ, Scope.WRITE)))
-    return reading
+SCOPES = (Scope.READ, Scope.WRITE)
 
 
 def kill(store: Store, flag: str, *, ago: float = 0.0) -> None:
@@ -113,8 +97,7 @@ def test_nothing_that_an_entry_holds_is_markup(client: TestClient, store: Sqlite
 
 
 def test_who_may_not_read_sees_nothing(store: SqliteStore) -> None:
-    client = service(store)
-    client.headers.update(bearer(token(store, Kind.ADMIN, Scope.PROPOSE)))
+    client = caller(store, Scope.PROPOSE)
     assert client.get("/fragments/changes").status_code == 403
     assert client.get("/fragments/releases").status_code == 403
 

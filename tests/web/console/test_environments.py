@@ -7,7 +7,7 @@ import pytest
 
 from burgee.access.keys import Kind, Scope
 from burgee.cli.serve import written
-from support.keys import FAR, OTHER, bearer, expired, release, service, shop, token
+from support.keys import FAR, OTHER, caller, expired, release, service, shop, token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,15 +33,13 @@ def columns(client: TestClient, *others: str) -> list[str]:
 
 
 def test_a_further_key_adds_its_environment(store: SqliteStore) -> None:
-    client = service(store)
-    client.headers.update(bearer(token(store, Kind.ADMIN, Scope.READ)))
+    client = caller(store, Scope.READ)
     assert columns(client) == ["production"]
     assert columns(client, token(store.at(OTHER), Kind.ADMIN, Scope.READ)) == ["staging", "production"]
 
 
 def test_a_further_key_opens_nothing_that_it_may_not_read(store: SqliteStore) -> None:
-    client = service(store)
-    client.headers.update(bearer(token(store, Kind.ADMIN, Scope.READ)))
+    client = caller(store, Scope.READ)
     staging = store.at(OTHER)
     for refused in (
         expired(staging, Kind.ADMIN, Scope.READ),

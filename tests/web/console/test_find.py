@@ -3,22 +3,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import pytest
-
-from burgee.access.keys import Kind, Scope
-from support.keys import bearer, service, shop, token
+from burgee.access.keys import Scope
+from support.keys import caller
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from starlette.testclient import TestClient
 
     from burgee.stores.sqlite import SqliteStore
 
-
-@pytest.fixture
-def store() -> Iterator[SqliteStore]:
-    yield from shop({"new_checkout": {"status": True}, "checkout": {"status": False}, "beta": {"status": True}})
+FLAGS = {"new_checkout": {"status": True}, "checkout": {"status": False}, "beta": {"status": True}}
 
 
 def found(client: TestClient, text: str) -> list[str]:
@@ -28,8 +21,7 @@ def found(client: TestClient, text: str) -> list[str]:
 
 
 def test_words_find_flags_screens_and_actions(store: SqliteStore) -> None:
-    client = service(store)
-    client.headers.update(bearer(token(store, Kind.ADMIN, Scope.READ, Scope.WRITE)))
+    client = caller(store, Scope.READ, Scope.WRITE)
     assert found(client, "check") == ["/console/flags/checkout", "/console/flags/new_checkout"]
     assert found(client, "off check")[0] == "/fragments/flags/new_checkout/off", "what is off cannot be switched off"
     assert found(client, "change beta")[0] == "/fragments/flags/beta/change"
@@ -38,6 +30,5 @@ def test_words_find_flags_screens_and_actions(store: SqliteStore) -> None:
 
 
 def test_a_reader_is_offered_no_action(store: SqliteStore) -> None:
-    client = service(store)
-    client.headers.update(bearer(token(store, Kind.ADMIN, Scope.READ)))
+    client = caller(store, Scope.READ)
     assert found(client, "off check") == ["/console/flags/checkout", "/console/flags/new_checkout"]

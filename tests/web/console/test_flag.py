@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from burgee.access.keys import Kind, Scope
+from burgee.access.keys import Scope
 from burgee.evaluation.ruleset import Ruleset
 from burgee.releases.deploy import apply, write
 from burgee.releases.overrides import lay
 from burgee.stores import Origin
-from support.keys import act, bearer, service, shop, token
+from support.keys import act, caller, shop
 from support.markup import text_of
 
 if TYPE_CHECKING:
@@ -62,13 +62,6 @@ def store() -> Iterator[SqliteStore]:
     for made in shop({}):
         begin(made, FLAGS)
         yield made
-
-
-@pytest.fixture
-def client(store: SqliteStore) -> TestClient:
-    reading = service(store)
-    reading.headers.update(bearer(token(store, Kind.ADMIN, Scope.READ)))
-    return reading
 
 
 def override(store: SqliteStore) -> None:
@@ -167,8 +160,7 @@ def test_a_reader_is_offered_no_change(client: TestClient, store: SqliteStore) -
     override(store)
     page = client.get("/fragments/flags/checkout").text
     assert "data-dialog" not in page
-    writing = service(store)
-    writing.headers.update(bearer(token(store, Kind.ADMIN, Scope.READ, Scope.WRITE)))
+    writing = caller(store, Scope.READ, Scope.WRITE)
     page = writing.get("/fragments/flags/checkout").text
     assert "Switch off…" in page
     assert "Take the override back…" in page

@@ -3,18 +3,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
-from burgee.access.keys import Kind, Scope
 from burgee.releases.deploy import write
 from burgee.releases.overrides import killed, lay
 from burgee.web.console.screens.flags import PAGE
-from support.keys import act, bearer, release, service, shop, token
+from support.keys import act, release
 from support.markup import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from starlette.testclient import TestClient
 
     from burgee.stores.sqlite import SqliteStore
@@ -32,19 +27,6 @@ FLAGS: dict[str, Any] = {
     },
     "dark": {"status": False},
 }
-
-
-@pytest.fixture
-def store() -> Iterator[SqliteStore]:
-    yield from shop(FLAGS)
-
-
-@pytest.fixture
-def client(store: SqliteStore) -> TestClient:
-    """A caller who may read."""
-    reading = service(store)
-    reading.headers.update(bearer(token(store, Kind.ADMIN, Scope.READ)))
-    return reading
 
 
 def rows(client: TestClient, query: str = "") -> dict[str, str]:

@@ -2,31 +2,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
-from burgee.access.keys import Kind, Scope
 from burgee.serving.seen import note
-from support.keys import bearer, release, service, shop, token
+from support.keys import release
 from support.markup import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from starlette.testclient import TestClient
 
     from burgee.stores.sqlite import SqliteStore
 
-
-@pytest.fixture
-def store() -> Iterator[SqliteStore]:
-    yield from shop({"beta": {"status": True}})
-
-
-@pytest.fixture
-def client(store: SqliteStore) -> TestClient:
-    client = service(store)
-    client.headers.update(bearer(token(store, Kind.ADMIN, Scope.READ)))
-    return client
+FLAGS = {"beta": {"status": True}}
 
 
 def test_evaluators_that_are_behind_come_first(client: TestClient, store: SqliteStore) -> None:

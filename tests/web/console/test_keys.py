@@ -9,28 +9,16 @@ import pytest
 
 from burgee.access.keys import Kind, Scope, create, listed
 from burgee.web.console.screens.keys import PRESETS, Preset
-from support.keys import ALL, act, bearer, service, shop, token
+from support.keys import ALL, act, bearer, caller, token
 from support.markup import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from starlette.testclient import TestClient
 
     from burgee.stores.sqlite import SqliteStore
 
-
-@pytest.fixture
-def store() -> Iterator[SqliteStore]:
-    yield from shop({"beta": {"status": True}})
-
-
-@pytest.fixture
-def client(store: SqliteStore) -> TestClient:
-    """A caller who may do everything."""
-    client = service(store)
-    client.headers.update(bearer(token(store, Kind.ADMIN, *ALL)))
-    return client
+FLAGS = {"beta": {"status": True}}
+SCOPES = ALL
 
 
 def test_every_key_is_listed_without_its_secret(client: TestClient, store: SqliteStore) -> None:
@@ -64,8 +52,7 @@ def test_the_dialogs_name_the_key_and_the_route(client: TestClient, store: Sqlit
 
 
 def test_who_may_not_keep_keys_is_neither_shown_nor_offered_them(store: SqliteStore) -> None:
-    client = service(store)
-    client.headers.update(bearer(token(store, Kind.ADMIN, Scope.READ, Scope.WRITE)))
+    client = caller(store, Scope.READ, Scope.WRITE)
     for path in ("", "/new", f"/{'0' * 16}/rotate", f"/{'0' * 16}/revoke"):
         assert client.get(f"/fragments/keys{path}").status_code == 403
     assert 'href="/console/keys"' not in client.get("/fragments/frame").text

@@ -8,23 +8,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from burgee.web.console.pages import files
-from support.keys import release, service, shop
+from support.keys import release, service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from starlette.testclient import TestClient
 
     from burgee.stores.sqlite import SqliteStore
 
+FLAGS = {"beta": {"status": True}}
 CONSOLE = resources.files("burgee.web.console")
 # The released file of htmx 2.0.11, as its package has it.
 HTMX = "d6fdc75f204e6bdefa99b69bf1e6d4ac69b8a364f77929f45c13476b4000f717"
-
-
-@pytest.fixture
-def store() -> Iterator[SqliteStore]:
-    yield from shop({"beta": {"status": True}})
 
 
 @pytest.fixture

@@ -5,17 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from burgee.access.keys import Kind, Scope
 from burgee.evaluation.ruleset import Ruleset
 from burgee.releases.deploy import live, write
 from burgee.releases.overrides import killed, lay
 from burgee.releases.proposals import Edit, create
-from support.keys import act, bearer, service, shop, token
+from support.keys import act
 from support.markup import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from starlette.testclient import TestClient
 
     from burgee.stores.sqlite import SqliteStore
@@ -25,19 +22,6 @@ FLAGS: dict[str, Any] = {
     "german": {"status": True, "rules": [{"when": {"country": "DE"}, "serve": "on"}], "default": {"serve": "off"}},
     "sale": {"status": False, "schedule": [{"at": "2040-01-01T00:00:00Z", "set": {"status": True}}]},
 }
-
-
-@pytest.fixture
-def store() -> Iterator[SqliteStore]:
-    yield from shop(FLAGS)
-
-
-@pytest.fixture
-def client(store: SqliteStore) -> TestClient:
-    """A caller who may read."""
-    reading = service(store)
-    reading.headers.update(bearer(token(store, Kind.ADMIN, Scope.READ)))
-    return reading
 
 
 def answers(client: TestClient, **asked: str) -> dict[str, str]:

@@ -2,31 +2,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from burgee.access.keys import Kind, Scope
 from burgee.releases.proposals import Edit, ProposalState, create, mark
-from support.keys import act, bearer, service, shop, token
+from support.keys import act, bearer, token
 from support.markup import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from starlette.testclient import TestClient
 
     from burgee.stores.sqlite import SqliteStore
 
-
-@pytest.fixture
-def store() -> Iterator[SqliteStore]:
-    yield from shop({"beta": {"status": True, "rollout_percentage": 25}})
-
-
-@pytest.fixture
-def client(store: SqliteStore) -> TestClient:
-    client = service(store)
-    client.headers.update(bearer(token(store, Kind.ADMIN, Scope.READ, Scope.PROPOSE)))
-    return client
+FLAGS = {"beta": {"status": True, "rollout_percentage": 25}}
+SCOPES = (Scope.READ, Scope.PROPOSE)
 
 
 def test_a_proposal_says_what_it_changes_and_who_would_move(client: TestClient, store: SqliteStore) -> None:

@@ -13,30 +13,16 @@ from burgee.releases.deploy import CanaryRequest, Consent, apply, write
 from burgee.releases.overrides import killed, lay
 from burgee.stores import Origin
 from burgee.web.console.screens import releases
-from support.keys import ALL, act, bearer, release, service, shop, token
+from support.keys import ALL, act, bearer, release, token
 from support.markup import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from starlette.testclient import TestClient
 
     from burgee.stores.sqlite import SqliteStore
 
 FLAGS = {"beta": {"status": True, "rollout_percentage": 25}, "dark": {"status": False}}
-
-
-@pytest.fixture
-def store() -> Iterator[SqliteStore]:
-    yield from shop(FLAGS)
-
-
-@pytest.fixture
-def client(store: SqliteStore) -> TestClient:
-    """A caller who may do everything."""
-    client = service(store)
-    client.headers.update(bearer(token(store, Kind.ADMIN, *ALL)))
-    return client
+SCOPES = ALL
 
 
 def rows(client: TestClient, query: str = "") -> list[str]:
