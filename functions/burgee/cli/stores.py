@@ -22,6 +22,7 @@ from burgee.cli.options import (
     duration,
     require_file,
 )
+from burgee.cli.render import output
 from burgee.errors import Refused, StoreUnavailable
 from burgee.stores import Tenant
 
@@ -106,6 +107,16 @@ def act_on(where: StoreOptions, action: str, reason: str, expires_in: str | None
     until = None if expires_in is None else format_time(now + duration(expires_in, "--expires-in"))
     author = whoami(where.flags.resolve().parent)
     return AuditContext(action, author, reason, now, until, source="command line")
+
+
+def write_through(
+    where: StoreOptions, action: str, reason: str, change: Callable[[Store, AuditContext], object], done: str
+) -> None:
+    """Makes one change of the store, and says that it is done."""
+    act = act_on(where, action, reason)
+    with opened(where) as store:
+        change(store, act)
+    output.say(f"{done} ({described(where)})")
 
 
 def require_environment(where: StoreOptions) -> None:

@@ -27,12 +27,10 @@ CASES = 2_000
 class RegionShares(NamedTuple):
     """The share of each variant (None for no value) among users who match these rules, and none before them.
 
-    `rules` are names of rules, of other flags with the flag's name before; empty for those who match none. `indexes`
-    are the flag's own rules among them.
+    `rules` are names of rules, of other flags with the flag's name before; empty for those who match none.
     """
 
     rules: tuple[str, ...]
-    indexes: tuple[int, ...]
     shares: Mapping[str | None, Fraction]
 
 
@@ -66,8 +64,7 @@ def _region(name: str, side: Side, case: Case) -> RegionShares:
     by_variant: dict[str | None, Fraction] = {}
     for (outcome, _), share in shares(case.node).by_pair.items():
         by_variant[outcome.variant] = by_variant.get(outcome.variant, Fraction(0)) + share
-    own = tuple(match.rule for match in case.seen if match.flag == name)
-    return RegionShares(_names(name, side, case.seen), own, by_variant)
+    return RegionShares(_names(name, side, case.seen), by_variant)
 
 
 def _names(name: str, side: Side, seen: Sequence[RuleMatch]) -> tuple[str, ...]:

@@ -23,8 +23,8 @@ FONT = 'font-family="system-ui, sans-serif" font-size="13"'
 LEFT, RIGHT, ROW, TOP = 16, 704, 54, 46
 
 
-class RegionShares(NamedTuple):
-    """Users of one region: example attributes, and the share of each variant."""
+class Row(NamedTuple):
+    """A bar: users of one region, by example attributes, and the share of each variant."""
 
     who: str
     context: Mapping[str, Any]
@@ -36,7 +36,7 @@ class Simulation(NamedTuple):
     sampled, if they could not be computed.
     """
 
-    rows: Sequence[RegionShares]
+    rows: Sequence[Row]
     users: Mapping[str, str]
     sample: str | None
 
@@ -51,11 +51,11 @@ def simulate(snapshot: Snapshot, flag: str, now: float) -> Simulation:
     return Simulation(rows, users, compared.sample)
 
 
-def _row(region: RegionEffect) -> RegionShares:
+def _row(region: RegionEffect) -> Row:
     shares: dict[str, Fraction] = {}
     for move in region.moves:
         shares[str(move.after)] = shares.get(str(move.after), Fraction(0)) + move.share
-    return RegionShares(region.when.replace("newly matching", "matching"), region.context, shares)
+    return Row(region.when.replace("newly matching", "matching"), region.context, shares)
 
 
 def svg(simulation: Simulation, title: str, colours: Mapping[str, str]) -> str:
@@ -85,7 +85,7 @@ def palette(simulation: Simulation) -> dict[str, str]:
     return {**colours, "no value": NONE} if "no value" in variants else colours
 
 
-def _bar(row: RegionShares, top: int, colours: Mapping[str, str]) -> list[str]:
+def _bar(row: Row, top: int, colours: Mapping[str, str]) -> list[str]:
     shares_text = ", ".join(f"{variant} {percent(share)}" for variant, share in row.shares.items())
     parts = [f'<text x="{LEFT}" y="{top + 14}">{escape(_cut(f"{row.who}: {shares_text}", 104))}</text>']
     x, width = float(LEFT), RIGHT - LEFT

@@ -11,7 +11,7 @@ import typer
 from burgee.access.keys import Kind, Scope
 from burgee.cli.options import Json, ReasonOption, duration
 from burgee.cli.render import output
-from burgee.cli.stores import StoreOptions, act_on, described, on_store, opened
+from burgee.cli.stores import StoreOptions, act_on, described, on_store, opened, write_through
 
 if TYPE_CHECKING:
     from burgee.access.keys import Key
@@ -79,10 +79,7 @@ def revoke_key(where: StoreOptions, key: Id, reason: ReasonOption = "") -> None:
     """Revoke a key, everywhere within a minute."""
     from burgee.access.keys import revoke
 
-    act = act_on(where, "key.revoke", reason)
-    with opened(where) as store:
-        revoke(store, key, act)
-    output.say(f"{key}: revoked ({described(where)})")
+    write_through(where, "key.revoke", reason, lambda store, act: revoke(store, key, act), f"{key}: revoked")
 
 
 @keys_app.command("rotate")

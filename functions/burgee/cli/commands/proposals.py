@@ -10,7 +10,7 @@ import typer
 
 from burgee.cli.options import FlagName, Json, ReasonOption, definition_keys, not_blank, unknown_flag
 from burgee.cli.render import output
-from burgee.cli.stores import StoreOptions, act_on, described, on_store, opened
+from burgee.cli.stores import StoreOptions, act_on, described, on_store, opened, write_through
 
 if TYPE_CHECKING:
     from burgee.cli.render.diff_report import Comparison
@@ -119,10 +119,8 @@ def close_proposal(where: StoreOptions, proposal: Id, reason: ReasonOption = "")
     """Close a proposal without a pull request; otherwise close the pull request."""
     from burgee.releases.proposals import withdraw
 
-    act = act_on(where, "proposal.withdraw", reason)
-    with opened(where) as store:
-        withdraw(store, proposal, act)
-    output.say(f"{proposal}: closed ({described(where)})")
+    done = f"{proposal}: closed"
+    write_through(where, "proposal.withdraw", reason, lambda store, act: withdraw(store, proposal, act), done)
 
 
 def _edit_words(made: Proposal) -> str:

@@ -9,12 +9,12 @@ import typer
 
 from burgee.cli.options import Json, ReasonOption, duration, moment
 from burgee.cli.render import output
-from burgee.cli.stores import StoreOptions, act_on, described, on_store, opened
+from burgee.cli.stores import StoreOptions, act_on, described, on_store, opened, write_through
 from burgee.cli.webhooks import require_vault
 
 if TYPE_CHECKING:
     from burgee.stores import Store
-    from burgee.webhooks.endpoints import Endpoint
+    from burgee.webhooks.endpoints import Endpoint, Made
 
 webhooks_app = typer.Typer(no_args_is_help=True, help="Who is sent every change.")
 Id = Annotated[str, typer.Argument(metavar="ID", help="The webhook's id, as listed by `burgee webhooks list`.")]
@@ -46,17 +46,13 @@ def add_webhook(
     json: Json = False,
 ) -> None:
     """Send changes to an address from now on. Its signing secret is printed only once."""
-    from burgee.webhooks.endpoints import Kind, Wanted, add, public_record
+    from burgee.webhooks.endpoints import Kind, Wanted, add
 
     wanted = Wanted(url, Kind.SLACK if slack else Kind.STANDARD, name, actions or (), link)
     vault, act = require_vault(where), act_on(where, "webhook.add", reason)
     with opened(where) as store:
-        made, secret = add(store, vault, wanted, act, loopback=where.table is None)
-    if json:
-        output.as_json({**public_record(made), "secret": secret})
-        return
-    output.say(secret if secret is not None else made.id)
-    output.tell(f"{made.id}: changes of {described(where)} are sent to {made.address}. {_shown_once(secret)}")
+        made = add(store, vault, wanted, act, loopback=where.table is None)
+    _show_made(made, f"changes of {described(where)} are sent to {made.endpoint.address}", json=json)
 
 
 @webhooks_app.command("list")
@@ -165,17 +161,13 @@ def rotate_secret(
     json: Json = False,
 ) -> None:
     """Add a signing secret; those before it go on signing for a while. The new one is printed only once."""
-    from burgee.webhooks.endpoints import public_record, rotate
+    from burgee.webhooks.endpoints import rotate
 
     length = duration(overlap, "--overlap")
     vault, act = require_vault(where), act_on(where, "webhook.rotate", reason)
     with opened(where) as store:
-        made, secret = rotate(store, vault, webhook, length, act)
-    if json:
-        output.as_json({**public_record(made), "secret": secret})
-        return
-    output.say(secret or "")
-    output.tell(f"{made.id}: messages are signed by the old secret too for {overlap}. {_shown_once(secret)}")
+        made = rotate(store, vault, webhook, length, act)
+    _show_made(made, f"messages are signed by the old secret too for {overlap}", json=json)
 
 
 @webhooks_app.command("enable")
@@ -184,10 +176,9 @@ def enable_webhook(where: StoreOptions, webhook: Id, reason: ReasonOption = "") 
     """Let a disabled webhook receive messages again, from now on."""
     from burgee.webhooks.endpoints import enable
 
-    act = act_on(where, "webhook.enable", reason)
-    with opened(where) as store:
-        enable(store, webhook, act)
-    output.say(f"{webhook}: enabled ({described(where)})")
+    write_through(
+        where, "webhook.enable", reason, lambda store, act: enable(store, webhook, act), f"{webhook}: enabled"
+    )
 
 
 @webhooks_app.command("remove")
@@ -196,10 +187,9 @@ def remove_webhook(where: StoreOptions, webhook: Id, reason: ReasonOption = "") 
     """Remove a webhook, with what waits for it."""
     from burgee.webhooks.endpoints import remove
 
-    act = act_on(where, "webhook.remove", reason)
-    with opened(where) as store:
-        remove(store, webhook, act)
-    output.say(f"{webhook}: removed ({described(where)})")
+    write_through(
+        where, "webhook.remove", reason, lambda store, act: remove(store, webhook, act), f"{webhook}: removed"
+    )
 
 
 def _outcome(store: Store, webhook: str, message: str) -> str | None:
@@ -221,5 +211,13 @@ def _state(found: Endpoint) -> str:
     return "receives changes" if found.disabled_at is None else f"disabled: {found.disabled_why}"
 
 
-def _shown_once(secret: str | None) -> str:
-    return "" if secret is None else "The secret is not shown again."
+def _show_made(made: Made, done: str, *, json: bool) -> None:
+    """Prints a new secret, which is not shown again; a webhook without one by its id."""
+    from burgee.webhooks.endpoints import public_record
+
+    found, secret = made
+    if json:
+        output.as_json({**public_record(found), "secret": secret})
+        return
+    output.say(secret or found.id)
+    output.tell(f"{found.id}: {done}. {'The secret is not shown again.' if secret else ''}".rstrip())

@@ -23,6 +23,7 @@ from burgee.web.routes.writes import (
     UNCHANGED,
     CallerFlags,
     Expiry,
+    MaybeReasoned,
     Reasoned,
     WaitParameter,
     Write,
@@ -173,9 +174,7 @@ def kill_flag(
 
 
 @router.post("/flags/{flag_name}/unkill", responses=MISSING | STALE, **needs(Need.WRITE))
-def unkill_flag(
-    flags: CallerFlags, write: Write, flag_name: str, body: Annotated[Reasoned, Body(default_factory=Reasoned)]
-) -> Response:
+def unkill_flag(flags: CallerFlags, write: Write, flag_name: str, body: MaybeReasoned) -> Response:
     """Restore a killed flag."""
     act = write.act("flag.unkill", body.author, body.reason)
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Body, Path, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from pydantic import Field
 
 from burgee.access.keys import Kind, Scope, create, listed, public_record, revoke, rotate
 from burgee.access.settings import change, settings, wanted
-from burgee.errors import Refused
-from burgee.times import parse_duration
 from burgee.web.exchange import Need, exchange_of
 from burgee.web.responses import answer
 from burgee.web.routes.writes import (
@@ -21,8 +19,10 @@ from burgee.web.routes.writes import (
     UNCHANGED,
     CallerFlags,
     Expiry,
+    MaybeRotation,
     Reasoned,
     Write,
+    duration,
     needs,
 )
 
@@ -40,12 +40,6 @@ class NewKey(Reasoned):
     name: str = Field(min_length=1, max_length=100, description="The key's owner or purpose, shown in the audit log.")
     scopes: list[Scope] = Field(default_factory=list, max_length=len(Scope), description="What an admin key may do.")
     expires_in: Expiry = None
-
-
-class Rotation(Reasoned):
-    """How long the old key stays valid."""
-
-    overlap: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}[smhd]$")] = "1d"
 
 
 class NewSettings(Reasoned):
@@ -68,20 +62,10 @@ def create_key(request: Request, flags: CallerFlags, write: Write, body: NewKey)
 
 
 @router.post("/keys/{key_id}/rotate", status_code=201, responses=MISSING, **needs(Need.KEYS))
-def rotate_key(
-    request: Request,
-    flags: CallerFlags,
-    write: Write,
-    key_id: KeyId,
-    body: Annotated[Rotation, Body(default_factory=Rotation)],
-) -> Response:
+def rotate_key(request: Request, flags: CallerFlags, write: Write, key_id: KeyId, body: MaybeRotation) -> Response:
     """Replace a key; the old one stays valid for the overlap."""
     act = write.once(write.act("key.rotate", body.author, body.reason))
-    try:
-        overlap = parse_duration(body.overlap)
-    except ValueError as error:
-        raise Refused("invalid-request", f"overlap: {error}") from error
-    return _made(request, rotate(flags.store, key_id, overlap, act))
+    return _made(request, rotate(flags.store, key_id, duration("overlap", body.overlap), act))
 
 
 @router.delete("/keys/{key_id}", status_code=204, responses=MISSING, **needs(Need.KEYS))

@@ -30,7 +30,7 @@ from burgee.releases.proposals import (
 from burgee.times import format_time
 from burgee.web.dry_run import alone, effect
 from burgee.web.exchange import Need
-from burgee.web.replies import etag_of, matches
+from burgee.web.replies import etag_of
 from burgee.web.responses import answer
 from burgee.web.routes.writes import COMMON, DRY_RUN, MISSING, STALE, UNCHANGED, CallerFlags, Write, needs
 
@@ -119,8 +119,7 @@ def get_proposal_effect(request: Request, flags: CallerFlags, proposal_id: Propo
 def close_proposal(request: Request, flags: CallerFlags, write: Write, proposal_id: ProposalId) -> Response:
     """Close a proposal without a pull request."""
     act = write.act("proposal.withdraw")
-    if write.if_match is not None and not matches(write.if_match, etag_of(_one(flags.store, proposal_id))):
-        raise Refused("stale", "the proposal has changed since `If-Match`; read it again")
+    write.require_unmoved("the proposal", lambda: _one(flags.store, proposal_id))
     if write.dry_run:
         require_waiting(find(flags.store, proposal_id))
         return answer(request, {"dry_run": True, "effect": {"flags": []}})

@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Body, Path, Query, Request, Response
 from pydantic import Field
 
-from burgee.errors import Refused
 from burgee.evaluation.snapshots import load_snapshot
 from burgee.flagfile.entering import stored_faults
 from burgee.releases.deploy import Consent, OnConflict, live, returning
 from burgee.releases.overrides import laid_over, lift
 from burgee.releases.plan import OverrideVerdict, plan
 from burgee.stores.audit import AuditFilter, search
-from burgee.times import parse_time
 from burgee.web.dry_run import alone, effect
 from burgee.web.exchange import Need
 from burgee.web.problems import fault_errors
-from burgee.web.replies import etag_of, matches
+from burgee.web.replies import etag_of
 from burgee.web.responses import answer
 from burgee.web.routes.writes import (
     COMMON,
@@ -30,7 +28,7 @@ from burgee.web.routes.writes import (
     CallerFlags,
     Reasoned,
     Write,
-    WriteRequest,
+    moment,
     needs,
 )
 
@@ -87,11 +85,11 @@ def activate_release(
     act, store = write.act("release.activate", body.author, body.reason), flags.store
     if write.dry_run:
         with alone():
-            _unmoved(write, listed(store, store.state().pointer.version))
+            write.require_unmoved("the list of releases", lambda: listed(store, store.state().pointer.version))
             return answer(request, activation_effect(store, version, body.overrides, act.now))
     made, change = returning(store, version, act, Consent(body.overrides))
     before = listed(store, made.version)
-    _unmoved(write, before)
+    write.require_unmoved("the list of releases", lambda: before)
     etag = etag_of({**before, "current": version})
     warnings = _warnings(load_snapshot(store.payload(version)))
     body_of_answer = {"current": version, "release": asdict(store.release(version)), **warnings}
@@ -117,7 +115,7 @@ def list_audit(  # noqa: PLR0913, PLR0917 - a list's parameters are its filters
     until: Time = None,
 ) -> Response:
     """The audit log, newest first, entries before `cursor`."""
-    wanted = AuditFilter(flag, actor, action, release, _moment("since", since), _moment("until", until))
+    wanted = AuditFilter(flag, actor, action, release, moment("since", since), moment("until", until))
     found = search(flags.store, wanted, limit=limit, cursor=cursor)
     return answer(request, {"entries": [asdict(entry) for entry in found.entries], "cursor": found.cursor})
 
@@ -125,12 +123,6 @@ def list_audit(  # noqa: PLR0913, PLR0917 - a list's parameters are its filters
 def listed(store: Store, current: int, limit: int = PAGE, before: int | None = None) -> dict[str, Any]:
     """The answer of a list of releases; that of the first page is what `If-Match` compares."""
     return {"current": current, "releases": [asdict(one) for one in store.releases(limit=limit, before=before)]}
-
-
-def _unmoved(write: WriteRequest, releases: dict[str, Any]) -> None:
-    """Raises Refused if the releases have changed since the writer read them."""
-    if write.if_match is not None and not matches(write.if_match, etag_of(releases)):
-        raise Refused("stale", "the releases have changed since `If-Match`; read them again")
 
 
 def activation_effect(store: Store, version: int, overrides: OnConflict, now: float) -> dict[str, Any]:
@@ -150,10 +142,3 @@ def _warnings(snapshot: Snapshot) -> dict[str, Any]:
     """Faults of a release that would be refused today, if any."""
     faults = stored_faults(snapshot)
     return {"warnings": fault_errors(faults[:MAX_WARNINGS], ("flags",))} if faults else {}
-
-
-def _moment(name: str, text: str | None) -> float | None:
-    try:
-        return None if text is None else parse_time(text)
-    except ValueError as error:
-        raise Refused("invalid-request", f"{name}: {error}") from error

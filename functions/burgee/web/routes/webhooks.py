@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Body, Path, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from pydantic import Field, StrictBool
 
 from burgee.errors import Refused
-from burgee.times import parse_duration, parse_time
 from burgee.web.exchange import Need
-from burgee.web.replies import etag_of, matches
+from burgee.web.replies import etag_of
 from burgee.web.responses import answer
 from burgee.web.routes.writes import (
     COMMON,
@@ -20,9 +19,13 @@ from burgee.web.routes.writes import (
     UNCACHED,
     UNCHANGED,
     CallerFlags,
+    MaybeReasoned,
+    MaybeRotation,
     Reasoned,
     Write,
     WriteRequest,
+    duration,
+    moment,
     needs,
 )
 from burgee.webhooks import endpoints
@@ -52,12 +55,6 @@ class NewWebhook(Reasoned):
         description="Such as flag.kill, or flag; every action by default.",
     )
     link: str | None = Field(None, max_length=MAX_URL, description="The console's address, for links in messages.")
-
-
-class SecretRotation(Reasoned):
-    """How long the old secret goes on signing."""
-
-    overlap: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}[smhd]$")] = "1d"
 
 
 class Replay(Reasoned):
@@ -107,29 +104,18 @@ def remove_webhook(flags: CallerFlags, write: Write, webhook_id: WebhookId) -> R
 
 @router.post("/webhooks/{webhook_id}/rotate", status_code=201, responses=MISSING | STALE, **needs(Need.WEBHOOKS))
 def rotate_secret(
-    request: Request,
-    flags: CallerFlags,
-    write: Write,
-    webhook_id: WebhookId,
-    body: Annotated[SecretRotation, Body(default_factory=SecretRotation)],
+    request: Request, flags: CallerFlags, write: Write, webhook_id: WebhookId, body: MaybeRotation
 ) -> Response:
     """Add a signing secret; those before it go on signing for the overlap."""
     act = write.once(write.act("webhook.rotate", body.author, body.reason))
     _require_unmoved(write, flags.store, webhook_id)
-    try:
-        overlap = parse_duration(body.overlap)
-    except ValueError as error:
-        raise Refused("invalid-request", f"overlap: {error}") from error
+    overlap = duration("overlap", body.overlap)
     return _made(request, endpoints.rotate(flags.store, _vault(request), webhook_id, overlap, act))
 
 
 @router.post("/webhooks/{webhook_id}/enable", responses=MISSING | STALE, **needs(Need.WEBHOOKS))
 def enable_webhook(
-    request: Request,
-    flags: CallerFlags,
-    write: Write,
-    webhook_id: WebhookId,
-    body: Annotated[Reasoned, Body(default_factory=Reasoned)],
+    request: Request, flags: CallerFlags, write: Write, webhook_id: WebhookId, body: MaybeReasoned
 ) -> Response:
     """Let a disabled webhook receive messages again, from now on."""
     act = write.once(write.act("webhook.enable", body.author, body.reason))
@@ -140,11 +126,7 @@ def enable_webhook(
 
 @router.post("/webhooks/{webhook_id}/test", status_code=202, responses=MISSING, **needs(Need.WEBHOOKS))
 def test_webhook(
-    request: Request,
-    flags: CallerFlags,
-    write: Write,
-    webhook_id: WebhookId,
-    body: Annotated[Reasoned, Body(default_factory=Reasoned)],
+    request: Request, flags: CallerFlags, write: Write, webhook_id: WebhookId, body: MaybeReasoned
 ) -> Response:
     """Send a test message; `deliveries` shows what became of it."""
     act = write.once(write.act("webhook.test", body.author, body.reason))
@@ -157,11 +139,7 @@ def replay_messages(
 ) -> Response:
     """Send messages again, under the same ids."""
     act = write.once(write.act("webhook.replay", body.author, body.reason))
-    try:
-        since = None if body.since is None else parse_time(body.since)
-    except ValueError as error:
-        raise Refused("invalid-request", f"since: {error}") from error
-    choice = Choice(body.messages, body.dead, since)
+    choice = Choice(body.messages, body.dead, moment("since", body.since))
     return answer(request, {"messages": replay(flags.store, webhook_id, choice, act)}, 202)
 
 
@@ -180,8 +158,4 @@ def _vault(request: Request) -> Vault:
 
 def _require_unmoved(write: WriteRequest, store: Store, key: str) -> None:
     """Raises Refused if a webhook has changed since the writer read it."""
-    if write.if_match is None:
-        return
-    record: dict[str, Any] = public_record(endpoints.find(store, key))
-    if not matches(write.if_match, etag_of(record)):
-        raise Refused("stale", "the webhook has changed since `If-Match`; read it again")
+    write.require_unmoved("the webhook", lambda: public_record(endpoints.find(store, key)))

@@ -7,14 +7,14 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from fastapi import Depends, Header, Query, Request, Response
+from fastapi import Body, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from burgee.errors import Refused
 from burgee.releases.deploy import live, write
 from burgee.releases.overrides import changed, laid_over, served
 from burgee.stores.audit import AuditContext
-from burgee.times import format_time, parse_duration
+from burgee.times import format_time, parse_duration, parse_time
 from burgee.web.awaited import MAX_WAIT, awaited
 from burgee.web.dry_run import alone, effect
 from burgee.web.exchange import Caller, exchange_of, store_of
@@ -90,10 +90,36 @@ class Reasoned(BaseModel):
     reason: str | None = Field(None, max_length=500, description="Why.")
 
 
-Expiry = Annotated[
-    str | None,
-    Field(pattern=r"^[1-9][0-9]{0,8}[smhd]$", description="When it expires, such as 30m, 2h or 7d."),
-]
+MaybeReasoned = Annotated[Reasoned, Body(default_factory=Reasoned)]
+"""A body that may be missing."""
+DURATION = r"^[1-9][0-9]{0,8}[smhd]$"
+Expiry = Annotated[str | None, Field(pattern=DURATION, description="When it expires, such as 30m, 2h or 7d.")]
+
+
+class Rotation(Reasoned):
+    """How long the old secret stays valid beside the new one."""
+
+    overlap: Annotated[str, Field(pattern=DURATION)] = "1d"
+
+
+MaybeRotation = Annotated[Rotation, Body(default_factory=Rotation)]
+
+
+def duration(name: str, text: str) -> float:
+    """The seconds of a member or parameter. Raises Refused, which names it."""
+    return _parsed(name, text, parse_duration)
+
+
+def moment(name: str, text: str | None) -> float | None:
+    """The epoch seconds of a member or parameter, if it is given. Raises Refused, which names it."""
+    return None if text is None else _parsed(name, text, parse_time)
+
+
+def _parsed(name: str, text: str, parse: Callable[[str], float]) -> float:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise Refused("invalid-request", f"{name}: {error}") from error
 
 
 class WriteRequest(NamedTuple):
@@ -122,12 +148,7 @@ class WriteRequest(NamedTuple):
                 )
             author = f"{author} with {self.caller.name}" if author else self.caller.name
         now = time.time()
-        until = None
-        if expires_in is not None:
-            try:
-                until = format_time(now + parse_duration(expires_in))
-            except ValueError as error:
-                raise Refused("invalid-request", f"expires_in: {error}") from error
+        until = None if expires_in is None else format_time(now + duration("expires_in", expires_in))
         return AuditContext(action, author or "unknown", reason, now, until, self.request_id, self.source)
 
     def effectless(self, act: AuditContext, response: Response) -> AuditContext:
@@ -141,6 +162,14 @@ class WriteRequest(NamedTuple):
     def once(self, act: AuditContext) -> AuditContext:
         """The same, for a request whose answer is not stored, as it has a secret or is about the moment."""
         return self.effectless(act, Response(status_code=201, headers=UNCACHED))
+
+    def require_unmoved(self, what: str, current: Callable[[], object]) -> None:
+        """Raises Refused if what the writer read is no longer current; None is what is missing."""
+        if self.if_match is None:
+            return
+        found = current()
+        if not matches(self.if_match, None if found is None else etag_of(found)):
+            raise Refused("stale", f"{what} changed since `If-Match`; read again")
 
     def puts(self, response: Response) -> list[Put]:
         """The records to write with a request's change."""
@@ -216,12 +245,10 @@ class Flags:
             return effect(before, laid_over(snapshot, changed(state, decide(state, snapshot)), now), now)
 
     def require_unmoved(self, request: WriteRequest, flag: str, state: State, snapshot: Snapshot) -> None:
-        """Refused where a flag is no longer what the writer has read."""
-        if request.if_match is None:
-            return
-        found = _found(flag, state, snapshot, self._released(state), time.time())
-        if not matches(request.if_match, None if found is None else etag_of(found)):
-            raise Refused("stale", f"'{flag}' has changed since `If-Match`; read it again")
+        """Raises Refused where a flag is no longer what the writer has read."""
+        request.require_unmoved(
+            f"'{flag}'", lambda: _found(flag, state, snapshot, self._released(state), time.time())
+        )
 
     def one(self, flag: str) -> dict[str, Any]:
         """A flag as the management routes return it. Raises Refused if there is none."""

@@ -77,9 +77,7 @@ def show_flag(request: Request, environments: Environments, flag: Annotated[str,
         here=here,
         environments=[_beside(flag, one) for one in environments],
         definition=shown,
-        variants=[
-            (name, short(value), colours(shown, here.now).get(name, 0)) for name, value in variants(shown).items()
-        ],
+        variants=_variants(shown, here.now),
         lines=lines(flag, live, git),
         broken=live.broken(flag),
         override=override if here.differs(flag) else None,
