@@ -256,7 +256,7 @@ def test_where_threads_freeze_the_caller_looks(path: Path) -> None:
 def test_a_fork_goes_on_following(path: Path) -> None:
     """A server that loads the application before it forks, as gunicorn does with `preload`."""
     code = """if True:
-        import os, pathlib, sys
+        import os, pathlib, signal, sys
         from openfeature import api
         from burgee.openfeature import BurgeeProvider
         path = pathlib.Path(sys.argv[1])
@@ -264,11 +264,13 @@ def test_a_fork_goes_on_following(path: Path) -> None:
         child = os.fork()
         if child == 0:
             path.write_text(path.read_text().replace('{v: hello}', '{v: goodbye}'))
-            import time; time.sleep(0.05)
-            os._exit(api.get_client().get_string_value('text', '') != 'goodbye')
+            signal.alarm(60)
+            while api.get_client().get_string_value('text', '') != 'goodbye':
+                pass
+            os._exit(0)
         sys.exit(os.waitpid(child, 0)[1])
     """
-    subprocess.run([sys.executable, "-W", "ignore", "-c", code, str(path)], check=True, timeout=60)
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code, str(path)], check=True, timeout=PATIENCE)
 
 
 def test_a_bundled_release_is_a_file_too(path: Path) -> None:

@@ -65,7 +65,6 @@ LOOKING = {
     "web/test_event_streams.py": "compares how soon pages are notified with the lowest that their rate allows",
     "web/test_event_streams_browser.py": "measures how soon a page repaints, which is its subject",
     "web/test_ofrep.py": "sends the parts of a body late, against a limit of 0.1 seconds",
-    "web/test_ofrep_clients.py": "waits as long as a stock client does after a 429",
 }
 
 

@@ -13,13 +13,13 @@ from http.server import SimpleHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 
 from support.http import handled
+from support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-PATIENCE = 20.0
 
 
 def browser() -> str | None:
@@ -36,10 +36,10 @@ class PageReports:
         self.reload = False
         self.origin = ""
 
-    def value(self, wanted: Any, patience: float = PATIENCE) -> float:
+    def value(self, wanted: Any) -> float:
         """The moment at which the page painted a value."""
         painted: list[Any] = []
-        end = time.monotonic() + patience
+        end = time.monotonic() + PATIENCE
         while True:
             try:
                 at, what = self.queue.get(timeout=max(end - time.monotonic(), 0.01))

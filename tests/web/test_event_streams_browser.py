@@ -113,10 +113,10 @@ def test_a_page_repaints_after_a_kill_a_restart_and_an_address_that_is_over(
         service.secret = b"another secret of another day..."
         service.start()
         asked = len(site.statuses)
-        time.sleep(8)
-        assert len(site.statuses) - asked < 8, "it does not go round"
+        eventually(lambda: service.app.front.streams.count)
         service.say("unkill")
         site.value(True)
+        assert len(site.statuses) - asked < 8, "it does not go round"
 
         # Who comes back first sees what they saw last, with the address of then.
         service.stop()
@@ -149,11 +149,9 @@ def kill_often(service: Service, site: PageReports, by: str) -> None:
         began = time.monotonic()
         service.say("unkill" if number % 2 else "kill")
         seconds.append(site.value(bool(number % 2)) - began)
-        time.sleep(0.3)
     ranked = sorted(seconds)
     middle, last = statistics.median(ranked), ranked[int(len(ranked) * 0.99)]
     print(f"\n{KILLS} kills to repaint by {by}: p50 {1000 * middle:.0f} ms, p99 {1000 * last:.0f} ms")
-    assert ranked[-1] < 10
     if KILLS % 2:
         service.say("unkill")
         site.value(True)

@@ -29,7 +29,7 @@ from burgee.web.front import Setup
 from burgee.web.live_sockets import KEY, PATH, SUBPROTOCOL, offered_key
 from support.http import served
 from support.keys import HOME, OTHER, bearer, expired, release, revoked, token
-from support.waiting import eventually
+from support.waiting import PATIENCE, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -209,7 +209,13 @@ def test_a_silent_connection_is_pinged_and_a_dead_one_closed(
     store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = app_of(store)
-    monkeypatch.setattr(connections.LiveProtocol, "start_keepalive", _fast(connections.LiveProtocol.start_keepalive))
+    start, timeouts = connections.LiveProtocol.start_keepalive, iter((PATIENCE, 0.3))
+
+    def begin(protocol: connections.LiveProtocol) -> None:
+        protocol.ping_interval, protocol.ping_timeout = 0.1, next(timeouts)
+        start(protocol)
+
+    monkeypatch.setattr(connections.LiveProtocol, "start_keepalive", begin)
     with served(app) as base, opened(base, "?since=1") as live:
         host, port = base.removeprefix("http://").split(":")
         dead = socket.create_connection((host, int(port)))
@@ -222,14 +228,6 @@ def test_a_silent_connection_is_pinged_and_a_dead_one_closed(
         kill(store)
         assert message(live)["etag"] == "2", "it answered the pings"
         dead.close()
-
-
-def _fast(start: Any) -> Any:
-    def begin(self: Any) -> None:
-        self.ping_interval = self.ping_timeout = 0.3
-        start(self)
-
-    return begin
 
 
 def test_a_flag_that_changes_by_the_clock_is_such_a_moment(store: SqliteStore) -> None:

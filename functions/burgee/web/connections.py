@@ -5,6 +5,7 @@ uvicorn bounds the bytes of an unread body, but neither the head of a request no
 
 from __future__ import annotations
 
+from asyncio import Protocol
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from burgee.web.problems import problem
 from burgee.web.protection.access import peer
 
 if TYPE_CHECKING:
-    from asyncio import TimerHandle, Transport
+    from asyncio import AbstractEventLoop, TimerHandle, Transport
     from collections.abc import Callable
 
     from starlette.types import Scope
@@ -44,28 +45,12 @@ class TooManyWaiting(Exception):  # noqa: N818 - named after the fault
     """More requests on one connection than may wait for answers."""
 
 
-class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1 protocol, with bounds on a request's head and time, and on what waits for a slow client."""
+class ReadInTime(Protocol):
+    """A connection that is cut off if the client does not read what was written to it."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._head = self._unparsed = 0
-        self._in_head = self._arriving = True
-        self._too_large = self._too_many = False
-        self._timer: TimerHandle | None = None
-        self._sending_timer: TimerHandle | None = None
-
-    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn's own
-        """Starts the time of the first request."""
-        super().connection_made(transport)
-        transport.set_write_buffer_limits(0)  # so that writing pauses at the first byte that the client does not read
-        self._timer = self.loop.call_later(SECONDS, self._expire)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Stops the timers."""
-        self._stop_timer()
-        self.pipeline.clear()
-        super().connection_lost(exc)  # which resumes writing
+    loop: AbstractEventLoop
+    transport: Transport
+    _sending_timer: TimerHandle | None = None
 
     def pause_writing(self) -> None:
         """Starts the time that the client has to read, also where the connection is closing."""
@@ -76,9 +61,40 @@ class BoundedProtocol(HttpToolsProtocol):
     def resume_writing(self) -> None:
         """The client has read all that was written."""
         super().resume_writing()
+        self._stop_sending_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stops the timer."""
+        self._stop_sending_timer()
+        super().connection_lost(exc)
+
+    def _stop_sending_timer(self) -> None:
         if self._sending_timer is not None:
             self._sending_timer.cancel()
             self._sending_timer = None
+
+
+class BoundedProtocol(ReadInTime, HttpToolsProtocol):
+    """uvicorn's HTTP/1.1 protocol, with bounds on a request's head and time, and on what waits for a slow client."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._head = self._unparsed = 0
+        self._in_head = self._arriving = True
+        self._too_large = self._too_many = False
+        self._timer: TimerHandle | None = None
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        """Starts the time of the first request."""
+        super().connection_made(transport)
+        transport.set_write_buffer_limits(0)  # so that writing pauses at the first byte that the client does not read
+        self._timer = self.loop.call_later(SECONDS, self._expire)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stops the timer of the request."""
+        self._stop_timer()
+        self.pipeline.clear()
+        super().connection_lost(exc)  # which resumes writing
 
     def shutdown(self) -> None:
         """Ends what would not end by itself; other answers are finished first."""
@@ -168,37 +184,14 @@ class BoundedProtocol(HttpToolsProtocol):
             self._timer = None
 
 
-class LiveProtocol(WebSocketsSansIOProtocol):
+class LiveProtocol(ReadInTime, WebSocketsSansIOProtocol):
     """uvicorn's WebSockets, with a bound on the time that a slow client has to read; it also pings clients."""
-
-    _sending_timer: TimerHandle | None = None
 
     async def send(self, message: Any) -> None:
         """Sends a message of the application."""
         await super().send(message)
         if message["type"] == "websocket.http.response.body":
             self.handshake_complete = True  # else each refusal is logged as an error
-
-    def pause_writing(self) -> None:
-        """Starts the time that the client has to read."""
-        super().pause_writing()
-        if self._sending_timer is None:
-            self._sending_timer = self.loop.call_later(SECONDS, self.transport.abort)
-
-    def resume_writing(self) -> None:
-        """The client has read all that was written."""
-        super().resume_writing()
-        self._stop_timer()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Stops the timer."""
-        self._stop_timer()
-        super().connection_lost(exc)
-
-    def _stop_timer(self) -> None:
-        if self._sending_timer is not None:
-            self._sending_timer.cancel()
-            self._sending_timer = None
 
 
 def behind_proxies(trusted: str) -> Callable[[Scope], str]:

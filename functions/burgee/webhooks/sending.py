@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 from functools import cached_property
 from ipaddress import ip_address
-from threading import Timer
+from threading import Event, Timer
 from typing import TYPE_CHECKING, NamedTuple
 
 from burgee.errors import Refused
@@ -36,7 +36,7 @@ LONGEST_WAIT = 21_600.0
 class Outcome(NamedTuple):
     """What became of an attempt: the status of the answer, if there was one, and a failure in words.
 
-    The words never say what an answer contained: whoever may add a webhook could read other services by them.
+    The words never say what an answer contained: a caller who may add a webhook could read other services by them.
     """
 
     status: int | None = None
@@ -137,8 +137,8 @@ def _posted(
     connection: http.client.HTTPConnection, target: Target, fields: Mapping[str, str], body: bytes, end: float
 ) -> Outcome:
     """The outcome of a request on an open connection; a receiver that sends byte by byte is cut off too."""
-    held = connection.sock
-    timer = Timer(max(0.0, end - time.monotonic()), _cut, [held])
+    held, over = connection.sock, Event()
+    timer = Timer(max(0.0, end - time.monotonic()), _cut, [held, over])
     timer.daemon = True
     timer.start()
     try:
@@ -154,10 +154,10 @@ def _posted(
         connection.putheader("connection", "close")
         connection.endheaders(body)
         answer = connection.getresponse()
-        if time.monotonic() >= end:  # a header that was cut off looks like a short one
+        if over.is_set():  # a header that was cut off looks like a short one
             raise TimeoutError
-    except (OSError, http.client.HTTPException, ValueError):
-        late = time.monotonic() >= end - 0.001
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        late = over.is_set() or isinstance(error, TimeoutError)
         return Outcome(why="no answer in time" if late else "no usable answer")
     finally:
         timer.cancel()
@@ -174,7 +174,8 @@ def _seconds_of(text: str) -> float:
     return min(float(digits), LONGEST_WAIT) if digits.isascii() and digits.isdigit() else 0.0
 
 
-def _cut(held: socket.socket) -> None:
+def _cut(held: socket.socket, over: Event) -> None:
+    over.set()
     with suppress(OSError):
         socket.socket.shutdown(held, socket.SHUT_RDWR)  # not the TLS one, which another thread is reading
 
