@@ -36,7 +36,7 @@ def test_roots_are_found(power: int) -> None:
 def test_a_hundred_planned_sizes_are_those_that_scipy_finds() -> None:
     generator = np.random.default_rng(11)
     for _ in range(100):
-        alpha, power = generator.choice([0.01, 0.025, 0.05, 0.1]), generator.choice([0.8, 0.9, 0.95])
+        alpha, power = float(generator.choice([0.01, 0.025, 0.05, 0.1])), float(generator.choice([0.8, 0.9, 0.95]))
         share = generator.uniform(0.1, 0.9)
         design = Design(alpha, power, control=share, treatment=1 - share)
         mean, sd, effect = generator.uniform(1, 50), generator.uniform(1, 100), generator.uniform(0.5, 5)
