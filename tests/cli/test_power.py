@@ -50,6 +50,14 @@ def test_power_from_numbers_and_from_a_plan(burgee: Burgee) -> None:
         (("--baseline", "0.1", "--effect", "5", "--alpha", "nan"), "--alpha"),
         (("button", "--flags", "nowhere.yaml"), "there is no file nowhere.yaml"),
         (("--baseline", "0.1", "--effect", "5", "--split", "a,b"), "is not weights"),
+        (("button", "--at-once"), "--at-once: is not for a flag"),
+        (("button", "--alpha", "0.05"), "--alpha: is not for a flag"),
+        (("button", "--power", "0.9"), "--power: is not for a flag"),
+        (("button", "--effect", "5"), "--effect: is not for a flag"),
+        (("button", "--recorded", "--baseline", "0.1"), "--baseline: is not for a flag"),
+        (("button", "--recorded", "--per-day", "10"), "--per-day: is not for --recorded"),
+        (("button", "--entry", "visit"), "--entry: needs --recorded"),
+        (("--baseline", "0.1", "--effect", "5", "--events", "x"), "--events: needs --recorded"),
     ],
 )
 def test_numbers_that_do_not_fit_are_reported(burgee: Burgee, arguments: tuple[str, ...], reported: str) -> None:

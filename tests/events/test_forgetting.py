@@ -74,6 +74,27 @@ def test_parquet_files_forget_too(tmp_path: Path) -> None:
     assert duckdb.execute(f"SELECT unit, event_id FROM '{kept}'").fetchall() == [("eve", 2)]
 
 
+def test_a_file_that_cannot_be_read_is_named_and_nothing_changes(tmp_path: Path) -> None:
+    folder = written(tmp_path / "events")
+    (folder / "z.parquet").write_bytes(b"junk")
+    with pytest.raises(Refused, match=r"z\.parquet cannot be read, so it may have records of anyone"):
+        forget(folder, "ada")
+    assert len(left(folder)) == 7
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.parquet"])
+def test_a_changed_file_is_as_private_as_before(tmp_path: Path, name: str) -> None:
+    folder = written(tmp_path / "events")
+    path = folder / name
+    if path.suffix == ".parquet":
+        duckdb.sql(f"COPY (SELECT 'ada' AS unit, NULL AS known) TO '{path}'")
+    else:
+        path.write_text('{"unit": "ada"}\n', encoding="utf-8")
+    path.chmod(0o640)
+    forget(folder, "ada")
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
 def test_a_file_that_is_written_to_is_left_alone(tmp_path: Path) -> None:
     sink = JsonlSink(tmp_path)
     sink.write(RECORDS)

@@ -13,6 +13,7 @@ from burgee.analysis.cohorts import Cohorts, Tables, cohorts
 from burgee.analysis.columns import measure, segment
 from burgee.analysis.engines import DuckDB, duck, engine_of, refusals
 from burgee.analysis.inputs import Inputs, identified, inputs_from
+from burgee.analysis.keeping import keeper_of
 from burgee.analysis.moments import moments_of, moments_of_sums
 from burgee.analysis.quality import Kept, Quality, faults_of, quality_of
 from burgee.analysis.sources import Read, counted, needs_records, read
@@ -229,18 +230,24 @@ def gatherer(
         refusals(named),
         engine_of(source, folder, scratch) as engine,
     ):
-        own = None
         if isinstance(engine, DuckDB) and source.records is None and needs_records(source, plan):
-            own = records(engine.connection, place, (plan.topic,), keep)
-        yield Gatherer(engine, read(source, plan, engine, own, project))
+            with keeper_of(keep, place) as keeper:
+                own = records(engine.connection, place, (plan.topic,), keeper)
+                yield Gatherer(engine, read(source, plan, engine, own, project))
+            return
+        yield Gatherer(engine, read(source, plan, engine, None, project))
 
 
 @contextmanager
 def _reader(place: Path | str, plan: ExperimentPlan, project: str | None, keep: Path | None) -> Iterator[Gatherer]:
-    with tempfile.TemporaryDirectory(prefix="burgee-") as scratch, refusals(place):
+    with (
+        tempfile.TemporaryDirectory(prefix="burgee-") as scratch,
+        refusals(place),
+        keeper_of(keep, place) as keeper,
+    ):
         connection = duck(scratch)
         try:
-            yield Gatherer(DuckDB(connection), records(connection, place, (plan.topic,), keep), project=project)
+            yield Gatherer(DuckDB(connection), records(connection, place, (plan.topic,), keeper), project=project)
         finally:
             connection.disconnect()
 

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 import ibis
 
 from burgee.analysis.dialects import literal
-from burgee.analysis.keeping import Keeper, Original, download, original
+from burgee.analysis.keeping import Original, download, original
 from burgee.errors import Refused
 from burgee.events.records import IDENTIFIED, REFUSED, TRACKED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from burgee.analysis.keeping import Keeper
 
 SCHEMA = ibis.schema(
     {
@@ -43,6 +45,8 @@ SCHEMA = ibis.schema(
     }
 )
 _TYPES = {"int64": "BIGINT", "string": "VARCHAR", "map<string, string>": "MAP(VARCHAR, VARCHAR)"}
+Columns = tuple[tuple[str, str], ...]
+"""The names and types of Parquet columns."""
 PARTITIONS = ("topic", "day")
 """The keys that template.yaml puts into a file's path, as in `topic=checkout/day=2027-01-01/`; `topic` is then not in
 the file.
@@ -70,18 +74,17 @@ class Records:
         return self.table.filter(self.table.fault.isnull())
 
 
-def records(connection: Any, place: Path | str, topics: Iterable[str] = (), keep: Path | None = None) -> Records:
+def records(connection: Any, place: Path | str, topics: Iterable[str] = (), keeper: Keeper | None = None) -> Records:
     """The records of a folder, or of a bucket's `s3://bucket/prefix`. Raises Refused if there are none.
 
-    In `keep`, if given, copies of the files are kept for the next time: JSON lines as Parquet, and a bucket's files.
+    With a keeper, copies of the files are kept for the next time: JSON lines as Parquet, and a bucket's files.
     """
     wanted = {*topics, TRACKED, IDENTIFIED, REFUSED} if topics else set()
-    if keep is not None and isinstance(place, Path) and keep.resolve().is_relative_to(place.resolve()):
-        raise Refused("keep-inside", f"copies in {keep} would be read as records, as it is inside {place}")
-    keeper = None if keep is None else Keeper(keep, place if isinstance(place, str) else place.resolve())
     if isinstance(place, str):
         return _bucket(connection, place, wanted, keeper)
     found = files_in(place)
+    if keeper is not None:
+        keeper.forget_others([original(path) for path in found if path.suffix == ".jsonl"])
     if not found:
         raise Refused("no-records", f"there are no .jsonl or .parquet files in {place}")
     return _files(connection, found, wanted, keeper)
@@ -95,12 +98,7 @@ def files_in(folder: Path) -> list[Path]:
 def _files(connection: Any, found: Sequence[Path], topics: set[str], keeper: Keeper | None = None) -> Records:
     lines = [path for path in found if path.suffix == ".jsonl"]
     groups, broken = _grouped(path for path in found if path.suffix == ".parquet" and _asked(path, topics))
-    selects = [
-        _parquet(
-            f"read_parquet({_list(paths)}, hive_partitioning={keyed}, hive_types_autocast=false)", columns, keyed
-        )
-        for (keyed, columns), paths in groups.items()
-    ]
+    selects = [_parquet(*_of_topic(topic, columns, paths)) for (topic, columns), paths in groups.items()]
     if lines and keeper is not None:
         selects.append(_kept_lines(connection, lines, keeper))
         lines = []
@@ -119,7 +117,8 @@ def _files(connection: Any, found: Sequence[Path], topics: set[str], keeper: Kee
 def _parsed(lines: Sequence[Path]) -> tuple[str, str]:
     """Queries for the lines of files, one a row, and for the records in them."""
     named = _list([str(path) for path in lines])
-    objects = f"read_ndjson_objects({named}, ignore_errors=true, maximum_object_size={LONGEST_LINE})"
+    options = f"ignore_errors=true, hive_partitioning=false, maximum_object_size={LONGEST_LINE}"
+    objects = f"read_ndjson_objects({named}, {options})"
     parsed = f"SELECT json, from_json(json, '{{{_STRUCTURE}}}') AS r FROM {objects}"  # noqa: S608
     columns = ", ".join(f"r.{name}" for name in SCHEMA.names)
     strange = "CASE WHEN r.properties IS NULL THEN coalesce(json ->> '$.properties', '') <> '' END"
@@ -134,20 +133,32 @@ def _kept_lines(connection: Any, lines: Sequence[Path], keeper: Keeper) -> str:
         rows = _parsed([Path(one.address)])[1]
         connection.raw_sql(f"COPY ({rows}) TO {literal(str(path))} (FORMAT parquet)")
 
-    originals = [original(path) for path in lines]
-    copies = keeper.copies(originals, make)
-    keeper.forget_others(originals)
-    columns = ", ".join((*SCHEMA.names, "torn", "strange"))
-    return f"SELECT {columns} FROM read_parquet({_list([str(path) for path in copies])})"  # noqa: S608
+    names = (*SCHEMA.names, "torn", "strange")
+
+    def whole(_one: Original, path: Path) -> bool:
+        groups, _broken = _grouped([path])
+        return any({*names} <= {name for name, _kind in columns} for _topic, columns in groups)
+
+    copies = keeper.copies([original(path) for path in lines], make, whole)
+    found = f"read_parquet({_list([str(path) for path in copies])}, hive_partitioning=false)"
+    return f"SELECT {', '.join(names)} FROM {found}"  # noqa: S608
 
 
 def _kept_objects(connection: Any, system: Any, objects: Sequence[Any], topics: set[str], keeper: Keeper) -> Records:
     """The records of a bucket's objects that are downloaded once and kept, those of the topics."""
-    originals = [Original(one.path, f"{one.size} {one.mtime_ns}", _keys(one.path)) for one in objects]
+    originals = _originals(objects)
     asked = [one for one in originals if _asked(Path(one.address), topics)]
-    copies = keeper.copies(asked, lambda one, part: download(system, one.address, part))
-    keeper.forget_others(originals)
+    sizes = {one.path: one.size for one in objects}
+    copies = keeper.copies(
+        asked,
+        lambda one, part: download(system, one.address, part),
+        lambda one, path: path.stat().st_size == sizes[one.address],
+    )
     return _files(connection, copies, topics)
+
+
+def _originals(objects: Iterable[Any]) -> list[Original]:
+    return [Original(one.path, f"{one.size} {one.mtime_ns}", _keys(one.path)) for one in objects]
 
 
 def _keys(path: str) -> str:
@@ -165,6 +176,8 @@ def _bucket(connection: Any, url: str, topics: set[str], keeper: Keeper | None =
         system, path = fs.FileSystem.from_uri(url)
         chosen = fs.FileSelector(path, recursive=True)
         objects = [one for one in system.get_file_info(chosen) if one.path.endswith(".parquet")]
+        if keeper is not None:
+            keeper.forget_others(_originals(objects))
         if keeper is not None and objects:
             return _kept_objects(connection, system, objects, topics, keeper)
         stored = [one.path for one in objects]
@@ -194,7 +207,7 @@ def _bucket(connection: Any, url: str, topics: set[str], keeper: Keeper | None =
         connection.con.register(
             f"burgee_stored{index}", dataset.FileSystemDataset(some, schema, form, filesystem=system)
         )
-        selects.append(_parquet(f"burgee_stored{index}", columns, keyed=True))
+        selects.append(_parquet(f"burgee_stored{index}", (*columns, ("topic", "string"))))
     every = UNION.join(selects) or _nothing()
     connection.raw_sql(f"CREATE OR REPLACE TEMP VIEW burgee_lines AS {_judged(every, topics)}")
     return Records(connection.table("burgee_lines"), None, broken)
@@ -202,16 +215,31 @@ def _bucket(connection: Any, url: str, topics: set[str], keeper: Keeper | None =
 
 def _asked(path: Path, topics: set[str]) -> bool:
     """Whether a file may hold records of the topics, according to its path."""
+    topic = _topic_in(path)
+    return topic is None or not topics or topic in topics
+
+
+def _topic_in(path: Path) -> str | None:
     keys = [part.removeprefix("topic=") for part in path.parts if part.startswith("topic=")]
-    return not keys or not topics or keys[-1] in topics
+    return keys[-1] if keys else None
 
 
-def _grouped(paths: Iterable[Path]) -> tuple[dict[tuple[bool, Any], list[str]], dict[str, str]]:
-    """Parquet files grouped by schema, and files that are not Parquet."""
+def _of_topic(topic: str | None, columns: Columns, paths: list[str]) -> tuple[str, Columns]:
+    """A source and its columns. Of the keys in paths only `topic` counts: a folder may be named after any column."""
+    source = f"read_parquet({_list(paths)}, hive_partitioning=false)"
+    if topic is None:
+        return source, columns
+    rest = tuple(one for one in columns if one[0] != "topic")
+    every = "*" if rest == columns else "* EXCLUDE (topic)"
+    return f"(SELECT {every}, {literal(topic)} AS topic FROM {source})", (*rest, ("topic", "string"))  # noqa: S608
+
+
+def _grouped(paths: Iterable[Path]) -> tuple[dict[tuple[str | None, Any], list[str]], dict[str, str]]:
+    """Parquet files grouped by the topic in their path and by schema, and files that are not Parquet."""
     import pyarrow as pa
     from pyarrow import parquet
 
-    groups: dict[tuple[bool, Any], list[str]] = defaultdict(list)
+    groups: dict[tuple[str | None, Any], list[str]] = defaultdict(list)
     broken = {}
     for path in paths:
         try:
@@ -219,13 +247,13 @@ def _grouped(paths: Iterable[Path]) -> tuple[dict[tuple[bool, Any], list[str]], 
         except (OSError, pa.ArrowException) as error:
             broken[path.name] = _first_line(error)
             continue
-        groups[any(part.startswith("topic=") for part in path.parts), columns].append(str(path))
+        groups[_topic_in(path), columns].append(str(path))
     return groups, broken
 
 
-def _parquet(source: str, columns: Sequence[tuple[str, str]], keyed: bool) -> str:
+def _parquet(source: str, columns: Columns) -> str:
     """Files of one schema with a record's columns: absent values and those of another type become null."""
-    known = dict(columns) | (dict.fromkeys(("topic",), "string") if keyed else {})
+    known = dict(columns)
     result = []
     for name, kind in SCHEMA.items():
         wanted, there = _TYPES[str(kind)], known.get(name)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -53,17 +55,28 @@ def _identities(path: Path) -> Iterator[tuple[str, str]]:
     if path.suffix == ".parquet":
         from pyarrow import parquet
 
-        if not {"unit", "known"} <= set(parquet.read_schema(path).names):
-            return
-        for row in parquet.read_table(path, columns=["unit", "known"]).to_pylist():
-            if row["unit"] and row["known"]:
-                yield row["unit"], row["known"]
+        with _reading(path):
+            if not {"unit", "known"} <= set(parquet.read_schema(path).names):
+                return
+            rows = parquet.read_table(path, columns=["unit", "known"]).to_pylist()
+        yield from ((str(row["unit"]), str(row["known"])) for row in rows if row["unit"] and row["known"])
         return
     with path.open("rb") as file:
         for line in file:
             record = _parsed(line) if b'"identify"' in line else None
             if record is not None and isinstance(record.get("unit"), str) and isinstance(record.get("known"), str):
                 yield record["unit"], record["known"]
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    import pyarrow as pa
+
+    try:
+        yield
+    except pa.ArrowException as error:
+        message = f"{path} cannot be read, so it may have records of anyone: delete or repair it, and run this again"
+        raise Refused("unreadable-records", f"{message} ({str(error).partition(chr(10))[0][:200]})") from error
 
 
 def _rewritten(path: Path, names: set[str]) -> int:
@@ -73,11 +86,14 @@ def _rewritten(path: Path, names: set[str]) -> int:
         import pyarrow as pa
         from pyarrow import compute, parquet
 
-        table = keep = parquet.read_table(path, partitioning=None)
-        for name in {"unit", "known"} & set(table.column_names):
-            keep = keep.filter(compute.invert(compute.is_in(keep[name], pa.array(sorted(names)))))
+        with _reading(path):
+            table = keep = parquet.read_table(path, partitioning=None)
+            for name in {"unit", "known"} & set(table.column_names):
+                theirs = compute.is_in(keep[name].cast(pa.string()), pa.array(sorted(names)))
+                keep = keep.filter(compute.invert(theirs))
         if keep.num_rows < table.num_rows:
             parquet.write_table(keep, beside)
+            shutil.copymode(path, beside)
             beside.replace(path)
         return int(table.num_rows - keep.num_rows)
     removed = 0
@@ -97,6 +113,7 @@ def _rewritten(path: Path, names: set[str]) -> int:
         kept.flush()
         os.fsync(kept.fileno())
         if removed:
+            shutil.copymode(path, beside)
             beside.replace(path)
         else:
             beside.unlink()

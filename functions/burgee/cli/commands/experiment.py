@@ -64,6 +64,7 @@ def forget(
     ),
 ) -> None:
     """Delete a person's records from files, under every linked ID; for a bucket, print the commands to run."""
+    from burgee.analysis.keeping import forgetting
     from burgee.events.forgetting import forget as forgotten
     from burgee.events.records import RecordScope
 
@@ -72,7 +73,7 @@ def forget(
         output.say(_BUCKET.format(place=place.rstrip("/"), unit=shlex.quote(unit)))
         return
     scope = RecordScope(pseudonyms=pseudonyms())
-    with analysing():
+    with analysing(), forgetting(place):
         found = forgotten(place, scope.unit(unit))
     if json:
         output.as_json({"records": found.records, "files": found.files, "names": found.names})
@@ -83,6 +84,7 @@ def forget(
 
 _BUCKET = """A bucket is changed through a copy; stop all writers to it until the end:
 aws s3 sync {place} forget && burgee events forget {unit} --events forget && aws s3 sync forget {place} --delete
+Then delete the folder forget, and report once more with each --keep, which deletes the copies of what changed.
 Versions, backups and dead letters of the bucket keep their records until they expire."""
 
 

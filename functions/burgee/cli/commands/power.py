@@ -38,9 +38,14 @@ class How(StrEnum):
 
 
 MOST_WEIGHT = 1_000_000
+NUMBERS = frozenset({"baseline", "sd", "effect", "units", "alpha", "wanted", "method", "looks", "at_once", "split"})
+"""Parameters that a flag's plan has, or that its records show."""
+RECORDED = frozenset({"entry", "events", "at", "project"})
+"""Parameters that choose records."""
 
 
 def power(
+    context: typer.Context,
     flag: Annotated[str | None, typer.Argument(help="Take the plan of this flag's experiment.")] = None,
     baseline: Annotated[float | None, typer.Option(help="Today's value of the metric: a share, or a mean.")] = None,
     sd: Annotated[float | None, typer.Option(min=0, help="Standard deviation; not for a proportion.")] = None,
@@ -73,6 +78,7 @@ def power(
     flags: Annotated[Path, typer.Option("--flags", metavar="PATH", help="The flag file, for FLAG.")] = Path(FLAGS),
 ) -> None:
     """Compute how many units an experiment needs, what effect they can detect, and how long it takes."""
+    _refuse_unused(context, flag=flag is not None, recorded=recorded)
     with analysing():
         from burgee.analysis.stats.planning import Design, MetricBaseline
         from burgee.flagfile.experiments import Method
@@ -119,6 +125,21 @@ def power(
         output.say(f"(early looks need {result['inflation'] - 1:.1%} more units than one look at the end)")
     if result["days"] is not None:
         output.say(f"at {per_day:,.0f} new units a day: {result['days']:.1f} days")
+
+
+def _refuse_unused(context: typer.Context, *, flag: bool, recorded: bool) -> None:
+    """A usage error for an option that would change nothing."""
+    unused = dict.fromkeys(() if recorded else RECORDED, "needs --recorded")
+    if flag:
+        unused |= dict.fromkeys(NUMBERS, "is not for a flag: the numbers are those of its plan")
+    if recorded:
+        unused |= {"per_day": "is not for --recorded, which counts new units"}
+        unused.pop("effect", None)
+    for parameter in context.command.params:
+        reason = unused.get(parameter.name or "")
+        source = context.get_parameter_source(parameter.name or "")
+        if reason and source is not None and source.name == "COMMANDLINE":
+            raise typer.BadParameter(reason, param_hint=parameter.opts[0])
 
 
 @contextmanager
