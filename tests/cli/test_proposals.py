@@ -29,7 +29,7 @@ def released(burgee: Burgee) -> Burgee:
 
 
 def test_a_proposal_is_made_with_its_effect_listed_shown_and_closed(released: Burgee) -> None:
-    made = released("propose", "beta", "rollout_percentage=50", "owner=null", "--why", "no errors")
+    made = released("propose", "beta", "rollout_percentage=50", "owner=null", "--reason", "no errors")
     assert made.code == 0, made.err
     key = made.out.partition(":")[0]
     assert "Change rollout percentage, owner of beta (" in made.out
@@ -56,7 +56,7 @@ def test_until_there_is_an_address_it_says_when_there_will_be_one(released: Burg
     note_run(store, 4_000_000_000.0, 900.0)
     assert "by the next run of `burgee reconcile`, expected at 2096-10-02T07:21:40Z" in released("proposals").out
     note_run(store, 4_000_000_000.0, None)
-    assert "the last was at 2096-10-02T07:06:40Z" in released("proposals").out
+    assert "the last run was at 2096-10-02T07:06:40Z" in released("proposals").out
     mark(store, key, ProposalState.OPENED, 4e9, address="https://example.com/pull/1")
     assert "opened: https://example.com/pull/1" in released("proposals").out
     store.close()

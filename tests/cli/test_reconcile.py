@@ -38,8 +38,9 @@ def test_it_pushes_what_is_live_and_says_so(burgee: Burgee, clone: Clone) -> Non
     ran = burgee("reconcile", *ON, "--every", "15m")
     assert (ran.code, ran.out.strip()) == (
         0,
-        "burgee/overrides-production: opened  branch burgee/overrides-production",
+        "burgee/overrides-production: pushed  branch burgee/overrides-production",
     )
+    assert burgee("reconcile", *ON).out.startswith("burgee/overrides-production: unchanged")
     assert "status: off" in clone.text("burgee/overrides-production")
     reported = burgee("reconcile", *ON, "--json").json
     assert reported["pull_requests"][0]["head"] == clone.tip("burgee/overrides-production")
@@ -51,7 +52,7 @@ def test_it_says_that_what_no_environment_serves_is_written_for_all(burgee: Burg
     assert burgee("apply", *on).code == 0
     assert burgee("kill", "beta", "--reason", "orders fail", *on).code == 0
     ran = burgee("reconcile", *on)
-    said = "opened (written for all environments: production)"
+    said = "pushed (written for all environments: production)"
     assert (ran.code, said in ran.out) == (0, True), ran
     assert "beta: {status: off}" in clone.text("burgee/overrides-default")
 

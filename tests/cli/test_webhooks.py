@@ -82,7 +82,7 @@ def test_a_secret_is_rotated_with_an_overlap(released: Burgee) -> None:
     rotated = released("webhooks", "rotate", key, "--overlap", "2h")
     assert rotated.out.startswith("whsec_")
     assert rotated.out.strip() != secret
-    assert "signed by the old secret too for 2h" in rotated.err
+    assert "the old secret also signs messages for 2h" in rotated.err
     (one,) = released("webhooks", "list", "--json").json
     assert [each["ends_at"] is None for each in one["secrets"]] == [True, False]
 
@@ -101,6 +101,17 @@ def test_dead_letters_are_shown_and_sent_again(released: Burgee) -> None:
     assert sent.out.startswith("1 message to send again (")
     assert "1 wait, 0 dead letters" in released("webhooks", "show", key).out
     store.close()
+
+
+def test_where_no_dead_letter_is_left_it_says_how_to_send_what_waits(released: Burgee) -> None:
+    key, _ = added(released)
+    store = SqliteStore(released.folder / ".burgee/state.sqlite", Tenant())
+    store.keep([Delivery(key, "1800000000000-000000000000", "beta", 1.8e9, 1.8e9).put()])
+    store.close()
+    none = released("webhooks", "replay", key, "--dead")
+    assert none.out.startswith("0 messages to send again; 1 still wait: --since sends them now (")
+    unknown = released("webhooks", "replay", key, "evt_58bc")
+    assert (unknown.code, "give its `data.id`" in unknown.err) == (1, True)
 
 
 def test_a_test_that_nobody_sends_says_who_would(released: Burgee) -> None:

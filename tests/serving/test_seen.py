@@ -126,10 +126,10 @@ def test_a_wait_ends_when_those_known_have_answered_or_its_time_is_over(store: S
 
 def test_it_is_said_in_one_line_and_never_of_all() -> None:
     assert worded(Seen(7, NOW, 12, 3.14, 3, NOW)) == (
-        "answered since by 12, the last after 3.1 s; 3 not heard since 2033-05-18T03:33:20Z"
+        "answered by 12 evaluators, the last after 3.1 s; 3 not heard since 2033-05-18T03:33:20Z"
     )
-    assert worded(Seen(7, None, 2, None, 0, None)) == "answered since by 2"
-    assert worded(Seen(7, NOW, 0, None, 0, None)) == "answered since by none yet"
+    assert worded(Seen(7, None, 2, None, 0, None)) == "answered by 2 evaluators"
+    assert worded(Seen(7, NOW, 0, None, 0, None)) == "answered by no evaluator yet"
 
 
 class Recorded:
@@ -212,12 +212,12 @@ def test_status_waits_and_says_it(burgee: Burgee) -> None:
     assert burgee("status", "--wait", "1s", "--state", "db").code == 1, "there is no revision yet"
     assert burgee("apply", "--state", "db").code == 0
     ran = burgee("status", "--wait", "1s", "--state", "db")
-    assert (ran.code, ran.out.splitlines()[0]) == (0, "revision 1: answered since by none yet")
+    assert (ran.code, ran.out.splitlines()[0]) == (0, "revision 1: answered by no evaluator yet")
     store = SqliteStore("db")
     note(store, "worker", [Taken(1, committed_at(store, 1) + 3.14)], "a")
     store.close()
     ran = burgee("status", "--wait", "9s", "--state", "db")
-    assert ran.out.splitlines()[0] == "revision 1: answered since by 1, the last after 3.1 s"
+    assert ran.out.splitlines()[0] == "revision 1: answered by 1 evaluator, the last after 3.1 s"
     assert burgee("status", "--wait", "9s", "--state", "db", "--json").json["seen"]["answered"] == 1
 
 

@@ -15,7 +15,9 @@ from burgee.stores.audit import AuditContext
 from burgee.stores.sqlite import SqliteStore
 from burgee.times import format_time
 from burgee.webhooks.changes import served_by
+from burgee.webhooks.endpoints import Kind, Wanted, add
 from burgee.webhooks.messages import MAX_LINE, MAX_LINES, body, message, message_id
+from burgee.webhooks.sealing import Unsealed
 from burgee.webhooks.slack import slack_message
 
 if TYPE_CHECKING:
@@ -154,6 +156,22 @@ def test_slack_shows_who_why_and_by_which_author_and_nothing_can_be_smuggled_in(
     ]
     without = slack_message(message(store.tenant, one, None, None), None)
     assert len(without["blocks"]) == 4
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://f.example.com/base",
+        "https://f.example.com/base/",
+        "https://f.example.com/base/console",
+        "https://f.example.com/base/console/flags?q=a",
+        "https://f.example.com//base//console/",
+    ],
+)
+def test_the_console_is_found_from_the_address_of_the_service_or_of_a_page_of_it(store: Store, link: str) -> None:
+    wanted = Wanted("https://hooks.example.com/", Kind.SLACK, link=link)
+    made = add(store, Unsealed(), wanted, AuditContext("webhook.add", "ada", "", NOW)).endpoint
+    assert made.link == "https://f.example.com/base/console"
 
 
 def test_slack_gets_no_section_that_it_would_refuse(store: Store) -> None:

@@ -277,6 +277,25 @@ def test_a_test_goes_to_one_webhook_and_says_so(world: World) -> None:
     assert len(world.receivers.received.get(url("two"), [])) == before
 
 
+def test_a_test_waits_for_no_message_that_failed(world: World) -> None:
+    made = world.receiver("one")
+    poison = world.change(None)
+    world.receivers.answers[url("one")] = lambda asked: Outcome(500) if asked.reason == poison else OK
+    world.run()
+    endpoints.test(world.store, made.id, world.act("webhook.test"))
+    world.run()
+    assert world.receivers.received[url("one")][-1].body["type"] == "webhook.test"
+    world.receivers.answers[url("one")] = lambda _asked: Outcome(500)
+    failing = endpoints.test(world.store, made.id, world.act("webhook.test"))
+    world.run()
+    (shown,) = (one for one in health(world.store, made.id, world.clock.now).waiting if one["message"] == failing)
+    assert (shown["flag"], shown["attempts"]) == (None, 1)
+    world.receivers.answers.clear()
+    endpoints.test(world.store, made.id, world.act("webhook.test"))
+    world.run()
+    assert world.receivers.received[url("one")][-1].outcome == OK, "nor for another test"
+
+
 def test_messages_are_sent_again_by_id_and_since_a_time(world: World) -> None:
     made = world.receiver("one")
     said = [world.change(f"flag-{number}") for number in range(3)]

@@ -82,7 +82,7 @@ def server(tools: Tools, token: str | None = None) -> MCPServer:
 
     @made.tool(annotations=READS)
     async def list_flags(context: Context[Any, Any], query: str = "", limit: int = 50) -> dict[str, Any]:
-        """List the flags that are served, optionally those with a text in their name, description, owner or tags."""
+        """List the flags that are served, optionally those with a string in name, description, owner or tags."""
         return await run(context, tools.list_flags, query, limit)
 
     @made.tool(annotations=READS)

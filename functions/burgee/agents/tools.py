@@ -87,7 +87,7 @@ class Tools(NamedTuple):
     experiments: Reader
 
     def list_flags(self, agent: Agent, query: str = "", limit: int = 50) -> dict[str, Any]:
-        """The served flags whose name, description, owner or tags have a text, by name."""
+        """The served flags whose name, description, owner or tags contain a string, by name."""
         agent.require(Scope.READ)
         now = time.time()
         with self.opened() as store:

@@ -112,7 +112,8 @@ def as_record(found: Seen) -> dict[str, Any]:
 def worded(found: Seen) -> str:
     """One line."""
     after = "" if found.last_after is None else f", the last after {found.last_after:.1f} s"
-    line = f"answered since by {found.answered}{after}" if found.answered else "answered since by none yet"
+    by = "no evaluator yet" if not found.answered else f"{found.answered} evaluator{'s' * (found.answered > 1)}"
+    line = f"answered by {by}{after}"
     if found.unheard_since is not None:
         line += f"; {found.unheard} not heard since {format_time(round(found.unheard_since))}"
     return line

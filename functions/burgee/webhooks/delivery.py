@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from burgee.webhooks.sending import Outcome
 
+TEST = "webhook.test"
 DELAYS = (5.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0)
 """Seconds before the second and each later attempt; the last is repeated. From Standard Webhooks' schedule."""
 DAY = 86_400.0
@@ -28,7 +29,7 @@ KEPT_SECONDS = 30 * DAY
 class Delivery(NamedTuple):
     """A message that waits for a webhook. Times in epoch seconds; `why` its last attempt failed, empty before it.
 
-    `message` is the audit entry's id, `order` what its place is kept among: a flag, or empty for other changes.
+    `message` is the audit entry's id, `order` what its place is kept among, as `order_of` gives it.
     """
 
     endpoint: str
@@ -53,13 +54,18 @@ class Delivery(NamedTuple):
         return Put(Shelf.DELIVERIES, self.id, None if after is None else after._asdict(), self._asdict())
 
 
+def order_of(message: str, action: str, flag: str | None) -> str:
+    """What a message keeps its place among: its flag, or empty for other changes. A test waits for no message."""
+    return message if action == TEST else flag or ""
+
+
 def load(record: Mapping[str, Any]) -> Delivery:
     """A delivery from its record."""
     return Delivery(**record)
 
 
 def heads(waiting: Iterable[Delivery]) -> list[Delivery]:
-    """The oldest message of each flag; those that were due first come first."""
+    """The oldest message of each order; those that were due first come first."""
     first: dict[str, Delivery] = {}
     for one in sorted(waiting, key=lambda one: one.message):
         first.setdefault(one.order, one)

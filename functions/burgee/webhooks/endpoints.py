@@ -6,12 +6,14 @@ import re
 import secrets
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 from burgee.errors import Refused
 from burgee.records import asdict, dataclass, replace
 from burgee.stores import Put, Shelf, Tenant
 from burgee.times import format_time, parse_time
 from burgee.webhooks.addresses import parse
+from burgee.webhooks.delivery import TEST
 from burgee.webhooks.signing import new_secret
 
 if TYPE_CHECKING:
@@ -26,9 +28,9 @@ MAX_ENDPOINTS = 20
 MAX_SECRETS = 4
 MAX_NAME = 100
 MAX_ACTIONS = 20
+CONSOLE = "console"
 AT_ONCE = 40
 """Deliveries that one transaction writes or deletes."""
-TEST = "webhook.test"
 REPLAY = "webhook.replay"
 _ACTION = re.compile(r"[a-z]+(\.[a-z]+)?", re.ASCII)
 _EVERY_ENVIRONMENT = "*"
@@ -139,7 +141,7 @@ def add(store: Store, vault: Vault, wanted: Wanted, act: AuditContext, *, loopba
         "",
         (),
         tuple(dict.fromkeys(wanted.actions)),
-        None if wanted.link is None else wanted.link.rstrip("/"),
+        None if wanted.link is None else _console(wanted.link),
         format_time(act.now),
         act.author,
         newest(store),
@@ -269,6 +271,15 @@ def registered(store: Store) -> list[Tenant]:
 
 def _project(store: Store) -> Store:
     return store.at(Tenant(store.tenant.project, _EVERY_ENVIRONMENT))
+
+
+def _console(link: str) -> str:
+    """The address below which the console's pages are, from the service's address or that of any page of it."""
+    parts = urlsplit(link)
+    segments = [one for one in parts.path.split("/") if one]
+    if CONSOLE in segments:
+        segments = segments[: segments.index(CONSOLE)]
+    return f"{parts.scheme}://{parts.netloc}/{'/'.join([*segments, CONSOLE])}"
 
 
 def _keep(store: Store, before: Endpoint | None, after: Endpoint, act: AuditContext) -> None:

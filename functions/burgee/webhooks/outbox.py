@@ -21,7 +21,7 @@ from burgee.stores.audit import AuditContext
 from burgee.times import parse_time
 from burgee.webhooks import endpoints
 from burgee.webhooks.changes import served_by
-from burgee.webhooks.delivery import KEPT_SECONDS, Delivery, dead_letter, failed, heads, load
+from burgee.webhooks.delivery import KEPT_SECONDS, Delivery, dead_letter, failed, heads, load, order_of
 from burgee.webhooks.endpoints import AT_ONCE, Endpoint, Kind
 from burgee.webhooks.messages import body, message, message_id
 from burgee.webhooks.sending import SECONDS
@@ -147,7 +147,7 @@ class Outbox:
         made = self._message(entry)
         puts = [Put(Shelf.MESSAGES, entry.id, made, until=now + KEPT_SECONDS)]
         for one in wanting:
-            delivery = Delivery(one.id, entry.id, entry.flag or "", now, now)
+            delivery = Delivery(one.id, entry.id, order_of(entry.id, entry.action, entry.flag), now, now)
             if one.id not in counts:
                 counts[one.id] = len(self._store.shelf(Shelf.DELIVERIES, f"{one.id}."))
             counts[one.id] += 1

@@ -9,7 +9,7 @@ from burgee.records import replace
 from burgee.stores import Put, Shelf
 from burgee.times import format_time
 from burgee.webhooks import endpoints
-from burgee.webhooks.delivery import KEPT_SECONDS, Delivery, load
+from burgee.webhooks.delivery import KEPT_SECONDS, Delivery, load, order_of
 from burgee.webhooks.endpoints import AT_ONCE
 
 if TYPE_CHECKING:
@@ -68,8 +68,9 @@ def _chosen(store: Store, found: endpoints.Endpoint, choice: Choice, now: float)
         for message in choice.messages:
             kept = store.find(Shelf.MESSAGES, message)
             if kept is None:
-                raise Refused("not-found", f"there is no message {message!r}; they are kept for 30 days")
-            yield _again(found.id, message, kept["data"]["flag"] or "", now)
+                why = f"there is no message {message!r}: give its `data.id`; messages are kept for 30 days"
+                raise Refused("not-found", why)
+            yield _again(found.id, message, order_of(message, kept["type"], kept["data"]["flag"]), now)
     else:
         anything = replace(found, since="")
         after = f"{int(choice.since * 1000):013d}"
@@ -78,7 +79,7 @@ def _chosen(store: Store, found: endpoints.Endpoint, choice: Choice, now: float)
             for entry in page:
                 if anything.wants(entry) and store.find(Shelf.MESSAGES, entry.id) is not None:
                     count += 1
-                    yield _again(found.id, entry.id, entry.flag or "", now)
+                    yield _again(found.id, entry.id, order_of(entry.id, entry.action, entry.flag), now)
             if count > MAX_REPLAYED:
                 return
             after = page[-1].id
@@ -112,7 +113,7 @@ def _dead(store: Store, endpoint: str, now: float) -> list[dict[str, Any]]:
 def _shown(record: dict[str, Any]) -> dict[str, Any]:
     return {
         "message": record["message"],
-        "flag": record["order"] or None,
+        "flag": None if record["order"] in {"", record["message"]} else record["order"],
         "attempts": record["attempts"],
         "why": record["why"],
     }

@@ -35,13 +35,15 @@ def propose(
         list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Keys of the flag, such as rollout_percentage=50.")
     ] = None,
     *,
-    why: Annotated[str, typer.Option("--why", callback=not_blank, help="Why; shown in the pull request.")],
+    why: Annotated[
+        str, typer.Option("--reason", "--why", callback=not_blank, help="Why; shown in the pull request.")
+    ],
     title: Annotated[str, typer.Option("--title", help="The pull request's title; default: from the change.")] = "",
     absent: Annotated[bool, typer.Option("--absent", help="Remove the flag from the file.")] = False,
     new: Annotated[bool, typer.Option("--new", help="Add a flag that the file does not have.")] = False,
     json: Json = False,
 ) -> None:
-    """Propose an edit of the flag file: `burgee propose beta rollout_percentage=50 --why "no errors in a week"`."""
+    """Propose an edit of the flag file: `burgee propose beta rollout_percentage=50 --reason "no errors"`."""
     from burgee.releases.deploy import live
     from burgee.releases.proposals import Edit, create, last_run
 
@@ -144,7 +146,7 @@ def _opens(made: Proposal, run: Run | None) -> str:
     if run is None:
         return "a pull request is opened when `burgee reconcile` runs; it has not run here yet"
     expected = run.next()
-    when = f"the last was at {run.at}" if expected is None else f"expected at {format_time(expected)}"
+    when = f"the last run was at {run.at}" if expected is None else f"expected at {format_time(expected)}"
     return f"a pull request is opened by the next run of `burgee reconcile`, {when}"
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from burgee.stores import Store
     from burgee.webhooks.endpoints import Endpoint, Made
 
-webhooks_app = typer.Typer(no_args_is_help=True, help="Who is sent every change.")
+webhooks_app = typer.Typer(no_args_is_help=True, help="Services and Slack channels that receive every change.")
 Id = Annotated[str, typer.Argument(metavar="ID", help="The webhook's id, as listed by `burgee webhooks list`.")]
 POLL_SECONDS = 0.2
 
@@ -40,7 +40,7 @@ def add_webhook(
         typer.Option("--action", metavar="WHAT", help="Only these, such as flag.kill, or flag. Repeatable."),
     ] = None,
     link: Annotated[
-        str | None, typer.Option("--link", metavar="URL", help="The console's address, for links in messages.")
+        str | None, typer.Option("--link", metavar="URL", help="The service's address, for links to the console.")
     ] = None,
     reason: ReasonOption = "",
     json: Json = False,
@@ -107,7 +107,7 @@ def try_webhook(
     wait: Annotated[str, typer.Option(metavar="TIME", help="How long to wait for the outcome.")] = "20s",
     reason: ReasonOption = "",
 ) -> None:
-    """Send a test message, and report what became of it."""
+    """Send a test message, and report its outcome. Exits with 1 if it was not delivered in time."""
     from burgee.webhooks.endpoints import test
 
     end = time.monotonic() + duration(wait, "--wait")
@@ -132,7 +132,7 @@ def replay_messages(
     where: StoreOptions,
     webhook: Id,
     messages: Annotated[
-        list[str] | None, typer.Argument(metavar="MESSAGE", help="Messages, as `show` and `burgee audit` name them.")
+        list[str] | None, typer.Argument(metavar="MESSAGE", help="Messages, by `data.id`; `show` lists it.")
     ] = None,
     dead: Annotated[bool, typer.Option("--dead", help="All dead letters.")] = False,
     since: Annotated[
@@ -141,14 +141,16 @@ def replay_messages(
     reason: ReasonOption = "",
 ) -> None:
     """Send messages to a webhook again, under the same ids."""
-    from burgee.webhooks.replaying import Choice, replay
+    from burgee.webhooks.replaying import Choice, health, replay
 
     if bool(messages) + dead + (since is not None) != 1:
         raise typer.BadParameter("give messages, --dead or --since")
     act = act_on(where, "webhook.replay", reason)
     with opened(where) as store:
         count = replay(store, webhook, Choice(messages or (), dead, moment(since, "--since")), act)
-    output.say(f"{output.counted(count, 'message')} to send again ({described(where)})")
+        still = 0 if count else health(store, webhook, time.time()).counts["waiting"]
+    hint = f"; {still:,} still wait: --since sends them now" if still else ""
+    output.say(f"{output.counted(count, 'message')} to send again{hint} ({described(where)})")
 
 
 @webhooks_app.command("rotate")
@@ -167,7 +169,7 @@ def rotate_secret(
     vault, act = require_vault(where), act_on(where, "webhook.rotate", reason)
     with opened(where) as store:
         made = rotate(store, vault, webhook, length, act)
-    _show_made(made, f"messages are signed by the old secret too for {overlap}", json=json)
+    _show_made(made, f"the old secret also signs messages for {overlap}", json=json)
 
 
 @webhooks_app.command("enable")
@@ -193,7 +195,7 @@ def remove_webhook(where: StoreOptions, webhook: Id, reason: ReasonOption = "") 
 
 
 def _outcome(store: Store, webhook: str, message: str) -> str | None:
-    """What became of a test: empty if it was delivered, why its last attempt failed, None if there was none yet."""
+    """The outcome of a test: empty if it was delivered, why its last attempt failed, None if there was none yet."""
     from burgee.stores import Shelf
     from burgee.webhooks.delivery import load
 

@@ -37,6 +37,8 @@ class Did(StrEnum):
     """What a run did about one pull request."""
 
     OPENED = "opened"
+    PUSHED = "pushed"
+    """Only its branch, where no token may open the pull request: a person opens it."""
     UPDATED = "updated"
     UNCHANGED = "unchanged"
     CLOSED = "closed"
@@ -214,7 +216,9 @@ class Reconciler:
             self.repository.push(branch, edited.commit)
             did = Did.UPDATED
         if there is None:
-            return self._outcome(branch, Did.OPENED, self.host.open(branch, title, body))
+            made = self.host.open(branch, title, body)
+            alone = Did.PUSHED if did is Did.UPDATED else did
+            return self._outcome(branch, Did.OPENED if made.number is not None else alone, made)
         if _differ(there.body, body):
             self.host.describe(there, body)
             did = Did.UPDATED

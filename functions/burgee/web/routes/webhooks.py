@@ -54,7 +54,7 @@ class NewWebhook(Reasoned):
         max_length=MAX_ACTIONS,
         description="Such as flag.kill, or flag; every action by default.",
     )
-    link: str | None = Field(None, max_length=MAX_URL, description="The console's address, for links in messages.")
+    link: str | None = Field(None, max_length=MAX_URL, description="The service's address, for links to the console.")
 
 
 class Replay(Reasoned):
