@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import time
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs
 from weakref import WeakKeyDictionary
 
 from burgee.serving.serving import PATIENCE_SECONDS
+from burgee.web.queries import query_value
 
 if TYPE_CHECKING:
     from burgee.serving.serving import Serving
@@ -30,8 +30,7 @@ async def catch_up(exchange: Exchange) -> None:
     Clients that get "not changed" from a stale process would not ask again. The wait for a store that does not answer
     is the same as for other evaluations.
     """
-    query = parse_qs(str(exchange.scope["query_string"], "latin-1"), max_num_fields=20)
-    notified = query.get("flagConfigEtag", [""])[0]
+    notified = query_value(exchange.scope, "flagConfigEtag")
     revision = notified[:MAX_POSITION].partition(".")[0]
     serving = exchange.serving
     if not (revision.isascii() and revision.isdigit()) or int(revision) <= serving.served().revision:

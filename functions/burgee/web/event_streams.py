@@ -16,13 +16,14 @@ from hashlib import sha256
 from hmac import compare_digest
 from hmac import digest as hmac_digest
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import parse_qs, quote
+from urllib.parse import quote
 
 from burgee.errors import Conflict, Corrupt
 from burgee.evaluation.moments import moments
 from burgee.stores import Put, Shelf, Tenant
 from burgee.web.exchange import Need, Route, exchange_of_scope
 from burgee.web.problems import problem
+from burgee.web.queries import query_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -167,8 +168,7 @@ class EventStreams:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = exchange_of_scope(scope)
-        query = parse_qs(str(scope["query_string"], "latin-1"), max_num_fields=20)
-        tenant = self.tenant_of(query.get("token", [""])[0], time.time())
+        tenant = self.tenant_of(query_value(scope, "token"), time.time())
         if tenant is None:
             refused = problem(401, "unauthorized", "this address of an event stream does not work; evaluate again")
             await refused(scope, receive, send)
@@ -179,7 +179,7 @@ class EventStreams:
             return
         exchange.headers = ()
         scope[STREAMING] = True
-        held = str(exchange.fields.get(b"last-event-id", b""), "latin-1") or query.get("since", [""])[0]
+        held = str(exchange.fields.get(b"last-event-id", b""), "latin-1") or query_value(scope, "since")
         await self.held_open(tenant, held, _SSE, receive, send)
 
     def full(self, tenant: Tenant) -> Reply | None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
 
 from burgee.errors import Refused, StoreError
 from burgee.web.event_streams import MAX_POSITION, Wire, event
 from burgee.web.exchange import Need, Route
 from burgee.web.problems import problem, problem_of
+from burgee.web.queries import query_value
 from burgee.web.replies import Reply, tag, unless_held
 from burgee.web.telemetry import summary
 
@@ -69,7 +69,7 @@ class LiveSockets:
             return
         protocol = SUBPROTOCOL if SUBPROTOCOL in scope.get("subprotocols", ()) else None
         wire = Wire(({"type": "websocket.accept", "subprotocol": protocol},), _moved)
-        held = _query(exchange, "since")[:MAX_POSITION]
+        held = query_value(scope, "since")[:MAX_POSITION]
         del exchange, scope  # thousands are held open, and none needs its request any more
         await self._streams.held_open(tenant, held, wire, receive, send)
 
@@ -78,7 +78,7 @@ class LiveSockets:
         key = offered_key(exchange.scope.get("subprotocols", []))
         if key is not None:
             exchange.fields.setdefault(b"x-api-key", key.encode("latin-1", "replace"))
-        token = _query(exchange, "token")
+        token = query_value(exchange.scope, "token")
         tenant = self._streams.tenant_of(token, time.time()) if token and exchange.path == PATH else None
         if tenant is not None:
             exchange.need = Need.NOTHING
@@ -97,11 +97,6 @@ async def _refuse(reply: Reply, send: Send) -> None:
 
 def _moved(position: str) -> Message:
     return {"type": "websocket.send", "text": event(position)}
-
-
-def _query(exchange: Exchange, name: str) -> str:
-    found = parse_qs(str(exchange.scope["query_string"], "latin-1"), max_num_fields=20)
-    return found.get(name, [""])[0]
 
 
 async def _no_socket(_exchange: Exchange) -> Reply:
