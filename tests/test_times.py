@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from burgee.times import format_time, parse_instant, parse_time
+from burgee.times import format_time, is_ahead, parse_instant, parse_time
 
 
 def moment(*parts: int) -> float:
@@ -110,3 +110,13 @@ def test_instants_compare_exactly(second: int, digits: str, other: int, others: 
 )
 def test_what_no_calendar_holds_is_written_as_its_end(epoch: float, written: str) -> None:
     assert format_time(epoch) == written
+
+
+def test_a_time_further_ahead_than_any_is_set_is_not_waited_for() -> None:
+    assert [is_ahead(100.0 + more, 100.0, 50.0) for more in (-1.0, 0.0, 1.0, 50.0, 51.0)] == [
+        False,
+        False,
+        True,
+        True,
+        False,
+    ]

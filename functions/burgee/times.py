@@ -77,6 +77,14 @@ def parse_duration(text: str) -> float:
     return seconds
 
 
+def is_ahead(moment: float, now: float, most: float) -> bool:
+    """Whether a time that is set at most so many seconds ahead is still to come.
+
+    One further ahead was set before the clock was put back: waiting for it could take a year.
+    """
+    return now < moment <= now + most
+
+
 def format_time(epoch: float) -> str:
     """RFC 3339 in UTC, with milliseconds only where there are any; before year 1 and after 9999, that limit."""
     milliseconds = min(max(round(epoch * 1000), _FIRST_MILLISECOND), _LAST_MILLISECOND)

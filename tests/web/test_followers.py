@@ -21,11 +21,14 @@ from burgee.web import followers
 from burgee.web.app import create_app
 from burgee.web.front import Setup
 from support.keys import HOME, bearer, release, token
+from support.keys import OTHER as OTHER_TENANT
 from support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from burgee.stores import Tenant
 
 ONE, OTHER = "0123456789abcdef-7", "0123456789abcdef-8"
 
@@ -40,13 +43,13 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SqliteSto
 
 
 class Follower:
-    """A client of `GET /ruleset`."""
+    """A client of `GET /ruleset`, by a key of the store's tenant or another."""
 
-    def __init__(self, store: SqliteStore, evaluator: str = "worker") -> None:
+    def __init__(self, store: SqliteStore, evaluator: str = "worker", tenant: Tenant = HOME) -> None:
         serving = Serving(store, refresh_seconds=0.0, evaluator=evaluator)
         app = create_app(store, serving, Setup(ring=KeyRing(store)))
         self.client = TestClient(app)
-        self.key = bearer(token(store, Kind.SERVER))
+        self.key = bearer(token(store.at(tenant), Kind.SERVER))
         self.etag = ""
 
     def ask(self, name: str) -> int:
@@ -86,6 +89,19 @@ def test_names_are_names_and_there_are_at_most_so_many(store: SqliteStore, monke
         assert one.ask(f"{number:016x}-1") == 304
     eventually(lambda: len(taken(store)) == 3)
     assert all(name.endswith("-1") for name in taken(store))
+
+
+def test_one_tenant_keeps_no_followers_of_another_out(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(followers, "MAX_FOLLOWERS", 4)
+    monkeypatch.setattr(followers, "MAX_FOLLOWERS_EACH", 3)
+    theirs = store.at(OTHER_TENANT)
+    release(theirs, {"beta": {"status": True}})
+    loud, quiet = Follower(store), Follower(store, tenant=OTHER_TENANT)
+    for number in range(9):
+        loud.ask(f"{number:016x}-1")
+    assert [quiet.ask(ONE), quiet.ask(ONE)] == [200, 304]
+    eventually(lambda: taken(theirs) == {ONE: [1]})
+    assert len(taken(store)) == 3
 
 
 def test_a_service_that_records_nothing_records_no_followers(store: SqliteStore) -> None:
