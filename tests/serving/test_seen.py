@@ -103,6 +103,24 @@ def test_what_does_not_parse_is_passed_over_and_clocks_may_differ(store: Store) 
     assert seen(store, 1, time.time())[2:4] == (1, 0.0)
 
 
+def test_an_evaluator_whose_clock_was_ahead_is_forgotten_too(store: Store) -> None:
+    at = committed_at(store, 1)
+    later = at + 365 * 86_400
+    value = {"kind": "worker", "taken": [[0, later]], "heard_at": later, "until": later + REMEMBERED_SECONDS}
+    store.keep([Put(Shelf.SEEN, "ahead", value, blind=True)])
+    assert seen(store, 1, at).unheard == 0
+    assert seen(store, 1, later).unheard == 1
+
+
+def test_a_wait_is_no_longer_if_the_clock_is_put_back(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    kill(store)
+    slept = [0.0]
+    start = time.time()
+    monkeypatch.setattr(time, "time", lambda: start - 3_600.0 * (len(slept) > 2))
+    wait(store, 2, 8.0, clock=lambda: sum(slept), sleep=slept.append)
+    assert sum(slept) == pytest.approx(8.0)
+
+
 def test_a_wait_ends_when_those_known_have_answered_or_its_time_is_over(store: Store) -> None:
     kill(store)
     note(store, "worker", [Taken(1, time.time())], "a")
@@ -113,11 +131,10 @@ def test_a_wait_ends_when_those_known_have_answered_or_its_time_is_over(store: S
         if len(slept) == 4:
             note(store, "worker", [Taken(2, time.time())], "a")
 
-    start = time.time()
-    found = wait(store, 2, 8.0, clock=lambda: start + sum(slept), sleep=sleep)
+    found = wait(store, 2, 8.0, clock=lambda: sum(slept), sleep=sleep)
     assert (found.answered, found.unheard, len(slept)) == (1, 0, 4)
     note(store, "worker", [Taken(1, time.time())], "b")
-    found = wait(store, 2, 8.0, clock=lambda: start + sum(slept), sleep=slept.append)
+    found = wait(store, 2, 8.0, clock=lambda: sum(slept), sleep=slept.append)
     assert (found.answered, found.unheard) == (1, 1)
     assert sum(slept[4:]) == pytest.approx(8.0)
     assert not settled(found)

@@ -18,6 +18,7 @@ from burgee.stores.sqlite import SqliteStore
 from burgee.web.gateway_sockets import (
     CONNECTION_SECONDS,
     LEASE_SECONDS,
+    SLICE_SECONDS,
     Notified,
     Notifier,
     Posted,
@@ -187,6 +188,28 @@ def test_one_that_cannot_be_reached_is_notified_by_the_next_call(store: Store) -
     api.failing = set()
     assert api.notifier.moved(HOME).sent == 3
     assert len(api.sent[f"{HOME.environment}-1"]) == 1
+
+
+def test_a_clock_that_is_put_back_stops_nothing(store: Store) -> None:
+    opened(store, 12)
+    dead = Api(store, rate=4.0)
+    dead.now += 3_600.0
+    dead.failing = set(held(store))
+    with pytest.raises(StoreUnavailable):
+        dead.notifier.moved(HOME)
+    api, slept = Api(store, rate=4.0), list[float]()
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        api.now += seconds if len(slept) != 2 else -3_600.0
+
+    def post(connection: str, data: bytes) -> Posted:
+        api.now -= 60.0 * (len(api.times) == 5)
+        return Api.post(api, connection, data)
+
+    api.notifier = Notifier(store, post, 4.0, clock=lambda: api.now, sleep=sleep)
+    assert api.notifier.moved(HOME) == Notified(sent=12)
+    assert max(slept) <= SLICE_SECONDS
 
 
 def test_a_later_revision_takes_over(store: Store) -> None:

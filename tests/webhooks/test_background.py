@@ -9,11 +9,12 @@ import pytest
 
 from burgee.errors import StoreUnavailable
 from burgee.model import Override
-from burgee.stores import Tenant
+from burgee.records import replace
+from burgee.stores import Put, Shelf, Tenant
 from burgee.stores.sqlite import SqliteStore
 from burgee.times import format_time
 from burgee.webhooks.background import LOOK_SECONDS, Background
-from burgee.webhooks.outbox import Deps
+from burgee.webhooks.outbox import Deps, Outbox
 from burgee.webhooks.sealing import Unsealed
 from support.stores import committed
 from support.waiting import eventually
@@ -93,6 +94,59 @@ def test_an_environment_whose_store_fails_holds_up_no_other_and_is_logged_once(
     assert [line for line in world.logged if "StoreUnavailable" in line] == [
         '{"environment": "production", "error": "StoreUnavailable"}'
     ]
+
+
+def test_a_record_that_does_not_parse_in_one_environment_holds_up_no_other(
+    world: World, background: Background
+) -> None:
+    """Of a later version, for instance; whichever environment comes first."""
+    far = elsewhere(world)
+    far.receiver("far")
+    world.receiver("here")
+    for broken, whole, name in ((world, far, "far"), (far, world, "here")):
+        odd = Put(Shelf.WEBHOOKS, "0" * 16, {"kind": "later"})
+        broken.store.keep([odd])
+        said = whole.change()
+        for _ in range(2):
+            run(background)
+        assert world.receivers.delivered(url(name))[-1] == said
+        environment = broken.store.tenant.environment
+        faults = [line for line in world.logged if "error" in line]
+        assert faults == [f'{{"environment": "{environment}", "error": "KeyError"}}'], "once"
+        broken.store.keep([replace(odd, value=None, before=odd.value)])
+        world.logged.clear()
+
+
+def test_a_clock_that_is_put_back_hides_no_new_environment(world: World, background: Background) -> None:
+    world.clock.now += 365 * 86_400
+    run(background)
+    world.clock.now -= 365 * 86_400
+    far = elsewhere(world)
+    far.receiver("far")
+    said = far.change()
+    run(background)
+    assert world.receivers.delivered(url("far")) == [said]
+
+
+def test_all_environments_together_are_waited_for_no_longer_than_the_time(
+    world: World, background: Background, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A function has one time for all of them."""
+    far = elsewhere(world)
+    far.receiver("far")
+    world.receiver("here")
+    run(background)
+    passed = [0.0]
+
+    def settle(_outbox: Outbox, seconds: float | None = None) -> bool:
+        assert seconds is not None
+        passed[0] += seconds
+        return False
+
+    monkeypatch.setattr(Outbox, "settle", settle)
+    monkeypatch.setattr("burgee.webhooks.background.monotonic", lambda: passed[0])
+    assert background.settle(20.0) is False
+    assert passed == [20.0]
 
 
 def test_a_fault_of_ours_does_not_end_it(

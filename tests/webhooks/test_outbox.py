@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from threading import Event, current_thread
-from typing import TYPE_CHECKING, Any
+from contextlib import closing, suppress
+from threading import Event, Lock, current_thread
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from burgee.access.keys import Kind as KeyKind
 from burgee.access.keys import create as create_key
-from burgee.errors import Refused
+from burgee.errors import Refused, StoreUnavailable
 from burgee.records import replace
 from burgee.releases.deploy import CanaryRequest, Consent, apply, rollback, withdraw, write
 from burgee.releases.expiring import Expiry
@@ -20,12 +22,13 @@ from burgee.stores import Origin, Put, Shelf
 from burgee.stores.sqlite import SqliteStore
 from burgee.times import format_time
 from burgee.webhooks import endpoints
-from burgee.webhooks.delivery import DAY, DELAYS
+from burgee.webhooks.delivery import DAY, DELAYS, LONGEST_DELAY
 from burgee.webhooks.endpoints import MAX_ENDPOINTS, Kind
-from burgee.webhooks.outbox import MAX_WAITING, Deps, Outbox
+from burgee.webhooks.outbox import LEASE_SECONDS, MAX_WAITING, PAUSE_SECONDS, Deps, Outbox
 from burgee.webhooks.replaying import Choice, health, replay
 from burgee.webhooks.sealing import Unsealed
 from burgee.webhooks.sending import Outcome
+from burgee.webhooks.signing import signed
 from support.stores import committed, entry
 from support.waiting import eventually
 from support.webhooks import DOWN, OK, Received, World, url
@@ -33,6 +36,7 @@ from support.webhooks import DOWN, OK, Received, World, url
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from burgee.stores import Store
     from burgee.stores.audit import AuditContext
 
 
@@ -243,6 +247,179 @@ def test_a_process_that_dies_while_sending_leaves_the_message_to_another(world: 
     assert not world.receivers.delivered(url("one"))
     world.pass_time(120)
     assert world.receivers.delivered(url("one")) == [said]
+
+
+def test_a_webhook_that_is_removed_while_messages_wait_receives_no_more(world: World) -> None:
+    made = world.receiver("one")
+
+    def remove(_asked: Received) -> Outcome:
+        world.receivers.answers.clear()
+        endpoints.remove(world.store, made.id, world.act("webhook.remove"))
+        return OK
+
+    world.receivers.answers[url("one")] = remove
+    for flag in "abc":
+        world.change(flag)
+    world.run()
+    assert len(world.receivers.received[url("one")]) == 1
+    assert waiting(world) == 0
+
+
+def test_a_secret_that_is_rotated_while_messages_wait_signs_the_next_of_them(world: World) -> None:
+    made = world.receiver("one")
+
+    def rotate(_asked: Received) -> Outcome:
+        world.receivers.answers.clear()
+        endpoints.rotate(world.store, Unsealed(), made.id, 60.0, world.act("webhook.rotate"))
+        world.clock.now += 61.0
+        return OK
+
+    world.receivers.answers[url("one")] = rotate
+    for flag in "abc":
+        world.change(flag)
+    world.run()
+    (old,) = made.keys(Unsealed(), world.store.tenant, 0.0)
+    new, _ = endpoints.find(world.store, made.id).keys(Unsealed(), world.store.tenant, 0.0)
+    sent = world.receivers.received[url("one")]
+    assert len(sent) >= 3
+    for number, one in enumerate(sent):
+        stamp, signature = one.fields["webhook-timestamp"], one.fields["webhook-signature"]
+        content = json.dumps(one.body, separators=(",", ":"), ensure_ascii=False).encode()
+        key = new if number else old
+        assert signature == signed(one.fields["webhook-id"], float(stamp), content, [key])["webhook-signature"]
+
+
+def test_a_webhook_that_another_process_disables_while_messages_wait_receives_no_more(world: World) -> None:
+    made = world.receiver("one")
+
+    def disable(_asked: Received) -> Outcome:
+        world.receivers.answers.clear()
+        act = world.act("webhook.disable")
+        endpoints.disable(world.store, endpoints.find(world.store, made.id), "by another", act)
+        return OK
+
+    world.receivers.answers[url("one")] = disable
+    for flag in "abc":
+        world.change(flag)
+    world.run()
+    assert len(world.receivers.received[url("one")]) == 1
+    assert health(world.store, made.id, world.clock.now).counts == {"waiting": 0, "dead": 2}
+    endpoints.enable(world.store, made.id, world.act("webhook.enable"))
+    said = world.change()
+    world.run()
+    assert world.receivers.delivered(url("one"))[-1] == said
+
+
+def test_a_webhook_that_is_added_during_a_pass_misses_no_change_after_it(world: World) -> None:
+    world.receiver("one")
+    real = world.store.audit_after
+    said: list[str] = []
+
+    def meanwhile(after: str, *, limit: int = 200) -> Any:
+        if not said:
+            endpoints.add(world.store, Unsealed(), endpoints.Wanted(url("two")), world.act("webhook.add"))
+            said.append(world.change())
+        return real(after, limit=limit)
+
+    world.store.audit_after = meanwhile  # type: ignore[method-assign]
+    world.run()
+    world.run()
+    assert world.receivers.delivered(url("two"))[-1] == said[0]
+
+
+YEAR = 365 * DAY
+
+
+@pytest.mark.parametrize("jump", [3_600.0, DAY, YEAR], ids=["an hour", "a day", "a year"])
+def test_a_clock_that_was_ahead_and_is_put_back_delays_no_message_by_as_much(world: World, jump: float) -> None:
+    """What a process wrote then: a message that waits, one that failed, and the lease of one that died."""
+    made = world.receiver("one")
+    world.receivers.answers[url("one")] = lambda _asked: DOWN
+    world.clock.now += jump
+    said = [world.change("a"), world.change("b")]
+    world.run()
+    assert world.another()._leased(made.id) is not None, "and then it is gone"
+    world.clock.now -= jump
+    world.receivers.answers.clear()
+    said.append(world.change("c"))
+    world.pass_time(3 * LEASE_SECONDS)
+    assert said[2] in world.receivers.delivered(url("one"))
+    world.pass_time(LONGEST_DELAY, step=600.0)
+    assert sorted(world.receivers.delivered(url("one"))) == sorted(said)
+
+
+def test_a_clock_that_jumps_ahead_gives_up_no_message_before_it_was_tried(world: World) -> None:
+    world.receiver("one")
+    world.outbox._collect(endpoints.listed(world.store))
+    said = world.change()
+    world.clock.now += YEAR
+    world.run()
+    assert world.receivers.delivered(url("one")) == [said]
+
+
+class Failing:
+    """A store of which one operation fails: before it is done, or after it, as when an answer is lost."""
+
+    OPERATIONS = frozenset({"audit", "audit_after", "find", "shelf", "keep", "state", "payload", "pointer"})
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+        self._lock = Lock()
+        self.fails_at, self.is_done, self.count = -1, False, 0
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._store, name)
+        if name not in self.OPERATIONS:
+            return found
+
+        def operation(*arguments: Any, **options: Any) -> Any:
+            with self._lock:
+                self.count += 1
+                fails = self.count == self.fails_at
+            if fails and not self.is_done:
+                raise StoreUnavailable("throttled")
+            answer = found(*arguments, **options)
+            if fails:
+                raise StoreUnavailable("its answer was lost")
+            return answer
+
+        return operation
+
+
+@pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
+def test_a_store_that_fails_at_any_operation_loses_no_message(is_done: bool) -> None:
+    """Each is delivered at least once, under one id, and none of a flag before an older one of it."""
+    number = 0
+    while True:
+        number += 1
+        with closing(SqliteStore(":memory:")) as real:
+            store = Failing(real)
+            world = World(cast("Store", store))
+            world.receiver("one")
+            world.receiver("gone")
+            world.receivers.answers[url("gone")] = lambda _asked: Outcome(410)
+            said = [world.change(flag) for flag in "aba"]
+            store.count, store.fails_at, store.is_done = 0, number, is_done
+            for _ in range(4):
+                with suppress(StoreUnavailable):
+                    world.outbox.step()
+                assert world.outbox.settle(60)
+                world.clock.now += PAUSE_SECONDS + LEASE_SECONDS
+            reached = store.count >= number
+            got = world.receivers.received[url("one")]
+            of_ours = [one for one in got if one.reason in said]
+            assert {one.reason for one in of_ours} == set(said), number
+            assert len({(one.reason, one.fields["webhook-id"]) for one in of_ours}) == 3, number
+            assert len(of_ours) <= 4, number
+            first = [list(dict.fromkeys(one.reason for one in of_ours)).index(one) for one in (said[0], said[2])]
+            assert first == sorted(first), number
+            gone = next(one for one in endpoints.listed(real) if one.name.startswith("gone"))
+            assert gone.disabled_at is not None, number
+            assert [one.action for one in real.audit(limit=200)].count("webhook.disable") == 1, number
+            assert not real.shelf(Shelf.DELIVERIES), number
+        if not reached:
+            break
+    assert number > 20
 
 
 def test_an_entry_that_becomes_visible_late_is_not_missed(world: World) -> None:

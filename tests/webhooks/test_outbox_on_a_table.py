@@ -45,6 +45,16 @@ def test_what_fails_waits_dies_and_is_sent_again(world: World) -> None:
     assert world.store.shelf(Shelf.DELIVERIES) == {}
 
 
+def test_a_message_that_is_named_twice_is_sent_again_once(world: World) -> None:
+    made = world.receiver("one")
+    said = world.change()
+    world.run()
+    name = world.store.audit(limit=1)[0].id
+    assert replay(world.store, made.id, Choice(messages=[name, name]), world.act("webhook.replay")) == 1
+    world.run()
+    assert world.receivers.delivered(url("one")) == [said, said]
+
+
 def test_gone_disables_it(world: World) -> None:
     made = world.receiver("one")
     world.receivers.answers[url("one")] = lambda asked: Outcome(410) if asked.at == world.clock.now else OK

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from burgee.errors import NotFound, StoreError
 from burgee.records import NamedTuple
 from burgee.stores import Put, Shelf
-from burgee.times import format_time
+from burgee.times import format_time, is_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -47,6 +47,10 @@ class _Evaluator(NamedTuple):
     heard_at: float
     until: float
 
+    def is_remembered(self, now: float) -> bool:
+        """Whether it was heard lately; another machine's clock may be ahead."""
+        return is_ahead(self.until, now, 2 * REMEMBERED_SECONDS)
+
 
 def own_name() -> str:
     """The name of this process as an evaluator; a forked process has another."""
@@ -79,17 +83,17 @@ def wait(
     revision: int,
     seconds: float,
     *,
-    clock: Callable[[], float] = time.time,
+    clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Seen:
     """The same, as soon as every evaluator that was heard lately has answered with it, or after so many seconds."""
     ends = clock() + seconds
     while True:
-        now = clock()
-        found = _counted(store, revision, now)
-        if settled(found) or now >= ends:
+        found = _counted(store, revision, time.time())
+        left = ends - clock()
+        if settled(found) or left <= 0:
             return found
-        sleep(min(LOOK_SECONDS, ends - now))
+        sleep(min(LOOK_SECONDS, left))
 
 
 def settled(found: Seen) -> bool:
@@ -130,7 +134,7 @@ class Heard(NamedTuple):
 def heard(store: Store, now: float) -> list[Heard]:
     """The evaluators that were heard lately, those with the oldest revision first."""
     records = store.shelf(Shelf.SEEN).values()
-    found = [(value, one) for value in records if (one := _evaluator(value)) and one.until > now]
+    found = [(value, one) for value in records if (one := _evaluator(value)) and one.is_remembered(now)]
     return sorted(
         (Heard(str(value.get("kind", "")), one.taken[-1][0], one.heard_at) for value, one in found),
         key=lambda one: (one.revision, one.heard_at),
@@ -140,7 +144,7 @@ def heard(store: Store, now: float) -> list[Heard]:
 def _counted(store: Store, revision: int, now: float) -> Seen:
     committed = store.find(Shelf.REVISIONS, str(revision))
     at = None if committed is None else float(committed["at"])
-    evaluators = [one for one in map(_evaluator, store.shelf(Shelf.SEEN).values()) if one and one.until > now]
+    evaluators = [one for one in map(_evaluator, store.shelf(Shelf.SEEN).values()) if one and one.is_remembered(now)]
     since = [times for one in evaluators if (times := [when for number, when in one.taken if number >= revision])]
     unheard = [one.heard_at for one in evaluators if one.taken[-1][0] < revision]
     last = max(map(min, since), default=None)

@@ -16,6 +16,7 @@ from burgee.access.keys import find, named
 from burgee.errors import Conflict, StoreUnavailable
 from burgee.records import NamedTuple
 from burgee.stores import Put, Shelf, Tenant
+from burgee.times import is_ahead
 from burgee.web.event_streams import event as moved
 from burgee.web.exchange import Need
 from burgee.web.live_sockets import SUBPROTOCOL, offered_key
@@ -155,7 +156,8 @@ class Notifier:
                 if not claim.keep(self._clock()):
                     return None
                 if waiting:
-                    self._sleep(max(SLICE_SECONDS - (self._clock() - began), 0.0))
+                    took = max(self._clock() - began, 0.0)  # the clock may be put back
+                    self._sleep(max(SLICE_SECONDS - took, 0.0))
         return Notified(counts[Posted.SENT], counts[Posted.GONE], counts[Posted.FAILED])
 
     def _forget(self, gone: Sequence[str], held: Mapping[str, float]) -> None:
@@ -180,7 +182,8 @@ class _Claim:
             found = self._store.shelf(Shelf.SOCKETS, self._id).get(self._id)
             if found is not None and found["revision"] >= self._revision:
                 ended = found["revision"] > self._revision or found["done"]
-                if ended or found["at"] > now - LEASE_SECONDS:
+                # Another machine's clock may be ahead by as much as a lease.
+                if ended or is_ahead(found["at"] + LEASE_SECONDS, now, 2 * LEASE_SECONDS):
                     return False
             if self._put(found, now):
                 return True
@@ -188,7 +191,8 @@ class _Claim:
 
     def keep(self, now: float) -> bool:
         """Says now and then that it goes on; whether it should."""
-        return now < self._kept_at + LEASE_SECONDS / 5 or self._put(self._mine, now)
+        pause = LEASE_SECONDS / 5
+        return is_ahead(self._kept_at + pause, now, pause) or self._put(self._mine, now)
 
     def end(self, now: float) -> None:
         """All have been notified."""

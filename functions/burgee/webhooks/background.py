@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from burgee.errors import StoreError
 from burgee.releases.expiring import Expiry
+from burgee.times import is_ahead
 from burgee.webhooks.endpoints import register, registered
 from burgee.webhooks.outbox import MAX_THREADS, Outbox
 
@@ -35,20 +37,25 @@ class Background:
         self._faults: dict[Tenant, str] = {}
 
     def step(self, also: Iterable[Tenant] = ()) -> None:
-        """Does what is due, and begins to send. A failure of the store is logged once, and tried again next time."""
+        """Does what is due, and begins to send. A failure in one environment is logged once, tried again next time,
+        and holds up no other.
+        """
         self._look(also)
         for tenant, (expiry, outbox) in self._tasks.items():
             try:
                 expiry.step(self._deps.clock())
                 outbox.step()
-            except StoreError as error:
+            except Exception as error:  # noqa: BLE001 - also a fault of ours, or a record that does not parse
                 self._fault(tenant, type(error).__name__)
             else:
                 self._faults.pop(tenant, None)
 
     def settle(self, seconds: float | None = None) -> bool:
-        """Waits until nothing is being sent; whether that was so within a time."""
-        settled = [outbox.settle(seconds) for _, outbox in self._tasks.values()]
+        """Waits until nothing is being sent; whether that was so within a time, which is that of all together."""
+        end = None if seconds is None else monotonic() + seconds
+        settled = [
+            outbox.settle(None if end is None else max(0.0, end - monotonic())) for _, outbox in self._tasks.values()
+        ]
         return all(settled)
 
     def run(self, stop: Event) -> None:
@@ -64,9 +71,10 @@ class Background:
         own = self._store.tenant
         found = [own]
         try:
-            if self._deps.clock() >= self._look_at:
+            now = self._deps.clock()
+            if not is_ahead(self._look_at, now, LOOK_SECONDS):
                 found += registered(self._store)
-                self._look_at = self._deps.clock() + LOOK_SECONDS
+                self._look_at = now + LOOK_SECONDS
             for tenant in also:
                 if tenant.project == own.project and tenant not in self._tasks and tenant not in found:
                     register(self._store.at(tenant))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from burgee.stores import Put, Shelf
+from burgee.times import is_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,6 +23,7 @@ DAY = 86_400.0
 """A message that is not accepted is given up at this age, in seconds, after at least one attempt."""
 JITTER = 0.2
 """A delay is longer or shorter by at most this share of it."""
+LONGEST_DELAY = DELAYS[-1] * (1 + JITTER)
 KEPT_SECONDS = 30 * DAY
 """Seconds for which messages can be sent again, and dead letters are listed."""
 
@@ -45,13 +47,23 @@ class Delivery(NamedTuple):
         """Its record's id; those of a webhook sort by age."""
         return f"{self.endpoint}.{self.message}"
 
+    def is_due(self, now: float) -> bool:
+        """Whether it is to be attempted: at once at first, then at its time, also if the clock was put back."""
+        return not self.attempts or not is_ahead(self.next_at, now, LONGEST_DELAY)
+
     def put(self) -> Put:
         """The record to write for a new delivery, or one that is sent again."""
-        return Put(Shelf.DELIVERIES, self.id, self._asdict(), blind=True)
+        return Put(Shelf.DELIVERIES, self.id, self._asdict(), blind=True, until=self._until)
 
     def changed(self, after: Delivery | None) -> Put:
         """The record to write in place of this one; None deletes it. Conflict if another process was first."""
-        return Put(Shelf.DELIVERIES, self.id, None if after is None else after._asdict(), self._asdict())
+        value = None if after is None else after._asdict()
+        return Put(Shelf.DELIVERIES, self.id, value, self._asdict(), until=self._until)
+
+    @property
+    def _until(self) -> float:
+        """No longer than its message, also where its webhook was removed while it was made."""
+        return self.created_at + KEPT_SECONDS
 
 
 def order_of(message: str, action: str, flag: str | None) -> str:

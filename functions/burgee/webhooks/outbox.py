@@ -18,7 +18,7 @@ from uuid import uuid4
 from burgee.errors import Conflict, Refused, StoreError, StoreUnavailable
 from burgee.stores import Put, Shelf
 from burgee.stores.audit import AuditContext
-from burgee.times import parse_time
+from burgee.times import is_ahead, parse_time
 from burgee.webhooks import endpoints
 from burgee.webhooks.changes import served_by
 from burgee.webhooks.delivery import KEPT_SECONDS, Delivery, dead_letter, failed, heads, load, order_of
@@ -105,12 +105,12 @@ class Outbox:
             self._collect(receivers)
         finally:
             now = self._deps.clock()
-            for one in receivers:
-                running = self._sending.get(one.id)
-                is_due = one.id in self._woken or self._next.get(one.id, 0.0) <= now
+            for key in {one.id for one in receivers} | self._woken:
+                running = self._sending.get(key)
+                is_due = key in self._woken or not is_ahead(self._next.get(key, 0.0), now, LOOK_SECONDS)
                 if is_due and (running is None or running.done()):
-                    self._woken.discard(one.id)
-                    self._sending[one.id] = self._pool.submit(self._send_due, one)
+                    self._woken.discard(key)
+                    self._sending[key] = self._pool.submit(self._send_due, key)
 
     def settle(self, seconds: float | None = None) -> bool:
         """Waits until nothing is being sent; whether that was so within a time."""
@@ -123,11 +123,13 @@ class Outbox:
         position, after = start, _before(start)
         counts: dict[str, int] = {}
         while page := self._store.audit_after(after, limit=PAGE):
-            for entry in page:
-                if entry.id not in self._seen:
-                    self._enqueue(entry, receivers, counts)
-                    self._remember(entry.id)
-                position = max(position, entry.id)
+            new = [entry for entry in page if entry.id not in self._seen]
+            if new:  # after the page: a webhook that was added before one of its entries receives that
+                receivers = endpoints.listed(self._store)
+            for entry in new:
+                self._enqueue(entry, receivers, counts)
+                self._remember(entry.id)
+            position = max(position, page[-1].id)
             after = page[-1].id
             if position != start:
                 self._store.keep([Put(Shelf.OUTBOX, POSITION, {"id": position}, blind=True)])
@@ -182,59 +184,68 @@ class Outbox:
                 self._deps.log(json.dumps({"message": entry.id, "error": type(error).__name__}))
         return message(self._store.tenant, entry, served, lines)
 
-    def _send_due(self, receiver: Endpoint) -> None:
+    def _send_due(self, key: str) -> None:
         """Sends what is due to one webhook, if no other process does. Runs in a thread; failures are logged."""
         try:
-            if not self._waiting(receiver.id):
-                self._next[receiver.id] = self._deps.clock() + LOOK_SECONDS
+            if not self._waiting(key):
+                self._next[key] = self._deps.clock() + LOOK_SECONDS
                 return
-            lease = self._leased(receiver.id)
+            lease = self._leased(key)
             if lease is None:
-                self._next[receiver.id] = self._deps.clock() + 1.0
+                self._next[key] = self._deps.clock() + 1.0
                 return
             try:
-                self._send_heads(receiver, lease)
+                self._send_heads(key, lease)
             finally:
-                self._release(receiver.id)
+                self._release(key)
         except (StoreError, Refused) as error:
-            self._next[receiver.id] = self._deps.clock() + PAUSE_SECONDS
-            self._log(receiver, "error", type(error).__name__)
+            self._next[key] = self._deps.clock() + PAUSE_SECONDS
+            self._log(key, "error", type(error).__name__)
         except Exception as error:
-            self._next[receiver.id] = self._deps.clock() + PAUSE_SECONDS
-            self._log(receiver, "error", type(error).__name__)
+            self._next[key] = self._deps.clock() + PAUSE_SECONDS
+            self._log(key, "error", type(error).__name__)
             raise
 
-    def _send_heads(self, receiver: Endpoint, lease: float) -> None:
+    def _send_heads(self, key: str, lease: float) -> None:
         """Sends until nothing is due, or the webhook does not answer."""
         is_down = False
         while not is_down:
-            waiting, now = heads(self._waiting(receiver.id)), self._deps.clock()
-            if receiver.disabled_at is not None:
-                self._give_up(receiver, f"the webhook is disabled: {receiver.disabled_why}")
-                waiting = []
-            due = [one for one in waiting if one.next_at <= now]
-            if not due:
+            waiting, now = heads(self._waiting(key)), self._deps.clock()
+            receiver = self._receiver(key)
+            if receiver is not None and receiver.disabled_at is not None:
+                self._give_up(key, f"the webhook is disabled: {receiver.disabled_why}")
+            due = [one for one in waiting if one.is_due(now)]
+            if receiver is None or receiver.disabled_at is not None or not due:
                 # Other processes make deliveries too, so it is looked at sooner than the next one known here is due.
-                self._next[receiver.id] = min([now + LOOK_SECONDS, *(one.next_at for one in waiting)])
+                self._next[key] = min([now + LOOK_SECONDS, *(one.next_at for one in waiting)])
                 return
             for one in due:
                 if self._deps.clock() > lease - 2 * SECONDS:
-                    renewed = self._leased(receiver.id)
+                    renewed = self._leased(key)
                     if renewed is None:
                         return
                     lease = renewed
-                receiver, is_down = self._attempt(receiver, one)
-                if receiver.disabled_at is not None or is_down:
+                # Messages may take hours, so a webhook that is removed, disabled or given a secret is read again.
+                receiver = self._receiver(key)
+                if receiver is None or receiver.disabled_at is not None:
                     break
-        self._next[receiver.id] = self._deps.clock() + DOWN_SECONDS
+                is_down = self._attempt(receiver, one)
+                if is_down:
+                    break
+        self._next[key] = self._deps.clock() + DOWN_SECONDS
 
-    def _attempt(self, receiver: Endpoint, one: Delivery) -> tuple[Endpoint, bool]:
-        """Sends one message; the webhook after it, and whether it does not answer at all."""
+    def _receiver(self, key: str) -> Endpoint | None:
+        """A webhook as it is now; None if it was removed."""
+        record = self._store.shelf(Shelf.WEBHOOKS, key).get(key)  # unlike `find`, never stale
+        return None if record is None else endpoints.load(record)
+
+    def _attempt(self, receiver: Endpoint, one: Delivery) -> bool:
+        """Sends one message; whether the webhook does not answer at all."""
         made = self._store.find(Shelf.MESSAGES, one.message)
         now = self._deps.clock()
         if made is None:
             self._store.keep([one.changed(None), dead_letter(one, "the message is no longer kept", now)])
-            return receiver, False
+            return False
         tenant = self._store.tenant
         url = receiver.url(self._deps.vault, tenant)
         if receiver.kind is Kind.SLACK:
@@ -243,12 +254,13 @@ class Outbox:
             data = body(made)
             keys = receiver.keys(self._deps.vault, tenant, now)
             outcome = self._deps.sender.send(url, signed(message_id(tenant, one.message), now, data, keys), data)
-        return self._noted(receiver, one, outcome), outcome.is_down
+        self._noted(receiver, one, outcome)
+        return outcome.is_down
 
-    def _noted(self, receiver: Endpoint, one: Delivery, outcome: Outcome) -> Endpoint:
-        """Records an attempt, in one transaction; the webhook after it."""
+    def _noted(self, receiver: Endpoint, one: Delivery, outcome: Outcome) -> None:
+        """Records an attempt, in one transaction."""
         now = self._deps.clock()
-        self._log(receiver, "status", outcome.status)
+        self._log(receiver.id, "status", outcome.status)
         health = {"at": now, "delivered": outcome.is_delivered, "status": outcome.status, "why": outcome.why}
         kept = Put(Shelf.OUTBOX, f"health.{receiver.id}", health, blind=True, until=now + KEPT_SECONDS)
         after = None if outcome.is_delivered else failed(one, outcome, now, self._deps.chance())
@@ -258,14 +270,13 @@ class Outbox:
         try:
             self._store.keep(puts)
         except Conflict:  # it was removed, or sent again by hand: what was done then is kept
-            self._log(receiver, "error", "Conflict")
-        if not outcome.is_gone:
-            return receiver
-        act = AuditContext("webhook.disable", "burgee", "the receiver answered 410 Gone", now)
-        return endpoints.disable(self._store, endpoints.find(self._store, receiver.id), "it answered 410 Gone", act)
+            self._log(receiver.id, "error", "Conflict")
+        if outcome.is_gone:
+            act = AuditContext("webhook.disable", "burgee", "the receiver answered 410 Gone", now)
+            endpoints.disable(self._store, receiver, "it answered 410 Gone", act)
 
-    def _give_up(self, receiver: Endpoint, why: str) -> None:
-        waiting, now = self._waiting(receiver.id), self._deps.clock()
+    def _give_up(self, key: str, why: str) -> None:
+        waiting, now = self._waiting(key), self._deps.clock()
         for start in range(0, len(waiting), AT_ONCE):
             batch = waiting[start : start + AT_ONCE]
             self._store.keep([put for one in batch for put in (one.changed(None), dead_letter(one, why, now))])
@@ -277,7 +288,9 @@ class Outbox:
         """Until when this process alone sends to a webhook (epoch seconds); None if another does."""
         key, now = f"lease.{endpoint}", self._deps.clock()
         held = self._leases.get(endpoint) or self._store.find(Shelf.OUTBOX, key)
-        if held is not None and held["holder"] not in {self._holder, ""} and now < held["until"]:
+        is_mine = held is None or held["holder"] in {self._holder, ""}
+        # Another machine's clock may be ahead by as much as a lease.
+        if held is not None and not is_mine and is_ahead(held["until"], now, 2 * LEASE_SECONDS):
             return None
         lease = {"holder": self._holder, "until": now + LEASE_SECONDS}
         try:
@@ -295,9 +308,9 @@ class Outbox:
         except Conflict:  # it was over, and another process has it
             return
 
-    def _log(self, receiver: Endpoint, what: str, value: object) -> None:
+    def _log(self, key: str, what: str, value: object) -> None:
         """Neither names nor addresses are logged."""
-        self._deps.log(json.dumps({"webhook": receiver.id, what: value}))
+        self._deps.log(json.dumps({"webhook": key, what: value}))
 
 
 def _before(entry: str) -> str:

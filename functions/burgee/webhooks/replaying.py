@@ -65,7 +65,7 @@ def _chosen(store: Store, found: endpoints.Endpoint, choice: Choice, now: float)
         for record in _dead(store, found.id, now):
             yield _again(found.id, record["message"], record["order"], now)
     elif choice.since is None:
-        for message in choice.messages:
+        for message in dict.fromkeys(choice.messages):  # a transaction writes no record twice
             kept = store.find(Shelf.MESSAGES, message)
             if kept is None:
                 why = f"there is no message {message!r}: give its `data.id`; messages are kept for 30 days"
@@ -73,7 +73,7 @@ def _chosen(store: Store, found: endpoints.Endpoint, choice: Choice, now: float)
             yield _again(found.id, message, order_of(message, kept["type"], kept["data"]["flag"]), now)
     else:
         anything = replace(found, since="")
-        after = f"{int(choice.since * 1000):013d}"
+        after = f"{int(max(choice.since, now - KEPT_SECONDS) * 1000):013d}"
         count = 0
         while page := store.audit_after(after):
             for entry in page:
