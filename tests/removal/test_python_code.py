@@ -11,7 +11,7 @@ import pytest
 
 from burgee.accessors.flag_types import FlagType
 from burgee.removal.python_code import rewrite
-from burgee.removal.rewriting import Answer
+from burgee.removal.rewriting import Accessor, Answer
 from support.python_shapes import REFUSED, SHAPES
 
 ANSWERS = {
@@ -96,6 +96,15 @@ def test_what_cannot_be_rewritten_is_refused_at_its_place(name: str) -> None:
     (refusal,) = made.refusals
     assert refusal[:2] == place, refusal
     assert refusal.why
+
+
+def test_a_parameter_is_no_generated_module() -> None:
+    code = (
+        "from shop import flags\n\ndef run(flags):\n    return flags.old()\n\ndef other():\n    return flags.old()\n"
+    )
+    made = rewrite(code, ANSWERS["old"], Accessor(frozenset({"old"}), frozenset({"flags"})))
+    assert made.refusals == []
+    assert made.text == code[: code.rindex("flags.old()")] + "True\n"
 
 
 def test_dead_branches_leave_no_trace() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from burgee.accessors.flag_types import FlagType
 from burgee.errors import Refused
-from burgee.removal.rewriting import Answer
+from burgee.removal.rewriting import Accessor, Answer
 from burgee.removal.typescript_code import rewrite
 from support.typescript_shapes import REFUSED, SHAPES
 
@@ -24,6 +24,7 @@ ANSWERS = {
     "off": Answer("old", FlagType.BOOLEAN, "off", False),
     "colour": Answer("colour", FlagType.STRING, "green", "green"),
     "retries": Answer("retries", FlagType.INTEGER, "few", -5),
+    "none": Answer("none", FlagType.INTEGER, "none", 0),
     "limits": Answer("limits", FlagType.OBJECT, "large", {"cpu": 4, "zones": ["a"]}),
 }
 ENDLESS = {"a while loop that never runs"}
@@ -135,6 +136,20 @@ def test_dead_branches_leave_no_trace_and_layout_stays() -> None:
     assert "<i>" not in made
     made = rewrite(SHAPES["an element that is shown"][1], ANSWERS["old"], jsx=True).text
     assert '<div id="a"><b>{x}</b></div>' in made
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import * as flags from './flags';\nconst f = (flags) => flags.old();\n",
+        "import { old } from './flags';\nconst f = (old) => old();\n",
+        "import { old } from './flags';\nconst f = ({ it: old }) => old();\n",
+    ],
+)
+def test_a_name_that_something_else_has_too_is_no_function_of_the_flag(code: str) -> None:
+    made = rewrite(code, ANSWERS["old"], Accessor(frozenset({"old"}), frozenset({"flags"})), jsx=False)
+    assert made.uses == 0
+    assert {refusal.line for refusal in made.refusals} == {2}
 
 
 def test_a_file_that_does_not_parse_is_refused() -> None:

@@ -316,6 +316,46 @@ _OLD = {
                 and (x > 1 or new(x))
             )
     """,
+    "an f-string that shows a variable's name": """
+        def run(client, x):
+            on = client.get_boolean_value("old", False)
+            return f"{on=}"
+    """,
+    "a variable that is deleted": """
+        def run(client, x):
+            on = client.get_boolean_value("old", False)
+            found = [new(x)] if on else [x]
+            del (on, x)
+            return found
+    """,
+    "a variable that is read by its name": """
+        def run(client, x):
+            on = client.get_boolean_value("old", False)
+            return "{on}".format(**locals())
+    """,
+    "a variable that a pattern captures": """
+        def run(client, x):
+            on = client.get_boolean_value("old", False)
+            match [x]:
+                case [on]:
+                    pass
+            return on
+    """,
+    "a variable that a pattern names, or takes the rest": """
+        def run(client, x):
+            on = client.get_boolean_value("old", False)
+            rest = client.get_boolean_value("old", False)
+            match [x, {"a": x}]:
+                case [int() as on, {**rest}]:
+                    pass
+            return on, rest
+    """,
+    "a function of one's own with the plugin's name": """
+        def flags(**given): log.append(given)
+        def run(client, x):
+            flags(old=True, other=client.get_boolean_value("old", False))
+            return x
+    """,
     "a docstring and a comment with the name": """
         def run(client, x):
             "old"
@@ -347,6 +387,10 @@ _TEXT = {
         def run(client, x):
             return {"green": new, "blue": legacy}[client.get_string_value("colour", "blue")](x)
     """,
+    "an f-string of three quotes": """
+        def run(client, x):
+            return f\'\'\'{client.get_string_value("colour", "")!r:>10}\'\'\'
+    """,
     "a chain of comparisons": """
         def run(client, x):
             colour = client.get_string_value("colour", "blue")
@@ -373,6 +417,10 @@ _NUMBER = {
     """,
 }
 _OBJECT = {
+    "a mapping in an f-string": """
+        def run(client, x):
+            return f"{client.get_object_value('limits', {})['cpu']} {client.get_object_value('limits', {})}"
+    """,
     "a value of a mapping": """
         def run(client, x):
             limits = client.get_object_value("limits", {})
@@ -396,6 +444,26 @@ REFUSED = {
     "a binding in an argument": (
         'def run(client):\n    return client.get_boolean_value("old", False, (a := 1)), a\n',
         (2, 12),
+    ),
+    "arguments from elsewhere": (
+        "def run(client, given):\n    return client.get_boolean_value(default_value=False, **given)\n",
+        (2, 12),
+    ),
+    "a coroutine that is awaited elsewhere": (
+        'async def run(client):\n    asked = client.get_boolean_value_async("old", False)\n    return await asked\n',
+        (2, 13),
+    ),
+    "an f-string that shows its code": (
+        "def run(client):\n    return f\"{client.get_boolean_value('old', False)=}\"\n",
+        (2, 15),
+    ),
+    "a lambda that would be no generator": (
+        'def run(client):\n    return lambda: 1 if client.get_boolean_value("old", False) else (yield 2)\n',
+        (2, 12),
+    ),
+    "a keyword beside a bracket": (
+        'def run(client, x):\n    if(client.get_boolean_value("old", False))and x: return 1\n',
+        (1, 1),
     ),
     "a generator that would be none": (
         'def run(client):\n    if client.get_boolean_value("old", False):\n        return 1\n    yield 2\n',

@@ -342,6 +342,118 @@ _SYNC = {
           function inner(y) { return fresh(y); }
         }
     """,
+    "a hoisted generator after a return": """
+        export function run(client, x) {
+          if (client.getBooleanValue('old', false)) {
+            return [...inner(x)];
+          }
+          return legacy(x);
+          function* inner(y) { yield fresh(y); }
+        }
+    """,
+    "an arrow function that gives an object": """
+        export function run(client, x) {
+          const one = () => client.getBooleanValue('old', false) && { a: x };
+          const two = () => client.getBooleanValue('old', false) ? { a: x } : { b: x };
+          const three = () => client.getBooleanValue('old', false) && { a: x } || { c: x };
+          return [one(), two(), three()];
+        }
+    """,
+    "a statement that would begin with a function": """
+        export function run(client, x) {
+          client.getBooleanValue('old', false) ? function () {} : {};
+          return x;
+        }
+    """,
+    "a method without its object": """
+        export function run(client, x) {
+          const shop = { n: 4, page() { return this ? this.n : 'none'; } };
+          const found = [(client.getBooleanValue('old', false) ? shop.page : shop['page'])()];
+          found.push(delete (client.getBooleanValue('old', false) ? shop.n : shop.page));
+          return [found, shop.n];
+        }
+    """,
+    "statements without semicolons": """
+        export function run(client, x) {
+          const a = fresh
+          if (client.getBooleanValue('old', false)) {
+            (function () { log.push(1) })()
+          }
+          const b = [[1], [2]]
+          if (!client.getBooleanValue('old', false)) {
+            legacy(x)
+          }
+          [0, 1].forEach((n) => log.push(n))
+          const c = a
+          client.getBooleanValue('old', false) ? (fresh)(x) : (legacy)(x)
+          return [typeof a, b, typeof c]
+        }
+    """,
+    "a constant before a semicolon": """
+        export function run(client, x) {
+          const a = fresh
+          const on = client.getBooleanValue('old', false)
+          ;[1].forEach((n) => log.push(n))
+          const b = a
+          const also = client.getBooleanValue('old', false); return [typeof b, on, also]
+        }
+    """,
+    "a constant whose name a pattern declares": """
+        export function run(client, x) {
+          const on = client.getBooleanValue('old', false);
+          return [[{ theme: x }].map(({ theme: on }) => on), on];
+        }
+    """,
+    "a constant whose name a function or a class has": """
+        export function run(client, x) {
+          const on = client.getBooleanValue('old', false);
+          const off = client.getBooleanValue('old', false);
+          const named = function on() { return typeof on; };
+          const also = class off { static kind() { return typeof off; } };
+          return [named(), also.kind(), on, off];
+        }
+    """,
+    "a constant in eval, and in a type": """
+        export function run(client, x) {
+          const on = client.getBooleanValue('old', false);
+          const other: typeof on = on;
+          function inner() {
+            const on2 = client.getBooleanValue('old', false);
+            return eval('typeof on2');
+          }
+          return [other, inner()];
+        }
+    """,
+    "blocks whose names are in patterns and enums": """
+        export function run(client, x) {
+          const z = 9;
+          if (client.getBooleanValue('old', false)) {
+            const { a: z } = { a: x };
+            enum E { A }
+            fresh([z, E.A]);
+          }
+          return [z, typeof E];
+        }
+    """,
+    "comments at every place": """
+        export function run(client, x) {
+          // before
+          if (client.getBooleanValue('old', false)) { // behind
+            // inside
+            fresh(/a[/]b/.test('a')); // after
+            /* last */
+          } // tail
+          return x;
+        }
+    """,
+    "an element between words on two lines": """
+        export function run(client, x) {
+          const words = (element) => element.children.map((one) => one.type ? '<>' : one).join('');
+          return words(<p>hello{!client.getBooleanValue('old', false) && <i />}
+            world {client.getBooleanValue('old', false) && <b />}
+            end</p>);
+        }
+    """,
     "a template with several lines": """
         export function run(client, x) {
           if (client.getBooleanValue('old', false)) {
@@ -447,6 +559,19 @@ _NUMBER = {
           return [client.getNumberValue('retries', 1).toFixed(1), x - client.getNumberValue('retries', 1)];
         }
     """,
+    "a negative number behind a sign": """
+        export function run(client, x) {
+          const n = client.getNumberValue('retries', 1);
+          return [-n, +n, ~n, x-n, x- -n, (n) ** 2, 2 ** n];
+        }
+    """,
+}
+_NONE = {
+    "a number that is shown": """
+        export function run(client, x) {
+          return <p>{client.getNumberValue('none', 1)}{client.getNumberValue('none', 1) && <b />}{x}</p>;
+        }
+    """,
 }
 _OBJECT = {
     "a property of an object": """
@@ -484,6 +609,7 @@ SHAPES = {
         ("old", False, _SYNC),
         ("colour", False, _TEXT),
         ("retries", False, _NUMBER),
+        ("none", False, _NONE),
         ("limits", False, _OBJECT),
         ("old", True, _ASYNC),
     )
@@ -500,4 +626,13 @@ REFUSED = {
     "a hook that returns details": ("const { value } = useFlag('old', false);\n", (1, 19)),
     "another type": ("client.getStringValue('old', '');\n", (1, 1)),
     "a binding in an argument": ("client.getBooleanValue('old', (a = false));\n", (1, 1)),
+    "a count in an argument": ("client.getBooleanValue('old', false, n += 1);\n", (1, 1)),
+    "a deletion in an argument": ("client.getBooleanValue('old', false, delete a.b);\n", (1, 1)),
+    "a binding of the client": ("(c = make()).getBooleanValue('old', false);\n", (1, 1)),
+    "a client that may be missing": ("client?.getBooleanValue('old', false);\n", (1, 1)),
+    "a hoisted variable": ("if (!client.getBooleanValue('old', false)) { var y = 1; }\nsend(y);\n", (1, 50)),
+    "a hoisted variable after a return": (
+        "function f() {\n  y = 1;\n  if (client.getBooleanValue('old', false)) return y;\n  var y;\n}\n",
+        (4, 7),
+    ),
 }

@@ -25,12 +25,17 @@ from libcst.metadata import (
 
 from burgee.accessors.literals import python_literal
 from burgee.removal.rewriting import (
+    BROKEN,
     DETAILS,
     DYNAMIC,
     EFFECTS,
     GENERATOR,
     MENTION,
     OTHER_VARIANT,
+    QUOTED,
+    SHOWN,
+    TIGHT,
+    UNAWAITED,
     Accessor,
     Refusal,
     Rewritten,
@@ -46,6 +51,8 @@ if TYPE_CHECKING:
 CALL = re.compile(r"get_(boolean|string|integer|float|object)_(value|details)(?:_async)?")
 _EFFECTS = m.NamedExpr() | m.Await() | m.Yield()
 _TERMINAL = m.Return() | m.Raise() | m.Continue() | m.Break()
+_BY_NAME = frozenset({"locals", "vars", "eval", "exec", "dir"})
+"""Functions that see a variable by its name."""
 _NOTHING = object()
 
 
@@ -56,7 +63,15 @@ def rewrite(text: str, answer: Answer, accessor: Accessor | None = None) -> Rewr
     """
     wrapper = MetadataWrapper(cst.parse_module(text))
     plan = _Plan(wrapper, answer, accessor or Accessor())
-    made = wrapper.module.visit(_Rewriter(plan))
+    try:
+        made = wrapper.module.visit(_Rewriter(plan))
+    except cst.CSTValidationError:
+        return Rewritten(text, plan.uses, sorted([*plan.refusals, Refusal(1, 1, TIGHT)]))
+    if not plan.refusals:
+        try:
+            cst.parse_module(made.code)
+        except cst.ParserSyntaxError:
+            plan.refusals.append(Refusal(1, 1, BROKEN))
     return Rewritten(made.code, plan.uses, sorted(plan.refusals))
 
 
@@ -138,11 +153,13 @@ class _Plan:
         """Whether an expression is the flag's function of a generated module."""
         if isinstance(node, cst.Name):
             return node.value in self._functions and self._is_import(node)
-        return (
-            isinstance(node, cst.Attribute)
-            and node.attr.value in self._accessor.functions
-            and cst.Module([]).code_for_node(node.value) in self._modules
-        )
+        if not isinstance(node, cst.Attribute) or node.attr.value not in self._accessor.functions:
+            return False
+        root: cst.CSTNode = node.value
+        while isinstance(root, cst.Attribute):
+            root = root.value
+        known = cst.Module([]).code_for_node(node.value) in self._modules
+        return known and isinstance(root, cst.Name) and self._is_import(root)
 
     def _is_import(self, node: cst.Name) -> bool:
         """Whether a name is bound by imports alone, and is not an import itself."""
@@ -193,6 +210,8 @@ class _Plan:
             return
         argument = _argument(call)
         if argument is None:
+            if any(one.star == "**" for one in call.args):
+                self.refuse(call, DYNAMIC)
             return
         flag = self._named(argument.value)
         if flag is None and _may_be(argument.value, self.answer.flag):
@@ -212,6 +231,9 @@ class _Plan:
         except ValueError as error:
             self.refuse(call, str(error))
             return
+        if name.endswith("_async") and not isinstance(self._parents[call], cst.Await):
+            self.refuse(call, UNAWAITED)
+            return
         self._evaluated(call, replaced, value)
 
     def _evaluated(self, call: cst.Call, replaced: cst.CSTNode, value: Any) -> None:
@@ -219,11 +241,44 @@ class _Plan:
         if any(m.findall(one, _EFFECTS) for one in call.args) or m.findall(call.func, _EFFECTS):
             self.refuse(call, EFFECTS)
             return
+        if self._is_shown(call):
+            self.refuse(call, SHOWN)
+            return
         self.uses += 1
         outer = self._parents[replaced]
         replaced = outer if isinstance(outer, cst.Await) else replaced
         self.values[replaced] = value
         self._variable(replaced, value)
+
+    def _is_shown(self, node: cst.CSTNode) -> bool:
+        """Whether an f-string shows the code of an expression: `f"{x=}"`."""
+        while not isinstance(node, (cst.BaseStatement, cst.BaseSmallStatement, cst.Module)):
+            if isinstance(node, cst.FormattedStringExpression) and node.equal is not None:
+                return True
+            node = self._parents[node]
+        return False
+
+    def _is_bound_otherwise(self, function: cst.CSTNode, name: str) -> bool:
+        """Whether a function binds, deletes or reads a name in a way that takes the name itself."""
+        for one in _walk(function):
+            if isinstance(one, (cst.Global, cst.Nonlocal)):
+                return True
+            if isinstance(one, cst.Name) and one.value in _BY_NAME:
+                return True
+            if isinstance(one, cst.Name) and one.value == name:
+                parent = self._parents[one]
+                if isinstance(parent, (cst.Del, cst.MatchAs, cst.MatchStar, cst.MatchMapping)):
+                    return True
+                if isinstance(parent, cst.Element) and self._is_deleted(parent):
+                    return True
+                if self._is_shown(one):
+                    return True
+        return False
+
+    def _is_deleted(self, node: cst.CSTNode) -> bool:
+        while isinstance(node, (cst.Element, cst.Tuple, cst.List)):
+            node = self._parents[node]
+        return isinstance(node, cst.Del)
 
     def _variable(self, call: cst.CSTNode, value: Any) -> None:
         """A local variable that holds the value alone is replaced by it everywhere."""
@@ -241,7 +296,7 @@ class _Plan:
         bound = list(scope[target.value])
         if len(bound) != 1 or not isinstance(bound[0], Assignment) or bound[0].scope is not scope:
             return
-        if any(isinstance(one, (cst.Global, cst.Nonlocal)) for one in _walk(self._parents[block])):
+        if self._is_bound_otherwise(self._parents[block], target.value):
             return
         for access in bound[0].references:
             self.values[access.node] = value
@@ -252,7 +307,7 @@ class _Plan:
         func = call.func
         set_call = m.matches(func, m.Attribute(value=m.Name("flags"), attr=m.Name("set")) | m.Name("flags"))
         marker = m.matches(func, m.Attribute(attr=m.Name("flags"), value=m.Attribute(attr=m.Name("mark"))))
-        if not set_call and not marker:
+        if not marker and not (set_call and self._is_fixture(func)):
             return
         for argument in call.args:
             if argument.keyword is None or argument.keyword.value != self.answer.flag:
@@ -271,6 +326,13 @@ class _Plan:
                 self.gone.add(parent)
             else:
                 self.gone.add(argument)
+
+    def _is_fixture(self, func: cst.BaseExpression) -> bool:
+        """Whether `flags` is a function's parameter, as pytest gives it, and nothing of the file's own."""
+        name = func.value if isinstance(func, cst.Attribute) else func
+        scope = self._scopes.get(name)
+        bound = list(scope["flags"]) if scope is not None else []
+        return bool(bound) and all(isinstance(one, Assignment) and isinstance(one.node, cst.Param) for one in bound)
 
     def _drop_constants(self) -> None:
         """A constant with the flag's name goes if every use of it was an evaluation that goes."""
@@ -314,7 +376,11 @@ class _Rewriter(cst.CSTTransformer):
             return cst.RemoveFromParent()
         if original_node in self._plan.values:
             bound = self._plan.binds_tightly(original_node)
-            return self._literal(self._plan.values[original_node], updated_node, bound=bound)
+            value = self._plan.values[original_node]
+            if self._quotes and self._is_unquotable(value):
+                self._plan.refuse(original_node, QUOTED)
+                return updated_node
+            return self._literal(value, updated_node, bound=bound)
         return super().on_leave(original_node, updated_node)
 
     def leave_ImportFrom(self, original_node: cst.ImportFrom, updated_node: cst.ImportFrom) -> cst.ImportFrom:
@@ -436,6 +502,12 @@ class _Rewriter(cst.CSTTransformer):
             self._plan.refuse(original_node, GENERATOR)
         return updated_node
 
+    def leave_Lambda(self, original_node: cst.Lambda, updated_node: cst.Lambda) -> cst.Lambda:
+        """So does a lambda."""
+        if _yields(original_node.body) and not _yields(updated_node.body):
+            self._plan.refuse(original_node, GENERATOR)
+        return updated_node
+
     def _test(self, test: cst.BaseExpression) -> cst.BaseExpression:
         """A condition, where `x and True` is x."""
         if not isinstance(test, cst.BooleanOperation):
@@ -460,11 +532,20 @@ class _Rewriter(cst.CSTTransformer):
             self._ends[id(last)] = last
         return cst.FlattenSentinel(found)
 
+    def _is_unquotable(self, value: Any) -> bool:
+        """Whether a value cannot stand in these f-strings before Python 3.12."""
+        text = self._quoted(value)
+        return "\\" in text or any(quote in text for quote in self._quotes)
+
+    def _quoted(self, value: Any) -> str:
+        """A literal with other quotes than those of the f-string that it stands in."""
+        plain = isinstance(value, (str, list, dict)) and self._quotes and self._quotes[-1] == '"'
+        return repr(value) if plain else python_literal(value)
+
     def _literal(self, value: Any, instead: Any, *, bound: bool = False) -> cst.BaseExpression:
-        text = python_literal(value)
-        text = f"({text})" if bound and isinstance(value, (int, float)) and not instead.lpar else text
-        if isinstance(value, str) and self._quotes and self._quotes[-1] == '"':
-            text = repr(value)
+        text = self._quoted(value)
+        braces = bool(self._quotes) and isinstance(value, dict)
+        text = f"({text})" if braces or (bound and isinstance(value, (int, float)) and not instead.lpar) else text
         made = cst.parse_expression(text)
         made = _inside(made, instead)
         self._known[id(made)] = made, value

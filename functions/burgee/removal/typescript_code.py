@@ -14,10 +14,21 @@ from tree_sitter import Language, Parser
 
 from burgee.accessors.literals import typescript_literal
 from burgee.errors import Refused
-from burgee.removal.rewriting import DETAILS, DYNAMIC, EFFECTS, MENTION, Accessor, Refusal, Rewritten
+from burgee.removal.rewriting import (
+    BROKEN,
+    DETAILS,
+    DYNAMIC,
+    EFFECTS,
+    HOISTED,
+    MENTION,
+    OPTIONAL,
+    Accessor,
+    Refusal,
+    Rewritten,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tree_sitter import Node
 
@@ -28,7 +39,15 @@ _WHOLE = re.compile(r"use(?:Suspense)?Flag")
 """A hook of the SDK for React that returns details alone."""
 _BLOCKS = frozenset({"statement_block", "program", "switch_case", "switch_default"})
 _TERMINAL = frozenset({"return_statement", "throw_statement", "continue_statement", "break_statement"})
-_EFFECTS = frozenset({"await_expression", "yield_expression", "assignment_expression", "update_expression"})
+_EFFECTS = frozenset(
+    {
+        "await_expression",
+        "yield_expression",
+        "assignment_expression",
+        "augmented_assignment_expression",
+        "update_expression",
+    }
+)
 _JSX = frozenset({"jsx_element", "jsx_self_closing_element", "jsx_fragment"})
 _FUNCTIONS = frozenset(
     {
@@ -36,9 +55,17 @@ _FUNCTIONS = frozenset(
         "function_expression",
         "arrow_function",
         "method_definition",
+        "generator_function",
         "generator_function_declaration",
     }
 )
+_HOISTED = frozenset({"function_declaration", "generator_function_declaration"})
+"""What can be used before it, and so also after a statement that always leaves."""
+_PROMISE = (".then", ".catch", ".finally")
+_GOES_ON = b"([`+-/*.,"
+"""How a line begins that goes on with the statement before it, unless a semicolon ends that."""
+_NO_STATEMENT = re.compile(rb"\{|(?:async\s+)?function\b|class\b|let\b")
+"""How an expression begins that would be something else at the beginning of a statement."""
 _NO_PARENTHESES = frozenset(
     {"arguments", "variable_declarator", "pair", "return_statement", "array", "ternary_expression"}
 )
@@ -55,7 +82,11 @@ def rewrite(text: str, answer: Answer, accessor: Accessor | None = None, *, jsx:
     if tree.root_node.has_error:
         raise Refused("not-parsed", "it does not parse")
     plan = _Plan(tree.root_node, answer, accessor or Accessor(), asynchronous=_ASYNC.search(text) is not None)
-    made = _Rewriter(plan, text.encode()).text(tree.root_node)
+    rewriter = _Rewriter(plan, text.encode())
+    made = rewriter.text(tree.root_node)
+    plan.require_declared(rewriter.dropped)
+    if not plan.refusals and _parser(jsx=jsx).parse(made).root_node.has_error:
+        plan.refusals.append(Refusal(1, 1, BROKEN))
     return Rewritten(made.decode(), plan.uses, sorted(plan.refusals))
 
 
@@ -93,7 +124,7 @@ class _Plan:
                 self.gone.add(declaration.id)
                 self._understood |= {one.id for one in _walk(declaration)}
         for node in _walk(root):
-            if node.id not in self._understood and (_string(node) == answer.flag or self._is_accessor(node)):
+            if node.id not in self._understood and (_string(node) == answer.flag or self._accessor_name(node)):
                 self._refuse(node, MENTION)
         for specifier in self._functions.values():
             named = specifier.parent
@@ -105,6 +136,20 @@ class _Plan:
             statement = named.parent.parent if named.parent is not None else None
             alone = named.parent is not None and len(named.parent.named_children) == 1
             self.gone.add(statement.id if whole and alone and statement is not None else specifier.id)
+
+    def require_declared(self, dropped: Sequence[Node]) -> None:
+        """Refuses where code that goes declares a `var` that its function uses elsewhere: such names are hoisted."""
+        gone = {one.id for node in dropped for one in _walk(node)}
+        for node in dropped:
+            names = {_text(name): name for name in _variables(node)}
+            if not names:
+                continue
+            outer = node
+            while outer.parent is not None and outer.type not in _FUNCTIONS:
+                outer = outer.parent
+            used = {_text(one) for one in _walk(outer) if one.type in _USES and one.id not in gone}
+            for name in names.keys() & used:
+                self._refuse(names[name], HOISTED)
 
     def _refuse(self, node: Node, why: str) -> None:
         self.refusals.append(Refusal(node.start_point[0] + 1, node.start_point[1] + 1, why))
@@ -125,17 +170,22 @@ class _Plan:
                     functions[_text(one.child_by_field_name("alias") or one.children[0])] = one
         return modules, functions
 
-    def _is_accessor(self, node: Node) -> bool:
-        """Whether an expression is the flag's function of a generated module."""
+    def _accessor_name(self, node: Node) -> str | None:
+        """The imported name by which an expression may be the flag's function of a generated module."""
         if node.type == "identifier":
             inside = node.parent is not None and node.parent.type == "import_specifier"
-            return _text(node) in self._functions and not inside
+            return _text(node) if _text(node) in self._functions and not inside else None
         if node.type != "member_expression":
-            return False
+            return None
         of, name = node.child_by_field_name("object"), node.child_by_field_name("property")
-        if of is None or name is None:
-            return False
-        return _text(of) in self._modules and _text(name) in self._accessor.functions
+        if of is None or name is None or _text(name) not in self._accessor.functions:
+            return None
+        return _text(of) if _text(of) in self._modules else None
+
+    def _is_accessor(self, node: Node) -> bool:
+        """Whether an expression is the flag's function, by a name that the file binds once."""
+        name = self._accessor_name(node)
+        return name is not None and self._declared.get(name) == 1
 
     def _flag_constants(self, root: Node) -> dict[str, Node]:
         """Constants of the module with the flag's name, which are declared once and not exported."""
@@ -191,14 +241,17 @@ class _Plan:
 
     def _evaluated(self, call: Node, node: Node, value: Any, *, asynchronous: bool) -> None:
         """Replaces an evaluation by its value, unless something else would go with it."""
-        if any(one.type in _EFFECTS for one in _walk(_required(call, "arguments"))):
+        if any(map(_has_effect, _walk(call))):
             self._refuse(call, EFFECTS)
+            return
+        if any(one.type == "optional_chain" for one in _walk(_required(call, "function"))):
+            self._refuse(call, OPTIONAL)
             return
         self.uses += 1
         parent = node.parent
         if parent is not None and parent.type == "await_expression":
             node = parent
-        elif asynchronous or (parent is not None and _text(parent).endswith(".then")):
+        elif asynchronous or (parent is not None and _text(parent).endswith(_PROMISE)):
             self.promises[node.id] = value
             return
         self.values[node.id] = value
@@ -217,11 +270,11 @@ class _Plan:
             return
         if name is None or name.type != "identifier" or self._declared.get(_text(name)) != 1:
             return
-        if isinstance(value, (dict, list)):
+        uses = [one for one in _walk(block) if one.type in _USES and _text(one) in {_text(name), "eval"}]
+        by_name = any(_text(one) == "eval" or (one.parent and one.parent.type == "type_query") for one in uses)
+        if isinstance(value, (dict, list)) or by_name:
             return
-        for one in _walk(block):
-            if one.type in {"identifier", "shorthand_property_identifier"} and _text(one) == _text(name):
-                self.values[one.id] = value
+        self.values |= dict.fromkeys((one.id for one in uses), value)
         self.gone.add(declaration.id)
 
 
@@ -232,6 +285,8 @@ class _Rewriter:
         self._plan = plan
         self._source = source
         self._decided: dict[int, Any] = {}
+        self.dropped: list[Node] = []
+        """Statements and branches that went."""
 
     def text(self, node: Node) -> bytes:
         """A node's text after the rewriting."""
@@ -299,12 +354,52 @@ class _Rewriter:
 
     def _ternary_expression(self, node: Node) -> bytes | None:
         branch = self._branch(node)
-        return None if branch is None else self.text(branch)
+        return None if branch is None else self._instead(node, branch)
+
+    def _instead(self, node: Node, chosen: Node) -> bytes:
+        """A part of an expression in its place, in parentheses where it would begin a block or a function instead."""
+        made = self.text(chosen)
+        if not _NO_STATEMENT.match(made):
+            return made
+        while node.parent is not None and node.parent.start_byte == node.start_byte:
+            node = node.parent
+            if node.type in {"expression_statement", "export_statement"}:
+                return b"(" + made + b")"
+        outer = node.parent
+        if outer is not None and outer.type == "arrow_function" and outer.child_by_field_name("body") == node:
+            return b"(" + made + b")"
+        return made
+
+    def _stands_for(self, node: Node) -> Node:
+        """The part of an expression that is left of it."""
+        while node.type in {"binary_expression", "ternary_expression", "parenthesized_expression"}:
+            if self.value(node) is not _NOTHING:
+                break
+            if node.type == "parenthesized_expression":
+                node = node.named_children[-1]
+            elif node.type == "ternary_expression" and (branch := self._branch(node)) is not None:
+                node = branch
+            elif node.type == "binary_expression" and self.value(node.children[0]) is not _NOTHING:
+                node = node.children[-1]
+            else:
+                break
+        return node
+
+    def _parenthesized_expression(self, node: Node) -> bytes | None:
+        """A method that was called without its object, as in `(flag ? a.b : c)()`, still is; so with `delete`."""
+        parent, inner = node.parent, node.named_children[-1]
+        called = parent is not None and parent.child_by_field_name("function") == node
+        deleted = parent is not None and parent.type == "unary_expression" and parent.children[0].type == "delete"
+        if (not called and not deleted) or inner.type not in {"binary_expression", "ternary_expression"}:
+            return None
+        if self._stands_for(inner).type not in {"member_expression", "subscript_expression"}:
+            return None
+        return b"(0, " + self.text(inner) + b")"
 
     def _binary_expression(self, node: Node) -> bytes | None:
         if _text(node.children[1]) not in {"&&", "||", "??"} or self.value(node.children[0]) is _NOTHING:
             return self._condition_without(node)
-        return self.text(node.children[-1])  # the left side decides nothing, or the whole would be known
+        return self._instead(node, node.children[-1])  # the left side decides nothing, or the whole would be known
 
     def _condition_without(self, node: Node) -> bytes | None:
         """`x && true` is x where it is a condition."""
@@ -319,18 +414,11 @@ class _Rewriter:
         inner = node.named_children[0] if len(node.named_children) == 1 else None
         if inner is None or node.parent is None or node.parent.type not in _JSX:
             return None
-        if self.value(inner) in (True, False, None):
-            return b""
-        while inner.type in {"binary_expression", "ternary_expression", "parenthesized_expression"}:
-            if inner.type == "parenthesized_expression":
-                inner = inner.named_children[0]
-            elif inner.type == "ternary_expression" and (branch := self._branch(inner)) is not None:
-                inner = branch
-            elif inner.type == "binary_expression" and self.value(inner.children[0]) is not _NOTHING:
-                inner = inner.children[-1]
-            else:
-                return None
-        return self.text(inner) if inner.type in _JSX and inner is not node.named_children[0] else None
+        value = self.value(inner)
+        if value is None or isinstance(value, bool):
+            return b"" if _joins(node.prev_sibling, node.next_sibling) else None
+        left = self._stands_for(inner)
+        return self.text(left) if left.type in _JSX and left is not inner else None
 
     def _named_imports(self, node: Node) -> bytes | None:
         """The names of an import that stay."""
@@ -343,6 +431,7 @@ class _Rewriter:
         inner = node.named_children[-1]
         if inner.type != "if_statement" or (value := self._test(inner)) is _NOTHING:
             return None
+        self._drop_branch(inner, value)
         if _truthy(value):
             return b"else " + self.text(_required(inner, "consequence"))
         rest = inner.child_by_field_name("alternative")
@@ -352,6 +441,7 @@ class _Rewriter:
         value = self._test(node)
         if value is _NOTHING:
             return None
+        self._drop_branch(node, value)
         chosen = node.child_by_field_name("consequence" if _truthy(value) else "alternative")
         if chosen is not None and chosen.type == "else_clause":
             chosen = chosen.named_children[-1]
@@ -366,7 +456,14 @@ class _Rewriter:
         value = self._test(node)
         if value is _NOTHING or _truthy(value):
             return None
+        self.dropped.append(node)
         return b"" if node.parent is not None and node.parent.type in _BLOCKS else b"{}"
+
+    def _drop_branch(self, node: Node, value: Any) -> None:
+        """Keeps the branch of a statement that goes."""
+        gone = node.child_by_field_name("alternative" if _truthy(value) else "consequence")
+        if gone is not None:
+            self.dropped.append(gone)
 
     def _test(self, node: Node) -> Any:
         condition = node.child_by_field_name("condition")
@@ -379,19 +476,23 @@ class _Rewriter:
         while outer is not None and outer.parent is not None and outer.type not in _FUNCTIONS:
             outer = outer.parent
         inside = {one.id for one in _walk(block)}
-        kinds = {"identifier", "shorthand_property_identifier"}
         return bool(names) and any(
-            one.type in kinds and _text(one) in names and one.id not in inside for one in _walk(outer or statement)
+            one.type in _USES and _text(one) in names and one.id not in inside for one in _walk(outer or statement)
         )
 
     def _spread(self, block: Node, statement: Node) -> bytes:
         """The statements of a block, without its braces, as deep as what held it."""
-        body = self._block(block)[1:-1]
+        made = self._block(block)
+        braces = [one for one in block.children if one.type in {"{", "}"}]
+        tail = self._source[braces[-1].end_byte : block.end_byte]  # a comment behind it belongs to the block
+        body = made[1 : len(made) - len(tail) - 1]
         lines = body.strip().split(b"\n")
+        lines[-1] += tail
         if any(one.type == "template_string" and one.start_point[0] != one.end_point[0] for one in _walk(block)):
             return b"\n".join(lines)
         own = statement.start_point[1]
-        first = block.named_children[0].start_point[1] if block.named_children else own
+        below = [one for one in block.named_children if one.start_point[0] > block.start_point[0]]
+        first = below[0].start_point[1] if below else own
         deep = max(first - own, 0) if block.start_point[0] != block.end_point[0] else 0
         kept = [lines[0]]
         for line in lines[1:]:
@@ -404,7 +505,10 @@ class _Rewriter:
         kept: list[Node] = []
         ended = False
         for child in node.children:
-            if child.id in self._plan.gone or (ended and child.is_named and child.type != "function_declaration"):
+            if ended and child.is_named and child.type not in _HOISTED:
+                self.dropped.append(child)
+                continue
+            if child.id in self._plan.gone:
                 continue
             kept.append(child)
             ended = ended or self._always_leaves(child)
@@ -431,6 +535,7 @@ class _Rewriter:
         parts: list[bytes] = []
         at, dropped = node.start_byte, False
         wanted = {child.id for child in children}
+        unended = altered = False
         for child in node.children:
             gap = self._source[at : child.start_byte]
             at = child.end_byte
@@ -440,6 +545,14 @@ class _Rewriter:
                 continue
             if dropped and not parts:
                 gap = b""
+            if node.type in _BLOCKS and child.is_named:
+                new = made[:1] != self._source[child.start_byte : child.start_byte + 1]
+                if unended and (
+                    (dropped and b"\n" not in gap) or ((dropped or new or altered) and made[:1] in _GOES_ON)
+                ):
+                    gap = b";" + gap
+                if child.type != "comment":
+                    unended, altered = made[-1:] != b";", made != node_text(child)
             parts += [gap, made]
             dropped = False
         return b"".join([*parts, self._source[at : node.end_byte]])
@@ -448,7 +561,8 @@ class _Rewriter:
         text = typescript_literal(value)
         parent = node.parent.type if node.parent is not None else ""
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        tight = number and (parent == "member_expression" or (value < 0 and parent == "binary_expression"))
+        signed = {"binary_expression", "unary_expression"}
+        tight = number and (parent == "member_expression" or (value < 0 and parent in signed))
         if tight or (isinstance(value, dict) and parent not in _NO_PARENTHESES):
             text = f"({text})"
         return text.encode()
@@ -477,19 +591,54 @@ def _walk(node: Node) -> Iterator[Node]:
         waiting.extend(reversed(one.children))
 
 
+_NAMES = frozenset({"identifier", "type_identifier", "shorthand_property_identifier_pattern"})
+_USES = frozenset({"identifier", "shorthand_property_identifier"})
+
+
 def _names(statement: Node) -> Iterator[Node]:
-    """The identifiers that a statement declares in its block."""
-    if statement.type in {"lexical_declaration", "class_declaration", "function_declaration"}:
-        for one in _walk(statement):
-            parent = one.parent
-            if one.type in {"identifier", "type_identifier"} and parent is not None:
-                if parent.type in {"variable_declarator", "class_declaration", "function_declaration"}:
-                    if parent.child_by_field_name("name") == one:
-                        yield one
-                elif parent.type in {"array_pattern", "object_pattern"}:
-                    yield one
-            elif one.type == "shorthand_property_identifier_pattern":
-                yield one
+    """The identifiers that a statement declares in its block, and those in its patterns."""
+    if statement.type == "lexical_declaration":
+        for declarator in statement.named_children:
+            if (name := declarator.child_by_field_name("name")) is not None:
+                yield from (one for one in _walk(name) if one.type in _NAMES)
+    elif statement.type.endswith("_declaration") and (name := statement.child_by_field_name("name")) is not None:
+        yield name
+
+
+def _variables(node: Node) -> Iterator[Node]:
+    """The identifiers that a statement declares by `var` for its whole function."""
+    waiting = [node]
+    while waiting:
+        one = waiting.pop()
+        if one.type in _FUNCTIONS:
+            continue
+        loop = one.type == "for_in_statement" and any(part.type == "var" for part in one.children)
+        if one.type == "variable_declarator" and one.parent is not None and one.parent.type == "variable_declaration":
+            yield from (part for part in _walk(_required(one, "name")) if part.type in _NAMES)
+        elif loop:
+            yield from (part for part in _walk(_required(one, "left")) if part.type in _NAMES)
+        waiting.extend(one.children)
+
+
+def _has_effect(node: Node) -> bool:
+    """Whether an expression does something beside giving a value, as far as its syntax shows."""
+    return node.type in _EFFECTS or (node.type == "unary_expression" and node.children[0].type == "delete")
+
+
+def _joins(before: Node | None, after: Node | None) -> bool:
+    """Whether two texts of JSX show the same without what stands between them: spaces beside a line's end go."""
+    if before is None or after is None or before.type != "jsx_text" or after.type != "jsx_text":
+        return True
+    return _shown(_text(before)) + _shown(_text(after)) == _shown(_text(before) + _text(after))
+
+
+def _shown(text: str) -> str:
+    """What JSX makes of a text between elements."""
+    lines = text.split("\n")
+    last = len(lines) - 1
+    kept = [line[len(line) - len(line.lstrip()) if number else 0 :] for number, line in enumerate(lines)]
+    kept = [line if number == last else line.rstrip() for number, line in enumerate(kept)]
+    return " ".join(line for line in kept if line)
 
 
 def _declared(root: Node) -> dict[str, int]:
@@ -497,11 +646,12 @@ def _declared(root: Node) -> dict[str, int]:
     found: dict[str, int] = {}
     # With each child's parent at hand: a node finds its own by going down from the root.
     for parent, one in ((node, child) for node in _walk(root) for child in node.children):
-        if one.type not in {"identifier", "shorthand_property_identifier_pattern"}:
+        if one.type not in _NAMES:
             continue
         fields = (parent.child_by_field_name(field) for field in ("name", "pattern", "left", "parameter", "alias"))
         patterns = {"array_pattern", "object_pattern", "rest_pattern", "import_clause", "formal_parameters"}
         patterns |= {"assignment_pattern", "import_specifier", "namespace_import", "catch_clause", "for_in_statement"}
+        patterns |= {"pair_pattern", "function_expression", "generator_function", "class"}
         declares = parent.type in patterns or parent.type.endswith(("_declaration", "_declarator", "_parameter"))
         assigns = parent.type in {"assignment_expression", "augmented_assignment_expression", "update_expression"}
         binds = (declares or assigns or parent.type == "arrow_function") and (
