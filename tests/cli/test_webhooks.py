@@ -106,10 +106,13 @@ def test_dead_letters_are_shown_and_sent_again(released: Burgee) -> None:
 def test_where_no_dead_letter_is_left_it_says_how_to_send_what_waits(released: Burgee) -> None:
     key, _ = added(released)
     store = SqliteStore(released.folder / ".burgee/state.sqlite", Tenant())
-    store.keep([Delivery(key, "1800000000000-000000000000", "beta", 1.8e9, 1.8e9).put()])
+    older, younger = "1800000000000-000000000000", "1800000000001-000000000000"
+    store.keep([Delivery(key, one, "beta", 1.8e9, 1.8e9).put() for one in (younger, older)])
     store.close()
+    shown = released("webhooks", "show", key).out
+    assert f"  waits  {older}  beta  next at 2027-01-15T08:00:00Z\n  waits  {younger}  beta  after {older}\n" in shown
     none = released("webhooks", "replay", key, "--dead")
-    assert none.out.startswith("0 messages to send again; 1 still wait: --since sends them now (")
+    assert none.out.startswith("0 messages to send again; 2 still wait: --since sends them now (")
     unknown = released("webhooks", "replay", key, "evt_58bc")
     assert (unknown.code, "give its `data.id`" in unknown.err) == (1, True)
 

@@ -9,7 +9,7 @@ from burgee.records import replace
 from burgee.stores import Put, Shelf
 from burgee.times import format_time
 from burgee.webhooks import endpoints
-from burgee.webhooks.delivery import KEPT_SECONDS, Delivery, load, order_of
+from burgee.webhooks.delivery import KEPT_SECONDS, Delivery, heads, load, order_of
 from burgee.webhooks.endpoints import AT_ONCE
 
 if TYPE_CHECKING:
@@ -32,7 +32,10 @@ class Choice(NamedTuple):
 
 
 class Health(NamedTuple):
-    """How a webhook is doing: its last attempt, and what waits or was given up, each at most `MAX_SHOWN`."""
+    """How a webhook is doing: its last attempt, and what waits or was given up, each at most `MAX_SHOWN`.
+
+    A message that waits is sent at `next_at`, but not before the message `behind` which it waits, if there is one.
+    """
 
     last: dict[str, Any] | None
     waiting: list[dict[str, Any]]
@@ -94,11 +97,19 @@ def health(store: Store, key: str, now: float) -> Health:
     found = endpoints.find(store, key)
     last = store.find(Shelf.OUTBOX, f"health.{found.id}")
     waiting = [load(record) for record in store.shelf(Shelf.DELIVERIES, f"{found.id}.").values()]
+    first = {one.order: one.message for one in heads(waiting)}
     dead = _dead(store, found.id, now)
     shown = None if last is None else {**last, "at": format_time(last["at"])}
     return Health(
         shown,
-        [{**_shown(one._asdict()), "next_at": format_time(one.next_at)} for one in waiting[:MAX_SHOWN]],
+        [
+            {
+                **_shown(one._asdict()),
+                "next_at": format_time(one.next_at),
+                "behind": None if first[one.order] == one.message else first[one.order],
+            }
+            for one in waiting[:MAX_SHOWN]
+        ],
         [{**_shown(one), "ended_at": format_time(one["ended_at"])} for one in dead[-MAX_SHOWN:]],
         {"waiting": len(waiting), "dead": len(dead)},
     )

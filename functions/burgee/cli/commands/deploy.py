@@ -195,7 +195,7 @@ def status(
     where: StoreOptions,
     wait: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Wait, such as 30s, until those heard lately answer with what is live."),
+        typer.Option(metavar="TIME", help="First wait, such as 30s, until evaluators answer with what is live."),
     ] = None,
     json: Json = False,
 ) -> None:

@@ -92,7 +92,8 @@ def show_webhook(where: StoreOptions, webhook: Id, json: Json = False) -> None:
         output.say(f"last attempt at {state.last['at']}: {how}")
     output.say(f"{state.counts['waiting']:,} wait, {state.counts['dead']:,} dead letters")
     for one in state.waiting:
-        output.say(f"  waits  {one['message']}  {one['flag'] or ''}  next at {one['next_at']}  {one['why']}".rstrip())
+        when = f"after {one['behind']}" if one["behind"] else f"next at {one['next_at']}"
+        output.say(f"  waits  {one['message']}  {one['flag'] or ''}  {when}  {one['why']}".rstrip())
     for one in state.dead:
         output.say(
             f"  dead   {one['message']}  {one['flag'] or ''}  ended at {one['ended_at']}  {one['why']}".rstrip()

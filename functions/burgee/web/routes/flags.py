@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 UNHEARD: dict[int | str, dict[str, Any]] = {
-    202: {"description": "Killed; after `wait` seconds, one that was heard lately has not answered with it"}
+    202: {"description": "Killed; after `wait` seconds, an evaluator that reported lately does not answer with it"}
 }
 
 

@@ -45,7 +45,7 @@ WaitParameter = Annotated[
     Query(
         ge=0,
         le=MAX_WAIT,
-        description="Seconds to wait until those heard lately have answered with the change.",
+        description="Seconds to wait until evaluators that reported lately answer with the change.",
     ),
 ]
 DryRunParameter = Annotated[bool, Query(description="Return the effect without changing anything.")]
