@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from burgee.analysis.plans import ExperimentPlan
 
 
+ROUNDING = 1e-13
+"""The largest relative error of a sum of products of doubles that counts."""
+
+
 def moments_of(row: Mapping[str, Any] | None, plan: ExperimentPlan) -> dict[str, Moments]:
     """The moments in a row of aggregates; missing ones, with too few units, are zero."""
     found = {}
@@ -51,7 +55,9 @@ def moments_of_sums(sums: Mapping[str, float], centre: Mapping[str, float]) -> M
     return Moments(n, {column: centre[column] + total[column] / n for column in columns}, both)
 
 
-def _third(n: int, mean: float, variance: float, cubed: float) -> float:
-    """The third central moment, from the mean of cubes."""
+def _third(n: int, mean: float, variance: float, cubed: float) -> float | None:
+    """The third central moment, from the mean of cubes; None if its terms cancel to rounding errors."""
     squared = variance * (n - 1) / n + mean**2
-    return cubed - 3 * mean * squared + 2 * mean**3
+    found = cubed - 3 * mean * squared + 2 * mean**3
+    spread = max(variance, 0.0) ** 1.5
+    return found if abs(mean) ** 3 * ROUNDING < spread or not spread else None

@@ -260,7 +260,7 @@ def pooled(one: Moments, other: Moments) -> Moments:
             + (other.n - 1) * other.covariances[a, b]
             + between * apart[a] * apart[b]
         )
-        / (n - 1)
+        / max(n - 1, 1)
         for a, b in one.covariances
     }
     return Moments(n, means, covariances)
