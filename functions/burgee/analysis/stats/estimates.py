@@ -249,7 +249,9 @@ def moments(columns: Mapping[str, np.ndarray[tuple[int], np.dtype[np.float64]]])
 
 
 def pooled(one: Moments, other: Moments) -> Moments:
-    """The moments of both arms together."""
+    """The moments of both arms together; those of the other if one has no unit."""
+    if not one.n or not other.n:
+        return one if one.n else other
     n = one.n + other.n
     means = {name: (one.n * one.means[name] + other.n * other.means[name]) / n for name in one.means}
     apart = {name: other.means[name] - one.means[name] for name in means}
@@ -260,7 +262,7 @@ def pooled(one: Moments, other: Moments) -> Moments:
             + (other.n - 1) * other.covariances[a, b]
             + between * apart[a] * apart[b]
         )
-        / max(n - 1, 1)
+        / (n - 1)
         for a, b in one.covariances
     }
     return Moments(n, means, covariances)
