@@ -30,11 +30,12 @@ VOCABULARY = {
 PACKAGES = {
     "evaluation": set(),
     "stores": set(),
+    "guards": {"evaluation"},
     "access": {"stores"},
     "accessors": {"evaluation"},
     "diff": {"evaluation"},
     "events": {"evaluation"},
-    "flagfile": {"evaluation"},
+    "flagfile": {"evaluation", "guards"},
     "importers": {"evaluation", "flagfile"},
     "analysis": {"evaluation", "events", "flagfile"},
     "review": {"diff", "evaluation"},
