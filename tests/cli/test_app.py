@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -39,3 +40,29 @@ def test_the_error_for_a_misspelt_command_names_a_similar_one(burgee: Burgee) ->
     ran = burgee("lnit")
     assert ran.code == 2
     assert "lint" in ran.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["kill", "beta", "--reason", "caf\udce9"],
+        ["keys", "create", "server", "--name", "\udcff"],
+        ["apply", "--reason=\udcff"],
+        ["lint", "\udcff.yaml"],
+    ],
+)
+def test_words_that_are_not_utf_8_are_refused_before_anything_stores_them(burgee: Burgee, words: list[str]) -> None:
+    ran = burgee(*words)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("burgee: an argument is not UTF-8: '")
+    assert "\\udc" in ran.err
+    assert not [one for one in burgee.folder.iterdir() if one.name == ".burgee"]
+
+
+def test_a_file_may_have_any_name(burgee: Burgee) -> None:
+    name = os.fsdecode(b"\xff.yaml")
+    try:
+        burgee.write("version: 1\nflags:\n  beta: {status: on}\n", name)
+    except OSError:
+        pytest.skip("this file system has only names in UTF-8")
+    assert burgee("lint", name).code == 0

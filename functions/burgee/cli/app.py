@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 from copy import copy
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -70,6 +71,11 @@ def run() -> None:
     # boto3 reads only AWS_DEFAULT_REGION, AWS's other tools AWS_REGION first.
     if "AWS_REGION" in os.environ:
         os.environ["AWS_DEFAULT_REGION"] = os.environ["AWS_REGION"]
+    for word in sys.argv[1:]:
+        # Python passes such bytes on as surrogates, which tables, messages and pull requests cannot hold.
+        if not _is_utf8(word) and not Path(word).exists():
+            output.tell(f"burgee: an argument is not UTF-8: {word!a:.80}", typer.colors.RED)
+            sys.exit(2)
     try:
         with_command(sys.argv[1:])()
     except FlagFileError as error:
@@ -96,6 +102,14 @@ def with_command(words: Sequence[str]) -> typer.Typer:
     lean.registered_commands = [one for one in app.registered_commands if _name(one) in words[:1]]
     lean.registered_groups = [one for one in app.registered_groups if one.name in words[:1]]
     return lean if lean.registered_commands or lean.registered_groups else app
+
+
+def _is_utf8(word: str) -> bool:
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _name(command: CommandInfo) -> str | None:

@@ -39,4 +39,5 @@ def require_committed(made: Origin) -> None:
 
 def whoami(folder: Path) -> str:
     """The local user, or the one who started the CI run."""
-    return os.environ.get("GITHUB_ACTOR") or git_output(folder, "config", "user.name") or getpass.getuser()
+    name = os.environ.get("GITHUB_ACTOR") or git_output(folder, "config", "user.name") or getpass.getuser()
+    return name.encode("utf-8", "replace").decode()  # which may have bytes that are not UTF-8
