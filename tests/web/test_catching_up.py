@@ -1,8 +1,11 @@
-"""A service that is behind a client reads its store before it answers: on AWS too, where nothing else notifies it."""
+"""A service that is behind a client reads its store before it answers: on AWS too, where nothing else tells it."""
 
 from __future__ import annotations
 
+import asyncio
 import time
+from threading import Event
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +19,7 @@ from burgee.stores.sqlite import SqliteStore
 from burgee.web import catching_up
 from burgee.web.evaluation_app import evaluation_app
 from support.keys import HOME, release
+from support.waiting import PATIENCE, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +73,9 @@ def test_a_follower_of_the_ruleset_does_too(store: SqliteStore) -> None:
     assert client.http.get("/ruleset?flagConfigEtag=2.1").json()["revision"] == 2
 
 
-def test_it_reads_at_most_so_often_whatever_clients_say(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_a_read_that_found_nothing_it_does_not_read_whatever_clients_say(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(catching_up, "LATE_SECONDS", 1_000.0)
     client = Client(store)
     client.bulk()
@@ -79,3 +85,64 @@ def test_it_reads_at_most_so_often_whatever_clients_say(store: SqliteStore, monk
         assert client.bulk(f"?flagConfigEtag={claimed}")[0] == 304
     monkeypatch.setattr(catching_up, "LATE_SECONDS", 0.0)
     assert client.bulk("?flagConfigEtag=2") == (200, False)
+
+
+class Reads:
+    """The reads of a service, each of which ends when it may."""
+
+    def __init__(self, serving: Serving) -> None:
+        self.serving = serving
+        self.refresh = serving.refresh
+        self.count = 0
+        self.may_end = Event()
+
+    def __call__(self) -> None:
+        self.count += 1
+        self.refresh()
+        assert self.may_end.wait(PATIENCE)
+
+    async def asked(self, revision: int) -> int:
+        """The revision that one gets who was notified of another."""
+        scope = {"type": "http", "query_string": b"flagConfigEtag=%d" % revision}
+        exchange: Any = SimpleNamespace(scope=scope, serving=self.serving)
+        await catching_up.catch_up(exchange)
+        return self.serving.served().revision
+
+
+@pytest.fixture
+def reads(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> Reads:
+    monkeypatch.setattr(catching_up, "PATIENCE_SECONDS", PATIENCE)
+    serving = Serving(store, refresh_seconds=3_600)
+    serving.ruleset()
+    reads = Reads(serving)
+    monkeypatch.setattr(serving, "refresh", reads)
+    return reads
+
+
+def test_all_that_are_notified_at_once_wait_for_the_same_read(store: SqliteStore, reads: Reads) -> None:
+    kill(store)
+
+    async def run() -> list[int]:
+        asked = [asyncio.ensure_future(reads.asked(2)) for _ in range(20)]
+        await asyncio.to_thread(eventually, lambda: reads.count)
+        reads.may_end.set()
+        return await asyncio.gather(*asked)
+
+    assert asyncio.run(run()) == [2] * 20
+    assert reads.count == 1
+
+
+def test_a_read_that_began_before_a_change_is_followed_by_another(store: SqliteStore, reads: Reads) -> None:
+    kill(store)
+
+    async def run() -> list[int]:
+        first = asyncio.ensure_future(reads.asked(2))
+        await asyncio.to_thread(eventually, lambda: reads.serving.served().revision == 2)
+        kill(store)
+        second = asyncio.ensure_future(reads.asked(3))
+        await asyncio.sleep(0)
+        reads.may_end.set()
+        return [await first, await second]
+
+    assert asyncio.run(run())[1] == 3
+    assert reads.count == 2

@@ -18,28 +18,37 @@ if TYPE_CHECKING:
     from burgee.web.exchange import Exchange
 
 LATE_SECONDS = 1.0
-"""Minimum seconds between such reads for a tenant."""
+"""Seconds without such reads for a tenant after one that found nothing new, whatever clients claim."""
 MAX_POSITION = 40
-_read_at: WeakKeyDictionary[Serving, float] = WeakKeyDictionary()
-_reading: set[asyncio.Task[None]] = set()
+_fruitless_at: WeakKeyDictionary[Serving, float] = WeakKeyDictionary()
+_readings: WeakKeyDictionary[Serving, asyncio.Task[None]] = WeakKeyDictionary()
 
 
 async def catch_up(exchange: Exchange) -> None:
     """Reads the store if `flagConfigEtag`, of which a client was notified, is later than what is served here.
 
-    Clients that get "not changed" from a stale process would not ask again. The wait for a store that does not answer
-    is the same as for other evaluations.
+    Clients that get "not changed" from a stale process would not ask again. All that are notified at once wait for
+    the same read; if it began before the change, for another. The wait for a store that does not answer is the same
+    as for other evaluations.
     """
     notified = query_value(exchange.scope, "flagConfigEtag")
     revision = notified[:MAX_POSITION].partition(".")[0]
-    serving = exchange.serving
-    if not (revision.isascii() and revision.isdigit()) or int(revision) <= serving.served().revision:
+    if not (revision.isascii() and revision.isdigit()):
         return
-    now = time.monotonic()
-    if now < _read_at.get(serving, -LATE_SECONDS) + LATE_SECONDS:
-        return
-    _read_at[serving] = now
-    reading = asyncio.ensure_future(asyncio.to_thread(serving.refresh))
-    _reading.add(reading)
-    reading.add_done_callback(_reading.discard)
-    await asyncio.wait({reading}, timeout=PATIENCE_SECONDS)
+    serving, now = exchange.serving, time.monotonic()
+    until = now + PATIENCE_SECONDS
+    while serving.served().revision < int(revision) and now < until:
+        reading = _readings.get(serving)
+        if reading is None or reading.done():
+            if now < _fruitless_at.get(serving, -LATE_SECONDS) + LATE_SECONDS:
+                return
+            reading = _readings[serving] = asyncio.ensure_future(_read(serving))
+        await asyncio.wait({reading}, timeout=until - now)
+        now = time.monotonic()
+
+
+async def _read(serving: Serving) -> None:
+    before = serving.served().revision
+    await asyncio.to_thread(serving.refresh)
+    if serving.served().revision <= before:
+        _fruitless_at[serving] = time.monotonic()
