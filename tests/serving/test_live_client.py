@@ -40,8 +40,8 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
 class Listening:
     """A client, and what it was called with."""
 
-    def __init__(self, url: str, key: str | None = None) -> None:
-        self.stop = Event()
+    def __init__(self, url: str, key: str | None = None, stop: Event | None = None) -> None:
+        self.stop = stop or Event()
         self.moved: list[str] = []
         self.client = LiveClient(url, key, self.moved.append)
         self.client.start(self.stop)
@@ -82,6 +82,28 @@ def test_it_is_told_after_each_connection_and_of_each_change(store: SqliteStore,
         eventually(lambda: opened[0].moved == ["", "1", "2", "", "3"])
         opened[0].end()
         eventually(lambda: not opened[0].client.connected)
+
+
+def test_one_whose_connections_end_after_their_time_waits_no_longer_each_time(opened: list[Listening]) -> None:
+    """As every two hours on AWS."""
+    asked: list[Any] = []
+    waits: list[float] = []
+
+    async def brief(scope: Any, receive: Any, send: Any) -> None:
+        asked.append(scope)
+        await receive()
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close", "code": 1001})
+
+    class Stop(Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout or 0.0)
+            return super().wait(timeout)
+
+    with served(brief) as url:
+        opened.append(Listening(url, stop=Stop()))
+        eventually(lambda: len(waits) >= 5)
+    assert max(waits[:5]) <= 1.5 * live_client.FIRST_WAIT_SECONDS
 
 
 def test_a_service_that_offers_none_is_left_alone_and_a_redirect_gets_no_key(opened: list[Listening]) -> None:

@@ -76,7 +76,8 @@ class LiveClient:
             except ValueError:  # a redirect
                 wait = REFUSED_SECONDS
             except (OSError, WebSocketException):
-                wait = min(wait * 2, LONGEST_WAIT_SECONDS)
+                was_open = self._connection is not None
+                wait = FIRST_WAIT_SECONDS if was_open else min(wait * 2, LONGEST_WAIT_SECONDS)
             finally:
                 self._connection = None
             stop.wait(wait * self._chance.uniform(0.5, 1.5))
