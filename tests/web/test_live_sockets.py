@@ -119,6 +119,24 @@ def test_any_key_that_may_evaluate_opens_one_by_header_or_as_a_protocol(store: S
         assert refused(base, additional_headers=bearer(token(store, Kind.ADMIN, Scope.RELEASE)))[0] == 403
 
 
+def test_a_connection_is_ended_after_its_time(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So a key that was revoked meanwhile, or a token whose days are over, does not keep it."""
+    monkeypatch.setattr(event_streams, "OPEN_SECONDS", 0.0)
+    app = keyed(store)
+    headers = bearer(token(store, Kind.CLIENT))
+    with served(app) as base:
+        with opened(base, "?since=1", additional_headers=headers) as live:
+            with pytest.raises(ConnectionClosed) as ended:
+                live.recv(60)
+            assert ended.value.rcvd is not None
+            assert ended.value.rcvd.code == 1001
+        eventually(lambda: app.front.streams.count == 0)
+        monkeypatch.setattr(event_streams, "OPEN_SECONDS", 100.0)
+        with opened(base, "?since=1", additional_headers=headers) as live:
+            kill(store)
+            assert message(live)["etag"] == "2"
+
+
 def test_a_key_as_a_protocol_is_one(store: SqliteStore) -> None:
     key = token(store, Kind.CLIENT)
     assert offered_key([str(one) for one in offered(key)]) == key

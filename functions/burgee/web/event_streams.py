@@ -11,7 +11,7 @@ import asyncio
 import json
 import time
 from bisect import bisect_right
-from collections import deque
+from collections import OrderedDict, deque
 from hashlib import sha256
 from hmac import compare_digest
 from hmac import digest as hmac_digest
@@ -26,7 +26,7 @@ from burgee.web.problems import problem
 from burgee.web.queries import query_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -40,6 +40,10 @@ PATH = "/event-stream"
 STREAMING = "burgee.streaming"
 """The key in an ASGI scope of a streamed answer."""
 DAY = 86_400
+OPEN_SECONDS = 2 * 3_600.0
+"""A connection is ended after so long, as by API Gateway: a client whose key was revoked, or whose token's days are
+over, cannot connect again.
+"""
 HEARTBEAT_SECONDS = 20.0
 """Proxies commonly close connections after a minute of silence, some after half a minute."""
 RETRY_MILLISECONDS = 2_000
@@ -81,36 +85,42 @@ def stream_secret(store: Store) -> bytes:
 
 
 class Wire(NamedTuple):
-    """How a kind of connection begins, says that a position is reached, and stays open (None: by itself)."""
+    """How a kind of connection begins, says that a position is reached, ends, and stays open (None: by itself)."""
 
     opening: tuple[Message, ...]
     moved: Callable[[str], Message]
+    ending: Message
     heartbeat: Message | None = None
 
 
 class Stream:
     """One connection. `telling` while a message is being sent."""
 
-    __slots__ = ("beats_at", "channel", "open", "send", "telling", "wire")
+    __slots__ = ("beats_at", "channel", "ends_at", "open", "send", "telling", "wire")
 
-    def __init__(self, send: Send, channel: Channel, wire: Wire, beats_at: float) -> None:
+    def __init__(self, send: Send, channel: Channel, wire: Wire, now: float) -> None:
         self.send = send
         self.channel = channel
         self.wire = wire
-        self.beats_at = beats_at
+        self.beats_at = now + HEARTBEAT_SECONDS
+        self.ends_at = now + OPEN_SECONDS
         self.open = True
         self.telling = False
 
 
 class Channel:
-    """A tenant's connections, and the position that they have received or are about to receive."""
+    """A tenant's connections, and the position that they have received or are about to receive.
 
-    __slots__ = ("position", "serving", "streams")
+    `waiting` are those to be notified, in order and each once: of the position that is current when its turn comes.
+    """
+
+    __slots__ = ("position", "serving", "streams", "waiting")
 
     def __init__(self, serving: Serving, position: str) -> None:
         self.serving = serving
         self.position = position
         self.streams: set[Stream] = set()
+        self.waiting: OrderedDict[Stream, None] = OrderedDict()
 
 
 class EventStreams:
@@ -121,8 +131,11 @@ class EventStreams:
         self._secret = secret
         self._rate = rate
         self._channels: dict[Tenant, Channel] = {}
-        self._waiting: deque[Stream] = deque()
+        self._turns: deque[Channel] = deque()
+        """Channels with connections that wait take turns, so that a tenant with many does not hold up others."""
         self._beating: deque[Stream] = deque()
+        self._ending: OrderedDict[Stream, None] = OrderedDict()
+        """All open connections, the oldest first."""
         self._ticker: asyncio.Task[None] | None = None
         self._sending: set[asyncio.Task[None]] = set()
         self.count = 0
@@ -190,19 +203,22 @@ class EventStreams:
         return problem(503, "overloaded", "too many connections are open here", (b"retry-after", b"30"))
 
     async def held_open(self, tenant: Tenant, held: str, wire: Wire, receive: Receive, send: Send) -> None:
-        """Serves a connection until it is closed. One that does not hold the current position is notified."""
+        """Serves a connection until it is closed. One that does not hold the current position is notified in its
+        turn, because after a restart all connect at once.
+        """
         channel = self._channels.get(tenant)
         if channel is None:
             serving = self._tenants.serving(tenant)
             channel = self._channels[tenant] = Channel(serving, position_of(serving, time.time()))
-        stream = Stream(send, channel, wire, time.monotonic() + HEARTBEAT_SECONDS)
+        stream = Stream(send, channel, wire, time.monotonic())
         channel.streams.add(stream)
+        self._ending[stream] = None
         self.count += 1
         try:
             for part in wire.opening:
                 await send({**part})  # on its way it is given more header fields
             if held != channel.position:
-                await send(wire.moved(channel.position))
+                self._queue(channel, (stream,))
             if wire.heartbeat is not None:
                 self._beating.append(stream)
             if self._ticker is None:
@@ -210,6 +226,7 @@ class EventStreams:
             await _closed(receive)
         finally:
             stream.open = False
+            self._ending.pop(stream, None)
             self.count -= 1
             channel.streams.discard(stream)
             if not channel.streams:
@@ -219,28 +236,39 @@ class EventStreams:
         """Watches for changes while a page is connected, and notifies pages at the rate of evaluations."""
         allowed = 0.0
         try:
-            while self._channels or self._waiting:
+            while self._channels:
                 now = time.time()
                 for channel in list(self._channels.values()):
                     channel.serving.follow()
                     position = position_of(channel.serving, now)
                     if position != channel.position:
                         channel.position = position
-                        self._waiting.extend(channel.streams)
+                        self._queue(channel, channel.streams)
                 allowed = min(allowed + self._rate * TICK_SECONDS, max(self._rate, 1.0))
-                while self._waiting and allowed >= 1:
-                    allowed -= self._tell(self._waiting.popleft())
+                while self._turns and allowed >= 1:
+                    channel = self._turns.popleft()
+                    allowed -= self._tell(channel.waiting.popitem(last=False)[0])
+                    if channel.waiting:
+                        self._turns.append(channel)
                 self._beat(time.monotonic())
+                allowed -= self._end(time.monotonic(), max(int(allowed), 1))
                 await asyncio.sleep(TICK_SECONDS)
         finally:
             self._ticker = None
+
+    def _queue(self, channel: Channel, streams: Iterable[Stream]) -> None:
+        """Lets connections wait until they are notified."""
+        if not channel.waiting:
+            self._turns.append(channel)
+        for stream in streams:
+            channel.waiting.setdefault(stream)
 
     def _tell(self, stream: Stream) -> int:
         """Notifies one page of the current position; returns 1 if it was sent, which costs an evaluation."""
         if not stream.open:
             return 0
         if stream.telling:
-            self._waiting.append(stream)  # a slow page: it is notified after it has read earlier messages
+            stream.channel.waiting[stream] = None  # a slow page: it is notified after it has read earlier messages
             return 1
         self._begin(stream, stream.wire.moved(stream.channel.position))
         return 1
@@ -253,6 +281,16 @@ class EventStreams:
                 self._beating.append(stream)
                 if not stream.telling and stream.wire.heartbeat is not None:
                     self._begin(stream, stream.wire.heartbeat)
+
+    def _end(self, now: float, most: int) -> int:
+        """Ends at most so many old connections; returns how many. Each connects again, and may then evaluate."""
+        ended = 0
+        while ended < most and self._ending and next(iter(self._ending)).ends_at <= now:
+            stream, _ = self._ending.popitem(last=False)
+            stream.open = False
+            self._begin(stream, stream.wire.ending)  # after what a slow one has not read yet
+            ended += 1
+        return ended
 
     def _begin(self, stream: Stream, message: Message) -> None:
         stream.telling = True
@@ -302,6 +340,7 @@ _SSE = Wire(
         _server_sent(b"retry: %d\n\n" % RETRY_MILLISECONDS),
     ),
     lambda position: _server_sent(f"id: {position}\ndata: {event(position)}\n\n".encode()),
+    {"type": "http.response.body", "body": b"", "more_body": False},
     _server_sent(b":\n\n"),
 )
 

@@ -68,7 +68,7 @@ class LiveSockets:
             await _refuse(refused or _NOT_FOUND, send)
             return
         protocol = SUBPROTOCOL if SUBPROTOCOL in scope.get("subprotocols", ()) else None
-        wire = Wire(({"type": "websocket.accept", "subprotocol": protocol},), _moved)
+        wire = Wire(({"type": "websocket.accept", "subprotocol": protocol},), _moved, _ENDING)
         held = query_value(scope, "since")[:MAX_POSITION]
         del exchange, scope  # thousands are held open, and none needs its request any more
         await self._streams.held_open(tenant, held, wire, receive, send)
@@ -85,6 +85,7 @@ class LiveSockets:
         return tenant
 
 
+_ENDING: Message = {"type": "websocket.close", "code": 1001}
 _NOT_FOUND = problem(404, "not-found", "Not Found")
 
 
