@@ -191,13 +191,16 @@ def test_odd_names_texts_values_and_schemas_compile(node: Path, sdk: Sdk) -> Non
 def test_what_people_wrote_ends_no_comment_and_no_string(node: Path) -> None:
     text = "*/ evil() /*\u2028 ` ${evil()} \u202e\" ' */ \\"
     definition = {"description": text, "variants": {"a": text, "b": "x"}, "off_variant": "a"}
-    made = generate(typed_flags({"f": [definition]})[0], {}, Sdk.SERVER)
+    inherited: dict[str, Any] = {"variants": {"a": {"__proto__": {"admin": True}}}, "off_variant": "a"}
+    made = generate(typed_flags({"f": [definition], "g": [inherited]})[0], {}, Sdk.SERVER)
     assert "\u202e" not in made
     (node / "flags.ts").write_text(made, encoding="utf-8")
-    program = "import * as flags from './flags.js';\nconsole.log(JSON.stringify(await flags.f()));\n"
+    program = (
+        "import * as flags from './flags.js';\nconsole.log(JSON.stringify([await flags.f(), await flags.g()]));\n"
+    )
     (node / "main.ts").write_text(program, encoding="utf-8")
     assert compiled(node) == []
-    assert asked(node, "") == text, "without a provider the default"
+    assert asked(node, "") == [text, {"__proto__": {"admin": True}}], "without a provider the default"
 
 
 def test_the_page_on_tests_sets_flags_while_a_function_runs(node: Path, burgee: Burgee) -> None:

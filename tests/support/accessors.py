@@ -43,7 +43,23 @@ flags:
   checkout-colour: {client: true, status: on, variants: {red: "#a00"}, default: {serve: red}}
 """
 
-KEYS = ["a", "b-c", "class", "__x", "ключ", "x y", "'\"", "\\", "constructor", "1a", "A", "items", "$", "type"]
+KEYS = [
+    "a",
+    "b-c",
+    "class",
+    "__x",
+    "ключ",
+    "x y",
+    "'\"",
+    "\\",
+    "constructor",
+    "1a",
+    "A",
+    "items",
+    "$",
+    "type",
+    "__proto__",
+]
 TEXTS = ["", "x", '"quote"', "a\\b", "\n", "*/", "${x}", "\u2028", "\u202e", '"""', "'"]
 NAMES = [
     "list",
@@ -74,6 +90,7 @@ NAMES += [
     "apiV2",
     "TypedDict",
 ]
+NAMES += ["boolean-flag-value", "objectFlagValue", "a_b_35c2229e"]
 NAMES += ["JsonValue", "Client", "int", "bool", "object", "string", "number", "boolean", "constructor", "class"]
 
 

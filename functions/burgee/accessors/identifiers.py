@@ -41,10 +41,12 @@ def identifiers(names: Iterable[str], spell: Callable[[str], str], taken: Collec
     """
     spelled = {name: spell(name) for name in names}
     shared = {found for found, count in Counter(spelled.values()).items() if count > 1}
-    made = {}
+    known, made = set(spelled.values()), {}
     for name, found in spelled.items():
         if found in shared and found != name:
             made[name] = f"{found}_{zlib.crc32(name.encode()):08x}"
+            while made[name] in known:
+                made[name] += "_"
         else:
             made[name] = f"{found}_" if found in taken else found
     return made

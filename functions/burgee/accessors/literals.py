@@ -51,7 +51,12 @@ def typescript_literal(value: Any) -> str:
     if isinstance(value, str):
         return quoted(value)
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{quoted(name)}: {typescript_literal(item)}" for name, item in value.items()) + "}"
+        return "{" + ", ".join(f"{_key(name)}: {typescript_literal(item)}" for name, item in value.items()) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(map(typescript_literal, value)) + "]"
     return json.dumps(value)
+
+
+def _key(name: str) -> str:
+    """The name of a property in TypeScript, where `"__proto__": {}` would set the prototype instead."""
+    return f"[{quoted(name)}]" if name == "__proto__" else quoted(name)

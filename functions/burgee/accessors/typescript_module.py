@@ -110,7 +110,8 @@ def generate(flags: Sequence[Typed], deprecated: Mapping[str, str], sdk: Sdk) ->
     """The module. `deprecated` gives the days since which settled flags give one answer, by flag."""
     names = [flag.name for flag in flags]
     spell = (lambda name: f"use{pascal(name)}") if sdk is Sdk.REACT else camel
-    functions = identifiers(names, spell, RESERVED)
+    imported = [f"use{kind}FlagValue" for kind in _METHODS.values()]
+    functions = identifiers(names, spell, {*RESERVED, *imported})
     types = identifiers(names, pascal, RESERVED_TYPES)
     parts = [
         _accessor(flag, _Names(functions[flag.name], types[flag.name]), deprecated.get(flag.name), sdk)
