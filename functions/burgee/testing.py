@@ -27,6 +27,7 @@ __all__ = ["EVERY", "Flags"]
 
 FILE, ENVIRONMENT = "burgee_flags", "burgee_environment"
 MARKER = "flags"
+DOMAIN = "burgee.testing"
 MAX_RULESETS = 256
 """Combinations of settings that are kept compiled."""
 
@@ -40,7 +41,8 @@ EVERY: Final = _Every()
 """In place of a variant in `@pytest.mark.flags`: the test runs once for each variant."""
 
 _EMPTY: Mapping[str, str] = {}
-_inner: ContextVar[Mapping[str, str]] = ContextVar("burgee.testing", default=_EMPTY)
+_inner: ContextVar[tuple[Flags | None, Mapping[str, str]]] = ContextVar("burgee.testing", default=(None, _EMPTY))
+"""What the blocks around set, and the flags of which test."""
 
 
 class Flags:
@@ -60,7 +62,7 @@ class Flags:
     @contextmanager
     def __call__(self, by_name: Mapping[str, Any] | None = None, /, **variants: Any) -> Iterator[Flags]:
         """Sets variants by flag within a block, as `set` does."""
-        token = _inner.set({**_inner.get(), **self._file.checked({**(by_name or {}), **variants})})
+        token = _inner.set((self, {**self._blocks(), **self._file.checked({**(by_name or {}), **variants})}))
         try:
             yield self
         finally:
@@ -72,7 +74,12 @@ class Flags:
 
     def ruleset(self) -> Ruleset:
         """The file's flags with what is set now, for code that evaluates a ruleset itself."""
-        return self._file.ruleset({**self._set, **_inner.get()})
+        return self._file.ruleset({**self._set, **self._blocks()})
+
+    def _blocks(self) -> Mapping[str, str]:
+        """What blocks of this test set: one that a test before has not ended holds no longer."""
+        owner, variants = _inner.get()
+        return variants if owner is self else _EMPTY
 
 
 class _FlagFile:
@@ -218,38 +225,71 @@ def burgee_variants(request: pytest.FixtureRequest) -> Mapping[str, str]:
 
 @pytest.fixture(autouse=True)
 def _burgee_flags(request: pytest.FixtureRequest) -> None:
-    """Sets what the markers of a test say, before its other fixtures."""
+    """Sets what the markers of a test say, before its other fixtures, also where a project has a fixture `flags`."""
     if request.node.get_closest_marker(MARKER) is not None:
-        request.getfixturevalue("flags")
+        request.getfixturevalue("burgee_flags")
 
 
 @pytest.fixture
-def flags(request: pytest.FixtureRequest) -> Iterator[Flags]:
+def flags(burgee_flags: Flags) -> Flags:
     """Sets flags for one test: `flags.set(checkout="green")`, or `with flags(checkout="green"):`.
 
     It answers as OpenFeature's default provider. If another provider has taken its place when the test ends, the test
     fails: its flags were not used.
     """
+    return burgee_flags
+
+
+@pytest.fixture
+def burgee_flags(request: pytest.FixtureRequest) -> Iterator[Flags]:
+    """What the fixture `flags` gives, for projects that have one of their own."""
     file = request.config.stash[_file]
     marked = _marked(request.node)
+    if EVERY in marked.values() and not hasattr(request.node, "callspec"):
+        message = "EVERY needs a test that pytest can repeat: a function, or a method of a class that is no TestCase"
+        raise pytest.UsageError(message)
     every = request.getfixturevalue("burgee_variants") if EVERY in marked.values() else {}
     made = Flags(file)
     made.set({**marked, **every})
-    provider = file.provider
-    if provider is not None:
-        from openfeature import api
-
-        api.set_provider_and_wait(provider)
-    file.current = made
-    try:
-        yield made
-    finally:
-        file.current = None
-    if provider is not None and api.get_provider_metadata().name != "burgee.testing":
-        name = api.get_provider_metadata().name
+    with _answering(file.provider) as answered:
+        file.current = made
+        try:
+            yield made
+        finally:
+            file.current = None
+    if answered.instead is not None:
         pytest.fail(
-            f"the test set flags, but OpenFeature's provider was replaced by {name!r}, which answered instead"
+            "the test set flags, but OpenFeature's provider was replaced by "
+            f"{answered.instead!r}, which answered instead"
         )
+
+
+class _Answered:
+    """The name of the provider that took the place of the plugin's, if one did."""
+
+    instead: str | None = None
+
+
+@contextmanager
+def _answering(provider: BurgeeProvider | None) -> Iterator[_Answered]:
+    """Makes a provider OpenFeature's default one, and gives the place back to the one before."""
+    answered = _Answered()
+    if provider is None:
+        yield answered
+        return
+    from openfeature import api
+
+    before = api.get_client().provider
+    # The SDK shuts down a provider that it does not use any more, so it goes on using it under another name.
+    api.set_provider(before, DOMAIN)
+    api.set_provider_and_wait(provider)
+    try:
+        yield answered
+    finally:
+        there = api.get_client().provider
+        answered.instead = None if there is provider else there.get_metadata().name
+        api.set_provider(before)
+        api.set_provider(provider, DOMAIN)
 
 
 def _marked(node: pytest.Item | pytest.Collector) -> dict[str, Any]:
