@@ -100,7 +100,7 @@ SUITES = (
 
 @dataclass(slots=True)
 class Outcomes:
-    """What pytest tells of each test, by suite."""
+    """What pytest reports of each test, by suite."""
 
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     skips: Counter[tuple[str, str]] = field(default_factory=Counter)

@@ -68,7 +68,7 @@ def pytest_runtest_makereport(
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Workers tell the main process how much they searched."""
+    """Workers report to the main process how much they searched."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["searched"] = SEARCH.characters
 
@@ -80,5 +80,5 @@ def pytest_testnodedown(node: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tells of the search."""
+    """Reports the search."""
     terminalreporter.write_line(f"{SEARCH.characters:,} characters of logs searched for planted data")

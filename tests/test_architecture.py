@@ -30,11 +30,12 @@ VOCABULARY = {
 PACKAGES = {
     "evaluation": set(),
     "stores": set(),
+    "guards": {"evaluation"},
     "access": {"stores"},
     "accessors": {"evaluation"},
     "diff": {"evaluation"},
     "events": {"evaluation"},
-    "flagfile": {"evaluation"},
+    "flagfile": {"evaluation", "guards"},
     "importers": {"evaluation", "flagfile"},
     "analysis": {"evaluation", "events", "flagfile"},
     "review": {"diff", "evaluation"},
@@ -175,7 +176,7 @@ def test_evaluating_loads_nothing_heavy(module: str) -> None:
 
 
 def test_the_handler_loads_nothing_heavy_with_or_without_a_table() -> None:
-    """By what Python itself tells of imports, of those inside functions too; a timer would tell it less surely."""
+    """By Python's own report of imports, also of those inside functions; a timer would be less certain."""
     table = {"BURGEE_TABLE": "flags", "AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ACCESS_KEY_ID": "none"}
     for environment in ({}, {**table, "AWS_SECRET_ACCESS_KEY": "none"}):
         ran = subprocess.run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,17 @@ def test_no_distribution_of_users_moves_more_and_one_moves_as_many(
 
 def test_named_users_are_no_share_of_all() -> None:
     assert largest_share([region(Fraction(1), users=["ada"])]) == 0
+
+
+def test_named_companies_may_be_everyone() -> None:
+    assert largest_share([replace(region(Fraction(1), users=["acme"]), unit="company")]) == 1
+
+
+def test_many_named_users_are_beyond_a_share_but_not_beyond_no_limit() -> None:
+    named = [FlagEffect("beta", [region(Fraction(1), users=[f"user-{number}" for number in range(21)])])]
+    assert "21 named users" in str(excess(Limits(1), named))
+    assert excess(Limits(100), named) is None
+    assert excess(Limits(losses=False), named) is None
 
 
 def test_what_is_not_exact_is_beyond_any_limit() -> None:

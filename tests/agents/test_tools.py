@@ -16,7 +16,7 @@ from burgee.agents.server import server
 from burgee.agents.tools import Tools
 from burgee.flagfile.compile import compile_file
 from burgee.releases.deploy import apply, live
-from burgee.releases.proposals import listed
+from burgee.releases.proposals import listed, withdraw
 from burgee.stores import Origin, Tenant
 from burgee.stores.audit import AuditFilter, search
 from burgee.stores.sqlite import SqliteStore
@@ -40,8 +40,16 @@ flags:
     off_variant: blue
     rules: [{{name: staff, when: {{staff: true}}, serve: green}}]
     default: {{serve: blue}}
+  per_company:
+    status: on
+    bucket_by: company
+    variants: {{blue: 1, green: 2}}
+    off_variant: blue
+    default: {{serve: blue}}
+  tips: {{status: on, rollout_percentage: 0, requires: [{{flag: beta, variant: on}}]}}
   soon: {{status: off, schedule: [{{at: 2099-01-01T00:00:00Z, set: {{status: on}}}}]}}
 """
+NAMES = [f"user-{number}" for number in range(100)]
 
 
 class Desk:
@@ -92,9 +100,15 @@ def released(store: SqliteStore, folder: Path, text: str) -> None:
 
 
 def test_a_caller_without_a_key_reads_everything_and_writes_nothing(desk: Desk) -> None:
-    assert [one["flag"] for one in desk.call("list_flags")["flags"]] == ["beta", "checkout", "soon"]
+    assert [one["flag"] for one in desk.call("list_flags")["flags"]] == [
+        "beta",
+        "checkout",
+        "per_company",
+        "soon",
+        "tips",
+    ]
     assert [one["flag"] for one in desk.call("list_flags", query="SEARCH")["flags"]] == ["beta"]
-    assert desk.call("list_flags", limit=1)["more"] == 2
+    assert desk.call("list_flags", limit=1)["more"] == 4
     explained = desk.call("explain", flag="checkout", user="ada", attributes={"staff": True})
     assert (explained["variant"], explained["reason"]) == ("green", "TARGETING_MATCH")
     assert explained["steps"][-1]["verdict"] == "answered"
@@ -135,7 +149,7 @@ def test_a_proposal_within_the_limits_is_made_and_named_as_an_agent_s(desk: Desk
             {"flag": "beta", "keys": {"rollout_percentage": 19.5}},
             "would lose something; agents may take nothing away",
         ),
-        ({"flag": "beta", "absent": True}, "would lose something"),
+        ({"flag": "checkout", "absent": True}, "would lose something"),
         ({"flag": "beta", "keys": {"status": False}}, "would lose something"),
         (
             {"flag": "checkout", "keys": {"rules": [{"when": {"country": "DE"}, "serve": "green"}]}},
@@ -146,6 +160,16 @@ def test_a_proposal_within_the_limits_is_made_and_named_as_an_agent_s(desk: Desk
             "up to 100 % of users would change at 2098-01-01T00:00:00Z",
         ),
         ({"flag": "fresh", "keys": {"status": True}}, "up to 100 % of users"),
+        ({"flag": "beta", "keys": {"status": "off"}}, "would lose something"),
+        ({"flag": "beta", "keys": {"targets": {"on": NAMES}}}, "named users would change; 20 at most"),
+        (
+            {"flag": "checkout", "keys": {"off_variant": "green", "default": {"serve": "blue"}}},
+            "checkout would give another value while it is off",
+        ),
+        (
+            {"flag": "per_company", "keys": {"rules": [{"when": {"company": "acme"}, "serve": "green"}]}},
+            "up to 100 % of users would change",
+        ),
         ({"flag": "review", "keys": {"agents": {"losses": True}}}, "agents cannot propose `review:`"),
         ({"flag": "beta", "keys": {"review": {"agents": {"max_share": 100}}}}, "agents cannot propose `review:`"),
         ({"flag": "beta", "keys": {"rollout_percentage": 200}}, "200 is not between 0 and 100"),
@@ -176,6 +200,40 @@ def test_the_limits_are_those_of_the_release(desk: Desk, tmp_path: Path) -> None
     assert desk.call("propose", key, **wider)["proposal"]["state"] == "waiting"
     released(desk.store, tmp_path, FLAGS.replace("review:", "# review:"))
     assert desk.call("propose", key, flag="beta", keys={"status": False}, why="go")["proposal"]["state"] == "waiting"
+
+
+def test_the_limits_hold_for_the_open_proposals_of_agents_together(desk: Desk) -> None:
+    key = desk.key(Scope.READ, Scope.PROPOSE)
+    first = desk.call("propose", key, flag="beta", keys={"rollout_percentage": 20.6}, why="slowly")
+    other = {"flag": "beta", "keys": {"rules": [{"when": {"country": "DE"}, "rollout_percentage": 21.2}]}}
+    assert "up to 1.2 % of users" in desk.call("effect", key, **other)["refused"]
+    assert "up to 1.2 % of users" in desk.call("propose", key, **other, why="on")
+    assert "up to 1.03 %" in desk.call("propose", key, flag="tips", keys={"rollout_percentage": 5}, why="of 20.6 %")
+    withdraw(desk.store, first["proposal"]["id"], act("proposal.close"))
+    assert "proposal" in desk.call("propose", key, flag="tips", keys={"rollout_percentage": 5}, why="of 20 %")
+    assert "tips: the answer of up to 1.05 %" in desk.call(
+        "propose", key, flag="beta", keys={"rollout_percentage": 21}, why="on"
+    )
+
+
+def test_the_limits_hold_once_overrides_have_ended(desk: Desk) -> None:
+    key, writer = desk.key(Scope.READ, Scope.PROPOSE), desk.key(Scope.READ, Scope.WRITE)
+    desk.call("kill", writer, flag="beta", reason="on fire")
+    off = desk.call("effect", key, flag="beta", keys={"status": "off"})
+    assert off["summary"] == ["nobody sees a change"]
+    assert "20 % of all users would lose something" in off["refused"]
+    assert "would lose" in desk.call("propose", key, flag="beta", keys={"status": "off"}, why="it is off anyway")
+
+
+def test_an_agent_of_one_environment_removes_no_flag_from_all(desk: Desk, tmp_path: Path) -> None:
+    text = FLAGS.replace("flags:", "environments: [staging, production]\nflags:").replace(
+        "  soon: {status: off,", "  soon: {status: off, environments: {production: {status: on}},"
+    )
+    (tmp_path / "flags.yaml").write_text(text, encoding="utf-8")
+    snapshot = compile_file(tmp_path / "flags.yaml", "staging")
+    apply(desk.store, snapshot, Origin(commit="b"), act("release.activate"))
+    key = desk.key(Scope.READ, Scope.PROPOSE)
+    assert "removed in every environment" in desk.call("propose", key, flag="soon", absent=True, why="settled")
 
 
 def test_a_kill_needs_a_key_of_its_own_scope_and_a_reason(desk: Desk) -> None:

@@ -161,3 +161,13 @@ def test_a_ratio_without_a_past_is_not_adjusted_and_says_so(tmp_path: Path) -> N
         basket = next(one for one in found.results if one.metric == "basket")
         assert basket.estimate is not None
         assert not basket.estimate.adjusted
+
+
+@pytest.mark.parametrize("method", ["fixed", "always-valid", "group-sequential"])
+def test_cuped_waits_for_the_first_windows(tmp_path: Path, method: str) -> None:
+    """In the first week no unit counts, so nothing is known of their past."""
+    plan = planned(tmp_path, FILE.replace("segments:", f"cuped: 14d\n      method: {method}\n      segments:"))
+    place = written(tmp_path / "events", crowd(60, days=10))
+    found = report(plan, gather_from(place, plan, (START + 5 * DAY) * 1000))
+    assert "bought" not in next((c.message for c in found.checks if c.name == "cuped"), "")
+    assert next(c for c in found.checks if c.name == "window of bought").light is Light.OK

@@ -91,6 +91,18 @@ def test_what_cannot_be_planned_is_one_sentence(tmp_path: Path, entry: str | Non
         past_weeks((tmp_path, place), planned(tmp_path), (START + days * DAY) * 1000, entry=entry)
 
 
+def test_a_last_week_without_events_leaves_the_other_weeks(tmp_path: Path) -> None:
+    records = enter(crowd(300, days=27))
+    late = NOW - 14 * DAY
+    quiet = [one for one in records if one["type"] == "exposure" or one["event"] == "started" or one["time"] < late]
+    place = written(tmp_path / "events", quiet)
+    found = past_weeks((tmp_path, place), planned(tmp_path), NOW * 1000, entry="started")
+    assert [one.weeks for one in found] == [3]
+    weeks = [PastWeeks(w, n, 0.3, 0.4583, 0.36, 0, 0) for w, n in ((1, 100), (4, 1300))]
+    needed = sample_size(MetricBaseline(0.3), 0.06, planned(tmp_path).design)
+    assert weeks_for(weeks, planned(tmp_path), 20, cuped=False) == 4 + math.ceil((needed - 1300) / 400)
+
+
 def test_weeks_that_are_not_recorded_come_at_the_last_weeks_rate(tmp_path: Path) -> None:
     plan = planned(tmp_path)
     weeks = [PastWeeks(w, n, 0.3, 0.4583, 0.36, 0, 0) for w, n in ((1, 500), (2, 900), (3, 1300))]

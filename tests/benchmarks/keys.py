@@ -1,4 +1,4 @@
-"""Prints what is claimed of API keys: how soon a revoked one is refused, and that a check tells nothing of a guess.
+"""Prints what is claimed of API keys: how soon a revoked one is refused, and that a check reveals nothing of a guess.
 
     python tests/benchmarks/keys.py revocation    # two minutes: real servers, real time, twice
     python tests/benchmarks/keys.py timing        # half a minute

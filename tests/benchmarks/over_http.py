@@ -3,7 +3,7 @@
     python tests/benchmarks/over_http.py [--rounds 5] [--seconds 3]
 
 Every server has the last CPU and the load the first; the servers take turns, so that what else the machine does
-meets all alike. `wrk` (Debian: apt install wrk) tells requests a second over 32 kept connections, and the kernel the
+meets all alike. `wrk` (Debian: apt install wrk) counts requests a second over 32 kept connections, and the kernel the
 processor time that the server took for each. `paced.py` then asks at half of that rate. Last, what Mangum and all
 behind it take for one event of API Gateway, in one process.
 """

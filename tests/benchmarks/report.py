@@ -3,7 +3,7 @@
     .venv/bin/python tests/benchmarks/report.py [--size 1000000] [--form jsonl] [--days 100] [--folder /where/they/go]
 
 Makes the records once (a folder that has them is used again), then asks `burgee experiment report` for the report in
-a process of its own, whose peak memory and processor time the operating system tells. Every unit is exposed once; the
+a process of its own, whose peak memory and processor time the operating system gives. Every unit is exposed once; the
 experiment has a metric of each kind, one of them winsorised, and a segment.
 
 With `--days`, each day's records are in a file. A report of all days but the last comes first; then what the last

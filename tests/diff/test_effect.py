@@ -12,6 +12,7 @@ import pytest
 
 from burgee.diff.cases import DRAWS, MAX_CASES
 from burgee.diff.effect import Effort, FlagEffect, effects
+from burgee.evaluation.hash_strategies import PINNED
 from burgee.evaluation.ruleset import Ruleset
 from support.effects import AB, NOW, OFF, ON, VALUES, changed, changing, generated, snapshot
 
@@ -190,21 +191,21 @@ def test_conditions_of_many_clauses_are_few_cases() -> None:
 
 
 def pinned(source: random.Random) -> dict[str, Any]:
-    """The same with rivals' hashes, which have one line for shares and arms."""
+    """The same with rivals' hashes, most of which have one line for shares and arms."""
     made = generated(source)
     for flag in made["flags"].values():
         if source.random() < 0.8:
-            flag["hash"] = source.choice(["flagd-cbor", "flagd-cbor-text", "flagd-cbor-value", "flagd-text", "goff"])
-            if "split" in flag["default"]:
-                flag.pop("rollout_percentage", None)
-            for rule in flag["rules"]:
-                if "split" in rule:
-                    rule.pop("rollout_percentage", None)
+            flag["hash"] = source.choice(sorted(PINNED))
+            for settings, outcome in [(flag, flag["default"]), *((rule, rule) for rule in flag["rules"])]:
+                if "split" in outcome and flag["hash"] == "unleash":
+                    outcome["split"] = {arm: int(weight) for arm, weight in outcome["split"].items()}
+                elif "split" in outcome:
+                    settings.pop("rollout_percentage", None)
     return made
 
 
-def lines_of_goff(made: dict[str, Any]) -> int:
-    return sum(flag.get("hash") == "goff" for flag in made["flags"].values())
+def dependent_lines(made: dict[str, Any]) -> int:
+    return sum(flag.get("hash") in {"goff", "growthbook-v1", "unleash"} for flag in made["flags"].values())
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -228,8 +229,8 @@ def compare(
 
     for name, effect in found.items():
         if effect.sample is not None:
-            assert "GO Feature Flag" in effect.sample
-            assert lines_of_goff(before) + lines_of_goff(after) > 0
+            assert "depend on each other" in effect.sample
+            assert dependent_lines(before) + dependent_lines(after) > 0
             continue
         for region in effect.regions:
             seen: dict[tuple[Any, ...], int] = {}
@@ -287,7 +288,9 @@ def test_goffs_lines_of_different_sizes_are_reported_as_not_exact() -> None:
     before = {**THIRDS, "hash": "goff"}
     after = {**before, "default": {"split": {"on": 50, "off": 50}}}
     (effect,) = effects(snapshot({"f": before}), snapshot({"f": after}), NOW)
-    assert effect.sample == "lines of GO Feature Flag's hash depend on each other in a way that is not computed"
+    assert (
+        effect.sample == "it uses a pinned hash twice, and the results depend on each other: shares are not computed"
+    )
     assert effect.regions == []
 
 

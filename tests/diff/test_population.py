@@ -58,7 +58,7 @@ def test_the_engine_counts_the_same(seed: int) -> None:
 
 
 def probe(side: dict[str, Any]) -> dict[str, Any]:
-    """A flag that tells who is in the segment."""
+    """A flag that shows who is in the segment."""
     rules = [{"when": {"segment": "eu"}}]
     return snapshot(
         {"probe": {"status": True, "rules": rules, "default": {"serve": "off"}}}, segments=side["segments"]

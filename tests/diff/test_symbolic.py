@@ -68,7 +68,7 @@ settings_of_a_flag: dict[str, Any] = {
     "holdout": st.sampled_from(["q", "q", "q", "missing"]),
     "layer": st.sampled_from([{"name": "l", "range": [0, 50]}, {"name": "l", "range": [25.5, 100]}]),
     "salt": st.sampled_from(["s", ""]),
-    "hash": st.sampled_from(["flagd-cbor", "flagd-cbor-value", "goff"]),
+    "hash": st.sampled_from(["flagd-cbor", "flagd-cbor-value", "goff", "launchdarkly", "unleash"]),
     "bucket_by": st.sampled_from(["company", "targetingKey"]),
 }
 entries = st.fixed_dictionaries(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import cbor2
 import mmh3
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from burgee.evaluation.hash_strategies import PINNED, fnv1a, murmur3, strategy
+from burgee.evaluation.hash_strategies import PINNED, _Fraction, fnv1a, murmur3, strategy
 from burgee.evaluation.ruleset import Ruleset
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=300)
@@ -49,20 +52,68 @@ def test_long_texts_have_the_length_that_cbor_gives_them(length: int) -> None:
     assert strategy("flagd-cbor-text").place(2**32)("x" * length, "") == hashed
 
 
-@given(st.sampled_from(sorted(PINNED)), st.integers(1, 10**6), st.integers(0, 2**32 - 1), st.data())
-def test_a_cut_divides_the_line_where_the_bound_does(name: str, size: int, hashed: int, data: st.DataObject) -> None:
-    way, bound = strategy(name), data.draw(st.integers(0, size))
-    place = hashed * size >> 32 if name != "goff" else hashed % size
-    fine = hashed if name != "goff" else place
-    assert (place < bound) is (fine < way.cut(bound, size))
+VECTORS = yaml.safe_load((Path(__file__).parents[1] / "cases/pinned-hashes.yaml").read_text(encoding="utf-8"))
+WAYS = [*sorted(PINNED), "unleash-arms"]
 
 
-@pytest.mark.parametrize("name", sorted(PINNED))
-def test_shares_of_a_line_add_up_to_one(name: str) -> None:
+@pytest.mark.parametrize("case", VECTORS, ids=lambda case: f"{case['unit'][:12]}:{case['salt']}")
+def test_places_are_those_of_the_rivals_own_libraries(case: dict[str, Any]) -> None:
+    unit, salt = case["unit"], case["salt"]
+
+    def place(name: str, size: int) -> int:
+        return strategy(name).place(size)(unit, salt)
+
+    assert place("growthbook-v1", 1_000) / 1_000 == case["growthbook-v1"]
+    assert place("growthbook-v2", 10_000) / 10_000 == case["growthbook-v2"]
+    assert place("growthbook-v2", 100_000) / 100_000 == case["growthbook-v2"]
+    assert place("unleash", 100) + 1 == case["unleash"]
+    assert place("unleash", 100_000) == (case["unleash"] - 1) * 1_000
+    assert place("unleash-arms", 1_000_000) == (case["unleash-arms"] - 1) * 1_000
+    assert place("unleash-arms", 7_000) == (case["unleash-arms-7"] - 1) * 1_000
+    if "launchdarkly" in case:
+        assert place("launchdarkly", 2**60) / (2**60 - 1) == case["launchdarkly"]
+        assert place("launchdarkly", 100_000) == int(case["launchdarkly"] * 100_000)
+
+
+@given(TEXTS)
+def test_growthbook_hashes_the_code_units_that_javascript_has(unit: str) -> None:
+    state = 0x811C9DC5
+    for code in memoryview(unit.encode("utf-16-le")).cast("H").tolist():
+        state = (state ^ code) * 0x01000193 % 2**32
+    assert strategy("growthbook-v1").place(1_000)(unit, "") == state % 1_000
+
+
+@given(st.sampled_from(WAYS), st.integers(1, 1_000), TEXTS, TEXTS, st.data())
+def test_a_cut_divides_the_line_where_the_bound_does(
+    name: str, size: int, unit: str, salt: str, data: st.DataObject
+) -> None:
+    way, size = strategy(name), size * 1_000
+    bound = data.draw(st.integers(0, size))
+    fine = way.place(way.resolution(size))(unit, salt)
+    assert (way.place(size)(unit, salt) < bound) is (fine < way.cut(bound, size))
+
+
+@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("size", [99_000, 100_000, 7_000])
+def test_shares_of_a_line_add_up_to_one(name: str, size: int) -> None:
     way = strategy(name)
-    whole = way.resolution(99_999)
-    parts = [way.share(low, high, 99_999) for low, high in [(0, 1), (1, 5_000), (5_000, whole)]]
+    bounds = sorted(way.cut(bound, size) for bound in (0, 1, 3_500, size))
+    parts = [way.share(low, high, way.resolution(size)) for low, high in pairwise(bounds)]
     assert sum(part for part, _ in parts) == parts[0][1]
+
+
+def test_the_largest_hash_of_launchdarkly_is_in_the_last_arm() -> None:
+    """There the fraction is 1, which is below no sum of weights, so that its SDKs give the last arm."""
+    arms = strategy("launchdarkly").arms("s", [1, 2])
+    assert _Fraction("x", lambda _unit, _salt: 2**60 - 1, "").place(arms.size)("u", "s") == arms.size - 1
+    assert strategy("launchdarkly").cut(arms.size, arms.size) == 2**60
+
+
+def test_weights_of_unleash_add_up_to_a_whole_number() -> None:
+    flag = {"status": True, "hash": "unleash", "default": {"split": {"on": 1, "off": 0.5}}}
+    answer = ruleset(flag=flag).evaluate("flag", {"targetingKey": "ada"}, 0)
+    assert (answer.error_code, answer.value) == ("PARSE_ERROR", None)
+    assert "whole number" in str(answer.error_message)
 
 
 @pytest.mark.parametrize("name", sorted(PINNED))

@@ -79,6 +79,7 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("cycle", {"schedule": [{"at": LATER, "set": {"requires": [{"flag": "needy", "variant": "on"}]}}]}),
     ("layer-overlap", {"layer": {"name": "l", "range": [40, 60]}}),
     ("hash-one-line", {**AB, "hash": "goff", "rollout_percentage": 5, "default": {"split": {"a": 1, "b": 1}}}),
+    ("hash-weights", {**AB, "hash": "unleash", "default": {"split": {"a": 1, "b": 0.5}}}),
     ("percentage-range", {"rollout_percentage": 101}),
     ("too-precise", {"rollout_percentage": 33.3333}),
     ("unknown-key", {"rollout_percent": 5}),

@@ -13,6 +13,7 @@ from burgee.flagfile.checks import check
 from burgee.flagfile.data_sources import DataSource, ExposureRows, FactRows, Rows
 from burgee.flagfile.experiments import Baseline, Experiment, Guardrail, Metric, Per
 from burgee.flagfile.fields import Part
+from burgee.flagfile.guards import Guard, GuardedMetric
 from burgee.flagfile.source import SECTIONS, Source
 from burgee.flagfile.value_schemas import ValueSchema
 from burgee.flagfile.yaml_reader import Document
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 FLAG = "flags: {f: {HERE}}"
 EXPERIMENT = FLAG.replace("HERE", "experiment: {HERE}")
+GUARD = FLAG.replace("HERE", "guard: {HERE}")
 HOMES: list[tuple[type[Part], str]] = [
     (grammar.FlagFile, "HERE"),
     (grammar.Review, "review: {HERE}"),
@@ -49,6 +51,8 @@ HOMES: list[tuple[type[Part], str]] = [
     (grammar.FlagTest, FLAG.replace("HERE", "tests: [{HERE}]")),
     (Experiment, EXPERIMENT),
     (Guardrail, EXPERIMENT.replace("HERE", "guardrails: {m: {HERE}}")),
+    (Guard, GUARD),
+    (GuardedMetric, GUARD.replace("HERE", "guardrails: {m: {HERE}}")),
     (Baseline, EXPERIMENT.replace("HERE", "baseline: {HERE}")),
 ]
 KEYS = [(home, field.alias or name) for part, home in HOMES for name, field in part.model_fields.items()]

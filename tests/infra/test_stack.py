@@ -283,7 +283,7 @@ def test_an_open_page_is_notified_through_the_websocket_api(url: str, tmp_path: 
             received.append(json.loads(live.recv(120)))
         assert len(received) <= 2
         assert stack.asked("ada", "dark_mode", stack.key())["statusCode"] == 200
-    eventually(lambda: [one.partition(":")[0] for one in stack.items("SOCKETS")] == ["told"])
+    eventually(lambda: [one.partition(":")[0] for one in stack.items("SOCKETS")] == ["notified"])
     removed = stack.sam("delete", "--no-prompts")
     assert removed.returncode == 0, removed.stdout + removed.stderr
 

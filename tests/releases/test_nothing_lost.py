@@ -191,7 +191,7 @@ class Machine(RuleBasedStateMachine):
     def went(self, before: Any, made: Any, git: dict[str, Any], overrides: str) -> None:
         """What a deploy or a rollback did to overrides is reported by its plan and by the audit log, and is right."""
         verdicts = {standing.override.flag: standing.verdict for standing in made.standings}
-        assert verdicts.keys() == before.overrides.keys(), "a plan tells of every override"
+        assert verdicts.keys() == before.overrides.keys(), "a plan names every override"
         after = self.store.state().overrides
         for flag, verdict in verdicts.items():
             action = self.store.audit(limit=1, flag=flag)[0].action

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 DIFFERENCES = {
     "invalid-value-flag: bob": "variants of 1 and 3.14 are both floats here, so callers that ask for an integer get "
-    "the default; Eppo tells whole numbers from others by each value",
+    "the default; Eppo decides by each value whether a number is whole",
 }
 NEVER: dict[str, Any] = {"not": {}}
 _TYPES = {"BOOLEAN": "boolean", "STRING": "string", "INTEGER": "integer", "NUMERIC": "float", "JSON": "object"}

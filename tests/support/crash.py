@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def release_without_end(place: str, url: str | None = None) -> None:
-    """Tells of each release when it is done: in a file, or in a table behind a URL."""
+    """Reports each release when it is done: in a file, or in a table behind a URL."""
     store: Store
     if url is None:
         store = SqliteStore(place)

@@ -27,8 +27,8 @@ PAUSE = 1
 class Guard:
     """Refuses by the key that a client shows: `429@2` answers 429 from its second request on, for `PAUSE` seconds.
 
-    `429@2+3600` does it for an hour; 401 and 403 have no end. What follows a colon tells one client's key from
-    another's.
+    `429@2+3600` does it for an hour; 401 and 403 have no end. What follows a colon makes the keys of two clients
+    differ.
     """
 
     def __init__(self, app: ASGIApp) -> None:

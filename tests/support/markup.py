@@ -1,4 +1,4 @@
-"""Fragments of the console as a reader hears them."""
+"""Fragments of the console as a reader gets them."""
 
 from __future__ import annotations
 

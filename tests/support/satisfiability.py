@@ -1,4 +1,4 @@
-"""Made-up atoms of every operator, and values that are likely to tell them apart."""
+"""Made-up atoms of every operator, and values that are likely to distinguish them."""
 
 from __future__ import annotations
 

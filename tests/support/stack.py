@@ -118,7 +118,7 @@ class Stack:
         return [item["sk"]["S"] for item in found["Items"]]
 
     def ring(self, alarm: str) -> Any:
-        """What CloudWatch tells EventBridge, if the stack has a rule for it; the emulator sends none itself."""
+        """What CloudWatch sends to EventBridge, if the stack has a rule for it; the emulator sends none itself."""
         state = {"value": "ALARM", "timestamp": format_time(time.time() + 1).replace("Z", "+0000")}
         reported = {
             "id": "1",

@@ -104,11 +104,11 @@ class World:
         return made
 
     def act(self, action: str) -> AuditContext:
-        """Somebody's act now."""
+        """An act of an operator now."""
         return AuditContext(action, "ada", "", self.clock.now)
 
     def change(self, flag: str | None = "beta") -> str:
-        """A change, told from others by its reason, which is returned."""
+        """A change, distinguished by its reason, which is returned."""
         self.written += 1
         one = entry(self.written, flag)
         committed(self.store, audit=[one])

@@ -1,4 +1,4 @@
-"""OFREP's event streams: what a page is told, when, and by an address of how much worth."""
+"""OFREP's event streams: what a page receives, when, and how long its address works."""
 
 from __future__ import annotations
 

@@ -192,7 +192,7 @@ def test_the_web_client(node: Path, server: Served) -> None:
     assert seen["statuses"] == [200, 304, 200, 200], (
         "so is an unchanged context, and a changed one is answered anew, though the client shows its old tag"
     )
-    assert "status: 400" in seen["too_deep"]["error"], "this client tells no code of a whole answer that failed"
+    assert "status: 400" in seen["too_deep"]["error"], "this client reports no code where a whole answer failed"
     assert seen["too_deep"]["kept"] == "b"
     assert (seen["401"], seen["403"]) == ("FATAL", "FATAL")
     assert seen["429@2+3600"] == {"stale": True, "kept": True, "statuses": [200, 429]}, "it asked no more"

@@ -37,7 +37,7 @@ CONFIG = schemathesis.Config.from_dict(
         "checks": {"positive_data_acceptance": ACCEPTED},
         # Every call carries the key below; what else may stand in its place is the matrix's affair.
         "generation": {"with-security-parameters": False},
-        # Each record is judged alone: a batch with a bad one is taken, and the answer tells which it was.
+        # Each record is judged alone: a batch with a bad one is taken, and the answer names it.
         "operations": [{"include-path": "/v1/events", "checks": {"negative_data_rejection": JUDGED}}],
     }
 )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from burgee.serving.serving import Serving
 from burgee.web.app import create_app
 from burgee.web.front import Setup
-from burgee.web.queries import MAX_FIELDS, query_value
+from burgee.web.queries import MAX_FIELDS, parameters, query_value
 from support.keys import shop
 
 if TYPE_CHECKING:
@@ -54,3 +56,8 @@ def test_a_value_is_the_first_of_its_name() -> None:
     assert query_value({"query_string": b"a=1&a=2&b=%20x"}, "a") == "1"
     assert query_value({"query_string": b"a=1&a=2&b=%20x"}, "b") == " x"
     assert query_value({"query_string": b""}, "a") == ""
+
+
+@given(st.text("a=&%2c3+;ü\xff \x00") | st.text())
+def test_parameters_are_read_as_the_standard_library_reads_them(query: str) -> None:
+    assert parameters(query) == parse_qsl(query, keep_blank_values=True)

@@ -62,6 +62,8 @@ def client(recorder: Recorder) -> TestClient:
         ("/users/ada/flags/logged?country=DE", ["logged"]),
         ("/users/ada/flags/silent", []),
         ("/users/ada/flags/silent?expose=true", ["silent"]),
+        ("/users/ada/flags/silent?mail=a%40x.example&%65xpose=tru%65", ["silent"]),
+        ("/users/ada/flags/silent?exposed=true", []),
         ("/users/ada/flags/plain?expose=true", ["plain"]),
         ("/users/ada/flags", []),
         ("/users/ada/flags?expose=true", ["logged", "silent"]),

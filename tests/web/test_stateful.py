@@ -130,7 +130,7 @@ class Service(RuleBasedStateMachine):
         assert (self.store.state(), self.store.audit(limit=1)) == before
         key = f"key {len(self.sent)}"
         reported = self.call(method, path, body, **{"Idempotency-Key": key})
-        if reported.status_code == 409:  # a dry activation tells of conflicts, and the real one refuses them
+        if reported.status_code == 409:  # a dry activation reports conflicts, and the real one refuses them
             assert dry.status_code == (200 if path.startswith("/releases") else 409)
         else:
             assert dry.status_code == (200 if reported.status_code < 300 else reported.status_code)

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, quote
+from urllib.parse import quote
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from burgee.serving.serving import Serving
 from burgee.web.app import create_app
 from burgee.web.evaluation_app import EVALUATION_ROUTES, evaluation_app
 from burgee.web.exchange import Need
-from burgee.web.routes.users import parameters
 from burgee.web.routing import Routes
 from support.asgi import ask
 from support.keys import shop
@@ -115,8 +112,3 @@ def test_an_entry_is_the_same_alone_among_all_kept_and_anew(client: TestClient) 
         again = client.get("/users/u/flags/half", headers={"If-None-Match": held})
         assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", one.headers["etag"])
     assert client.get("/users/u/flags/half", headers={"If-None-Match": every.headers["etag"]}).status_code == 200
-
-
-@given(st.text("a=&%2c3+;ü\xff \x00") | st.text())
-def test_parameters_are_read_as_the_standard_library_reads_them(query: str) -> None:
-    assert parameters(query) == parse_qsl(query, keep_blank_values=True)

@@ -1,4 +1,4 @@
-"""Webhooks over HTTP: by whom, under which conditions, and what is never shown."""
+"""Webhooks over HTTP: which keys may, under which conditions, and what is never shown."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from burgee.stores.sqlite import SqliteStore
 
 URL = "https://hooks.example.com/services/very-secret-path"
-NEW = {"url": URL, "name": "on-call", "actions": ["flag.kill"], "reason": "told of kills"}
+NEW = {"url": URL, "name": "on-call", "actions": ["flag.kill"], "reason": "kills page us"}
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_a_webhook_is_added_and_its_secret_is_shown_once(client: TestClient, sto
     assert (one.json(), one.headers["etag"]) == (record, answer.headers["etag"])
     assert client.get("/webhooks").json() == {"webhooks": [record]}
     entry = store.audit(limit=1)[0]
-    assert (entry.action, entry.actor, entry.reason) == ("webhook.add", "the admin", "told of kills")
+    assert (entry.action, entry.actor, entry.reason) == ("webhook.add", "the admin", "kills page us")
     shown = client.get("/audit").text + client.get("/webhooks").text + one.text
     for hidden in (secret, "very-secret-path", "sealed"):
         assert hidden not in shown

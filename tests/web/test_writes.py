@@ -90,7 +90,7 @@ def test_of_sixteen_writers_with_if_match_nobody_loses_an_update(tmp_path: Path)
     app = create_app(store, Serving(store, refresh_seconds=0), Setup(ring=KeyRing(store), limits=limits))
 
     def add(client: TestClient) -> int:
-        """Adds one, and tells how often it had to try."""
+        """Adds one, and returns how often it had to try."""
         for tries in range(1, 400):
             read = client.get("/flags/count", headers=headers)
             body = {"rollout_percentage": read.json()["rollout_percentage"] + 1}

@@ -61,15 +61,15 @@ def test_an_environment_is_noticed_once_it_has_a_webhook(world: World, backgroun
     assert world.receivers.delivered(url("far")) == [said]
 
 
-def test_an_override_that_expires_is_told(world: World, background: Background) -> None:
+def test_an_override_that_expires_is_sent(world: World, background: Background) -> None:
     world.receiver("one")
     end = format_time(world.clock.now + 60)
     committed(world.store, lay=[Override("beta", {"status": False}, "ada", "because", end, end, end)])
     run(background)
     world.clock.now += 60
     run(background)
-    (told,) = [one.body for one in world.receivers.received[url("one")]]
-    assert (told["type"], told["data"]["flag"], told["data"]["author"]) == ("override.expire", "beta", "burgee")
+    (sent,) = [one.body for one in world.receivers.received[url("one")]]
+    assert (sent["type"], sent["data"]["flag"], sent["data"]["author"]) == ("override.expire", "beta", "burgee")
 
 
 def test_an_environment_whose_store_fails_holds_up_no_other_and_is_logged_once(

@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from burgee.diff.wording import percent
+from burgee.evaluation.context import TARGETING_KEY
 from burgee.records import NamedTuple
 
 if TYPE_CHECKING:
@@ -13,9 +14,14 @@ if TYPE_CHECKING:
 
     from burgee.diff.effect import FlagEffect, RegionEffect
 
+EVERYONE = 100
+"""Percent."""
+MAX_NAMED = 20
+"""Users whom a proposal may move by name where a share is the limit: what share of all they are is unknown."""
+
 
 class Limits(NamedTuple):
-    """What a proposal of an agent may change: at most a share of users (in percent), and losses or none."""
+    """What proposals of agents may change: at most a share of users (in percent), and losses or none."""
 
     max_share: float | None = None
     losses: bool = True
@@ -40,6 +46,11 @@ def excess(limits: Limits, effects: Sequence[FlagEffect]) -> str | None:
             return f"{effect.flag}: {lost}; agents may take nothing away"
         if limits.max_share is not None:
             for at, regions in _moments(effect):
+                named = {user for region in regions if region.unit == TARGETING_KEY for user in region.users}
+                if limits.max_share < EVERYONE and len(named) > MAX_NAMED:
+                    return (
+                        f"{effect.flag}: the answer of {len(named):,} named users would change; {MAX_NAMED} at most"
+                    )
                 most = largest_share(regions)
                 if most > Fraction(str(limits.max_share)) / 100:
                     when = f" at {at}" if at else ""
@@ -54,11 +65,11 @@ def largest_share(regions: Iterable[RegionEffect]) -> Fraction:
     """The largest share of all users whose answer changes at one time, however the users are distributed.
 
     Regions are disjoint. Where the share of a region is unknown, the rest of the users may all be in the one that
-    changes most. Named users are single people, who make no share.
+    changes most. Named users are single people, who make no share; a named company may be everyone.
     """
     known = rest = most = Fraction(0)
     for region in regions:
-        if region.users:
+        if region.users and region.unit == TARGETING_KEY:
             continue
         moved = sum((move.share for move in region.moves), Fraction(0))
         if region.share is None:

@@ -5,6 +5,7 @@ What people wrote in flags (descriptions, reasons) is returned as data. No tool 
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -15,13 +16,14 @@ from burgee.diff.effect import effects
 from burgee.diff.lines import effect_lines
 from burgee.diff.records import flag_records
 from burgee.diff.timeline import coming
-from burgee.errors import Refused
+from burgee.errors import InvalidFlag, Refused
+from burgee.evaluation.definition import off_variant, states, variants
 from burgee.evaluation.ruleset import Ruleset
 from burgee.flagfile.suggestions import near
 from burgee.records import NamedTuple
 from burgee.releases.deploy import live, write
-from burgee.releases.overrides import killed, laid_over, lay, served
-from burgee.releases.proposals import ENDED, Edit, create, draft, listed, merged
+from burgee.releases.overrides import killed, laid_over, lay, served, with_flags
+from burgee.releases.proposals import ENDED, Edit, draft, keep, listed, merged, require_admitted
 from burgee.stores.audit import AuditContext
 from burgee.times import format_time
 
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from burgee.diff.effect import FlagEffect
-    from burgee.model import Snapshot
+    from burgee.model import Definition, Snapshot
     from burgee.releases.proposals import Proposal
     from burgee.stores import Change, State, Store
 
@@ -41,6 +43,8 @@ SECONDS = 8.0
 """Time for computing an effect; beyond it some is sampled, which limits do not accept."""
 MAX_FLAGS = 200
 MAX_REASON = 500
+BY_AGENT = " (agent)"
+"""Ends the author of what an agent does."""
 AGENT = "agent"
 """The source of an agent's entries in the audit log."""
 
@@ -60,7 +64,7 @@ class Agent(NamedTuple):
     @property
     def author(self) -> str:
         """Who the audit log names."""
-        return f"{self.name} (agent)"
+        return f"{self.name}{BY_AGENT}"
 
 
 READER = Agent()
@@ -120,19 +124,19 @@ class Tools(NamedTuple):
         now = time.time()
         with self.opened() as store:
             made = draft(store, _checked(edit), "", AuditContext("proposal.create", agent.author, "asked", now))
-            snapshot, found = _effect(store, made, now)
-        return {**_told(found), "refused": excess(Limits.of(snapshot), found)}
+            found, refused = _effect(store, made, now)
+        return {**_told(found), "refused": refused}
 
     def propose(self, agent: Agent, edit: Edit, why: str, title: str = "") -> dict[str, Any]:
         """Makes a proposal, which changes nothing that is served. Raises Refused if its effect exceeds the limits."""
         agent.require(Scope.PROPOSE)
         act = AuditContext("proposal.create", agent.author, _reason(why), time.time(), source=AGENT)
         with self.opened() as store:
-            snapshot, found = _effect(store, draft(store, _checked(edit), title, act), act.now)
-            over = excess(Limits.of(snapshot), found)
-            if over is not None:
-                raise Refused("beyond-limits", f"{over} (`review: agents:` of the released file)")
-            made = create(store, edit, title, act)
+            made = draft(store, _checked(edit), title, act)
+            found, refused = _effect(store, made, act.now)
+            if refused is not None:
+                raise Refused("beyond-limits", f"{refused} (`review: agents:` of the released file)")
+            keep(store, made, act)
         return {"proposal": _record(made), **_told(found)}
 
     def proposals(self, agent: Agent) -> list[dict[str, Any]]:
@@ -200,12 +204,66 @@ def _require_flag(flag: str, state: State, snapshot: Snapshot, now: float) -> No
         raise Refused("unknown-flag", f"there is no flag {flag!r}{f' ({hint})' if hint else ''}")
 
 
-def _effect(store: Store, made: Proposal, now: float) -> tuple[Snapshot, Sequence[FlagEffect]]:
-    """The release, whose limits count, and the effect on what is served now."""
+def _effect(store: Store, made: Proposal, now: float) -> tuple[Sequence[FlagEffect], str | None]:
+    """The effect on what is served now, and why the limits of the release refuse it, if so.
+
+    The limits hold for the agents' open proposals together with this one, and also once all overrides have ended.
+    """
     state, snapshot = live(store)
     before = laid_over(snapshot, state.overrides.values(), now)
     end = time.monotonic() + SECONDS
-    return snapshot, effects(before, merged(made.edit, before, snapshot), now, lambda: time.monotonic() > end)
+
+    def between(before: Snapshot, after: Snapshot) -> Sequence[FlagEffect]:
+        return effects(before, after, now, lambda: time.monotonic() > end)
+
+    found = between(before, merged(made.edit, before, snapshot))
+    limits = Limits.of(snapshot)
+    if limits == Limits():
+        return found, None
+    if made.edit.absent and snapshot["environment"] is not None:
+        return found, f"{made.edit.flag} would be removed in every environment; people remove flags"
+    refused = excess(limits, found) or _another_off(limits, made.edit, snapshot)
+    if refused is not None:
+        return found, refused
+    others = [one for one in listed(store, now) if one.state not in ENDED and one.author.endswith(BY_AGENT)]
+    together = _merged([*reversed(others), made], snapshot)
+    if together is None:
+        return found, f"another agent's proposal for {made.edit.flag} is open, and the two do not fit together"
+    if others:
+        wanted = {one.edit.flag: together["flags"].get(one.edit.flag) for one in [*others, made]}
+        refused = excess(limits, between(before, with_flags(before, wanted)))
+    if refused is None and before["flags"] != snapshot["flags"]:
+        refused = excess(limits, between(snapshot, together))
+    return found, refused
+
+
+def _another_off(limits: Limits, edit: Edit, snapshot: Snapshot) -> str | None:
+    """What a loss is depends on the value that a flag gives while it is off, so no proposal may change that too."""
+    before = snapshot["flags"].get(edit.flag)
+    after = edit.applied(before)
+    if limits.losses or before is None or after is None or _off_values(before) == _off_values(after):
+        return None
+    return f"{edit.flag} would give another value while it is off; agents may take nothing away"
+
+
+def _off_values(definition: Definition) -> set[str]:
+    every = [one.definition for one in states(definition)]
+    return {json.dumps(variants(one).get(off_variant(one) or ""), sort_keys=True) for one in every}
+
+
+def _merged(made: Sequence[Proposal], snapshot: Snapshot) -> Snapshot | None:
+    """A release after proposals, in order; None if the last one does not fit. Others that do not are left out."""
+    after = snapshot
+    for one in made:
+        flag, edit = one.edit.flag, one.edit
+        try:
+            require_admitted(edit, after)
+        except (InvalidFlag, Refused):
+            if one is made[-1]:
+                return None
+            continue
+        after = with_flags(after, {flag: edit.applied(after["flags"].get(flag))})
+    return after
 
 
 def _told(found: Sequence[FlagEffect]) -> dict[str, Any]:

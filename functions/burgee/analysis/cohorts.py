@@ -14,8 +14,8 @@ from ibis import _
 
 from burgee.analysis import queries
 from burgee.analysis.columns import columns_of, measure, window_of
-from burgee.analysis.moments import moments_of, moments_of_sums
-from burgee.analysis.stats.estimates import VALUE
+from burgee.analysis.moments import moments_of
+from burgee.analysis.stats.estimates import VALUE, Moments, pooled
 from burgee.flagfile.experiments import MetricKind
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from burgee.analysis.inputs import Table
     from burgee.analysis.plans import ExperimentPlan
-    from burgee.analysis.stats.estimates import Moments
 
 DAY = 86_400_000
 AGES = 28
@@ -102,7 +101,7 @@ def by_age(units: Table, until: int) -> Table:
 
 
 def since_exposure(kept: Tables, plan: ExperimentPlan, metric: str, until: int) -> Table:
-    """Sums and products of units' values on each whole day since their exposure."""
+    """Means and covariances of each arm's units with an event, on each whole day since their exposure."""
     definition, index = plan.metrics[metric], list(plan.metrics).index(metric)
     columns = [column for column, _source, _earlier in columns_of(definition, None)]
     amounts = queries.amounts(kept.events, plan, index)
@@ -115,9 +114,11 @@ def since_exposure(kept: Tables, plan: ExperimentPlan, metric: str, until: int) 
         found = found.mutate(**{VALUE: ibis.ifelse(_[VALUE] > 0, 1, 0).cast("float64")})
     elif measure(index, VALUE) in kept.capped:
         found = found.mutate(**{VALUE: ibis.least(_[VALUE], ibis.literal(kept.capped[measure(index, VALUE)]))})
-    sums = {f"sum_{column}": _[column].sum() for column in columns}
-    sums |= {f"both_{a}_{b}": (_[a] * _[b]).sum() for a, b in combinations_with_replacement(columns, 2)}
-    return found.group_by("arm", "day").aggregate(**sums)
+    result = {f"{column}_mean": _[column].mean() for column in columns}
+    for one, other in combinations_with_replacement(columns, 2):
+        both = _[one].var(how="sample") if one == other else _[one].cov(_[other], how="sample")
+        result[f"{one}_{other}"] = both
+    return found.group_by("arm", "day").aggregate(n=_.count(), **result)
 
 
 def _since(
@@ -126,9 +127,8 @@ def _since(
     """Every day that some unit of each arm has completed; units without an event on it count as zero."""
     definition = plan.metrics[metric]
     longest = -(-window_of(definition) // DAY) if definition.window is not None else AGES
-    centre = dict.fromkeys((column for column, _source, _earlier in columns_of(definition, None)), 0.0)
-    names = [f"sum_{one}" for one in centre] + [f"both_{a}_{b}" for a, b in combinations_with_replacement(centre, 2)]
-    sums = {(int(row["day"]), row["arm"]): row for row in found}
+    columns = [column for column, _source, _earlier in columns_of(definition, None)]
+    active = {(int(row["day"]), row["arm"]): row for row in found}
     result = []
     for day in range(min(longest, AGES)):
         n = {arm: sum(int(row["n"]) for row in ages if row["arm"] == arm and row["days"] > day) for arm in plan.arms}
@@ -136,8 +136,18 @@ def _since(
             break
         arms = {}
         for arm, units in n.items():
-            row = sums.get((day, arm), {})
-            known = {name: float(row.get(name, 0.0)) for name in names}
-            arms[arm] = moments_of_sums({**known, "n": float(units)}, centre)
+            known = _moments(active.get((day, arm)), columns)
+            arms[arm] = pooled(known, _moments({"n": units - known.n}, columns))
         result.append(Cohort(day, arms))
     return result
+
+
+def _moments(row: Mapping[str, Any] | None, columns: Sequence[str]) -> Moments:
+    """The moments in a row of `since_exposure`; zeros for what it lacks."""
+    row = row or {}
+    means = {one: float(row.get(f"{one}_mean") or 0.0) for one in columns}
+    both = {}
+    for a in columns:
+        for b in columns:
+            both[a, b] = float(row.get(f"{a}_{b}", row.get(f"{b}_{a}")) or 0.0)
+    return Moments(int(row.get("n", 0)), means, both)

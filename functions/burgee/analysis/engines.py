@@ -82,7 +82,7 @@ class DuckDB(IbisEngine):
         reader = next((call for suffix, call in READERS.items() if name.endswith((suffix, f"{suffix}.gz"))), None)
         if reader is None:
             return super().table(name)
-        return self.query(f"SELECT * FROM {reader}({literal(name)})")  # noqa: S608
+        return self.query(f"SELECT * FROM {reader}({literal(name)})")
 
     def query(self, sql: str) -> Any:
         """A SELECT, as a view of this connection."""

@@ -290,7 +290,8 @@ def _past(plan: ExperimentPlan, evidence: Evidence) -> Iterator[Check]:
         return
     bare = []
     for name in plan.metrics:
-        arms = [arm.moments[name] for arm in evidence.arms.values() if name in arm.moments and arm.n]
+        found = (arm.moments[name] for arm in evidence.arms.values() if name in arm.moments)
+        arms = [one for one in found if one.n]
         if len(arms) > 1 and BEFORE in arms[0].means and not any(theta(pooled(arms[0], one)) for one in arms[1:]):
             bare.append(name)
     if bare:

@@ -66,8 +66,9 @@ def weeks_for(found: Sequence[PastWeeks], plan: ExperimentPlan, percent: float, 
     enough = next((one.weeks for one in found if one.units >= needed), None)
     if enough is not None:
         return enough
-    gained = last.units - (found[-2].units if len(found) > 1 else 0)
-    return last.weeks + -(-(needed - last.units) // gained) if gained > 0 else None
+    before, since = (found[-2].units, found[-2].weeks) if len(found) > 1 else (0, last.weeks - 1)
+    gained = (last.units - before) / (last.weeks - since)
+    return last.weeks + math.ceil((needed - last.units) / gained) if gained > 0 else None
 
 
 def past_weeks(
@@ -102,9 +103,15 @@ def past_weeks(
             raise Refused("no-past", f"records of {plan.flag} begin on {since}, less than a week ago")
         plans = [_as_if(plan, metric, until, one + 1, entry) for one in range(weeks)]
         found = [(one + 1, _moments(asked, given, as_if)) for one, as_if in enumerate(plans)]
-        known = [_summary(weeks, plan, moments) for weeks, moments in found if moments is not None]
+    known, reason = [], Refused("no-past", f"no unit came in the last {weeks} weeks whose window of {metric} is over")
+    for span, moments in found:
+        # The last week alone may have few units, and no event of them.
+        try:
+            known += [] if moments is None else [_summary(span, plan, moments)]
+        except Refused as error:
+            reason = error
     if not known:
-        raise Refused("no-past", f"the window of {metric} is over for no unit of the {weeks} weeks recorded")
+        raise reason
     return known
 
 

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from burgee.analysis.plans import ExperimentPlan
 
 
+ROUNDING = 1e-13
+"""The relative error of a sum of doubles below which nothing is known."""
+
+
 def moments_of(row: Mapping[str, Any] | None, plan: ExperimentPlan) -> dict[str, Moments]:
     """The moments in a row of aggregates; missing ones, with too few units, are zero."""
     found = {}
@@ -36,7 +40,11 @@ def moments_of(row: Mapping[str, Any] | None, plan: ExperimentPlan) -> dict[str,
 
 
 def moments_of_sums(sums: Mapping[str, float], centre: Mapping[str, float]) -> Moments:
-    """The moments of sums of values and products, taken around `centre`; sums have the units as `n`."""
+    """The moments of sums of values and products, taken around `centre`; sums have the units as `n`.
+
+    A unit enters at zero, which is `centre` away: moments that are smaller than the rounding errors of that are zero,
+    so that they give no interval.
+    """
     n = round(sums.get("n", 0.0))
     columns = list(centre)
     if n < 2:
@@ -46,12 +54,21 @@ def moments_of_sums(sums: Mapping[str, float], centre: Mapping[str, float]) -> M
     for one in columns:
         for other in columns:
             squares = sums.get(f"both_{one}_{other}", sums.get(f"both_{other}_{one}", math.nan))
-            cell = (squares - total[one] * total[other] / n) / (n - 1)
+            cell = _known((squares - total[one] * total[other] / n) / (n - 1), centre[one] * centre[other])
             both[one, other] = max(cell, 0.0) if one == other else cell
-    return Moments(n, {column: centre[column] + total[column] / n for column in columns}, both)
+    means = {column: _known(centre[column] + total[column] / n, centre[column]) for column in columns}
+    return Moments(n, means, both)
 
 
-def _third(n: int, mean: float, variance: float, cubed: float) -> float:
-    """The third central moment, from the mean of cubes."""
+def _known(value: float, scale: float) -> float:
+    """A difference of sums of about `scale`; zero if it is no more than their rounding errors."""
+    return 0.0 if abs(value) <= ROUNDING * abs(scale) else value
+
+
+def _third(n: int, mean: float, variance: float, cubed: float) -> float | None:
+    """The third central moment, from the mean of cubes; None if its terms cancel to rounding errors."""
+    if not variance > 0:
+        return 0.0
     squared = variance * (n - 1) / n + mean**2
-    return cubed - 3 * mean * squared + 2 * mean**3
+    found = cubed - 3 * mean * squared + 2 * mean**3
+    return found if abs(mean) ** 3 * ROUNDING < variance**1.5 else None

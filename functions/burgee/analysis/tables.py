@@ -110,7 +110,7 @@ def _files(connection: Any, found: Sequence[Path], topics: set[str], keeper: Kee
     # Parsing takes the most time, so it is done once; records of other flags are counted and dropped.
     every = _judged(UNION.join([*selects, rows]), topics)
     connection.raw_sql(f"CREATE OR REPLACE TEMP TABLE burgee_lines AS {every}")
-    read = _count(connection, f"SELECT json FROM {objects}") + _count(connection, files)  # noqa: S608
+    read = _count(connection, f"SELECT json FROM {objects}") + _count(connection, files)
     return Records(connection.table("burgee_lines"), read, broken)
 
 
@@ -119,10 +119,10 @@ def _parsed(lines: Sequence[Path]) -> tuple[str, str]:
     named = _list([str(path) for path in lines])
     options = f"ignore_errors=true, hive_partitioning=false, maximum_object_size={LONGEST_LINE}"
     objects = f"read_ndjson_objects({named}, {options})"
-    parsed = f"SELECT json, from_json(json, '{{{_STRUCTURE}}}') AS r FROM {objects}"  # noqa: S608
+    parsed = f"SELECT json, from_json(json, '{{{_STRUCTURE}}}') AS r FROM {objects}"
     columns = ", ".join(f"r.{name}" for name in SCHEMA.names)
     strange = "CASE WHEN r.properties IS NULL THEN coalesce(json ->> '$.properties', '') <> '' END"
-    rows = f"SELECT {columns}, json IS NULL AS torn, {strange} AS strange FROM ({parsed})"  # noqa: S608
+    rows = f"SELECT {columns}, json IS NULL AS torn, {strange} AS strange FROM ({parsed})"
     return objects, rows
 
 
@@ -141,7 +141,7 @@ def _kept_lines(connection: Any, lines: Sequence[Path], keeper: Keeper) -> str:
 
     copies = keeper.copies([original(path) for path in lines], make, whole)
     found = f"read_parquet({_list([str(path) for path in copies])}, hive_partitioning=false)"
-    return f"SELECT {', '.join(names)} FROM {found}"  # noqa: S608
+    return f"SELECT {', '.join(names)} FROM {found}"
 
 
 def _kept_objects(connection: Any, system: Any, objects: Sequence[Any], topics: set[str], keeper: Keeper) -> Records:
@@ -231,7 +231,7 @@ def _of_topic(topic: str | None, columns: Columns, paths: list[str]) -> tuple[st
         return source, columns
     rest = tuple(one for one in columns if one[0] != "topic")
     every = "*" if rest == columns else "* EXCLUDE (topic)"
-    return f"(SELECT {every}, {literal(topic)} AS topic FROM {source})", (*rest, ("topic", "string"))  # noqa: S608
+    return f"(SELECT {every}, {literal(topic)} AS topic FROM {source})", (*rest, ("topic", "string"))
 
 
 def _grouped(paths: Iterable[Path]) -> tuple[dict[tuple[str | None, Any], list[str]], dict[str, str]]:
@@ -266,7 +266,7 @@ def _parquet(source: str, columns: Columns) -> str:
         else:
             result.append(f"TRY_CAST({name} AS {wanted}) AS {name}")
     strange = "NULL" if "properties" not in known else "false"
-    return f"SELECT {', '.join(result)}, false AS torn, {strange} AS strange FROM {source}"  # noqa: S608
+    return f"SELECT {', '.join(result)}, false AS torn, {strange} AS strange FROM {source}"
 
 
 def _judged(every: str, topics: set[str]) -> str:
@@ -284,11 +284,11 @@ def _judged(every: str, topics: set[str]) -> str:
         WHEN strange THEN 'properties that are not an object'
         WHEN topic IS NULL THEN 'no topic' END"""
     named = ", ".join(SCHEMA.names)
-    judged = f"SELECT {named}, {fault} AS fault FROM ({every})"  # noqa: S608
+    judged = f"SELECT {named}, {fault} AS fault FROM ({every})"
     if not topics:
         return judged
     wanted = ", ".join(literal(topic) for topic in sorted(topics))
-    return f"SELECT * FROM ({judged}) WHERE fault IS NOT NULL OR topic IN ({wanted})"  # noqa: S608
+    return f"SELECT * FROM ({judged}) WHERE fault IS NOT NULL OR topic IN ({wanted})"
 
 
 def _nothing() -> str:
@@ -297,7 +297,7 @@ def _nothing() -> str:
 
 
 def _count(connection: Any, sql: str) -> int:
-    return int(connection.con.execute(f"SELECT count(*) FROM ({sql})").fetchall()[0][0])  # noqa: S608
+    return int(connection.con.execute(f"SELECT count(*) FROM ({sql})").fetchall()[0][0])
 
 
 def _first_line(error: Exception) -> str:

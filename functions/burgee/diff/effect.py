@@ -69,9 +69,10 @@ class RegionEffect:
     """The changes where the rules named in `when` match on either side; `context` has such attributes.
 
     `share` is the share of all users, if known. `users` are those who move, if targets or a condition name them: then
-    `named` counts all named units, including those without a change. `before` and `after` give every variant's share,
-    including users without a change. `keys` is `client` or `server` if the effect depends on the kind of API key.
-    Without `is_certain`, no context of the region was found, nor proved impossible: it may be empty.
+    `unit` is the attribute that names them, and `named` counts all named ones, including those without a change.
+    `before` and `after` give every variant's share, including users without a change. `keys` is `client` or `server`
+    if the effect depends on the kind of API key. Without `is_certain`, no context of the region was found, nor proved
+    impossible: it may be empty.
     """
 
     when: str
@@ -80,6 +81,7 @@ class RegionEffect:
     share: Fraction | None = None
     users: Sequence[str] = ()
     named: int | None = None
+    unit: str = TARGETING_KEY
     before: Mapping[str | None, Fraction] = field(default_factory=dict)
     after: Mapping[str | None, Fraction] = field(default_factory=dict)
     keys: str = ""
@@ -308,7 +310,13 @@ class _Comparison:
         ]
         context = {path: value for path, value in case.known.context.items() if path != TARGETING_KEY}
         by_variant = _by_variant(found, 0), _by_variant(found, 1)
-        return RegionEffect(when, context, moves, None, users, None, *by_variant, is_certain=case.known.is_certain)
+        unit = next(
+            (path for path, value in case.known.units.items() if value is not None and path != TARGETING_KEY),
+            TARGETING_KEY,
+        )
+        return RegionEffect(
+            when, context, moves, None, users, None, unit, *by_variant, is_certain=case.known.is_certain
+        )
 
     def _example(self, known: Known, cell: Mapping[Line, Stretch], pair: Pair) -> dict[str, Any] | None:
         """A context with this move, verified by the engine; None if none was found."""

@@ -66,10 +66,16 @@ class Dependent(Exception):  # noqa: N818 - a result: the shares cannot be compu
     """A decision uses lines that depend on each other."""
 
     def __init__(self) -> None:
-        super().__init__("lines of GO Feature Flag's hash depend on each other in a way that is not computed")
+        super().__init__("it uses a pinned hash twice, and the results depend on each other: shares are not computed")
 
 
 def require_independent(lines: Iterable[Line]) -> None:
-    """Raises Dependent if shares of these lines must not be multiplied: remainders of one weak hash."""
-    if sum(line.hash == "goff" for line in lines) > 1:
-        raise Dependent
+    """Raises Dependent if shares of these lines must not be multiplied: places of a weak hash, or of one hash of one
+    input on lines of two sizes.
+    """
+    seen: set[tuple[str, ...]] = set()
+    for line in lines:
+        key = ("weak",) if strategy(line.hash).is_weak else (line.hash or "", line.unit, line.salt)
+        if key in seen:
+            raise Dependent
+        seen.add(key)

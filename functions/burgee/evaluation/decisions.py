@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Limit: TypeAlias = "int | Ramp"
     Decision: TypeAlias = "Status | Requires | Holdout | Layer | Targets | Rule | Default"
 
-ONE_LINE = "a pinned `hash` uses one line for shares and arms, so a share would hold the users of one arm only"
+ONE_LINE = "this `hash` uses one line for shares and arms, so a share would hold the users of one arm only"
 
 
 class Ramp(NamedTuple):
@@ -169,7 +169,7 @@ def _served(owner: Owner, own_salt: str, pinned: Strategy) -> tuple[Share | None
     percentage = owner.settings.get("rollout_percentage")
     if percentage is None:
         return None, serve
-    if arms is not None and pinned is not OURS:
+    if arms is not None and not pinned.has_two_lines:
         raise ValueError(ONE_LINE)
     return Share(own_salt, 0, _limit(percentage), pinned), serve
 

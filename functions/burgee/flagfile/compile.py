@@ -56,6 +56,8 @@ def compile_source(source: Source, environment: str | None) -> Snapshot:
         "segments": {name: dict(segment.when) for name, segment in model.segments.items()},
         "holdouts": {name: {"percentage": holdout.percentage} for name, holdout in model.holdouts.items()},
     }
+    # Guards and proposals name metrics; evaluation does not read them.
+    snapshot |= {"metrics": {name: dump(metric) for name, metric in model.metrics.items()}} if model.metrics else {}
     # The only trace of experiments in a release: which answers are logged, and with which attributes.
     snapshot |= {"exposed": exposed} if exposed else {}
     # The limits of agents hold as released, so that no proposal changes those that it is held to.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from burgee.evaluation.decisions import ONE_LINE
 from burgee.evaluation.definition import fragments, on_a_cycle, owners, segments_of, states, variants, weights
+from burgee.evaluation.hash_strategies import strategy
 from burgee.flagfile.nesting import deep_requirements, deep_segments, required_ever
 from burgee.flagfile.suggestions import near
 from burgee.flagfile.value_schemas import mismatches
@@ -217,13 +218,19 @@ def _targeted_once(around: Surroundings, name: str, state: Definition, locate: L
 def _hashing(around: Surroundings, name: str, state: Definition, locate: Locate) -> Iterator[Fault]:
     """Features that a pinned hash does not support, and an empty salt, which only such a hash may need."""
     del around, name
+    way = strategy(state.get("hash"))
     for owner in owners(state):
         path: Path = () if owner.rule is None else ("rules", owner.rule)
         if "hash" not in state and owner.settings.get("salt") == "":
             yield Fault(locate(*path, "salt"), "empty", "this must not be empty")
-        if "hash" in state and "rollout_percentage" in owner.settings and len(weights(owner.outcome)) > 1:
+        shares = weights(owner.outcome)
+        if not way.has_two_lines and "rollout_percentage" in owner.settings and len(shares) > 1:
             where = locate(*path, "rollout_percentage")
             yield Fault(where, "hash-one-line", ONE_LINE, "remove the rollout, or the hash")
+        try:
+            way.arms("", shares.values())
+        except ValueError as error:
+            yield Fault(locate(*(path or ("default",)), "split"), "hash-weights", str(error))
 
 
 def _requirements(around: Surroundings, name: str, state: Definition, locate: Locate) -> Iterator[Fault]:

@@ -15,6 +15,7 @@ from burgee.flagfile.condition_grammar import When
 from burgee.flagfile.data_sources import DataSource
 from burgee.flagfile.experiments import Experiment, Metric
 from burgee.flagfile.fields import Name, Number, Part, Percentage, Switch, Text, Time, three_decimals
+from burgee.flagfile.guards import Guard
 from burgee.flagfile.value_schemas import ValueSchema
 from burgee.numeric import is_number
 from burgee.times import parse_time
@@ -152,6 +153,7 @@ class RuleSpec(ServeOrSplit):
         None, description="Share of the matching users; the rest fall through to the next rule."
     )
     salt: Salt | None = Field(None, description="Makes this rule's shares independent of the flag's other shares.")
+    guard: Guard | None = Field(None, description="Raises the rule's `rollout_percentage` step by step.")
 
 
 class Requirement(Part):
@@ -216,6 +218,9 @@ class Overlay(DecidingKeys):
     """An environment's keys."""
 
     schedule: list[ScheduledChange] | None = Field(None, description="Changes at given times, earliest first.")
+    guard: Guard | None = Field(
+        None, description="Raises `rollout_percentage` step by step, and takes it back if a metric gets worse."
+    )
 
 
 class FlagTest(Part):

@@ -71,7 +71,7 @@ def _put(kind: str, detail: str, **more: str) -> bool:
     try:
         answer = _events.put_events(Entries=[{"DetailType": kind, "Detail": detail, **more}])
     except Exception as error:  # noqa: BLE001 - whatever it is, the stream must bring this record again
-        print(json.dumps({"level": "ERROR", "message": "put_events", "error": type(error).__name__}))  # noqa: T201
+        print(json.dumps({"level": "ERROR", "message": "put_events", "error": type(error).__name__}))
         return False
     return not answer["FailedEntryCount"]
 

@@ -28,7 +28,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             outcome["release"] = withdraw(store, act, rang)
         finally:
             store.close()
-    print(json.dumps(outcome))  # noqa: T201 - Lambda's log
+    print(json.dumps(outcome))
     return outcome
 
 

@@ -21,6 +21,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             return connect(_store, event, keyed=wiring.ACCESS == "keys", now=time.time())
         disconnect(_store, context["connectionId"])
     except StoreError as error:
-        print(json.dumps({"level": "ERROR", "message": context["eventType"], "error": str(error)}))  # noqa: T201
+        print(json.dumps({"level": "ERROR", "message": context["eventType"], "error": str(error)}))
         return {"statusCode": 503}
     return {"statusCode": 200}

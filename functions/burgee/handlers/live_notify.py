@@ -29,7 +29,7 @@ def post(connection: str, data: bytes) -> Posted:
     except _api.exceptions.GoneException:
         return Posted.GONE
     except Exception as error:  # noqa: BLE001 - whatever it is, the others are notified, and this one later
-        print(json.dumps({"level": "ERROR", "message": "post", "error": type(error).__name__}))  # noqa: T201
+        print(json.dumps({"level": "ERROR", "message": "post", "error": type(error).__name__}))
         return Posted.FAILED
     return Posted.SENT
 
@@ -42,5 +42,5 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     named = (event.get("detail") or {}).get("tenants")
     tenants = [Tenant(*one) for one in named[:MAX_TENANTS]] if named else _notifier.environments()
     outcomes = [_notifier.moved(one) for one in tenants if one.project == wiring.TENANT.project]
-    print(json.dumps({"notified": [outcome._asdict() for outcome in outcomes]}))  # noqa: T201 - Lambda's log
+    print(json.dumps({"notified": [outcome._asdict() for outcome in outcomes]}))
     return {"notified": sum(outcome.sent for outcome in outcomes)}

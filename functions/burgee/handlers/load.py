@@ -49,7 +49,7 @@ def _answer(event: dict[str, Any], status: str, reason: str) -> None:
         "PhysicalResourceId": f"burgee:{wiring.TENANT.project}:{wiring.TENANT.environment}",
         **{key: event[key] for key in ("StackId", "RequestId", "LogicalResourceId")},
     }
-    print(json.dumps({key: body[key] for key in ("Status", "Reason")}))  # noqa: T201 - Lambda's log
+    print(json.dumps({key: body[key] for key in ("Status", "Reason")}))
     request = urllib.request.Request(  # noqa: S310 - CloudFormation's own address
         event["ResponseURL"], json.dumps(body).encode(), {"Content-Type": ""}, method="PUT"
     )

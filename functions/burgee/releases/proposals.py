@@ -89,10 +89,14 @@ class Edit(NamedTuple):
     absent: bool = False
 
     def applied(self, git: Definition | None) -> dict[str, Any] | None:
-        """The definition after the edit; None if the flag is removed."""
+        """The definition after the edit, as releases hold it if it is valid; None if the flag is removed."""
         if self.absent:
             return None
-        return {**{key: value for key, value in (git or {}).items() if key not in self.unset}, **self.set}
+        after = {**{key: value for key, value in (git or {}).items() if key not in self.unset}, **self.set}
+        try:
+            return dict(normalise(after))
+        except ValidationError:
+            return after
 
 
 class Run(NamedTuple):
@@ -130,12 +134,8 @@ class Proposal:
         """The relation of the edit to Git's current definition."""
         if definition_digest(git) == self.base_digest:
             return AgainstGit.FITS
-        after = self.edit.applied(git)
-        try:
-            said = definition_digest(None if after is None else normalise(after))
-        except ValidationError:
-            return AgainstGit.OUTDATED
-        return AgainstGit.DONE if said == definition_digest(git) else AgainstGit.OUTDATED
+        is_done = definition_digest(self.edit.applied(git)) == definition_digest(git)
+        return AgainstGit.DONE if is_done else AgainstGit.OUTDATED
 
     def seen_from(self, snapshot: Snapshot) -> Proposal:
         """The proposal against a release: outdated if its flag has changed since and no pull request is open yet."""

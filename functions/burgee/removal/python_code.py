@@ -24,6 +24,7 @@ from libcst.metadata import (
 )
 
 from burgee.accessors.literals import python_literal
+from burgee.errors import Refused
 from burgee.removal.rewriting import (
     BROKEN,
     DETAILS,
@@ -59,9 +60,12 @@ _NOTHING = object()
 def rewrite(text: str, answer: Answer, accessor: Accessor | None = None) -> Rewritten:
     """The code without the flag. What is refused stands as it was; then nothing of the file should be written.
 
-    Raises cst.ParserSyntaxError for a file that is not Python.
+    Raises Refused for a file that does not parse.
     """
-    wrapper = MetadataWrapper(cst.parse_module(text))
+    try:
+        wrapper = MetadataWrapper(cst.parse_module(text))
+    except cst.ParserSyntaxError as error:
+        raise Refused("not-parsed", "it does not parse") from error
     plan = _Plan(wrapper, answer, accessor or Accessor())
     try:
         made = wrapper.module.visit(_Rewriter(plan))

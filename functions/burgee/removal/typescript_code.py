@@ -648,6 +648,8 @@ def _declared(root: Node) -> dict[str, int]:
     for parent, one in ((node, child) for node in _walk(root) for child in node.children):
         if one.type not in _NAMES:
             continue
+        if parent.type == "import_specifier" and parent.child_by_field_name("alias") not in {None, one}:
+            continue  # a name of the other module
         fields = (parent.child_by_field_name(field) for field in ("name", "pattern", "left", "parameter", "alias"))
         patterns = {"array_pattern", "object_pattern", "rest_pattern", "import_clause", "formal_parameters"}
         patterns |= {"assignment_pattern", "import_specifier", "namespace_import", "catch_clause", "for_in_statement"}

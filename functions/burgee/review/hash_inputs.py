@@ -37,7 +37,7 @@ def draws(side: Side, flag: str) -> Iterator[HashedDecision]:
         shares = weights(owner.outcome)
         if len(shares) > 1:
             arms = way.arms(own_salt, shares.values())
-            yield HashedDecision(f"{described(owner)}'s split", line(unit, arms.salt, way, arms.size))
+            yield HashedDecision(f"{described(owner)}'s split", line(unit, arms.salt, arms.strategy, arms.size))
 
 
 def described(owner: Owner) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl
 
 from burgee.model import Reason
+from burgee.web.queries import parameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +48,9 @@ def expose(
 def wants(exchange: Exchange, name: str) -> bool:
     """Whether a request has `?name=true`."""
     query = exchange.scope["query_string"]
-    return bool(query) and dict(parse_qsl(str(query, "latin-1"), keep_blank_values=True)).get(name) == "true"
+    if name.encode() not in query and b"%" not in query:  # most queries of `/users` are only attributes
+        return False
+    return dict(parameters(str(query, "latin-1"))).get(name) == "true"
 
 
 class Draining:

@@ -36,7 +36,7 @@ LEASE_SECONDS = 15.0
 ATTEMPTS = 5
 SLICE_SECONDS = 0.25
 THREADS = 32
-_NOTIFIED = "told:"
+_NOTIFIED = "notified:"
 """Before an environment, the id of the record of what its connections were notified of; no connection's id has it."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks import work
 
-SEMVER = "GTE"  # Eppo tells versions by their looks; Datadog wants SEMVER_GTE
+SEMVER = "GTE"  # Eppo recognises versions by their form; Datadog wants SEMVER_GTE
 OPERATORS = {
     "eq": lambda operand: ("ONE_OF", [operand]),
     "in": lambda operand: ("ONE_OF", operand),

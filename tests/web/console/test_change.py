@@ -93,7 +93,7 @@ def test_who_was_faster_is_named_where_nothing_is_left_to_change(client: TestCli
     anew = Effect(client, kind="off", stale=True)
     assert "ada changed this flag just now: “because”. Your change was not made." in anew.text
     assert anew.faults == [("", "it is off already")]
-    assert "Somebody else was faster" not in Effect(client, kind="off").text
+    assert "Someone else was faster" not in Effect(client, kind="off").text
 
 
 def test_taking_back_applies_what_git_says(client: TestClient, store: SqliteStore) -> None:

@@ -97,7 +97,7 @@ def test_going_back_shows_its_effect_first_and_acts_once(store: SqliteStore, cli
     assert client.post(act_, json=sent, headers={"If-Match": etag}).status_code == 200
     assert store.state().pointer.version == 1
     stale = text_of(client.post("/fragments/releases/1/effect", json={"stale": True}).text)
-    assert "Somebody else was faster" in stale
+    assert "Someone else was faster" in stale
     assert "it broke" in stale
 
 
@@ -113,7 +113,7 @@ def test_a_refusal_to_go_back_is_said_beside_who_was_first(
         assert answer.status_code == 200, answer.text
         assert "it takes too long to compute" in text_of(answer.text)
         assert "data-ready" not in answer.text
-        assert ("Somebody else was faster" in answer.text) is stale
+        assert ("Someone else was faster" in answer.text) is stale
 
 
 @pytest.mark.parametrize(("overrides", "first"), [("keep", "Nobody moves"), ("discard", "beta: All users get on")])

@@ -6,6 +6,8 @@ import math
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from markupsafe import Markup
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -23,15 +25,15 @@ BESIDE = 26
 """Longer names are written above their row, not beside it."""
 
 
-def intervals(results: Sequence[Mapping[str, Any]]) -> str:
+def intervals(results: Sequence[Mapping[str, Any]]) -> Markup:
     """A row for each result: its difference, its interval, zero, and its margin, if any.
 
     Differences are relative, in percent; those without a valid relative difference follow, each on its own scale.
     """
     relative = [one for one in results if one["relative"] is not None]
     absolute = [one for one in results if one["relative"] is None]
-    drawn = _strips(relative, "%") if relative else ""
-    return drawn + "".join(_strips([one], "") for one in absolute)
+    strips = [(relative, "%"), *(([one], "") for one in absolute)]
+    return Markup().join(_strips(some, sign) for some, sign in strips if some)
 
 
 class Axis(NamedTuple):
@@ -41,20 +43,20 @@ class Axis(NamedTuple):
     sign: str
 
 
-def _strips(results: Sequence[Mapping[str, Any]], sign: str) -> str:
+def _strips(results: Sequence[Mapping[str, Any]], sign: str) -> Markup:
     every = [_edges(one) for one in results]
     known = [edge for edges in every for edge in edges if edge is not None]
     known += [edge for one in results if (edge := _margin(one)) is not None]
     reach = max((abs(edge) for edge in known), default=0.0) * 1.1 or 1.0
     row = _height([one[part] for one in results for part in ("metric", "arm")])
     rows = list(zip(results, every, strict=True))
-    return "".join(
+    return Markup().join(
         _strip(rows[start : start + STRIP], Axis(reach, sign), row, last=start + STRIP >= len(rows))
         for start in range(0, len(rows), STRIP)
     )
 
 
-def _strip(rows: Sequence[tuple[Mapping[str, Any], Edges]], axis: Axis, row: int, *, last: bool) -> str:
+def _strip(rows: Sequence[tuple[Mapping[str, Any], Edges]], axis: Axis, row: int, *, last: bool) -> Markup:
     """Some rows as a separate image, so that a page may break between two; the last has the axis below."""
     x = _scale(-axis.reach, axis.reach, LABEL + 10, WIDE - VALUES - 10)
     bottom = row * len(rows) + (4 if last else 0)
@@ -69,7 +71,7 @@ def _strip(rows: Sequence[tuple[Mapping[str, Any], Edges]], axis: Axis, row: int
     return _svg(bottom + (22 if last else 0), said, drawn, "effect")
 
 
-def curve(points: Sequence[Mapping[str, Any]]) -> str:
+def curve(points: Sequence[Mapping[str, Any]]) -> Markup:
     """A difference over time with its interval or bounds; an early interval may exceed the image.
 
     Each point has a `label`, and shows its numbers on hover or focus.
@@ -117,7 +119,7 @@ def _hover(x: float, y: float, words: str, *, small: bool) -> str:
     return f'<g class=hover tabindex="0"><title>{escape(words)}</title>{mark}{area}{text}</g>'
 
 
-def progress(arms: Sequence[Mapping[str, Any]], planned: int | None) -> str:
+def progress(arms: Sequence[Mapping[str, Any]], planned: int | None) -> Markup:
     """Units of each arm and the planned units."""
     most = max([arm["units"] for arm in arms] + [(planned or 0) * arm["share"] for arm in arms] + [1])
     left, right = LABEL + 10, WIDE - VALUES - 10
@@ -235,7 +237,7 @@ def _short(text: str, most: int = 110) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _svg(height: float, said: str, drawn: Sequence[str], kind: str) -> str:
-    label = escape(said, quote=True)
-    inside = "".join(drawn)
-    return f'<svg class={kind} viewBox="0 0 {WIDE} {height:.0f}" role=img aria-label="{label}">{inside}</svg>'
+def _svg(height: float, said: str, drawn: Sequence[str], kind: str) -> Markup:
+    """The image of shapes and text that are escaped already."""
+    opening = f'<svg class={kind} viewBox="0 0 {WIDE} {height:.0f}" role=img aria-label="{escape(said, quote=True)}">'
+    return Markup("".join([opening, *drawn, "</svg>"]))  # noqa: S704 - every name in it is escaped

@@ -249,7 +249,9 @@ def moments(columns: Mapping[str, np.ndarray[tuple[int], np.dtype[np.float64]]])
 
 
 def pooled(one: Moments, other: Moments) -> Moments:
-    """The moments of both arms together."""
+    """The moments of both arms together; those of the other if one has no unit."""
+    if not one.n or not other.n:
+        return one if one.n else other
     n = one.n + other.n
     means = {name: (one.n * one.means[name] + other.n * other.means[name]) / n for name in one.means}
     apart = {name: other.means[name] - one.means[name] for name in means}

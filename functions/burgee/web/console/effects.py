@@ -65,7 +65,7 @@ def in_sentences(
         first = "Nobody moves now." if later or any(record["sample"] for record in records) else "Nobody moves."
         return Sentences(mood, first, [], 0, notes)
     first = moves[0].text + (f"; for example {moves[0].example}" if moves[0].example else "")
-    return Sentences(mood, f"{first}.", moves, max(len(moves) - MAX_MOVES, 0), notes)
+    return Sentences(mood, f"{first}.", moves[:MAX_MOVES], max(len(moves) - MAX_MOVES, 0), notes)
 
 
 def _moves(record: Mapping[str, Any], flag: str, coloured: Mapping[str | None, int]) -> Iterator[Moved]:

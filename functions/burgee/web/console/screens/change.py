@@ -19,7 +19,7 @@ from burgee.releases.proposals import Edit, find, last_run, require_admitted
 from burgee.serving.seen import seen, settled
 from burgee.stores.audit import AuditContext
 from burgee.times import format_time
-from burgee.web.console.effects import MAX_MOVES, in_sentences
+from burgee.web.console.effects import in_sentences
 from burgee.web.console.reading import Environment, colours
 from burgee.web.console.render import fragment
 from burgee.web.dry_run import alone
@@ -38,8 +38,6 @@ router = APIRouter(include_in_schema=False)
 MAX_YAML = 100_000
 WATCHED_SECONDS = 30.0
 """How long a dialog looks who answers with a change."""
-SHOWN = 4
-"""Moves that are shown unfolded."""
 Kind = Literal["off", "back", "form", "yaml"]
 _TITLES: dict[Kind, str] = {"off": "Switch off", "back": "Take the override back", "form": "Change", "yaml": "Change"}
 
@@ -178,20 +176,14 @@ def show_effect(request: Request, flags: CallerFlags, flag: Annotated[str, Name]
         faults=[],
         flag=flag,
         effect=found,
-        moves=found.moves[:MAX_MOVES],
-        shown=SHOWN,
         asked=asked,
         etag=None if current is None else etag_of(flags.one(flag)),
         body=json.dumps(asked.body),
         exposed=flag in snapshot.get("exposed", {}),
-        replaced=_replaced(here, flag) if asked.mode == "now" and body.kind != "back" else None,
+        replaced=here.override(flag) if asked.mode == "now" and body.kind != "back" else None,
         newest=newest,
         now=now,
     )
-
-
-def _replaced(here: Environment, flag: str) -> Any:
-    return here.override(flag)
 
 
 class _Asked(NamedTuple):

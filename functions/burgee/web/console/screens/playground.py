@@ -74,22 +74,26 @@ def answer(request: Request, flags: CallerFlags, body: Question) -> Response:
     answers = Ruleset(live).evaluate_all(context, moment)
     other, words = _compared(flags.store, here, live, body.against, moment)
     compared = Ruleset(other[0]).evaluate_all(context, other[1]) if other is not None else {}
-    every = dict.fromkeys([*answers, *compared])
-    rows = []
-    for name in every:
-        one, another = answers.get(name), compared.get(name)
-        beside = None if other is None else _shown(name, another, here)
-        rows.append(
-            Row(name, _shown(name, one, here), beside, other is not None and _outcome(one) != _outcome(another))
+    every = {**answers, **compared}
+    differing = {
+        name for name in every if other is not None and _outcome(answers.get(name)) != _outcome(compared.get(name))
+    }
+    rows = [
+        Row(
+            name,
+            _shown(name, answers.get(name), here),
+            None if other is None else _shown(name, compared.get(name), here),
+            name in differing,
         )
-    rows.sort(key=lambda one: (not one.differs, one.flag))
+        for name in sorted(every, key=lambda name: (name not in differing, name))[:MAX_ROWS]
+    ]
     return fragment(
         request,
         "playground_answers",
-        rows=rows[:MAX_ROWS],
-        more=max(len(rows) - MAX_ROWS, 0),
-        differing=sum(one.differs for one in rows),
-        total=len(rows),
+        rows=rows,
+        more=len(every) - len(rows),
+        differing=len(differing),
+        total=len(every),
         user=body.user,
         words=words,
         at=None if not body.at.strip() else format_time(moment),

@@ -14,11 +14,11 @@ from burgee.evaluation.snapshots import EMPTY
 from burgee.releases.deploy import OnConflict
 from burgee.releases.plan import OverrideVerdict
 from burgee.times import parse_time
-from burgee.web.console.effects import MAX_MOVES, in_sentences
+from burgee.web.console.effects import in_sentences
 from burgee.web.console.history import changed
 from burgee.web.console.reading import Environment, colours, kept
 from burgee.web.console.render import fragment
-from burgee.web.console.screens.change import SHOWN, Fault
+from burgee.web.console.screens.change import Fault
 from burgee.web.dry_run import alone
 from burgee.web.exchange import Need
 from burgee.web.replies import etag_of
@@ -155,8 +155,6 @@ def show_effect(request: Request, flags: CallerFlags, version: Version, body: Wa
         faults=[],
         flag=None,
         effect=found._replace(notes=[*found.notes, *notes]),
-        moves=found.moves[:MAX_MOVES],
-        shown=SHOWN,
         asked=asked,
         etag=etag_of(seen),
         body=json.dumps({"overrides": body.overrides}),

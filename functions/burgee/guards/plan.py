@@ -1,0 +1,182 @@
+"""The plan of a guarded rollout, read from a released flag: its steps, its groups on the hash line and its metrics.
+
+A unit has one place on the hash line of the guarded share, from 0 to 100 %. A step serves the places below its
+percentage. The comparison group is at the end of the line, which no step before the last one reaches:
+
+    0          steps[0]      steps[1]                        100 - comparison          100
+    | reached by step 0 | reached by step 1 | ... not yet reached | comparison group |
+
+For those who build on this module: `plan_of` takes a flag's name and a snapshot, because metrics are defined once for
+all flags, in the snapshot's `metrics`. `served` makes the definition that an override serves at a step. `band` and
+`place` say which group a unit is in; with pseudonyms the place must be computed before the unit is hashed, so
+exposures of guards carry it (docs/decisions/0034-guards.md). This package imports nothing heavy: no pydantic.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from burgee.evaluation.bucketing import BUCKETS, threshold
+from burgee.evaluation.definition import owners, salt, unit_attribute
+from burgee.evaluation.hash_strategies import strategy
+from burgee.records import NamedTuple, dataclass
+from burgee.times import parse_duration, parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from burgee.evaluation.definition import Owner
+    from burgee.model import Definition, Snapshot
+
+OnHarm: TypeAlias = Literal["roll_back", "hold"]
+Direction: TypeAlias = Literal["increase", "decrease"]
+
+ALPHA = 0.05
+MINIMUM = 500
+ON_HARM: OnHarm = "roll_back"
+DIRECTION: Direction = "increase"
+
+
+class Group(NamedTuple):
+    """Places on the hash line, from `low` to below `high`, 0 to 100,000."""
+
+    low: int
+    high: int
+
+    @property
+    def share(self) -> float:
+        """The share of all units that the guarded share could serve, 0 to 1."""
+        return max(self.high - self.low, 0) / BUCKETS
+
+
+@dataclass(frozen=True, slots=True)
+class GuardMetric:
+    """A metric that must not get worse than `margin` percent of the comparison group's value.
+
+    `definition` is in the grammar of `metrics:`, as JSON values; `direction` is the better one.
+    """
+
+    name: str
+    margin: float
+    definition: Mapping[str, Any]
+    direction: Direction
+
+
+@dataclass(frozen=True, slots=True)
+class GuardPlan:
+    """A guard: what it raises, by which steps, and what it watches.
+
+    `rule` is None for the flag's own rollout. `begins` is the share in the file, in percent: the guard begins there,
+    and rolls back to it. `steps` and `comparison` are percentages, `hold` milliseconds, `start` epoch milliseconds,
+    `approve` the indexes of steps that wait for a person. `unit` is the bucketed attribute; `salt` and `hash` make
+    the hash line.
+    """
+
+    flag: str
+    rule: str | None
+    begins: float
+    steps: tuple[float, ...]
+    hold: int
+    minimum: int
+    comparison: float
+    guardrails: tuple[GuardMetric, ...]
+    signals: tuple[GuardMetric, ...]
+    alarms: tuple[str, ...]
+    on_harm: OnHarm
+    start: int | None
+    approve: frozenset[int]
+    alpha: float
+    unit: str
+    salt: str
+    hash: str | None = None
+
+    @property
+    def compared(self) -> Group:
+        """The comparison group."""
+        return Group(BUCKETS - threshold(self.comparison), BUCKETS)
+
+    def band(self, step: int) -> Group:
+        """The places that a step reaches first: those that its metrics are measured on."""
+        before = self.steps[step - 1] if step else self.begins
+        return Group(threshold(before), threshold(self.steps[step]))
+
+    def is_compared(self, step: int) -> bool:
+        """Whether a step leaves the comparison group alone; the last step may not, and then only alarms judge it."""
+        return self.compared.share > 0 and self.band(step).high <= self.compared.low
+
+    def place(self, unit: str) -> int:
+        """The place of a unit on the hash line, 0 to 99,999."""
+        return strategy(self.hash).place(BUCKETS)(unit, self.salt)
+
+
+def plan_of(flag: str, snapshot: Snapshot) -> GuardPlan | None:
+    """The guard of a flag in a released snapshot; None if it has none, or if there is no such flag.
+
+    Raises KeyError if the guard names a metric that the snapshot does not define.
+    """
+    definition = snapshot["flags"].get(flag)
+    owner = None if definition is None else guarded(definition)
+    if definition is None or owner is None:
+        return None
+    written = owner.settings["guard"]
+    steps = tuple(float(step) for step in written["steps"])
+    start = written.get("start")
+    metrics = snapshot.get("metrics", {})
+    on_line = owner.settings if owner.rule is not None else None
+    return GuardPlan(
+        flag=flag,
+        rule=None if owner.rule is None else owner.name,
+        begins=begins(owner),
+        steps=steps,
+        hold=round(parse_duration(written["hold"]) * 1000),
+        minimum=written.get("minimum", MINIMUM),
+        comparison=comparison(written),
+        guardrails=_metrics(written.get("guardrails", {}), metrics),
+        signals=_metrics(written.get("signals", {}), metrics),
+        alarms=tuple(written.get("alarms", ())),
+        on_harm=written.get("on_harm", ON_HARM),
+        start=None if start is None else round(parse_time(start) * 1000),
+        approve=frozenset(steps.index(float(step)) for step in written.get("approve", ())),
+        alpha=written.get("alpha", ALPHA),
+        unit=unit_attribute(definition),
+        salt=salt(flag, definition, on_line),
+        hash=definition.get("hash"),
+    )
+
+
+def guarded(definition: Definition) -> Owner | None:
+    """The owner of a definition's guard: the flag itself, or one of its rules; None without a guard."""
+    return next((owner for owner in owners(definition) if "guard" in owner.settings), None)
+
+
+def begins(owner: Owner) -> float:
+    """The share of a guard's owner in the file, in percent; a missing one is all, as in evaluation."""
+    share: float = owner.settings.get("rollout_percentage", 100)
+    return float(share)
+
+
+def comparison(guard: Mapping[str, Any]) -> float:
+    """The comparison group in percent: as written, or all that no step below 100 % reaches."""
+    if "comparison" in guard:
+        return float(guard["comparison"])
+    return 100 - max((float(step) for step in guard["steps"] if step < 100), default=100.0)
+
+
+def served(definition: Definition, share: float) -> Definition:
+    """A guarded definition with its share set to a percentage, as an override serves it; the rest is unchanged."""
+    owner = guarded(definition)
+    if owner is None:
+        raise ValueError("the definition has no guard")
+    percentage = int(share) if float(share).is_integer() else share
+    if owner.rule is None:
+        return {**definition, "rollout_percentage": percentage}
+    rules: Sequence[Mapping[str, Any]] = definition["rules"]
+    raised = {**rules[owner.rule], "rollout_percentage": percentage}
+    return {**definition, "rules": [*rules[: owner.rule], raised, *rules[owner.rule + 1 :]]}
+
+
+def _metrics(written: Mapping[str, Any], metrics: Mapping[str, Any]) -> tuple[GuardMetric, ...]:
+    return tuple(
+        GuardMetric(name, float(one["margin"]), metrics[name], metrics[name].get("direction", DIRECTION))
+        for name, one in written.items()
+    )
