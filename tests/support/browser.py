@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
 import shutil
 import subprocess
@@ -16,7 +17,8 @@ from support.http import handled
 from support.waiting import PATIENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import signal
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -33,7 +35,7 @@ class PageReports:
     def __init__(self) -> None:
         self.queue: queue.Queue[tuple[float, dict[str, Any]]] = queue.Queue()
         self.statuses: list[int] = []
-        self.reload = False
+        self.order = ""
         self.origin = ""
 
     def value(self, wanted: Any) -> float:
@@ -70,10 +72,10 @@ def serving(folder: Path) -> Iterator[PageReports]:
             self.end_headers()
 
         def do_GET(self) -> None:
-            if self.path != "/reload":
+            if self.path != "/order":
                 super().do_GET()
                 return
-            body, reports.reload = b"yes" if reports.reload else b"no", False
+            body, reports.order = reports.order.encode(), ""
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -87,8 +89,8 @@ def serving(folder: Path) -> Iterator[PageReports]:
 
 
 @contextmanager
-def showing(program: str, url: str, profile: Path) -> Iterator[None]:
-    """The browser on a page, without a window."""
+def showing(program: str, url: str, profile: Path) -> Iterator[Callable[[signal.Signals], None]]:
+    """The browser on a page, without a window; yields what sends a signal to all of its processes."""
     command = [
         program,
         "--headless=new",
@@ -99,9 +101,10 @@ def showing(program: str, url: str, profile: Path) -> Iterator[None]:
         f"--user-data-dir={profile}",
         url,
     ]
-    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    quiet = subprocess.DEVNULL
+    running = subprocess.Popen(command, stdout=quiet, stderr=quiet, start_new_session=True)
     try:
-        yield
+        yield partial(os.killpg, running.pid)
     finally:
         running.terminate()
         running.wait(20)

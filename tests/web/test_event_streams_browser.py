@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import time
@@ -22,7 +23,7 @@ from burgee.access.settings import change
 from burgee.serving.serving import Serving
 from burgee.stores.sqlite import SqliteStore
 from burgee.web.app import create_app
-from burgee.web.event_streams import stream_secret
+from burgee.web.event_streams import DAY, stream_secret
 from burgee.web.front import Setup
 from burgee.web.live_sockets import SCRIPT
 from support.browser import browser, serving, showing
@@ -65,6 +66,8 @@ class Service:
         release(self.store, {"beta": {"status": True}})
         change(self.store, [origin], act())
         self.secret = stream_secret(self.store)
+        self.days = 0
+        """Days by which the clock of its addresses is ahead."""
         self.stack = ExitStack()
         self.port = 0
         self.url = ""
@@ -72,6 +75,11 @@ class Service:
     def start(self) -> None:
         serving = Serving(self.store, refresh_seconds=1.0)
         self.app: Any = create_app(self.store, serving, Setup(streams=self.secret))
+        ahead = self.days * DAY
+        streams: Any = self.app.front.streams
+        token, tenant_of = streams.token, streams.tenant_of
+        streams.token = lambda tenant, now: token(tenant, now + ahead)
+        streams.tenant_of = lambda said, now: tenant_of(said, now + ahead)
         self.url = self.stack.enter_context(served(self.app, self.port))
         self.port = int(self.url.rpartition(":")[2])
 
@@ -120,10 +128,60 @@ def test_a_page_repaints_after_a_kill_a_restart_and_an_address_that_is_over(
 
         # Who comes back first sees what they saw last, with the address of then.
         service.stop()
-        service.secret = b"a third secret, twenty days later"
+        service.days = 20
         service.start()
         service.say("kill")
-        site.reload = True
+        site.order = "reload"
+        site.value(False)
+
+        # And if nothing has changed, they are told of the next change.
+        service.stop()
+        service.days = 40
+        service.start()
+        site.order = "reload"
+        asked = len(site.statuses)
+        site.value(False)
+        eventually(lambda: not site.order and service.app.front.streams.count)
+        service.say("unkill")
+        site.value(True)
+        assert len(site.statuses) - asked < 8, "it does not go round"
+
+
+@pytest.mark.parametrize("query", ["inactivity=1", "live"])
+def test_a_page_that_was_hidden_repaints_once_it_is_seen(
+    service: Service, site: PageReports, tmp_path: Path, query: str
+) -> None:
+    """The provider closes the event stream of a page that is hidden for two minutes, here for a second."""
+    assert PROGRAM is not None
+    with showing(PROGRAM, f"{site.origin}/page.html?{query}&service={service.url}", tmp_path / "profile"):
+        site.value(True)
+        streams = service.app.front.streams
+        eventually(lambda: streams.count)
+        site.order = "hidden"
+        eventually(lambda: not site.order and streams.count == ("live" in query))
+        service.say("kill")
+        site.order = "visible"
+        site.value(False)
+        eventually(lambda: streams.count)
+        service.say("unkill")
+        site.value(True)
+
+
+@pytest.mark.parametrize("query", ["", "live"])
+def test_a_machine_that_slept_repaints_once_it_wakes(
+    service: Service, site: PageReports, tmp_path: Path, query: str
+) -> None:
+    assert PROGRAM is not None
+    with showing(
+        PROGRAM, f"{site.origin}/page.html?{query}&service={service.url}", tmp_path / "profile"
+    ) as signalled:
+        site.value(True)
+        eventually(lambda: service.app.front.streams.count)
+        signalled(signal.SIGSTOP)
+        service.stop()  # which closes the connections, as what does not answer is closed
+        kill_directly(service)
+        service.start()
+        signalled(signal.SIGCONT)
         site.value(False)
 
 
