@@ -55,6 +55,7 @@ class _Flags:
             "flags": flags,
             "segments": {name: segment.when for name, segment in model.segments.items()},
             "holdouts": model.holdouts,
+            "metrics": {name: dump(metric) for name, metric in model.metrics.items()},
         }
         return Surroundings(snapshot, self.source.homes.keys(), more)
 

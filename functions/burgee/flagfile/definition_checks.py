@@ -7,12 +7,14 @@ over time) or `state_faults` (a flag at one time); it does not depend on files.
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from burgee.evaluation.decisions import ONE_LINE
 from burgee.evaluation.definition import fragments, on_a_cycle, owners, segments_of, states, variants, weights
 from burgee.evaluation.hash_strategies import strategy
+from burgee.flagfile.guard_checks import guard_faults
 from burgee.flagfile.nesting import deep_requirements, deep_segments, required_ever
 from burgee.flagfile.suggestions import near
 from burgee.flagfile.value_schemas import mismatches
@@ -87,6 +89,7 @@ def snapshot_faults(around: Surroundings, flags: Collection[str] | None = None) 
 def flag_faults(around: Surroundings, name: str) -> Iterator[Fault]:
     """All faults of one flag, now and after each entry of its schedule."""
     definition, base = around.flags[name], ("flags", name)
+    yield from guard_faults(name, definition, around.names("metrics"), partial(around.missing, "metrics"))
     entries = definition.get("schedule", ())
     if len(entries) > MAX_SCHEDULE:
         message = f"a schedule has at most {MAX_SCHEDULE} entries"

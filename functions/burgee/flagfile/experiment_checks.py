@@ -10,6 +10,7 @@ from burgee.evaluation.definition import DEFAULT_RULE
 from burgee.flagfile.experiments import Direction, Method, MetricKind, allocation, impossible
 from burgee.flagfile.grammar import dump
 from burgee.flagfile.suggestions import near
+from burgee.guards.plan import guarded
 from burgee.model import Problem
 from burgee.times import parse_duration, parse_time
 
@@ -33,6 +34,7 @@ def check_experiment(source: Source, name: str, flag: FlagSpec) -> Iterator[Prob
     locate = partial(source.place, "flags", name, "experiment")
     yield from _plan(source, locate, experiment)
     yield from _arms(source, name, flag, experiment)
+    yield from _guarded(source, name, flag, experiment)
     if experiment.unit not in {None, flag.bucket_by or "user"}:
         message = f"{name} buckets on {flag.bucket_by or 'the user'}, so that is the unit"
         hint = f"write `{flag.bucket_by or 'user'}`, or change `bucket_by`"
@@ -161,6 +163,17 @@ def _undecidable(source: Source, place: Any, metric: str, experiment: Experiment
 def _unknown(source: Source, place: Any, metric: str) -> Problem:
     hint = near(metric, source.model.metrics) or "define it under the top-level `metrics`"
     return Problem(place, "unknown-metric", f"there is no metric {metric!r}", hint)
+
+
+def _guarded(source: Source, name: str, flag: FlagSpec, experiment: Experiment) -> Iterator[Problem]:
+    """A guard changes who reaches the arms while they are compared."""
+    written = dump(flag)
+    overlays = written.get("environments", {})
+    chosen = [experiment.environment] if experiment.environment else [None, *overlays]
+    if any(guarded({**written, **overlays.get(one, {})}) for one in chosen):
+        place = source.place("flags", name, "experiment", key=True)
+        message = f"the guard of {name} changes who is in the experiment"
+        yield Problem(place, "guard-conflict", message, "remove one of them, or name another `environment`")
 
 
 def _arms(source: Source, name: str, flag: FlagSpec, experiment: Experiment) -> Iterator[Problem]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from burgee.flagfile.experiments import Baseline, Duration, Guardrail, Positive, Risk, Whole
@@ -15,7 +15,23 @@ MOST_STEPS = 20
 MOST_METRICS = 20
 MOST_ALARMS = 20
 
-Alarm = Annotated[str, Field(min_length=1, max_length=255)]
+
+def _alarm(value: str) -> str:
+    if not value.isprintable() or value.startswith("arn:"):
+        raise PydanticCustomError("guard-alarm", "{found} is not an alarm's name", {"found": repr(value)})
+    return value
+
+
+def _once(values: list[str]) -> list[str]:
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            words = {"found": repr(value), "path": (index,)}
+            raise PydanticCustomError("guard-alarm", "{found} is named already", words)
+    return values
+
+
+Alarm = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_alarm)]
+Alarms = Annotated[list[Alarm], Field(max_length=MOST_ALARMS), AfterValidator(_once)]
 
 
 class GuardedMetric(Guardrail):
@@ -45,9 +61,7 @@ class Guard(Part):
         default_factory=dict, description="Metrics that take the share back if they get worse."
     )
     signals: Metrics = Field(default_factory=dict, description="Metrics that stop the guard until a person decides.")
-    alarms: Annotated[list[Alarm], Field(max_length=MOST_ALARMS)] = Field(
-        default_factory=list, description="CloudWatch alarms that act at once."
-    )
+    alarms: Alarms = Field(default_factory=list, description="Names of CloudWatch alarms, which act at once.")
     on_harm: OnHarm = Field(ON_HARM, description="What a worse guardrail or an alarm does: `roll_back` or `hold`.")
     start: Time | None = Field(None, description="When the first step begins; default: with the release.")
     approve: list[Percentage] = Field(default_factory=list, description="Steps that wait for a person.")
