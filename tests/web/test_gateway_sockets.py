@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from copy import deepcopy
+from random import Random
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from burgee.web.gateway_sockets import (
     connect,
     disconnect,
 )
+from burgee.web.protection.token_buckets import Buckets, Rate
 from support.dynamodb import CREDENTIALS, table_at
 from support.keys import HOME, expired, release, revoked, token
 from support.lambda_runtime import event
@@ -175,6 +177,43 @@ def test_they_are_notified_at_the_rate(store: Store) -> None:
     assert max(api.times) - min(api.times) >= 1.7
     within = [sum(start <= at < start + 1 for at in api.times) for start in api.times]
     assert max(within) <= 20
+
+
+def refusals(times: list[float], evaluation_rate: int) -> int:
+    """How many of the pages that were notified then the API throttles, while others use two thirds of its rate.
+
+    A page evaluates 50 to 250 ms after a message, as live.js says.
+    """
+    chance, first = Random(1), min(times)
+    pages = [(at + chance.uniform(0.05, 0.25), "page") for at in times]
+    length = max(times) - first + 1
+    others = [
+        (first + number / (evaluation_rate * 2 / 3), "other")
+        for number in range(int(length * evaluation_rate * 2 / 3))
+    ]
+    now = first
+    bucket = Buckets(Rate("evaluate", evaluation_rate, evaluation_rate), clock=lambda: now)
+    refused = 0
+    for at, kind in sorted(pages + others):
+        now = at
+        through, _ = bucket.take("all")
+        refused += kind == "page" and not through
+    return refused
+
+
+def test_ten_thousand_pages_behind_an_evaluation_rate_of_2000_all_evaluate() -> None:
+    with closing(SqliteStore(":memory:", HOME)) as store:
+        release(store, {"beta": {"status": True}})
+        value = {"environment": HOME.environment, "at": NOW}
+        store.keep([Put(Shelf.SOCKETS, f"page-{number}", value, blind=True) for number in range(10_000)])
+        api = Api(store, rate=2_000 / 3)
+        assert api.notifier.moved(HOME) == Notified(sent=10_000)
+        assert max(api.times) - min(api.times) < 16
+        assert refusals(api.times, 2_000) == 0
+        hasty = Api(store, rate=10_000.0)
+        release(store, {"beta": {"status": False}})
+        assert hasty.notifier.moved(HOME) == Notified(sent=10_000)
+        assert refusals(hasty.times, 2_000) > 5_000, "the API would have throttled most if all had come at once"
 
 
 def test_one_that_cannot_be_reached_is_notified_by_the_next_call(store: Store) -> None:
