@@ -80,6 +80,10 @@ class Route:
     """Whether each request has a log record. Evaluations are only counted, and logged if they fail."""
 
 
+ANYONE = "anyone on this machine"
+"""Who sends requests to an open service, which listens on a loopback address alone."""
+
+
 class Caller(NamedTuple):
     """Who sent a request. `name` is None on the open service; `may` is empty without a key."""
 

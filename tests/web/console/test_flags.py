@@ -66,6 +66,19 @@ def test_filters_are_those_of_the_api(client: TestClient, store: SqliteStore) ->
     assert set(rows(client, "?show=overridden")) == set(rows(client, "?show=differs")) == {"beta"}
 
 
+def test_a_flag_that_a_needed_one_moves_is_not_as_git_says_either(client: TestClient, store: SqliteStore) -> None:
+    release(store, {**FLAGS, "tips": {"status": True, "requires": [{"flag": "beta", "variant": "on"}]}})
+    release(store, {**FLAGS, **{name: {"status": name == "tips", "requires": [{"flag": "beta", "variant": "on"}]}
+                                for name in ("tips", "unmoved")}})  # fmt: skip
+    assert not rows(client, "?show=differs")
+    write(store, lambda state, git: lay(state, git, "beta", {"status": False}, act("flag.update")))
+    assert list(rows(client, "?show=differs")) == ["beta", "tips"]
+    page = client.get("/fragments/flags").text
+    assert "2 are not as Git says" in text_of(page)
+    assert "Differs from Git 2" in text_of(page)
+    assert "2 flags are not as Git says" in text_of(client.get("/fragments/releases").text)
+
+
 def test_a_search_without_a_match_suggests_what_is_near(client: TestClient) -> None:
     page = text_of(client.get("/fragments/flags?q=owner:payment").text)
     assert "No flag matches “owner:payment” Did you mean owner:payments ?" in page

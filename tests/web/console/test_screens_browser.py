@@ -203,7 +203,7 @@ def test_a_flag_is_switched_off_and_back_by_keyboard_alone(page_browser: Browser
         page.keyboard.press("Enter")
         console.arrives("beta")
         page.keyboard.press("x")
-        page.get_by_text("25.000 % of all users lose on: 1 in 4").first.wait_for()
+        page.get_by_text("25 % of all users lose on: 1 in 4").first.wait_for()
         console.sound()
         page.keyboard.press("Control+Enter")
         page.get_by_text("Say why, in a few words").wait_for()
@@ -212,12 +212,43 @@ def test_a_flag_is_switched_off_and_back_by_keyboard_alone(page_browser: Browser
         page.get_by_role("heading", name="beta is off in production").wait_for()
         console.sound()
         page.keyboard.press("u")
-        page.get_by_text("25.000 % of all users get on: 1 in 4").first.wait_for()
+        page.get_by_text("25 % of all users get on: 1 in 4").first.wait_for()
         page.keyboard.type("fixed")
         page.keyboard.press("Control+Enter")
         page.get_by_role("heading", name="beta is as Git says in production").wait_for()
         page.keyboard.press("Enter")
         page.get_by_role("dialog").wait_for(state="detached")
+        console.sound()
+
+
+def test_what_was_typed_survives_a_key_that_ends_meanwhile(
+    page_browser: Browser, keyed: str, store: SqliteStore
+) -> None:
+    with shown(page_browser) as console:
+        page = console.page
+        page.goto(f"{keyed}/console/flags/beta")
+        page.get_by_label("An admin key").fill(token(store, Kind.ADMIN, *ALL))
+        page.keyboard.press("Enter")
+        console.arrives("beta")
+        page.keyboard.press("x")
+        page.get_by_role("button", name="Switch off for 2 h").wait_for()
+        page.keyboard.type("orders fail: 12 of 100")
+        assert page.get_by_role("radio", name="Now").is_checked(), "digits are text in a field"
+        page.get_by_role("radio", name="8 h").check()
+        page.route("**/kill", lambda route: route.fulfill(status=401, json={"detail": "the key is expired"}))
+        page.keyboard.press("Control+Enter")
+        page.get_by_text("The key is expired").wait_for()
+        assert "orders fail" not in page.content()
+        page.get_by_label("An admin key").fill(token(store, Kind.ADMIN, *ALL))
+        page.keyboard.press("Enter")
+        page.get_by_role("button", name="Switch off for 8 h").wait_for()
+        assert page.get_by_label("Reason").input_value() == "orders fail: 12 of 100"
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Sign out").click()
+        page.get_by_label("An admin key").fill(token(store, Kind.ADMIN, *ALL))
+        page.keyboard.press("Enter")
+        console.arrives("beta")
+        assert not page.locator("#dialog[open]").count()
         console.sound()
 
 

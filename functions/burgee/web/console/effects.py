@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from burgee.diff import wording
 from burgee.diff.losses import MoveKind
 from burgee.web.console.reading import segments
-from burgee.web.console.words import NO_BREAK
+from burgee.web.console.words import NO_BREAK, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -102,7 +102,7 @@ def _later(record: Mapping[str, Any], flag: str) -> Iterator[str]:
 
 
 def _sentence(move: Mapping[str, Any], region: Mapping[str, Any], *, is_later: bool = False) -> str:
-    """Who loses or gets what: 2.500 % of users in Germany lose green: 1 in 40."""
+    """Who loses or gets what: 2.5 % of users in Germany lose green: 1 in 40."""
     what = _what(move, is_later=is_later)
     users = region["users"]
     if users:
@@ -114,7 +114,7 @@ def _sentence(move: Mapping[str, Any], region: Mapping[str, Any], *, is_later: b
     if move["percent"] == 100:
         return f"{_capital(who) if who.startswith('all ') else f'All {who}'} {what}"
     share = Fraction(str(move["percent"])) / 100
-    return f"{move['percent']:.3f}{NO_BREAK}% of {who} {what}{part(share)}"
+    return f"{percent(share)} of {who} {what}{part(share)}"
 
 
 def _what(move: Mapping[str, Any], *, is_later: bool) -> str:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _COLOURS = 5
 _HELD = 8
 """Maximum number of snapshots in memory."""
+MAX_COMPARED = 200
+"""Flags that need one that differs, whose shares are compared with Git's."""
 _KEPT: dict[str, Snapshot] = {}
 
 
@@ -73,18 +75,30 @@ class Environment:
         git = self.git["flags"].get(flag)
         return override is not None and definition_digest(override.definition) != definition_digest(git)
 
+    @cached_property
+    def _changed(self) -> frozenset[str]:
+        return frozenset(name for name in self.state.overrides if self.differs(name))
+
     def is_moved(self, flag: str) -> bool:
         """Whether a flag that it needs, directly or not, differs: then its answers may, with Git's definition."""
-        differing = {name for name in self.state.overrides if self.differs(name)}
-        waiting, seen = [flag] if differing else [], {flag}
+        waiting, seen = [flag] if self._changed else [], {flag}
         while waiting:
             for kind, name in needs(self.definition(waiting.pop()) or {}):
-                if kind == "flag" and name in differing:
+                if kind == "flag" and name in self._changed:
                     return True
                 if kind == "flag" and name not in seen:
                     seen.add(name)
                     waiting.append(name)
         return False
+
+    @cached_property
+    def differing(self) -> frozenset[str]:
+        """The flags that are not as Git says: by their definition, or since a flag that they need is not."""
+        own = self._changed
+        moved = [name for name in self.names() if own and name not in own and self.is_moved(name)]
+        # Those whose shares are not compared may differ, so they are among them.
+        apart = (name for name in moved[:MAX_COMPARED] if self.regions(name) != self.regions(name, of_git=True))
+        return frozenset({*own, *apart, *moved[MAX_COMPARED:]})
 
     def names(self) -> list[str]:
         """Every flag that Git or an override has, by name."""

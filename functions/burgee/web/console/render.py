@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 
 from burgee.web.console import words
-from burgee.web.exchange import exchange_of
+from burgee.web.exchange import ANYONE, exchange_of
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -27,6 +27,7 @@ def fragment(request: Request, template: str, headers: dict[str, str] | None = N
     """
     exchange = exchange_of(request)
     shared = {"root": exchange.scope.get("root_path", ""), "may": exchange.caller.may, "caller": exchange.caller}
+    shared |= {"anyone": ANYONE}
     html = rendered(template, **shared, **values)
     return Response(html, 200, {"Cache-Control": "no-store", **(headers or {})}, "text/html; charset=utf-8")
 

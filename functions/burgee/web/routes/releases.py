@@ -13,6 +13,7 @@ from burgee.flagfile.entering import stored_faults
 from burgee.releases.deploy import Consent, OnConflict, live, returning
 from burgee.releases.overrides import laid_over, lift
 from burgee.releases.plan import OverrideVerdict, plan
+from burgee.stores import Pointer
 from burgee.stores.audit import AuditFilter, search
 from burgee.web.dry_run import alone, effect
 from burgee.web.exchange import Need
@@ -70,7 +71,7 @@ def list_releases(
     cursor: Annotated[int | None, Query(ge=1, le=2**53)] = None,
 ) -> Response:
     """Releases, newest first, versions below `cursor`."""
-    return answer(request, listed(flags.store, flags.store.state().pointer.version, limit, cursor))
+    return answer(request, listed(flags.store, flags.store.state().pointer, limit, cursor))
 
 
 @router.post("/releases/{version}/activate", responses=MISSING | STALE, **needs(Need.RELEASE))
@@ -85,12 +86,12 @@ def activate_release(
     act, store = write.act("release.activate", body.author, body.reason), flags.store
     if write.dry_run:
         with alone():
-            write.require_unmoved("the list of releases", lambda: listed(store, store.state().pointer.version))
+            write.require_unmoved("the list of releases", lambda: listed(store, store.state().pointer))
             return answer(request, activation_effect(store, version, body.overrides, act.now))
     made, change = returning(store, version, act, Consent(body.overrides))
-    before = listed(store, made.version)
+    before = listed(store, Pointer(made.version, revision=made.revision))
     write.require_unmoved("the list of releases", lambda: before)
-    etag = etag_of({**before, "current": version})
+    etag = etag_of({**before, "current": version, "revision": made.revision + 1})
     warnings = _warnings(load_snapshot(store.payload(version)))
     body_of_answer = {"current": version, "release": asdict(store.release(version)), **warnings}
     response = answer(request, body_of_answer, headers={"ETag": etag})
@@ -120,9 +121,13 @@ def list_audit(  # noqa: PLR0913, PLR0917 - a list's parameters are its filters
     return answer(request, {"entries": [asdict(entry) for entry in found.entries], "cursor": found.cursor})
 
 
-def listed(store: Store, current: int, limit: int = PAGE, before: int | None = None) -> dict[str, Any]:
-    """The answer of a list of releases; that of the first page is what `If-Match` compares."""
-    return {"current": current, "releases": [asdict(one) for one in store.releases(limit=limit, before=before)]}
+def listed(store: Store, pointer: Pointer, limit: int = PAGE, before: int | None = None) -> dict[str, Any]:
+    """The answer of a list of releases; that of the first page is what `If-Match` compares.
+
+    The revision counts every change of what is served: who moves by a release hangs on the overrides, too.
+    """
+    releases = [asdict(one) for one in store.releases(limit=limit, before=before)]
+    return {"current": pointer.version, "revision": pointer.revision, "releases": releases}
 
 
 def activation_effect(store: Store, version: int, overrides: OnConflict, now: float) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from burgee.stores.audit import AuditContext
 from burgee.times import format_time, parse_duration, parse_time
 from burgee.web.awaited import MAX_WAIT, awaited
 from burgee.web.dry_run import alone, effect
-from burgee.web.exchange import Caller, exchange_of, store_of
+from burgee.web.exchange import ANYONE, Caller, exchange_of, store_of
 from burgee.web.openapi import PROBLEM, needing
 from burgee.web.protection.idempotency import written_with
 from burgee.web.replies import etag_of, matches
@@ -149,7 +149,7 @@ class WriteRequest(NamedTuple):
             author = f"{author} with {self.caller.name}" if author else self.caller.name
         now = time.time()
         until = None if expires_in is None else format_time(now + duration("expires_in", expires_in))
-        return AuditContext(action, author or "unknown", reason, now, until, self.request_id, self.source)
+        return AuditContext(action, author or ANYONE, reason, now, until, self.request_id, self.source)
 
     def effectless(self, act: AuditContext, response: Response) -> AuditContext:
         """An act that changes no flag's answer, with the records to write. Raises Refused for a dry run."""

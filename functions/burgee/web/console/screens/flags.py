@@ -123,7 +123,7 @@ class _Chosen:
         self.every = here.names()
         fits = _searching(text)
         self.names = [name for name in self.every if fits(name, here.definition(name) or {})]
-        self.differing = {name for name in here.state.overrides if here.differs(name)}
+        self.differing = here.differing
         self.overrides = sorted(
             (one for one in here.state.overrides.values() if one.in_force(here.now) and one.flag in self.differing),
             key=lambda one: one.updated_at,

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from burgee.web.console.environments import Environments  # noqa: TC001 - FastAPI reads it
 from burgee.web.console.render import fragment
-from burgee.web.exchange import Caller, Need, exchange_of
+from burgee.web.exchange import ANYONE, Caller, Need, exchange_of
 from burgee.web.routes.writes import CallerFlags, needs
 
 router = APIRouter(include_in_schema=False)
@@ -52,7 +52,7 @@ def frame(request: Request, flags: CallerFlags, environments: Environments) -> R
         release=flags.serving.served().ruleset.release,
         tenant=flags.store.tenant,
         now=time.time(),
-        who=caller.name or "anyone on this machine",
+        who=caller.name or ANYONE,
         initial=(caller.name or "·")[0],
         scopes=scopes(caller),
         environments=[one.name for one in environments],

@@ -94,7 +94,7 @@ def list_releases(
         pointer=pointer,
         canary=canary,
         spent=_spent(canary.since, canary.until, here.now) if canary else 0,
-        differing=sum(here.differs(name) for name in here.state.overrides),
+        differing=len(here.differing),
         environment=here.name,
         max_names=MAX_NAMES,
         now=here.now,
@@ -136,7 +136,7 @@ def show_effect(request: Request, flags: CallerFlags, version: Version, body: Wa
     newest = next(iter(store.audit(limit=1)), None) if body.stale else None
     try:
         with alone():
-            seen = listed(store, store.state().pointer.version)
+            seen = listed(store, store.state().pointer)
             made = activation_effect(store, version, body.overrides, now)
     except Refused as error:
         if error.code.endswith("-busy"):

@@ -12,6 +12,7 @@
   const console_ = `${root}/console/`, fragments = `${root}/fragments/`;
   const SKELETON_AFTER = 300, FRAME_EVERY = 30000;
   let token = "", signedIn = false, going = false, waiting = 0, pressed = "";
+  let held = null; // what was typed into a dialog when the sign-in ended
 
   // Loading ---------------------------------------------------------------------------------------------------------
   const keyring = new Map(); // tokens by environment, in memory alone
@@ -145,10 +146,38 @@
     document.body.className = "";
     load(`${fragments}frame`, "#side");
     going = true;
-    return show();
+    return show().then(restore);
+  }
+
+  // What was typed survives a key that expires meanwhile, in memory; the dialog itself and its effect are fetched anew.
+  function hold() {
+    const form = dialog.open && find("form[data-act]", dialog);
+    if (!form || !dialog.dataset.url) return;
+    const fields = every("[name]:not([type=hidden])", form).map((one) => [one.name, one.value, one.checked]);
+    held = { url: dialog.dataset.url, path: location.pathname, fields };
+  }
+
+  async function restore() {
+    const kept = held;
+    held = null;
+    if (!kept || kept.path !== location.pathname) return;
+    await open(kept.url);
+    const form = find("form[data-act]", dialog);
+    if (!form) return;
+    for (const field of every("[name]:not([type=hidden])", form)) {
+      const choice = field.type === "radio" || field.type === "checkbox";
+      const was = kept.fields.find(([name, value]) => name === field.name && (!choice || value === field.value));
+      if (!was || field.disabled) continue;
+      if (choice) field.checked = was[2];
+      else field.value = was[1];
+    }
+    if ("stale" in form.dataset) compute(form);
+    live.textContent = "What you had typed is here again; nothing was done yet";
   }
 
   function signOut(why) {
+    if (why) hold();
+    else held = null;
     token = "";
     keyring.clear();
     signedIn = false;
@@ -521,6 +550,7 @@
 
   function open(url) {
     dialog.replaceChildren();
+    dialog.dataset.url = url;
     return load(root + url, "#dialog");
   }
 
