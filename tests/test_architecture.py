@@ -41,6 +41,7 @@ PACKAGES = {
     "review": {"diff", "evaluation"},
     "serving": {"evaluation", "flagfile", "stores"},
     "releases": {"evaluation", "flagfile", "serving", "stores"},
+    "shadow": {"evaluation", "events"},
     "openfeature": {"evaluation", "events", "serving", "stores"},
     "webhooks": {"evaluation", "releases", "stores"},
     "removal": {"accessors"},
@@ -53,7 +54,7 @@ PACKAGES = {
     "handlers": {"access", "events", "releases", "serving", "stores", "web", "webhooks"},
     "cli": {
         *("access", "accessors", "agents", "analysis", "diff", "evaluation", "events", "flagfile", "importers"),
-        *("releases", "removal", "review", "serving", "stores", "web", "webhooks"),
+        *("releases", "removal", "review", "serving", "shadow", "stores", "web", "webhooks"),
     },
 }
 ROWS = {**VOCABULARY, **{package: row | VOCABULARY.keys() for package, row in PACKAGES.items()}}

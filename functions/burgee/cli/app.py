@@ -26,6 +26,7 @@ from burgee.cli.commands import (
     project,
     proposals,
     reconcile,
+    shadow,
     upkeep,
     webhooks,
 )
@@ -61,6 +62,7 @@ agents.register(app)
 keys.register(app)
 webhooks.register(app)
 importing.register(app)
+shadow.register(app)
 
 
 _NO_ROOM = {getattr(errno, name, None) for name in ("ENOSPC", "EFBIG", "EDQUOT")} - {None}  # Windows lacks some

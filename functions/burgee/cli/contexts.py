@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from burgee.errors import Refused
@@ -25,8 +27,8 @@ def count(path: Path, population: Population, progress: Callable[[int], None]) -
     if path.suffix in {".parquet", ".pq"}:
         _parquet(path, population, progress)
     else:
-        for contexts, size in _jsonl(path):
-            population.add_contexts(contexts)
+        for rows, size in _rows(path):
+            population.add_contexts([_context(row) for row in rows])
             progress(size)
 
 
@@ -38,24 +40,56 @@ def length(path: Path) -> int:
     return path.stat().st_size
 
 
-def _jsonl(path: Path) -> Iterator[tuple[list[Mapping[str, Any]], int]]:
-    with path.open("rb") as file:
+def contexts(path: Path | None) -> Iterator[tuple[list[Mapping[str, Any]], int]]:
+    """Batches of contexts of a file or, without one, of standard input; with the bytes or Parquet's rows of each."""
+    if path is not None and path.suffix in {".parquet", ".pq"}:
+        for batch in _open(path).iter_batches(batch_size=BATCH_ROWS):
+            yield [context_of(_plain(row)) for row in batch.to_pylist()], batch.num_rows
+    else:
+        for rows, size in _rows(path):
+            yield [_context(row) for row in rows], size
+
+
+def answered(path: Path | None) -> Iterator[tuple[list[tuple[Mapping[str, Any], Mapping[str, Any]]], int]]:
+    """Batches of contexts with a system's answers, from JSONL: `{"context": {...}, "answers": {"flag": value}}`."""
+    number = 0
+    for rows, size in _rows(path):
+        found: list[tuple[Mapping[str, Any], Mapping[str, Any]]] = []
+        for row in rows:
+            number += 1
+            answers = row.get("answers")
+            if not isinstance(row.get("context"), dict) or not isinstance(answers, dict):
+                shape = '{"context": {...}, "answers": {"flag": value}}'
+                raise Refused("bad-context", f"{_named(path)}: record {number} is not {shape}")
+            found.append((context_of({"context": row["context"]}), answers))
+        yield found, size
+
+
+def _rows(path: Path | None) -> Iterator[tuple[list[dict[str, Any]], int]]:
+    """Batches of JSONL. Of a stream each line is one, so that it is followed."""
+    with nullcontext(sys.stdin.buffer) if path is None else path.open("rb") as file:
         lines: list[bytes] = []
-        start, size = 1, 0
+        start, size, rows = 1, 0, BATCH_ROWS if path is not None else 1
         while line := file.readline(MAX_LINE_BYTES + 1):
             if len(line) > MAX_LINE_BYTES:
-                raise Refused("bad-context", f"{path}:{start + len(lines)}: a line over {MAX_LINE_BYTES:,} bytes")
+                at = f"{_named(path)}:{start + len(lines)}"
+                raise Refused("bad-context", f"{at}: a line over {MAX_LINE_BYTES:,} bytes")
             lines.append(line)
             size += len(line)
-            if len(lines) == BATCH_ROWS:
+            if len(lines) == rows:
                 yield _decoded(path, start, lines), size
-                start, lines, size = start + BATCH_ROWS, [], 0
+                start, lines, size = start + rows, [], 0
         if lines:
             yield _decoded(path, start, lines), size
 
 
-def _decoded(path: Path, start: int, lines: Sequence[bytes]) -> list[Mapping[str, Any]]:
+def _named(path: Path | None) -> str:
+    return "standard input" if path is None else str(path)
+
+
+def _decoded(path: Path | None, start: int, lines: Sequence[bytes]) -> list[dict[str, Any]]:
     """Parses all lines at once, or one by one if that fails, to find the faulty one."""
+    rows: list[dict[str, Any]]
     try:
         rows = parse_json(b"[" + b",".join(lines) + b"]")
         plain = len(rows) == len(lines) and set(map(type, rows)) == {dict} and misfit(rows) is None
@@ -63,19 +97,25 @@ def _decoded(path: Path, start: int, lines: Sequence[bytes]) -> list[Mapping[str
         plain = False
     if not plain:
         rows = [_line(path, start + index, line) for index, line in enumerate(lines) if line.strip()]
-    return [row if TARGETING_KEY in row and "context" not in row else context_of(row) for row in rows]
+    return rows
 
 
-def _line(path: Path, number: int, line: bytes) -> dict[str, Any]:
+def _context(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    return row if TARGETING_KEY in row and "context" not in row else context_of(row)
+
+
+def _line(path: Path | None, number: int, line: bytes) -> dict[str, Any]:
     try:
         row = parse_json(line)
     except (ValueError, RecursionError) as error:
-        raise Refused("bad-context", f"{path}:{number}: this is not JSON: {error}") from error
+        raise Refused("bad-context", f"{_named(path)}:{number}: this is not JSON: {error}") from error
     if not isinstance(row, dict):
-        raise Refused("bad-context", f"{path}:{number}: a context is an object, not {line[:40]!r}")
+        raise Refused("bad-context", f"{_named(path)}:{number}: a context is an object, not {line[:40]!r}")
     wrong = misfit(row)
     if wrong is not None:
-        raise Refused("bad-context", f"{path}:{number}: the number at {'.'.join(map(str, wrong))} is out of range")
+        raise Refused(
+            "bad-context", f"{_named(path)}:{number}: the number at {'.'.join(map(str, wrong))} is out of range"
+        )
     return row
 
 

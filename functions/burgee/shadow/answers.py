@@ -1,0 +1,57 @@
+"""Answers as text that two systems share: a value as canonical JSON, or why there is none."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from burgee.model import Evaluation
+
+NO_VALUE = "no value"
+"""The flag is there, and the caller uses its own default."""
+UNKNOWN = "unknown flag"
+
+
+def text_of(value: Any) -> str:
+    """A value as canonical JSON: sorted keys, no spaces, and a whole number without its fraction, so 1.0 as 1."""
+    if isinstance(value, (dict, list)):
+        return _json(_plain(value))
+    return _scalar(value)
+
+
+def failed(code: str) -> str:
+    """The answer of an evaluation that failed, by OpenFeature's error code."""
+    return UNKNOWN if code == "FLAG_NOT_FOUND" else f"error {code}"
+
+
+def answer_of(evaluation: Evaluation) -> str:
+    """The answer of an evaluation of ours."""
+    if evaluation.error_code is not None:
+        return failed(evaluation.error_code)
+    return NO_VALUE if evaluation.value is None else text_of(evaluation.value)
+
+
+def recorded(answers: Mapping[str, Any]) -> dict[str, str]:
+    """Answers of a file by flag: null is no value."""
+    return {name: NO_VALUE if value is None else text_of(value) for name, value in answers.items()}
+
+
+@lru_cache(10_000, typed=True)
+def _scalar(value: Any) -> str:
+    return _json(_plain(value))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -1,0 +1,185 @@
+"""Systems that answer all flags for a context: a ruleset of ours, a service of OFREP, and Unleash's frontend API."""
+
+from __future__ import annotations
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.error import HTTPError
+from urllib.parse import urlsplit, urlunsplit
+from urllib.request import Request
+
+from burgee.errors import StoreUnavailable
+from burgee.evaluation.context import TARGETING_KEY
+from burgee.http_client import send, service_address
+from burgee.numeric import parse_json
+from burgee.shadow.answers import NO_VALUE, UNKNOWN, answer_of, failed, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from burgee.evaluation.ruleset import Ruleset
+    from burgee.model import Context
+
+MAX_BYTES = 32 * 1024 * 1024
+TIMEOUT_SECONDS = 10.0
+TOGETHER = 8
+"""Requests that a service is asked at once."""
+TRIES = 3
+PAUSE_SECONDS = 0.5
+
+
+class Unanswered(Exception):  # noqa: N818 - named after the state
+    """A service gave no answer for a context; the text names the fault, without anything of the context."""
+
+
+class ShadowSource(Protocol):
+    """A system that answers."""
+
+    name: str
+    unknown: str
+    """Its answer for a flag that is not in its answers."""
+
+    def answers(self, contexts: Sequence[Context]) -> Iterable[Mapping[str, str] | Unanswered]:
+        """The answers of each context, by flag, as `burgee.shadow.answers` writes them."""
+
+
+class RulesetSource:
+    """A ruleset of ours at one time, in epoch seconds; None is the time at which each context is asked."""
+
+    unknown = UNKNOWN
+
+    def __init__(self, name: str, ruleset: Ruleset, now: float | None) -> None:
+        self.name = name
+        self._ruleset = ruleset
+        self._now = now
+
+    def answers(self, contexts: Sequence[Context]) -> Iterator[Mapping[str, str]]:
+        """Evaluates every flag."""
+        for context in contexts:
+            every = self._ruleset.evaluate_all(context, self._now)
+            yield {name: answer_of(one) for name, one in every.items()}
+
+
+class HttpService:
+    """A service that is asked over HTTP, several contexts at once. `read` makes answers of a reply's JSON."""
+
+    def __init__(
+        self,
+        url: str,
+        request: Callable[[Context], Request],
+        read: Callable[[Any], dict[str, str]],
+        unknown: str = UNKNOWN,
+    ) -> None:
+        self.name = _public(url)
+        self.unknown = unknown
+        self._request = request
+        self._read = read
+        self._pool = ThreadPoolExecutor(TOGETHER, "shadow")
+
+    def answers(self, contexts: Sequence[Context]) -> Iterator[Mapping[str, str] | Unanswered]:
+        """Asks the service."""
+        return self._pool.map(self._answer, contexts)
+
+    def _answer(self, context: Context) -> Mapping[str, str] | Unanswered:
+        fault = ""
+        for attempt in range(TRIES):
+            if attempt:
+                time.sleep(PAUSE_SECONDS * attempt)
+            try:
+                with send(self._request(context), TIMEOUT_SECONDS) as reply:
+                    data = reply.read(MAX_BYTES + 1)
+            except HTTPError as error:
+                with error:
+                    if error.code in {401, 403}:
+                        raise StoreUnavailable(
+                            f"{self.name} answered {error.code}: the key is missing or wrong"
+                        ) from None
+                    fault = f"status {error.code}"
+                    if error.code < 500 and error.code != 429:
+                        return Unanswered(fault)
+            except (OSError, HTTPException) as error:
+                fault = type(getattr(error, "reason", error)).__name__
+            else:
+                try:
+                    return self._read(parse_json(data)) if len(data) <= MAX_BYTES else Unanswered("too long")
+                except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+                    return Unanswered("not an answer of this protocol")
+        return Unanswered(fault)
+
+
+def ofrep(url: str, key: str | None) -> HttpService:
+    """A service of the OpenFeature Remote Evaluation Protocol: flagd, GO Feature Flag, Flipt, Burgee and others."""
+    address = service_address(url, "/ofrep/v1/evaluate/flags")
+    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
+
+    def request(context: Context) -> Request:
+        return Request(address, _body({"context": dict(context)}), headers)  # noqa: S310 - checked by service_address
+
+    return HttpService(url, request, _ofrep_answers)
+
+
+def _ofrep_answers(body: Any) -> dict[str, str]:
+    return {str(flag["key"]): _ofrep_answer(flag) for flag in body["flags"]}
+
+
+def _ofrep_answer(flag: Mapping[str, Any]) -> str:
+    if "errorCode" in flag:
+        return failed(str(flag["errorCode"]))
+    return NO_VALUE if flag.get("value") is None else text_of(flag["value"])
+
+
+_UNLEASH_FIELDS = {TARGETING_KEY: "userId", "userId": "userId"}
+_UNLEASH_OWN = ("sessionId", "remoteAddress", "appName", "environment", "currentTime")
+
+
+def unleash(url: str, key: str | None) -> HttpService:
+    """Unleash's frontend API (`POST /api/frontend`, or Edge's), which names only enabled features.
+
+    The answer of an enabled feature is the value of its variant, its variant's name if that has no payload, or true.
+    """
+    address = service_address(url, "/api/frontend")
+    headers = {"Content-Type": "application/json", **({"Authorization": key} if key else {})}
+
+    def request(context: Context) -> Request:
+        own: dict[str, Any] = {"properties": {}}
+        for name, value in context.items():
+            field = _UNLEASH_FIELDS.get(name, name)
+            if field == "userId" or field in _UNLEASH_OWN:
+                own[field] = str(value)
+            else:
+                own["properties"][field] = _unleash_text(value)
+        return Request(address, _body({"context": own}), headers)  # noqa: S310 - checked by service_address
+
+    return HttpService(url, request, _unleash_answers, text_of(False))
+
+
+def _unleash_text(value: Any) -> str:
+    return text_of(value) if isinstance(value, (bool, dict, list)) else str(value)
+
+
+def _unleash_answers(body: Any) -> dict[str, str]:
+    return {str(one["name"]): _unleash_answer(one) for one in body["toggles"] if one["enabled"]}
+
+
+def _unleash_answer(toggle: Mapping[str, Any]) -> str:
+    variant = toggle.get("variant") or {}
+    if not variant.get("enabled"):
+        return text_of(True)
+    payload = variant.get("payload")
+    if not payload:
+        return text_of(variant["name"])
+    value = payload["value"]
+    return text_of(parse_json(value.encode()) if payload["type"] in {"json", "number"} else value)
+
+
+def _body(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def _public(url: str) -> str:
+    """An address without a user's name and password, query and fragment."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
