@@ -18,7 +18,7 @@ from burgee.files import write_file
 from burgee.flagfile.compile import compile_file
 from burgee.flagfile.environments import definition
 from burgee.flagfile.flag_tests import run_tests
-from burgee.flagfile.grammar import DefinitionSpec, Overlay
+from burgee.flagfile.grammar import DefinitionSpec, Overlay, dump
 from burgee.flagfile.source import Source
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def edited(source: Source, environment: str | None, wanted: Mapping[str, Definit
     """
     texts: dict[Path, list[str]] = {}
     # From the end of each file to its beginning, so that places above an edit stay valid.
-    for flag in sorted(wanted, key=lambda name: _line(source, name), reverse=True):
+    for flag in sorted(wanted, key=lambda name: _line(source, "flags", name), reverse=True):
         document = source.homes.get(("flags", flag)) or source.documents[0]
         path = Path(document.file)
         lines = texts.setdefault(path, path.read_bytes().decode("utf-8").splitlines(keepends=True))
@@ -90,17 +90,55 @@ def edited(source: Source, environment: str | None, wanted: Mapping[str, Definit
     return {path: "".join(lines) for path, lines in texts.items()}
 
 
-def _line(source: Source, flag: str) -> int:
-    return source.place("flags", flag).line if ("flags", flag) in source.homes else 2**31
+def edited_entries(
+    source: Source,
+    wanted: Mapping[tuple[str, str], Mapping[str, Any] | None],
+    homes: Mapping[tuple[str, str], Document],
+) -> dict[Path, str]:
+    """The contents of the files that change when flags and segments, by section and name, become as `wanted`.
+
+    Entries are whole, as written, with their environments; None removes one. `homes` are the files of new ones, the
+    main file by default.
+    """
+    texts: dict[Path, list[str]] = {}
+    found = {key: source.homes.get(key) or homes.get(key) or source.documents[0] for key in wanted}
+    # From the end of each file to its beginning, so that places above an edit stay valid; new ones last to first.
+    last_first = list(wanted)[::-1]
+    for key in sorted(last_first, key=lambda one: _position(found[one], *one), reverse=True):
+        document, entry = found[key], wanted[key]
+        path = Path(document.file)
+        lines = texts.setdefault(path, path.read_bytes().decode("utf-8").splitlines(keepends=True))
+        if key not in source.homes:
+            if entry is not None:
+                written = {name: _written(name, value) for name, value in entry.items()}
+                _append(lines, document, key[0], key[1], written)
+            continue
+        first, last = _extent(lines, document, *key)
+        here = dump(getattr(source.model, key[0])[key[1]])
+        fragment = "".join(lines[first:last])
+        lines[first:last] = [] if entry is None else [_edited_fragment(fragment, key[1], here, entry, None)]
+    return {path: "".join(lines) for path, lines in texts.items()}
+
+
+def _position(document: Document, section: str, name: str) -> tuple[int, bool]:
+    """Where an entry is in a file, or after which line a new one is put."""
+    entries = document.value.get(section) or {}
+    if name in entries or not entries:
+        return (document.place((section, name), key=True).line if entries else 2**31), False
+    return max(document.place((section, other), key=True).line for other in entries), True
+
+
+def _line(source: Source, section: str, name: str) -> int:
+    return source.place(section, name).line if (section, name) in source.homes else 2**31
 
 
 def _put(lines: list[str], source: Source, flag: str, wanted: Definition | None, environment: str | None) -> None:
     document = source.homes.get(("flags", flag)) or source.documents[0]
     if ("flags", flag) not in source.homes:
         if wanted is not None:
-            _append(lines, document, flag, _new(wanted, environment))
+            _append(lines, document, "flags", flag, _new(wanted, environment))
         return
-    first, last = _extent(lines, document, flag)
+    first, last = _extent(lines, document, "flags", flag)
     if wanted is None:
         if environment is not None:
             raise Refused("not-in-file", f"{flag}: the file cannot remove a flag from {environment} only")
@@ -195,27 +233,44 @@ def _new(wanted: Definition, environment: str | None) -> dict[str, Any]:
     return {**describing, "environments": {environment: {k: v for k, v in keys.items() if k not in DESCRIBING}}}
 
 
-def _append(lines: list[str], document: Document, flag: str, entry: dict[str, Any]) -> None:
-    """Adds a flag after the last of a file."""
-    flags = document.value.get("flags")
-    if not flags:
-        raise Refused("not-in-file", f"{flag}: {document.file} has no flags to put it after")
-    last = max(flags, key=lambda name: document.place(("flags", name), key=True).line)
-    first, end = _extent(lines, document, last)
-    margin = " " * (document.place(("flags", last), key=True).column - 1)
+def _append(lines: list[str], document: Document, section: str, name: str, entry: dict[str, Any]) -> None:
+    """Adds an entry after the last of its section in a file."""
+    entries = document.value.get(section)
+    if section not in document.value:
+        _begin(lines, section, name, entry)
+        return
+    if not entries:
+        raise Refused("not-in-file", f"{name}: {document.file} has no {section} to put it after")
+    last = max(entries, key=lambda other: document.place((section, other), key=True).line)
+    first, end = _extent(lines, document, section, last)
+    margin = " " * (document.place((section, last), key=True).column - 1)
     yaml = _yaml("".join(lines[first:end]))
     out = io.StringIO()
-    yaml.dump({flag: entry}, out)
+    yaml.dump({name: entry}, out)
     if lines[end - 1][-1:] != "\n":
         lines[end - 1] += "\n"
     lines[end:end] = [margin + line for line in out.getvalue().splitlines(keepends=True)]
 
 
-def _extent(lines: list[str], document: Document, flag: str) -> tuple[int, int]:
-    """The lines of a flag, first and one past the last; comments before the next flag belong to that."""
-    start = document.place(("flags", flag), key=True)
+def _begin(lines: list[str], section: str, name: str, entry: dict[str, Any]) -> None:
+    """Adds an entry to a section that a file did not have, at its end."""
+    out = io.StringIO()
+    _yaml("").dump({name: entry}, out)
+    if lines and lines[-1][-1:] != "\n":
+        lines[-1] += "\n"
+    start = f"{section}:\n"
+    if start not in lines:
+        lines.append(start)
+    first = lines.index(start) + 1
+    lines[first:first] = [f"  {line}" for line in out.getvalue().splitlines(keepends=True)]
+
+
+def _extent(lines: list[str], document: Document, section: str, name: str) -> tuple[int, int]:
+    """The lines of an entry, first and one past the last; comments before the next entry belong to that."""
+    start = document.place((section, name), key=True)
     if not re.match(r" *[^ #]", lines[start.line - 1]) or lines[start.line - 1][: start.column - 1].strip():
-        raise Refused("not-in-file", f"{flag}: put the flag on its own lines, so that it can be edited")
+        kind = section.removesuffix("s")
+        raise Refused("not-in-file", f"{name}: put the {kind} on its own lines, so that it can be edited")
     last = start.line
     for number, line in _following(lines, start.line):
         if len(line) - len(line.lstrip(" ")) < start.column:

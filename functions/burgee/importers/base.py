@@ -5,19 +5,23 @@ An importer converts every flag or reports why it has no equivalent; nothing is 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from burgee.evaluation.definition import KEYWORDS
 from burgee.model import Problem, Severity
 from burgee.numeric import is_number
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from types import ModuleType
 
     from burgee.flagfile.yaml_reader import Document, KeyPath
+    from burgee.model import Place
+
+    When: TypeAlias = dict[str, Any] | bool
 
 
 class Generation(StrEnum):
@@ -35,35 +39,89 @@ class NoEquivalent(Exception):  # noqa: N818 - named after the finding
         self.path = path
 
 
+class ImportFinding(NamedTuple):
+    """A part of a file that was not carried as it is: of a flag, a segment or the file."""
+
+    subject: str
+    code: str
+    """`no-equivalent` for what is left out, `differs`, `not-carried` for parts that do not affect answers, or `kept`
+    for what people changed in the file.
+    """
+    text: str
+    place: Place
+    environments: tuple[str, ...] = ()
+    """The environments that it concerns; empty for all."""
+
+    @property
+    def problem(self) -> Problem:
+        """The finding as commands print it."""
+        where = f"in {', '.join(self.environments)}, " if self.environments else ""
+        if self.code == LEFT_OUT:
+            return Problem(self.place, self.code, f"{self.subject} is left out: {where}{self.text}")
+        if self.code == KEPT:
+            return Problem(self.place, self.code, f"{self.subject}: {self.text}")
+        return Problem(self.place, self.code, f"{self.subject}: {where}{self.text}", severity=Severity.WARNING)
+
+
+LEFT_OUT = "no-equivalent"
+NOT_CARRIED = "not-carried"
+DIFFERS = "differs"
+KEPT = "kept"
+
+
 @dataclass(slots=True)
 class Imported:
-    """The result of an import: flags and segments in the grammar of flags.yaml, and parts without an equivalent.
+    """The result of an import: flags and segments in the grammar of flags.yaml, and findings.
 
-    An error is a flag left out; a warning is a part left out that does not change what users get.
+    Left out is what would decide what users get and cannot be expressed; not carried is what does not affect answers.
     """
 
     document: Document
     flags: dict[str, dict[str, Any]] = field(default_factory=dict)
     segments: dict[str, dict[str, Any]] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-    homes: dict[str, KeyPath] = field(default_factory=dict)
-    """The place of each flag in the document."""
+    environments: list[str] = field(default_factory=list)
+    findings: list[ImportFinding] = field(default_factory=list)
+    homes: dict[str, Place] = field(default_factory=dict)
+    """The place of each flag."""
+
+    @property
+    def problems(self) -> list[Problem]:
+        """The findings as commands print them."""
+        return [finding.problem for finding in self.findings]
+
+    @property
+    def left_out(self) -> set[str]:
+        """Flags, and other parts, that are left out."""
+        return {finding.subject for finding in self.findings if finding.code == LEFT_OUT}
 
     def leave_out(self, name: str, path: KeyPath, why: str) -> None:
         """Reports a flag, or another part that decides what users get."""
-        place = self.document.place(path, key=True)
-        self.problems.append(Problem(place, "no-equivalent", f"{name} is left out: {why}"))
+        self.found(name, LEFT_OUT, why, path)
 
     def not_carried(self, name: str, path: KeyPath, what: str) -> None:
         """Reports a part that does not affect what users get."""
-        place = self.document.place(path, key=True)
-        message = f"{name}: {what} has no equivalent"
-        self.problems.append(Problem(place, "not-carried", message, severity=Severity.WARNING))
+        self.found(name, NOT_CARRIED, f"{what} has no equivalent", path)
 
     def differs(self, name: str, path: KeyPath, how: str) -> None:
-        """Reports a rare context in which the answers differ."""
-        place = self.document.place(path, key=True)
-        self.problems.append(Problem(place, "differs", f"{name}: {how}", severity=Severity.WARNING))
+        """Reports contexts in which the answers differ."""
+        self.found(name, DIFFERS, how, path)
+
+    def found(self, subject: str, code: str, text: str, path: KeyPath) -> None:
+        """Reports anything else."""
+        finding = ImportFinding(subject, code, text, self.document.place(path, key=True))
+        if finding not in self.findings[-10:]:
+            self.findings.append(finding)
+
+    def place_flag(self, name: str, path: KeyPath) -> None:
+        """Remembers where a flag is, for what is found later."""
+        self.homes[name] = self.document.place(path, key=True)
+
+    def refuse(self, section: str, name: str, why: str) -> None:
+        """Leaves out a flag or a segment that flags.yaml refuses."""
+        (self.flags if section == "flags" else self.segments).pop(name, None)
+        subject = name if section == "flags" else f"segment {name}"
+        place = self.homes.get(name, self.document.place((section, name), key=True))
+        self.findings.append(ImportFinding(subject, LEFT_OUT, why, place))
 
     def described(self, name: str, metadata: Any, path: KeyPath) -> dict[str, Any]:
         """The metadata of a flag that can be kept: as description and owner, or as metadata."""
@@ -145,3 +203,63 @@ def negated(part: Mapping[str, Any] | bool) -> dict[str, Any] | bool:
     if isinstance(part, bool):
         return not part
     return dict(part["not"]) if list(part) == ["not"] else {"not": dict(part)}
+
+
+NEVER: Mapping[str, Any] = {"not": {}}
+"""The condition that no context meets."""
+
+
+def condition(part: Mapping[str, Any] | bool) -> dict[str, Any]:
+    """A condition as `when` takes it: an empty one holds always."""
+    return dict(NEVER) if part is False else {} if part is True else dict(part)
+
+
+def require_name(name: Any, path: KeyPath, what: str = "key") -> str:
+    """Checks that a flag or segment can be called that here."""
+    from burgee.flagfile.fields import NAME_PATTERN
+
+    if not isinstance(name, str) or not re.fullmatch(NAME_PATTERN, name) or len(name) > 255:
+        raise NoEquivalent(f"its {what} is not a valid name: use letters, digits, `.`, `_` and `-`", path)
+    return name
+
+
+def variant_names(values: Sequence[Any], given: Sequence[Any] | None = None) -> list[str]:
+    """A name for each value: the given ones if they are distinct, else the values themselves where they are short."""
+    if sorted(map(str, values)) == ["False", "True"] and all(isinstance(value, bool) for value in values):
+        return ["on" if value else "off" for value in values]
+    named = [name if isinstance(name, str) and 0 < len(name) <= 255 else "" for name in given or ()]
+    if all(named) and len(set(named)) == len(values):
+        return named
+    shown = [_shown(value) for value in values]
+    if all(shown) and len(set(shown)) == len(values):
+        return [str(name) for name in shown]
+    return [f"variation-{index + 1}" for index in range(len(values))]
+
+
+def _shown(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value if re.fullmatch(r"[A-Za-z0-9][\w .-]{0,39}", value) else None
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if is_number(value) else None
+
+
+def scalar_list(values: Sequence[Any]) -> Any:
+    """A single value as it is, several as a list."""
+    return values[0] if len(values) == 1 else list(values)
+
+
+def kind_of(value: Any) -> str:
+    """The JSON type of a value, for comparing the types of variants."""
+    if isinstance(value, bool) or value is None:
+        return type(value).__name__
+    return "number" if is_number(value) else type(value).__name__
+
+
+def one_type(values: Iterable[Any], path: KeyPath) -> None:
+    """Checks that a flag's values have one type, as flags here do."""
+    kinds = {kind_of(value) for value in values}
+    if "NoneType" in kinds:
+        raise NoEquivalent("one of its values is null", path)
+    if len(kinds) > 1:
+        raise NoEquivalent("its values have several types", path)

@@ -52,7 +52,7 @@ def import_flagd(document: Document, generation: Generation) -> Imported:
     for key in value.keys() - {"flags", "$evaluators", "$schema", "metadata"}:
         made.not_carried("the file", (key,), f"{key!r}")
     for name, (flag, path) in flags.items():
-        made.homes[name] = path
+        made.place_flag(name, path)
         try:
             made.flags[name] = _FlagdFlag(file, name, flag, path).definition()
         except NoEquivalent as found:

@@ -1,28 +1,52 @@
-"""`burgee import`: converts another engine's file to a flags.yaml, and reports parts without an equivalent."""
+"""`burgee import`: converts another engine's file to a flags.yaml, and reports parts without an equivalent.
+
+Run again it updates what it wrote, and keeps what people changed since.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
+from burgee.cli.options import Json  # noqa: TC001 - Typer reads it
 from burgee.cli.render import output
-from burgee.errors import Refused
 from burgee.importers.base import Generation
 from burgee.model import Severity
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from burgee.flagfile.yaml_reader import Document
     from burgee.importers.base import Imported
+    from burgee.importers.report import Given
+
+    Convert: TypeAlias = Callable[[Sequence[tuple[str | None, Document]]], Imported]
 
 import_app = typer.Typer(no_args_is_help=True, help="Convert another engine's file to a flags.yaml.")
 
-Theirs: TypeAlias = Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="The file.")]
+Theirs: TypeAlias = Annotated[
+    list[str],
+    typer.Argument(metavar="[ENV=]FILE...", help="The files, each with its environment if it holds one alone."),
+]
 Out: TypeAlias = Annotated[
     Path | None,
-    typer.Option("--out", metavar="PATH", dir_okay=False, help="Where to write it; default standard output."),
+    typer.Option(
+        "--out", metavar="PATH", dir_okay=False, help="Where to write it, or update it; default standard output."
+    ),
 ]
 Overwrite: TypeAlias = Annotated[bool, typer.Option("--overwrite", help="Replace the file of --out if there is one.")]
+Teams: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--teams", metavar="FOLDER", file_okay=False, help="Write each owner's flags to a file of its own."),
+]
+Report: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--report", metavar="PATH", dir_okay=False, help="Write what was carried, and what not, as Markdown."
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -32,45 +56,114 @@ def register(app: typer.Typer) -> None:
 
 @import_app.command()
 def flagd(
-    file: Theirs,
+    files: Theirs,
     out: Out = None,
     overwrite: Overwrite = False,
+    teams: Teams = None,
+    report: Report = None,
+    json: Json = False,
     generation: Annotated[
         Generation, typer.Option("--hash", help="How your flagd hashes: `cbor`, or `text` as the daemon does.")
     ] = Generation.CBOR,
 ) -> None:
     """Convert flagd's flag definitions to a flags.yaml."""
     from burgee.importers.flagd import import_flagd
-    from burgee.importers.reading import read
+    from burgee.importers.overlays import each_environment
 
-    _free(out, overwrite=overwrite)
-    _report(import_flagd(read(file), generation), file, out)
+    run = _Run("flagd", files, out, overwrite=overwrite, teams=teams)
+    run.finish(run.convert(each_environment(lambda document: import_flagd(document, generation))), report, json=json)
 
 
 @import_app.command()
-def goff(file: Theirs, out: Out = None, overwrite: Overwrite = False) -> None:
+def goff(
+    files: Theirs,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    teams: Teams = None,
+    report: Report = None,
+    json: Json = False,
+) -> None:
     """Convert a GO Feature Flag configuration to a flags.yaml."""
     from burgee.importers.goff import import_goff
-    from burgee.importers.reading import read
+    from burgee.importers.overlays import each_environment
 
-    _free(out, overwrite=overwrite)
-    _report(import_goff(read(file)), file, out)
-
-
-def _free(out: Path | None, *, overwrite: bool) -> None:
-    if out is not None and out.exists() and not overwrite:
-        raise Refused("exists", f"{out} already exists; --out names another file, --overwrite replaces this one")
+    run = _Run("goff", files, out, overwrite=overwrite, teams=teams)
+    run.finish(run.convert(each_environment(import_goff)), report, json=json)
 
 
-def _report(made: Imported, file: Path, out: Path | None) -> None:
-    from burgee.files import write_file
-    from burgee.importers.writing import written
+@import_app.command()
+def launchdarkly(
+    files: Theirs,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    teams: Teams = None,
+    report: Report = None,
+    json: Json = False,
+) -> None:
+    """Convert LaunchDarkly's flags and segments, from its API or an SDK's file, to a flags.yaml."""
+    from burgee.importers.launchdarkly import import_launchdarkly
 
-    text = written(made, file.name)
-    output.problems(sorted(made.problems, key=lambda problem: problem.place))
-    if out is None:
-        output.say(text.rstrip("\n"))
-    else:
-        write_file(out, text.encode())
-        output.say(f"{out}: {len(made.flags):,} flag{'' if len(made.flags) == 1 else 's'}")
-    raise typer.Exit(int(any(problem.severity is Severity.ERROR for problem in made.problems)))
+    run = _Run("launchdarkly", files, out, overwrite=overwrite, teams=teams)
+    run.finish(run.convert(import_launchdarkly), report, json=json)
+
+
+class _Run:
+    """One import: the files given, and where it goes."""
+
+    def __init__(
+        self, engine: str, files: Sequence[str], out: Path | None, *, overwrite: bool, teams: Path | None
+    ) -> None:
+        from burgee.importers.placing import Target, require_free
+
+        self.engine = engine
+        self.given = [_given(text) for text in files]
+        if teams is not None and out is None:
+            raise typer.BadParameter("--teams needs --out, the file that includes theirs", param_hint="--teams")
+        self.target = None if out is None else Target(out, teams, overwrite)
+        if self.target is not None:
+            require_free(self.target, engine)
+
+    def convert(self, convert: Convert) -> Imported:
+        """Reads and converts the files."""
+        from burgee.importers.reading import read
+
+        return convert([(one.environment, read(one.file)) for one in self.given])
+
+    def finish(self, made: Imported, report: Path | None, *, json: bool) -> None:
+        """Writes the result and says what was found."""
+        from burgee.importers.placing import place, write_markdown
+        from burgee.importers.report import report as reported
+        from burgee.importers.writing import written
+
+        problems = []
+        if self.target is None:
+            whole: Mapping[str, Any]
+            text = written(made, ", ".join(one.file.name for one in self.given))
+            whole = reported(self.engine, self.given, made)
+            said = [text.rstrip("\n")]
+        else:
+            placed = place(made, self.engine, self.given, self.target)
+            whole = placed.report
+            problems += [finding.problem for finding in placed.kept]
+            count = output.counted(len(made.flags), "flag")
+            said = [f"{self.target.out}: {count}" + ("" if placed.files else ", unchanged")]
+        if report is not None:
+            write_markdown(report, whole)
+        problems += made.problems
+        output.problems(sorted(problems, key=lambda problem: problem.place))
+        if json:
+            output.as_json(whole)
+        else:
+            output.say("\n".join(said))
+        raise typer.Exit(int(any(problem.severity is Severity.ERROR for problem in problems)))
+
+
+def _given(text: str) -> Given:
+    """A file, or ENV=FILE."""
+    from burgee.importers.report import Given
+
+    environment, equals, name = text.partition("=")
+    file = Path(text) if not equals or Path(text).is_file() else Path(name)
+    if not file.is_file():
+        raise typer.BadParameter(f"there is no file {str(file)!r}", param_hint="FILE")
+    return Given(file, environment if equals and file == Path(name) else None)

@@ -1,0 +1,398 @@
+"""LaunchDarkly's flags and segments, as its API or its SDKs have them, to flags.yaml."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from burgee.importers.base import (
+    NOT_CARRIED,
+    Imported,
+    NoEquivalent,
+    both,
+    condition,
+    either,
+    negated,
+    one_type,
+    require_name,
+    variant_names,
+)
+from burgee.importers.hashing import Hashing, hashing_keys
+from burgee.importers.launchdarkly_clauses import USER, attribute_path, clause_condition, keys_of
+from burgee.importers.launchdarkly_shape import NAMELESS, environments
+from burgee.importers.overlays import overlaid
+from burgee.numeric import is_number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from burgee.flagfile.yaml_reader import Document, KeyPath
+    from burgee.importers.base import When
+    from burgee.importers.launchdarkly_shape import Entry, EnvironmentEntries
+
+WHOLE = 100_000
+"""LaunchDarkly's weights are thousandths of a per cent."""
+HASH = "launchdarkly"
+UNDECIDING = {
+    "trackEvents": "the events of a tracked flag",
+    "trackEventsFallthrough": "the events of a tracked flag",
+    "debugEventsUntilDate": "the debugging of events",
+    "samplingRatio": "the sampling of events",
+    "migration": "the stages of a migration",
+}
+
+
+def import_launchdarkly(files: Sequence[tuple[str | None, Document]]) -> Imported:
+    """Converts LaunchDarkly's files, each with the name of its environment if it is known."""
+    found = environments(files)
+    if not found:
+        document = files[0][1]
+        made = Imported(document)
+        made.leave_out("the file", (), "it has no flags in a form that LaunchDarkly's API or SDKs have")
+        return made
+    if set(found) == {NAMELESS}:
+        return _Environment(found[NAMELESS]).imported()
+    shared = found.pop(NAMELESS, None)
+    parts = {}
+    for name, entries in found.items():
+        if shared is not None:  # segments of a file that names no environment
+            entries.segments = {**shared.segments, **entries.segments}
+            entries.unread += shared.unread
+        parts[name] = _Environment(entries).imported()
+    return overlaid(parts)
+
+
+class _Environment:
+    """Converts the flags and segments of one environment."""
+
+    def __init__(self, entries: EnvironmentEntries) -> None:
+        self.entries = entries
+        self.made = Imported(entries.document)
+        self.segments: dict[str, str] = {}
+        self.lost_segments: dict[str, str] = {}
+        self.own_off: set[str] = set()
+
+    def imported(self) -> Imported:
+        for path in self.entries.unread:
+            self.made.leave_out("the file", path, "it has no flags in a form that LaunchDarkly's API or SDKs have")
+        for key, path in self.entries.archived.items():
+            self.made.found(key, NOT_CARRIED, "it is archived there, so it is not imported", path)
+        for key in self.entries.segments:
+            self.segments[key] = _segment_name(key, self.segments.values())
+        for key, entry in self.entries.segments.items():
+            self.segment(key, entry)
+        self.own_off = set(self.needing_own_off())
+        for key, entry in self.entries.flags.items():
+            self.made.place_flag(key, entry.path)
+            try:
+                self.made.flags[key] = _Flag(self, key, entry).definition()
+            except NoEquivalent as found:
+                self.made.leave_out(key, found.path or entry.path, str(found))
+        return self.made
+
+    def segment(self, key: str, entry: Entry) -> None:
+        name = self.segments[key]
+        try:
+            when = condition(self.segment_condition(entry))
+        except NoEquivalent as found:
+            self.lost_segments[key] = str(found)
+            self.made.leave_out(f"segment {key}", found.path or entry.path, str(found))
+            return
+        described = entry.about.get("description") or entry.about.get("name")
+        text = {"description": described} if isinstance(described, str) and 0 < len(described) <= 500 else {}
+        self.made.segments[name] = {**text, "when": when}
+
+    def segment_condition(self, entry: Entry) -> When:
+        """Included, or not excluded and matched by a rule."""
+        segment, path = entry.value, entry.path
+        if segment.get("unbounded"):
+            raise NoEquivalent("its list of users is a big segment, which LaunchDarkly keeps elsewhere", path)
+        included = either(keys_of(None, _listed(segment, "included")), *_of_kinds(segment, "includedContexts"))
+        excluded = either(keys_of(None, _listed(segment, "excluded")), *_of_kinds(segment, "excludedContexts"))
+        rules = []
+        for index, rule in enumerate(_listed(segment, "rules")):
+            here = (*path, "rules", index)
+            if not isinstance(rule, dict):
+                raise NoEquivalent("a rule that is no mapping", here)
+            weight = rule.get("weight")
+            if weight is not None and not (is_number(weight) and weight >= WHOLE):
+                raise NoEquivalent("a rule that holds for a share of users has no equivalent in a segment", here)
+            rules.append(self.clauses(rule, here))
+        return either(included, both(negated(excluded), either(*rules)))
+
+    def clauses(self, rule: Mapping[str, Any], path: KeyPath) -> When:
+        """The condition that every clause of a rule holds."""
+        parts = []
+        for index, clause in enumerate(_listed(rule, "clauses")):
+            here = (*path, "clauses", index)
+            for key in clause.get("values", ()) if isinstance(clause, dict) else ():
+                if clause.get("op") == "segmentMatch" and isinstance(key, str) and key in self.lost_segments:
+                    raise NoEquivalent(f"the segment {key!r} is left out: {self.lost_segments[key]}", here)
+            parts.append(clause_condition(clause, self.segments, here))
+        return both(*parts)
+
+    def needing_own_off(self) -> Iterator[str]:
+        """Flags whose off variation is required by another: LaunchDarkly never counts it while the flag is off."""
+        for entry in self.entries.flags.values():
+            for required in _listed(entry.value, "prerequisites"):
+                key = required.get("key") if isinstance(required, dict) else None
+                other = self.entries.flags.get(key) if isinstance(key, str) else None
+                if other is not None and other.value.get("offVariation") == required.get("variation"):
+                    yield str(key)
+
+
+class _Flag:
+    """Converts one flag in one environment."""
+
+    def __init__(self, environment: _Environment, key: str, entry: Entry) -> None:
+        self.environment, self.made = environment, environment.made
+        self.key, self.flag, self.path, self.about = (
+            require_name(key, entry.path),
+            entry.value,
+            entry.path,
+            entry.about,
+        )
+        self.values = _listed(self.flag, "variations")
+        if not self.values:
+            raise NoEquivalent("it has no variations", self.path)
+        one_type(self.values, self.path)
+        given = [one.get("name") if isinstance(one, dict) else None for one in _listed(self.about, "variations")]
+        self.names = variant_names(self.values, given)
+        self.is_boolean = sorted(self.names) == ["off", "on"] and all(
+            isinstance(value, bool) and value is (name == "on")
+            for name, value in zip(self.names, self.values, strict=True)
+        )
+
+    def definition(self) -> dict[str, Any]:
+        """The flag in the grammar of flags.yaml."""
+        self.report_undeciding()
+        made = {**self.described(), "status": "on" if self.flag.get("on") is True else "off"}
+        made |= self.variants()
+        targets, before = self.targets()
+        rules, hashings = [*before], []
+        for index, rule in enumerate(_listed(self.flag, "rules")):
+            path = (*self.path, "rules", index)
+            if not isinstance(rule, dict):
+                raise NoEquivalent("a rule that is no mapping", path)
+            when = self.environment.clauses(rule, path)
+            outcome, hashing = self.outcome(rule, path)
+            rules += self.without_kind(rule, when, path)
+            if when is False:
+                continue
+            converted = {**self.named(rule), "when": condition(when), **outcome}
+            rules.append(converted)
+            if hashing is not None:
+                hashings.append((converted, hashing))
+        fallthrough = self.flag.get("fallthrough")
+        default, hashing = self.outcome(fallthrough, (*self.path, "fallthrough"))
+        rules += self.without_kind(fallthrough, True, (*self.path, "fallthrough"))
+        made |= hashing_keys(self.key, hashing, hashings)
+        if targets:
+            made["targets"] = targets
+        requires = self.requires()
+        if requires:
+            made["requires"] = requires
+        if rules:
+            made["rules"] = rules
+        return {**made, "default": default}
+
+    def report_undeciding(self) -> None:
+        for key, what in UNDECIDING.items():
+            if self.flag.get(key):
+                self.made.not_carried(self.key, (*self.path, key), what)
+
+    def described(self) -> dict[str, Any]:
+        """Description, owner, tags and the like, as the API gives them."""
+        about = self.about
+        made: dict[str, Any] = {}
+        name, text = about.get("name"), about.get("description")
+        texts = [one for one in (name, text) if isinstance(one, str) and one and _plain(one) != _plain(self.key)]
+        if texts:
+            described = ": ".join(texts)
+            made["description"] = described if len(described) <= 500 else texts[-1][:500]
+            if len(described) > 500:
+                self.made.not_carried(self.key, self.path, "a description of more than 500 characters as a whole")
+        owner = about.get("_maintainerTeam") or about.get("_maintainer") or {}
+        owner = owner.get("key") or owner.get("email") if isinstance(owner, dict) else None
+        if isinstance(owner, str) and 0 < len(owner) <= 255:
+            made["owner"] = owner
+        tags = [tag for tag in _listed(about, "tags") if isinstance(tag, str)]
+        if tags:
+            made["tags"] = tags
+        metadata = {}
+        for key, value in (about.get("customProperties") or {}).items():
+            values = value.get("value") if isinstance(value, dict) else None
+            metadata[key] = values[0] if isinstance(values, list) and len(values) == 1 else values
+        made |= self.made.described(self.key, {k: v for k, v in metadata.items() if k not in made}, self.path)
+        if about.get("temporary") is False:
+            made["permanent"] = True
+        sides = about.get("clientSideAvailability")
+        sides = sides if isinstance(sides, dict) else {}
+        if about.get("includeInSnippet") or sides.get("usingEnvironmentId") or sides.get("usingMobileKey"):
+            made["client"] = True
+        return made
+
+    def variants(self) -> dict[str, Any]:
+        """The values by name, and the one that is served while the flag is off."""
+        index = self.flag.get("offVariation")
+        off = None if index is None else self.variant(index, (*self.path, "offVariation"))
+        has_own = self.key in self.environment.own_off
+        if has_own and _listed(self.flag, "prerequisites"):
+            why = "its off variation is a prerequisite elsewhere, and it has prerequisites itself"
+            raise NoEquivalent(why, (*self.path, "prerequisites"))
+        if self.is_boolean and off == "off" and not has_own:
+            return {}
+        values = dict(zip(self.names, self.values, strict=True))
+        if has_own and off is not None:
+            values["while off"] = values[off]
+            off = "while off"
+        return {"variants": values, **({"off_variant": off} if off is not None else {})}
+
+    def variant(self, index: Any, path: KeyPath) -> str:
+        """The name of a variation by its number."""
+        if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < len(self.names):
+            raise NoEquivalent(f"it serves variation {index!r}, which it does not have", path)
+        return self.names[index]
+
+    def targets(self) -> tuple[dict[str, list[str]], list[dict[str, Any]]]:
+        """Individual targets; keys of other kinds as rules, and all as rules if their order matters."""
+        by_kind = _listed(self.flag, "contextTargets")
+        users = {
+            one.get("variation"): one for one in reversed(_listed(self.flag, "targets")) if isinstance(one, dict)
+        }
+        ordered: list[tuple[Any, Any, Any]] = []
+        for one in by_kind or _listed(self.flag, "targets"):
+            if not isinstance(one, dict):
+                raise NoEquivalent("a target that is no mapping", (*self.path, "targets"))
+            kind = one.get("contextKind") or "user"
+            own = users.get(one.get("variation"), {}) if by_kind and kind == "user" else one
+            ordered.append((kind, one.get("variation"), own.get("values") or []))
+        others = [entry for entry in ordered if entry[0] != "user"]
+        first_other = next((index for index, entry in enumerate(ordered) if entry[0] != "user"), len(ordered))
+        if any(entry[0] == "user" and entry[2] for entry in ordered[first_other:]):
+            return {}, [rule for entry in ordered for rule in self.target_rule(*entry)]
+        seen: set[str] = set()
+        targets: dict[str, list[str]] = {}
+        for kind, variation, values in ordered:
+            fresh = [value for value in dict.fromkeys(values) if isinstance(value, str) and value not in seen]
+            if kind == "user" and fresh:
+                name = self.variant(variation, (*self.path, "targets"))
+                targets.setdefault(name, []).extend(fresh)
+                seen.update(fresh)
+        return targets, [rule for entry in others for rule in self.target_rule(*entry)]
+
+    def target_rule(self, kind: str, variation: Any, values: Sequence[Any]) -> Iterator[dict[str, Any]]:
+        when = keys_of(kind, values)
+        if when is not False:
+            name = self.variant(variation, (*self.path, "contextTargets"))
+            yield {"name": f"targets of {kind}", "when": condition(when), "serve": name}
+
+    def requires(self) -> list[dict[str, str]]:
+        """The prerequisites, each with the name of its variation."""
+        made = []
+        for index, required in enumerate(_listed(self.flag, "prerequisites")):
+            path = (*self.path, "prerequisites", index)
+            key = required.get("key") if isinstance(required, dict) else None
+            entry = self.environment.entries.flags.get(key) if isinstance(key, str) else None
+            if entry is None:
+                raise NoEquivalent(f"its prerequisite {key!r} is not in the file", path)
+            other = _Flag(self.environment, str(key), entry)
+            made.append({"flag": other.key, "variant": other.variant(required.get("variation"), path)})
+        return made
+
+    def outcome(self, found: Any, path: KeyPath) -> tuple[dict[str, Any], Hashing | None]:
+        """What a rule or the fallthrough serves, and how a rollout is hashed."""
+        found = found if isinstance(found, dict) else {}
+        if found.get("variation") is not None:
+            return {"serve": self.variant(found["variation"], path)}, None
+        rollout = found.get("rollout")
+        if not isinstance(rollout, dict) or not _listed(rollout, "variations"):
+            raise NoEquivalent("it serves neither a variation nor a rollout", path)
+        here = (*path, "rollout")
+        shares = self.shares(rollout, here)
+        if len(shares) == 1:
+            return {"serve": next(iter(shares))}, None
+        self.report_experiment(found, rollout, here)
+        hashing = Hashing(HASH, self.salt(rollout, here), *self.bucket_by(rollout, next(iter(shares)), here))
+        return {"split": {name: _percent(weight) for name, weight in shares.items()}}, hashing
+
+    def shares(self, rollout: Mapping[str, Any], path: KeyPath) -> dict[str, int]:
+        """The weights by variant: the last takes what the others leave, and nothing is beyond the whole."""
+        arms: list[tuple[str, int]] = []
+        left = WHOLE
+        for one in rollout["variations"]:
+            weight = one.get("weight") if isinstance(one, dict) else None
+            if isinstance(weight, bool) or not isinstance(weight, int) or weight < 0:
+                raise NoEquivalent("a weight that is not a whole number has no equivalent", path)
+            arms.append((self.variant(one.get("variation"), path), min(weight, left)))
+            left -= arms[-1][1]
+        arms[-1] = (arms[-1][0], arms[-1][1] + left)
+        shares: dict[str, int] = {}
+        last = None
+        for name, weight in arms:
+            if weight and name in shares and name != last:
+                raise NoEquivalent(f"{name!r} has two shares that are not adjacent", path)
+            if weight:
+                shares[name] = shares.get(name, 0) + weight
+                last = name
+        return shares
+
+    def without_kind(self, found: Any, when: When, path: KeyPath) -> Iterator[dict[str, Any]]:
+        """A rule for contexts without the kind of a rollout: they get its first variation, whatever its weight."""
+        rollout = found.get("rollout") if isinstance(found, dict) and found.get("variation") is None else None
+        kind = (rollout.get("contextKind") if rollout else None) or USER
+        if rollout and kind != USER and not rollout["variations"][0].get("weight"):
+            absent = both(when, {f"{kind}.key": {"exists": False}})
+            first = self.variant(rollout["variations"][0].get("variation"), path)
+            if absent is not False:
+                yield {"name": f"without {kind}", "when": condition(absent), "serve": first}
+
+    def salt(self, rollout: Mapping[str, Any], path: KeyPath) -> str:
+        seed = rollout.get("seed")
+        if seed is None and (rollout.get("experimentAllocation") or "salt" not in self.flag):
+            raise NoEquivalent("the file does not have the salt of its rollout", path)
+        return f"{self.key}.{self.flag['salt']}" if seed is None else str(seed)
+
+    def bucket_by(self, rollout: Mapping[str, Any], first: str, path: KeyPath) -> tuple[str, str | None]:
+        """The attribute, and the variant of contexts without it: the first of the rollout."""
+        kind = rollout.get("contextKind")
+        reference = None if rollout.get("kind") == "experiment" else rollout.get("bucketBy")
+        attribute = attribute_path(reference or "key", kind, path)
+        return attribute, None if attribute == "targetingKey" else first
+
+    def report_experiment(self, found: Mapping[str, Any], rollout: Mapping[str, Any], path: KeyPath) -> None:
+        if rollout.get("kind") == "experiment" or rollout.get("experimentAllocation"):
+            self.made.not_carried(self.key, path, "the experiment on its rollout, whose arms are carried")
+        if found.get("trackEvents"):
+            self.made.not_carried(self.key, path, "the events of a tracked rule")
+
+    @staticmethod
+    def named(rule: Mapping[str, Any]) -> dict[str, str]:
+        name = rule.get("description")
+        return {"name": name} if isinstance(name, str) and 0 < len(name) <= 255 else {}
+
+
+def _segment_name(key: str, taken: Any) -> str:
+    name = re.sub(r"[^A-Za-z0-9._-]", "-", key).lstrip("._-")[:200] or "segment"
+    while name in taken:
+        name += "-2"
+    return name
+
+
+def _of_kinds(segment: Mapping[str, Any], key: str) -> Iterator[When]:
+    for target in _listed(segment, key):
+        if isinstance(target, dict):
+            yield keys_of(target.get("contextKind"), _listed(target, "values"))
+
+
+def _listed(owner: Mapping[str, Any], key: str) -> list[Any]:
+    found = owner.get(key)
+    return found if isinstance(found, list) else []
+
+
+def _percent(weight: int) -> float:
+    return weight // 1000 if weight % 1000 == 0 else weight / 1000
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[\W_]+", "", text).casefold()

@@ -1,0 +1,49 @@
+"""Imported files against the rivals' own SDKs, flag by flag and context by context.
+
+`BURGEE_SDKS` names a Python that has the SDKs.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from burgee.importers.launchdarkly import import_launchdarkly
+from suites.sdks.asking import CONTEXTS, FLAGS, PYTHON, compare, ruleset, theirs
+from suites.sdks.launchdarkly import LaunchDarkly, context_here
+from support.migrate import document
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+pytestmark = pytest.mark.skipif(PYTHON is None, reason="BURGEE_SDKS names no Python that has the rivals' SDKs")
+
+
+def test_every_answer_is_launchdarklys(tmp_path: Path) -> None:
+    generator = LaunchDarkly(random.Random(20261130))
+    file = generator.file(FLAGS * 3)
+    contexts = [generator.context(number) for number in range(CONTEXTS)]
+    made = import_launchdarkly([(None, document(json.dumps(file)))])
+    served = ruleset(made, tmp_path)
+    names = list(made.flags)[:FLAGS]
+    asked = theirs("launchdarkly", file, names, contexts)
+    numbers = {
+        name: {variant: file["flags"][name]["variations"].index(value) for variant, value in values(made.flags[name])}
+        for name in names
+    }
+
+    def here(name: str, one: Mapping[str, Any]) -> Any:
+        answer = served.evaluate(name, one, 0)
+        return None if answer.variant is None else numbers[name][answer.variant]
+
+    found = compare(names, [(one, context_here(one)) for one in contexts], asked, here, {})
+    print(f"\nLaunchDarkly: {found.answers:,} answers, explained {dict(found.explained)}")
+    assert found.unexplained[:3] == []
+
+
+def values(flag: Mapping[str, Any]) -> Any:
+    return flag.get("variants", {"on": True, "off": False}).items()

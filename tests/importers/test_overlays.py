@@ -1,0 +1,79 @@
+"""Imports of several environments as one."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from burgee.importers.launchdarkly import import_launchdarkly
+from burgee.importers.writing import settle
+from support.migrate import document
+
+if TYPE_CHECKING:
+    from burgee.importers.base import Imported
+    from support.cli import Burgee
+
+
+def file(plan: str = "pro", **flags: Any) -> dict[str, Any]:
+    clause = {"attribute": "plan", "op": "in", "values": [plan]}
+    plain = {"on": True, "variations": ["red", "blue"], "fallthrough": {"variation": 0}}
+    return {
+        "flags": {name: {**plain, **flag} for name, flag in flags.items()},
+        "segments": {"paying": {"rules": [{"clauses": [clause]}]}},
+    }
+
+
+def imported(**files: Any) -> Imported:
+    made = import_launchdarkly([(name, document(json.dumps(one))) for name, one in files.items()])
+    settle(made)
+    return made
+
+
+RULE = {"rules": [{"clauses": [{"op": "segmentMatch", "values": ["paying"]}], "variation": 1}]}
+
+
+def test_a_segment_that_is_the_same_everywhere_stays_one_and_others_become_one_each() -> None:
+    made = imported(production=file(a=RULE), test=file(a=RULE))
+    assert list(made.segments) == ["paying"]
+    assert "environments" not in made.flags["a"]
+    made = imported(production=file(a=RULE), test=file("free", a=RULE))
+    assert list(made.segments) == ["paying.production", "paying.test"]
+    overlay = made.flags["a"]["environments"]["test"]
+    assert overlay["rules"] == [{"when": {"segment": "paying.test"}, "serve": "blue"}]
+
+
+def test_a_flag_that_is_left_out_somewhere_is_left_out_everywhere() -> None:
+    made = imported(production=file(a={}), test=file(a={"fallthrough": {}}))
+    assert made.flags == {}
+    (finding,) = made.findings
+    assert finding.problem.message == "a is left out: in test, it serves neither a variation nor a rollout"
+
+
+def test_a_flag_that_one_environment_lacks_is_off_there(burgee: Burgee) -> None:
+    both: dict[str, Any] = {"a": {}, "b": {}}
+    for name, flags in (("production", both), ("test", {"a": {}})):
+        burgee.write(json.dumps(file("pro", **flags)), f"{name}.json")
+    names = ("production=production.json", "test=test.json")
+    ran = burgee("import", "launchdarkly", *names, "--out", "flags.yaml")
+    assert (ran.code, "b: in test, the other engine does not have the flag; here it is off" in ran.err) == (0, True)
+    assert "red" in burgee("eval", "b", "--user", "u", "--env", "production").out
+    assert "red" not in burgee("eval", "b", "--user", "u", "--env", "test").out
+
+
+def test_what_is_found_everywhere_is_said_once() -> None:
+    tracked = {"trackEvents": True}
+    made = imported(production=file(a=tracked), test=file(a=tracked), last=file(a={}))
+    (finding,) = made.findings
+    assert finding.environments == ("production", "test")
+
+
+def test_flagds_and_goffs_environments_are_files(burgee: Burgee) -> None:
+    for name, default in (("production", "red"), ("test", "blue")):
+        flag = {"state": "ENABLED", "variants": {"red": 1, "blue": 2}, "defaultVariant": default}
+        burgee.write(json.dumps({"flags": {"a": flag}}), f"{name}.json")
+    assert burgee("import", "flagd", "production=production.json", "test=test.json", "--out", "flags.yaml").code == 0
+    assert "= 2" in burgee("eval", "a", "--user", "u", "--env", "test").out
+    ran = burgee("import", "flagd", "production=production.json", "test.json")
+    assert (ran.code, ran.err) == (1, "burgee: name the environment of every file, each once: ENV=FILE\n")
+    ran = burgee("import", "flagd", "production.json", "test.json")
+    assert (ran.code, "a is left out: two of the files define it" in ran.err) == (1, True)

@@ -1,0 +1,43 @@
+"""Answers of a rival's SDK, run by a Python that has it: `python answers.py ENGINE < asked.json`.
+
+Reads `{file, flags, contexts}` and prints a list of answers for each flag, one a line. Imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import tempfile
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+
+def launchdarkly(asked: dict[str, Any]) -> Any:
+    """Variation numbers; None where it gives no variation."""
+    ldclient, config = import_module("ldclient"), import_module("ldclient.config")
+    files = import_module("ldclient.integrations").Files
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "flags.json"
+        path.write_text(json.dumps(asked["file"]), encoding="utf-8")
+        source = files.new_data_source(paths=[str(path)])
+        settings = config.Config("none", update_processor_class=source, send_events=False, diagnostic_opt_out=True)
+        client = ldclient.LDClient(config=settings, start_wait=20)
+    contexts = [ldclient.Context.from_dict(one) for one in asked["contexts"]]
+    for name in asked["flags"]:
+        yield [client.variation_detail(name, one, None).variation_index for one in contexts]
+    client.close()
+
+
+ENGINES = {"launchdarkly": launchdarkly}
+
+
+def main() -> None:
+    logging.disable(logging.CRITICAL)
+    for answers in ENGINES[sys.argv[1]](json.load(sys.stdin)):
+        print(json.dumps(answers))
+
+
+if __name__ == "__main__":
+    main()
