@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import TYPE_CHECKING, Any
 
 import ibis
 import sqlglot
 from sqlglot import exp
 
 from burgee.flagfile.data_sources import EngineName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 DIALECTS = {EngineName.REDSHIFT: "postgres"}
 """Ibis does not support Redshift: it gets rewritten PostgreSQL SQL."""
@@ -17,6 +21,16 @@ DIALECTS = {EngineName.REDSHIFT: "postgres"}
 def literal(text: str) -> str:
     """A string in SQL."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def path_list(names: Iterable[str]) -> str:
+    """A list of files in DuckDB's SQL, whose names are no patterns."""
+    return f"[{', '.join(literal(_named(name)) for name in names)}]"
+
+
+def _named(path: str) -> str:
+    # A pattern cannot have a backslash; DuckDB takes a path as it is if there is such a file and it has no `*`.
+    return path if "\\" in path else re.sub(r"[\[*?]", r"[\g<0>]", path)
 
 
 def identifier(name: str) -> str:

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 import ibis
 from ibis.common.exceptions import IbisError
 
 from burgee.analysis.dialects import identifier, literal
+from burgee.analysis.files import EVERYTHING, Files, Wanted, kind_of
+from burgee.analysis.keeping import keeper_in
 from burgee.errors import Refused
 from burgee.flagfile.data_sources import EngineName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
     from burgee.flagfile.data_sources import DataSource
 
 MEMORY = "2GB"
 """DuckDB's memory limit; the rest spills to disk, for reports from files."""
-READERS = {".parquet": "read_parquet", ".csv": "read_csv", ".jsonl": "read_ndjson_auto", ".json": "read_json_auto"}
 
 
 class Engine(Protocol):
@@ -30,8 +32,12 @@ class Engine(Protocol):
     def name(self) -> EngineName:
         """Its SQL dialect."""
 
-    def table(self, name: str) -> Any:
-        """A table as an expression with its columns."""
+    @property
+    def lost(self) -> Mapping[str, int]:
+        """The lines of files that are no row, by table."""
+
+    def table(self, name: str, wanted: Wanted = EVERYTHING) -> Any:
+        """A table as an expression with its columns; `wanted` is what is read of files."""
 
     def query(self, sql: str) -> Any:
         """A query as an expression with its columns."""
@@ -46,11 +52,14 @@ class Engine(Protocol):
 class IbisEngine:
     """A connection of Ibis."""
 
+    lost: Mapping[str, int] = MappingProxyType({})
+
     def __init__(self, name: EngineName, connection: Any) -> None:
         self.name, self.connection = name, connection
 
-    def table(self, name: str) -> Any:
+    def table(self, name: str, wanted: Wanted = EVERYTHING) -> Any:
         """A table by name, prefixed with its database and schema if needed."""
+        del wanted
         *path, last = name.split(".")
         return self.connection.table(last, database=tuple(path) if path else None)
 
@@ -69,27 +78,30 @@ class IbisEngine:
 
 
 class DuckDB(IbisEngine):
-    """DuckDB, which reads files in place; their paths are relative to `folder`."""
+    """DuckDB, which reads files too; their paths are relative to `folder`."""
 
-    def __init__(self, connection: Any, folder: Path | None = None) -> None:
+    def __init__(self, connection: Any, files: Files | None = None, folder: Path | None = None) -> None:
         super().__init__(EngineName.DUCKDB, connection)
-        self._views = 0
+        self._views, self._files = 0, files
+        self.lost = files.lost if files else {}
         if folder is not None:
             connection.raw_sql(f"SET file_search_path = {literal(str(folder.resolve()))}")
 
-    def table(self, name: str) -> Any:
-        """A table by name, or files by path: Parquet, CSV or JSON lines."""
-        reader = next((call for suffix, call in READERS.items() if name.endswith((suffix, f"{suffix}.gz"))), None)
-        if reader is None:
+    def table(self, name: str, wanted: Wanted = EVERYTHING) -> Any:
+        """A table by name, or files by path: Parquet, CSV or JSON."""
+        if self._files is None or kind_of(name) is None:
             return super().table(name)
-        return self.query(f"SELECT * FROM {reader}({literal(name)})")
+        return self._files.table(name, self._next(), wanted)
 
     def query(self, sql: str) -> Any:
         """A SELECT, as a view of this connection."""
-        self._views += 1
-        name = f"burgee_view{self._views}"
+        name = self._next()
         self.connection.raw_sql(f"CREATE TEMP VIEW {name} AS {sql.rstrip().rstrip(';')}")
         return self.connection.table(name)
+
+    def _next(self) -> str:
+        self._views += 1
+        return f"burgee_view{self._views}"
 
     def keep(self, name: str, table: Any) -> Any:
         """A temporary table."""
@@ -105,16 +117,17 @@ class DuckDB(IbisEngine):
 
 
 def duck(scratch: str) -> Any:
-    """An in-memory DuckDB connection, with a folder for spilling."""
+    """An in-memory DuckDB connection, with a folder for spilling; times without a zone are in UTC everywhere."""
     connection = ibis.duckdb.connect()
-    for name, value in (("temp_directory", scratch), ("memory_limit", MEMORY), ("preserve_insertion_order", "false")):
+    settings = {"temp_directory": scratch, "memory_limit": MEMORY, "preserve_insertion_order": "false"}
+    for name, value in {**settings, "TimeZone": "UTC"}.items():
         connection.raw_sql(f"SET {name} = {literal(value)}")
     return connection
 
 
 @contextmanager
-def engine_of(source: DataSource, folder: Path, scratch: str) -> Iterator[Engine]:
-    """The engine of a source, connected; `folder` is that of the flag file."""
+def engine_of(source: DataSource, folder: Path, scratch: str, keep: Path | None = None) -> Iterator[Engine]:
+    """The engine of a source, connected; `folder` is that of the flag file, `keep` one for copies."""
     if source.engine in {EngineName.ATHENA, EngineName.REDSHIFT}:
         from burgee.analysis.remote import connected
 
@@ -127,7 +140,10 @@ def engine_of(source: DataSource, folder: Path, scratch: str) -> Iterator[Engine
             return
         for name, where in source.attach.items():
             _attach(connection, name, where, folder)
-        yield DuckDB(connection, folder)
+        with ExitStack() as stack:
+            copies = keep or Path(scratch) / "objects"
+            files = Files(connection, lambda address: stack.enter_context(keeper_in(copies, address)))
+            yield DuckDB(connection, files, folder)
     finally:
         connection.disconnect()
 

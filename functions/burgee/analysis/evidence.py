@@ -120,7 +120,7 @@ class Gatherer:
         if isinstance(self._found, Records):
             return faults_of(self.rows, self._found)
         own = Quality() if self._found.own is None else faults_of(self.rows, self._found.own)
-        usable, kinds = counted(self._found.counts, self.rows)
+        usable, kinds = counted(self._found, self.rows)
         return replace(own, read=(own.read or 0) + usable, faults={**own.faults, **kinds})
 
     def inputs(self, plan: ExperimentPlan, faults: Quality | None = None) -> Inputs:
@@ -228,7 +228,7 @@ def gatherer(
     with (
         tempfile.TemporaryDirectory(prefix="burgee-") as scratch,
         refusals(named),
-        engine_of(source, folder, scratch) as engine,
+        engine_of(source, folder, scratch, keep) as engine,
     ):
         if isinstance(engine, DuckDB) and source.records is None and needs_records(source, plan):
             with keeper_of(keep, place) as keeper:

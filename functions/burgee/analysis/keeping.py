@@ -48,7 +48,7 @@ def original(path: Path) -> Original:
 
 
 class Keeper:
-    """The copies of one place of records, such as a bucket's prefix, below a folder that only its owner can read."""
+    """The copies of one place, such as a bucket's prefix, below a folder that only its owner can read."""
 
     def __init__(self, root: Path, lock: int) -> None:
         self._root, self._lock = root, lock
@@ -87,13 +87,20 @@ class Keeper:
 
 @contextlib.contextmanager
 def keeper_of(folder: Path | None, place: Path | str) -> Iterator[Keeper | None]:
-    """The copies of a place, which no other process deletes until the end; None without a folder.
-
-    Raises Refused if the folder is among the records.
-    """
+    """As `keeper_in`; None without a folder."""
     if folder is None:
         yield None
         return
+    with keeper_in(folder, place) as keeper:
+        yield keeper
+
+
+@contextlib.contextmanager
+def keeper_in(folder: Path, place: Path | str) -> Iterator[Keeper]:
+    """The copies of a place, which no other process deletes until the end.
+
+    Raises Refused if the folder is among the records.
+    """
     if isinstance(place, Path) and folder.resolve().is_relative_to(place.resolve()):
         raise Refused("keep-inside", f"copies in {folder} would be read as records, as it is inside {place}")
     root = _root(folder, place)
@@ -124,8 +131,8 @@ def forgetting(place: Path) -> Iterator[None]:
 
 
 def download(system: Any, address: str, path: Path) -> None:
-    """Writes an object of a bucket into a file."""
-    with system.open_input_stream(address) as stream, path.open("wb") as file:
+    """Writes an object of a bucket into a file, as it is."""
+    with system.open_input_stream(address, compression=None) as stream, path.open("wb") as file:
         shutil.copyfileobj(stream, file, 1 << 20)
 
 

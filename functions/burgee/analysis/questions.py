@@ -11,6 +11,7 @@ from burgee.analysis import queries
 from burgee.analysis.cohorts import Tables, by_age, by_entry, since_exposure
 from burgee.analysis.columns import counted_by, events_of
 from burgee.analysis.dialects import compiled
+from burgee.analysis.files import EVERYTHING
 from burgee.analysis.sources import read
 from burgee.analysis.stats.estimates import COLUMNS, VALUE
 from burgee.analysis.tables import SCHEMA
@@ -18,6 +19,9 @@ from burgee.flagfile.data_sources import Clock, DataSource, EngineName
 from burgee.flagfile.experiments import MetricKind
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from burgee.analysis.files import Wanted
     from burgee.analysis.inputs import Inputs
     from burgee.analysis.plans import ExperimentPlan
     from burgee.flagfile.data_sources import ExposureRows, FactRows
@@ -87,14 +91,16 @@ class Declared:
     source: DataSource
     plan: ExperimentPlan
     queries: dict[str, str] = field(default_factory=dict)
+    lost: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def name(self) -> EngineName:
         """The SQL dialect."""
         return self.source.engine
 
-    def table(self, name: str) -> Any:
+    def table(self, name: str, wanted: Wanted = EVERYTHING) -> Any:
         """A table with all columns that are read."""
+        del wanted
         if name == self.source.records:
             return ibis.table({**SCHEMA, "day": "string"}, name=name)
         *path, last = name.split(".")

@@ -14,12 +14,14 @@ import sqlglot
 from sqlglot import exp
 
 from burgee.analysis.dialects import compiled, identifier
+from burgee.analysis.files import EVERYTHING
 from burgee.errors import Refused
 from burgee.flagfile.data_sources import EngineName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from burgee.analysis.files import Wanted
     from burgee.flagfile.data_sources import DataSource
 
 GB = 1_000_000_000
@@ -62,9 +64,11 @@ class Remote:
     name: EngineName
     service: AwsService
     queries: dict[str, str] = field(default_factory=dict)
+    lost: Mapping[str, int] = field(default_factory=dict)
 
-    def table(self, name: str) -> Any:
+    def table(self, name: str, wanted: Wanted = EVERYTHING) -> Any:
         """A table by name, or by database and name; reading its columns reads no rows."""
+        del wanted
         *path, last = name.split(".")
         quoted = ".".join(identifier(part) for part in (*path, last))
         columns = self._columns(f"SELECT * FROM {quoted} LIMIT 0")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import ibis
 
 from burgee.analysis.columns import counted_by, events_of, segment
+from burgee.analysis.files import Wanted
 from burgee.analysis.inputs import Inputs, equals, event_columns, identified, inputs_from
 from burgee.analysis.tables import SCHEMA
 from burgee.errors import Refused
-from burgee.flagfile.data_sources import Clock, EngineName
+from burgee.flagfile.data_sources import Clock, EngineName, FactRows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from burgee.analysis.engines import Engine
     from burgee.analysis.plans import ExperimentPlan
     from burgee.analysis.tables import Records
-    from burgee.flagfile.data_sources import DataSource, ExposureRows, FactRows, Rows
+    from burgee.flagfile.data_sources import DataSource, ExposureRows, Rows
 
 EARLY_DAYS = 30
 """Days before an experiment that are searched for early exposures."""
@@ -33,12 +34,13 @@ SECONDS = {Clock.SECONDS: 1000, Clock.MILLISECONDS: 1}
 class Read:
     """The inputs of a report, and for each table the counts of rows and of unusable ones, by kind.
 
-    `own` are Burgee's records, if those are read too.
+    `own` are Burgee's records, if those are read too; `lost` the lines of files that are no row, by table.
     """
 
     inputs: Inputs
     counts: Mapping[str, Any]
     own: Records | None = None
+    lost: Mapping[str, int] = field(default_factory=dict)
 
 
 def needs_records(source: DataSource, plan: ExperimentPlan) -> bool:
@@ -74,13 +76,13 @@ def read(
     unread = [event for event in events_of(plan) if event not in source.facts]
     if unread and recorded is not None:
         parts.append(recorded.events.filter(recorded.events.event.isin(unread)))
-    return Read(Inputs(exposures, _together(parts), elsewhere=elsewhere), counts, own)
+    return Read(Inputs(exposures, _together(parts), elsewhere=elsewhere), counts, own, engine.lost)
 
 
-def counted(counts: Mapping[str, Any], rows: Callable[[Any], list[dict[str, Any]]]) -> tuple[int, dict[str, int]]:
+def counted(found: Read, rows: Callable[[Any], list[dict[str, Any]]]) -> tuple[int, dict[str, int]]:
     """The number of usable rows, and of unusable ones by kind."""
-    usable, faults = 0, dict[str, int]()
-    for name, table in counts.items():
+    usable, faults = 0, {f"a line that is no row of {name}": n for name, n in found.lost.items()}
+    for name, table in found.counts.items():
         row = {key: int(value or 0) for key, value in rows(table)[0].items()}
         usable += row.pop("rows") - sum(row.values())
         for kind, n in row.items():
@@ -150,7 +152,11 @@ def _facts(event: str, named: FactRows, plan: ExperimentPlan, engine: Engine) ->
 
 def _rows(named: Rows, plan: ExperimentPlan, engine: Engine, name: str) -> Any:
     """The requested rows, from a month before the experiment."""
-    table = engine.query(named.sql) if named.sql is not None else engine.table(str(named.table))
+    if named.sql is not None:
+        table = engine.query(named.sql)
+    else:
+        texts = {named.unit, named.time, named.received, named.id if isinstance(named, FactRows) else None}
+        table = engine.table(str(named.table), Wanted({one for one in texts if one}, named.day, since(plan)))
     for column, wanted in named.where.items():
         table = table.filter(equals(_column(table, column, name), wanted))
     if named.day is not None:
@@ -169,11 +175,16 @@ def _who_and_when(table: Any, named: Rows, name: str, engine: Engine) -> dict[st
 
 def _milliseconds(column: Any, named: Rows, name: str, engine: Engine) -> Any:
     """Milliseconds since 1970 of a column of times; a timestamp without a zone is in UTC."""
-    kind, title = column.type(), f"{column.get_name()} of {name}"
+    title = f"{column.get_name()} of {name}"
+    if column.type().is_string() and engine.name is EngineName.DUCKDB:
+        # Files without types: what is no time becomes null, and is counted.
+        column = column.try_cast("timestamp('UTC')" if named.clock is Clock.TIMESTAMP else "float64")
+    kind = column.type()
     if named.clock is not Clock.TIMESTAMP:
         if not kind.is_numeric():
             raise Refused("source-column", f"{title} is {kind}, and `clock` says {named.clock}")
-        return (column * SECONDS[named.clock]).cast("int64")
+        scaled = column * SECONDS[named.clock]
+        return scaled.try_cast("int64") if engine.name is EngineName.DUCKDB else scaled.cast("int64")
     if not (kind.is_timestamp() or kind.is_date()):
         hint = "write `clock: ms` or `clock: s`" if kind.is_numeric() else "make it one in `sql`"
         raise Refused("source-column", f"{title} is {kind} and no timestamp: {hint}")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import ibis
 
-from burgee.analysis.dialects import literal
+from burgee.analysis.dialects import literal, path_list
 from burgee.analysis.keeping import Original, download, original
 from burgee.errors import Refused
 from burgee.events.records import IDENTIFIED, REFUSED, TRACKED
@@ -116,7 +116,7 @@ def _files(connection: Any, found: Sequence[Path], topics: set[str], keeper: Kee
 
 def _parsed(lines: Sequence[Path]) -> tuple[str, str]:
     """Queries for the lines of files, one a row, and for the records in them."""
-    named = _list([str(path) for path in lines])
+    named = path_list(str(path) for path in lines)
     options = f"ignore_errors=true, hive_partitioning=false, maximum_object_size={LONGEST_LINE}"
     objects = f"read_ndjson_objects({named}, {options})"
     parsed = f"SELECT json, from_json(json, '{{{_STRUCTURE}}}') AS r FROM {objects}"
@@ -140,7 +140,7 @@ def _kept_lines(connection: Any, lines: Sequence[Path], keeper: Keeper) -> str:
         return any({*names} <= {name for name, _kind in columns} for _topic, columns in groups)
 
     copies = keeper.copies([original(path) for path in lines], make, whole)
-    found = f"read_parquet({_list([str(path) for path in copies])}, hive_partitioning=false)"
+    found = f"read_parquet({path_list(str(path) for path in copies)}, hive_partitioning=false)"
     return f"SELECT {', '.join(names)} FROM {found}"
 
 
@@ -224,9 +224,9 @@ def _topic_in(path: Path) -> str | None:
     return keys[-1] if keys else None
 
 
-def _of_topic(topic: str | None, columns: Columns, paths: list[str]) -> tuple[str, Columns]:
+def _of_topic(topic: str | None, columns: Columns, files: list[str]) -> tuple[str, Columns]:
     """A source and its columns. Of the keys in paths only `topic` counts: a folder may be named after any column."""
-    source = f"read_parquet({_list(paths)}, hive_partitioning=false)"
+    source = f"read_parquet({path_list(files)}, hive_partitioning=false)"
     if topic is None:
         return source, columns
     rest = tuple(one for one in columns if one[0] != "topic")
@@ -302,7 +302,3 @@ def _count(connection: Any, sql: str) -> int:
 
 def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0][:200]
-
-
-def _list(paths: list[str]) -> str:
-    return f"[{', '.join(literal(path) for path in paths)}]"

@@ -37,7 +37,7 @@ Keep = Annotated[
     typer.Option(
         metavar="FOLDER",
         file_okay=False,
-        help="Keep copies of the records' files in this folder: the next report reads only new ones.",
+        help="Keep copies of records, and of a bucket's files, in this folder: the next report reads only new ones.",
     ),
 ]
 Project = Annotated[str | None, typer.Option(metavar="NAME", help="Only records of this project; default all.")]
