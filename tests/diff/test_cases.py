@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from burgee.diff.cases import Explorer
+from burgee.diff.cases import Explorer, Scope
 from burgee.diff.cells import cells
 from burgee.diff.symbolic import Side
 from burgee.diff.world import Budget, TooMany, World
@@ -28,7 +28,7 @@ class Compared:
         terms = [term for side, one in families for term in side.terms(one)]
         units = {unit for side in self.sides for unit in side.units(name)}
         named = frozenset(user for side, one in families for user in side.targets(one))
-        self.explorer = Explorer(self.decide, terms, units, World(), named)
+        self.explorer = Explorer(self.decide, terms, units, World(), Scope(named))
 
     def decide(self, context: PartialContext) -> Pair:
         self.walks += 1

@@ -36,6 +36,22 @@ shares = st.sampled_from([0, 0.001, 30, 66.667, 100]) | ramps
 outcomes = st.fixed_dictionaries({"serve": variants}) | st.fixed_dictionaries(
     {"split": st.dictionaries(variants, st.sampled_from([0, 1, 2.5]), min_size=1).filter(lambda w: any(w.values()))}
 )
+outcomes |= st.sampled_from([{"ranges": {"a": [0, 30], "b": [40, 100]}}, {"ranges": {"c": [20, 60]}}])
+required = st.sampled_from(["f0", "f1", "f2", "gone"])
+several = variants | st.lists(variants, min_size=1, max_size=2)
+requirements = st.lists(
+    st.fixed_dictionaries({"flag": required, "variant": several})
+    | st.fixed_dictionaries({"flag": required, "not_variant": several}),
+    max_size=2,
+)
+hashing: dict[str, Any] = {
+    "salt": st.sampled_from(["s", "own", ""]),
+    "hash": st.sampled_from(["flagd-cbor", "flagd-cbor-value", "goff", "launchdarkly", "unleash"]),
+    "bucket_by": st.sampled_from(
+        ["company", "targetingKey", ["company", "targetingKey"], ["targetingKey", "device", "company"]]
+    ),
+    "without_unit": st.sampled_from(["next", "a", "b"]),
+}
 conditions = st.sampled_from(
     [
         {"country": "DE"},
@@ -52,7 +68,12 @@ rules = st.builds(
     outcomes,
     st.fixed_dictionaries(
         {"when": conditions},
-        optional={"name": st.sampled_from(["r", "default"]), "rollout_percentage": shares, "salt": st.just("own")},
+        optional={
+            "name": st.sampled_from(["r", "default"]),
+            "rollout_percentage": shares,
+            "requires": requirements,
+            **hashing,
+        },
     ),
 )
 settings_of_a_flag: dict[str, Any] = {
@@ -62,14 +83,10 @@ settings_of_a_flag: dict[str, Any] = {
     "rollout_percentage": shares,
     "rules": st.lists(rules, max_size=2),
     "targets": st.dictionaries(variants, st.lists(st.sampled_from(["u1", "7", 7, "x"]), max_size=2)),
-    "requires": st.lists(
-        st.fixed_dictionaries({"flag": st.sampled_from(["f0", "f1", "f2", "gone"]), "variant": variants}), max_size=2
-    ),
+    "requires": requirements,
     "holdout": st.sampled_from(["q", "q", "q", "missing"]),
     "layer": st.sampled_from([{"name": "l", "range": [0, 50]}, {"name": "l", "range": [25.5, 100]}]),
-    "salt": st.sampled_from(["s", ""]),
-    "hash": st.sampled_from(["flagd-cbor", "flagd-cbor-value", "goff", "launchdarkly", "unleash"]),
-    "bucket_by": st.sampled_from(["company", "targetingKey"]),
+    **hashing,
 }
 entries = st.fixed_dictionaries(
     {"at": st.sampled_from(TIMES), "set": st.fixed_dictionaries({}, optional=settings_of_a_flag)}
@@ -82,7 +99,8 @@ contexts = st.fixed_dictionaries(
     {},
     optional={
         "targetingKey": st.sampled_from(["u1", "u2", "7", 7, "x", ""]),
-        "company": st.sampled_from(["acme", 7.0, True]),
+        "company": st.sampled_from(["acme", 7.0, True, ""]),
+        "device": st.sampled_from(["phone", True]),
         "country": st.sampled_from(["DE", "IT"]),
         "plan": st.sampled_from(["pro", "free"]),
         "age": st.sampled_from([17, 18]),

@@ -22,11 +22,27 @@ ARMS = {"a": 1, "b": 2, "c": 3}
 PERCENTAGES = st.sampled_from([0, 0.001, 33.333, 50, 99.999, 100])
 SPLITS = st.sampled_from([{"a": 1}, {"a": 50, "b": 50}, {"a": 1, "b": 1, "c": 1}, {"a": 33.3, "b": 0.01, "c": 66.69}])
 OUTCOMES = st.sampled_from([{"serve": "a"}, {"serve": "b"}]) | SPLITS.map(lambda split: {"split": split})
+OUTCOMES |= st.sampled_from([{"ranges": {"a": [0, 30], "b": [40, 99.5]}}, {"ranges": {"c": [50, 100]}}])
+HASHING: dict[str, Any] = {
+    "bucket_by": st.sampled_from(
+        ["plan", "account.plan", ["plan", "targetingKey"], ["targetingKey", "account.plan"]]
+    ),
+    "without_unit": st.sampled_from(["next", "a", "c"]),
+}
 RULES = st.builds(
     lambda when, outcome, share: {"when": when, **outcome, **share},
     WHEN,
     OUTCOMES,
-    st.just({}) | PERCENTAGES.map(lambda share: {"rollout_percentage": share}),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "rollout_percentage": PERCENTAGES,
+            "requires": st.sampled_from(
+                [[{"flag": "base", "variant": "a"}], [{"flag": "base", "not_variant": ["b"]}]]
+            ),
+            **HASHING,
+        },
+    ),
 )
 FLAGS = st.builds(
     lambda rules, outcome, more: {
@@ -42,7 +58,7 @@ FLAGS = st.builds(
         {},
         optional={
             "rollout_percentage": PERCENTAGES,
-            "bucket_by": st.sampled_from(["plan", "account.plan"]),
+            **HASHING,
             "targets": st.just({"a": ["ada"]}),
             "salt": st.just("s\ud800"),
             "off_variant": st.just("c"),
@@ -67,6 +83,8 @@ def often(rules: Ruleset, name: str) -> Ruleset:
 @given(st.lists(FLAGS, min_size=1, max_size=4), st.lists(CONTEXTS, min_size=1, max_size=8))
 def test_every_way_gives_the_same(flags: list[dict[str, Any]], contexts: list[dict[str, Any]]) -> None:
     definitions = {f"flag-{number}": flag for number, flag in enumerate(flags)}
+    base = {"status": True, "variants": {"a": 1, "b": 2}, "default": {"split": {"a": 1, "b": 1}}}
+    definitions["base"] = {**base, "without_unit": "a"}
     snapshot = {"format": 1, "flags": definitions, "segments": {"pros": {"plan": ["pro", "prof"]}}}
     seldom, asked = Ruleset(snapshot), Ruleset(snapshot)
     for name in definitions:

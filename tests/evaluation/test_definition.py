@@ -20,7 +20,7 @@ from burgee.evaluation.definition import (
     segments_of,
     state_at,
     states,
-    unit_attribute,
+    unit_attributes,
     variants,
     weights,
 )
@@ -38,8 +38,10 @@ def test_a_boolean_flag_is_on_or_off_and_others_have_no_off_variant_unless_they_
 
 
 def test_the_unit_is_the_targeting_key_unless_the_flag_buckets_on_another_attribute() -> None:
-    assert unit_attribute({}) == "targetingKey"
-    assert unit_attribute({"bucket_by": "company"}) == "company"
+    assert unit_attributes({}) == ("targetingKey",)
+    assert unit_attributes({"bucket_by": "company"}) == ("company",)
+    assert unit_attributes({"bucket_by": "company"}, {"bucket_by": ["device", "company"]}) == ("device", "company")
+    assert unit_attributes({"bucket_by": "company"}, {}) == ("company",)
 
 
 def test_a_rule_salts_with_its_own_salt_then_the_flags_then_its_name() -> None:

@@ -157,3 +157,40 @@ def test_every_operator_reads_as_a_sentence() -> None:
     for operator in OPERATORS.values():
         assert operator.clause.format("x", "y") not in {"", "x", "y"}
         assert "y" in operator.wants.format("y")
+
+
+def test_an_explanation_says_what_a_required_flag_gives_and_where_that_leads() -> None:
+    """A rule passes on, a flag gives its off variant."""
+    flags = {
+        "base": {"status": True, "variants": {"a": 1, "b": 2, "c": 3}, "default": {"serve": "a"}},
+        "by_company": {"status": True, "rollout_percentage": 50, "bucket_by": ["company", "team"]},
+        "rule": {
+            "status": True,
+            "rules": [
+                {"name": "r", "when": {}, "requires": [{"flag": "base", "variant": ["b", "c"]}], "serve": "on"},
+                {"name": "gone", "when": {}, "requires": [{"flag": "nowhere", "not_variant": "on"}], "serve": "on"},
+                {"name": "met", "when": {}, "requires": [{"flag": "base", "not_variant": "b"}], "serve": "off"},
+            ],
+            "default": {"serve": "off"},
+        },
+        "flag": {"status": True, "requires": [{"flag": "base", "not_variant": "a"}]},
+        "erring": {"status": True, "requires": [{"flag": "by_company", "variant": "on"}]},
+    }
+    served = Ruleset({"format": 1, "flags": flags})
+
+    def steps(name: str) -> list[tuple[Any, ...]]:
+        return [
+            (one["step"], one["verdict"], one.get("why"))
+            for one in served.explain(name, {"targetingKey": "ada"}, 0)["steps"]
+        ]
+
+    assert steps("rule") == [
+        ("r", "passed on", ["base gives a, b or c is required"]),
+        ("gone", "passed on", ["there is no flag nowhere, not on is required"]),
+        ("met", "answered", None),
+    ]
+    assert steps("flag") == [("requires base = not a", "answered", ["base gives a, not a is required"])]
+    assert steps("erring") == [
+        ("requires by_company = on", "answered", ["by_company gives an error, on is required"])
+    ]
+    assert steps("by_company") == [("default", "answered", ["company or team, the bucketed attribute, is missing"])]

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 FLAGS = {
     "logged": {"status": True, "rollout_percentage": 50, "bucket_by": "company"},
     "silent": {"status": True, "rollout_percentage": 50},
+    "ruled": {
+        "status": True,
+        "rules": [{"name": "r", "when": {}, "bucket_by": ["team", "company"], "split": {"on": 1}}],
+        "default": {"serve": "off"},
+    },
     "held": {"status": True, "rollout_percentage": 50, "holdout": "h"},
 }
 SNAPSHOT = {"flags": FLAGS, "holdouts": {"h": {"percentage": 100}}, "exposed": {"logged": ["country"], "held": []}}
@@ -53,6 +58,11 @@ def test_others_are_noted_only_when_asked(flag: str, asked: bool, count: int) ->
 
 def test_without_a_unit_there_is_nothing_to_note() -> None:
     assert noted("logged", asked=True, context={"targetingKey": "ada"}) == []
+
+
+def test_the_unit_is_that_of_the_rule_that_answered() -> None:
+    (record,) = noted("ruled", asked=True)
+    assert (record["rule"], record["unit"]) == ("r", "c1")
 
 
 class Stuck:

@@ -72,3 +72,21 @@ def test_lines_that_depend_on_each_other_are_said() -> None:
     flags = {"f0": {**split, "rules": [{"name": "r", "when": {"a": 1}, "rollout_percentage": 5}]}, "f1": share}
     codes = {code for code, *_ in found(flags)}
     assert codes == {Code.NOT_EXACT}
+
+
+def test_a_rule_is_reached_by_those_that_the_rules_before_it_pass_on() -> None:
+    """Because they require another flag, leave a gap, or divide by what a context may lack."""
+    last = {"name": "last", "when": {}, "serve": "on"}
+
+    def names(first: dict[str, Any], **more: Any) -> list[str]:
+        flag = {"status": True, "rules": [{"name": "first", "when": {}, **first}, last], "default": {"serve": "off"}}
+        side = Side(snapshot({"f": {**flag, **more}, "base": ON}), NOW)
+        return [one.message.split('"')[1] for one in starved(side, "f", World())]
+
+    assert names({"serve": "on"}) == ["last"]
+    assert names({"serve": "on", "requires": [{"flag": "base", "variant": "on"}]}) == []
+    assert names({"ranges": {"on": [0, 99.999]}}) == []
+    assert names({"ranges": {"on": [0, 50], "off": [50, 100]}}) == ["last"]
+    assert names({"split": {"on": 1, "off": 1}, "without_unit": "next"}) == []
+    assert names({"split": {"on": 1, "off": 1}, "without_unit": "on"}) == ["last"]
+    assert names({"ranges": {"on": [0, 60]}}, default={"serve": "off"}, without_unit="off") == []

@@ -83,6 +83,37 @@ def generated(source: random.Random) -> dict[str, Any]:
     return snapshot({f"f{n}": flag(n) for n in range(3)}, segments=segments, holdouts={"q": {"percentage": 10}})
 
 
+UNITS = ["company", ["company", "targetingKey"], ["targetingKey", "device"]]
+RANGES: list[tuple[list[float], list[float]]] = [([0, 30], [50, 80]), ([12.5, 40], [40, 100]), ([60, 100], [0, 20])]
+INDEPENDENT = ["launchdarkly", "growthbook-v2", "flagd-text"]
+"""Pinned hashes whose lines do not depend on each other, each with one line for shares and arms."""
+
+
+def grown(source: random.Random) -> dict[str, Any]:
+    """The same, with what the grammar has for those who come from other engines."""
+    made = generated(source)
+    for name, flag in made["flags"].items():
+        variants = list(flag.get("variants", ["on", "off"]))
+        for settings, outcome in [(flag, flag["default"]), *((rule, rule) for rule in flag["rules"])]:
+            if source.random() < 0.4:
+                settings["bucket_by"] = source.choice(UNITS)
+            if source.random() < 0.4:
+                settings["without_unit"] = source.choice(["next", *variants])
+            if "split" in outcome and source.random() < 0.5:
+                del outcome["split"]
+                outcome["ranges"] = dict(zip(source.sample(variants, 2), source.choice(RANGES), strict=True))
+            if settings is not flag and name != "f0" and source.random() < 0.3:
+                required = made["flags"]["f0"].get("variants", ["on", "off"])
+                key = source.choice(["variant", "not_variant"])
+                wanted = source.choice([source.choice(list(required)), source.sample(list(required), 2)])
+                settings["requires"] = [{"flag": "f0", key: wanted}]
+            if settings is not flag and source.random() < 0.2:
+                settings["hash"] = source.choice(INDEPENDENT)
+                if {"split", "ranges"} & outcome.keys():
+                    settings.pop("rollout_percentage", None)
+    return made
+
+
 def changing(
     source: random.Random, seed: int, make: Callable[[random.Random], dict[str, Any]] = generated
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, FlagEffect]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from burgee.evaluation.definition import fragments, segments_of
+from burgee.evaluation.definition import fragments, requirements, segments_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -54,7 +54,7 @@ def _differing(before: Mapping[str, Any], after: Mapping[str, Any], view: Any = 
 def needs(definition: Definition) -> Iterator[tuple[str, str]]:
     """The dependencies of a flag: ("flag", name), ("segment", name) or ("holdout", name)."""
     for state in fragments(definition):
-        for entry in state.get("requires", ()):
+        for _, entry in requirements(state):
             yield "flag", entry["flag"]
         if "holdout" in state:
             yield "holdout", state["holdout"]

@@ -112,11 +112,21 @@ class Spot(NamedTuple):
     pair: Pair
 
 
-class Explorer:
-    """Walks one decision through all cases. `units` are the attributes that it buckets on.
+class Scope(NamedTuple):
+    """The contexts that are explored. Users in `named` are looked up one by one, by `fixed`: regions are of others.
 
-    `named` are users who are looked up one by one, by `fixed`: other regions are of everybody else.
+    Contexts without a targeting key are left out where a walk divides by it, unless `without_key`: they are no users.
     """
+
+    named: frozenset[str] = frozenset()
+    without_key: bool = False
+
+
+EVERY_USER = Scope()
+
+
+class Explorer:
+    """Walks one decision through all cases. `units` are the attributes that it buckets on."""
 
     def __init__(
         self,
@@ -124,11 +134,11 @@ class Explorer:
         terms: Sequence[Term],
         units: set[str],
         world: World,
-        named: frozenset[str] = frozenset(),
+        scope: Scope = EVERY_USER,
     ) -> None:
         self.decide = decide
         self.units = units
-        self.named = named
+        self.named, self.without_key = scope
         self.asked = frozenset(grouped(terms))
         self.solver: Solver = world.solver
         self.witnesses: Witnesses = world.witnesses
@@ -292,8 +302,7 @@ class Explorer:
             return
         literals = known.literals(path)
         answers = self.solver.split(literals, known.answers.get(path) or self.solver.solve(literals), atom)
-        if (atom.path, atom.operator) == (TARGETING_KEY, HAS_UNIT) and answers[True]:
-            # Contexts without a targeting key are no users: skipped unless a condition requires them.
+        if (atom.path, atom.operator) == (TARGETING_KEY, HAS_UNIT) and answers[True] and not self.without_key:
             answers = {True: answers[True]}
         # Contexts with a unit are looked at before those without.
         for held in sorted(answers, reverse=atom.operator != HAS_UNIT):

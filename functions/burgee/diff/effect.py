@@ -15,7 +15,7 @@ from math import sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from burgee.diff.affected import reached
-from burgee.diff.cases import DRAWS, MAX_CASES, Explorer
+from burgee.diff.cases import DRAWS, MAX_CASES, Explorer, Scope
 from burgee.diff.cells import Shares, shares
 from burgee.diff.hash_lines import Dependent
 from burgee.diff.holdout_notes import Holdouts
@@ -232,7 +232,8 @@ class _Comparison:
             for user, variant in side.targets(one).items():
                 signatures.setdefault(user, []).append((index, variant))
         self.signatures = signatures
-        self.explorer = Explorer(self._decide, terms, units, world, frozenset(signatures))
+        scope = Scope(frozenset(signatures), old.answers_without_key(name) or new.answers_without_key(other))
+        self.explorer = Explorer(self._decide, terms, units, world, scope)
         self.names = RegionNames(old, new, name, other, self.explorer.named)
         self.regions: dict[Any, RegionEffect] = {}
         self.named: dict[str, set[str]] = {}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from burgee.diff.hash_lines import is_unit
 from burgee.diff.regions import Needed, Term, Truths, holds
+from burgee.diff.satisfiability.atoms import has_unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,16 +70,21 @@ class PartialContext:
             raise Needed(term)
         return found
 
+    def has_unit(self, path: str, *, of_value: bool) -> bool:
+        """Whether an attribute can be bucketed by; `of_value` for a hash of any JSON value."""
+        if path not in self.units:
+            return self.truths[has_unit(path, of_value=of_value)]
+        unit = self.units[path]
+        return unit is not None and (of_value or is_unit(unit))
+
     def place(self, line: Line, bounds: Sequence[int]) -> int | None:
         """The number of bounds at or below the unit's place on a line; None without a unit."""
         self.hashed = True
-        if line.unit in self.units:
-            unit = self.units[line.unit]
-            if unit is None or not (line.takes_values or is_unit(unit)):
-                return None
-            return bisect_right(bounds, line.bucket(unit))
-        if not self.truths[line.has_unit]:
+        if not self.has_unit(line.unit, of_value=line.takes_values):
             return None
+        unit = self.units.get(line.unit)
+        if unit is not None:
+            return bisect_right(bounds, line.bucket(unit))
         low, high = self.cell.get(line, (0, line.size))
         first, last = bisect_right(bounds, low), bisect_left(bounds, high)
         if first < last:

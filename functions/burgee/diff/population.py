@@ -24,7 +24,7 @@ from burgee.diff.symbolic import Side
 from burgee.diff.world import Budget, TooMany
 from burgee.evaluation.bucketing import BUCKETS
 from burgee.evaluation.context import TARGETING_KEY, reader
-from burgee.evaluation.definition import unit_attribute
+from burgee.evaluation.definition import owners, pinned_hash, unit_attributes
 from burgee.evaluation.hash_strategies import strategy
 
 if TYPE_CHECKING:
@@ -152,8 +152,14 @@ class FlagCounter:
         self.named = frozenset(user for side, flag in families for user in side.targets(flag))
         self.names = RegionNames(old, new, name, name, self.named)
         self.units = [TARGETING_KEY, *sorted((old.units(name) | new.units(name)) - {TARGETING_KEY})]
-        states = [side.state(flag) for side, flag in families]
-        self.of_values = {unit_attribute(one) for one in states if one and strategy(one.get("hash")).takes_values}
+        states = [state for side, flag in families if (state := side.state(flag)) is not None]
+        self.of_values = {
+            path
+            for state in states
+            for owner in owners(state)
+            if strategy(pinned_hash(state, owner.settings)).takes_values
+            for path in unit_attributes(state, owner.settings)
+        }
         self.memos = {path: _Memo(own, world) for path, own in asked.items()}
         self.regions: dict[tuple[Any, ...], _Region] = {}
         self.counts = Counts(by_segment={segment: [0, 0] for segment in segments})
@@ -169,9 +175,14 @@ class FlagCounter:
             for path in self.units
         ]
         numbers = [_numbers(self.memos[path], columns[path]) for path in self.asked]
-        # Contexts without a unit are regions of their own.
-        absent = [[unit is None for unit in column] if None in column else [False] * rows for column in units]
-        keys = zip(*numbers, *absent, strict=True)
+        # Contexts without a unit are regions of their own, and those with one for hashes of JSON values alone.
+        kinds = [
+            [None if unit is None else is_unit(unit) for unit in column]
+            if path in self.of_values or None in column
+            else [True] * rows
+            for path, column in zip(self.units, units, strict=True)
+        ]
+        keys = zip(*numbers, *kinds, strict=True)
         self._gather(keys, units, columns)
         if len(self.regions) > REMEMBERED:
             self.close()
@@ -196,7 +207,9 @@ class FlagCounter:
     def _region(self, columns: Columns, row: int, own: tuple[str | None, ...]) -> _Region:
         truths = self._truths(columns, row)
         absent = {path: None for path, unit in zip(self.units, own, strict=True) if unit is None}
-        truths.update({has_unit(path): path not in absent for path in self.units})
+        truths.update(
+            {has_unit(path): unit is not None and is_unit(unit) for path, unit in zip(self.units, own, strict=True)}
+        )
         truths.update({has_unit(path, of_value=True): path not in absent for path in self.units})
         context = PartialContext(truths, absent)
         try:

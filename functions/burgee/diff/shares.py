@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
-from burgee.diff.cases import Explorer
+from burgee.diff.cases import Explorer, Scope
 from burgee.diff.cells import shares
 from burgee.diff.hash_lines import Dependent
 from burgee.diff.world import TooMany
@@ -47,7 +47,7 @@ def served_shares(name: str, side: Side, world: World) -> list[RegionShares] | N
         outcome = side.decide(name, context)
         return outcome, outcome
 
-    explorer = Explorer(decide, terms, side.units(name), world, named)
+    explorer = Explorer(decide, terms, side.units(name), world, Scope(named))
     found: dict[tuple[tuple[str, ...], tuple[tuple[str, Fraction], ...]], RegionShares] = {}
     try:
         for case in explorer.cases(world.budget(CASES)):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from burgee.diff.hash_lines import line
 from burgee.diff.outcomes import ABSENT, BROKEN, NO_UNIT, OFF, Outcome
@@ -21,8 +21,8 @@ from burgee.diff.partial_context import RuleMatch, Straddled
 from burgee.diff.regions import term
 from burgee.evaluation.bucketing import BUCKETS
 from burgee.evaluation.context import TARGETING_KEY
-from burgee.evaluation.decisions import Default, Holdout, Requires, Rule, Status, Targets
-from burgee.evaluation.definition import state_at, unit_attribute
+from burgee.evaluation.decisions import Default, Holdout, Layer, Requires, Rule, Status, Targets
+from burgee.evaluation.definition import NEXT, owners, requirements, state_at, unit_attributes
 from burgee.evaluation.ruleset import Ruleset
 from burgee.model import ErrorCode
 
@@ -34,15 +34,17 @@ if TYPE_CHECKING:
     from burgee.diff.regions import Term
     from burgee.evaluation.decisions import Allocation, Decision, Decisions, Share
     from burgee.evaluation.flag import Flag
+    from burgee.evaluation.hash_strategies import Strategy
     from burgee.model import Definition, Snapshot
 
 
-class _NoUnit(Exception):  # noqa: N818 - ends a walk: there is no unit to bucket
+class _NoUnit(Exception):  # noqa: N818 - a result: there is no unit to bucket
     pass
 
 
 _Cut: TypeAlias = "bool | tuple[Line, Sequence[int]]"
 """Whether a share contains every unit or none; else its line, and where the line is cut."""
+_Shares: TypeAlias = "Rule | Default | Holdout | Layer"
 
 
 class Side:
@@ -58,7 +60,7 @@ class Side:
         self._decisions: dict[str, Decisions | None] = {}
         self._terms: dict[str, list[Term]] = {}
         self._steps: dict[str, list[tuple[Decision, Term | None, int]]] = {}
-        self._shares: dict[tuple[str, Share], _Cut] = {}
+        self._shares: dict[tuple[str, Share], tuple[Line, Sequence[int]]] = {}
         self._outcomes: dict[tuple[int, str | None], Outcome] = {}
         self._flag = flag or cache(partial(Ruleset(snapshot).flag, now=now))
 
@@ -103,7 +105,7 @@ class Side:
             one = waiting.pop()
             if one not in found:
                 found[one] = None
-                waiting += [entry["flag"] for entry in (self.state(one) or {}).get("requires", ())]
+                waiting += [entry["flag"] for _, entry in requirements(self.state(one) or {})]
         return list(found)
 
     def targets(self, name: str) -> Mapping[str, str]:
@@ -114,8 +116,20 @@ class Side:
 
     def units(self, name: str) -> set[str]:
         """The attributes by which a flag and its requirements are bucketed."""
-        states = [self.state(one) for one in self.family(name)]
-        return {unit_attribute(state) for state in states if state is not None}
+        states = [state for one in self.family(name) if (state := self.state(one)) is not None]
+        return {
+            path for state in states for owner in owners(state) for path in unit_attributes(state, owner.settings)
+        }
+
+    def answers_without_key(self, name: str) -> bool:
+        """Whether a flag, or one that it requires, divides users and answers contexts without a targeting key too."""
+        decided = [self.decisions(one) for one in self.family(name)]
+        steps = [step for one in decided if one is not None for step in one.steps if isinstance(step, _DIVIDING)]
+        return any(
+            TARGETING_KEY in units[:-1] or (TARGETING_KEY in units and step.without_unit is not None)
+            for step in steps
+            for units in _units(step)
+        )
 
     def off(self, name: str) -> Outcome:
         """The outcome for users outside a flag."""
@@ -133,11 +147,7 @@ class Side:
         reached = context.reached.get(key, 0)
         if isinstance(reached, Outcome):
             return reached
-        try:
-            found = self._walk(name, decided, context, side, reached)
-        except _NoUnit:
-            found = NO_UNIT
-        context.reached[key] = found
+        context.reached[key] = found = self._walk(name, decided, context, side, reached)
         return found
 
     def _walk(self, name: str, decided: Decisions, context: PartialContext, side: int, start: int) -> Outcome:
@@ -148,7 +158,7 @@ class Side:
                 if (
                     isinstance(step, Rule)
                     and when is not None
-                    and not self._reaches(step, decided, when, context, RuleMatch(side, name, index))
+                    and not self._reaches(step, when, context, RuleMatch(side, name, index))
                 ):
                     continue
                 found = self._asked(step, decided, context, side)
@@ -170,15 +180,15 @@ class Side:
             ]
         return self._steps[name]
 
-    def _reaches(self, rule: Rule, decided: Decisions, when: Term, context: PartialContext, match: RuleMatch) -> bool:
+    def _reaches(self, rule: Rule, when: Term, context: PartialContext, match: RuleMatch) -> bool:
         """Whether contexts meet a rule, and are not all outside its share."""
         is_shut = False
-        if rule.share is not None:
-            is_shut = self._cut(decided.unit, rule.share) is False
+        if rule.share is not None and not rule.requires:  # an error of a required flag also reaches those outside
+            is_shut = self._is_shut(rule.share)
             if (
                 not is_shut
-                and decided.unit not in context.units
-                and self._inside(decided, rule.share, context) is False
+                and context.units.keys().isdisjoint(rule.share.units)
+                and self._inside(rule.share, context) is False
             ):
                 return False
         if not context.meets(when):
@@ -189,53 +199,85 @@ class Side:
     def _asked(self, step: Decision, decided: Decisions, context: PartialContext, side: int) -> Outcome | None:
         """The outcome of one decision, OFF for the off variant; None to continue."""
         if isinstance(step, Requires):
-            given = self.decide(step.flag, context, side)
-            if given in {BROKEN, NO_UNIT}:
-                return given
-            return None if given.variant == step.variant and not given.is_error else OFF
+            found = self._required(step, context, side)
+            return OFF if found is False else None if found is True else found
         if isinstance(step, Targets):
             named = step.variants.get(context.units.get(TARGETING_KEY) or "")
             return None if named is None else self._outcome(decided, named)
         if isinstance(step, Status):
             return OFF
-        is_inside = True if step.share is None else self._inside(decided, step.share, context)
+        if isinstance(step, Rule):
+            for required in step.requires:
+                found = self._required(required, context, side)
+                if found is not True:
+                    return found or None
+        try:
+            variant = self._divided(step, context)
+        except _NoUnit:
+            return self._without_unit(step, decided)
+        return None if variant is None else OFF if variant is False else self._outcome(decided, variant)
+
+    def _required(self, required: Requires, context: PartialContext, side: int) -> Outcome | bool:
+        """Whether a requirement is met; an error of the required flag is returned."""
+        given = self.decide(required.flag, context, side)
+        if given in {BROKEN, NO_UNIT}:
+            return given
+        return not given.is_error and required.meets(given.variant)
+
+    def _divided(self, step: _Shares, context: PartialContext) -> str | Literal[False] | None:
+        """The variant that a decision by shares serves, False for the off variant; None to continue. Raises _NoUnit
+        where it needs a unit and there is none.
+        """
+        is_inside = True if step.share is None else self._inside(step.share, context)
         if is_inside is None:
             raise _NoUnit
         if isinstance(step, (Rule, Default)):
-            return self._allocated(decided, step.serve, context) if is_inside else None
-        return OFF if is_inside is isinstance(step, Holdout) else None
+            return self._allocated(step.serve, context) if is_inside else None
+        return False if is_inside is isinstance(step, Holdout) else None
 
-    def _cut(self, unit: str, share: Share) -> _Cut:
-        key = unit, share
+    def _without_unit(self, step: _Shares, decided: Decisions) -> Outcome | None:
+        if step.without_unit is None:
+            return NO_UNIT
+        if isinstance(step, (Rule, Default)):
+            return None if step.without_unit == NEXT else self._outcome(decided, step.without_unit)
+        return None if isinstance(step, Holdout) else OFF
+
+    def _is_shut(self, share: Share) -> bool:
+        """Whether a share contains no unit."""
+        low, high = share.at(self.now)
+        return low >= high
+
+    def _cut(self, share: Share, context: PartialContext) -> _Cut:
+        low, high = share.at(self.now)
+        if low <= 0 and high >= BUCKETS:
+            return True
+        if low >= high:
+            return False
+        way = share.strategy
+        key = _unit(share.units, way, context), share
         if key not in self._shares:
-            low, high = share.at(self.now)
-            way = share.strategy
-            if low <= 0 and high >= BUCKETS:
-                self._shares[key] = True
-            elif low >= high:
-                self._shares[key] = False
-            else:
-                bounds = [way.cut(one, BUCKETS) for one in (low, high)]
-                self._shares[key] = line(unit, share.salt, way), bounds
+            bounds = [way.cut(one, BUCKETS) for one in (low, high)]
+            self._shares[key] = line(key[0], share.salt, way), bounds
         return self._shares[key]
 
-    def _inside(self, decided: Decisions, share: Share, context: PartialContext) -> bool | None:
+    def _inside(self, share: Share, context: PartialContext) -> bool | None:
         """Whether a share contains the unit, None without a unit; 0% and 100% need none."""
-        cut = self._cut(decided.unit, share)
+        cut = self._cut(share, context)
         if isinstance(cut, bool):
             return cut
         place = context.place(*cut)
         return None if place is None else place == 1
 
-    def _allocated(self, decided: Decisions, serve: Allocation, context: PartialContext) -> Outcome:
+    def _allocated(self, serve: Allocation, context: PartialContext) -> str | None:
         arms = serve.arms
-        if arms is None:
-            return self._outcome(decided, serve.variants[0])
-        bounds = [arms.strategy.cut(one, arms.size) for one in arms.bounds]
-        place = context.place(line(decided.unit, arms.salt, arms.strategy, arms.size), bounds)
+        place: int | None = 0
+        if arms is not None:
+            way = arms.strategy
+            bounds = [way.cut(one, arms.size) for one in arms.bounds]
+            place = context.place(line(_unit(serve.units, way, context), arms.salt, way, arms.size), bounds)
         if place is None:
             raise _NoUnit
-        return self._outcome(decided, serve.variants[place])
+        return serve.variants[place]
 
     def _outcome(self, decided: Decisions, variant: str | None) -> Outcome:
         key = id(decided), variant
@@ -255,11 +297,37 @@ class Side:
             return NO_UNIT if given.error_code is ErrorCode.TARGETING_KEY_MISSING else BROKEN
         return Outcome(given.variant, json.dumps(given.value, sort_keys=True))
 
-    def served_rule(self, name: str, context: PartialContext) -> int | None:
-        """The index of the rule that would serve if the flag's rules were reached; None for the default."""
-        decided = self.decisions(name)
+    def served_rules(self, name: str, context: PartialContext) -> list[int]:
+        """The indexes of the rules that can serve if the flag's rules are reached: the first that serves, and those
+        before it that require other flags, which may be met.
+        """
+        found: list[int] = []
         for index, (rule, when) in enumerate(zip(self.rules(name), self.terms(name), strict=True)):
-            inside = decided is None or rule.share is None or self._inside(decided, rule.share, context)
-            if inside is not False and context.meets(when):
-                return None if inside is None else index
-        return None
+            if not self._reaches(rule, when, context, RuleMatch(0, name, index)):
+                continue
+            try:
+                served = self._divided(rule, context)
+            except _NoUnit:
+                if rule.without_unit == NEXT:
+                    continue
+                return found if rule.without_unit is None else [*found, index]
+            if served is not None:
+                found.append(index)
+                if not rule.requires:
+                    return found
+        return found
+
+
+_DIVIDING = (Rule, Default, Holdout, Layer)
+
+
+def _units(step: _Shares) -> list[tuple[str, ...]]:
+    """The attributes that a decision hashes the first of, for its share and its arms."""
+    found = [] if step.share is None else [step.share.units]
+    return [*found, step.serve.units] if isinstance(step, (Rule, Default)) and step.serve.arms else found
+
+
+def _unit(units: tuple[str, ...], way: Strategy, context: PartialContext) -> str:
+    """The first attribute that a context has; the last where it has none."""
+    *others, last = units
+    return next((path for path in others if context.has_unit(path, of_value=way.takes_values)), last)

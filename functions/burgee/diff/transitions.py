@@ -65,15 +65,15 @@ def _crossings(name: str, sides: Sequence[Side], begin: float, end: float) -> li
 
 def _limits(name: str, sides: Sequence[Side], begin: float, end: float) -> Iterator[set[int | Ramp]]:
     """The limits of shares that are in force within an interval, by their line."""
-    lines: dict[tuple[str, str, str | None], set[int | Ramp]] = {}
+    lines: dict[tuple[str, str | None], set[int | Ramp]] = {}
     for side in sides:
         there = side.at((begin + end) / 2)
         for one in there.family(name):
             decided = there.decisions(one)
             for step in () if decided is None else decided.steps:
                 share = getattr(step, "share", None)
-                if decided is not None and share is not None:
-                    line = (decided.unit, share.salt, share.strategy.name)
+                if share is not None:
+                    line = (share.salt, share.strategy.name)  # of whatever unit: more crossings do no harm
                     lines.setdefault(line, set()).update((share.low, share.high))
     yield from lines.values()
 

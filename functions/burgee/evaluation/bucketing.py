@@ -25,9 +25,9 @@ PER_PERCENT = BUCKETS // 100
 
 
 @lru_cache(maxsize=256)
-def unit_missing(attribute: str) -> Evaluation:
-    """The error for a context without the attribute that users are bucketed by; one shared object per attribute."""
-    message = f"users are divided by {attribute!r}, which the context does not have"
+def unit_missing(*attributes: str) -> Evaluation:
+    """The error for a context without the attributes that users are bucketed by; one shared object for each."""
+    message = f"users are divided by {' or '.join(map(repr, attributes))}, which the context does not have"
     return Evaluation(None, None, Reason.ERROR, ErrorCode.TARGETING_KEY_MISSING, message)
 
 
@@ -64,16 +64,21 @@ class Draw(NamedTuple):
     by_percent: Sequence[Any]
 
 
-def draw(
-    attribute: str, salt: str, bounds: Sequence[int], answers: Sequence[Any], unit_of: Callable[[Any], str | None]
-) -> Draw:
-    """Returns the answer with the first bound above the unit's bucket, as fast as Python hashes.
-
-    `unit_of` is called if the unit is not a plain string under `attribute`, or if a bound falls inside its percent.
+class Unit(NamedTuple):
+    """How a unit is read: `read(context)` is called if it is not a plain string under `attribute`. `missing` is the
+    answer of contexts without one.
     """
+
+    attribute: str
+    read: Callable[[Any], str | None]
+    missing: Any
+
+
+def draw(unit: Unit, salt: str, bounds: Sequence[int], answers: Sequence[Any]) -> Draw:
+    """Returns the answer with the first bound above the unit's bucket, as fast as Python hashes."""
+    attribute, unit_of, missing = unit
     suffix = f":{salt}".encode("utf-8", "surrogatepass")
     by_percent = _by_percent(bounds, answers)
-    missing = unit_missing(attribute)
 
     def run(context: Any, _now: float) -> Any:
         try:

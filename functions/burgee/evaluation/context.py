@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from burgee.numeric import is_number, parse_number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from burgee.model import Context
 
@@ -78,8 +78,13 @@ def value_unit(value: Any) -> ValueUnit | None:
 
 
 @lru_cache(maxsize=256)
-def value_reader(attribute: str) -> Unit:
-    """Returns a reader of the unit for hashes of JSON values; None if it is missing, null, a list or not JSON."""
+def value_reader(attribute: str, *others: str) -> Unit:
+    """Returns a reader of the unit for hashes of JSON values; None if it is missing, null, a list or not JSON.
+
+    Of several attributes, the first that is a unit counts.
+    """
+    if others:
+        return _first([value_reader(one) for one in (attribute, *others)])
     read = reader(attribute)
 
     def read_value(context: Context) -> str | None:
@@ -90,8 +95,13 @@ def value_reader(attribute: str) -> Unit:
 
 
 @lru_cache(maxsize=256)
-def unit_reader(attribute: str) -> Unit:
-    """Returns a reader of the bucketed unit as a string: the targeting key or another attribute; None if missing."""
+def unit_reader(attribute: str, *others: str) -> Unit:
+    """Returns a reader of the bucketed unit as a string: the targeting key or another attribute; None if missing.
+
+    Of several attributes, the first that is a unit counts.
+    """
+    if others:
+        return _first([unit_reader(one) for one in (attribute, *others)])
     read = reader(attribute)
 
     def general(context: Context) -> str | None:
@@ -115,6 +125,17 @@ def unit_reader(attribute: str) -> Unit:
         return key if type(key) is str and key else general(context)
 
     return targeting_key
+
+
+def _first(readers: Sequence[Unit]) -> Unit:
+    def read_first(context: Context) -> str | None:
+        for read in readers:
+            unit = read(context)
+            if unit is not None:
+                return unit
+        return None
+
+    return read_first
 
 
 def literal(text: str) -> Any:

@@ -8,14 +8,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from burgee.evaluation.bucketing import holdout_salt, layer_salt, threshold
-from burgee.evaluation.definition import off_variant, owners, salt, unit_attribute, variants, weights
+from burgee.evaluation.bucketing import BUCKETS, holdout_salt, layer_salt, threshold
+from burgee.evaluation.context import TARGETING_KEY
+from burgee.evaluation.definition import (
+    is_divided,
+    off_variant,
+    owners,
+    pinned_hash,
+    salt,
+    unit_attributes,
+    variants,
+    weights,
+    without_unit,
+)
 from burgee.evaluation.hash_strategies import OURS, strategy
 from burgee.records import NamedTuple
 from burgee.times import parse_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from burgee.evaluation.definition import Owner
     from burgee.evaluation.hash_strategies import Arms, Strategy
@@ -46,12 +57,16 @@ class Ramp(NamedTuple):
 
 
 class Share(NamedTuple):
-    """Units from bucket `low` to below `high` on the hash line of a salt; a ramp moves its upper limit."""
+    """Units from bucket `low` to below `high` on the hash line of a salt; a ramp moves its upper limit.
+
+    The unit is the first of the attributes `units` that a context has.
+    """
 
     salt: str
     low: int
     high: Limit
     strategy: Strategy = OURS
+    units: tuple[str, ...] = (TARGETING_KEY,)
 
     def at(self, now: float) -> tuple[int, int]:
         """The limits at a time in epoch seconds."""
@@ -60,12 +75,15 @@ class Share(NamedTuple):
 
 
 class Allocation(NamedTuple):
-    """What is served: the only variant, or the one chosen by a unit's place among `arms`."""
+    """What is served: the only variant, or the one chosen by a unit's place among `arms`; None between ranges, where
+    units are outside.
+    """
 
-    variants: Sequence[str]
+    variants: Sequence[str | None]
     arms: Arms | None
     is_split: bool
-    """Whether the definition has a `split`, even with a single positive weight."""
+    """Whether the definition has `ranges` or a `split`, even with a single positive weight."""
+    units: tuple[str, ...] = (TARGETING_KEY,)
 
 
 class Status(NamedTuple):
@@ -75,24 +93,39 @@ class Status(NamedTuple):
 
 
 class Requires(NamedTuple):
-    """Units that do not get `variant` of another flag get the off variant; an error of that flag is the answer."""
+    """Units that do not get one of the variants of another flag (or, if negated, that get one) are refused: by a flag
+    with the off variant, by a rule with the next decision. An error of that flag is the answer; a flag that does not
+    exist is not met.
+    """
 
     flag: str
-    variant: str
+    variants: Sequence[str]
+    is_negated: bool = False
+
+    def meets(self, variant: str | None) -> bool:
+        """Whether units that get this variant are let in."""
+        return (variant in self.variants) is not self.is_negated
+
+    @property
+    def wanted(self) -> str:
+        """The condition on the variant in words."""
+        return f"{'not ' if self.is_negated else ''}{' or '.join(self.variants)}"
 
 
 class Holdout(NamedTuple):
-    """Units inside the share get the off variant."""
+    """Units inside the share get the off variant. Without a unit, the answer is an error unless `without_unit`."""
 
     holdout: str
     share: Share
+    without_unit: str | None = None
 
 
 class Layer(NamedTuple):
-    """Units outside the share get the off variant."""
+    """Units outside the share get the off variant, contexts without a unit too if `without_unit`."""
 
     layer: str
     share: Share
+    without_unit: str | None = None
 
 
 class Targets(NamedTuple):
@@ -102,12 +135,15 @@ class Targets(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """Serves contexts that meet `when` and fall into the share, if there is one."""
+    """Serves contexts that meet `when` and `requires`, and fall into the share, if there is one."""
 
     name: str
     when: Mapping[str, Any]
     share: Share | None
     serve: Allocation
+    requires: Sequence[Requires] = ()
+    without_unit: str | None = None
+    """The variant of contexts without a unit where one is needed, or NEXT to continue; None for an error."""
 
 
 class Default(NamedTuple):
@@ -117,16 +153,15 @@ class Default(NamedTuple):
     serve: Allocation
     is_static: bool
     """Whether the flag has neither rules nor targets."""
+    without_unit: str | None = None
+    """As of a rule, NEXT being the off variant."""
 
 
 class Decisions(NamedTuple):
-    """A flag at one time. `unit` is the bucketed attribute, `off` the off variant (None for no value); the last of
-    `steps` always answers.
-    """
+    """A flag at one time. `off` is the off variant (None for no value); the last of `steps` always answers."""
 
     variants: Mapping[str, Any]
     off: str | None
-    unit: str
     steps: Sequence[Decision]
 
 
@@ -136,42 +171,75 @@ def decisions(name: str, state: Definition, holdout: Callable[[str], float]) -> 
     Raises KeyError for a holdout or hash that does not exist, ValueError for what a pinned hash cannot do.
     """
     steps = [*_steps(name, state, holdout)] if state.get("status", False) else [Status()]
-    return Decisions(variants(state), off_variant(state), unit_attribute(state), steps)
+    return Decisions(variants(state), off_variant(state), steps)
 
 
 def _steps(name: str, state: Definition, holdout: Callable[[str], float]) -> Sequence[Decision]:
     """Yields decisions in evaluation order. Layers and holdouts never use a pinned hash, as flags share them."""
-    steps: list[Decision] = [Requires(entry["flag"], entry["variant"]) for entry in state.get("requires", ())]
+    steps: list[Decision] = [*_required(state)]
+    units, without = unit_attributes(state), without_unit(state)
     held = state.get("holdout")
     if held is not None:
-        steps.append(Holdout(held, Share(holdout_salt(held), 0, threshold(holdout(held)))))
+        steps.append(Holdout(held, Share(holdout_salt(held), 0, threshold(holdout(held)), OURS, units), without))
     layer = state.get("layer")
     if layer is not None:
         low, high = map(threshold, layer["range"])
-        steps.append(Layer(layer["name"], Share(layer_salt(layer["name"]), low, high)))
+        steps.append(Layer(layer["name"], Share(layer_salt(layer["name"]), low, high, OURS, units), without))
     targets = {str(unit): variant for variant, units in state.get("targets", {}).items() for unit in units}
     if targets:
         steps.append(Targets(targets))
     flag, *rules = owners(state)
-    pinned = strategy(state.get("hash"))
     for rule in rules:
-        own = salt(name, state, rule.settings)
-        steps.append(Rule(rule.name, rule.settings["when"], *_served(rule, own, pinned)))
+        share, serve = _served(name, state, rule)
+        when, own = rule.settings["when"], rule.settings
+        steps.append(Rule(rule.name, when, share, serve, [*_required(own)], without_unit(state, own)))
     is_static = not state.get("rules") and not state.get("targets")
-    steps.append(Default(*_served(flag, salt(name, state), pinned), is_static))
+    steps.append(Default(*_served(name, state, flag), is_static, without))
     return steps
 
 
-def _served(owner: Owner, own_salt: str, pinned: Strategy) -> tuple[Share | None, Allocation]:
-    found = weights(owner.outcome)
-    arms = pinned.arms(own_salt, found.values()) if len(found) > 1 else None
-    serve = Allocation(tuple(found), arms, "split" in owner.outcome)
+def _required(settings: Mapping[str, Any]) -> Iterator[Requires]:
+    for entry in settings.get("requires", ()):
+        is_negated = "variant" not in entry
+        found = entry["not_variant" if is_negated else "variant"]
+        yield Requires(entry["flag"], (found,) if isinstance(found, str) else tuple(found), is_negated)
+
+
+def _served(name: str, state: Definition, owner: Owner) -> tuple[Share | None, Allocation]:
+    own_salt, units = salt(name, state, owner.settings), unit_attributes(state, owner.settings)
+    way = strategy(pinned_hash(state, owner.settings))
+    found: Sequence[str | None] = tuple(weights(owner.outcome))
+    arms = None
+    if "ranges" in owner.outcome:
+        found, bounds = _pieces(owner.outcome["ranges"])
+        arms = way.ranges(own_salt, bounds) if len(bounds) > 1 else None
+    elif is_divided(owner.outcome):
+        arms = way.arms(own_salt, weights(owner.outcome).values())
+    serve = Allocation(found, arms, "split" in owner.outcome or "ranges" in owner.outcome, units)
     percentage = owner.settings.get("rollout_percentage")
     if percentage is None:
         return None, serve
-    if arms is not None and not pinned.has_two_lines:
+    if arms is not None and not way.has_two_lines:
         raise ValueError(ONE_LINE)
-    return Share(own_salt, 0, _limit(percentage), pinned), serve
+    return Share(own_salt, 0, _limit(percentage), way, units), serve
+
+
+def _pieces(ranges: Mapping[str, Sequence[float]]) -> tuple[Sequence[str | None], Sequence[int]]:
+    """The whole line in pieces: the variant of each, None where no range is, and where it ends, in buckets."""
+    found: list[str | None] = []
+    bounds: list[int] = []
+    last = 0
+    for low, high, variant in sorted((threshold(low), threshold(high), arm) for arm, (low, high) in ranges.items()):
+        if low > last:
+            found.append(None)
+            bounds.append(low)
+        found.append(variant)
+        bounds.append(high)
+        last = high
+    if last < BUCKETS:
+        found.append(None)
+        bounds.append(BUCKETS)
+    return found, bounds
 
 
 def _limit(percentage: Any) -> Limit:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 KEYWORDS = frozenset({"any", "all", "not", "segment"})
 """Keys of a condition that are not attributes."""
 BOOLEAN_VARIANTS: Mapping[str, Any] = {"on": True, "off": False}
+NEXT = "next"
+"""The `without_unit` of contexts that are outside every share if they have no unit."""
 DEFAULT_RULE = "default"
 """The `rule` of answers that the flag's own `default` gives."""
 
@@ -38,23 +40,56 @@ def off_variant(state: Definition) -> str | None:
     return variant
 
 
-def unit_attribute(state: Definition) -> str:
-    """The attribute that is bucketed."""
-    attribute: str = state.get("bucket_by", TARGETING_KEY)
-    return attribute
+def unit_attributes(state: Definition, owner: Mapping[str, Any] | None = None) -> tuple[str, ...]:
+    """The attributes that a flag, or one of its rules, buckets on: the first that a context has is the unit."""
+    found: str | Sequence[str] = _inherited("bucket_by", state, owner) or TARGETING_KEY
+    return (found,) if isinstance(found, str) else tuple(found)
+
+
+def without_unit(state: Definition, owner: Mapping[str, Any] | None = None) -> str | None:
+    """What contexts without a unit get: a variant, or NEXT to be outside every share; None for an error."""
+    found: str | None = _inherited("without_unit", state, owner)
+    return found
+
+
+def pinned_hash(state: Definition, owner: Mapping[str, Any] | None = None) -> str | None:
+    """The other engine's hash that a flag, or one of its rules, uses; None for ours."""
+    found: str | None = _inherited("hash", state, owner)
+    return found
 
 
 def salt(name: str, state: Definition, owner: Mapping[str, Any] | None = None) -> str:
     """The salt of a flag's rollout and split, or of those of one of its rules."""
-    found: str = state.get("salt", name)
-    return found if owner is None else owner.get("salt", found)
+    found: str | None = _inherited("salt", state, owner)
+    return name if found is None else found
+
+
+def _inherited(key: str, state: Definition, owner: Mapping[str, Any] | None) -> Any:
+    """A key of a rule, by default the flag's."""
+    found = state.get(key)
+    return found if owner is None else owner.get(key, found)
 
 
 def weights(outcome: Mapping[str, Any]) -> dict[str, float]:
     """The variants that a `default` or a rule serves, each with a weight above zero, in declared order."""
     if "split" in outcome:
         return {variant: weight for variant, weight in outcome["split"].items() if weight > 0}
+    if "ranges" in outcome:
+        return {variant: end - start for variant, (start, end) in outcome["ranges"].items()}
     return {outcome.get("serve", "on"): 1}
+
+
+def is_divided(outcome: Mapping[str, Any]) -> bool:
+    """Whether what a `default` or a rule serves depends on the unit."""
+    return "ranges" in outcome or len(weights(outcome)) > 1
+
+
+def requirements(state: Definition) -> Iterator[tuple[Route, Mapping[str, Any]]]:
+    """Every entry of `requires`, of a flag and of its rules, with the path (keys and indexes) to it."""
+    yield from ((("requires", index), entry) for index, entry in enumerate(state.get("requires", ())))
+    for number, rule in enumerate(state.get("rules", ())):
+        for index, entry in enumerate(rule.get("requires", ())):
+            yield ("rules", number, "requires", index), entry
 
 
 def rule_name(rule: Mapping[str, Any], index: int) -> str:
@@ -66,7 +101,7 @@ def rule_name(rule: Mapping[str, Any], index: int) -> str:
 class Owner(NamedTuple):
     """What serves: a rule, or the flag itself if `rule` is None.
 
-    `settings` hold `rollout_percentage` and `salt`, `outcome` holds `serve` or `split`.
+    `settings` hold `rollout_percentage` and what is hashed, `outcome` holds `serve`, `split` or `ranges`.
     """
 
     name: str
@@ -80,6 +115,12 @@ def owners(state: Definition) -> Iterator[Owner]:
     yield Owner(DEFAULT_RULE, None, state, state.get("default", {}))
     for index, rule in enumerate(state.get("rules", ())):
         yield Owner(rule_name(rule, index), index, rule, rule)
+
+
+def answering_units(state: Definition, owner_name: Any) -> tuple[str, ...]:
+    """The attributes that the owner of an answer buckets on, by its name; without an owner, the flag's."""
+    owner = next((owner for owner in owners(state) if owner.name == owner_name), None)
+    return unit_attributes(state, None if owner is None else owner.settings)
 
 
 class ScheduleEntry(NamedTuple):
@@ -126,10 +167,10 @@ def fragments(definition: Definition) -> Iterator[Mapping[str, Any]]:
 
 def required(definition: Definition) -> list[str]:
     """The flags that a definition requires at any time while it is on."""
-    if not any("requires" in part for part in fragments(definition)):
+    if not any(any(requirements(part)) for part in fragments(definition)):
         return []
     on = [state for _, state in states(definition) if state.get("status", False)]
-    return [entry["flag"] for state in on for entry in state.get("requires", ())]
+    return [entry["flag"] for state in on for _, entry in requirements(state)]
 
 
 def on_a_cycle(flag: str, requires: Callable[[str], Iterable[str]], known: dict[str, bool]) -> bool:

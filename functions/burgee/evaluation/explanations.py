@@ -17,7 +17,7 @@ from burgee.evaluation.operators import IGNORE_CASE, OPERATORS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from burgee.evaluation.flag import Flag
+    from burgee.evaluation.flag import Flag, Prerequisite
     from burgee.model import Context
 
 MAX_ITEMS = 4
@@ -36,15 +36,16 @@ def explain(when: Mapping[str, Any], context: Context, segments: Mapping[str, An
 def trace(flag: Flag, context: Context, now: float, segments: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Runs the compiled steps one by one, as evaluation does, and reports what each did and why it continued."""
     steps = []
-    attribute = flag.decisions(now).unit
-    unit = unit_reader(attribute)(context)
     for step in flag.steps(now):
         answer = step.take(context, now)
+        unit = unit_reader(*step.units)(context) if step.units else None
         entry: dict[str, Any] = {"step": step.name, "variant": answer and answer.variant}
         entry["verdict"] = "passed on" if answer is None else "answered"
         why = explain(step.when.when, context, segments) if step.when is not None else []
+        if not why:
+            why = [*_unmet(step.requires, context, now)]
         if not why and unit is None and (step.share is not None or step.arms is not None):
-            why = [f"{attribute}, the bucketed attribute, is missing"]
+            why = [f"{' or '.join(step.units)}, the bucketed attribute, is missing"]
         if why:
             entry["why"] = why
         if step.share is not None and unit is not None:
@@ -59,6 +60,21 @@ def trace(flag: Flag, context: Context, now: float, segments: Mapping[str, Any])
         if answer is not None:
             break
     return steps
+
+
+def _unmet(prerequisites: Sequence[Prerequisite], context: Context, now: float) -> Iterator[str]:
+    for prerequisite in prerequisites:
+        found, required = prerequisite.check(context, now), prerequisite.required
+        if found is True:
+            continue
+        wants = f"{required.wanted} is required"
+        if prerequisite.evaluate is None:
+            yield f"there is no flag {required.flag}, {wants}"
+        elif found is False:
+            given = prerequisite.evaluate(context, now).variant
+            yield f"{required.flag} gives {'no value' if given is None else given}, {wants}"
+        else:
+            yield f"{required.flag} gives an error, {wants}"
 
 
 def _reasons(when: Mapping[str, Any], context: Context, segments: Mapping[str, Any], asker: str) -> Iterator[str]:

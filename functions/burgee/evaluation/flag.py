@@ -9,11 +9,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from burgee.evaluation.bucketing import BUCKETS, Draw, draw, unit_missing
+from burgee.evaluation.bucketing import BUCKETS, Draw, Unit, draw, unit_missing
 from burgee.evaluation.context import TARGETING_KEY, unit_reader, value_reader
 from burgee.evaluation.decisions import Default, Holdout, Layer, Requires, Rule, Status, Targets, decisions
-from burgee.evaluation.definition import DEFAULT_RULE, states
-from burgee.evaluation.hash_strategies import OURS, strategy
+from burgee.evaluation.definition import DEFAULT_RULE, NEXT, states
+from burgee.evaluation.hash_strategies import OURS
 from burgee.evaluation.rules import as_rule, one
 from burgee.model import Evaluation, Reason
 from burgee.records import NamedTuple
@@ -49,6 +49,20 @@ class FlagNeeds(Protocol):
         """What every answer carries: the release."""
 
 
+class Prerequisite(NamedTuple):
+    """A required flag, and its evaluation; None if there is no such flag."""
+
+    required: Requires
+    evaluate: Evaluate | None
+
+    def check(self, context: Context, now: float) -> Evaluation | bool:
+        """Whether it is met; an error of the required flag is returned."""
+        if self.evaluate is None:
+            return False
+        answer = self.evaluate(context, now)
+        return self.required.meets(answer.variant) if answer.error_code is None else answer
+
+
 class Step(NamedTuple):
     """One decision as a function: for contexts that meet `when`, `run` returns an answer, or None to continue."""
 
@@ -61,6 +75,9 @@ class Step(NamedTuple):
     arms: Arms | None = None
     draw: Draw | None = None
     """The draw behind `run`, if it is one."""
+    units: tuple[str, ...] = ()
+    """The attributes whose first is hashed."""
+    requires: Sequence[Prerequisite] = ()
 
     def take(self, context: Context, now: float) -> Evaluation | None:
         """The answer of this step on its own."""
@@ -109,7 +126,7 @@ class Flag:
 def _is_timed(decided: Decisions) -> bool:
     """Whether answers depend on the clock, here or in a required flag."""
     for step in decided.steps:
-        if isinstance(step, Requires):
+        if isinstance(step, Requires) or (isinstance(step, Rule) and step.requires):
             return True
         if isinstance(step, (Rule, Default)) and step.share is not None and not isinstance(step.share.high, int):
             return True
@@ -140,9 +157,6 @@ class _Compiler:
     def __init__(self, decided: Decisions, state: Definition, world: FlagNeeds) -> None:
         self.decided = decided
         self.world = world
-        self.unit = unit_reader(decided.unit)
-        takes_values = strategy(state.get("hash")).takes_values
-        self.pinned_unit = value_reader(decided.unit) if takes_values else self.unit
         shares = [step for step in decided.steps if isinstance(step, (Rule, Default)) and step.share is not None]
         self.shares_meet = len(shares) > 1
         self.common = {**state.get("metadata", {}), **world.metadata()}
@@ -168,14 +182,27 @@ class _Compiler:
         return _step("status", self.off(Reason.DISABLED))
 
     def requires(self, required: Requires) -> Step:
-        return _requirement(required, self.world, self.off(Reason.DISABLED))
+        prerequisite, unmet = self.prerequisite(required), self.off(Reason.DISABLED)
+        check = prerequisite.check
+
+        def run(context: Context, now: float) -> Evaluation | None:
+            found = check(context, now)
+            return None if found is True else found or unmet
+
+        return Step(f"requires {required.flag} = {required.wanted}", run, requires=[prerequisite])
+
+    def prerequisite(self, required: Requires) -> Prerequisite:
+        return Prerequisite(required, self.world.prerequisite(required.flag))
 
     def holdout(self, held: Holdout) -> Step:
-        gate = self.gate(held.share, inside=self.off(Reason.SPLIT), outside=None)
+        missing = unit_missing(*held.share.units) if held.without_unit is None else None
+        gate = self.gate(held.share, inside=self.off(Reason.SPLIT), outside=None, missing=missing)
         return _step(f"holdout {held.holdout}", gate, held.share)
 
     def layer(self, layer: Layer) -> Step:
-        gate = self.gate(layer.share, inside=None, outside=self.off(Reason.SPLIT))
+        outside = self.off(Reason.SPLIT)
+        missing = unit_missing(*layer.share.units) if layer.without_unit is None else outside
+        gate = self.gate(layer.share, inside=None, outside=outside, missing=missing)
         return _step(f"layer {layer.layer}", gate, layer.share)
 
     def targets(self, targets: Targets) -> Step:
@@ -187,54 +214,88 @@ class _Compiler:
 
     def rule(self, rule: Rule) -> Step:
         when = self.world.condition(rule.when)
-        serve = self.allocate(rule.serve, Reason.TARGETING_MATCH, rule=rule.name)
+        missing = self.missing(rule, Reason.TARGETING_MATCH, outside=None, rule=rule.name)
+        serve = self.allocate(rule.serve, Reason.TARGETING_MATCH, outside=None, missing=missing, rule=rule.name)
         if rule.share is not None:
-            serve = self.gate(rule.share, inside=serve, outside=None)
-        return _step(rule.name, serve, rule.share, when, rule.serve.arms)
+            serve = self.gate(rule.share, inside=serve, outside=None, missing=missing)
+        if not rule.requires:
+            return _step(rule.name, serve, rule.share, when, rule.serve)
+        prerequisites = [self.prerequisite(required) for required in rule.requires]
+        enter = _run(serve)
+
+        def run(context: Context, now: float) -> Evaluation | None:
+            for prerequisite in prerequisites:
+                found = prerequisite.check(context, now)
+                if found is not True:
+                    return found or None
+            return enter(context, now)
+
+        return _step(rule.name, run, rule.share, when, rule.serve)._replace(requires=prerequisites)
+
+    def missing(
+        self, step: Rule | Default, reason: Reason, *, outside: Evaluation | None, **more: Any
+    ) -> Evaluation | None:
+        """The answer of a rule or the default for contexts without a unit; None to continue."""
+        if step.without_unit is None:
+            return unit_missing(*step.serve.units)
+        return outside if step.without_unit == NEXT else self.answer(step.without_unit, reason, **more)
 
     def default(self, default: Default) -> Step:
         share, serve = default.share, default.serve
         plain = Reason.STATIC if default.is_static else Reason.DEFAULT
         # Marks arms only: holdouts and layers answer by shares too, but those users are in no experiment.
         arm = {"rule": DEFAULT_RULE} if share is not None or serve.is_split else {}
-        answering = self.allocate(serve, plain if share is None else Reason.SPLIT, **arm)
+        # If no unit is inside and nothing is served outside, no hash is needed: callers use their own default.
+        nothing = share is not None and share.high == 0 and self.decided.off is None
+        outside = self.off(Reason.DEFAULT if nothing else Reason.SPLIT, **({} if serve.is_split else arm))
+        missing = self.missing(default, Reason.DEFAULT, outside=outside)
+        reason = plain if share is None else Reason.SPLIT
+        answering = self.allocate(serve, reason, outside=outside, missing=missing, **arm)
         if share is not None:
-            # If no unit is inside and nothing is served outside, no hash is needed: callers use their own default.
-            nothing = share.high == 0 and self.decided.off is None
-            outside = self.off(Reason.DEFAULT if nothing else Reason.SPLIT, **({} if serve.is_split else arm))
-            answering = self.gate(share, inside=answering, outside=outside)
-        return _step("default", answering, share, arms=serve.arms)
+            answering = self.gate(share, inside=answering, outside=outside, missing=missing)
+        return _step("default", answering, share, serve=serve)
 
-    def allocate(self, serve: Allocation, reason: Reason, **more: Any) -> Answering:
-        """The answer of `serve`, or a function that chooses among the arms of `split`."""
+    def allocate(
+        self,
+        serve: Allocation,
+        reason: Reason,
+        *,
+        outside: Evaluation | None,
+        missing: Evaluation | None,
+        **more: Any,
+    ) -> Answering:
+        """The answer of `serve`, or a function that chooses among the arms; between ranges `outside`."""
         reason = Reason.SPLIT if serve.is_split else reason
-        answers = [self.answer(variant, reason, **more) for variant in serve.variants]
+        answers = [outside if variant is None else self.answer(variant, reason, **more) for variant in serve.variants]
         arms = serve.arms
         if arms is None:
             return answers[0]
+        unit_of = _unit_reader(arms.strategy, serve.units)
         if arms.strategy is OURS:
-            return draw(self.decided.unit, arms.salt, arms.bounds, answers, self.unit)
-        unit_of, missing = self.pinned_unit, unit_missing(self.decided.unit)
+            return draw(Unit(serve.units[0], unit_of, missing), arms.salt, arms.bounds, answers)
 
-        def choose(context: Context, _now: float) -> Evaluation:
+        def choose(context: Context, _now: float) -> Evaluation | None:
             unit = unit_of(context)
             return missing if unit is None else answers[bisect_right(arms.bounds, arms.place(unit))]
 
         return choose
 
-    def gate(self, share: Share, *, inside: Answering, outside: Evaluation | None) -> Answering:
+    def gate(
+        self, share: Share, *, inside: Answering, outside: Evaluation | None, missing: Evaluation | None
+    ) -> Answering:
         """Applies a share; 0% and 100% need no unit and no hash."""
-        salt, low, high, way = share
+        salt, low, high, way, units = share
         if isinstance(high, int):
             if low <= 0 and high >= BUCKETS:
                 return inside
             if low >= high:
                 return outside
         plain = way is OURS and not self.shares_meet and (inside is None or isinstance(inside, Evaluation))
+        unit_of = _unit_reader(way, units)
         if plain and low == 0 and isinstance(high, int):
-            return draw(self.decided.unit, salt, (high, BUCKETS), (inside, outside), self.unit)
-        unit_of, place = (self.unit, self.world.line(salt)) if way is OURS else (self.pinned_unit, _pinned(way, salt))
-        enter, missing = _run(inside), unit_missing(self.decided.unit)
+            return draw(Unit(units[0], unit_of, missing), salt, (high, BUCKETS), (inside, outside))
+        place = self.world.line(salt) if way is OURS else _pinned(way, salt)
+        enter = _run(inside)
 
         def general(context: Context, now: float) -> Evaluation | None:
             first, last = share.at(now)
@@ -262,17 +323,27 @@ _COMPILERS: Mapping[type, Callable[[_Compiler, Any], Step]] = {
 }
 
 
+def _unit_reader(way: Strategy, units: tuple[str, ...]) -> Callable[[Context], str | None]:
+    return value_reader(*units) if way.takes_values else unit_reader(*units)
+
+
 def _pinned(way: Strategy, salt: str) -> Callable[[str], int]:
     place = way.place(BUCKETS)
     return lambda unit: place(unit, salt)
 
 
 def _step(
-    name: str, found: Answering, share: Share | None = None, when: Condition | None = None, arms: Arms | None = None
+    name: str,
+    found: Answering,
+    share: Share | None = None,
+    when: Condition | None = None,
+    serve: Allocation | None = None,
 ) -> Step:
     constant = found if isinstance(found, Evaluation) else None
     drawn = found if isinstance(found, Draw) else None
-    return Step(name, _run(found), share, when, constant, arms, drawn)
+    hashing = share if serve is None else serve
+    units = () if hashing is None else hashing.units
+    return Step(name, _run(found), share, when, constant, serve and serve.arms, drawn, units)
 
 
 def _run(found: Answering) -> Callable[[Context, float], Evaluation | None]:
@@ -285,18 +356,3 @@ def _run(found: Answering) -> Callable[[Context, float], Evaluation | None]:
         return answer
 
     return run
-
-
-def _requirement(required: Requires, world: FlagNeeds, unmet: Evaluation) -> Step:
-    evaluate = world.prerequisite(required.flag)
-    variant = required.variant
-
-    def run(context: Context, now: float) -> Evaluation | None:
-        if evaluate is None:
-            return unmet
-        answer = evaluate(context, now)
-        if answer.error_code is not None:
-            return answer
-        return None if answer.variant == variant else unmet
-
-    return Step(f"requires {required.flag} = {variant}", run)

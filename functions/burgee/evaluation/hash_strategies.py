@@ -61,6 +61,11 @@ class Strategy(ABC):
     def arms(self, salt: str, weights: Iterable[float]) -> Arms:
         """The line and the bounds of a split."""
 
+    def ranges(self, salt: str, bounds: Sequence[int]) -> Arms:
+        """The same line with bounds in buckets, so that arms keep their places."""
+        line = self.arms(salt, (1,))
+        return Arms(line.salt, BUCKETS, bounds, line.strategy)
+
     @abstractmethod
     def hashed(self, unit: str, salt: str) -> str:
         """A description of what is hashed, for people."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from burgee.evaluation.bucketing import holdout_salt
 from burgee.evaluation.context import reader, unit_reader
-from burgee.evaluation.definition import DEFAULT_RULE, unit_attribute
+from burgee.evaluation.definition import DEFAULT_RULE, answering_units, unit_attributes
 from burgee.events.records import HELD_OUT, RELEASED, RecordScope, Unacceptable, accept, exposure
 from burgee.model import Reason
 
@@ -61,10 +61,11 @@ class Recorder:
         arm = answer.reason is Reason.SPLIT and "rule" in answer.metadata
         if answer.variant is None or not (asked or (logged is not None and arm)):
             return
-        unit = unit_reader(unit_attribute(ruleset.definition(flag) or {}))(context)
+        rule = answer.metadata.get("rule")
+        unit = unit_reader(*answering_units(ruleset.definition(flag) or {}, rule))(context)
         if unit is None:
             return
-        answered = {"variant": answer.variant, "reason": answer.reason, "rule": answer.metadata.get("rule")}
+        answered = {"variant": answer.variant, "reason": answer.reason, "rule": rule}
         self._exposed(ruleset, flag, answered, unit, _scalars(context, logged or ()))
 
     def fetched(self, ruleset: Ruleset | ClientView, flags: Container[str], context: Context) -> None:
@@ -79,7 +80,7 @@ class Recorder:
         The side depends only on the unit's hash, so asking is enough, whatever the flag answers.
         """
         holdout, definition = ruleset.held[flag], ruleset.definition(flag)
-        unit = None if definition is None else unit_reader(unit_attribute(definition))(context)
+        unit = None if definition is None else unit_reader(*unit_attributes(definition))(context)
         if unit is None:
             return
         key = int(time.time()) // DAY, holdout, unit

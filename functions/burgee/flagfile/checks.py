@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from burgee.evaluation.definition import variants
+from burgee.evaluation.definition import requirements, variants
 from burgee.flagfile.definition_checks import Surroundings, snapshot_faults
 from burgee.flagfile.environments import laid_over
 from burgee.flagfile.experiment_checks import check_experiment, check_holdout
@@ -42,7 +42,7 @@ class _Flags:
         return [name for name in self.written if name in differ or not differ.isdisjoint(self._required(name))]
 
     def _required(self, name: str) -> set[str]:
-        return {entry["flag"] for entry in self.written[name].get("requires", ())}
+        return {entry["flag"] for _, entry in requirements(self.written[name])}
 
     def surroundings(self, environment: str | None) -> Surroundings:
         """The snapshot around a definition; as written, a flag may use the variants of any environment."""

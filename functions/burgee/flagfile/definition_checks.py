@@ -12,7 +12,19 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from burgee.evaluation.decisions import ONE_LINE
-from burgee.evaluation.definition import fragments, on_a_cycle, owners, segments_of, states, variants, weights
+from burgee.evaluation.definition import (
+    NEXT,
+    fragments,
+    is_divided,
+    on_a_cycle,
+    owners,
+    pinned_hash,
+    requirements,
+    segments_of,
+    states,
+    variants,
+    weights,
+)
 from burgee.evaluation.hash_strategies import strategy
 from burgee.flagfile.guard_checks import guard_faults
 from burgee.flagfile.nesting import deep_requirements, deep_segments, required_ever
@@ -140,8 +152,12 @@ def _mentions(state: Definition) -> Iterator[tuple[Path, str, bool]]:
         path: Path = ("default",) if owner.rule is None else ("rules", owner.rule)
         if "serve" in owner.outcome:
             yield (*path, "serve"), owner.outcome["serve"], False
-        for variant in owner.outcome.get("split", {}):
-            yield (*path, "split", variant), variant, True
+        for key in ("split", "ranges"):
+            for variant in owner.outcome.get(key, {}):
+                yield (*path, key, variant), variant, True
+        where: Path = () if owner.rule is None else path
+        if owner.settings.get("without_unit", NEXT) != NEXT:
+            yield (*where, "without_unit"), owner.settings["without_unit"], False
 
 
 def _one_type(around: Surroundings, name: str, state: Definition, locate: Locate) -> Iterator[Fault]:
@@ -195,8 +211,18 @@ def _missing_serve(around: Surroundings, name: str, state: Definition, locate: L
     """A rule of a flag with variants must say which of them it serves."""
     del around, name
     for index, rule in enumerate(state.get("rules", ()) if "variants" in state else ()):
-        if "serve" not in rule and "split" not in rule:
-            yield Fault(locate("rules", index), "serve-missing", "the rule needs `serve` or `split`")
+        if {"serve", "split", "ranges"}.isdisjoint(rule):
+            yield Fault(locate("rules", index), "serve-missing", "the rule needs `serve`, `split` or `ranges`")
+
+
+def _next_is_no_variant(around: Surroundings, name: str, state: Definition, locate: Locate) -> Iterator[Fault]:
+    """Beside a variant `next`, it would be open what `without_unit: next` means."""
+    del around
+    for owner in owners(state) if NEXT in variants(state) else ():
+        if owner.settings.get("without_unit") == NEXT:
+            path: Path = () if owner.rule is None else ("rules", owner.rule)
+            message = f"`next` goes on to the next rule, but {name} has a variant of that name"
+            yield Fault(locate(*path, "without_unit"), "ambiguous-next", message, "rename the variant")
 
 
 def _segments_named(around: Surroundings, name: str, state: Definition, locate: Locate) -> Iterator[Fault]:
@@ -221,17 +247,18 @@ def _targeted_once(around: Surroundings, name: str, state: Definition, locate: L
 def _hashing(around: Surroundings, name: str, state: Definition, locate: Locate) -> Iterator[Fault]:
     """Features that a pinned hash does not support, and an empty salt, which only such a hash may need."""
     del around, name
-    way = strategy(state.get("hash"))
     for owner in owners(state):
         path: Path = () if owner.rule is None else ("rules", owner.rule)
-        if "hash" not in state and owner.settings.get("salt") == "":
+        pinned = pinned_hash(state, owner.settings)
+        way = strategy(pinned)
+        if pinned is None and owner.settings.get("salt") == "":
             yield Fault(locate(*path, "salt"), "empty", "this must not be empty")
         shares = weights(owner.outcome)
-        if not way.has_two_lines and "rollout_percentage" in owner.settings and len(shares) > 1:
+        if not way.has_two_lines and "rollout_percentage" in owner.settings and is_divided(owner.outcome):
             where = locate(*path, "rollout_percentage")
             yield Fault(where, "hash-one-line", ONE_LINE, "remove the rollout, or the hash")
         try:
-            way.arms("", shares.values())
+            way.arms("", shares.values() if "split" in owner.outcome else (1,))
         except ValueError as error:
             yield Fault(locate(*(path or ("default",)), "split"), "hash-weights", str(error))
 
@@ -239,16 +266,27 @@ def _hashing(around: Surroundings, name: str, state: Definition, locate: Locate)
 def _requirements(around: Surroundings, name: str, state: Definition, locate: Locate) -> Iterator[Fault]:
     """Every required flag must exist, with the variant that it must give."""
     del name
-    for index, entry in enumerate(state.get("requires", ())):
+    for path, entry in requirements(state):
         other = entry["flag"]
         if around.missing("flags", other):
             hint = near(other, around.flags)
-            yield Fault(locate("requires", index, "flag"), "unknown-flag", f"there is no flag {other!r}", hint)
-        elif other in around.flags and entry["variant"] not in around.variants(other):
+            yield Fault(locate(*path, "flag"), "unknown-flag", f"there is no flag {other!r}", hint)
+        elif other in around.flags:
             known = around.variants(other)
-            hint = near(entry["variant"], known) or f"it has {', '.join(known)}"
-            message = f"{other} has no variant {entry['variant']!r}"
-            yield Fault(locate("requires", index, "variant"), "unknown-variant", message, hint)
+            for inner, variant in _required_variants(entry):
+                if variant not in known:
+                    hint = near(variant, known) or f"it has {', '.join(known)}"
+                    message = f"{other} has no variant {variant!r}"
+                    yield Fault(locate(*path, *inner), "unknown-variant", message, hint)
+
+
+def _required_variants(entry: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+    for key in ("variant", "not_variant"):
+        found = entry.get(key, ())
+        if isinstance(found, str):
+            yield (key,), found
+        else:
+            yield from (((key, index), variant) for index, variant in enumerate(found))
 
 
 def _held_out(around: Surroundings, name: str, state: Definition, locate: Locate) -> Iterator[Fault]:
@@ -266,6 +304,7 @@ STATE_CHECKS: Sequence[Callable[[Surroundings, str, Definition, Locate], Iterato
     _as_the_schema_says,
     _missing_default,
     _missing_serve,
+    _next_is_no_variant,
     _segments_named,
     _targeted_once,
     _hashing,

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from burgee.evaluation.definition import DEFAULT_RULE
+from burgee.evaluation.context import TARGETING_KEY
+from burgee.evaluation.definition import DEFAULT_RULE, answering_units, unit_attributes
 from burgee.flagfile.experiments import Direction, Method, MetricKind, allocation, impossible
 from burgee.flagfile.grammar import dump
 from burgee.flagfile.suggestions import near
@@ -35,10 +36,14 @@ def check_experiment(source: Source, name: str, flag: FlagSpec) -> Iterator[Prob
     yield from _plan(source, locate, experiment)
     yield from _arms(source, name, flag, experiment)
     yield from _guarded(source, name, flag, experiment)
-    if experiment.unit not in {None, flag.bucket_by or "user"}:
-        message = f"{name} buckets on {flag.bucket_by or 'the user'}, so that is the unit"
-        hint = f"write `{flag.bucket_by or 'user'}`, or change `bucket_by`"
-        yield Problem(locate("unit"), "experiment-unit", message, hint)
+    first, *others = answering_units(dump(flag), experiment.rule)
+    unit = "user" if first == TARGETING_KEY else first
+    if others:
+        message = f"{name} buckets on {first} or {' or '.join(others)}"
+        yield Problem(locate(key=True), "experiment-unit", message, "an experiment has one unit")
+    elif experiment.unit not in {None, unit}:
+        message = f"{name} buckets on {'the user' if unit == 'user' else unit}, so that is the unit"
+        yield Problem(locate("unit"), "experiment-unit", message, f"write `{unit}`, or change `bucket_by`")
 
 
 def check_holdout(source: Source, name: str, holdout: HoldoutSpec) -> Iterator[Problem]:
@@ -56,7 +61,8 @@ def check_holdout(source: Source, name: str, holdout: HoldoutSpec) -> Iterator[P
         message = f"holdout {name} does not have two arms at {holdout.percentage:g} %"
         hint = "an experiment compares users held out with others: a percentage between 0 and 100"
         yield Problem(source.place("holdouts", name, "percentage"), "experiment-arms", message, hint)
-    known = {laid.get("bucket_by") or "user" for flag in source.model.flags.values() for laid in _held(flag, name)}
+    held = (unit_attributes(laid) for flag in source.model.flags.values() for laid in _held(flag, name))
+    known = {"user" if path == TARGETING_KEY else path for units in held for path in units}
     if not known:
         message = f"no flag names holdout {name}, so nobody is exposed to it"
         yield Problem(locate(key=True), "experiment-arms", message, f"write `holdout: {name}` into a flag")

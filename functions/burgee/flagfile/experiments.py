@@ -259,7 +259,7 @@ def allocation(definition: Mapping[str, Any], rule: str) -> dict[str, float]:
     if owner is None:
         return {}
     arms = weights(owner.outcome)
-    if "split" in owner.outcome:
+    if "split" in owner.outcome or "ranges" in owner.outcome:
         total = sum(arms.values())
         return {arm: weight / total for arm, weight in arms.items()}
     share = owner.settings.get("rollout_percentage")

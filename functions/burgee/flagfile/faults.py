@@ -8,7 +8,7 @@ from burgee.evaluation.operators import OPERATORS
 from burgee.flagfile.data_sources import DataSource, ExposureRows, FactRows
 from burgee.flagfile.experiments import Experiment, Metric
 from burgee.flagfile.fields import shown
-from burgee.flagfile.grammar import FlagFile, FlagSpec, RuleSpec
+from burgee.flagfile.grammar import FlagFile, FlagSpec, Requirement, RuleSpec
 from burgee.flagfile.guards import Guard
 from burgee.flagfile.suggestions import near
 from burgee.flagfile.value_schemas import ValueSchema
@@ -105,10 +105,11 @@ def _siblings(location: tuple[str | int, ...]) -> set[str]:
     return {field.alias or name for name, field in part.model_fields.items()}
 
 
-_INSIDE = ("schema", "guard", "rules", "experiment", "exposures", "facts")
+_INSIDE = ("schema", "guard", "requires", "rules", "experiment", "exposures", "facts")
 _PARTS: dict[str | int, type[Part]] = {
     "schema": ValueSchema,
     "guard": Guard,
+    "requires": Requirement,
     "rules": RuleSpec,
     "experiment": Experiment,
     "flags": FlagSpec,

@@ -14,7 +14,7 @@ from burgee.findings import Code, unknown_codes
 from burgee.flagfile.condition_grammar import When
 from burgee.flagfile.data_sources import DataSource
 from burgee.flagfile.experiments import Experiment, Metric
-from burgee.flagfile.fields import Name, Number, Part, Percentage, Switch, Text, Time, three_decimals
+from burgee.flagfile.fields import Name, Number, Part, Percentage, Switch, Text, Time, shown, three_decimals
 from burgee.flagfile.guards import Guard
 from burgee.flagfile.value_schemas import ValueSchema
 from burgee.numeric import is_number
@@ -64,6 +64,36 @@ def _hash(value: str) -> str:
     return value
 
 
+def _attributes(value: Any) -> Any:
+    names = value if isinstance(value, list) else [value]
+    if not names or not all(isinstance(name, str) and name for name in names):
+        message = "an attribute is needed here, or a list of attributes, not {found}"
+        raise PydanticCustomError("attribute-expected", message, {"found": shown(value)})
+    if len(set(names)) < len(names):
+        raise PydanticCustomError("attribute-twice", "name an attribute once", {})
+    return value
+
+
+def _variants(value: Any) -> Any:
+    names = value if isinstance(value, list) else [value]
+    if not names or not all(isinstance(name, str) for name in names):
+        message = "a variant is needed here, or a list of variants, not {found}"
+        raise PydanticCustomError("variant-expected", message, {"found": shown(value)})
+    return value
+
+
+def _ranges(ranges: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+    last = 0.0
+    for variant, (start, end) in sorted(ranges.items(), key=lambda item: item[1]):
+        if end <= start:
+            raise PydanticCustomError("range-backwards", "the range must end above its start", {"path": (variant,)})
+        if start < last:
+            message = "this range begins before another ends"
+            raise PydanticCustomError("range-overlap", message, {"path": (variant,)})
+        last = end
+    return ranges
+
+
 Status = Annotated[
     bool,
     Field(strict=True),
@@ -74,6 +104,12 @@ Weight = Annotated[Number, AfterValidator(_weight), WithJsonSchema({"type": "num
 Salt = Annotated[str, Field(max_length=255)]
 Hash = Annotated[str, AfterValidator(_hash), WithJsonSchema({"enum": list(PINNED)})]
 Split = Annotated[dict[str, Weight], Field(min_length=1), AfterValidator(_split)]
+Ranges = Annotated[dict[str, tuple[Percentage, Percentage]], Field(min_length=1), AfterValidator(_ranges)]
+_NAMES = {
+    "anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]
+}
+Attributes = Annotated[Any, BeforeValidator(_attributes), WithJsonSchema(_NAMES)]
+Variants = Annotated[Any, BeforeValidator(_variants), WithJsonSchema(_NAMES)]
 User = Annotated[
     str,
     BeforeValidator(lambda value: str(value) if type(value) is int else value),
@@ -108,6 +144,11 @@ Scalar = Annotated[Any, BeforeValidator(_scalar), WithJsonSchema({"type": ["stri
 Metadata = Annotated[dict[Variant, Scalar], Field(max_length=MAX_METADATA), AfterValidator(_metadata)]
 
 
+_BUCKET_BY = "The attribute to bucket on instead of the targeting key; of a list, the first that is there."
+_WITHOUT_UNIT = "The variant of contexts without the attribute to bucket on, or"
+_HASH = "Another engine's hash for shares and arms, so that a migration moves no users."
+
+
 class RampSpec(Part):
     """A percentage that grows over time."""
 
@@ -134,11 +175,33 @@ class ServeOrSplit(Part):
 
     serve: str | None = Field(None, description="The variant to serve.")
     split: Split | None = Field(None, description="Weights by variant; shares of their sum, in this order.")
+    ranges: Ranges | None = Field(
+        None, description="From and to by variant, in percent; users between two ranges get none of them."
+    )
 
     @model_validator(mode="after")
     def _one(self) -> ServeOrSplit:
-        if self.serve is not None and self.split is not None:
-            raise PydanticCustomError("serve-and-split", "write `serve` or `split`, not both", {"path": ("split",)})
+        given = [key for key in ("serve", "split", "ranges") if getattr(self, key) is not None]
+        if len(given) > 1:
+            words = {"first": given[0], "other": given[1], "path": (given[1],)}
+            raise PydanticCustomError("serve-and-split", "write `{first}` or `{other}`, not both", words)
+        return self
+
+
+class Requirement(Part):
+    """Another flag that must serve a certain variant, or one of several; or must not."""
+
+    flag: str = Field(description="The other flag.")
+    variant: Variants | None = Field(None, description="The variant that it must serve, or a list of them.")
+    not_variant: Variants | None = Field(None, description="The variant that it must not serve, or a list of them.")
+
+    @model_validator(mode="after")
+    def _one(self) -> Requirement:
+        if self.variant is not None and self.not_variant is not None:
+            message = "write `variant` or `not_variant`, not both"
+            raise PydanticCustomError("variant-twice", message, {"path": ("not_variant",)})
+        if self.variant is None and self.not_variant is None:
+            raise PydanticCustomError("variant-missing", "`variant` is needed here, or `not_variant`", {})
         return self
 
 
@@ -152,15 +215,16 @@ class RuleSpec(ServeOrSplit):
     rollout_percentage: Rollout | None = Field(
         None, description="Share of the matching users; the rest fall through to the next rule."
     )
+    bucket_by: Attributes | None = Field(None, description=f"{_BUCKET_BY} Default: the flag's.")
+    without_unit: Variant | None = Field(
+        None, description=f"{_WITHOUT_UNIT} `next` for the next rule. Default: the flag's."
+    )
     salt: Salt | None = Field(None, description="Makes this rule's shares independent of the flag's other shares.")
+    hash_: Hash | None = Field(None, alias="hash", description=f"{_HASH} Default: the flag's.")
+    requires: list[Requirement] | None = Field(
+        None, description="Other flags that must serve certain variants; otherwise the next rule decides."
+    )
     guard: Guard | None = Field(None, description="Raises the rule's `rollout_percentage` step by step.")
-
-
-class Requirement(Part):
-    """Another flag that must serve a certain variant."""
-
-    flag: str = Field(description="The other flag.")
-    variant: str = Field(description="The variant that it must serve.")
 
 
 class LayerSpec(Part):
@@ -191,17 +255,14 @@ class DecidingKeys(Part):
     requires: list[Requirement] | None = Field(None, description="Other flags that must serve a certain variant.")
     rules: list[RuleSpec] | None = Field(None, description="Tried in order; the first that serves decides.")
     default: ServeOrSplit | None = Field(None, description="What is served when no rule decides.")
-    bucket_by: str | None = Field(
-        None, min_length=1, description="The attribute to bucket on instead of the targeting key."
+    bucket_by: Attributes | None = Field(None, description=_BUCKET_BY)
+    without_unit: Variant | None = Field(
+        None, description=f"{_WITHOUT_UNIT} `next` to be outside every rollout and split. Default: an error."
     )
     salt: Salt | None = Field(
         None, description="Hashed with the unit; default: the flag's name. Changing it moves users."
     )
-    hash_: Hash | None = Field(
-        None,
-        alias="hash",
-        description="Another engine's hash for shares and arms, so that a migration moves no users.",
-    )
+    hash_: Hash | None = Field(None, alias="hash", description=_HASH)
     layer: LayerSpec | None = Field(None, description="Separates experiments that must not share users.")
     holdout: str | None = Field(None, description="A top-level holdout whose users get the off variant.")
     client: Switch | None = Field(None, description="Browsers and apps may see this flag.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from burgee.evaluation.definition import Owner, fragments, owners, salt, weights
+from burgee.evaluation.definition import Owner, fragments, is_divided, owners, pinned_hash, salt, unit_attributes
 from burgee.evaluation.hash_strategies import strategy
 from burgee.flagfile.experiments import MetricKind
 from burgee.flagfile.suggestions import near
@@ -71,7 +71,11 @@ def _share(path: Path, owner: Owner) -> Iterator[Fault]:
 
 def _line(path: Path, name: str, definition: Definition, owner: Owner) -> Iterator[Fault]:
     """Another share on the same hash line would take units out of some steps, or serve them something else before."""
-    way = strategy(definition.get("hash"))
+    way = strategy(pinned_hash(definition, owner.settings))
+    if len(unit_attributes(definition, owner.settings)) > 1:
+        message = "a guard compares groups of one unit, and `bucket_by` names several"
+        yield Fault((*path, "guard"), "guard-line", message, "write one attribute", at_key=True)
+        return
     if way.takes_values:
         message = f"hash {way.name} has one line for all flags, which a guard would share with each of them"
         yield Fault((*path, "guard"), "guard-line", message, "another `hash`, which moves users", at_key=True)
@@ -79,7 +83,7 @@ def _line(path: Path, name: str, definition: Definition, owner: Owner) -> Iterat
     line = _salt(name, definition, owner)
     for other in owners(definition):
         divides = "rollout_percentage" in other.settings
-        divides = divides or (not way.has_two_lines and len(weights(other.outcome)) > 1)
+        divides = divides or (not way.has_two_lines and is_divided(other.outcome))
         if other.rule != owner.rule and divides and _salt(name, definition, other) == line:
             whose = "the flag" if other.rule is None else f'rule "{other.name}"'
             message = f"{whose} has a share on the same hash line, so the groups of the guard would not be alike"

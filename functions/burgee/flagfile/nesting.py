@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from burgee.evaluation.definition import fragments, segments_of
+from burgee.evaluation.definition import fragments, requirements, segments_of
 from burgee.model import Fault
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def required_ever(definition: Definition) -> list[tuple[Path, str]]:
     found: list[tuple[Path, str]] = []
     for number, part in enumerate(fragments(definition)):
         base: Path = ("schedule", number - 1, "set") if number else ()
-        found += [((*base, "requires", i, "flag"), entry["flag"]) for i, entry in enumerate(part.get("requires", ()))]
+        found += [((*base, *path, "flag"), entry["flag"]) for path, entry in requirements(part)]
     return found
 
 

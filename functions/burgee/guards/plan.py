@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from burgee.evaluation.bucketing import BUCKETS, threshold
-from burgee.evaluation.definition import owners, salt, unit_attribute
+from burgee.evaluation.definition import owners, pinned_hash, salt, unit_attributes
 from burgee.evaluation.hash_strategies import strategy
 from burgee.records import NamedTuple, dataclass
 from burgee.times import parse_duration, parse_time
@@ -138,9 +138,9 @@ def plan_of(flag: str, snapshot: Snapshot) -> GuardPlan | None:
         start=None if start is None else round(parse_time(start) * 1000),
         approve=frozenset(steps.index(float(step)) for step in written.get("approve", ())),
         alpha=written.get("alpha", ALPHA),
-        unit=unit_attribute(definition),
+        unit=unit_attributes(definition, on_line)[0],
         salt=salt(flag, definition, on_line),
-        hash=definition.get("hash"),
+        hash=pinned_hash(definition, on_line),
     )
 
 

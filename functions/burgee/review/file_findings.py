@@ -9,7 +9,7 @@ from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from burgee.diff import wording
-from burgee.diff.cases import Explorer
+from burgee.diff.cases import Explorer, Scope
 from burgee.diff.cells import shares
 from burgee.diff.hash_lines import Dependent, Line
 from burgee.diff.outcomes import Outcome
@@ -17,7 +17,7 @@ from burgee.diff.symbolic import Side
 from burgee.diff.world import TooMany, World
 from burgee.evaluation.bucketing import BUCKETS, layer_salt, threshold
 from burgee.evaluation.context import TARGETING_KEY
-from burgee.evaluation.definition import owners, unit_attribute
+from burgee.evaluation.definition import owners
 from burgee.evaluation.snapshots import payload
 from burgee.findings import Code, finding
 from burgee.model import Severity
@@ -78,10 +78,10 @@ def starved(side: Side, name: str, world: World) -> Iterator[Finding]:
     rules, state = side.rules(name), side.state(name)
     if state is None or not rules:
         return
-    explorer = Explorer(_Reach(side, name), side.terms(name), {unit_attribute(state)}, world)
+    explorer = Explorer(_Reach(side, name), side.terms(name), side.units(name), world, Scope(without_key=True))
     reached: set[str] = set()
     try:
-        reached |= {str(spot.pair[0]) for spot in explorer.spots(world.budget(MAX_CASES))}
+        reached.update(*(spot.pair[0].value.split() for spot in explorer.spots(world.budget(MAX_CASES))))
     except TooMany:
         message = f"{name} has more than {MAX_CASES:,} cases: whether each rule can be reached was not checked"
         yield finding(Code.NOT_EXACT, name, message)
@@ -94,14 +94,13 @@ def starved(side: Side, name: str, world: World) -> Iterator[Finding]:
 
 
 class _Reach:
-    """Finds the index of the rule that serves, ignoring what keeps users from the rules as a whole."""
+    """Finds the indexes of the rules that can serve, ignoring what keeps users from the rules as a whole."""
 
     def __init__(self, side: Side, name: str) -> None:
         self.side, self.name = side, name
 
     def __call__(self, context: PartialContext) -> Pair:
-        index = self.side.served_rule(self.name, context)
-        one = Outcome("default" if index is None else str(index), "null")
+        one = Outcome("rules", " ".join(map(str, self.side.served_rules(self.name, context))))
         return one, one
 
 
@@ -198,7 +197,7 @@ def _dependent(side: Side, one: str, other: str, line: Line, world: World) -> It
     def decide(context: PartialContext) -> Pair:
         return side.decide(one, context, 0), side.decide(other, context, 1)
 
-    explorer = Explorer(decide, terms, units, world, named)
+    explorer = Explorer(decide, terms, units, world, Scope(named))
     try:
         for case in explorer.cases(world.budget(MAX_CASES)):
             found = shares(case.node)

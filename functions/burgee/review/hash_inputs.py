@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from burgee.diff.hash_lines import Line, line
 from burgee.evaluation.bucketing import BUCKETS, layer_salt, threshold
 from burgee.evaluation.context import TARGETING_KEY
-from burgee.evaluation.definition import owners, salt, unit_attribute, weights
+from burgee.evaluation.definition import is_divided, owners, pinned_hash, salt, unit_attributes, weights
 from burgee.evaluation.hash_strategies import OURS, strategy
 
 if TYPE_CHECKING:
@@ -29,15 +29,18 @@ def draws(side: Side, flag: str) -> Iterator[HashedDecision]:
     state = side.state(flag)
     if state is None:
         return
-    unit, way = unit_attribute(state), strategy(state.get("hash"))
     for owner in owners(state):
         own_salt = salt(flag, state, owner.settings)
-        if _partial(owner.settings.get("rollout_percentage")):
-            yield HashedDecision(f"{described(owner)}'s rollout", line(unit, own_salt, way))
-        shares = weights(owner.outcome)
-        if len(shares) > 1:
-            arms = way.arms(own_salt, shares.values())
-            yield HashedDecision(f"{described(owner)}'s split", line(unit, arms.salt, arms.strategy, arms.size))
+        way = strategy(pinned_hash(state, owner.settings))
+        arms = None
+        if is_divided(owner.outcome):
+            shares = weights(owner.outcome).values()
+            arms = way.ranges(own_salt, ()) if "ranges" in owner.outcome else way.arms(own_salt, shares)
+        for unit in unit_attributes(state, owner.settings):
+            if _partial(owner.settings.get("rollout_percentage")):
+                yield HashedDecision(f"{described(owner)}'s rollout", line(unit, own_salt, way))
+            if arms is not None:
+                yield HashedDecision(f"{described(owner)}'s split", line(unit, arms.salt, arms.strategy, arms.size))
 
 
 def described(owner: Owner) -> str:
@@ -56,7 +59,8 @@ def hash_inputs(side: Side, flag: str) -> dict[str, str]:
     found = {draw.owner: line_in_words(draw.line) for draw in draws(side, flag)}
     state = side.state(flag) or {}
     if "layer" in state:
-        found["its layer"] = line_in_words(line(unit_attribute(state), layer_salt(state["layer"]["name"]), OURS))
+        unit = unit_attributes(state)[0]
+        found["its layer"] = line_in_words(line(unit, layer_salt(state["layer"]["name"]), OURS))
     return found
 
 

@@ -7,13 +7,15 @@ from itertools import pairwise, permutations
 from typing import TYPE_CHECKING, TypeAlias
 
 from burgee.evaluation.bucketing import split_bounds
-from burgee.evaluation.definition import owners, salt, unit_attribute, weights
+from burgee.evaluation.definition import owners, pinned_hash, salt, unit_attributes, weights
 from burgee.review.hash_inputs import described
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from burgee.diff.symbolic import Side
+    from burgee.evaluation.definition import Owner
+    from burgee.model import Definition
 
 Stretches: TypeAlias = "list[tuple[str, int, int]]"
 MAX_ARMS = 6
@@ -37,17 +39,21 @@ class SplitChange:
 def split_changes(old: Side, new: Side, flag: str) -> Iterator[SplitChange]:
     """Every split of a flag that uses the same, unpinned line before and after."""
     before, after = old.state(flag), new.state(flag)
-    if before is None or after is None or unit_attribute(before) != unit_attribute(after):
-        return
-    if "hash" in before or "hash" in after:
+    if before is None or after is None:
         return
     former = {described(owner): owner for owner in owners(before)}
     for owner in owners(after):
         known = former.get(described(owner))
         if known is None or not ("split" in owner.outcome and "split" in known.outcome):
             continue
-        if salt(flag, before, known.settings) == salt(flag, after, owner.settings):
+        if pinned_hash(before, known.settings) or pinned_hash(after, owner.settings):
+            continue
+        if _hashed(flag, before, known) == _hashed(flag, after, owner):
             yield _change(described(owner), known.outcome["split"], owner.outcome["split"])
+
+
+def _hashed(flag: str, state: Definition, owner: Owner) -> tuple[str, tuple[str, ...]]:
+    return salt(flag, state, owner.settings), unit_attributes(state, owner.settings)
 
 
 def _change(owner: str, old: Mapping[str, float], new: Mapping[str, float]) -> SplitChange:

@@ -66,20 +66,22 @@ def _lines(name: str, side: Side) -> Iterator[Line]:
     off = decided.off or "no value"
     served = {one.name: one.outcome for one in owners(state)}
 
-    def bar(serve: Allocation, outcome: Mapping[str, object], share: Fraction) -> tuple[list[Segment], list[Part]]:
+    def bar(
+        serve: Allocation, outcome: Mapping[str, object], share: Fraction
+    ) -> tuple[list[Segment], list[Part], Fraction]:
         weighted = {variant: Fraction(str(weight)) for variant, weight in weights(outcome).items()}
-        whole = sum(weighted.values())
+        whole = Fraction(100) if "ranges" in outcome else sum(weighted.values())
         shares: dict[str | None, Fraction] = {
-            variant: share * weighted[variant] / whole for variant in serve.variants
+            variant: share * weighted[variant] / whole for variant in serve.variants if variant is not None
         }
         parts = [Part(str(one), coloured.get(one, 0), percent(size)) for one, size in shares.items()]
-        return segments(shares, coloured, None), parts
+        return segments(shares, coloured, None), parts, sum(shares.values(), Fraction(0))
 
     for step in decided.steps:
         if isinstance(step, Status):
             yield Line("It is off", f"Everyone gets {off}.", parts=[Part(off, 0, percent(Fraction(1)))])
         elif isinstance(step, Requires):
-            yield Line("", f"to give {step.variant}; others get {off}.", flag=step.flag)
+            yield Line("", f"to give {step.wanted}; others get {off}.", flag=step.flag)
         elif isinstance(step, Holdout):
             text = f"{percent(_size(step.share, side.now))} of users are held out, and get {off}."
             yield Line(f"Holdout {step.holdout}", text)
@@ -93,7 +95,7 @@ def _lines(name: str, side: Side) -> Iterator[Line]:
             title = step.name if isinstance(step, Rule) else "Everybody else"
             outcome = served.get(step.name if isinstance(step, Rule) else "default", {})
             share = Fraction(1) if step.share is None else _size(step.share, side.now)
-            drawn, parts = bar(step.serve, outcome, share)
+            drawn, parts, share = bar(step.serve, outcome, share)
             passed = "" if share == 1 else f"{percent(1 - share)} go on" if isinstance(step, Rule) else ""
             if isinstance(step, Default) and share != 1:
                 parts.append(Part(off, coloured.get(decided.off, 0), percent(1 - share)))
@@ -118,11 +120,13 @@ def _named(step: Targets, coloured: Mapping[str | None, int]) -> Iterator[Line]:
 
 def _served(step: Rule | Default, share: Fraction, off: str) -> str:
     """A rule or the default in a sentence."""
-    several = len(step.serve.variants) > 1
-    what = f"get one of {', '.join(step.serve.variants)}" if several else f"get {step.serve.variants[0]}"
+    variants = [variant for variant in step.serve.variants if variant is not None]
+    what = f"get one of {', '.join(variants)}" if len(variants) > 1 else f"get {variants[0]}"
     if isinstance(step, Default):
         return f"All {what}." if share == 1 else f"{percent(share)} {what}; the others get {off}."
-    who = f"Users with {describe(step.when)}" if step.when else "Users"
+    required = [f"{one.flag} gives {one.wanted}" for one in step.requires]
+    clauses = [*([describe(step.when)] if step.when else []), *required]
+    who = f"Users with {' and '.join(clauses)}" if clauses else "Users"
     if share == 1:
         return f"{who} {what}."
     return f"Of {who[0].lower()}{who[1:]}, {percent(share)} {what}. The others go on below."
