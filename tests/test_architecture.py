@@ -33,7 +33,7 @@ PACKAGES = {
     "guards": {"evaluation"},
     "access": {"stores"},
     "accessors": {"evaluation"},
-    "diff": {"evaluation"},
+    "diff": {"evaluation", "guards"},
     "events": {"evaluation"},
     "flagfile": {"evaluation", "guards"},
     "importers": {"evaluation", "flagfile"},

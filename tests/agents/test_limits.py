@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from burgee.agents.limits import Limits, excess, largest_share
-from burgee.diff.effect import FlagEffect, Move, RegionEffect
+from burgee.diff.effect import FlagEffect, Move, RegionEffect, effects
 from burgee.diff.losses import MoveKind
 from burgee.diff.outcomes import Outcome
 
@@ -62,3 +62,24 @@ def test_what_is_not_exact_is_beyond_any_limit() -> None:
     sampled = FlagEffect("beta", [], sample="too many cases")
     assert excess(Limits(), [sampled]) is None
     assert "could not be computed exactly" in str(excess(Limits(100, losses=True), [sampled]))
+
+
+GUARD = {"steps": [1, 2], "hold": "1h", "alarms": ["errors"]}
+
+
+def file(**keys: Any) -> dict[str, Any]:
+    return {"format": 1, "environment": None, "flags": {"f": {"status": True, "rollout_percentage": 0, **keys}}}
+
+
+def test_the_steps_of_a_guard_count_with_what_changes_at_once() -> None:
+    found = effects(file(), file(guard=GUARD), 0)
+    assert excess(Limits(2), found) is None
+    assert "up to 2 % of users would change at step 2 %" in str(excess(Limits(1.5), found))
+    also_now = effects(file(), file(guard=GUARD, rollout_percentage=0.5), 0)
+    assert excess(Limits(1.9), also_now) is not None
+
+
+def test_a_guard_that_takes_something_away_is_a_loss() -> None:
+    away = {"default": {"serve": "off"}, "off_variant": "on"}
+    found = effects(file(**away), file(**away, guard=GUARD), 0)
+    assert "may take nothing away" in str(excess(Limits(losses=False), found))

@@ -45,13 +45,13 @@ def excess(limits: Limits, effects: Sequence[FlagEffect]) -> str | None:
             lost = f"{percent(move.share)} of {region.when} would lose something"
             return f"{effect.flag}: {lost}; agents may take nothing away"
         if limits.max_share is not None:
-            for at, regions in _moments(effect):
+            for at, regions, already in _moments(effect):
                 named = {user for region in regions if region.unit == TARGETING_KEY for user in region.users}
                 if limits.max_share < EVERYONE and len(named) > MAX_NAMED:
                     return (
                         f"{effect.flag}: the answer of {len(named):,} named users would change; {MAX_NAMED} at most"
                     )
-                most = largest_share(regions)
+                most = min(Fraction(1), already + largest_share(regions))
                 if most > Fraction(str(limits.max_share)) / 100:
                     when = f" at {at}" if at else ""
                     return (
@@ -80,7 +80,13 @@ def largest_share(regions: Iterable[RegionEffect]) -> Fraction:
     return min(Fraction(1), known + max(Fraction(0), 1 - rest) * most)
 
 
-def _moments(effect: FlagEffect) -> Iterator[tuple[str, Sequence[RegionEffect]]]:
-    yield "", effect.regions
+def _moments(effect: FlagEffect) -> Iterator[tuple[str, Sequence[RegionEffect], Fraction]]:
+    """When something changes, what, and the share of users whose answer may have changed already."""
+    none = Fraction(0)
+    yield "", effect.regions, none
     for later in effect.later:
-        yield later.at, later.regions
+        yield later.at, later.regions, none
+    for guard in effect.guards:
+        for step in guard.steps:
+            # What rolling back from a step would change, the guard has changed since it began.
+            yield step.name, step.back, largest_share(effect.regions)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from burgee.diff.affected import reached
 from burgee.diff.cases import DRAWS, MAX_CASES, Explorer, Scope
 from burgee.diff.cells import Shares, shares
+from burgee.diff.guard_stages import guard_stages
 from burgee.diff.hash_lines import Dependent
 from burgee.diff.holdout_notes import Holdouts
 from burgee.diff.losses import MoveKind, move_kind
@@ -32,9 +33,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from burgee.diff.cases import Case, Known, Spot
+    from burgee.diff.guard_stages import GuardStages
     from burgee.diff.hash_lines import Line, Stretch
     from burgee.diff.outcomes import Outcome, Pair
     from burgee.diff.partial_context import PartialContext
+    from burgee.guards.plan import GuardPlan
     from burgee.model import Snapshot
 
 LEAST_DRAWS = 100
@@ -101,17 +104,51 @@ class Later:
 
 
 @dataclass(frozen=True, slots=True)
+class GuardStep:
+    """What a guard's step to `share` percent changes, and what rolling back from it to the beginning would."""
+
+    share: float
+    regions: Sequence[RegionEffect]
+    back: Sequence[RegionEffect]
+
+    @property
+    def name(self) -> str:
+        """The step in words, where other changes have a time."""
+        return f"step {self.share:g} %"
+
+
+@dataclass(frozen=True, slots=True)
+class GuardEffect:
+    """What a guard changes step by step, in its flag or in one that requires it.
+
+    Other flags are as at the time (RFC 3339) when it begins. `sample` describes the sampling, if any step could not
+    be computed.
+    """
+
+    plan: GuardPlan
+    at: str
+    steps: Sequence[GuardStep]
+    sample: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FlagEffect:
-    """The changes of one flag, now and later. `sample` describes the sampling, if it could not be computed."""
+    """The changes of one flag, now, later and by guards. `sample` describes the sampling, if it was not computed."""
 
     flag: str
     regions: Sequence[RegionEffect]
     later: Sequence[Later] = ()
     sample: str | None = None
+    guards: Sequence[GuardEffect] = ()
 
     def losing(self) -> list[tuple[RegionEffect, Move]]:
-        """The losses, now or later."""
-        return [(region, move) for _, region in self.all_regions() for move in region.moves if move.loses]
+        """The losses, now, later or by a guard's step."""
+        regions = [*self.all_regions(), *self.step_regions()]
+        return [(region, move) for _, region in regions for move in region.moves if move.loses]
+
+    def step_regions(self) -> list[tuple[str, RegionEffect]]:
+        """Every region of a guard's step, with the step in words."""
+        return [(step.name, region) for guard in self.guards for step in guard.steps for region in step.regions]
 
     def all_regions(self) -> list[tuple[str, RegionEffect]]:
         """Every region with the time (RFC 3339) from which it holds; empty for now."""
@@ -140,6 +177,7 @@ def effects(
         return sides[moment]
 
     found = []
+    stages = list(guard_stages(after, reached(before, after), now))
     changed = {*reached(before, after), *_asked_otherwise(before, after)}
     for name in [name for name in {**before["flags"], **after["flags"]} if name in changed]:
         if begin is not None:
@@ -161,10 +199,29 @@ def effects(
                 last = here
             elif not _moves_of(here.regions) <= _moves_of(last.regions):
                 later.append(Later(format_time(point.since), here.regions, format_time(point.until)))
-        samples = [one.sample for one in compared if one.sample]
-        if any(one.regions for one in compared) or samples:
-            found.append(FlagEffect(name, compared[0].regions, later, samples[0] if samples else None))
+        guards = [guard for stage in stages if (guard := _guard_effect(name, stage, world, effort)) is not None]
+        samples = [one.sample for one in compared if one.sample] + [one.sample for one in guards if one.sample]
+        if any(one.regions for one in compared) or samples or guards:
+            found.append(FlagEffect(name, compared[0].regions, later, samples[0] if samples else None, guards))
     return found
+
+
+def _guard_effect(name: str, stages: GuardStages, world: World, effort: Effort) -> GuardEffect | None:
+    """What a guard changes in a flag; None if the flag is not the guard's and no step changes it."""
+    if name not in reached(stages.snapshots[0], stages.snapshots[-1]):
+        return None
+    sides = [Side(snapshot, stages.at) for snapshot in stages.snapshots]
+    steps: list[GuardStep] = []
+    samples: list[str] = []
+    for share, old, new in zip(stages.plan.steps, sides, sides[1:], strict=False):
+        if samples:
+            effort = Effort(max(MAX_CASES // len(sides), 500), max(DRAWS // len(sides), 200))
+        step, back = compare(name, old, new, world, effort=effort), compare(name, new, sides[0], world, effort=effort)
+        steps.append(GuardStep(share, step.regions, back.regions))
+        samples += [one.sample for one in (step, back) if one.sample]
+    if name != stages.plan.flag and not samples and not any(step.regions for step in steps):
+        return None
+    return GuardEffect(stages.plan, format_time(stages.at), steps, samples[0] if samples else None)
 
 
 class Compared(NamedTuple):
@@ -181,9 +238,11 @@ class Effort(NamedTuple):
     draws: int = DRAWS
 
 
-def compare(name: str, old: Side, new: Side, world: World, other: str | None = None) -> Compared:
+def compare(  # noqa: PLR0913 - two sides, the flag's name on each, and the effort
+    name: str, old: Side, new: Side, world: World, other: str | None = None, *, effort: Effort | None = None
+) -> Compared:
     """How one flag differs between two sides; `other` is its name on the second."""
-    return _Comparison(name, old, new, world, other or name).run(Effort())
+    return _Comparison(name, old, new, world, other or name).run(effort or Effort())
 
 
 def _asked_otherwise(before: Snapshot, after: Snapshot) -> Iterator[str]:

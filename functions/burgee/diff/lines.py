@@ -22,10 +22,17 @@ def effect_lines(found: Sequence[FlagEffect]) -> list[str]:
 def _flag(effect: FlagEffect) -> Iterator[str]:
     yield f"{effect.flag}: {wording.verdict(effect)}"
     for at, region in effect.all_regions():
-        when = f"from {wording.day(at)}: " if at else ""
-        for move in region.moves:
-            share = "" if region.users and move.share == 1 else f"{wording.reach(move, region, bool(at))} "
-            yield f"{when}{_who(region)}: {share}{wording.change(move, region, bool(at))}"
+        yield from _moves(f"from {wording.day(at)}: " if at else "", region, is_later=bool(at))
+    for guard in effect.guards:
+        yield wording.guard(guard, effect.flag)
+    for step, region in effect.step_regions():
+        yield from _moves(f"from {step}: ", region, is_later=False)
+
+
+def _moves(when: str, region: RegionEffect, *, is_later: bool) -> Iterator[str]:
+    for move in region.moves:
+        share = "" if region.users and move.share == 1 else f"{wording.reach(move, region, is_later)} "
+        yield f"{when}{_who(region)}: {share}{wording.change(move, region, is_later)}"
 
 
 def _who(region: RegionEffect) -> str:

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from fractions import Fraction
 
-    from burgee.diff.effect import FlagEffect, Move, RegionEffect
+    from burgee.diff.effect import FlagEffect, GuardEffect, Move, RegionEffect
 
     Counted: TypeAlias = Callable[[str, str], float | None]
 
@@ -34,9 +34,33 @@ def flag_records(found: Sequence[FlagEffect], counted: Counted | None = None) ->
                 }
                 for later in effect.later
             ],
+            "guards": [_guard(guard, effect.flag) for guard in effect.guards],
         }
         for effect in found
     ]
+
+
+def _guard(guard: GuardEffect, flag: str) -> dict[str, Any]:
+    plan = guard.plan
+    return {
+        "flag": plan.flag,
+        "rule": plan.rule,
+        "at": guard.at,
+        "begins": plan.begins,
+        "hold_seconds": plan.hold / 1000,
+        "minimum": plan.minimum,
+        "comparison": plan.comparison,
+        "steps": [
+            {
+                "share": step.share,
+                "compared": plan.is_compared(index),
+                "approve": index in plan.approve,
+                "regions": [_region(region, flag, None) for region in step.regions],
+                "back": [_region(region, flag, None) for region in step.back],
+            }
+            for index, step in enumerate(guard.steps)
+        ],
+    }
 
 
 def _region(region: RegionEffect, flag: str, counted: Counted | None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from burgee.evaluation.context import TARGETING_KEY
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from burgee.diff.effect import FlagEffect, Move, RegionEffect
+    from burgee.diff.effect import FlagEffect, GuardEffect, Move, RegionEffect
     from burgee.diff.outcomes import Outcome
 
 MAX_NAMES = 3
@@ -117,9 +117,43 @@ def such(context: Mapping[str, Any] | None) -> str:
 
 
 def day(moment: str) -> str:
-    """A time (RFC 3339, UTC) in readable form: 2027-03-01 09:00 UTC, without the time at midnight."""
+    """A time (RFC 3339, UTC) in readable form: 2027-03-01 09:00 UTC, without the time at midnight.
+
+    The step of a guard stays as it is.
+    """
+    if not moment[:1].isdigit():
+        return moment
     date, _, time = moment.removesuffix("Z").partition("T")
     return date if time == "00:00:00" else f"{date} {time.removesuffix(':00')} UTC"
+
+
+def guard(effect: GuardEffect, flag: str) -> str:
+    """What a guard does to a flag, in a sentence: its steps, how long each lasts, and who they are compared with."""
+    plan = effect.plan
+    if plan.flag != flag:
+        return f"the guard of {plan.flag} changes it too"
+    raised = "its guard raises " + ("it" if plan.rule is None else f'rule "{plan.rule}"')
+    *steps, last = (f"{step:g} %" for step in plan.steps)
+    start = "" if plan.start is None else f"from {day(effect.at)} on "
+    said = f"{start}{raised} from {plan.begins:g} % to {', '.join([*steps, f'then {last}' if steps else last])}"
+    said += f", each for at least {duration(plan.hold / 1000)}"
+    if plan.guardrails or plan.signals:
+        group = f"{plan.comparison:g} % at the end of the hash line"
+        said += f" and until {plan.minimum:,} units are in each group; compared with {group}"
+        alone = [f"{share:g} %" for index, share in enumerate(plan.steps) if not plan.is_compared(index)]
+        said += f", except step {alone[0]}, which leaves nobody to compare with" if alone else ""
+    if plan.approve:
+        waiting = [f"{plan.steps[index]:g} %" for index in sorted(plan.approve)]
+        said += f"; step {' and step '.join(waiting)} wait{'s' if len(waiting) == 1 else ''} for approval"
+    return said
+
+
+def duration(seconds: float) -> str:
+    """A duration in its largest whole unit: 6 hours."""
+    for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds / size:,g} {unit}{'' if seconds == size else 's'}"
+    return f"{seconds:,g} seconds"
 
 
 def verdict(effect: FlagEffect) -> str:
@@ -127,12 +161,13 @@ def verdict(effect: FlagEffect) -> str:
     doubt = ["not exact"] if effect.sample else []
     if _kinds(effect.regions, MoveKind.LOSS):
         return "; ".join([LOSS, *doubt])
-    later = next((one.at for one in effect.later if _kinds(one.regions, MoveKind.LOSS)), None)
+    after = [*effect.all_regions(), *effect.step_regions()]
+    later = next((at for at, region in after if _kinds([region], MoveKind.LOSS)), None)
     if later is not None:
         return "; ".join([f"{LOSS} from {day(later)}", *doubt])
     if effect.sample:
         return "not exact"
-    if _kinds([*effect.regions, *(region for one in effect.later for region in one.regions)], MoveKind.SWITCH):
+    if _kinds([region for _, region in after], MoveKind.SWITCH):
         return "nobody loses it; some users change between variants"
     return "nobody loses it" if effect.regions else "nobody loses it; nothing changes yet"
 

@@ -9,7 +9,7 @@ percentage. The comparison group is at the end of the line, which no step before
 For those who build on this module: `plan_of` takes a flag's name and a snapshot, because metrics are defined once for
 all flags, in the snapshot's `metrics`. `served` makes the definition that an override serves at a step. `band` and
 `place` say which group a unit is in; with pseudonyms the place must be computed before the unit is hashed, so
-exposures of guards carry it (docs/decisions/0034-guards.md). This package imports nothing heavy: no pydantic.
+exposures of guards carry it (docs/decisions/0035-guards.md). This package imports nothing heavy: no pydantic.
 """
 
 from __future__ import annotations

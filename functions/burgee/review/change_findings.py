@@ -91,7 +91,7 @@ def _lost(effect: FlagEffect) -> Iterator[Finding]:
     One finding a variant: its message is of the region that loses most, its details of the others at that time.
     """
     found: dict[tuple[Code, str | None], list[tuple[str, Fraction, RegionEffect]]] = {}
-    for at, region in effect.all_regions():
+    for at, region in [*effect.all_regions(), *effect.step_regions()]:
         lost: dict[str | None, Fraction] = {}
         for move in region.moves:
             if move.loses:
@@ -124,7 +124,7 @@ def _loss_message(region: RegionEffect, variant: str | None, lost: Fraction, at:
     shares = ""
     if old is not None:
         then, now = wording.percent(old), wording.percent(new)
-        moved = f"goes from {then} to {now}" if not at else f"is {now}, without this change {then}"
+        moved = f"is {now}, without this change {then}" if at[:1].isdigit() else f"goes from {then} to {now}"
         shares = f", whose share {f'stays at {then}' if old == new else moved}"
     return f"{when}{wording.percent(lost)} of {wording.who(region)}{',' if region.keys else ''} lose {what}{shares}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from burgee.cli.render import output
-from burgee.cli.render.rows import EFFECTS, FlagRows, Row, flag_rows, losses, switches
+from burgee.cli.render.rows import EFFECTS, FlagRows, GuardRows, Row, flag_rows, losses, switches
 from burgee.diff import wording
 from burgee.diff.losses import MoveKind
 from burgee.model import Severity
@@ -23,6 +23,7 @@ LEAST_ROOM = 1_000
 """The bytes that an environment's shortest first screen needs."""
 MAX_ROWS = 50
 MAX_TEXT = 400
+SENTENCE = 1_000
 EXTENT = 100
 """The characters that say who loses, in a headline."""
 COUNTED = {"loses": "that lose", "changes": "that change", "gains": "that gain"}
@@ -252,7 +253,21 @@ def _details(report: DiffReport, flags: Sequence[FlagRows]) -> Iterator[str]:
         verdict = f"{_through(flag, MAX_TEXT)}: {flag.verdict}{gained}{report.changed(flag.flag)}"
         summary = f"<code>{html(flag.flag)}</code>{html(verdict)}"
         table = heads + "".join(rows) + "\n" + more if rows else ""
-        yield f"<details><summary>{summary}</summary>\n\n{note}{table}</details>\n\n"
+        guards = "".join(_guard(guard) for guard in flag.guards)
+        yield f"<details><summary>{summary}</summary>\n\n{note}{table}{guards}</details>\n\n"
+
+
+def _guard(guard: GuardRows) -> str:
+    """The sentence of a guard, and what rolling back from each step takes from users."""
+    heads = "| rolling back from | who | share of them | change | for example |\n|---|---|---|---|---|\n"
+    rows = [
+        f"| {' | '.join((row.at, cell(row.who), row.reach, cell(row.change), example(row.example)))} |\n"
+        for row in guard.back[:MAX_ROWS]
+    ]
+    table = heads + "".join(rows) + "\n" if rows else ""
+    more = len(guard.back) - len(rows)
+    tail = f"and {output.counted(more, 'more row')}\n\n" if more else ""
+    return f"{cell(guard.sentence[:1].upper() + guard.sentence[1:], SENTENCE)}.\n\n{table}{tail}"
 
 
 def _detail_row(row: Row) -> str:

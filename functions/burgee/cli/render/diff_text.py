@@ -51,14 +51,22 @@ def _flag(flag: FlagRows, report: DiffReport) -> Iterator[Text]:
         (flag.verdict, colour),
         report.changed(flag.flag),
     )
+    yield from _moves(flag.rows, "from ")
+    for guard in flag.guards:
+        yield Text(f"  {guard.sentence}")
+        yield from _moves(guard.back, "rolling back from ")
+
+
+def _moves(rows: Sequence[Row], when: str) -> Iterator[Text]:
+    """A line for those who move together at one time."""
     together: dict[tuple[str, str], list[Row]] = {}
-    for row in flag.rows:
+    for row in rows:
         together.setdefault((row.at, row.who), []).append(row)
-    for (at, who), rows in together.items():
-        changes = "; ".join(f"{row.share} {row.change}".strip() for row in rows).replace(" → ", " -> ")
-        example = next((row.example for row in rows if row.example), None)
+    for (at, who), alike in together.items():
+        changes = "; ".join(f"{row.share} {row.change}".strip() for row in alike).replace(" → ", " -> ")
+        example = next((row.example for row in alike if row.example), None)
         such = f"  (such as {wording.such(example)})" if example else ""
-        yield Text(f"  {f'from {at}: ' if at else ''}{who}: {changes}{such}")
+        yield Text(f"  {f'{when}{at}: ' if at else ''}{who}: {changes}{such}")
 
 
 def findings(found: Sequence[Finding]) -> list[Text]:

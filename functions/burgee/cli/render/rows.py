@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from burgee.cli.render.diff_report import DiffReport
-    from burgee.diff.effect import FlagEffect, RegionEffect
+    from burgee.diff.effect import FlagEffect, GuardEffect, RegionEffect
     from burgee.diff.renames import Rename
 
 EFFECTS = {
@@ -43,6 +43,8 @@ class Row(NamedTuple):
     change: str
     at: str
     example: Mapping[str, Any] | None
+    step: int = 0
+    """The number of a guard's step, from 1; 0 if it is none."""
 
     @property
     def loses(self) -> bool:
@@ -53,6 +55,13 @@ class Row(NamedTuple):
     def extent(self) -> str:
         """Who moves, with their share."""
         return f"{self.share} of {self.who}" if self.share else self.who
+
+
+class GuardRows(NamedTuple):
+    """A guard in a sentence, and what rolling back from each of its steps changes."""
+
+    sentence: str
+    back: Sequence[Row]
 
 
 class FlagRows(NamedTuple):
@@ -67,6 +76,7 @@ class FlagRows(NamedTuple):
     sample: str | None
     cause: str
     is_former: bool = False
+    guards: Sequence[GuardRows] = ()
 
 
 def flag_rows(report: DiffReport) -> list[FlagRows]:
@@ -83,12 +93,23 @@ def flag_rows(report: DiffReport) -> list[FlagRows]:
             rows, verdict = _rows(effect), wording.verdict(effect)
         cause = " and ".join(report.causes.get(effect.flag, ()))
         ranked = sorted(rows, key=_weight)
-        found.append(FlagRows(effect.flag, verdict, ranked, effect.sample, cause, effect.flag in old))
+        guards = [_guard_rows(effect.flag, guard) for guard in effect.guards]
+        found.append(FlagRows(effect.flag, verdict, ranked, effect.sample, cause, effect.flag in old, guards))
     return sorted(found, key=lambda flag: flag.rows[0].rank if flag.rows else REST)
 
 
-def _weight(row: Row) -> tuple[int, str, float]:
-    return row.rank, row.at, -row.size
+def _weight(row: Row) -> tuple[int, int, str, float]:
+    return row.rank, row.step, row.at, -row.size
+
+
+def _guard_rows(flag: str, guard: GuardEffect) -> GuardRows:
+    back = [
+        row
+        for number, step in enumerate(guard.steps, 1)
+        for region in step.back
+        for row in _moves(flag, region, step.name, number)
+    ]
+    return GuardRows(wording.guard(guard, flag), back)
 
 
 def _rows(effect: FlagEffect) -> list[Row]:
@@ -103,18 +124,23 @@ def _rows(effect: FlagEffect) -> list[Row]:
             rows.append(
                 Row(_rank(everyone, at), 0, effect.flag, EFFECTS[everyone], "everyone", "", "", SAME, at, None)
             )
+    for guard in effect.guards:
+        for number, step in enumerate(guard.steps, 1):
+            rows += [row for region in step.regions for row in _moves(effect.flag, region, step.name, number)]
     return rows
 
 
-def _moves(flag: str, region: RegionEffect, at: str) -> Iterator[Row]:
+def _moves(flag: str, region: RegionEffect, at: str, step: int = 0) -> Iterator[Row]:
     who = wording.who(region) + ("" if region.is_certain else ": possibly no users")
     for move in region.moves:
         named = bool(region.users) and move.share == 1
-        share, reach = wording.share_of(move), wording.reach(move, region, bool(at))
+        # A step is compared with the one before it, other later changes with the same time without the change.
+        is_later = bool(at) and not step
+        share, reach = wording.share_of(move), wording.reach(move, region, is_later)
         shown = ("", "") if named else (share, reach)
-        change = wording.change(move, region, bool(at))
+        change = wording.change(move, region, is_later)
         rank, effect = _rank(move.kind, at), EFFECTS[move.kind]
-        yield Row(rank, float(move.share), flag, effect, who, *shown, change, at, move.example)
+        yield Row(rank, float(move.share), flag, effect, who, *shown, change, at, move.example, step)
 
 
 def _rank(kind: MoveKind, at: str) -> int:
@@ -148,7 +174,7 @@ def _renamed(effect: FlagEffect, rename: Rename) -> tuple[list[Row], str]:
 def without_example(effects: Iterable[FlagEffect]) -> Iterator[str]:
     """The losses for which no example is known, each with why."""
     for effect in effects:
-        for at, region in effect.all_regions():
+        for at, region in [*effect.all_regions(), *effect.step_regions()]:
             for move in region.moves:
                 if move.loses and move.example is None:
                     why = "no user was found who does" if region.is_certain else "there may be nobody there"

@@ -99,6 +99,11 @@ def _later(record: Mapping[str, Any], flag: str) -> Iterator[str]:
         for region in later["regions"]:
             for move in region["moves"]:
                 yield f"{when}: {name}{_sentence(move, region, is_later=True)}."
+    for guard in record["guards"]:
+        for step in guard["steps"]:
+            for region in step["regions"]:
+                for move in region["moves"]:
+                    yield f"step {step['share']:g}{NO_BREAK}% of the guard: {name}{_sentence(move, region)}."
 
 
 def _sentence(move: Mapping[str, Any], region: Mapping[str, Any], *, is_later: bool = False) -> str:
