@@ -80,11 +80,11 @@ def _line(path: Path, name: str, definition: Definition, owner: Owner) -> Iterat
         message = f"hash {way.name} has one line for all flags, which a guard would share with each of them"
         yield Fault((*path, "guard"), "guard-line", message, "another `hash`, which moves users", at_key=True)
         return
-    line = _salt(name, definition, owner)
+    line = _line_of(name, definition, owner)
     for other in owners(definition):
         divides = "rollout_percentage" in other.settings
         divides = divides or (not way.has_two_lines and is_divided(other.outcome))
-        if other.rule != owner.rule and divides and _salt(name, definition, other) == line:
+        if other.rule != owner.rule and divides and _line_of(name, definition, other) == line:
             whose = "the flag" if other.rule is None else f'rule "{other.name}"'
             message = f"{whose} has a share on the same hash line, so the groups of the guard would not be alike"
             hint = f"give {'the other rule' if owner.rule is None else 'this rule'} a `salt` of its own"
@@ -92,8 +92,10 @@ def _line(path: Path, name: str, definition: Definition, owner: Owner) -> Iterat
             return
 
 
-def _salt(name: str, definition: Definition, owner: Owner) -> str:
-    return salt(name, definition, owner.settings if owner.rule is not None else None)
+def _line_of(name: str, definition: Definition, owner: Owner) -> tuple[str, tuple[str, ...], str | None]:
+    """What an owner hashes: its salt, its unit, and by which hash."""
+    own = owner.settings if owner.rule is not None else None
+    return salt(name, definition, own), unit_attributes(definition, own), pinned_hash(definition, own)
 
 
 def _judged(path: Path, owner: Owner, metrics: Mapping[str, Any], missing: Callable[[str], bool]) -> Iterator[Fault]:
