@@ -50,6 +50,14 @@ def test_a_proposal_is_made_with_its_effect_listed_shown_and_closed(released: Bu
     assert (again.code, "the proposal is closed" in again.err) == (1, True)
 
 
+def test_where_nothing_is_released_that_is_the_reason(burgee: Burgee) -> None:
+    burgee.write(FILE)
+    for arguments in (("propose", "beta", "status=off", "--reason", "x"), ("kill", "beta", "--reason", "x")):
+        ran = burgee(*arguments)
+        assert (ran.code, "nothing is released yet (`burgee serve` or `burgee apply`" in ran.err) == (1, True), ran
+    assert burgee("propose", "beta", "status=off", "--new", "--reason", "x").code == 0
+
+
 def test_until_there_is_an_address_it_says_when_there_will_be_one(released: Burgee) -> None:
     key = released("propose", "beta", "status=off", "--why", "x", "--json").json["id"]
     store = SqliteStore(released.folder / ".burgee/state.sqlite", Tenant())

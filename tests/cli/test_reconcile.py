@@ -57,6 +57,21 @@ def test_it_says_that_what_no_environment_serves_is_written_for_all(burgee: Burg
     assert "beta: {status: off}" in clone.text("burgee/overrides-default")
 
 
+def test_without_a_host_the_tests_that_would_fail_are_named(burgee: Burgee, clone: Clone) -> None:
+    tested = FILE.replace(
+        "{status: on}", "\n    status: on\n    tests: [{user: ada, expect: on}, {user: ben, expect: on}]"
+    )
+    clone.commit(tested)
+    assert burgee("propose", "beta", "status=off", "--reason", "over", *ON).code == 0
+    assert burgee("kill", "beta", "--reason", "orders fail", *ON).code == 0
+    ran = burgee("reconcile", *ON)
+    assert ran.code == 0, "it is for whoever opens the pull request"
+    for name in ("overrides-production", "proposal"):
+        (line,) = [line for line in ran.out.splitlines() if line.startswith(f"burgee/{name}")]
+        assert ": pushed (a test of a flag fails with it: " in line
+        assert "beta in production gave 'off' (DISABLED), not 'on', and 1 more)" in line
+
+
 def test_it_exits_with_1_where_a_person_must_act(burgee: Burgee, clone: Clone) -> None:
     assert burgee("override", "set", "beta", "--absent", "--reason", "x", *ON).code == 0
     ran = burgee("reconcile", *ON)

@@ -46,6 +46,8 @@ class Api:
     failures: list[int] = field(default_factory=list)
     down: str | None = None
     """The method to which it answers 503, as a host that goes down in the middle."""
+    unwanted: str | None = None
+    """The branch from which it opens no pull request."""
     url: str = ""
 
     def add(self, body: str, kind: str = "User", issue: int = 7) -> None:
@@ -121,6 +123,9 @@ class Api:
             if not self.may_create:
                 return 403, {"message": "GitHub Actions is not permitted to create or approve pull requests."}
             here = {"ref": body["head"], "repo": {"full_name": REPOSITORY}}
+            if body["head"] == self.unwanted:
+                said = [{"resource": "PullRequest", "message": "No \x1b[1mcommits"}, "and more"]
+                return 422, {"message": "Validation Failed", "errors": said}
             if any(one["head"] == here and one["state"] == "open" for one in self.pulls):
                 return 422, {"message": "A pull request already exists"}
             return 201, self.request(body["head"], title=body["title"], body=body["body"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from threading import Thread
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -95,6 +97,48 @@ def test_a_moment_of_failure_is_waited_for_and_a_refusal_is_not(statuses: list[i
             with pytest.raises(ApiError, match=str(statuses[0])):
                 api.call("GET", f"{url}/x")
     assert len(calls) == calls_made
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>", "not JSON"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n[1, 2", "not JSON"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "does not answer"),
+        (b"", "does not answer"),
+    ],
+)
+def test_what_is_not_an_api_is_reported(answer: bytes, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_api, "TRIES", 1)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answered() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(answer)
+
+        thread = Thread(target=answered)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(ApiError, match=why):
+            Api("GitHub", url, {}).call("GET", f"{url}/x")
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("said", "explained"),
+    [
+        ('{"message": ["Title is too long"]}', ': ["Title is too long"]'),
+        ('{"message": {"base": ["is invalid"]}}', ': {"base": ["is invalid"]}'),
+        ('{"message": "No", "errors": [{"code": "custom"}]}', ': No {"code": "custom"}'),
+        ("<html>", ""),
+        ("[1]", ""),
+        ("", ""),
+    ],
+)
+def test_a_refusal_has_the_hosts_own_words(said: str, explained: str) -> None:
+    assert ApiError("GitHub answered 422", 422, said).explained == f"GitHub answered 422{explained}"
 
 
 def test_a_post_that_was_not_answered_is_not_sent_again() -> None:

@@ -228,6 +228,22 @@ def test_a_host_that_goes_down_in_the_middle_is_taken_up_by_the_next_run(project
     assert find(project.store, key).state is ProposalState.OPENED
 
 
+@pytest.mark.parametrize("unwanted", ["overrides", "proposal"])
+def test_what_the_host_refuses_about_one_holds_up_no_other(project: Project, api: Api, unwanted: str) -> None:
+    key = project.propose(rollout_percentage=50)
+    project.kill("dark")
+    proposal = f"burgee/proposal-{key}"
+    api.unwanted, other = (OVERRIDES, proposal) if unwanted == "overrides" else (proposal, OVERRIDES)
+    for did in ("opened", "unchanged"):
+        run = project.run()
+        (refused,) = [one for one in run.outcomes if one.branch == api.unwanted]
+        assert (refused.did, refused.needs_person) == (Did.LEFT, True)
+        assert refused.note.endswith(": Validation Failed No [1mcommits and more")
+        assert [str(one.did) for one in run.outcomes if one.branch == other] == [did]
+    api.unwanted = None
+    assert sorted(project.did()) == sorted([(refused.branch, "opened"), (other, "unchanged")])
+
+
 def test_one_that_was_opened_but_not_noted_is_not_opened_twice(
     project: Project, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -355,10 +371,10 @@ def test_environments_and_projects_have_branches_of_their_own(project: Project) 
     names = set()
     for tenant in [("default", "a.b"), ("default", "a-b"), ("x", "a-b"), ("x-a", "b"), ("default", "a..lock")]:
         project.store.tenant = Tenant(*tenant)
-        names.add(project.reconciler()._named())
+        names.add(project.reconciler()._branch())
     assert len(names) == 5
     for name in names:
-        git(project.clone.folder, "check-ref-format", f"refs/heads/burgee/overrides-{name}")
+        git(project.clone.folder, "check-ref-format", f"refs/heads/{name}")
 
 
 def test_on_gitlab_it_is_the_same_through_merge_requests(project: Project) -> None:

@@ -290,7 +290,7 @@ def set_override(
     def decide(state: State, snapshot: Snapshot) -> Change:
         definition = served(state, snapshot, flag, act.now)
         if definition is None and not new:
-            raise _unknown(where, flag, state, snapshot, "; `burgee override set --new` creates it")
+            raise unknown_there(where, flag, state, snapshot, "; `burgee override set --new` creates it")
         wanted = {key: value for key, value in {**(definition or {}), **changes}.items() if value is not None}
         return lay(state, snapshot, flag, None if absent else wanted, act, reuse=reuse)
 
@@ -355,7 +355,7 @@ def kill(
     def decide(state: State, snapshot: Snapshot) -> Change:
         definition = served(state, snapshot, flag, act.now)
         if definition is None:
-            raise _unknown(where, flag, state, snapshot)
+            raise unknown_there(where, flag, state, snapshot)
         return lay(state, snapshot, flag, killed(definition), act)
 
     with opened(where) as store:
@@ -380,7 +380,7 @@ def unkill(
     def decide(state: State, snapshot: Snapshot) -> Change:
         nonlocal also
         if served(state, snapshot, flag, act.now) is None:
-            raise _unknown(where, flag, state, snapshot)
+            raise unknown_there(where, flag, state, snapshot)
         before = revived(state, snapshot, flag, act.now)
         also = "" if before.get("status") else f"; {OFF_IN_FILE}"
         return lay(state, snapshot, flag, before, act)
@@ -390,7 +390,8 @@ def unkill(
     output.say(f"{flag}: as it was before the kill{also} ({described(where)})")
 
 
-def _unknown(where: StoreOptions, flag: str, state: State, snapshot: Snapshot, also: str = "") -> Refused:
+def unknown_there(where: StoreOptions, flag: str, state: State, snapshot: Snapshot, also: str = "") -> Refused:
+    """The refusal of a flag that is not there, or of any while nothing is released."""
     known = {**snapshot["flags"], **state.overrides}
     if known or state.pointer.version:
         return unknown_flag(flag, known, also)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from burgee.cli.options import FlagName, Json, ReasonOption, definition_keys, not_blank, unknown_flag
+from burgee.cli.commands.deploy import unknown_there
+from burgee.cli.options import FlagName, Json, ReasonOption, definition_keys, not_blank
 from burgee.cli.render import output
 from burgee.cli.stores import StoreOptions, act_on, described, on_store, opened, write_through
 
@@ -54,9 +55,9 @@ def propose(
     edit = Edit(flag, wanted, tuple(key for key in changes if key not in wanted), absent)
     act = act_on(where, "proposal.create", why)
     with opened(where) as store:
-        known = live(store)[1]["flags"]
-        if flag not in known and not new:
-            raise unknown_flag(flag, known, "; `burgee propose --new` adds it")
+        state, snapshot = live(store)
+        if flag not in snapshot["flags"] and not new:
+            raise unknown_there(where, flag, state, snapshot, "; `burgee propose --new` adds it")
         made = create(store, edit, title, act)
         effect, run = _effect(store, made, act.now), last_run(store)
     if json:

@@ -8,6 +8,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from burgee.http_client import send
@@ -29,6 +30,12 @@ class ApiError(Exception):
         self.status = status
         self.said = said
         """The host's message, which others may have written: escaped against commands and markup."""
+
+    @property
+    def explained(self) -> str:
+        """The error with the host's own words, as one line of printable characters."""
+        words = "".join(one for one in " ".join(_messages(self.said)) if one.isprintable())
+        return f"{self}: {words[:300]}" if words else str(self)
 
 
 class ApiAnswer(NamedTuple):
@@ -75,7 +82,9 @@ class Api:
                     raise ApiError(
                         f"{self.name} answered {error.code} to {method} {path}", error.code, _said(error)
                     ) from error
-            except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+            except ValueError as error:  # such as the page of a proxy in between
+                raise ApiError(f"{self.name} answered {method} with something that is not JSON") from error
+            except (urllib.error.URLError, TimeoutError, ConnectionError, HTTPException) as error:
                 # An unanswered POST may have been executed: a retry could create a duplicate.
                 if method == "POST" or not remaining:
                     raise ApiError(f"{self.name} does not answer: {error}") from error
@@ -84,10 +93,21 @@ class Api:
         raise AssertionError("the last try returns or raises")
 
 
+def _messages(said: str) -> list[str]:
+    """The messages of an error's body: GitHub lists some below `errors`, and GitLab has a list or a mapping."""
+    try:
+        body = json.loads(said)
+    except ValueError:
+        return []
+    found = [body.get("message"), *(body.get("errors") or [])] if isinstance(body, dict) else []
+    found = [one.get("message") if isinstance(one, dict) and "message" in one else one for one in found]
+    return [one if isinstance(one, str) else json.dumps(one) for one in found if one]
+
+
 def _said(error: urllib.error.HTTPError) -> str:
     try:
         return error.read(4_096).decode(errors="replace")
-    except OSError:
+    except (OSError, HTTPException):
         return ""
 
 

@@ -7,12 +7,14 @@ is opened, and the outcome of a proposal is written last.
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from burgee.cli.pull_requests import words
+from burgee.cli.pull_requests.api import ApiError
 from burgee.cli.pull_requests.branches import PREFIX
 from burgee.cli.source import everywhere, overlay
 from burgee.errors import Refused
@@ -31,6 +33,10 @@ if TYPE_CHECKING:
     from burgee.model import Problem, Snapshot
     from burgee.releases.proposals import Proposal
     from burgee.stores import Store
+
+
+_ABOUT_ONE = {400, 409, 422}
+"""Statuses with which a host refuses one pull request, not the token or everything."""
 
 
 class Did(StrEnum):
@@ -96,18 +102,32 @@ class Reconciler:
             source = Source(path)
             environment = overlay(source, self.environment)
             git = compile_file(path, environment)
-            outcomes = [*self._overrides(path, git, everywhere(source, environment), warnings)]
+            outcomes: list[Reconciled] = []
+            with self._refusable(self._branch(), outcomes):
+                outcomes += self._overrides(path, git, everywhere(source, environment), warnings)
             waiting = [made for made in listed(self.store, self.now) if made.state not in ENDED]
-            outcomes += [self._proposal(made, path, git, warnings) for made in reversed(waiting)]
+            for made in reversed(waiting):
+                with self._refusable(_branch_of(made), outcomes):
+                    outcomes.append(self._proposal(made, path, git, warnings))
         note_run(self.store, self.now, every)
         return Reconciliation(self.repository.base, outcomes, warnings)
+
+    @contextmanager
+    def _refusable(self, branch: str, outcomes: list[Reconciled]) -> Iterator[None]:
+        """What the host refuses about one pull request holds up no other."""
+        try:
+            yield
+        except ApiError as error:
+            if error.status not in _ABOUT_ONE:
+                raise
+            outcomes.append(Reconciled(branch, Did.LEFT, note=error.explained, needs_person=True))
 
     def _overrides(self, path: Path, git: Snapshot, reach: str, warnings: list[str]) -> Iterator[Reconciled]:
         laid = self.store.state().overrides
         found = pulled(
             laid.values(), git["flags"], released_definition(self.store), self.now, temporary=self.temporary
         )
-        branch = f"{PREFIX}overrides-{self._named()}"
+        branch = self._branch()
         environment = git["environment"]
         title = f"Write the live overrides{f' of {environment}' if environment else ''} into {self.flags}"
         edited, found, failing = self._written(path, environment, found, branch, title)
@@ -120,7 +140,7 @@ class Reconciler:
         mark_of_these = words.marker(branch, words.fingerprint(laid[flag] for flag in found.wanted))
         body = words.of_overrides(found, laid, git, failing, self.now, reach=reach)
         outcome = self._kept(branch, title, f"{mark_of_these}\n{body}", edited, mark_of_these)
-        yield outcome._replace(note=f"written{reach}") if reach and not outcome.note else outcome
+        yield _noted(outcome._replace(note=f"written{reach}") if reach and not outcome.note else outcome, failing)
 
     def _written(
         self, path: Path, environment: str | None, found: Pulled, branch: str, title: str
@@ -132,7 +152,7 @@ class Reconciler:
         return self.repository.commit(path.parent, branch, title), found, failing
 
     def _proposal(self, made: Proposal, path: Path, git: Snapshot, warnings: list[str]) -> Reconciled:
-        branch = f"{PREFIX}proposal-{made.id}"
+        branch = _branch_of(made)
         there = next(iter(self.host.of_branch(branch)), None)
         if there is not None and there.state in {"merged", "closed"}:
             self._ended(made, there)
@@ -155,7 +175,7 @@ class Reconciler:
             mark(self.store, made.id, ProposalState.OPENED, self.now, address=outcome.address)
         elif outcome.address is not None:
             mark(self.store, made.id, made.state, self.now, note=f"its branch is pushed: {outcome.address}")
-        return outcome
+        return _noted(outcome, failing)
 
     def _edited(
         self, made: Proposal, git: Snapshot, path: Path, branch: str, warnings: list[str]
@@ -230,14 +250,27 @@ class Reconciler:
         address, number = (None, None) if there is None else (there.address, there.number)
         return Reconciled(branch, did, address, number, self.repository.tip(branch), note, needs_person)
 
-    def _named(self) -> str:
-        """The project and environment in a branch's name, which allows fewer characters."""
+    def _branch(self) -> str:
+        """The branch of the overrides, with the project and environment: its name allows fewer characters."""
         tenant = self.store.tenant
         name = tenant.environment if tenant.project == "default" else f"{tenant.project}-{tenant.environment}"
         plain = re.sub(r"[^A-Za-z0-9_-]", "-", name)
         own = f"{tenant.project}/{tenant.environment}"
         clash = plain != name or (tenant.project != "default" and "-" in own)
-        return f"{plain}-{sha256(own.encode()).hexdigest()[:6]}" if clash else plain
+        return f"{PREFIX}overrides-{plain}{f'-{sha256(own.encode()).hexdigest()[:6]}' if clash else ''}"
+
+
+def _branch_of(made: Proposal) -> str:
+    return f"{PREFIX}proposal-{made.id}"
+
+
+def _noted(outcome: Reconciled, failing: list[Problem]) -> Reconciled:
+    """Notes tests of flags that would fail, as no description says so where only a branch is pushed."""
+    if not failing or outcome.did is not Did.PUSHED:
+        return outcome
+    more = f", and {len(failing) - 1} more" if len(failing) > 1 else ""
+    said = f"a test of a flag fails with it: {failing[0]}{more}"
+    return outcome._replace(note="; ".join(filter(None, (outcome.note, said))))
 
 
 def _differ(one: str, other: str) -> bool:
