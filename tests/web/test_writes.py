@@ -80,6 +80,13 @@ def test_a_kill_takes_its_reason_from_the_header_or_the_body(
 def test_a_body_that_is_missing_is_said_to_be(client: TestClient) -> None:
     refused = client.put("/flags/beta", headers={"X-Burgee-Reason": "x"})
     assert (refused.status_code, refused.json()["detail"]) == (422, "a JSON body is needed")
+    body = b'{"status": false}'
+    for kind in ("application/x-www-form-urlencoded", "text/plain", ""):
+        headers = {"X-Burgee-Reason": "x", "Content-Type": kind}
+        refused = client.put("/flags/beta", content=body, headers=headers)
+        assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "")
+        assert refused.json()["detail"] == "the body is not read without Content-Type: application/json"
+    assert client.put("/flags/beta", content=body, headers={**headers, "Content-Type": "application/json"}).is_success
 
 
 def test_of_sixteen_writers_with_if_match_nobody_loses_an_update(tmp_path: Path) -> None:

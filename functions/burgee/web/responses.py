@@ -65,6 +65,8 @@ def _errors(detail: Any) -> list[dict[str, str]]:
         return [{"pointer": pointer(detail["loc"]), "detail": str(detail["msg"])}]
     if not rest and detail["type"] == "missing":
         return [{"pointer": "", "detail": "a JSON body is needed"}]
+    if not rest and isinstance(detail.get("input"), bytes):  # as clients send that think it is a form
+        return [{"pointer": "", "detail": "the body is not read without Content-Type: application/json"}]
     detail["loc"], base = tuple(rest), ("flags", "")
     return fault_errors(faults_of([detail], base), base)
 

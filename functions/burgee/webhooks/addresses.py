@@ -80,6 +80,8 @@ def parse(url: str, *, loopback: bool = False) -> Target:
     target = Target(scheme, host, (HTTPS if scheme == "https" else 80) if port is None else port, path)
     if loopback and target.is_loopback and scheme in {"http", "https"}:
         return target
+    if target.is_loopback:
+        raise _refused("it is on this machine, to which only `burgee serve --local-webhooks` sends")
     if scheme != "https":
         raise _refused("only https")
     if target.port != HTTPS and target.port < LEAST_PORT:
