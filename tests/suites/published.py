@@ -37,7 +37,7 @@ class Published(NamedTuple):
 
 
 PUBLISHED = [
-    Published("Unleash, strategies as rules", "Unleash/client-specification", unleash.run, unleash.DIFFERENCES),
+    Published("Unleash, imported", "Unleash/client-specification", unleash.run, unleash.DIFFERENCES),
     Published("Eppo, allocations as rules", "Eppo-exp/sdk-test-data", eppo.run, eppo.DIFFERENCES),
     *(
         Published(

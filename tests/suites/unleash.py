@@ -1,37 +1,35 @@
-"""Unleash/client-specification: strategies, constraints and segments as rules.
+"""Unleash/client-specification: its features as `burgee import unleash` brings them in.
 
-Strategies are alternatives, so each is a rule. What Unleash draws (by MurmurHash3 modulo 100 or the total weight) has
-no equivalent. Properties are strings in Unleash and numbers where a client sends numbers, which it does here.
+Properties are strings in Unleash and numbers where a client sends numbers, which it does here.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from contextlib import suppress
-from ipaddress import ip_network
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from burgee.evaluation.conditions import compile_condition
 from burgee.evaluation.ruleset import Ruleset
-from burgee.flagfile.grammar import normalise
-from suites.outcome import Inexpressible, Outcome
+from burgee.flagfile.compile import compile_file
+from burgee.flagfile.yaml_reader import Document
+from burgee.importers.base import LEFT_OUT
+from burgee.importers.unleash import PLAIN, import_unleash
+from burgee.importers.writing import written
+from burgee.times import parse_time
+from suites.outcome import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
-DIFFERENCES: dict[str, str] = {}
-NEVER: dict[str, Any] = {"not": {}}
-_TEXTS = {
-    "STR_STARTS_WITH": "starts_with",
-    "STR_ENDS_WITH": "ends_with",
-    "STR_CONTAINS": "contains",
-    "REGEX": "matches",
+    from burgee.importers.base import Imported
+
+DIFFERENCES = {
+    "15-global-constraints: F9.globalSegmentOn should be enabled": "the context lacks the attribute that divides: "
+    "Unleash draws a variant at each call, here there is none",
 }
-_STICKY = {"gradualRolloutUserId": "userId", "gradualRolloutSessionId": "sessionId"}
-_ROLLOUTS = {"flexibleRollout", "gradualRolloutRandom", *_STICKY}
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
+NOW = parse_time("2026-11-30T12:00:00Z")
 
 
 def run(folder: Path) -> Outcome:
@@ -40,144 +38,69 @@ def run(folder: Path) -> Outcome:
     for file in sorted(folder.glob("specifications/[0-9]*.json")):
         suite = json.loads(file.read_text(encoding="utf-8"))
         tests, drawn = suite.get("tests") or [], suite.get("variantTests") or []
-        outcome.inexpressible["variants that Unleash draws"] += len(drawn)
         if "features" not in suite.get("state", {}):
             outcome.inexpressible["updates as deltas"] += len(tests)
             continue
-        _run(suite["state"], tests, file.stem, outcome)
+        _run(suite["state"], [*tests, *drawn], file.stem, outcome)
     return outcome
 
 
 def _run(state: Mapping[str, Any], tests: list[dict[str, Any]], suite: str, outcome: Outcome) -> None:
-    features = {feature["name"]: feature for feature in state["features"]}
-    segments = {segment["id"]: segment["constraints"] for segment in state.get("segments", ())}
-    flags, lacking = {}, {}
-    for name, feature in features.items():
-        try:
-            flags[name] = normalise(_flag(feature, features, segments))
-        except Inexpressible as error:
-            lacking[name] = str(error)
-    ruleset = Ruleset({"format": 1, "flags": flags})
+    made = import_unleash([(None, Document("state.json", json.dumps(state, ensure_ascii=False).encode()))])
+    numeric = set(_numeric(state))
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "flags.yaml"
+        file.write_text(written(made, "a test"), encoding="utf-8")
+        ruleset = Ruleset(compile_file(file))
+    lacking = {finding.subject: finding.text for finding in made.findings if finding.code == LEFT_OUT}
     for test in tests:
         name = test["toggleName"]
-        parents = [one["feature"] for one in features.get(name, {}).get("dependencies") or ()]
-        needs = next((lacking[one] for one in (name, *parents) if one in lacking), None)
-        if needs is not None:
-            outcome.inexpressible[needs] += 1
+        if name in lacking:
+            outcome.inexpressible[lacking[name]] += 1
             continue
-        answer = ruleset.evaluate(name, _context(test["context"]), 0.0)
-        right = (answer.value is True) == test["expectedResult"]
-        outcome.count(f"{suite}: {test['description']}", right=right)
+        answer = ruleset.evaluate(name, _context(test["context"], numeric), NOW)
+        outcome.count(f"{suite}: {test['description']}", right=_is_right(answer, test["expectedResult"], name, made))
 
 
-def _context(given: Mapping[str, Any]) -> dict[str, Any]:
+def _is_right(answer: Any, expected: Any, name: str, made: Imported) -> bool:
+    """Whether a feature is enabled as expected, and has the variant and the value that are expected."""
+    is_boolean = "variants" not in made.flags.get(name, {})
+    enabled = answer.value is True if is_boolean else answer.variant is not None
+    if isinstance(expected, bool):
+        return enabled is expected
+    variant = None if is_boolean or answer.variant in {None, PLAIN} else answer.variant
+    if enabled is not expected.get("feature_enabled", enabled):
+        return False
+    if not expected["enabled"]:
+        return variant is None
+    payload = expected.get("payload")
+    value = (
+        variant
+        if payload is None
+        else json.loads(payload["value"])
+        if payload["type"] != "string"
+        else payload["value"]
+    )
+    return bool(variant == expected["name"] and answer.value == value)
+
+
+def _numeric(node: Any) -> Iterator[str]:
+    """The attributes that constraints read as numbers."""
+    if isinstance(node, dict):
+        if str(node.get("operator")).startswith("NUM_"):
+            yield node["contextName"]
+        node = list(node.values())
+    for part in node if isinstance(node, list) else ():
+        yield from _numeric(part)
+
+
+def _context(given: Mapping[str, Any], numeric: set[str]) -> dict[str, Any]:
     context = {
         **given.get("properties", {}),
-        **{name: value for name, value in given.items() if name != "properties"},
+        **{name: value for name, value in given.items() if name not in {"properties", "userId"}},
     }
     context = {name: value for name, value in context.items() if value is not None}
-    return {"currentTime": "2026-11-30T12:00:00Z", **context, **_numbers(context)}
-
-
-def _numbers(context: Mapping[str, Any]) -> dict[str, float]:
-    """Each attribute a second time, as a number, under the name that conditions on numbers read."""
-    found = {}
-    for name, value in context.items():
+    for name in numeric & context.keys():
         with suppress(TypeError, ValueError):
-            found[f"{name} as a number"] = float(value)
-    return found
-
-
-def _flag(feature: Mapping[str, Any], features: Mapping[str, Any], segments: Mapping[int, Any]) -> dict[str, Any]:
-    if not _NAME.fullmatch(feature["name"]):
-        raise Inexpressible("names beyond ASCII")
-    flag: dict[str, Any] = {"status": feature["enabled"]}
-    strategies = feature.get("strategies")
-    if strategies:
-        flag["rules"] = [{"when": _strategy(strategy, segments), "serve": "on"} for strategy in strategies]
-        flag["default"] = {"serve": "off"}
-    dependencies = feature.get("dependencies") or []
-    if any(one.get("variants") for one in dependencies):
-        raise Inexpressible("a prerequisite with one of several variants")
-    if dependencies:
-        flag["requires"] = [
-            {"flag": one["feature"], "variant": "on" if one.get("enabled", True) else "off"} for one in dependencies
-        ]
-    if any(features.get(one["feature"], {}).get("dependencies") for one in dependencies):
-        flag["status"] = False  # a parent that has parents of its own is never met
-    return flag
-
-
-def _strategy(strategy: Mapping[str, Any], segments: Mapping[int, Any]) -> dict[str, Any]:
-    constraints = list(strategy.get("constraints") or ())
-    parts = []
-    for one in strategy.get("segments") or ():
-        constraints += segments.get(one, ())
-        parts += [] if one in segments else [NEVER]
-    parts += [_constraint(one) for one in constraints]
-    name, parameters = strategy["name"], strategy.get("parameters") or {}
-    if name == "userWithId":
-        parts.append(_one_of("userId", "in", _listed(parameters.get("userIds", ""))))
-    elif name == "remoteAddress":
-        addresses = _listed(parameters.get("IPs", ""))
-        parts.append(_one_of("remoteAddress", "cidr" if any("/" in one for one in addresses) else "in", addresses))
-    elif name in _ROLLOUTS:
-        parts += _rollout(name, parameters)
-    elif name != "default":
-        parts.append(NEVER)
-    return {"all": parts} if parts else {}
-
-
-def _rollout(name: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-    share = float(parameters.get("rollout", parameters.get("percentage", 0)))
-    if share <= 0:
-        return [NEVER]
-    if share < 100:
-        raise Inexpressible("shares that Unleash draws")
-    sticky = _STICKY.get(name, parameters.get("stickiness", "default"))
-    return [] if sticky in {"default", "random"} else [{sticky: {"exists": True}}]
-
-
-def _listed(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _one_of(attribute: str, operator: str, values: list[Any]) -> dict[str, Any]:
-    return {attribute: {operator: values}} if values else NEVER
-
-
-def _constraint(constraint: Mapping[str, Any]) -> dict[str, Any]:
-    found = _condition(constraint["contextName"], constraint["operator"], constraint)
-    try:
-        compile_condition(found, lambda _: bool)
-    except ValueError:
-        found = NEVER  # an operand that is none is never met there
-    return {"not": found} if constraint.get("inverted") else found
-
-
-def _condition(name: str, operator: str, constraint: Mapping[str, Any]) -> dict[str, Any]:
-    values, value = constraint.get("values") or [], constraint.get("value")
-    if operator in {"IN", "NOT_IN"}:
-        found = _one_of(name, "in", values)
-        return {"not": found} if operator == "NOT_IN" else found
-    if operator in _TEXTS:
-        operand = value if operator == "REGEX" else values
-        ignored = {"ignore_case": True} if constraint.get("caseInsensitive") else {}
-        return {name: {_TEXTS[operator]: operand, **ignored}} if operand else NEVER
-    kind, _, rest = operator.partition("_")
-    if kind == "NUM":
-        try:
-            return {f"{name} as a number": {rest.lower(): float(value or "")}}
-        except ValueError:
-            return NEVER
-    if kind == "SEMVER":  # a leading v is refused there
-        return {"all": [{name: {operator.lower(): value}}, {"not": {name: {"starts_with": ["v", "V"]}}}]}
-    if kind == "DATE":
-        return {name: {rest.lower(): value}}
-    if operator == "IN_CIDR":
-        networks = []
-        for one in values:
-            with suppress(ValueError):
-                networks.append(str(ip_network(one, strict=False)))
-        return _one_of(name, "cidr", networks)
-    return NEVER
+            context[name] = float(context[name])
+    return {**context, **({"targetingKey": given["userId"]} if given.get("userId") else {})}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from burgee.evaluation.context import TARGETING_KEY
 from burgee.importers.base import (
     NOT_CARRIED,
     Imported,
@@ -186,6 +187,9 @@ class _Flag:
         fallthrough = self.flag.get("fallthrough")
         default, hashing = self.outcome(fallthrough, (*self.path, "fallthrough"))
         rules += self.without_kind(fallthrough, True, (*self.path, "fallthrough"))
+        if all(one.bucket_by == TARGETING_KEY for one in (hashing, *(one for _, one in hashings)) if one):
+            hashing = hashing and hashing._replace(without_unit=None)
+            hashings = [(rule, one._replace(without_unit=None)) for rule, one in hashings]
         made |= hashing_keys(self.key, hashing, hashings)
         if targets:
             made["targets"] = targets
@@ -313,7 +317,8 @@ class _Flag:
         if len(shares) == 1:
             return {"serve": next(iter(shares))}, None
         self.report_experiment(found, rollout, here)
-        hashing = Hashing(HASH, self.salt(rollout, here), *self.bucket_by(rollout, next(iter(shares)), here))
+        first = next(iter(shares))  # what contexts without the attribute get
+        hashing = Hashing(HASH, self.salt(rollout, here), self.bucket_by(rollout, here), first)
         return {"split": {name: _percent(weight) for name, weight in shares.items()}}, hashing
 
     def shares(self, rollout: Mapping[str, Any], path: KeyPath) -> dict[str, int]:
@@ -353,12 +358,11 @@ class _Flag:
             raise NoEquivalent("the file does not have the salt of its rollout", path)
         return f"{self.key}.{self.flag['salt']}" if seed is None else str(seed)
 
-    def bucket_by(self, rollout: Mapping[str, Any], first: str, path: KeyPath) -> tuple[str, str | None]:
-        """The attribute, and the variant of contexts without it: the first of the rollout."""
-        kind = rollout.get("contextKind")
+    @staticmethod
+    def bucket_by(rollout: Mapping[str, Any], path: KeyPath) -> str:
+        """The attribute that is bucketed: in an experiment always the key."""
         reference = None if rollout.get("kind") == "experiment" else rollout.get("bucketBy")
-        attribute = attribute_path(reference or "key", kind, path)
-        return attribute, None if attribute == "targetingKey" else first
+        return attribute_path(reference or "key", rollout.get("contextKind"), path)
 
     def report_experiment(self, found: Mapping[str, Any], rollout: Mapping[str, Any], path: KeyPath) -> None:
         if rollout.get("kind") == "experiment" or rollout.get("experimentAllocation"):

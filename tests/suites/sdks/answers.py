@@ -30,7 +30,21 @@ def launchdarkly(asked: dict[str, Any]) -> Any:
     client.close()
 
 
-ENGINES = {"launchdarkly": launchdarkly}
+def unleash(asked: dict[str, Any]) -> Any:
+    """Whether each is enabled, and the name of its variant."""
+    client, cache = import_module("UnleashClient").UnleashClient, import_module("UnleashClient.cache").FileCache
+    held = cache("burgee", directory=tempfile.mkdtemp())
+    held.bootstrap_from_dict(asked["file"])
+    quiet = {"disable_metrics": True, "disable_registration": True, "cache": held}
+    engine = client("http://127.0.0.1:9/api", "burgee", **quiet)
+    engine.initialize_client(fetch_toggles=False)
+    for name in asked["flags"]:
+        answers = [engine.get_variant(name, one) for one in asked["contexts"]]
+        yield [[one["feature_enabled"], one["name"] if one["enabled"] else None] for one in answers]
+    engine.destroy()
+
+
+ENGINES = {"launchdarkly": launchdarkly, "unleash": unleash}
 
 
 def main() -> None:

@@ -107,6 +107,22 @@ def launchdarkly(
     run.finish(run.convert(import_launchdarkly), report, json=json)
 
 
+@import_app.command()
+def unleash(
+    files: Theirs,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    teams: Teams = None,
+    report: Report = None,
+    json: Json = False,
+) -> None:
+    """Convert Unleash's features, from an export or as its clients receive them, to a flags.yaml."""
+    from burgee.importers.unleash import import_unleash
+
+    run = _Run("unleash", files, out, overwrite=overwrite, teams=teams)
+    run.finish(run.convert(import_unleash), report, json=json)
+
+
 class _Run:
     """One import: the files given, and where it goes."""
 

@@ -1,0 +1,48 @@
+"""Imported features against Unleash's own SDK, feature by feature and context by context.
+
+`BURGEE_SDKS` names a Python that has the SDK.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from burgee.importers.unleash import PLAIN, import_unleash
+from suites.sdks.asking import CONTEXTS, FLAGS, PYTHON, compare, ruleset, theirs
+from suites.sdks.unleash import Unleash, context_here, drawn_at_random
+from support.migrate import document
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+pytestmark = pytest.mark.skipif(PYTHON is None, reason="BURGEE_SDKS names no Python that has the rivals' SDKs")
+
+
+def test_every_answer_is_unleashs_or_drawn_at_random_there(tmp_path: Path) -> None:
+    generator = Unleash(random.Random(20261130))
+    file = generator.file(FLAGS * 2)
+    contexts = [generator.context(number) for number in range(CONTEXTS)]
+    made = import_unleash([(None, document(json.dumps(file)))])
+    served = ruleset(made, tmp_path)
+    names = list(made.flags)[:FLAGS]
+    assert len(names) == FLAGS
+    features = {feature["name"]: feature for feature in file["features"]}
+
+    def here(name: str, one: Mapping[str, Any]) -> Any:
+        answer = served.evaluate(name, one, 0)
+        assert answer.error_code is None
+        if "variants" not in made.flags[name]:
+            return [answer.value, None]
+        return [answer.variant is not None, None if answer.variant == PLAIN else answer.variant]
+
+    reasons = {"Unleash draws at each call": lambda name, one: drawn_at_random(name, features, one)}
+    pairs = [(one, context_here(one)) for one in contexts]
+    found = compare(names, pairs, theirs("unleash", file, names, contexts), here, reasons)
+    print(f"\nUnleash: {found.answers:,} answers, explained {dict(found.explained)}")
+    assert found.unexplained[:3] == []
+    assert sum(found.explained.values()) < found.answers / 50
