@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import ibis
@@ -102,6 +103,20 @@ def test_copies_of_files_that_changed_or_are_gone_are_deleted(tmp_path: Path) ->
     assert "u4" in units
     assert "u3" not in units
     assert mine.exists()
+
+
+def test_a_file_of_the_same_size_and_time_is_read_again(tmp_path: Path) -> None:
+    """As after a tool that replaces an ID and sets the time back, so that nobody notices."""
+    place, keep = written(tmp_path / "events", crowd(20)), tmp_path / "kept"
+    read(place, keep)
+    path, before = place / "a.jsonl", (place / "a.jsonl").stat()
+    path.write_bytes(path.read_bytes().replace(b'"u3"', b'"xx"'))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    units = {row["unit"] for row in read(place, keep)}
+    assert ("u3" in units, "xx" in units) == (False, True)
+    (copy,) = keep.rglob("*.parquet")
+    assert "u3" not in parquet.read_table(copy).column("unit").to_pylist()
 
 
 @pytest.mark.parametrize("inside", ["", "kept", "deep/kept"])

@@ -1,6 +1,6 @@
 """Copies of files of records in a folder, so that a report of the next day reads only what is new.
 
-A copy is used while its file has the same size and time; copies of files that changed or are gone are deleted.
+A copy is used while its file has the same size and times; copies of files that changed or are gone are deleted.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class Original:
 
 
 def original(path: Path) -> Original:
-    """A local file."""
+    """A local file. Its time of change also moves where a tool sets the time of modification back."""
     found = path.stat()
-    return Original(str(path.resolve()), f"{found.st_size} {found.st_mtime_ns}")
+    return Original(str(path.resolve()), f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}")
 
 
 class Keeper:
