@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from burgee.cli.commands.agents import tools
+from burgee.cli.recording import LocalReports
+from burgee.cli.stores import StoreOptions
 from support.experiments import FILE, crowd, written
 
 if TYPE_CHECKING:
@@ -171,3 +175,66 @@ def test_simulations_are_reported_with_their_intervals(burgee: Burgee) -> None:
     assert reported["runs"] == 2
     assert 0.5 < reported["found"]["fixed"]["planned"] < 1
     assert "2 experiments of 300 units" in burgee("experiment", "simulate", "--runs", "2", "--units", "300").out
+
+
+SEVERAL = """\
+version: 1
+sources:
+  shop:
+    exposures: {table: exposures.csv, unit: user, time: at, variant: arm}
+    facts: {order: {table: orders.csv, unit: user, time: at}}
+  lost:
+    exposures: {table: nowhere.csv, unit: user, time: at, variant: arm}
+    facts: {order: {table: orders.csv, unit: user, time: at}}
+metrics:
+  bought: {event: order, kind: proportion}
+flags:
+"""
+EACH = """\
+  {flag}:
+    status: on
+    rollout_percentage: 50
+    experiment: {{hypothesis: x, start: 2026-01-01, end: 2026-01-29, primary: bought{source}}}
+"""
+
+
+@pytest.fixture
+def several(burgee: Burgee) -> Burgee:
+    """An experiment without records, one of tables, and one of a table that is not there."""
+    sources = {"waiting": "", "tables": ", source: shop", "broken": ", source: lost"}
+    burgee.write(SEVERAL + "".join(EACH.format(flag=flag, source=source) for flag, source in sources.items()))
+    rows = [f"u{i},2026-01-{2 + i % 27:02d},{('on', 'off')[i % 2]}" for i in range(400)]
+    (burgee.folder / "exposures.csv").write_text("\n".join(["user,at,arm", *rows]), encoding="utf-8")
+    orders = [row for i, row in enumerate(rows) if i % 3 == 0 or i % 4 == 1]
+    (burgee.folder / "orders.csv").write_text("\n".join(["user,at,arm", *orders]), encoding="utf-8")
+    return burgee
+
+
+def test_what_cannot_be_read_hides_no_other_experiment(several: Burgee) -> None:
+    ran = several("experiment", "status", "--html", "pages")
+    lines = ran.out.splitlines()
+    assert [line.split("[")[1] for line in lines] == [
+        "0 units, no records yet]",
+        "400 units, healthy]",
+        "0 units, UNHEALTHY]",
+    ]
+    assert ran.code == 1
+    assert "broken: source lost cannot be read: there is no file nowhere.csv" in ran.err
+    index = (several.folder / "pages/index.html").read_text(encoding="utf-8")
+    assert "there is no file nowhere.csv" in index
+    assert "no records yet" in index
+    assert '<a href="tables.html">' in index
+    assert 'href="broken.html"' not in index
+    several.write((several.folder / "flags.yaml").read_text().partition("  broken:")[0])
+    assert several("experiment", "status").code == 0
+
+
+def test_the_service_and_agents_report_what_the_command_does(several: Burgee) -> None:
+    reports = LocalReports(several.folder / "flags.yaml", "p", "e")
+    shown = several("experiment", "status", "--json").json
+    assert reports.every() == shown
+    assert [one["verdict"]["decision"] for one in shown][::2] == ["wait", "withheld"]
+    whole = several("experiment", "report", "tables", "--format", "json").json
+    assert json.loads(json.dumps(reports.one("tables"))) == whole
+    assert whole["results"][0]["found"] is not None
+    assert tools(StoreOptions(several.folder / "flags.yaml", None)).experiments() == shown

@@ -55,7 +55,7 @@ class Files:
         """The rows of the files that a name with `*` means, under the name of a table."""
         found = self._found(name, wanted)
         if not found:
-            raise FileNotFoundError(f"no file is {name}")
+            raise FileNotFoundError(f"there is no file {name}")
         packed = ", compression='gzip'" if name.endswith(".gz") else ""
         kind = kind_of(name)
         if kind == ".parquet":

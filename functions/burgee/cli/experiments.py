@@ -101,13 +101,41 @@ def reported(flags: Path, plan: ExperimentPlan, chosen: Chosen) -> Report:
     return report(plan, evidence, now=int(now * 1000), deviations=known.deviations, registered=known.commit)
 
 
+def summaries(flags: Path, chosen: Chosen) -> Iterator[tuple[dict[str, Any], Report | None]]:
+    """The short report of each experiment of a flag file, with the whole one.
+
+    None where there is nothing to read yet, or where it cannot be read: that hides no other experiment.
+    """
+    place = records_of(flags, chosen.events)
+    for plan in plans_of(flags).values():
+        if plan.source is None and not recorded(place):
+            yield nothing_yet(plan), None
+            continue
+        try:
+            found = reported(flags, plan, chosen)
+        except Refused as error:
+            yield (nothing_yet(plan) if error.code == "no-records" else unreadable(plan, error)), None
+        else:
+            yield short(found), found
+
+
 def nothing_yet(plan: ExperimentPlan) -> dict[str, Any]:
     """The short report of an experiment without records."""
+    return _without_units(plan, "wait", "Not decided yet: there are no records.")
+
+
+def unreadable(plan: ExperimentPlan, error: Refused) -> dict[str, Any]:
+    """The short report of an experiment whose records or tables cannot be read."""
+    found = _without_units(plan, "withheld", f"No verdict: {error}.")
+    return found | {"health": [{"check": "records", "light": "bad", "message": str(error)}]}
+
+
+def _without_units(plan: ExperimentPlan, decision: str, sentence: str) -> dict[str, Any]:
     arms = [
         {"name": arm, "share": share, "units": 0, "control": arm == plan.control} for arm, share in plan.arms.items()
     ]
     one = plan.experiment
-    verdict = {"decision": "wait", "arm": None, "sentence": "Not decided yet: there are no records."}
+    verdict = {"decision": decision, "arm": None, "sentence": sentence}
     kept = {"flag": plan.flag, "method": str(one.method), "start": one.start, "end": one.end, "until": None}
     return {**kept, "arms": arms, "sample_size": one.sample_size, "health": [], "verdict": verdict}
 

@@ -13,7 +13,7 @@ from burgee.cli.experiments import (
     pseudonyms,
     recorded,
     reported,
-    short,
+    summaries,
 )
 from burgee.events.jsonl_sink import JsonlSink
 from burgee.events.recorder import Recorder
@@ -40,18 +40,15 @@ class LocalReports:
 
     def every(self) -> list[dict[str, Any]]:
         """See Reports."""
-        found = plans_of(self._flags).values()
-        if not recorded(events_folder(self._flags)):
-            return [nothing_yet(plan) for plan in found]
         with analysing():
-            return [short(reported(self._flags, plan, Chosen(segments=False))) for plan in found]
+            return [found for found, _report in summaries(self._flags, Chosen(segments=False))]
 
     def one(self, flag: str) -> dict[str, Any] | None:
         """See Reports."""
         plan = plans_of(self._flags).get(flag)
         if plan is None:
             return None
-        if not recorded(events_folder(self._flags)):
+        if plan.source is None and not recorded(events_folder(self._flags)):
             return nothing_yet(plan)
         with analysing():
             from burgee.analysis.render.json_report import as_json

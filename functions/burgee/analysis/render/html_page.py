@@ -60,23 +60,30 @@ def as_html(report: Report) -> str:
     ) + "\n"  # fmt: skip
 
 
-def as_index(reports: Sequence[Report]) -> str:
-    """An index of the pages of all reports, each beside it under its topic, such as FLAG.html."""
+def as_index(found: Sequence[tuple[Mapping[str, Any], Report | None]]) -> str:
+    """An index of short reports, with links to the pages of those that have one, such as FLAG.html beside it."""
     experiments = [
         {
-            "flag": one.plan.flag,
-            "page": f"{one.plan.topic}.html",
-            "mood": MOODS.get(str(one.verdict.decision), "calm"),
-            "sentence": one.verdict.sentence,
-            "method": str(one.plan.experiment.method),
-            "start": one.plan.experiment.start,
-            "end": one.plan.experiment.end,
-            "units": f"{sum(one.units.values()):,}",
-            "healthy": one.healthy,
+            "flag": one["flag"],
+            "page": None if report is None else f"{report.plan.topic}.html",
+            "mood": MOODS.get(one["verdict"]["decision"], "calm"),
+            "sentence": one["verdict"]["sentence"],
+            "method": one["method"],
+            "start": one["start"],
+            "end": one["end"],
+            "units": f"{sum(arm['units'] for arm in one['arms']):,}",
+            "state": _state(one["health"]),
         }
-        for one in reports
+        for one, report in found
     ]
     return _templates().get_template("index.html.j2").render(experiments=experiments, style=_style()) + "\n"
+
+
+def _state(health: Sequence[Mapping[str, Any]]) -> str:
+    """The state of all checks, in words."""
+    if not health:
+        return "no records yet"
+    return "not healthy" if any(one["light"] == "bad" for one in health) else "healthy"
 
 
 @cache

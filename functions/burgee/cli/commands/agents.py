@@ -67,10 +67,7 @@ def _stale(where: StoreOptions) -> list[dict[str, Any]]:
 
 
 def _experiments(where: StoreOptions) -> list[dict[str, Any]]:
-    from burgee.cli.experiments import Chosen, analysing, nothing_yet, plans_of, recorded, records_of, reported, short
+    from burgee.cli.experiments import Chosen, analysing, summaries
 
-    plans = plans_of(where.flags)
-    if not recorded(records_of(where.flags, None)) and not any(plan.source for plan in plans.values()):
-        return [nothing_yet(plan) for plan in plans.values()]
     with analysing():
-        return [short(reported(where.flags, plan, Chosen(None, None, None))) for plan in plans.values()]
+        return [found for found, _report in summaries(where.flags, Chosen(segments=False))]

@@ -16,14 +16,13 @@ from burgee.cli.experiments import (
     Keep,
     Project,
     analysing,
-    nothing_yet,
     plans_of,
     price,
     pseudonyms,
     recorded,
     records_of,
     reported,
-    short,
+    summaries,
 )
 from burgee.cli.options import FLAGS, File, Json
 from burgee.cli.render import output
@@ -103,48 +102,42 @@ def status(
     """List the experiments of a file: units so far, health, and verdict."""
     from burgee.cli.options import moment
 
-    until = moment(at)
-    if not recorded(records_of(flags, events)) and not any(plan.source for plan in plans_of(flags).values()):
-        _nothing_yet(plans_of(flags), json=json)
-        return
     with analysing():
-        chosen = Chosen(events, until, project, segments=html is not None, keep=keep)
-        reports = [reported(flags, plan, chosen) for plan in plans_of(flags).values()]
+        found = list(summaries(flags, Chosen(events, moment(at), project, segments=html is not None, keep=keep)))
         if html is not None:
-            _pages(reports, html)
+            _pages(found, html)
     if json:
-        output.as_json([short(one) for one in reports])
-        return
-    for one in reports:
-        seen, planned = sum(one.units.values()), one.plan.experiment.sample_size
-        of = f" of {planned:,}" if planned else ""
-        healthy = "healthy" if one.healthy else "UNHEALTHY"
-        output.say(f"{one.plan.flag}: {one.verdict.decision}  [{seen:,}{of} units, {healthy}]")
-    if not reports:
+        output.as_json([one for one, _report in found])
+    for one, _report in () if json else found:
+        output.say(_line(one))
+    if not found and not json:
         output.say("there are no experiments")
+    lost = [one for one, report in found if report is None and one["health"]]
+    for one in lost:
+        output.tell(f"{one['flag']}: {one['health'][0]['message']}")
+    if lost:
+        raise typer.Exit(1)
 
 
-def _pages(reports: list[Report], folder: Path) -> None:
+def _line(found: dict[str, Any]) -> str:
+    """A short report as one line."""
+    units = sum(arm["units"] for arm in found["arms"])
+    of = f" of {found['sample_size']:,}" if found["sample_size"] else ""
+    lights = {one["light"] for one in found["health"]}
+    state = "no records yet" if not lights else "UNHEALTHY" if "bad" in lights else "healthy"
+    return f"{found['flag']}: {found['verdict']['decision']}  [{units:,}{of} units, {state}]"
+
+
+def _pages(found: list[tuple[dict[str, Any], Report | None]], folder: Path) -> None:
     from burgee.analysis.render.html_page import as_html, as_index
     from burgee.files import write_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    for one in reports:
-        write_file(folder / f"{one.plan.topic}.html", as_html(one).encode())
-    write_file(folder / "index.html", as_index(reports).encode())
+    for _short, report in found:
+        if report is not None:
+            write_file(folder / f"{report.plan.topic}.html", as_html(report).encode())
+    write_file(folder / "index.html", as_index(found).encode())
     output.tell(f"Written to {folder / 'index.html'}")
-
-
-def _nothing_yet(found: dict[str, ExperimentPlan], *, json: bool) -> None:
-    """The status of experiments without records, which needs no analysis."""
-    if json:
-        output.as_json([nothing_yet(plan) for plan in found.values()])
-        return
-    for plan in found.values():
-        planned = plan.experiment.sample_size
-        output.say(f"{plan.flag}: wait  [0{f' of {planned:,}' if planned else ''} units, no records yet]")
-    if not found:
-        output.say("there are no experiments")
 
 
 @experiment_app.command("report")
