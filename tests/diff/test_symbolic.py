@@ -59,6 +59,9 @@ conditions = st.sampled_from(
         {"any": [{"segment": "eu"}, {"not": {"age": {"gte": 18}}}]},
         {"segment": ["eu", "adult"]},
         {"segment": "nowhere"},
+        {"segment": "some"},
+        {"not": {"segment": ["some", "companies"]}},
+        {"any": [{"segment": "companies"}, {"age": {"gte": 18}, "segment": "some"}]},
         {"targetingKey": {"starts_with": "u"}},
         {"all": [{"plan": {"exists": True}}, {}]},
     ]
@@ -107,7 +110,20 @@ contexts = st.fixed_dictionaries(
     },
 )
 SHARED = {
-    "segments": {"eu": {"country": ["DE", "FR"]}, "adult": {"age": {"gte": 18}}},
+    "segments": {
+        "eu": {"country": ["DE", "FR"]},
+        "adult": {"age": {"gte": 18}},
+        "some": {"$share": {"rollout_percentage": 40, "salt": "s"}},
+        "companies": {
+            "segment": "eu",
+            "$share": {
+                "rollout_percentage": 70,
+                "salt": "s",
+                "bucket_by": ["company", "device"],
+                "hash": "flagd-cbor-value",
+            },
+        },
+    },
     "holdouts": {"q": {"percentage": 20}},
 }
 

@@ -194,3 +194,21 @@ def test_an_explanation_says_what_a_required_flag_gives_and_where_that_leads() -
         ("requires by_company = on", "answered", ["by_company gives an error, on is required"])
     ]
     assert steps("by_company") == [("default", "answered", ["company or team, the bucketed attribute, is missing"])]
+
+
+def test_a_share_of_a_segment_is_described_and_explained() -> None:
+    share = {"rollout_percentage": 50, "salt": "exp"}
+    segments: dict[str, Any] = {
+        "half": {"country": "DE", "$share": share},
+        "teams": {"$share": {**share, "bucket_by": ["team", "crew"]}},
+    }
+    assert describe(segments["half"]) == "country = DE and 50 % of users"
+    assert describe(segments["teams"]) == "50 % of users by team or crew"
+    when, context = {"segment": "half"}, {"targetingKey": "bob", "country": "DE"}
+    assert list(explain(when, context, segments)) == [
+        "the bucket of 'bob:exp' is 93,351, segment half wants one below 50,000"
+    ]
+    assert list(explain(when, {**context, "targetingKey": "ada"}, segments)) == []
+    assert list(explain({"segment": "teams"}, context, segments)) == [
+        "team or crew, the bucketed attribute, is missing, segment teams wants 50 % of users by team or crew"
+    ]

@@ -85,14 +85,35 @@ def generated(source: random.Random) -> dict[str, Any]:
 
 UNITS = ["company", ["company", "targetingKey"], ["targetingKey", "device"]]
 RANGES: list[tuple[list[float], list[float]]] = [([0, 30], [50, 80]), ([12.5, 40], [40, 100]), ([60, 100], [0, 20])]
+DIVIDED: list[Any] = [
+    {"segment": "tenth"},
+    {"not": {"segment": "half"}},
+    {"segment": ["tenth", "half"], "age": {"gte": 18}},
+    {"any": [{"plan": "pro"}, {"all": [{"segment": "half"}, {"not": {"segment": "tenth"}}]}]},
+]
+"""Conditions that name segments with a share of users."""
 INDEPENDENT = ["launchdarkly", "growthbook-v2", "flagd-text"]
 """Pinned hashes whose lines do not depend on each other, each with one line for shares and arms."""
+
+
+def divided(source: random.Random, name: str) -> dict[str, Any]:
+    """A segment that holds a share of the users who meet its condition."""
+    share = {"rollout_percentage": source.choice([0, 10, 50, 66.667, 100]), "salt": source.choice([name, "s", "f1"])}
+    if source.random() < 0.6:
+        share["bucket_by"] = source.choice(UNITS)
+    if source.random() < 0.3:
+        share["hash"] = source.choice(INDEPENDENT)
+    return {**source.choice([{}, {"country": "DE"}, {"segment": "eu"}]), "$share": share}
 
 
 def grown(source: random.Random) -> dict[str, Any]:
     """The same, with what the grammar has for those who come from other engines."""
     made = generated(source)
+    made["segments"] |= {name: divided(source, name) for name in ("tenth", "half")}
     for name, flag in made["flags"].items():
+        for rule in flag["rules"]:
+            if source.random() < 0.4:
+                rule["when"] = source.choice(DIVIDED)
         variants = list(flag.get("variants", ["on", "off"]))
         for settings, outcome in [(flag, flag["default"]), *((rule, rule) for rule in flag["rules"])]:
             if source.random() < 0.4:

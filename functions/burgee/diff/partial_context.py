@@ -6,9 +6,10 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from burgee.diff.hash_lines import is_unit
-from burgee.diff.regions import Needed, Term, Truths, holds
+from burgee.diff.hash_lines import is_unit, line
+from burgee.diff.regions import Needed, Term, Truths, has_shares, holds, resolved
 from burgee.diff.satisfiability.atoms import has_unit
+from burgee.evaluation.bucketing import BUCKETS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from burgee.diff.hash_lines import Line, Stretch
     from burgee.diff.outcomes import Outcome
     from burgee.diff.satisfiability.atoms import Atom
+    from burgee.evaluation.decisions import Member
 
 
 class Straddled(Exception):  # noqa: N818 - a request, not an error: for a narrower stretch of a line
@@ -63,12 +65,26 @@ class PartialContext:
 
     def meets(self, term: Term) -> bool:
         """Whether a condition holds."""
+        if has_shares(term) and holds(term, self.truths) is None:
+            term = resolved(term, self._is_inside)
         found = self.claims.get(term)
         if found is None:
             found = holds(term, self.truths)
         if found is None:
             raise Needed(term)
         return found
+
+    def _is_inside(self, member: Member) -> bool:
+        if member.high in {0, BUCKETS}:
+            return member.high == BUCKETS
+        way = member.strategy
+        path = self.first_unit(member.units, of_value=way.takes_values)
+        return self.place(line(path, member.salt, way), [way.cut(member.high, BUCKETS)]) == 0
+
+    def first_unit(self, paths: Sequence[str], *, of_value: bool) -> str:
+        """The first attribute that the contexts can be bucketed by; the last if they have none."""
+        *others, last = paths
+        return next((path for path in others if self.has_unit(path, of_value=of_value)), last)
 
     def has_unit(self, path: str, *, of_value: bool) -> bool:
         """Whether an attribute can be bucketed by; `of_value` for a hash of any JSON value."""

@@ -16,9 +16,9 @@ from burgee.diff.cases import MAX_CASES
 from burgee.diff.cells import Branch, Leaf, grow
 from burgee.diff.hash_lines import is_unit, unit_of
 from burgee.diff.outcomes import ABSENT
-from burgee.diff.partial_context import PartialContext
+from burgee.diff.partial_context import PartialContext, Straddled
 from burgee.diff.region_names import RegionNames
-from burgee.diff.regions import Truths, grouped, holds, term
+from burgee.diff.regions import Truths, grouped, members_of, term
 from burgee.diff.satisfiability.atoms import MISSING, has_unit
 from burgee.diff.symbolic import Side
 from burgee.diff.world import Budget, TooMany
@@ -151,7 +151,9 @@ class FlagCounter:
         self.asked = asked
         self.named = frozenset(user for side, flag in families for user in side.targets(flag))
         self.names = RegionNames(old, new, name, name, self.named)
-        self.units = [TARGETING_KEY, *sorted((old.units(name) | new.units(name)) - {TARGETING_KEY})]
+        members = [share for one in segments.values() for share in members_of(one)]
+        units = old.units(name) | new.units(name) | {path for share in members for path in share.units}
+        self.units = [TARGETING_KEY, *sorted(units - {TARGETING_KEY})]
         states = [state for side, flag in families if (state := side.state(flag)) is not None]
         self.of_values = {
             path
@@ -160,6 +162,8 @@ class FlagCounter:
             if strategy(pinned_hash(state, owner.settings)).takes_values
             for path in unit_attributes(state, owner.settings)
         }
+        members += [*old.members(name), *new.members(name)]
+        self.of_values |= {path for share in members if share.strategy.takes_values for path in share.units}
         self.memos = {path: _Memo(own, world) for path, own in asked.items()}
         self.regions: dict[tuple[Any, ...], _Region] = {}
         self.counts = Counts(by_segment={segment: [0, 0] for segment in segments})
@@ -212,11 +216,12 @@ class FlagCounter:
         )
         truths.update({has_unit(path, of_value=True): path not in absent for path in self.units})
         context = PartialContext(truths, absent)
+        within: tuple[str, ...] = ()
         try:
+            within = self._within(context)
             node = grow(self._decide, context, Budget(MAX_CASES))
-        except TooMany:
+        except (TooMany, Straddled):
             node = None
-        within = tuple(name for name, one in self.segments.items() if holds(one, truths))
         when = self.names.everyone if self.plain else self.names.matching(tuple(context.seen))
         return _Region(node, {path: at for at, path in enumerate(self.units)}, when, within)
 
@@ -230,17 +235,21 @@ class FlagCounter:
     def _one(self, region: _Region, columns: Columns, row: int, own: tuple[str | None, ...]) -> None:
         """A named user, evaluated individually."""
         context = PartialContext(self._truths(columns, row), dict(zip(self.units, own, strict=True)))
-        self._count(self._decide(context), 1, region)
+        self._count(self._decide(context), 1, region.when, self._within(context))
+
+    def _within(self, context: PartialContext) -> tuple[str, ...]:
+        """The segments of a context. Raises Straddled if that depends on its place on a hash line."""
+        return tuple(name for name, one in self.segments.items() if context.meets(one))
 
     def _decide(self, context: PartialContext) -> Pair:
         return self.old.decide(self.name, context, 0), self.new.decide(self.name, context, 1)
 
-    def _count(self, pair: Pair, number: int, region: _Region) -> None:
+    def _count(self, pair: Pair, number: int, when: str, within: Sequence[str]) -> None:
         counts = self.counts
         counts.total += number
-        counts.by_region[region.when] = counts.by_region.get(region.when, 0) + number
+        counts.by_region[when] = counts.by_region.get(when, 0) + number
         moved = number if pair[0] != pair[1] else 0
-        for segment in region.segments:
+        for segment in within:
             counts.by_segment[segment][0] += moved
             counts.by_segment[segment][1] += number
         if moved:
@@ -252,7 +261,7 @@ class FlagCounter:
         for region in self.regions.values():
             for pair, number in zip(region.pairs, region.counts, strict=True):
                 if number:
-                    self._count(pair, number, region)
+                    self._count(pair, number, region.when, region.segments)
         self.regions.clear()
         return self.counts
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from burgee.diff.hash_lines import line
 from burgee.diff.outcomes import ABSENT, BROKEN, NO_UNIT, OFF, Outcome
 from burgee.diff.partial_context import RuleMatch, Straddled
-from burgee.diff.regions import term
+from burgee.diff.regions import members_of, term
 from burgee.evaluation.bucketing import BUCKETS
 from burgee.evaluation.context import TARGETING_KEY
 from burgee.evaluation.decisions import Default, Holdout, Layer, Requires, Rule, Status, Targets
@@ -32,9 +32,8 @@ if TYPE_CHECKING:
     from burgee.diff.hash_lines import Line
     from burgee.diff.partial_context import PartialContext
     from burgee.diff.regions import Term
-    from burgee.evaluation.decisions import Allocation, Decision, Decisions, Share
+    from burgee.evaluation.decisions import Allocation, Decision, Decisions, Member, Share
     from burgee.evaluation.flag import Flag
-    from burgee.evaluation.hash_strategies import Strategy
     from burgee.model import Definition, Snapshot
 
 
@@ -117,14 +116,20 @@ class Side:
     def units(self, name: str) -> set[str]:
         """The attributes by which a flag and its requirements are bucketed."""
         states = [state for one in self.family(name) if (state := self.state(one)) is not None]
-        return {
-            path for state in states for owner in owners(state) for path in unit_attributes(state, owner.settings)
-        }
+        found = [unit_attributes(state, owner.settings) for state in states for owner in owners(state)]
+        found += [member.units for member in self.members(name)]
+        return {path for paths in found for path in paths}
+
+    def members(self, name: str) -> list[Member]:
+        """The segments' shares in the rules of a flag and of all that it requires."""
+        return [member for one in self.family(name) for term in self.terms(one) for member in members_of(term)]
 
     def answers_without_key(self, name: str) -> bool:
         """Whether a flag, or one that it requires, divides users and answers contexts without a targeting key too."""
         decided = [self.decisions(one) for one in self.family(name)]
         steps = [step for one in decided if one is not None for step in one.steps if isinstance(step, _DIVIDING)]
+        if any(TARGETING_KEY in member.units for member in self.members(name)):
+            return True
         return any(
             TARGETING_KEY in units[:-1] or (TARGETING_KEY in units and step.without_unit is not None)
             for step in steps
@@ -254,7 +259,7 @@ class Side:
         if low >= high:
             return False
         way = share.strategy
-        key = _unit(share.units, way, context), share
+        key = context.first_unit(share.units, of_value=way.takes_values), share
         if key not in self._shares:
             bounds = [way.cut(one, BUCKETS) for one in (low, high)]
             self._shares[key] = line(key[0], share.salt, way), bounds
@@ -274,7 +279,8 @@ class Side:
         if arms is not None:
             way = arms.strategy
             bounds = [way.cut(one, arms.size) for one in arms.bounds]
-            place = context.place(line(_unit(serve.units, way, context), arms.salt, way, arms.size), bounds)
+            path = context.first_unit(serve.units, of_value=way.takes_values)
+            place = context.place(line(path, arms.salt, way, arms.size), bounds)
         if place is None:
             raise _NoUnit
         return serve.variants[place]
@@ -325,9 +331,3 @@ def _units(step: _Shares) -> list[tuple[str, ...]]:
     """The attributes that a decision hashes the first of, for its share and its arms."""
     found = [] if step.share is None else [step.share.units]
     return [*found, step.serve.units] if isinstance(step, (Rule, Default)) and step.serve.arms else found
-
-
-def _unit(units: tuple[str, ...], way: Strategy, context: PartialContext) -> str:
-    """The first attribute that a context has; the last where it has none."""
-    *others, last = units
-    return next((path for path in others if context.has_unit(path, of_value=way.takes_values)), last)

@@ -70,6 +70,8 @@ def _limits(name: str, sides: Sequence[Side], begin: float, end: float) -> Itera
         there = side.at((begin + end) / 2)
         for one in there.family(name):
             decided = there.decisions(one)
+            for member in there.members(one):
+                lines.setdefault((member.salt, member.strategy.name), set()).add(member.high)
             for step in () if decided is None else decided.steps:
                 share = getattr(step, "share", None)
                 if share is not None:

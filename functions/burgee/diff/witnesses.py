@@ -132,12 +132,14 @@ def _choice(term: Term, wanted: bool, truths: Mapping[Atom, bool]) -> tuple[Atom
     while isinstance(term, Compound):
         wanted = wanted is (term.kind != "not")
         term = next(part for part in term.parts if holds(part, truths) is None)
+    if not isinstance(term, Atom):
+        raise TypeError("a condition is asked for without its segments' shares")
     return term, wanted
 
 
 def _ways(term: Term, wanted: bool) -> int:
     """An upper bound on the ways to satisfy a claim: conditions with few are tried first."""
-    if isinstance(term, Atom):
+    if not isinstance(term, Compound):
         return 1
     if term.kind == "not":
         return _ways(term.parts[0], not wanted)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from burgee.evaluation.context import reader
+from burgee.evaluation.bucketing import BUCKETS
+from burgee.evaluation.context import reader, unit_reader, value_reader
+from burgee.evaluation.decisions import member
 from burgee.evaluation.definition import KEYWORDS, fold, operands
 from burgee.evaluation.operators import IGNORE_CASE, OPERATORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from burgee.evaluation.decisions import Member
     from burgee.evaluation.operators import Test
     from burgee.model import Context
 
@@ -45,6 +48,9 @@ class _Matching:
     def attribute(self, path: str, value: Any) -> Matcher:
         return _attribute(path, value)
 
+    def share(self, settings: Mapping[str, Any]) -> Matcher:
+        return is_member(member(settings))
+
     def every(self, parts: Sequence[Matcher]) -> Matcher:
         return _all(parts)
 
@@ -53,6 +59,21 @@ class _Matching:
 
     def negated(self, part: Matcher) -> Matcher:
         return lambda context: not part(context)
+
+
+def is_member(share: Member) -> Matcher:
+    """Returns whether a context's unit is in a segment's share; without a unit it is not, unless the share is all."""
+    high, way = share.high, share.strategy
+    if high in {0, BUCKETS}:
+        return lambda _context: high == BUCKETS
+    unit_of = value_reader(*share.units) if way.takes_values else unit_reader(*share.units)
+    place, salt = way.place(BUCKETS), share.salt
+
+    def test(context: Context) -> bool:
+        unit = unit_of(context)
+        return unit is not None and place(unit, salt) < high
+
+    return test
 
 
 def _all(matchers: Sequence[Matcher]) -> Matcher:

@@ -242,6 +242,21 @@ def _pieces(ranges: Mapping[str, Sequence[float]]) -> tuple[Sequence[str | None]
     return found, bounds
 
 
+class Member(NamedTuple):
+    """The share of users that a segment holds: units below bucket `high`; contexts without a unit are not in it."""
+
+    salt: str
+    high: int
+    strategy: Strategy
+    units: tuple[str, ...]
+
+
+def member(settings: Mapping[str, Any]) -> Member:
+    """The share of users that a segment holds, by the settings under its key SHARE."""
+    high = threshold(settings["rollout_percentage"])
+    return Member(settings["salt"], high, strategy(pinned_hash(settings)), unit_attributes(settings))
+
+
 def _limit(percentage: Any) -> Limit:
     if not isinstance(percentage, dict):
         return threshold(percentage)

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
     Route: TypeAlias = tuple[str | int, ...]
 
-KEYWORDS = frozenset({"any", "all", "not", "segment"})
+SHARE = "$share"
+"""The key of a released segment's share of users: `rollout_percentage` and `salt`, perhaps `bucket_by` and `hash`."""
+KEYWORDS = frozenset({"any", "all", "not", "segment", SHARE})
 """Keys of a condition that are not attributes."""
 BOOLEAN_VARIANTS: Mapping[str, Any] = {"on": True, "off": False}
 NEXT = "next"
@@ -216,6 +218,9 @@ class Algebra(Protocol[T]):
     def segment(self, name: str) -> T:
         """Membership of a segment."""
 
+    def share(self, settings: Mapping[str, Any]) -> T:
+        """Membership of a segment's share of users, by its settings."""
+
     def every(self, parts: Sequence[T]) -> T:
         """All of these hold."""
 
@@ -240,6 +245,8 @@ def _folded(key: str, value: Any, algebra: Algebra[T]) -> T:
         return algebra.negated(fold(value, algebra))
     if key == "segment":
         return algebra.some([algebra.segment(name) for name in segment_names(value)])
+    if key == SHARE:
+        return algebra.share(value)
     return algebra.attribute(key, value)
 
 

@@ -10,8 +10,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from burgee.evaluation.bucketing import BUCKETS
-from burgee.evaluation.context import reader, unit_reader
-from burgee.evaluation.definition import operands, segment_names
+from burgee.evaluation.conditions import is_member
+from burgee.evaluation.context import TARGETING_KEY, reader, unit_reader
+from burgee.evaluation.decisions import member
+from burgee.evaluation.definition import SHARE, operands, segment_names, unit_attributes
 from burgee.evaluation.operators import IGNORE_CASE, OPERATORS
 
 if TYPE_CHECKING:
@@ -92,8 +94,30 @@ def _reasons(when: Mapping[str, Any], context: Context, segments: Mapping[str, A
             yield from _none_of(
                 [list(_reasons(segments[name], context, segments, f"segment {name}")) for name in names]
             )
+        elif key == SHARE:
+            yield from _share_reasons(value, context, asker)
         else:
             yield from _attribute_reasons(key, value, context, asker)
+
+
+def _share_reasons(settings: Mapping[str, Any], context: Context, asker: str) -> Iterator[str]:
+    share = member(settings)
+    if is_member(share)(context):
+        return
+    unit = unit_reader(*share.units)(context)
+    if unit is None:
+        yield f"{' or '.join(share.units)}, the bucketed attribute, is missing, {asker} wants {_portion(settings)}"
+    else:
+        hashed = share.strategy.hashed(unit, share.salt)
+        bucket = share.strategy.place(BUCKETS)(unit, share.salt)
+        yield f"the bucket of {hashed!r} is {bucket:,}, {asker} wants one below {share.high:,}"
+
+
+def _portion(settings: Mapping[str, Any]) -> str:
+    """A segment's share of users in words."""
+    units = unit_attributes(settings)
+    by = "" if units == (TARGETING_KEY,) else f" by {' or '.join(units)}"
+    return f"{settings['rollout_percentage']:g} % of users{by}"
 
 
 def _none_of(alternatives: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -143,6 +167,8 @@ def _clauses(when: Mapping[str, Any], segments: Mapping[str, str]) -> Iterator[s
             yield f"not ({describe(value, segments)})"
         elif key == "segment":
             yield "segment " + " or ".join(f"{name}{segments.get(name, '')}" for name in segment_names(value))
+        elif key == SHARE:
+            yield _portion(value)
         else:
             tests = operands(value)
             case = ", in any case" if tests.get(IGNORE_CASE) else ""

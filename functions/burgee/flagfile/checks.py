@@ -53,7 +53,7 @@ class _Flags:
                 more[name] = [v for one in overlays for v in variants(laid_over(self.written[name], one))]
         snapshot = {
             "flags": flags,
-            "segments": {name: segment.when for name, segment in model.segments.items()},
+            "segments": {name: segment.condition(name) for name, segment in model.segments.items()},
             "holdouts": model.holdouts,
             "metrics": {name: dump(metric) for name, metric in model.metrics.items()},
         }

@@ -53,7 +53,7 @@ def compile_source(source: Source, environment: str | None) -> Snapshot:
         "format": FORMAT,
         "environment": environment,
         "flags": {name: definition(flag, environment) for name, flag in model.flags.items()},
-        "segments": {name: dict(segment.when) for name, segment in model.segments.items()},
+        "segments": {name: segment.condition(name) for name, segment in model.segments.items()},
         "holdouts": {name: {"percentage": holdout.percentage} for name, holdout in model.holdouts.items()},
     }
     # Guards and proposals name metrics; evaluation does not read them.

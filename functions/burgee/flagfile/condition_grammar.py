@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from burgee.evaluation.definition import SHARE
 from burgee.evaluation.operators import IGNORE_CASE, OPERATORS, OperandError, check_operand
 from burgee.flagfile.nesting import MAX_NESTING
 from burgee.model import Fault
@@ -47,6 +48,10 @@ def _clause_faults(key: str, value: Any, path: tuple[str | int, ...], depth: int
         names = value if isinstance(value, list) and value else [value]
         if not all(isinstance(name, str) for name in names):
             yield Fault(path, "condition-type", "`segment` takes a segment's name or a list of names")
+    elif key == SHARE:
+        yield Fault(
+            path, "condition-type", "a share of users is a segment's: write `rollout_percentage` beside its `when`"
+        )
     else:
         yield from _attribute_faults(value, path)
 

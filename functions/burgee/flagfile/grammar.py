@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
+from burgee.evaluation.definition import SHARE
 from burgee.evaluation.hash_strategies import PINNED
 from burgee.findings import Code, unknown_codes
 from burgee.flagfile.condition_grammar import When
@@ -325,6 +326,30 @@ class Segment(Part):
 
     description: Text | None = Field(None, description="Who the users are.")
     when: When = Field(description="The condition for membership.")
+    rollout_percentage: Percentage | None = Field(
+        None, description="Share of the users who meet the condition; the others are not in the segment."
+    )
+    bucket_by: Attributes | None = Field(None, description=f"{_BUCKET_BY} Without it, a context is not in the share.")
+    salt: Salt | None = Field(None, description="Hashed with the unit; default: the segment's name.")
+    hash_: Hash | None = Field(None, alias="hash", description=_HASH)
+
+    @model_validator(mode="after")
+    def _of_a_share(self) -> Segment:
+        for key, value in (("bucket_by", self.bucket_by), ("salt", self.salt), ("hash", self.hash_)):
+            if value is not None and self.rollout_percentage is None:
+                message = "without `rollout_percentage` nothing is hashed"
+                raise PydanticCustomError("share-missing", message, {"path": (key,)})
+        if self.salt == "" and self.hash_ is None:
+            raise PydanticCustomError("empty-salt", "this must not be empty", {"path": ("salt",)})
+        return self
+
+    def condition(self, name: str) -> dict[str, Any]:
+        """The segment as a release holds it, by its name: its condition, with its share."""
+        if self.rollout_percentage is None:
+            return dict(self.when)
+        settings = dump(self)
+        share = {key: settings[key] for key in ("rollout_percentage", "bucket_by", "hash") if key in settings}
+        return {**self.when, SHARE: {"salt": name if self.salt is None else self.salt, **share}}
 
 
 class HoldoutSpec(Part):

@@ -112,7 +112,7 @@ def _why(side: Side, name: str, index: int, world: World) -> str:
         one = Outcome(str(context.meets(term)), "null")
         return one, one
 
-    spots = Explorer(decide, [term], set(), world).spots(world.budget(MAX_CASES))
+    spots = Explorer(decide, [term], side.units(name), world, Scope(without_key=True)).spots(world.budget(MAX_CASES))
     met = any(spot.pair[0].variant == "True" for spot in spots)
     return "the rules before it take everyone that it matches" if met else "no context can meet its condition"
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from burgee.diff.outcomes import NO_UNIT
 from burgee.diff.partial_context import PartialContext, Straddled
 from burgee.diff.regions import Needed
 from burgee.diff.symbolic import Side
 from burgee.diff.transitions import moments, moments_of
-from burgee.evaluation.context import TARGETING_KEY
 from burgee.times import format_time, parse_time
 
 if TYPE_CHECKING:
@@ -105,10 +103,9 @@ def everyone(side: Side, name: str) -> str | None:
     if any(side.targets(one) for one in side.family(name) if (side.state(one) or {}).get("status")):
         return None
     try:
-        outcome = side.decide(name, PartialContext(units=dict.fromkeys({TARGETING_KEY, *side.units(name)})))
+        return str(side.decide(name, PartialContext()))
     except (Needed, Straddled):
         return None
-    return None if outcome == NO_UNIT else str(outcome)
 
 
 def arrived(side: Side, name: str, written: float) -> float:
