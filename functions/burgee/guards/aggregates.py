@@ -64,8 +64,8 @@ class Arm:
 class Aggregates:
     """Both groups at a look. Times are epoch milliseconds.
 
-    `step` and `since` repeat the `Ask` that they answer. `until` is the time of the last exposure, event or other
-    record that had arrived, not the time of the question: a clock that is ahead does not make data recent. `quiet`
+    `step` and `since` repeat the `Ask` that they answer. `until` is when the last exposure, event or other record was
+    received, not the time of the question: a driver's clock that is ahead does not make data recent. `quiet`
     has, by metric, how many units of both groups whose window is over were first exposed after the metric's last
     event. `faults` says why the records cannot be trusted, such as too many that are unreadable, or a question that
     was not asked because it would read too many bytes.

@@ -1,0 +1,422 @@
+"""What a guard does next: one function of its plan, its state, what was seen and the clock.
+
+For whoever runs guards (a command, a task of the server, a scheduled function), one round for one flag is:
+
+    plan, state = plan_of(flag, snapshot), the record of GUARDS, and the pointer's revision, read together
+    seen = Seen(now, digest of the flag in Git, release, serving, alarms, aggregates of asks(plan, state) or None)
+    decision = decide(plan, state, seen)
+    commit, if decision.state is not state: the record (state.py), and if decision.share is not None the override
+    that serves this share (`plan.served`; none where it is the share in the file), with the revision that was read
+
+All of it is one commit, conditional on the revision: of two drivers one gets `Conflict` and starts the round again,
+and a crash changes nothing or everything. A round may be repeated at any time, and needs no memory but the state.
+
+Rounds without aggregates are cheap: they act on alarms and on what operators do, and never advance. A person's
+`pause`, `resume`, `advance`, `approve` and `stop` are functions of the same values, committed in the same way.
+
+Rules:
+
+- A share rises by one step of the plan at a time, once the step was watched for `hold` with usable data, every group
+  has its minimum, no test has crossed, and no alarm is firing or unknown. Anything that is not known holds.
+- Alarms, and guardrails that are shown to be worse, roll back to where the guard began; with `on_harm: hold` they
+  pause it. They do so in a paused guard too, as long as the guard's own share is served. Signals pause.
+- An operator's write on the flag, or a kill, pauses the guard, which then writes nothing until a person resumes it.
+- A change of the flag in Git ends it at the share that it has reached. If the changed flag has a guard, that begins
+  with the first step above this share: nobody loses the flag.
+- A step that leaves nobody to compare with is judged by alarms alone, and says so.
+- Time counts as watched between two looks at a step, as far as the clock and the records have moved on, and two hours
+  at most: a clock that jumps does not shorten `hold`, nor does a driver that was down.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from burgee.errors import Refused
+from burgee.evaluation.bucketing import threshold
+from burgee.guards.judgement import Judgement, Reason, judge
+from burgee.guards.plan import Group
+from burgee.guards.state import Ended, GuardState, Outcome, Pause
+from burgee.records import NamedTuple, dataclass, field, replace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from burgee.guards.aggregates import Aggregates
+    from burgee.guards.plan import GuardMetric, GuardPlan
+
+GUARD = "guard"
+"""The author of the overrides that serve a guard's share."""
+GAP = 7_200_000
+"""The longest time between two looks, in milliseconds, that counts as watched: looks are hourly at most."""
+STALE = 1_800_000
+"""The age of the last record, in milliseconds, above which data count as missing."""
+SETTLING = 60_000
+"""Milliseconds, at most an eighth of `hold`, from a step's commit until every evaluator serves it."""
+
+
+class Action(StrEnum):
+    """What a guard does. After its end every decision is `done`."""
+
+    HOLD = "hold"
+    ADVANCE = "advance"
+    ROLL_BACK = "roll_back"
+    DONE = "done"
+
+
+class Serving(NamedTuple):
+    """What serves the flag now.
+
+    `share` is that of the guard's own override in force, None without one; `other` the author of an override in force
+    that is not the guard's; `killed` whether the flag is off by an override.
+    """
+
+    share: float | None = None
+    other: str | None = None
+    killed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a driver sees in a round. `now` is in epoch milliseconds.
+
+    `digest` is that of the flag's definition in the current release (`definition_digest`), None if it has gone, and
+    `release` that release. `alarms` has each alarm of the plan as firing or not; one that is missing is unknown.
+    `aggregates` answer `asks`; None between two looks.
+    """
+
+    now: int
+    digest: str | None
+    release: int
+    serving: Serving = Serving()
+    alarms: Mapping[str, bool] = field(default_factory=dict)
+    aggregates: Aggregates | None = None
+
+
+class Decision(NamedTuple):
+    """What to do: serve `share` percent, or leave what is served if None; and store `state` if it is another."""
+
+    action: Action
+    state: GuardState | None
+    share: float | None = None
+    reasons: tuple[Reason, ...] = ()
+
+
+class Ask(NamedTuple):
+    """What a look needs: units in both groups, and their metrics, from their first exposure at or after `since`."""
+
+    step: int
+    since: int
+    reached: Group
+    compared: Group
+    metrics: tuple[GuardMetric, ...]
+
+
+def asks(plan: GuardPlan, state: GuardState) -> Ask | None:
+    """What the next look needs; None if nothing is compared now."""
+    metrics = (*plan.guardrails, *plan.signals)
+    if state.ended is not None or not 0 <= state.step < len(plan.steps) or not metrics:
+        return None
+    reached = Group(threshold(state.below), threshold(state.share))
+    if not reached.low < reached.high <= plan.compared.low < plan.compared.high:
+        return None
+    return Ask(state.step, state.since + min(SETTLING, plan.hold // 8), reached, plan.compared, metrics)
+
+
+def decide(plan: GuardPlan | None, state: GuardState | None, seen: Seen) -> Decision:
+    """The next action of a guard; `plan` is that of the current release, None if the flag has no guard there."""
+    if state is not None and state.ended is None and (plan is None or state.digest != seen.digest):
+        reason = Reason("changed", None, f"the flag has changed in Git since release {state.release}")
+        return _ended(state, seen, Outcome.CHANGED, (reason,))
+    if plan is None or seen.digest is None:
+        return Decision(Action.HOLD, state, reasons=(Reason("no-guard", None, "the flag has no guard"),))
+    if state is None or state.digest != seen.digest:
+        return _round(plan, _begun(plan, seen.digest, state, seen), seen)
+    if state.ended is not None:
+        return Decision(Action.DONE, state, reasons=state.ended.reasons)
+    return _round(plan, state, seen)
+
+
+def _begun(plan: GuardPlan, digest: str, before: GuardState | None, seen: Seen) -> GuardState:
+    """A guard before its first step: where the file begins, or at the share that an earlier guard has left."""
+    reached = seen.serving.share
+    share = plan.begins if reached is None else max(plan.begins, reached)
+    version = 1 if before is None else before.version + 1
+    return GuardState(plan.flag, digest, seen.release, -1, share, share, seen.now, version)
+
+
+def _round(plan: GuardPlan, state: GuardState, seen: Seen) -> Decision:
+    stopped = _interrupted(plan, state, seen)
+    if stopped is not None:
+        return stopped
+    firing, unknown = _alarms(plan, state, seen)
+    if state.step < 0:
+        return _start(plan, state, seen, (*firing, *unknown))
+    found = _look(plan, state, seen)
+    harms = (*firing, *(one for one in found.judged.harms if one.subject not in state.known))
+    if harms and plan.on_harm == "roll_back":
+        return _rolled_back(plan, state, seen, harms)
+    asked = tuple(one for one in found.judged.asks if one.subject not in state.known)
+    bad = (*found.judged.bad, *unknown)
+    after = _watched(state, seen.now, found.until, usable=not bad) if found.looked else state
+    paused = _paused(after, seen, harms, asked)
+    held = _held(plan, after)
+    reasons = (*harms, *asked, *bad, *found.judged.waits, *found.notes, *held)
+    if paused.pause is not None:
+        return Decision(Action.HOLD, paused, reasons=(*reasons, _why(paused.pause)))
+    if not found.looked or harms or asked or bad or found.judged.waits or held:
+        return Decision(Action.HOLD, after, reasons=reasons)
+    return _onward(plan, after, seen, found.notes)
+
+
+class _Look(NamedTuple):
+    """A look's judgement, and whether there was one in this round.
+
+    `notes` are reasons that hold nothing; `until` is the time of the last record, None where only alarms judge.
+    """
+
+    judged: Judgement
+    looked: bool
+    notes: tuple[Reason, ...] = ()
+    until: int | None = None
+
+
+def _look(plan: GuardPlan, state: GuardState, seen: Seen) -> _Look:
+    ask, aggregates = asks(plan, state), seen.aggregates
+    if ask is None:
+        return _uncompared(plan, state)
+    if aggregates is None:
+        return _Look(Judgement(waits=(Reason("no-look", None, "nothing was measured in this round"),)), looked=False)
+    if (aggregates.step, aggregates.since) != (ask.step, ask.since):
+        other = Reason("no-data", None, "the aggregates are of another step")
+        return _Look(Judgement(waits=(other,)), looked=False)
+    found = judge(plan, aggregates, ask.reached.share / (ask.reached.share + ask.compared.share))
+    age = seen.now - aggregates.until
+    if age > STALE:
+        late = Reason("stale", None, f"the last record is {age // 60_000:,} minutes old", {"age": age})
+        found = found._replace(bad=(*found.bad, late))
+    if state.until is not None and aggregates.until <= state.until:
+        # However slow the driver's clock is, records that have stopped never look recent twice.
+        waits = Reason("no-records", None, "no record has arrived since the last look")
+        found = found._replace(waits=(*found.waits, waits))
+    return _Look(found, looked=True, until=aggregates.until)
+
+
+def _uncompared(plan: GuardPlan, state: GuardState) -> _Look:
+    """A step that only alarms judge: the last one, or any of a guard without metrics."""
+    if (plan.guardrails or plan.signals) and state.step < len(plan.steps) - 1:
+        message = "this step leaves nobody to compare with, and is not the last one"
+        return _Look(Judgement(bad=(Reason("not-compared", None, message),)), looked=True)
+    judges = "alarms alone judge it" if plan.alarms else "nothing judges it: the guard has no alarms"
+    why = "the guard has no metrics" if not (plan.guardrails or plan.signals) else "it leaves nobody to compare with"
+    return _Look(Judgement(), looked=True, notes=(Reason("alarms-alone", None, f"{why}: {judges}"),))
+
+
+def _interrupted(plan: GuardPlan, state: GuardState, seen: Seen) -> Decision | None:
+    """Pauses a guard whose flag is killed or served otherwise than it says; None if its share is served."""
+    serving = seen.serving
+    if serving.killed:
+        pause = Pause("killed", serving.other or "an operator", seen.now, "the flag was killed")
+    elif not _is_served(plan, state, serving):
+        by = serving.other or "an operator"
+        what = "overrode the flag" if serving.other else "removed the guard's override"
+        pause = Pause("override", by, seen.now, f"{by} {what}")
+    else:
+        return None
+    if state.pause is None or state.pause.code != pause.code:
+        subjects = () if state.pause is None else state.pause.subjects
+        after = state.then(pause=replace(pause, subjects=subjects))
+    else:
+        after = state
+    return Decision(Action.HOLD, after, reasons=(_why(pause),))
+
+
+def _is_served(plan: GuardPlan, state: GuardState, serving: Serving) -> bool:
+    """Whether the flag is served as the state says, by the guard's override or by the file."""
+    if serving.other is not None or serving.killed:
+        return False
+    return (plan.begins if serving.share is None else serving.share) == state.share
+
+
+def _alarms(plan: GuardPlan, state: GuardState, seen: Seen) -> tuple[tuple[Reason, ...], tuple[Reason, ...]]:
+    """The alarms that fire, and those of which nothing is known."""
+    watched = [name for name in plan.alarms if name not in state.known]
+    firing = tuple(Reason("alarm", name, f"alarm {name} fires") for name in watched if seen.alarms.get(name) is True)
+    unknown = tuple(
+        Reason("alarm-unknown", name, f"the state of alarm {name} is not known")
+        for name in watched
+        if seen.alarms.get(name) not in {True, False}
+    )
+    return firing, unknown
+
+
+def _start(plan: GuardPlan, state: GuardState, seen: Seen, alarms: Sequence[Reason]) -> Decision:
+    """Before the first step."""
+    reasons = [*alarms]
+    if plan.start is not None and seen.now < plan.start:
+        reasons.append(Reason("start", None, "the guard has not started yet", {"start": plan.start}))
+    if state.pause is not None:
+        reasons.append(_why(state.pause))
+    if reasons:
+        return Decision(Action.HOLD, state, reasons=tuple(reasons))
+    return _onward(plan, state, seen, ())
+
+
+def _watched(state: GuardState, now: int, until: int | None, *, usable: bool) -> GuardState:
+    """The state after a look; the first at a step is where watching begins."""
+    gained = 0
+    if usable and state.looked is not None:
+        moved = [now - state.looked, GAP]
+        if until is not None:
+            moved.append(until - (until if state.until is None else state.until))
+        gained = max(min(moved), 0)
+    latest = state.until if until is None else max(until, state.until or 0)
+    return state.then(held=state.held + gained, looked=now, until=latest, looks=state.looks + 1)
+
+
+def _held(plan: GuardPlan, state: GuardState) -> tuple[Reason, ...]:
+    if state.held >= plan.hold:
+        return ()
+    message = f"watched for {state.held // 60_000:,} of {plan.hold // 60_000:,} minutes"
+    return (Reason("hold", None, message, {"held": state.held, "hold": plan.hold}),)
+
+
+def _paused(state: GuardState, seen: Seen, harms: Sequence[Reason], asked: Sequence[Reason]) -> GuardState:
+    """The state, paused by a harm or a signal; what paused it before is kept, with what is new."""
+    found = [*harms, *asked]
+    if not found:
+        return state
+    subjects = tuple(dict.fromkeys(one.subject for one in found if one.subject is not None))
+    if state.pause is not None:
+        known = tuple(dict.fromkeys((*state.pause.subjects, *subjects)))
+        return state if known == state.pause.subjects else state.then(pause=replace(state.pause, subjects=known))
+    code = "harm" if harms else "signal"
+    return state.then(pause=Pause(code, GUARD, seen.now, "; ".join(one.message for one in found), subjects))
+
+
+def _onward(plan: GuardPlan, state: GuardState, seen: Seen, notes: tuple[Reason, ...]) -> Decision:
+    """The next step, or the end; a step that waits for a person waits."""
+    step = next_step(plan, state)
+    if step is None:
+        done = Reason("last-step", None, f"{state.share:g} % is the last step")
+        return _ended(state, seen, Outcome.DONE, (done, *notes))
+    if step in plan.approve and step not in state.approved:
+        waits = Reason("approval", None, f"step {plan.steps[step]:g} % waits for a person", {"step": step})
+        return Decision(Action.HOLD, state, reasons=(waits, *notes))
+    return _advanced(plan, state, seen, step, notes)
+
+
+def next_step(plan: GuardPlan, state: GuardState) -> int | None:
+    """The index of the first later step above what is served; None after the last."""
+    later = range(state.step + 1, len(plan.steps))
+    return next((step for step in later if plan.steps[step] > state.share), None)
+
+
+def _advanced(plan: GuardPlan, state: GuardState, seen: Seen, step: int, reasons: tuple[Reason, ...]) -> Decision:
+    # A clock that went back must not let units count from before the step.
+    since = max(seen.now, state.since, state.looked or 0)
+    raised = state.then(
+        step=step,
+        below=state.share,
+        share=plan.steps[step],
+        since=since,
+        held=0,
+        looked=None,
+        until=None,
+        known=frozenset(),
+        pause=None,
+    )
+    return Decision(Action.ADVANCE, raised, raised.share, reasons)
+
+
+def _rolled_back(plan: GuardPlan, state: GuardState, seen: Seen, reasons: tuple[Reason, ...]) -> Decision:
+    ended = _ended(state, seen, Outcome.ROLLED_BACK, reasons, plan.begins)
+    return ended._replace(action=Action.ROLL_BACK, share=plan.begins)
+
+
+def _ended(
+    state: GuardState, seen: Seen, outcome: Outcome, reasons: tuple[Reason, ...], share: float | None = None
+) -> Decision:
+    left = state.share if share is None else share
+    after = state.then(share=left, pause=None, ended=Ended(outcome, seen.now, left, reasons))
+    return Decision(Action.DONE, after, reasons=reasons)
+
+
+def _why(pause: Pause) -> Reason:
+    return Reason("paused", pause.by, f"paused by {pause.by}: {pause.message or pause.code}")
+
+
+def pause(plan: GuardPlan, state: GuardState, seen: Seen, by: str, why: str = "") -> Decision:
+    """A person stops the guard from advancing. Raises Refused if it has ended or is paused."""
+    _check_active(plan, state, seen)
+    if state.pause is not None:
+        raise Refused("guard-paused", _why(state.pause).message)
+    after = state.then(pause=Pause("person", by, seen.now, why))
+    return Decision(Action.HOLD, after)
+
+
+def resume(plan: GuardPlan, state: GuardState, seen: Seen, by: str) -> Decision:
+    """A person lets a paused guard go on; the harms and signals that paused it no longer act in this step.
+
+    Serves the guard's share again if an operator had overridden it, and then tests the step from the beginning.
+    Raises Refused if the guard has ended or is not paused, or if the flag is killed.
+    """
+    _check_active(plan, state, seen)
+    if seen.serving.killed:
+        raise Refused("flag-killed", f"{state.flag} is killed: revive it first")
+    served = _is_served(plan, state, seen.serving)
+    if state.pause is None and served:
+        raise Refused("not-paused", "the guard is not paused")
+    known = state.known if state.pause is None else state.known | {*state.pause.subjects}
+    note = (Reason("resumed", by, f"resumed by {by}"),)
+    if served:
+        return Decision(Action.HOLD, state.then(pause=None, known=known, looked=None), None, note)
+    since = max(seen.now, state.since, state.looked or 0)
+    again = state.then(pause=None, known=known, since=since, held=0, looked=None, until=None)
+    return Decision(Action.HOLD, again, state.share, note)
+
+
+def advance(plan: GuardPlan, state: GuardState, seen: Seen, by: str) -> Decision:
+    """A person takes the next step now, whatever the guard waits for; after the last step this ends the guard.
+
+    Raises Refused if the guard has ended, or if the flag is killed or overridden by somebody else.
+    """
+    _check_active(plan, state, seen)
+    if not _is_served(plan, state, seen.serving):
+        raise Refused("guard-overridden", f"{state.flag} is not served by its guard: resume it first")
+    note = Reason("stepped", by, f"{by} took this step")
+    step = next_step(plan, state)
+    if step is None:
+        return _ended(state, seen, Outcome.DONE, (note,))
+    return _advanced(plan, state, seen, step, (note,))
+
+
+def approve(plan: GuardPlan, state: GuardState, seen: Seen, by: str) -> Decision:
+    """A person allows the next step. Raises Refused if it does not wait for that, or if the guard has ended."""
+    _check_active(plan, state, seen)
+    step = next_step(plan, state)
+    if step is None or step not in plan.approve or step in state.approved:
+        raise Refused("nothing-to-approve", "the next step does not wait for a person")
+    after = state.then(approved=state.approved | {step})
+    note = Reason("approved", by, f"{by} approved step {plan.steps[step]:g} %", {"step": step})
+    return Decision(Action.HOLD, after, None, (note,))
+
+
+def stop(plan: GuardPlan, state: GuardState, seen: Seen, by: str, *, back: bool = False) -> Decision:
+    """A person ends the guard, at the share that it has reached or back where it began.
+
+    What somebody else's override serves stays as it is. Raises Refused if the guard has ended.
+    """
+    _check_active(plan, state, seen)
+    note = (Reason("stopped", by, f"stopped by {by}"),)
+    if back and _is_served(plan, state, seen.serving):
+        return _ended(state, seen, Outcome.STOPPED, note, plan.begins)._replace(share=plan.begins)
+    return _ended(state, seen, Outcome.STOPPED, note)
+
+
+def _check_active(plan: GuardPlan, state: GuardState, seen: Seen) -> None:
+    if state.ended is not None:
+        raise Refused("guard-ended", f"the guard of {plan.flag} has ended: {state.ended.outcome}")
+    if state.digest != seen.digest:
+        raise Refused("flag-changed", f"{plan.flag} has changed in Git: the guard ends with its next round")
