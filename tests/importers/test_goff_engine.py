@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from gofeatureflag_python_provider.wasm import EvaluateWasm
 from gofeatureflag_python_provider.wasm.model import WasmFlagContext, WasmInput
 
@@ -96,3 +97,33 @@ def test_every_answer_is_goffs_or_differs_for_a_named_reason(tmp_path: Path) -> 
     assert found.unexplained[:3] == []
     assert found.answers == FLAGS * CONTEXTS
     assert sum(found.explained.values()) < found.answers / 25
+
+
+@pytest.mark.parametrize(
+    "percentages",
+    [
+        (33.3, 33.3, 33.4),
+        (33.3, 66.7),
+        (30, 30, 40),
+        (0.5, 99.5, 0),
+        (0.1, 0.2, 99.7),
+        (1, 1, 1),
+        (14.3,) * 6 + (14.2,),
+    ],
+)
+def test_shares_that_goff_itself_divides_now_so_now_so_are_left_out(percentages: tuple[float, ...]) -> None:
+    """It adds them up in the order of a map: 33.3 + 33.4 + 33.3 is less than 100, and then users change sides."""
+    shares = {f"arm-{number}": share for number, share in enumerate(percentages)}
+    flag = {"variations": {name: name for name in shares}, "defaultRule": {"percentage": shares}}
+    engine = EvaluateWasm(pool_size=1)
+    engine.initialize()
+    users = [{"targetingKey": f"user-{number}"} for number in range(20)]
+
+    def asked(user: Mapping[str, Any]) -> Any:
+        given = WasmInput(flagKey="flag", flag=flag, evalContext=user, flagContext=WasmFlagContext())
+        return engine.evaluate(given).variationType
+
+    steady = all(len({asked(user) for _ in range(12)}) == 1 for user in users)
+    engine.dispose()
+    made = import_goff(document(json.dumps({"flag": flag})))
+    assert bool(made.flags) is steady

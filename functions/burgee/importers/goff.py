@@ -7,8 +7,11 @@ a progressive rollout begins. The flag's definition after each such time becomes
 from __future__ import annotations
 
 import json
+import math
 import re
+import sys
 from copy import deepcopy
+from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
 from burgee.flagfile.fields import NAME_PATTERN
@@ -19,7 +22,7 @@ from burgee.importers.jsonlogic import Attribute, ConditionReader
 from burgee.times import format_time, parse_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from burgee.flagfile.yaml_reader import Document, KeyPath
     from burgee.importers.jsonlogic import When
@@ -36,6 +39,8 @@ DECIDING = {
     "metadata",
 }
 _USER = Attribute("targetingKey", "")
+MAX_ORDERED = 6
+"""Percentages that are added up in every order."""
 
 
 def import_goff(document: Document) -> Imported:
@@ -195,7 +200,7 @@ class _GoffFlag:
             weight = int(reached) - bound
             bound += weight
             weights[self.known(name, variations, path)] = weight / 1000 if weight % 1000 else weight // 1000
-        if not bound or {int(sum(order) * 1000) for order in (numbers, reversed([*numbers]))} != {bound}:
+        if not bound or _totals(numbers) != {bound}:
             raise NoEquivalent("its percentages do not add up to the same number in every order", path)
         served = [name for name, weight in weights.items() if weight]
         if len(served) == 1:
@@ -231,6 +236,16 @@ class _GoffFlag:
             {**head, "rollout_percentage": ramp, "serve": variants[1]},
             {**rest, "name": f"{head['name']}, the rest"} if "name" in head else rest,
         ]
+
+
+def _totals(percentages: Collection[float]) -> set[int]:
+    """The totals, in thousandths, that GO Feature Flag may divide by: it adds in the order of a map, a random one."""
+    if all(float(one).is_integer() for one in percentages):
+        return {int(sum(percentages)) * 1000}
+    if len(percentages) <= MAX_ORDERED:
+        return {int(sum(order) * 1000) for order in permutations(percentages)}
+    error = len(percentages) * sys.float_info.epsilon
+    return {int(math.fsum(percentages) * 1000 * (1 + sign * error)) for sign in (-1, 1)}
 
 
 def merged(flag: Mapping[str, Any], steps: list[Mapping[str, Any]]) -> dict[str, Any]:
