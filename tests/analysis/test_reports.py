@@ -152,7 +152,7 @@ def test_the_page_is_one_file_that_loads_nothing_and_names_every_plot(better: Re
     plots = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
     assert len(plots) >= 5
     for plot in plots:
-        quoted = re.sub(r"=([a-z]+)(?=[ />])", r'="\1"', plot)
+        quoted = re.sub(r"=([a-z-]+)(?=[ />])", r'="\1"', plot)
         tree = ET.fromstring(quoted)
         assert tree.attrib["aria-label"]
     assert "prefers-color-scheme:dark" in page
@@ -169,8 +169,8 @@ def test_long_names_are_shown_in_full_and_many_rows_may_be_parted_by_a_page(tmp_
     metrics = "".join(f"  {name}: {{event: order, kind: mean, value: amount}}\n" for name in names)
     text = FILE.replace("flags:\n", f"{metrics}flags:\n").replace("basket]", f"basket, {', '.join(names)}]")
     page = as_html(reported(tmp_path, crowd(600, days=27), text=text))
-    plots = re.findall(r"<svg class=effect.*?</svg>", page, re.DOTALL)
-    drawn = [re.findall(r"<text class=name[^>]*>(\w+)", plot) for plot in plots]
+    plots = re.findall(r'<svg class="plot".*?</svg>', page, re.DOTALL)
+    drawn = [re.findall(r"<text class=p-name[^>]*>(\w+)", plot) for plot in plots]
     assert [name for plot in drawn for name in plot if name in names] == names
     assert max(len(plot) for plot in drawn) <= 8
     assert "what 15 metrics are made of arrives in every arm: &#39;order&#39;, &#39;visit&#39;" in page
@@ -188,7 +188,7 @@ def test_before_the_end_a_page_shows_no_effect(tmp_path: Path) -> None:
     result = reported(tmp_path, crowd(3000, lift=0.6, days=15), days=16)
     page, text = as_html(result), as_text(result)
     assert "Effects are shown at the end, on <time>2026-01-29</time>." in page
-    assert "class=good" not in page
+    assert "class=p-good" not in page
     assert "<h2>Numbers</h2>" not in page
     assert "BETTER" not in text
     assert text.endswith("Effects are shown at the end, on 2026-01-29.")
@@ -243,7 +243,7 @@ def test_what_is_withheld_is_not_reported_as_if_it_were_found(tmp_path: Path) ->
     assert '<main class="withheld">' in page
     assert "no number here is reliable" in page
     assert "<td>better</td>" not in page
-    assert "class=good" not in page
+    assert "class=p-good" not in page
 
 
 def test_a_verdict_gives_each_reason_once(tmp_path: Path) -> None:

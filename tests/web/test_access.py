@@ -423,6 +423,9 @@ class NoReports:
     def one(self, flag: str) -> dict[str, Any] | None:
         return {"flag": flag}
 
+    def evidence(self, _report: object) -> str:
+        return ""
+
 
 def test_records_are_taken_from_keys_that_evaluate_and_of_their_own_tenant_alone(store: SqliteStore) -> None:
     sink = Kept()

@@ -56,6 +56,9 @@ class NoReports:
     def one(self, _flag: str) -> None:
         return None
 
+    def evidence(self, _report: object) -> str:
+        return ""
+
 
 KEY = bearer(token(STORE, Kind.ADMIN, *ALL))
 FLAGS: dict[str, Any] = {"beta": {"status": True, "rollout_percentage": 50}}

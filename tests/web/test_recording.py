@@ -260,6 +260,9 @@ def test_one_report_is_computed_at_a_time(recorder: Recorder) -> None:
         def one(self, flag: str) -> dict[str, Any]:
             raise ValueError(flag)
 
+        def evidence(self, report: object) -> str:
+            raise ValueError(report)
+
     app = create_app(store, Serving(store), Setup(recorder=recorder), Slow())
     client = TestClient(app, raise_server_exceptions=False)
     with ThreadPoolExecutor(1) as pool:

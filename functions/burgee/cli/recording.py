@@ -20,6 +20,7 @@ from burgee.events.recorder import Recorder
 from burgee.events.records import RecordScope
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from burgee.cli.stores import StoreOptions
@@ -54,3 +55,10 @@ class LocalReports:
             from burgee.analysis.render.json_report import as_json
 
             return as_json(reported(self._flags, plan, Chosen()))
+
+    def evidence(self, report: Mapping[str, Any]) -> str:
+        """See Reports."""
+        with analysing():
+            from burgee.analysis.render.html_page import evidence
+
+            return evidence(report)

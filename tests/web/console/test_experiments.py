@@ -49,11 +49,14 @@ def test_what_the_route_reports_is_shown_and_no_more(client: TestClient, tmp_pat
     for check in report["health"]:
         assert check["check"] in page
     visible = [one for one in report["results"] if one["difference"] is not None]
-    assert page.count("(control)") == 1
-    if len(visible) < len(report["results"]):
-        assert "not shown: a number before the look that decides is no evidence" in page
+    assert visible
+    raw = client.get("/fragments/experiments/button").text
+    assert raw.count('<svg class="plot"') >= 1, "a plot of the effects"
     for one in visible:
-        assert one["metric"] in page
+        assert f"<td>{one['metric']}</td><td>{one['arm']}</td>" in raw
+        assert f"{one['difference']:+.4g}" in page
+    assert "<style" not in raw
+    assert " style=" not in raw
     index = text_of(client.get("/fragments/experiments").text)
     assert report["verdict"]["sentence"] in index
 

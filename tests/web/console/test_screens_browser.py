@@ -268,6 +268,29 @@ def test_a_form_and_yaml_say_what_is_wrong_beside_the_field(page_browser: Browse
         console.sound()
 
 
+@pytest.mark.parametrize("mode", MODES[1:3], ids=lambda mode: f"{mode[0]}-{mode[1]}")
+def test_a_new_flag_is_proposed_by_keyboard(page_browser: Browser, keyed: str, store: SqliteStore, mode: Any) -> None:
+    with shown(page_browser, mode) as console:
+        page = console.page
+        page.goto(f"{keyed}/console/flags")
+        page.get_by_label("An admin key").fill(token(store, Kind.ADMIN, Scope.READ, Scope.PROPOSE))
+        page.keyboard.press("Enter")
+        console.arrives("Flags")
+        page.keyboard.press("n")
+        page.get_by_role("heading", name="Propose a new flag in production").wait_for()
+        page.get_by_text("A name is needed").wait_for()
+        console.sound()
+        page.get_by_role("button", name="For a share of users").click()
+        name = f"new_{mode[1]}"
+        page.get_by_label("Name", exact=True).fill(name)
+        page.get_by_text("5 % of all users get on").first.wait_for()
+        page.get_by_role("button", name="Propose").wait_for()
+        page.get_by_label("Reason").fill("a trial")
+        page.keyboard.press("Control+Enter")
+        page.get_by_text("Nobody moves until it is merged and released.").wait_for()
+        console.sound()
+
+
 def test_anything_is_found_by_a_few_letters(page_browser: Browser, opened: str) -> None:
     with shown(page_browser, MODES[1]) as console:
         page = console.page

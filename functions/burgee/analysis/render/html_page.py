@@ -32,14 +32,12 @@ MOODS = {
 def as_html(report: Report) -> str:
     """The page."""
     found = as_json(report)
-    withheld = found["verdict"]["decision"] == "withheld"
-    shown = [one for one in found["results"] if one["difference"] is not None]
     label, sentence = _verdict(found["verdict"])
     return _templates().get_template("report.html.j2").render(
         {key: found[key] for key in ("flag", "method", "start", "end", "until", "hypothesis", "deviations", "alpha")},
         registered=found["registered"],
         style=_style(),
-        withheld=withheld,
+        withheld=_is_withheld(found),
         mood=MOODS.get(found["verdict"]["decision"], "calm"),
         label=label,
         sentence=sentence,
@@ -47,17 +45,34 @@ def as_html(report: Report) -> str:
         health=_folded(found["health"]),
         arms=found["arms"],
         sample=progress(found["arms"], found["sample_size"]),
-        hidden=_hidden(found, shown),
-        effects=_effects(shown),
-        effects_note=_WITHHELD if withheld else _EFFECTS,
-        curves=_curves(found["results"]),
-        curves_note=_CURVES[found["method"]],
-        cohorts=_cohorts(found["cohorts"]),
-        segments=_segments(found["exploratory"]),
-        numbers=[_number(one, withheld) for one in shown],
-        adjusted=any(one["cuped"] for one in shown),
-        beliefs=[_belief(one) for one in shown if one["bayes"] is not None],
+        **_evidence(found),
     ) + "\n"  # fmt: skip
+
+
+def evidence(found: Mapping[str, Any]) -> str:
+    """The results of a report in JSON as HTML, without scripts and styles: plots, numbers, the Bayesian view."""
+    return _templates().get_template("evidence.html.j2").render(_evidence(found))
+
+
+def _is_withheld(found: Mapping[str, Any]) -> bool:
+    return bool(found["verdict"]["decision"] == "withheld")
+
+
+def _evidence(found: Mapping[str, Any]) -> dict[str, Any]:
+    withheld = _is_withheld(found)
+    shown = [one for one in found["results"] if one["difference"] is not None]
+    return {
+        "hidden": _hidden(found, shown),
+        "effects": _effects(shown),
+        "effects_note": _WITHHELD if withheld else _EFFECTS,
+        "curves": _curves(found["results"]),
+        "curves_note": _CURVES[found["method"]],
+        "cohorts": _cohorts(found["cohorts"]),
+        "segments": _segments(found["exploratory"]),
+        "numbers": [_number(one, withheld) for one in shown],
+        "adjusted": any(one["cuped"] for one in shown),
+        "beliefs": [_belief(one) for one in shown if one["bayes"] is not None],
+    }
 
 
 def as_index(found: Sequence[tuple[Mapping[str, Any], Report | None]]) -> str:
@@ -107,7 +122,8 @@ def _prose(text: str) -> Markup:
 
 def _style() -> Markup:
     """The page's colours, which the console shares, and its layout."""
-    places = resources.files("burgee") / "tokens.css", resources.files("burgee.analysis") / "report.css"
+    shared = resources.files("burgee")
+    places = shared / "tokens.css", shared / "charts.css", resources.files("burgee.analysis") / "report.css"
     return Markup("".join(place.read_text(encoding="utf-8") for place in places))  # noqa: S704 - our own files
 
 

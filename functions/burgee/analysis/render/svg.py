@@ -60,15 +60,15 @@ def _strip(rows: Sequence[tuple[Mapping[str, Any], Edges]], axis: Axis, row: int
     """Some rows as a separate image, so that a page may break between two; the last has the axis below."""
     x = _scale(-axis.reach, axis.reach, LABEL + 10, WIDE - VALUES - 10)
     bottom = row * len(rows) + (4 if last else 0)
-    drawn = [f'<line class=zero x1="{x(0):.1f}" x2="{x(0):.1f}" y1="4" y2="{bottom}"/>']
+    drawn = [f'<line class=p-zero x1="{x(0):.1f}" x2="{x(0):.1f}" y1="4" y2="{bottom}"/>']
     for index, (one, edges) in enumerate(rows):
         y = index * row + row - 14
         drawn += [_name(one["metric"], one["arm"], y, tall=row == TALL), _row(one, edges, x, y)]
     for value in _ticks(axis.reach) if last else ():
         at = f'x="{x(value):.1f}" y="{bottom + 18}"'
-        drawn.append(f"<text class=soft {at} text-anchor=middle>{_tick(value, axis.sign)}</text>")
+        drawn.append(f"<text class=p-soft {at} text-anchor=middle>{_tick(value, axis.sign)}</text>")
     said = "; ".join(f"{one['metric']} {one['arm']}: {words(one)}" for one, _known in rows)
-    return _svg(bottom + (22 if last else 0), said, drawn, "effect")
+    return _svg(bottom + (22 if last else 0), said, drawn, "plot")
 
 
 def curve(points: Sequence[Mapping[str, Any]]) -> Markup:
@@ -85,38 +85,40 @@ def curve(points: Sequence[Mapping[str, Any]]) -> Markup:
     def clipped(value: float) -> float:
         return y(min(max(value, -reach), reach))
 
-    drawn = [f'<line class=axis x1="{left}" x2="{left}" y1="{top}" y2="{bottom}"/>']
-    drawn.append(f'<line class=zero x1="{left}" x2="{right}" y1="{y(0):.1f}" y2="{y(0):.1f}"/>')
+    drawn = [f'<line class=p-axis x1="{left}" x2="{left}" y1="{top}" y2="{bottom}"/>']
+    drawn.append(f'<line class=p-zero x1="{left}" x2="{right}" y1="{y(0):.1f}" y2="{y(0):.1f}"/>')
     bounded = [(i, p) for i, p in enumerate(points) if p["low"] is not None]
     upper = [f"{x(i):.1f},{clipped(p['high']):.1f}" for i, p in bounded]
     lower = [f"{x(i):.1f},{clipped(p['low']):.1f}" for i, p in bounded]
     if bounded:
-        drawn.append(f'<polygon class=band points="{" ".join(upper + lower[::-1])}"/>')
-        drawn += [f'<polyline class=bound points="{" ".join(side)}"/>' for side in (upper, lower)]
+        drawn.append(f'<polygon class=p-band points="{" ".join(upper + lower[::-1])}"/>')
+        drawn += [f'<polyline class=p-bound points="{" ".join(side)}"/>' for side in (upper, lower)]
     path = " ".join(f"{x(i):.1f},{clipped(value):.1f}" for i, value in enumerate(values))
-    drawn.append(f'<polyline class=line points="{path}"/>')
+    drawn.append(f'<polyline class=p-line points="{path}"/>')
     for value in (reach / 1.1, 0.0, -reach / 1.1):
         label = f"{value:+.3g}" if value else "0"
-        drawn.append(f'<text class=soft x="{left - 8}" y="{y(value) + 4:.1f}" text-anchor=end>{label}</text>')
+        drawn.append(f'<text class=p-soft x="{left - 8}" y="{y(value) + 4:.1f}" text-anchor=end>{label}</text>')
     middle = len(points) // 2
     for i in sorted({0, middle if abs(x(middle) - (left + right) / 2) < BETWEEN else 0, len(points) - 1}):
         anchor = "start" if i == 0 else "end" if i == len(points) - 1 else "middle"
         label = f"{points[i]['label']} (n {points[i]['n']:,})"
-        drawn.append(f'<text class=soft x="{x(i):.1f}" y="{bottom + 22}" text-anchor={anchor}>{escape(label)}</text>')
+        drawn.append(
+            f'<text class=p-soft x="{x(i):.1f}" y="{bottom + 22}" text-anchor={anchor}>{escape(label)}</text>'
+        )
     for i, point in enumerate(points):
         words = f"{point['label']}: {_absolute(point)}, n {point['n']:,}"
         drawn.append(_hover(x(i), clipped(values[i]), words, small=len(points) > SEVERAL))
     last = points[-1]
-    return _svg(bottom + 32, f"difference over time; at the end {_absolute(last)}", drawn, "effect")
+    return _svg(bottom + 32, f"difference over time; at the end {_absolute(last)}", drawn, "plot")
 
 
 def _hover(x: float, y: float, words: str, *, small: bool) -> str:
     """A point with its numbers shown above it, without a script; `title` is the tooltip."""
     anchor = "start" if x < WIDE / 3 else "end" if x > WIDE * 2 / 3 else "middle"
-    mark = f'<circle class=mark cx="{x:.1f}" cy="{y:.1f}" r="{1.5 if small else 3}"/>'
-    area = f'<circle class=area cx="{x:.1f}" cy="{y:.1f}" r="9"/>'
-    text = f'<text class=tip x="{x:.1f}" y="{max(y - 12, 12):.1f}" text-anchor={anchor}>{escape(words)}</text>'
-    return f'<g class=hover tabindex="0"><title>{escape(words)}</title>{mark}{area}{text}</g>'
+    mark = f'<circle class=p-mark cx="{x:.1f}" cy="{y:.1f}" r="{1.5 if small else 3}"/>'
+    area = f'<circle class=p-area cx="{x:.1f}" cy="{y:.1f}" r="9"/>'
+    text = f'<text class=p-tip x="{x:.1f}" y="{max(y - 12, 12):.1f}" text-anchor={anchor}>{escape(words)}</text>'
+    return f'<g class=p-hover tabindex="0"><title>{escape(words)}</title>{mark}{area}{text}</g>'
 
 
 def progress(arms: Sequence[Mapping[str, Any]], planned: int | None) -> Markup:
@@ -132,14 +134,14 @@ def progress(arms: Sequence[Mapping[str, Any]], planned: int | None) -> Markup:
         drawn.append(f'<text x="0" y="{top + (-6 if row == TALL else 13)}">{escape(_short(name))}</text>')
         for kind, until in (("track", max(target, arm["units"])), ("bar", arm["units"])):
             drawn.append(
-                f'<rect class={kind} x="{left}" y="{top}" width="{x(until) - left:.1f}" height="16" rx="3"/>'
+                f'<rect class=p-{kind} x="{left}" y="{top}" width="{x(until) - left:.1f}" height="16" rx="3"/>'
             )
         if planned:
             at = f"{x(target):.1f}"
-            drawn.append(f'<line class=margin x1="{at}" x2="{at}" y1="{top - 3}" y2="{top + 19}"/>')
+            drawn.append(f'<line class=p-margin x1="{at}" x2="{at}" y1="{top - 3}" y2="{top + 19}"/>')
         drawn.append(f'<text x="{WIDE - VALUES}" y="{top + 13}">{arm["units"]:,}{of}</text>')
     said = "; ".join(f"{arm['name']}: {arm['units']} units" for arm in arms)
-    return _svg(row * len(arms) + 8, said, drawn, "sample")
+    return _svg(row * len(arms) + 8, said, drawn, "plot sample")
 
 
 def _row(one: Mapping[str, Any], edges: Edges, x: Callable[[float], float], y: float) -> str:
@@ -147,31 +149,33 @@ def _row(one: Mapping[str, Any], edges: Edges, x: Callable[[float], float], y: f
     mood = "calm" if not one["found"] else "good" if one["good"] else "bad"
     shapes = []
     if low is not None and high is not None:
-        shapes.append(f'<line class={mood} x1="{x(low):.1f}" x2="{x(high):.1f}" y1="{y}" y2="{y}" stroke-width="3"/>')
+        shapes.append(
+            f'<line class=p-{mood} x1="{x(low):.1f}" x2="{x(high):.1f}" y1="{y}" y2="{y}" stroke-width="3"/>'
+        )
         shapes += [
-            f'<line class={mood} x1="{x(end):.1f}" x2="{x(end):.1f}" y1="{y - 6}" y2="{y + 6}" stroke-width="2"/>'
+            f'<line class=p-{mood} x1="{x(end):.1f}" x2="{x(end):.1f}" y1="{y - 6}" y2="{y + 6}" stroke-width="2"/>'
             for end in (low, high)
         ]
     if at is not None:
         shapes.append(_point(mood, x(at), y))
     edge = _margin(one)
     if edge is not None:
-        shapes.append(f'<line class=margin x1="{x(edge):.1f}" x2="{x(edge):.1f}" y1="{y - 11}" y2="{y + 11}"/>')
+        shapes.append(f'<line class=p-margin x1="{x(edge):.1f}" x2="{x(edge):.1f}" y1="{y - 11}" y2="{y + 11}"/>')
         label = f'x="{x(edge):.1f}" y="{y - 12}" font-size="10" text-anchor=middle'
-        shapes.append(f"<text class=soft {label}>margin</text>")
+        shapes.append(f"<text class=p-soft {label}>margin</text>")
     shapes.append(f'<text x="{WIDE - VALUES}" y="{y + 4}">{escape(words(one))}</text>')
     title = f"<title>{escape(one['metric'])}, {escape(one['arm'])}: {escape(words(one))}</title>"
-    return f'<g class=hover tabindex="0">{title}{"".join(shapes)}</g>'
+    return f'<g class=p-hover tabindex="0">{title}{"".join(shapes)}</g>'
 
 
 def _name(metric: str, arm: str, y: float, *, tall: bool) -> str:
     """A metric and an arm, beside their row, or above it if one is long."""
     if tall:
-        arm = f" <tspan class=soft>{escape(_short(arm, 40))}</tspan>"
-        return f'<text class=name x="0" y="{y - 16}">{escape(_short(metric, 72))}{arm}</text>'
+        arm = f" <tspan class=p-soft>{escape(_short(arm, 40))}</tspan>"
+        return f'<text class=p-name x="0" y="{y - 16}">{escape(_short(metric, 72))}{arm}</text>'
     return (
         f'<text x="0" y="{y + 4}">{escape(metric)}</text>'
-        f'<text class=soft x="0" y="{y + 17}" font-size="11">{escape(arm)}</text>'
+        f'<text class=p-soft x="0" y="{y + 17}" font-size="11">{escape(arm)}</text>'
     )
 
 
@@ -182,9 +186,9 @@ def _height(names: Sequence[str]) -> int:
 def _point(mood: str, x: float, y: float) -> str:
     """A triangle up for better, down for worse, a circle for neither."""
     if mood == "calm":
-        return f'<circle class=calm cx="{x:.1f}" cy="{y}" r="5"/>'
+        return f'<circle class=p-calm cx="{x:.1f}" cy="{y}" r="5"/>'
     tip = -7 if mood == "good" else 7
-    return f'<polygon class={mood} points="{x - 7:.1f},{y - tip} {x + 7:.1f},{y - tip} {x:.1f},{y + tip}"/>'
+    return f'<polygon class=p-{mood} points="{x - 7:.1f},{y - tip} {x + 7:.1f},{y - tip} {x:.1f},{y + tip}"/>'
 
 
 def _edges(one: Mapping[str, Any]) -> Edges:
@@ -239,5 +243,7 @@ def _short(text: str, most: int = 110) -> str:
 
 def _svg(height: float, said: str, drawn: Sequence[str], kind: str) -> Markup:
     """The image of shapes and text that are escaped already."""
-    opening = f'<svg class={kind} viewBox="0 0 {WIDE} {height:.0f}" role=img aria-label="{escape(said, quote=True)}">'
+    opening = (
+        f'<svg class="{kind}" viewBox="0 0 {WIDE} {height:.0f}" role=img aria-label="{escape(said, quote=True)}">'
+    )
     return Markup("".join([opening, *drawn, "</svg>"]))  # noqa: S704 - every name in it is escaped

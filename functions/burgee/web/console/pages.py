@@ -37,7 +37,8 @@ def policy(connect: str = "'self'") -> bytes:
 POLICY = policy()
 _TYPES = {"css": b"text/css; charset=utf-8", "js": b"text/javascript; charset=utf-8", "svg": b"image/svg+xml"}
 _FOREVER = (b"cache-control", b"public, max-age=31536000, immutable")
-_FILES = ("tokens.css", "console.css", "console.js", "htmx.min.js", "icon.svg")
+_SHARED = ("tokens.css", "charts.css")
+_FILES = (*_SHARED, "console.css", "console.js", "htmx.min.js", "icon.svg")
 
 
 async def entrance(exchange: Exchange) -> Reply:
@@ -77,7 +78,7 @@ def files() -> dict[str, tuple[bytes, bytes]]:
     """The files by their address below `static/`, each with its type."""
     found = {}
     for name in _FILES:
-        place = resources.files("burgee") if name == "tokens.css" else resources.files(__package__) / "static"
+        place = resources.files("burgee") if name in _SHARED else resources.files(__package__) / "static"
         body = (place / name).read_bytes()
         found[addressed(name, body)] = body, _TYPES[name.rpartition(".")[2]]
     return found

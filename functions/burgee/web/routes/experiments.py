@@ -14,7 +14,7 @@ from burgee.web.problems import problem
 from burgee.web.replies import tagged, unless_held, written
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from burgee.web.exchange import Exchange
     from burgee.web.replies import Reply
@@ -36,6 +36,10 @@ class Reports(Protocol):
         """The full report of one; None if there is no such experiment."""
         ...
 
+    def evidence(self, report: Mapping[str, Any]) -> str:
+        """The results of a full report as HTML, in which every text is escaped: plots and numbers."""
+        ...
+
 
 class Experiments:
     """Reports for callers of their tenant. One takes seconds and much memory, so one is computed at a time."""
@@ -51,6 +55,10 @@ class Experiments:
     async def one(self, exchange: Exchange, flag: str) -> dict[str, Any] | None:
         """The full report of one; None if there is no such experiment. Raises Refused as above."""
         return await self._computed(partial(self._reports.one, flag)) if self._are_of(exchange) else None
+
+    def evidence(self, report: Mapping[str, Any]) -> str:
+        """The results of a full report as HTML; empty before the first record."""
+        return self._reports.evidence(report) if "results" in report else ""
 
     def _are_of(self, exchange: Exchange) -> bool:
         return exchange.belongs_to(self._reports.project, self._reports.environment)

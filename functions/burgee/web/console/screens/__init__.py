@@ -12,10 +12,25 @@ from burgee.web.console.screens import (
     frame,
     health,
     keys,
+    new_flag,
     playground,
     proposals,
     releases,
 )
 
-_SCREENS = (frame, flags, flag, change, changes, releases, proposals, playground, experiments, keys, health, find)
+_SCREENS = (
+    frame,
+    flags,
+    flag,
+    change,
+    new_flag,
+    changes,
+    releases,
+    proposals,
+    playground,
+    experiments,
+    keys,
+    health,
+    find,
+)
 ROUTERS = tuple(screen.router for screen in _SCREENS)

@@ -163,7 +163,7 @@ def show_effect(request: Request, flags: CallerFlags, flag: Annotated[str, Name]
     except Unfit as error:
         return refused(error.faults)
     except InvalidFlag as error:
-        return refused(_located(error, body.yaml if body.kind == "yaml" else ""))
+        return refused(located(error, body.yaml if body.kind == "yaml" else ""))
     except Refused as error:
         if error.code.endswith("-busy"):
             raise
@@ -208,7 +208,9 @@ class _Asked(NamedTuple):
             raise Unfit(Fault("", "the flag is not served any more; nothing can be changed about it here"))
         git: Definition | None = snapshot["flags"].get(flag)
         base = git if body.kind == "off" and body.mode == "propose" and git is not None else current
-        wanted = killed(base) if body.kind == "off" else _parsed(body) if body.kind == "yaml" else _formed(body, base)
+        wanted = (
+            killed(base) if body.kind == "off" else parsed(body.yaml) if body.kind == "yaml" else _formed(body, base)
+        )
         keys = _difference(base, wanted)
         if not keys:
             raise Unfit(Fault("", "it is off already" if body.kind == "off" else "nothing is changed yet"))
@@ -247,10 +249,10 @@ def _difference(before: Definition, after: Definition) -> dict[str, Any]:
     return {key: after.get(key) for key in every if before.get(key) != after.get(key)}
 
 
-def _parsed(body: Wanted) -> dict[str, Any]:
+def parsed(yaml: str) -> dict[str, Any]:
     """The definition in the YAML that was typed. Raises Unfit with every problem and its line."""
     try:
-        value = Document("", body.yaml.encode("utf-8", "surrogatepass")).value
+        value = Document("", yaml.encode("utf-8", "surrogatepass")).value
     except FlagFileError as error:
         raise Unfit(
             *(_at(one.place.line, one.place.column, one.message, one.hint) for one in error.problems)
@@ -266,7 +268,7 @@ def _at(line: int, column: int, message: str, hint: str | None) -> Fault:
     return Fault("yaml", f"line {line}, column {column}: {message}{f' ({hint})' if hint else ''}")
 
 
-def _located(error: InvalidFlag, yaml: str) -> list[Fault]:
+def located(error: InvalidFlag, yaml: str) -> list[Fault]:
     """The faults of a definition, each with its line in the YAML, if there is one."""
     if not yaml:
         return [

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Request, Response
+from markupsafe import Markup
 
 from burgee.errors import Refused
 from burgee.flagfile.fields import Name
@@ -13,7 +15,7 @@ from burgee.web.exchange import Need, exchange_of
 from burgee.web.routes.writes import needs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from burgee.web.routes.experiments import Experiments
 
@@ -45,19 +47,6 @@ class Row(NamedTuple):
     when: str
 
 
-class Number(NamedTuple):
-    """A metric of an arm beside the control's, as far as it may be shown."""
-
-    metric: str
-    role: str
-    arm: str
-    control: str
-    treatment: str
-    change: str
-    interval: str
-    chance: str
-
-
 @router.get("/fragments/experiments", **needs(Need.READ))
 async def list_experiments(request: Request) -> Response:
     """An index, those first that have something to say."""
@@ -69,18 +58,17 @@ async def list_experiments(request: Request) -> Response:
 @router.get("/fragments/experiments/{flag}", **needs(Need.READ))
 async def show_experiment(request: Request, flag: Annotated[str, Name]) -> Response:
     """The report of one."""
-    found = await _experiments(request).one(exchange_of(request), flag)
+    experiments = _experiments(request)
+    found = await experiments.one(exchange_of(request), flag)
     if found is None:
         raise Refused("not-found", f"there is no experiment on {flag!r}")
-    results = found.get("results", [])
-    numbers = list(_numbers(results))
+    evidence = await asyncio.to_thread(experiments.evidence, found)
     return fragment(
         request,
         "experiment",
         report=found,
         row=_row(found),
-        numbers=numbers,
-        hidden=len(results) - len(numbers),
+        evidence=Markup(evidence),  # noqa: S704 - the report escapes what people wrote
         lights=LIGHTS,
     )
 
@@ -109,26 +97,3 @@ def _row(found: Mapping[str, Any]) -> Row:
         [one["message"] for one in found.get("health", []) if one["light"] != "ok"],
         f"{str(found['start'])[:10]} to {str(found['end'])[:10]}, {found['method']}",
     )
-
-
-def _numbers(results: Sequence[Mapping[str, Any]]) -> Iterator[Number]:
-    """The results with an effect that may be shown: a report leaves out what a look before the end would reveal."""
-    for one in results:
-        if one["difference"] is None:
-            continue
-        relative = [one["relative"], one["relative_low"], one["relative_high"]]
-        as_share = None not in relative
-        change, low, high = relative if as_share else (one["difference"], one["low"], one["high"])
-        form = "{:+.2%}" if as_share else "{:+.4g}"
-        interval = "" if low is None or high is None else f"{form.format(low)} to {form.format(high)}"
-        bayes = one.get("bayes")
-        yield Number(
-            one["metric"],
-            one["role"],
-            one["arm"],
-            f"{one['control']:.5g}",
-            f"{one['treatment']:.5g}",
-            form.format(change),
-            interval,
-            "" if bayes is None else f"{bayes['chance']:.1%} chance to win, expected loss {bayes['loss']:.3g}",
-        )

@@ -21,6 +21,8 @@ MAX_FLAGS = 8
 MAX_ACTIONS = 4
 _VERBS = {"off": "off", "switch": "off", "kill": "off", "change": "change", "edit": "change", "propose": "change"}
 
+NEW = "New flag…"
+
 
 class Typed(BaseModel):
     """The typed words; in a body, as they may name a user."""
@@ -62,6 +64,8 @@ def _options(request: Request, flags: CallerFlags, text: str) -> Sequence[Option
     actions = found if named else []
     may_propose = Need.PROPOSE in exchange_of(request).caller.may
     made = list(_actions(here, actions, verb)) if may_propose and verb else []
+    if may_propose and words and all(word in NEW.casefold() for word in words):
+        made.append(Option("Do", "flag", NEW, "a pull request", dialog="new-flag"))
     made += [
         Option("Flags", "flag", name, "not as Git says" if here.differs(name) else "", page=f"flags/{name}")
         for name in found[:MAX_FLAGS]
@@ -85,5 +89,5 @@ def _actions(here: Environment, names: Sequence[str], verb: str) -> Iterator[Opt
         made += 1
         words = f"Switch off {name} in {here.name}…" if verb == "off" else f"Change {name} in {here.name}…"
         yield Option(
-            "Do", "close" if verb == "off" else "flag", words, "shows who will move", dialog=f"{name}/{verb}"
+            "Do", "close" if verb == "off" else "flag", words, "shows who will move", dialog=f"flags/{name}/{verb}"
         )

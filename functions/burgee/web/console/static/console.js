@@ -472,8 +472,8 @@
       find("[data-label]", form).textContent = "Not yet";
       return;
     }
-    const { act, method, etag, body } = ready.dataset;
-    Object.assign(form.dataset, { act, method, etag, body });
+    const { act, method, etag, body, done } = ready.dataset;
+    Object.assign(form.dataset, { act, method, etag, body, ...(done && { done }) });
     label(form, true);
   }
 
