@@ -23,6 +23,8 @@ from openfeature.flag_evaluation import FlagResolutionDetails, Reason
 from openfeature.provider import AbstractProvider, Metadata
 
 from burgee.errors import Denied
+from burgee.events.records import RecordScope
+from burgee.events.usage import Counted
 from burgee.numeric import is_number
 from burgee.serving.file_source import FileSource
 from burgee.serving.http_source import HttpSource
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
     from burgee.evaluation.ruleset import Ruleset
     from burgee.events.recorder import Recorder
+    from burgee.events.usage import UsageCounter
     from burgee.model import Context, Evaluation, Snapshot
     from burgee.stores import Store
 
@@ -84,6 +87,15 @@ class Options(TypedDict, total=False):
     hooks: Sequence[Hook]
     sink: Sink | None
     recorder: Recorder | None
+    usage: UsageCounter | None
+
+
+class _Application:
+    """The asker in its own process: it has no API key here."""
+
+    key = name = None
+    client = False
+    tenant = RecordScope()
 
 
 class BurgeeProvider(AbstractProvider):
@@ -97,6 +109,7 @@ class BurgeeProvider(AbstractProvider):
         self._hooks = list(options.get("hooks", ()))
         self._sink = options.get("sink")
         self._recorder = options.get("recorder")
+        self._usage = options.get("usage")
         self._live: LiveClient | None = None
         self._wake = Event()
         self._chance = Random()  # noqa: S311 - it only spreads load
@@ -190,6 +203,8 @@ class BurgeeProvider(AbstractProvider):
             self._live.close()
         if self._recorder is not None:
             self._recorder.drain(DRAIN_SECONDS)
+        if self._usage is not None:
+            self._usage.flush()
         if self._thread is not None:
             self._thread.join(5)
             self._thread = None
@@ -251,6 +266,8 @@ class BurgeeProvider(AbstractProvider):
         attributes, now = plain_context(context), time.time()
         ruleset = self._ruleset(attributes, now)
         answer = ruleset.evaluate(flag, attributes, now)
+        if self._usage is not None:
+            self._count(self._usage, ruleset, flag, answer)
         if self._recorder is not None:
             self._recorder.answered(ruleset, flag, answer, attributes, asked=False)
         if answer.error_code is not None:
@@ -265,6 +282,17 @@ class BurgeeProvider(AbstractProvider):
             message = f"{flag!r} is no {typed.__name__[1:]}: it is {answer.value!r:.80}"
             return _error(default, ErrorCode.TYPE_MISMATCH, message, answer)
         return FlagResolutionDetails(value, None, None, Reason(answer.reason), answer.variant, metadata)
+
+    def _count(self, usage: UsageCounter, ruleset: Ruleset, flag: str, answer: Evaluation) -> None:
+        if answer.error_code is not None:
+            usage.error(ruleset, flag, answer.error_code, _APPLICATION)
+            return
+        place = "counted", flag, id(answer), None
+        counted = ruleset.written.get(place)
+        if counted is None:
+            counted = ruleset.written[place] = Counted(answer)
+            usage.begin(counted, ruleset, flag, _APPLICATION)
+        next(counted.named)
 
     def _ruleset(self, context: Context, now: float) -> Ruleset:
         # A forked process has no poller thread: its callers poll.
@@ -298,6 +326,9 @@ class BurgeeProvider(AbstractProvider):
             self.emit_provider_ready(ProviderEventDetails())
         if current is not before:
             self.emit_provider_configuration_changed(ProviderEventDetails(flags_changed=changed(before, current)))
+
+
+_APPLICATION = _Application()
 
 
 def changed(before: Ruleset, after: Ruleset) -> list[str]:

@@ -13,7 +13,8 @@ import sqlglot
 
 from burgee.analysis.questions import questions_as_sql
 from burgee.analysis.tables import PARTITIONS, SCHEMA, records
-from burgee.events.records import COLUMNS
+from burgee.events.records import COLUMNS, RecordScope
+from burgee.events.usage_records import TOPIC, Cell, Window, usage_records
 from support.experiments import crowd, gather_from, planned, written
 from support.template import template as read_template
 
@@ -30,6 +31,9 @@ def template() -> dict[str, Any]:
     return read_template()
 
 
+CELL = Cell("f", "v", "SPLIT", "r", "GENERAL", 7, override=True, key="k", bulk=True)
+
+
 def recording(template: dict[str, Any]) -> dict[str, Any]:
     return {name: one for name, one in template["Resources"].items() if one.get("Condition") == "Records"}
 
@@ -39,7 +43,15 @@ def test_nothing_is_made_unless_records_are_kept(template: dict[str, Any]) -> No
     paid = ("AWS::KinesisFirehose", "AWS::S3", "AWS::SQS", "AWS::Glue")
     kinds = {name: one["Type"] for name, one in template["Resources"].items()}
     made = {name for name, kind in kinds.items() if kind.startswith(paid)}
-    assert made == {"EventStream", "EventBucket", "EventBucketPolicy", "EventDatabase", "EventTable", "DeadLetters"}
+    assert made == {
+        "EventStream",
+        "EventBucket",
+        "EventBucketPolicy",
+        "EventDatabase",
+        "EventTable",
+        "UsageTable",
+        "DeadLetters",
+    }
     assert made <= set(recording(template))
     kept = {name for name, one in recording(template).items() if one.get("DeletionPolicy") == "Retain"}
     assert kept == {"EventBucket", "DeadLetters"}
@@ -71,7 +83,18 @@ def test_the_table_has_the_columns_of_a_record(template: dict[str, Any]) -> None
     types = {name: HIVE[str(kind).replace("!", "")] for name, kind in SCHEMA.items()}
     topic = types.pop("topic")
     assert tuple(SCHEMA.names) == COLUMNS
+    usage = {name: columns.pop(name) for name in ("since", "lost", "answers")}
     assert columns == types
+    own = template["Resources"]["UsageTable"]["Properties"]["TableInput"]["StorageDescriptor"]["Columns"]
+    of_usage = {one["Name"]: one["Type"] for one in own}
+    (record,) = usage_records({CELL: 3}, Window(1.0, 2.0), RecordScope())
+    assert of_usage.keys() | {"type", "topic"} == record.keys()
+    assert {name: kind for name, kind in of_usage.items() if name in usage} == usage
+    assert {name: kind for name, kind in of_usage.items() if name not in usage}.items() <= columns.items()
+    fields = dict(part.split(":") for part in usage["answers"].removeprefix("array<struct<")[:-2].split(","))
+    assert {name: kind for name, kind in fields.items() if name != "count"}.keys() == {*Cell._fields}
+    kinds = {"string": str, "bigint": int, "boolean": bool}
+    assert all(type(value) is kinds[fields[name]] for name, value in record["answers"][0].items())
     keys = {one["Name"]: one["Type"] for one in table["PartitionKeys"]}
     assert tuple(keys) == PARTITIONS
     assert keys["topic"] == topic
@@ -86,6 +109,12 @@ def test_the_table_looks_where_the_stream_writes(template: dict[str, Any]) -> No
     assert table["Parameters"]["projection.day.format"] == "yyyy-MM-dd"
     extracted = stream["ProcessingConfiguration"]["Processors"][1]["Parameters"][0]["ParameterValue"]
     assert extracted == "{topic: .topic}"
+
+
+def test_the_table_of_usage_looks_where_its_topic_is_written(template: dict[str, Any]) -> None:
+    events, usage = (template["Resources"][name]["Properties"]["TableInput"] for name in ("EventTable", "UsageTable"))
+    looks = "storage.location.template"
+    assert usage["Parameters"][looks]["Sub"] == events["Parameters"][looks]["Sub"].replace("${!topic}", TOPIC)
 
 
 def test_a_report_is_the_same_from_the_layout_of_the_bucket(tmp_path: Path) -> None:

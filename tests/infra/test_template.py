@@ -78,6 +78,7 @@ HOLDING_DATA = {
     "DeadLetters": "AWS::SQS::Queue",
     "EventDatabase": "AWS::Glue::Database",
     "EventTable": "AWS::Glue::Table",
+    "UsageTable": "AWS::Glue::Table",
 }
 NAMES = {"TableName", "BucketName", "QueueName"}
 """Properties whose change makes CloudFormation replace what holds the data."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from burgee.cli.experiments import (
@@ -18,10 +20,13 @@ from burgee.cli.experiments import (
 from burgee.events.jsonl_sink import JsonlSink
 from burgee.events.recorder import Recorder
 from burgee.events.records import RecordScope
+from burgee.events.usage import UsageCounter
+from burgee.events.usage_database import UsageDatabase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+    from types import FrameType
 
     from burgee.cli.stores import StoreOptions
 
@@ -30,6 +35,24 @@ def recorder(where: StoreOptions) -> Recorder:
     """Writes exposures and events to files; with BURGEE_UNIT_SECRET their units are keyed hashes."""
     scope = RecordScope(where.project, where.environment or "default", pseudonyms())
     return Recorder(JsonlSink(events_folder(where.flags)), scope)
+
+
+def usage_file(flags: Path) -> Path:
+    """The database of `burgee serve`'s usage: beside the flag file, ignored by Git."""
+    return flags.parent / ".burgee" / "usage.sqlite"
+
+
+def usage_counter(where: StoreOptions) -> UsageCounter:
+    """Counts answers, and adds them to the database every minute and when the process ends."""
+    with suppress(ValueError):  # not the main thread, which alone handles signals
+        signal.signal(signal.SIGTERM, _end)
+    scope = RecordScope(where.project, where.environment or "default")
+    return UsageCounter(UsageDatabase(usage_file(where.flags)), scope)
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    """Ends the process so that what it counted is written; by default a signal ends it at once."""
+    raise SystemExit(128 + number)
 
 
 class LocalReports:

@@ -144,7 +144,7 @@ def _worker(where: StoreOptions, options: ServeOptions) -> Front:
 def _application(where: StoreOptions, options: ServeOptions, store: Store, serving: Serving) -> Front:
     from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-    from burgee.cli.recording import LocalReports, recorder
+    from burgee.cli.recording import LocalReports, recorder, usage_counter
     from burgee.web.app import create_app
     from burgee.web.connections import behind_proxies
     from burgee.web.event_streams import stream_secret
@@ -157,6 +157,7 @@ def _application(where: StoreOptions, options: ServeOptions, store: Store, servi
         hosts=frozenset() if options.keyed else LOOPBACK | {options.host},
         address=behind_proxies(proxies),
         recorder=recorder(where),
+        usage=usage_counter(where),
         streams=stream_secret(store),
         written=None if where.table else written(where.flags),
         vault=vault_of(where),

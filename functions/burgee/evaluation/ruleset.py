@@ -81,7 +81,7 @@ class Ruleset:
         self._cyclic: dict[str, bool] = {}
         self._faults: dict[str, str] = {}
         self._lock = RLock()
-        self.written: dict[tuple[str, str, int], tuple[Evaluation, Any]] = {}
+        self.written: dict[tuple[str, str, int, str | None], Any] = {}
         """Serialised answers, kept as long as the ruleset."""
 
     def evaluate(self, flag: str, context: Context, now: datetime | float | None = None) -> Evaluation:
@@ -318,6 +318,7 @@ class ClientView:
         self.exposed = ruleset.exposed
         self.held = ruleset.held
         self.holds_out = ruleset.holds_out
+        self.override = ruleset.override
         self.written = ruleset.written
 
     def evaluate(self, flag: str, context: Context, now: datetime | float | None = None) -> Evaluation:

@@ -12,6 +12,7 @@ from urllib.request import Request
 from burgee.errors import SinkUnavailable
 from burgee.events.records import KEYS, MAX_BYTES, MAX_RECORDS
 from burgee.events.sinks import packed
+from burgee.events.usage_records import USAGE, as_sent
 from burgee.http_client import send, service_address
 
 if TYPE_CHECKING:
@@ -56,5 +57,7 @@ class HttpSink:
 
 def _as_sent(record: Record) -> bytes:
     """A record as a client sends it, without the fields that the service adds."""
+    if record["type"] == USAGE:
+        return json.dumps(as_sent(record), separators=(",", ":")).encode()
     sent_keys = {key: value for key, value in record.items() if key in KEYS[record["type"]] and value is not None}
     return json.dumps({**sent_keys, "time": record["time"] / 1000}, separators=(",", ":")).encode()

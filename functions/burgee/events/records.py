@@ -42,7 +42,7 @@ FLAG_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}", re.ASCII)
 AHEAD_SECONDS = 3600.0
 """How far a client's clock may be ahead."""
 _NO_NUMBER = re.compile(r"[+-]?(nan|inf(inity)?)", re.IGNORECASE | re.ASCII)
-_UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
+UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
 """Characters that files and databases cannot store in a string."""
 
 _COMMON = {"type", "event_id", "time", "unit", "properties"}
@@ -166,7 +166,7 @@ def exposure(flag: str, answer: Mapping[str, Any], unit: str, scope: RecordScope
 
 def refusals(reasons: Sequence[str], scope: RecordScope, now: float) -> Record:
     """A record that counts refused records, with one reason as an example; reports add them up."""
-    properties = {"count": str(len(reasons)), "example": _UNWRITABLE.sub("?", reasons[0])[:MAX_TEXT]}
+    properties = {"count": str(len(reasons)), "example": UNWRITABLE.sub("?", reasons[0])[:MAX_TEXT]}
     return {**_empty(scope, now), "type": "refused", "properties": properties, "topic": REFUSED}
 
 
@@ -218,7 +218,7 @@ def _scalar(name: str, value: Any) -> str:
 def _text(value: str, what: str) -> str:
     if len(value) > MAX_TEXT:
         raise Unacceptable(f"{what} has more than {MAX_TEXT} characters")
-    if _UNWRITABLE.search(value):
+    if UNWRITABLE.search(value):
         raise Unacceptable(f"{what} has a character that cannot be stored")
     return value
 

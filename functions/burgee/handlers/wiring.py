@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from burgee.events.recorder import Recorder
+    from burgee.events.usage import UsageCounter
     from burgee.stores import Store
     from burgee.web.front import Front
     from burgee.web.telemetry import Summary
@@ -98,11 +99,13 @@ def setup(store: Store | None, access: str) -> Setup:
     ]
     if os.environ.get("BURGEE_OTEL") == "true":
         watchers.append(spans())
+    recording = recorder()
     return Setup(
         ring=ring,
         vouched=vouching(access, TENANT),
         watch=together(*watchers),
-        recorder=recorder(),
+        recorder=recording,
+        usage=usage(recording),
         vault=vault(),
         origin_secret=os.environ.get("BURGEE_ORIGIN_SECRET", ""),
     )
@@ -137,10 +140,19 @@ def recorder() -> Recorder | None:
     return Recorder(sink, RecordScope(TENANT.project, TENANT.environment, pseudonyms))
 
 
+def usage(recorder: Recorder | None) -> UsageCounter | None:
+    """What counts answers, for the same stream as exposures."""
+    if recorder is None:
+        return None
+    from burgee.events.usage import Queued, UsageCounter
+
+    return UsageCounter(Queued(recorder), recorder.scope, threaded=False)
+
+
 def draining(app: Front) -> ASGIApp:
     """The application, which writes its records before Lambda freezes it."""
     if app.recorder is None:
         return app
     from burgee.web.exposures import Draining
 
-    return Draining(app, app.recorder)
+    return Draining(app, app.recorder, app.usage)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from burgee.evaluation.ruleset import ClientView, Ruleset
     from burgee.events.recorder import Recorder
+    from burgee.events.usage import UsageCounter
     from burgee.model import Context, Evaluation
     from burgee.serving.serving import Serving
     from burgee.stores import Store, Tenant
@@ -118,6 +119,8 @@ class Exchange:
     """The event streams that notify pages to evaluate again, where the service does."""
     reasons: dict[str, int] | None = None
     """The number of evaluations by reason; None if they are not counted."""
+    usage: UsageCounter | None = None
+    """Counts answers by flag; None where usage is not recorded."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - each is a part of the request or of the service
         self,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from burgee.evaluation.ruleset import ClientView, Ruleset
     from burgee.events.recorder import Recorder
+    from burgee.events.usage import UsageCounter
     from burgee.model import Context, Evaluation
     from burgee.web.exchange import Exchange
 
@@ -54,14 +55,17 @@ def wants(exchange: Exchange, name: str) -> bool:
 
 
 class Draining:
-    """Writes exposures before the process freezes between requests, as on Lambda; waits only briefly."""
+    """Writes exposures and usage before the process freezes between requests, as on Lambda; waits only briefly."""
 
-    def __init__(self, app: ASGIApp, recorder: Recorder) -> None:
+    def __init__(self, app: ASGIApp, recorder: Recorder, usage: UsageCounter | None = None) -> None:
         self.app = app
         self.recorder = recorder
+        self.usage = usage
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application."""
         await self.app(scope, receive, send)
+        if self.usage is not None:
+            self.usage.flush_if_due()
         if not self.recorder.drain(0):
             await asyncio.to_thread(self.recorder.drain, DRAIN_SECONDS)

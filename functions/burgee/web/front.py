@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from burgee.access.key_cache import KeyRing
     from burgee.events.recorder import Recorder
+    from burgee.events.usage import UsageCounter
     from burgee.model import Snapshot
     from burgee.web.console.sign_in import SignIn
     from burgee.web.exchange import Caller, Streams
@@ -50,6 +51,8 @@ class Setup:
     """The address of a request's sender, if it differs from the connection's."""
     recorder: Recorder | None = None
     """Where exposures and events are recorded."""
+    usage: UsageCounter | None = None
+    """What counts answers by flag; None where usage is not recorded."""
     streams: bytes | None = None
     """The secret that signs addresses of event streams; None where there are none."""
     vault: Vault | None = None
@@ -74,6 +77,7 @@ class Front:
         self.routes = routes
         self.tenants = tenants
         self.recorder = setup.recorder
+        self.usage = setup.usage
         self.written = setup.written
         self.hosts = {host.encode() for host in setup.hosts}
         keyed = setup.ring is not None or setup.vouched is not None
@@ -138,6 +142,7 @@ class Front:
             fields = dict(reversed([*scope["headers"]]))
         exchange = Exchange(scope, receive, path, fields, self.tenants, self.bodies, self.recorder)
         exchange.streams = self.streams
+        exchange.usage = self.usage
         exchange.request_id = request_id(scope, fields)
         exchange.route, exchange.arguments, exchange.need = self.routes.find(scope["method"], path, raw)
         if self.watch is not None:

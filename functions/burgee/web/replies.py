@@ -11,12 +11,8 @@ from burgee.records import NamedTuple
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-    from burgee.evaluation.ruleset import ClientView, Ruleset
-    from burgee.model import Evaluation
 
 Header: TypeAlias = tuple[bytes, bytes]
-MAX_KEPT = 100_000
-"""Replies kept with a ruleset."""
 _JSON = (b"content-type", b"application/json")
 
 
@@ -75,13 +71,3 @@ def matches(header: str, etag: str | None) -> bool:
     """RFC 9110 section 13.1.1: strong comparison against a list; `*` is any existing representation."""
     tags = [one.strip() for one in header.split(",")]
     return etag is not None and (etag in tags or "*" in tags)
-
-
-def keep(ruleset: Ruleset | ClientView, key: tuple[str, str, int], answer: Evaluation, reply: Reply) -> None:
-    """Caches the reply for an answer by kind, flag and the answer's id: a ruleset gives few distinct answers.
-
-    The answer is kept too, so that its id is not reused.
-    """
-    if len(ruleset.written) >= MAX_KEPT:
-        ruleset.written.clear()
-    ruleset.written[key] = answer, reply

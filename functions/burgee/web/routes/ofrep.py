@@ -15,9 +15,10 @@ from burgee.model import ErrorCode
 from burgee.numeric import SHORTEST_TOO_LARGE, parse_json, whole_number
 from burgee.web.exchange import Need, Route
 from burgee.web.exposures import expose, wants
+from burgee.web.kept_replies import Kept, bodies, keep
 from burgee.web.openapi import METADATA, REFUSED, answered
 from burgee.web.protection.body import TooLarge
-from burgee.web.replies import json_reply, keep, tagged, unless_held, written
+from burgee.web.replies import json_reply, tagged, unless_held, written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,15 +60,22 @@ async def one(exchange: Exchange) -> Reply:
     ruleset = exchange.flags(context, now)
     answer = ruleset.evaluate(key, context, now)
     exchange.count((answer,))
+    usage = exchange.usage
     if answer.error_code is not None:
+        if usage is not None:
+            usage.error(ruleset, key, answer.error_code, exchange.caller)
         return json_reply(written(_fields(key, answer)), _STATUS.get(answer.error_code, 400))
+    place = "ofrep", key, id(answer), None if usage is None else exchange.caller.key or ""
+    kept: Kept = ruleset.written.get(place) or _keep(exchange, ruleset, place, answer)
+    if usage is not None:
+        next(kept.named)
     if exchange.scope["query_string"] or ruleset.exposed:
         expose(exchange, ruleset, {key: answer}, context)
         if wants(exchange, "explain"):
             fields = _fields(key, answer)
             fields["metadata"] |= _bucket(ruleset, key, context, now)
             return json_reply(written(fields))
-    return _reply(ruleset, key, answer)
+    return kept.reply
 
 
 async def bulk(exchange: Exchange) -> Reply:
@@ -91,7 +99,13 @@ async def bulk(exchange: Exchange) -> Reply:
     answers = ruleset.evaluate_all(context, now)
     expose(exchange, ruleset, answers, context, fetched=True)
     exchange.count(answers.values())
-    flags = b",".join([_reply(ruleset, key, answer).body for key, answer in answers.items()])
+    asker = None if exchange.usage is None else exchange.caller.key or ""
+    known = ruleset.written.get
+    kept = [
+        known(place := ("ofrep", key, id(answer), asker)) or _keep(exchange, ruleset, place, answer)
+        for key, answer in answers.items()
+    ]
+    flags = b",".join(bodies(kept, counted=exchange.usage is not None))
     body = b'{"flags":[%b],"metadata":%b}' % (flags, written(dict(ruleset.release)))
     if streams is not None:
         body = b'%b,"eventStreams":%b}' % (body[:-1], streams.advertised(exchange, position))
@@ -99,17 +113,10 @@ async def bulk(exchange: Exchange) -> Reply:
     return unless_held(tagged(body), str(b",".join(held), "latin-1"))
 
 
-def _reply(ruleset: Ruleset | ClientView, key: str, answer: Evaluation) -> Reply:
-    """The reply for an answer, cached with the ruleset unless it is an error, which any requested name can cause."""
-    place = "ofrep", key, id(answer)
-    kept = ruleset.written.get(place)
-    if kept is not None:
-        reply: Reply = kept[1]
-        return reply
-    reply = json_reply(written(_fields(key, answer)))
-    if answer.error_code is None:
-        keep(ruleset, place, answer, reply)
-    return reply
+def _keep(
+    exchange: Exchange, ruleset: Ruleset | ClientView, place: tuple[str, str, int, str | None], answer: Evaluation
+) -> Kept:
+    return keep(exchange, ruleset, place, Kept(answer, json_reply(written(_fields(place[1], answer)))))
 
 
 def _fields(key: str, answer: Evaluation) -> dict[str, Any]:

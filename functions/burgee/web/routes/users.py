@@ -15,10 +15,11 @@ from burgee.evaluation.definition import off_variant
 from burgee.model import ErrorCode
 from burgee.web.exchange import Need, Route
 from burgee.web.exposures import expose
+from burgee.web.kept_replies import Kept, bodies, keep
 from burgee.web.openapi import read
 from burgee.web.problems import problem
 from burgee.web.queries import parameters
-from burgee.web.replies import keep, tagged, unless_held, written
+from burgee.web.replies import tagged, unless_held, written
 
 if TYPE_CHECKING:
     from burgee.evaluation.ruleset import ClientView, Ruleset
@@ -36,10 +37,17 @@ async def user_flag(exchange: Exchange) -> Reply:
     ruleset = exchange.flags(context, now)
     answer = ruleset.evaluate(name, context, now)
     exchange.count((answer,))
+    usage = exchange.usage
     if answer.error_code is ErrorCode.FLAG_NOT_FOUND:
+        if usage is not None:
+            usage.error(ruleset, name, answer.error_code, exchange.caller)
         return problem(404, "not-found", f"Feature flag '{name}' not found")
+    place = "entry", name, id(answer), None if usage is None else exchange.caller.key or ""
+    kept: Kept = ruleset.written.get(place) or _keep(exchange, ruleset, place, answer)
+    if usage is not None:
+        next(kept.named)
     expose(exchange, ruleset, {name: answer}, context)
-    return unless_held(_entry(ruleset, name, answer, now), exchange.if_none_match)
+    return unless_held(kept.reply, exchange.if_none_match)
 
 
 async def user_flags(exchange: Exchange) -> Reply:
@@ -50,7 +58,13 @@ async def user_flags(exchange: Exchange) -> Reply:
     answers = ruleset.evaluate_all(context, now)
     expose(exchange, ruleset, answers, context, fetched=True)
     exchange.count(answers.values())
-    entries = b",".join([_entry(ruleset, name, answer, now).body for name, answer in answers.items()])
+    asker = None if exchange.usage is None else exchange.caller.key or ""
+    known = ruleset.written.get
+    kept = [
+        known(place := ("entry", name, id(answer), asker)) or _keep(exchange, ruleset, place, answer)
+        for name, answer in answers.items()
+    ]
+    entries = b",".join(bodies(kept, counted=exchange.usage is not None))
     return unless_held(tagged(b'{"user_id":%b,"flags":[%b]}' % (written(user), entries)), exchange.if_none_match)
 
 
@@ -78,17 +92,11 @@ def _attribute(name: str, text: str) -> Any:
         raise Refused("invalid-request", f"{name}: {error}") from error
 
 
-def _entry(ruleset: Ruleset | ClientView, name: str, answer: Evaluation, now: float) -> Reply:
-    """The entry of one flag as a reply. A ruleset gives few distinct answers, so their entries are cached."""
-    key = "entry", name, id(answer)
-    kept = ruleset.written.get(key)
-    if kept is not None:
-        reply: Reply = kept[1]
-        return reply
-    reply = tagged(written(_fields(ruleset, name, answer, now)))
-    if answer.error_code is None:
-        keep(ruleset, key, answer, reply)
-    return reply
+def _keep(
+    exchange: Exchange, ruleset: Ruleset | ClientView, place: tuple[str, str, int, str | None], answer: Evaluation
+) -> Kept:
+    fields = _fields(ruleset, place[1], answer, time.time())
+    return keep(exchange, ruleset, place, Kept(answer, tagged(written(fields))))
 
 
 def _fields(ruleset: Ruleset | ClientView, name: str, answer: Evaluation, now: float) -> dict[str, Any]:

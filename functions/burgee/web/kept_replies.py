@@ -1,0 +1,50 @@
+"""Replies that are kept with their ruleset, which gives few distinct answers, and what counts each of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from itertools import count
+
+    from burgee.evaluation.ruleset import ClientView, Ruleset
+    from burgee.model import Evaluation
+    from burgee.web.exchange import Exchange
+    from burgee.web.replies import Reply
+
+MAX_KEPT = 100_000
+"""Replies kept with a ruleset."""
+
+
+class Kept:
+    """The reply for one answer of a flag to one asker, made once."""
+
+    __slots__ = ("__weakref__", "answer", "bulk", "named", "reply")
+    named: count[int]
+    bulk: count[int]
+    """`next` of these counts the answer, as asked for by name or with all; absent where usage is not counted."""
+
+    def __init__(self, answer: Evaluation, reply: Reply) -> None:
+        self.answer = answer
+        """Kept, so that its id is not reused."""
+        self.reply = reply
+
+
+def keep(
+    exchange: Exchange, ruleset: Ruleset | ClientView, place: tuple[str, str, int, str | None], kept: Kept
+) -> Kept:
+    """Caches a reply by kind, flag, the answer's id, and who asks if that is counted: a ruleset gives few answers."""
+    if len(ruleset.written) >= MAX_KEPT:
+        ruleset.written.clear()
+    if exchange.usage is not None:
+        exchange.usage.begin(kept, ruleset, place[1], exchange.caller)
+    ruleset.written[place] = kept
+    return kept
+
+
+def bodies(kept: Sequence[Kept], *, counted: bool) -> list[bytes]:
+    """The bodies of replies, each counted as it is taken: a loop of its own would cost a third more."""
+    if counted:
+        return [one.reply.body for one in kept if next(one.bulk) >= 0]
+    return [one.reply.body for one in kept]
