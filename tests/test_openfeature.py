@@ -311,6 +311,7 @@ def test_on_invocation_a_store_that_hangs_delays_no_answer_until_it_goes_on(path
     assert gone_on.wait(60)
     store.pointer = pointer  # type: ignore[method-assign]
     assert client.get_boolean_value("flag", False) is True
+    store.close()
 
 
 @pytest.mark.parametrize(
