@@ -34,7 +34,7 @@ PACKAGES = {
     "access": {"stores"},
     "accessors": {"evaluation"},
     "diff": {"evaluation", "guards"},
-    "events": {"evaluation", "stores"},
+    "events": {"evaluation", "guards", "stores"},
     "flagfile": {"evaluation", "guards"},
     "importers": {"evaluation", "flagfile"},
     "analysis": {"evaluation", "events", "flagfile"},

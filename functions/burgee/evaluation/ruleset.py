@@ -15,7 +15,7 @@ from burgee.evaluation.context import Bulk
 from burgee.evaluation.definition import on_a_cycle, required
 from burgee.evaluation.flag import Flag
 from burgee.evaluation.rules import EVERYBODY, Condition, as_rule, every, plan
-from burgee.evaluation.snapshots import uncollected
+from burgee.evaluation.snapshots import GUARD, uncollected
 from burgee.model import ErrorCode, Evaluation, Override, Reason
 from burgee.records import NamedTuple
 
@@ -69,6 +69,9 @@ class Ruleset:
         self._holdouts: Mapping[str, Any] = snapshot.get("holdouts", {})
         self.exposed: Mapping[str, Any] = snapshot.get("exposed", {})
         self.held: Mapping[str, str] = _held(self._flags, self.exposed) if self.exposed else {}
+        self.guarded = frozenset(name[len(GUARD) :] for name in self.exposed if name.startswith(GUARD))
+        self.guards: dict[str, Any] = {}
+        """What exposures to guards need, by flag, kept as long as the ruleset."""
         self._compiled: dict[str, ServedFlag | None] = {}
         self._ready: dict[str, Callable[[Context, Any], Evaluation]] = {}
         self._plans: dict[tuple[int, bool], BulkPlan] = {}
@@ -204,6 +207,10 @@ class Ruleset:
         percentage: float = self._holdouts[name]["percentage"]
         return percentage
 
+    def answering(self, flag: str, definition: Definition) -> Evaluate:
+        """How a flag would answer with another definition, all others as they are. Raises if it cannot be served."""
+        return self._flag(flag, definition).evaluate
+
     def holds_out(self, name: str, unit: str) -> bool:
         """Whether a unit is in a holdout; KeyError if there is none."""
         return self.line(holdout_salt(name))(unit) < threshold(self.holdout(name))
@@ -318,6 +325,9 @@ class ClientView:
         self.exposed = ruleset.exposed
         self.held = ruleset.held
         self.holds_out = ruleset.holds_out
+        self.guarded = ruleset.guarded
+        self.guards = ruleset.guards
+        self.answering = ruleset.answering
         self.override = ruleset.override
         self.written = ruleset.written
 

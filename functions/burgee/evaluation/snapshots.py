@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 FORMAT = 1
 EMPTY: Snapshot = {"format": FORMAT, "environment": None, "flags": {}, "segments": {}, "holdouts": {}}
 """Before the first release."""
+GUARD = "guard:"
+"""Before a flag's name in a snapshot's `exposed`: units are exposed to its guard, whatever the flag answers."""
 
 
 def payload(snapshot: Snapshot) -> bytes:

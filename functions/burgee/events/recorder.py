@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from burgee.evaluation.bucketing import holdout_salt
 from burgee.evaluation.context import reader, unit_reader
 from burgee.evaluation.definition import DEFAULT_RULE, answering_units, unit_attributes
+from burgee.evaluation.snapshots import GUARD
 from burgee.events.records import HELD_OUT, RELEASED, RecordScope, Unacceptable, accept, exposure
 from burgee.model import Reason
 
@@ -30,7 +31,7 @@ BATCH = 500
 PATIENCE = 5.0
 DAY = 86_400
 REMEMBERED = 50_000
-"""Units whose exposure to a holdout is not repeated on one day."""
+"""Units whose exposure to a holdout or a guard is not repeated on one day."""
 
 
 class Recorder:
@@ -57,6 +58,8 @@ class Recorder:
         """Records an answer if the caller asks for it, or if the flag has an experiment and a split decided."""
         if flag in ruleset.held:
             self._held(ruleset, flag, context)
+        if flag in ruleset.guarded:
+            self._guarded(ruleset, flag, context)
         logged = ruleset.exposed.get(flag)
         arm = answer.reason is Reason.SPLIT and "rule" in answer.metadata
         if answer.variant is None or not (asked or (logged is not None and arm)):
@@ -69,7 +72,10 @@ class Recorder:
         self._exposed(ruleset, flag, answered, unit, _scalars(context, logged or ()))
 
     def fetched(self, ruleset: Ruleset | ClientView, flags: Container[str], context: Context) -> None:
-        """Records exposures to the holdouts of flags that were asked for together."""
+        """Records exposures to the holdouts and guards of flags that were asked for together."""
+        for flag in ruleset.guarded:
+            if flag in flags:
+                self._guarded(ruleset, flag, context)
         first = {holdout: flag for flag, holdout in ruleset.held.items() if flag in flags}
         for flag in first.values():
             self._held(ruleset, flag, context)
@@ -83,16 +89,38 @@ class Recorder:
         unit = None if definition is None else unit_reader(*unit_attributes(definition))(context)
         if unit is None:
             return
-        key = int(time.time()) // DAY, holdout, unit
-        if key in self._noted:
+        if self._is_known(holdout, unit):
             return
-        if len(self._noted) >= REMEMBERED:
-            self._noted.clear()
-        self._noted.add(key)
+        self._know(holdout, unit)
         name = holdout_salt(holdout)
         side = HELD_OUT if ruleset.holds_out(holdout, unit) else RELEASED
         answered = {"variant": side, "reason": Reason.SPLIT, "rule": DEFAULT_RULE}
         self._exposed(ruleset, name, answered, unit, _scalars(context, ruleset.exposed[name]))
+
+    def _guarded(self, ruleset: Ruleset | ClientView, flag: str, context: Context) -> None:
+        """Records, once a day and step, that a unit that a guard could serve is in one of its two groups."""
+        from burgee.events.guard_groups import guard_groups  # few flags have a guard
+
+        groups = guard_groups(ruleset, flag)
+        unit = None if groups is None else groups.unit(context)
+        if groups is None or unit is None:
+            return
+        place = groups.place(unit)
+        group = groups.group(place)
+        if group is None or self._is_known(groups.name, unit) or not groups.can_be_served(context, time.time()):
+            return
+        self._know(groups.name, unit)
+        answered = {"variant": group, "reason": Reason.SPLIT, "rule": groups.rule}
+        self._exposed(ruleset, GUARD + flag, answered, unit, {"place": place, "share": groups.share})
+
+    def _is_known(self, name: str, unit: str) -> bool:
+        """Whether a unit's exposure to a holdout or a guard was recorded today, as far as that is remembered."""
+        return (int(time.time()) // DAY, name, unit) in self._noted
+
+    def _know(self, name: str, unit: str) -> None:
+        if len(self._noted) >= REMEMBERED:
+            self._noted.clear()
+        self._noted.add((int(time.time()) // DAY, name, unit))
 
     def _exposed(
         self,

@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 from burgee.errors import FlagFileError
 from burgee.evaluation.bucketing import holdout_salt
-from burgee.evaluation.snapshots import FORMAT
+from burgee.evaluation.snapshots import FORMAT, GUARD
 from burgee.flagfile.checks import check
 from burgee.flagfile.environments import definition
 from burgee.flagfile.grammar import dump
 from burgee.flagfile.source import Source
 from burgee.flagfile.suggestions import near
+from burgee.guards.plan import guarded
 from burgee.model import Place, Problem, Severity
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from burgee.model import Snapshot
+    from burgee.model import Definition, Snapshot
 
 
 def compile_file(path: Path, environment: str | None = None) -> Snapshot:
@@ -49,17 +50,26 @@ def compile_source(source: Source, environment: str | None) -> Snapshot:
     experiments = {name: flag.experiment for name, flag in model.flags.items()}
     experiments |= {holdout_salt(name): holdout.experiment for name, holdout in model.holdouts.items()}
     exposed = {name: list(one.segments) for name, one in experiments.items() if one and one.auto_expose}
+    flags = {name: definition(flag, environment) for name, flag in model.flags.items()}
+    exposed |= {GUARD + name: [] for name, flag in flags.items() if _is_measured(flag)}
     snapshot: dict[str, Any] = {
         "format": FORMAT,
         "environment": environment,
-        "flags": {name: definition(flag, environment) for name, flag in model.flags.items()},
+        "flags": flags,
         "segments": {name: segment.condition(name) for name, segment in model.segments.items()},
         "holdouts": {name: {"percentage": holdout.percentage} for name, holdout in model.holdouts.items()},
     }
     # Guards and proposals name metrics; evaluation does not read them.
     snapshot |= {"metrics": {name: dump(metric) for name, metric in model.metrics.items()}} if model.metrics else {}
     # The only trace of experiments in a release: which answers are logged, and with which attributes.
+    # So are units that a guard compares.
     snapshot |= {"exposed": exposed} if exposed else {}
     # The limits of agents hold as released, so that no proposal changes those that it is held to.
     limits = model.review and model.review.agents
     return {**snapshot, "agents": dump(limits)} if limits else snapshot
+
+
+def _is_measured(flag: Definition) -> bool:
+    """Whether a guard of the flag compares metrics, not only alarms."""
+    owner = guarded(flag)
+    return owner is not None and any(owner.settings["guard"].get(key) for key in ("guardrails", "signals"))

@@ -7,9 +7,12 @@ percentage. The comparison group is at the end of the line, which no step before
     | reached by step 0 | reached by step 1 | ... not yet reached | comparison group |
 
 For those who build on this module: `plan_of` takes a flag's name and a snapshot, because metrics are defined once for
-all flags, in the snapshot's `metrics`. `served` makes the definition that an override serves at a step. `band` and
-`place` say which group a unit is in; with pseudonyms the place must be computed before the unit is hashed, so
-exposures of guards carry it (docs/decisions/0035-guards.md). This package imports nothing heavy: no pydantic.
+all flags, in the snapshot's `metrics`. `served` makes the definition that an override serves at a step. Exposures
+to a guard are records of their own, of flag `guard:NAME` (topic `_guard.NAME`), variant `reached` or `compared`, with
+the properties `place` (on the hash line, 0 to 99,999: compare it with `band`) and `share` (the percentage served
+then), of units that ask for the flag while an override serves a share (burgee.events.guard_groups); units may be
+pseudonyms there, so `place` cannot be computed later (docs/decisions/0035-guards.md). This package imports nothing
+heavy: no pydantic.
 """
 
 from __future__ import annotations

@@ -33,13 +33,13 @@ def expose(
     """Records answers on request: one flag's by `?expose=true` or by its experiment.
 
     Of bulk answers (`fetched`), those that a split decided, on request: the user has not seen them yet. Exposures to
-    holdouts are of every user that asks.
+    holdouts and guards are of every user that asks.
     """
     recorder = exchange.recorder
     if recorder is None or not exchange.belongs_to(recorder.scope.project, recorder.scope.environment):
         return
     asked = wants(exchange, "expose")
-    if fetched and ruleset.held:
+    if fetched and (ruleset.held or ruleset.guarded):
         recorder.fetched(ruleset, answers, context)
     for flag, one in answers.items():
         if not fetched or (asked and one.reason is Reason.SPLIT and "rule" in one.metadata):
