@@ -75,6 +75,8 @@ rules = st.builds(
             "name": st.sampled_from(["r", "default"]),
             "rollout_percentage": shares,
             "requires": requirements,
+            "start": st.sampled_from(TIMES),
+            "end": st.sampled_from(TIMES),
             **hashing,
         },
     ),

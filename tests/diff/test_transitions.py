@@ -43,6 +43,11 @@ def flag(source: random.Random) -> dict[str, Any]:
         made["salt"] = source.choice(["s", "t"])
     if source.random() < 0.3:
         made["rules"] = [{"when": {"plan": "pro"}, "rollout_percentage": share(source)}]
+    if source.random() < 0.3:
+        window = {"start": days(source.choice([-2, 1, 3.5])), "end": days(source.choice([4, 6, 25]))}
+        keys = source.choice([["start"], ["end"], ["start", "end"]])
+        served = {"serve": source.choice(["on", "off"]), **{key: window[key] for key in keys}}
+        made.setdefault("rules", []).insert(0, {"when": source.choice([{}, {"plan": "pro"}]), **served})
     if source.random() < 0.5:
         sets = source.choice([{"status": False}, {"status": True}, {"rollout_percentage": share(source)}])
         made["schedule"] = [{"at": days(source.choice([2, 5, 20])), "set": sets}]

@@ -11,8 +11,7 @@ from burgee.diff.effect import compare
 from burgee.diff.symbolic import Side
 from burgee.diff.transitions import is_moving, moments
 from burgee.diff.world import World
-from burgee.evaluation.definition import owners, schedule
-from burgee.evaluation.definition import states as definition_states
+from burgee.evaluation.definition import owners, rule_turns, schedule, scheduled
 from burgee.times import format_time, parse_time
 
 if TYPE_CHECKING:
@@ -88,10 +87,13 @@ def coming(snapshot: Snapshot, names: Iterable[str], since: float, world: World 
 
 
 def _of_flag(name: str, definition: Definition) -> Iterator[Happening]:
-    states = definition_states(definition)
+    states = scheduled(definition)
     ends = [*(state.since for state in states[1:]), float("inf")]
     for state, end in zip(states, ends, strict=True):
         yield from _ramps(name, state.definition, state.since, end)
+        for turn in rule_turns(state.definition) if state.definition.get("status", False) else ():
+            if state.since <= turn.at < end:
+                yield Happening(turn.at, name, f"{turn.rule} {turn.what}")
     for (_, before), (at, keys) in zip(states, schedule(definition), strict=False):
         changes = [f"{key}: {_short(before.get(key))} -> {_short(value)}" for key, value in keys.items()]
         yield Happening(at, name, "; ".join(changes))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from burgee.diff.affected import needs
 from burgee.evaluation.decisions import Ramp
-from burgee.evaluation.definition import fragments, owners
+from burgee.evaluation.definition import fragments, owners, rule_turns
 from burgee.times import parse_time
 
 if TYPE_CHECKING:
@@ -118,6 +118,12 @@ def moments_of(definition: Definition) -> Iterator[float]:
     for ramp in ramps(definition):
         yield parse_time(ramp["start"])
         yield parse_time(ramp["end"])
+    yield from turns(definition)
+
+
+def turns(definition: Definition) -> list[float]:
+    """All times at which rules of a definition begin or end."""
+    return [turn.at for state in fragments(definition) for turn in rule_turns(state)]
 
 
 def ramps(definition: Definition) -> Iterator[dict[str, Any]]:

@@ -145,8 +145,47 @@ class DefinitionState(NamedTuple):
     definition: Definition
 
 
+class RuleTurn(NamedTuple):
+    """A time (epoch seconds) at which a rule begins or ends, by its name and in a word."""
+
+    at: float
+    rule: str
+    what: str
+
+
+def rule_turns(state: Definition) -> Iterator[RuleTurn]:
+    """When the rules of a definition begin and end, by their `start` and `end`."""
+    for index, rule in enumerate(state.get("rules", ())):
+        for key, what in (("start", "begins"), ("end", "ends")):
+            if key in rule:
+                yield RuleTurn(parse_time(rule[key]), rule_name(rule, index), what)
+
+
 def states(definition: Definition) -> list[DefinitionState]:
-    """The states of a definition, earliest first; the first begins at minus infinity."""
+    """The states of a definition, earliest first, with the rules in force; the first begins at minus infinity."""
+    found = scheduled(definition)
+    if not any("start" in rule or "end" in rule for _, state in found for rule in state.get("rules", ())):
+        return found
+    made = []
+    for (since, state), until in zip(found, [*(state.since for state in found[1:]), float("inf")], strict=True):
+        turns = {turn.at for turn in rule_turns(state) if since < turn.at < until}
+        made += [DefinitionState(at, _in_force(state, at)) for at in (since, *sorted(turns))]
+    return made
+
+
+def _in_force(state: Definition, now: float) -> Definition:
+    """A state with the rules that are in force; those without a name keep the one that they have in the file."""
+    rules = [
+        {"name": rule_name(rule, index), **rule}
+        for index, rule in enumerate(state.get("rules", ()))
+        if ("start" not in rule or parse_time(rule["start"]) <= now)
+        and ("end" not in rule or now < parse_time(rule["end"]))
+    ]
+    return {**state, "rules": rules}
+
+
+def scheduled(definition: Definition) -> list[DefinitionState]:
+    """The states that a schedule makes, earliest first, each with all its rules, whether in force or not."""
     if "schedule" not in definition:
         return [DefinitionState(float("-inf"), definition)]
     found = [DefinitionState(float("-inf"), {key: value for key, value in definition.items() if key != "schedule"})]

@@ -20,6 +20,7 @@ from burgee.evaluation.definition import (
     owners,
     pinned_hash,
     requirements,
+    scheduled,
     segments_of,
     states,
     variants,
@@ -114,7 +115,7 @@ def flag_faults(around: Surroundings, name: str) -> Iterator[Fault]:
             yield Fault(where, "schedule-order", "each entry must come after the one before it")
     homes: dict[str, Path] = {key: (*base, key) for key in definition}
     found: list[Fault] = []
-    now, *later = states(definition)
+    now, *later = scheduled(definition)
     found += state_faults(around, name, now.definition, homes)
     for index, state in zip(sorted(range(len(times)), key=times.__getitem__), later, strict=True):
         homes |= {key: (*base, "schedule", index, "set", key) for key in entries[index]["set"]}

@@ -30,19 +30,8 @@ STEP = 2
 FIRST = (
     *("name", "description", "owner", "tags", "expires", "permanent", "status", "client"),
     *("user", "context", "at", "environment", "expect", "when", "rollout_percentage", "schema"),
-    *(
-        "variants",
-        "off_variant",
-        "bucket_by",
-        "without_unit",
-        "salt",
-        "hash",
-        "layer",
-        "holdout",
-        "targets",
-        "requires",
-    ),
-    *("rules", "serve", "split", "ranges", "default"),
+    *("variants", "off_variant", "bucket_by", "without_unit", "salt", "hash"),
+    *("layer", "holdout", "targets", "requires", "rules", "serve", "split", "ranges", "default"),
 )
 LAST = ("schedule", "environments", "tests")
 FIRST_OF_FILE = ("version", "environments", "include")

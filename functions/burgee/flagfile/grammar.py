@@ -213,6 +213,8 @@ class RuleSpec(ServeOrSplit):
         None, min_length=1, max_length=255, description="The rule's name in reviews and answers."
     )
     when: When = Field(description="The users that the rule applies to.")
+    start: Time | None = Field(None, description="The rule is in force from then on; default: always.")
+    end: Time | None = Field(None, description="The rule is no longer in force from then on; default: never.")
     rollout_percentage: Rollout | None = Field(
         None, description="Share of the matching users; the rest fall through to the next rule."
     )
@@ -226,6 +228,12 @@ class RuleSpec(ServeOrSplit):
         None, description="Other flags that must serve certain variants; otherwise the next rule decides."
     )
     guard: Guard | None = Field(None, description="Raises the rule's `rollout_percentage` step by step.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> RuleSpec:
+        if self.start is not None and self.end is not None and parse_time(self.end) <= parse_time(self.start):
+            raise PydanticCustomError("rule-order", "`end` must be after `start`", {"path": ("end",)})
+        return self
 
 
 class LayerSpec(Part):

@@ -11,7 +11,7 @@ from burgee.diff.losses import MoveKind
 from burgee.diff.renames import renames
 from burgee.diff.symbolic import Side
 from burgee.diff.timeline import timeline
-from burgee.diff.transitions import moments_of, ramps
+from burgee.diff.transitions import moments_of, ramps, turns
 from burgee.diff.world import World
 from burgee.evaluation.bucketing import BUCKETS
 from burgee.evaluation.definition import salt
@@ -237,7 +237,7 @@ def _time_bombs(change: ReviewedChange) -> Iterator[Finding]:
         new = change.after["flags"][name]
         old = change.before["flags"].get(name, {})
         ahead = sorted({moment for moment in moments_of(new) if moment > change.now})
-        if not ahead or (old.get("schedule"), _ramps(old)) == (new.get("schedule"), _ramps(new)):
+        if not ahead or _timed(old) == _timed(new):
             continue
         entries = timeline(change.after, name, change.now, change.world)
         if entries:
@@ -254,5 +254,6 @@ def _time_bombs(change: ReviewedChange) -> Iterator[Finding]:
             yield finding(Code.TIME_BOMB, name, message, example, lines)
 
 
-def _ramps(definition: Mapping[str, Any]) -> list[Any]:
-    return list(ramps(definition))
+def _timed(definition: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What changes a definition by itself."""
+    return definition.get("schedule"), list(ramps(definition)), turns(definition)

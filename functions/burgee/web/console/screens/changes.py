@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from burgee.diff.timeline import coming
-from burgee.diff.transitions import ramps
+from burgee.diff.transitions import ramps, turns
 from burgee.diff.world import World
 from burgee.errors import Refused
 from burgee.evaluation.definition import schedule
@@ -193,6 +193,7 @@ def _by_themselves(store: Store, entries: Sequence[AuditEntry], start: float, no
 
 def _moves(definition: Definition, since: float, now: float) -> bool:
     """Whether a flag's schedule or ramps do anything within a time."""
-    return any(since <= one.at <= now for one in schedule(definition)) or any(
+    moments = [*(one.at for one in schedule(definition)), *turns(definition)]
+    return any(since <= moment <= now for moment in moments) or any(
         parse_time(one["start"]) <= now and since <= parse_time(one["end"]) for one in ramps(definition)
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 from fastapi import APIRouter, Query, Request, Response
 
 from burgee.diff.transitions import ramps
-from burgee.evaluation.definition import off_variant, schedule, state_at
+from burgee.evaluation.definition import off_variant, rule_turns, schedule, scheduled, state_at
 from burgee.review.stale import settled
 from burgee.times import format_time, parse_time
 from burgee.web.console.environments import Environments  # noqa: TC001 - FastAPI reads it
@@ -283,6 +283,9 @@ def _by_itself(definition: Definition, now: float) -> Iterator[Mark]:
         keys = coming[0].keys
         what = ("on" if keys["status"] else "off") if "status" in keys else "changes"
         yield Mark("sched", f"{what} at {clock(format_time(coming[0].at))}")
+    written = [state.definition for state in scheduled(definition) if state.since <= now][-1]
+    for turn in sorted(turn for turn in rule_turns(written) if turn.at > now)[:1]:
+        yield Mark("sched", f"{turn.rule} {turn.what} at {clock(format_time(turn.at))}")
 
 
 def _stripped(here: Environment, override: Override) -> dict[str, Any]:
