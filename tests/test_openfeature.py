@@ -9,6 +9,7 @@ import time
 from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
 from threading import Event, Thread
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,6 +24,7 @@ from openfeature.provider import ProviderStatus
 from openfeature.track import TrackingEventDetails
 from starlette.responses import Response
 
+from burgee.errors import StoreUnavailable
 from burgee.evaluation.ruleset import Ruleset
 from burgee.flagfile.compile import compile_file
 from burgee.openfeature import BurgeeProvider, Refresh, Tracked
@@ -226,6 +228,32 @@ def test_a_file_is_followed_in_the_background(path: Path) -> None:
     eventually(lambda: len(reported) == 3)
     assert reported[2][1] is not None
     assert "whole" in reported[2][1], "a segment changed, and any flag may use it"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_one_that_listens_polls_less_unless_its_last_poll_failed(fails: bool) -> None:
+    waits: list[float] = []
+    stop = Event()
+
+    class Source:
+        def poll(self) -> Served | None:
+            if fails:
+                raise StoreUnavailable("no")
+            return None
+
+    class Wake(Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout or 0.0)
+            if len(waits) == 3:
+                stop.set()
+            return True
+
+    provider = BurgeeProvider(Serving(source=Source()), refresh_seconds=10)
+    listening: Any = SimpleNamespace(connected=True)
+    provider._live, provider._wake = listening, Wake()
+    provider._follow(stop)
+    often = [wait < 13 for wait in waits]
+    assert often == ([False, True, True] if fails else [False] * 3)
 
 
 def test_a_shutdown_while_it_reads_leaves_no_thread(path: Path) -> None:

@@ -304,7 +304,8 @@ class BurgeeProvider(AbstractProvider):
 
     def _follow(self, stop: Event) -> None:
         while not stop.is_set():
-            listening = self._live is not None and self._live.connected
+            # After a poll that failed it does not rely on being notified again.
+            listening = self._live is not None and self._live.connected and self._serving.failure() is None
             self._wake.wait(self._period * self._chance.uniform(0.8, 1.2) * (LISTENING if listening else 1))
             self._wake.clear()
             if not stop.is_set():

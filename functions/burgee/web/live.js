@@ -2,10 +2,16 @@
    `query` is the provider's own option; returns a function that ends it. */
 export function live(url, key, query) {
   const protocols = key ? ['burgee.live', 'burgee.key.' + key.replace('/', '~')] : ['burgee.live'];
-  let socket, ping, next, soon, wait = 1000, since = '', ended = false;
+  let socket, ping, next, soon, later, last = 0, wait = 1000, since = '', ended = false;
+  const show = () => {
+    last = Date.now();
+    document.dispatchEvent(new Event('visibilitychange'));
+  };
   const evaluate = () => {
-    clearTimeout(soon);
-    soon = setTimeout(() => document.dispatchEvent(new Event('visibilitychange')), 50 + Math.random() * 200);
+    [soon, later].forEach(clearTimeout);
+    soon = setTimeout(show, 50 + Math.random() * 200);
+    // While another evaluation is under way, the provider skips one.
+    if (Date.now() - last < 10000) later = setTimeout(show, 5000 + Math.random() * 10000);
   };
   const connect = () => {
     socket = new WebSocket(url + '?since=' + since, protocols);
@@ -29,7 +35,7 @@ export function live(url, key, query) {
   connect();
   return () => {
     ended = true;
-    [soon, next].forEach(clearTimeout);
+    [soon, later, next].forEach(clearTimeout);
     socket.close();
   };
 }
