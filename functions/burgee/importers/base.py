@@ -31,6 +31,17 @@ class Generation(StrEnum):
     TEXT = "text"
 
 
+class Sdk(StrEnum):
+    """Which of GrowthBook's SDKs asks. They differ at the edge of a coverage, and where a number is missing.
+
+    JavaScript's, and those that follow it, take in users whose place is exactly the coverage, and compare a missing
+    number as 0. Python's since 4.0 does neither.
+    """
+
+    JAVASCRIPT = "javascript"
+    PYTHON = "python"
+
+
 class NoEquivalent(Exception):  # noqa: N818 - named after the finding
     """Something that flags.yaml cannot express; the message completes "{flag} is left out: …"."""
 

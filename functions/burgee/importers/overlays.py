@@ -82,6 +82,7 @@ def overlaid(parts: Mapping[str, Imported]) -> Imported:
 
 def _laid(definitions: Mapping[str, Mapping[str, Any]], *, is_partial: bool) -> dict[str, Any]:
     """What all definitions share, and the rest of each as an overlay; without an environment a flag is then off."""
+    definitions = _with_all_variants(definitions)
     first, *others = definitions.values()
     describing = {key: value for key, value in first.items() if key in DESCRIBING}
     deciding = {key: value for key, value in first.items() if key not in DESCRIBING}
@@ -95,8 +96,22 @@ def _laid(definitions: Mapping[str, Mapping[str, Any]], *, is_partial: bool) -> 
         environment: {key: value for key, value in one.items() if key not in shared and key not in DESCRIBING}
         for environment, one in definitions.items()
     }
-    default = {"default": shared.get("default", deciding["default"])} if "default" in deciding else {}
-    return {**describing, **shared, **default, "environments": overlays}
+    needed: dict[str, Any] = {
+        key: deciding[key] for key in ("variants", "default") if key in deciding and key not in shared
+    }
+    return {**describing, **shared, **needed, "environments": overlays}
+
+
+def _with_all_variants(definitions: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
+    """The same, each with the variants of all, if none has two values."""
+    if not all("variants" in one for one in definitions.values()):
+        return definitions
+    together: dict[str, Any] = {}
+    for one in definitions.values():
+        for name, value in one["variants"].items():
+            if not _same(together.setdefault(name, value), value):
+                return definitions
+    return {environment: {**one, "variants": together} for environment, one in definitions.items()}
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -44,7 +44,19 @@ def unleash(asked: dict[str, Any]) -> Any:
     engine.destroy()
 
 
-ENGINES = {"launchdarkly": launchdarkly, "unleash": unleash}
+def growthbook(asked: dict[str, Any]) -> Any:
+    """Values."""
+    module, file = import_module("growthbook"), asked["file"]
+    client = module.GrowthBook(features=file["features"], saved_groups=file["savedGroups"])
+    for name in asked["flags"]:
+        answers = []
+        for one in asked["contexts"]:
+            client.set_attributes(one)
+            answers.append(client.eval_feature(name).value)
+        yield answers
+
+
+ENGINES = {"growthbook": growthbook, "launchdarkly": launchdarkly, "unleash": unleash}
 
 
 def main() -> None:

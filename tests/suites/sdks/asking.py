@@ -37,7 +37,7 @@ def theirs(engine: str, file: Any, flags: Sequence[str], contexts: Sequence[Any]
     """The answers of an SDK: for each flag a list, in the order of the contexts."""
     assert PYTHON is not None
     asked = json.dumps({"file": file, "flags": list(flags), "contexts": list(contexts)})
-    command = [PYTHON, str(Path(__file__).with_name("answers.py")), engine]
+    command = [PYTHON, "-P", str(Path(__file__).with_name("answers.py")), engine]
     ran = subprocess.run(command, input=asked, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr[-2000:]
     return [json.loads(line) for line in ran.stdout.splitlines()]

@@ -12,7 +12,7 @@ import typer
 
 from burgee.cli.options import Json  # noqa: TC001 - Typer reads it
 from burgee.cli.render import output
-from burgee.importers.base import Generation
+from burgee.importers.base import Generation, Sdk
 from burgee.model import Severity
 
 if TYPE_CHECKING:
@@ -121,6 +121,26 @@ def unleash(
 
     run = _Run("unleash", files, out, overwrite=overwrite, teams=teams)
     run.finish(run.convert(import_unleash), report, json=json)
+
+
+@import_app.command()
+def growthbook(
+    files: Theirs,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    teams: Teams = None,
+    report: Report = None,
+    json: Json = False,
+    sdk: Annotated[
+        Sdk,
+        typer.Option("--sdk", help="Whose answers count: `javascript` and most others, or `python` since its 4.0."),
+    ] = Sdk.JAVASCRIPT,
+) -> None:
+    """Convert GrowthBook's features and saved groups, from its API or an SDK's file, to a flags.yaml."""
+    from burgee.importers.growthbook import import_growthbook
+
+    run = _Run("growthbook", files, out, overwrite=overwrite, teams=teams)
+    run.finish(run.convert(lambda documents: import_growthbook(documents, sdk)), report, json=json)
 
 
 class _Run:

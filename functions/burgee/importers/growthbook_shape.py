@@ -1,0 +1,133 @@
+"""GrowthBook's JSON in any of its forms as features and saved groups by environment.
+
+The forms: what its SDKs receive (`features` by key, `savedGroups`), and its API's lists of features, each with what
+SDKs receive as `definition` of an environment, and of saved groups.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from burgee.flagfile.yaml_reader import Document, KeyPath
+
+NAMELESS = ""
+
+
+class Feature(NamedTuple):
+    """A feature in one environment, as SDKs receive it (None if it is off there), with its place."""
+
+    value: Mapping[str, Any] | None
+    path: KeyPath
+    about: Mapping[str, Any] = {}
+    why_not: str = ""
+    """Why it cannot be read, if it cannot."""
+
+
+class Entries:
+    """The features and saved groups of one environment."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.features: dict[str, Feature] = {}
+        self.groups: dict[str, Any] = {}
+        self.group_names: dict[str, str] = {}
+        self.archived: dict[str, KeyPath] = {}
+        self.unread: list[tuple[KeyPath, str]] = []
+
+
+_SHAPE = "it has no features in a form that GrowthBook's API or SDKs have"
+
+
+def environments(files: Sequence[tuple[str | None, Document]]) -> dict[str, Entries]:
+    """Everything in the files by environment; saved groups are of all."""
+    found: dict[str, Entries] = {}
+    groups: dict[str, Any] = {}
+    names: dict[str, str] = {}
+    for named, document in files:
+        value = document.value
+        into = found.setdefault(named or NAMELESS, Entries(document)) if named or not found else None
+        if not isinstance(value, dict):
+            (into or next(iter(found.values()))).unread.append(((), _SHAPE))
+            continue
+        _groups(value.get("savedGroups"), groups, names)
+        features = value.get("features")
+        if value.get("encryptedFeatures"):
+            text = "its features are encrypted: take them from an SDK connection without encryption, or from the API"
+            (into or next(iter(found.values()))).unread.append((("encryptedFeatures",), text))
+        elif isinstance(features, dict):
+            entries = into or found.setdefault(NAMELESS, Entries(document))
+            for key, feature in features.items():
+                entries.features[key] = _sdk(feature, ("features", key))
+        elif isinstance(features, list):
+            if into is not None and not into.features:
+                del found[named or NAMELESS]
+            for index, feature in enumerate(features):
+                _api(feature, ("features", index), named, document, found)
+            if not found:
+                found[named or NAMELESS] = Entries(document)
+                found[named or NAMELESS].unread.append((("features",), _SHAPE))
+        elif "savedGroups" not in value:
+            (into or next(iter(found.values()))).unread.append(((), _SHAPE))
+    if len(found) > 1 and NAMELESS in found and not found[NAMELESS].features and not found[NAMELESS].unread:
+        del found[NAMELESS]
+    for entries in found.values():
+        entries.groups, entries.group_names = groups, names
+    return found
+
+
+def _sdk(feature: Any, path: KeyPath, about: Mapping[str, Any] | None = None) -> Feature:
+    if not isinstance(feature, dict):
+        return Feature(None, path, about or {}, "it is no mapping")
+    return Feature(feature, path, about or {})
+
+
+def _groups(value: Any, groups: dict[str, Any], names: dict[str, str]) -> None:
+    """Saved groups by id, as SDKs receive them; from the API as a list."""
+    if isinstance(value, dict):
+        groups |= value
+    for one in value if isinstance(value, list) else ():
+        if not isinstance(one, dict) or not isinstance(one.get("id"), str):
+            continue
+        names[one["id"]] = str(one.get("name") or one["id"])
+        if one.get("type") == "condition":
+            condition = one.get("condition")
+            try:
+                entry = json.loads(condition) if isinstance(condition, str) else condition
+            except (ValueError, RecursionError):
+                entry = None
+            groups[one["id"]] = {"type": "condition", "condition": entry}
+        else:
+            groups[one["id"]] = one.get("values") or []
+
+
+def _api(feature: Any, path: KeyPath, named: str | None, document: Document, found: dict[str, Entries]) -> None:
+    if not isinstance(feature, dict) or not isinstance(feature.get("id"), str):
+        found.setdefault(named or NAMELESS, Entries(document)).unread.append((path, _SHAPE))
+        return
+    for name, settings in (feature.get("environments") or {}).items():
+        if named not in {None, name} or not isinstance(settings, dict):
+            continue
+        into = found.setdefault(name, Entries(document))
+        here = (*path, "environments", name)
+        if feature.get("archived"):
+            into.archived[feature["id"]] = path
+        elif not settings.get("enabled"):
+            into.features[feature["id"]] = Feature(None, here, feature)
+        else:
+            into.features[feature["id"]] = _defined(settings, here, feature)
+
+
+def _defined(settings: Mapping[str, Any], path: KeyPath, feature: Mapping[str, Any]) -> Feature:
+    """The feature as SDKs receive it, which the API has as JSON in a string."""
+    text = settings.get("definition")
+    if text is None:
+        return Feature(None, path, feature, "the API's answer does not have its `definition`")
+    try:
+        found = json.loads(text) if isinstance(text, str) else text
+    except (ValueError, RecursionError):
+        return Feature(None, path, feature, "its `definition` is not JSON")
+    return _sdk(found, path, feature)

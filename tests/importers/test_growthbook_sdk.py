@@ -1,0 +1,44 @@
+"""Imported features against GrowthBook's own SDK, feature by feature and user by user.
+
+`BURGEE_SDKS` names a Python that has the SDK.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from burgee.importers.base import Sdk
+from burgee.importers.growthbook import import_growthbook
+from suites.sdks.asking import CONTEXTS, FLAGS, PYTHON, compare, ruleset, theirs
+from suites.sdks.growthbook import GrowthBook, context_here
+from support.migrate import document
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+pytestmark = pytest.mark.skipif(PYTHON is None, reason="BURGEE_SDKS names no Python that has the rivals' SDKs")
+
+
+def test_every_answer_is_growthbooks(tmp_path: Path) -> None:
+    generator = GrowthBook(random.Random(20261130))
+    file = generator.file(FLAGS * 2)
+    contexts = [generator.context(number) for number in range(CONTEXTS)]
+    made = import_growthbook([(None, document(json.dumps(file)))], Sdk.PYTHON)
+    served = ruleset(made, tmp_path)
+    names = list(made.flags)[:FLAGS]
+    assert len(names) == FLAGS
+
+    def here(name: str, one: Mapping[str, Any]) -> Any:
+        answer = served.evaluate(name, one, 0)
+        assert answer.error_code is None
+        return answer.value
+
+    pairs = [(one, context_here(one)) for one in contexts]
+    found = compare(names, pairs, theirs("growthbook", file, names, contexts), here, {})
+    print(f"\nGrowthBook: {found.answers:,} answers, explained {dict(found.explained)}")
+    assert found.unexplained[:3] == []
