@@ -22,7 +22,7 @@ Rules:
   pause it. They do so in a paused guard too, as long as the guard's own share is served. Signals pause.
 - An operator's write on the flag, or a kill, pauses the guard, which then writes nothing until a person resumes it.
 - A change of the flag in Git ends it at the share that it has reached. If the changed flag has a guard, that begins
-  with the first step above this share: nobody loses the flag.
+  once the share in the file is the one that is served: no step takes back what an earlier one gave.
 - A step that leaves nobody to compare with is judged by alarms alone, and says so.
 - Time counts as watched between two looks at a step, as far as the clock and the records have moved on, and two hours
   at most: a clock that jumps does not shorten `hold`, nor does a driver that was down.
@@ -139,11 +139,9 @@ def decide(plan: GuardPlan | None, state: GuardState | None, seen: Seen) -> Deci
 
 
 def _begun(plan: GuardPlan, digest: str, before: GuardState | None, seen: Seen) -> GuardState:
-    """A guard before its first step: where the file begins, or at the share that an earlier guard has left."""
-    reached = seen.serving.share
-    share = plan.begins if reached is None else max(plan.begins, reached)
+    """A guard before its first step."""
     version = 1 if before is None else before.version + 1
-    return GuardState(plan.flag, digest, seen.release, -1, share, share, seen.now, version)
+    return GuardState(plan.flag, digest, seen.release, -1, plan.begins, plan.begins, seen.now, version)
 
 
 def _round(plan: GuardPlan, state: GuardState, seen: Seen) -> Decision:
@@ -216,6 +214,11 @@ def _uncompared(plan: GuardPlan, state: GuardState) -> _Look:
 def _interrupted(plan: GuardPlan, state: GuardState, seen: Seen) -> Decision | None:
     """Pauses a guard whose flag is killed or served otherwise than it says; None if its share is served."""
     serving = seen.serving
+    left = None if serving.other or serving.killed else serving.share
+    if state.step < 0 and left is not None and left != state.share:
+        message = f"an earlier guard has reached {left:g} %, and the file says {plan.begins:g} %"
+        reason = Reason("carried", None, message, {"share": left, "begins": plan.begins})
+        return Decision(Action.HOLD, state, reasons=(reason,))
     if serving.killed:
         pause = Pause("killed", serving.other or "an operator", seen.now, "the flag was killed")
     elif not _is_served(plan, state, serving):
@@ -360,17 +363,17 @@ def resume(plan: GuardPlan, state: GuardState, seen: Seen, by: str) -> Decision:
     """A person lets a paused guard go on; the harms and signals that paused it no longer act in this step.
 
     Serves the guard's share again if an operator had overridden it, and then tests the step from the beginning.
-    Raises Refused if the guard has ended or is not paused, or if the flag is killed.
+    Before the first step it serves nothing: the override has to go. Raises Refused if the guard has ended or is not
+    paused, or if the flag is killed.
     """
     _check_active(plan, state, seen)
     if seen.serving.killed:
         raise Refused("flag-killed", f"{state.flag} is killed: revive it first")
-    served = _is_served(plan, state, seen.serving)
-    if state.pause is None and served:
+    if state.pause is None:
         raise Refused("not-paused", "the guard is not paused")
-    known = state.known if state.pause is None else state.known | {*state.pause.subjects}
+    known = state.known | {*state.pause.subjects}
     note = (Reason("resumed", by, f"resumed by {by}"),)
-    if served:
+    if state.step < 0 or _is_served(plan, state, seen.serving):
         return Decision(Action.HOLD, state.then(pause=None, known=known, looked=None), None, note)
     since = max(seen.now, state.since, state.looked or 0)
     again = state.then(pause=None, known=known, since=since, held=0, looked=None, until=None)
