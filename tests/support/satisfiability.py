@@ -107,7 +107,8 @@ VERSION = [
     "semver_caret",
 ]
 NUMBER = ["gt", "gte", "lt", "lte"]
-EVERY = [*TEXT, *VERSION, *NUMBER, "exists", "before", "after", "cidr", HAS_UNIT]
+OF_ITEMS = [*TEXT, *VERSION, *NUMBER, "before", "after", "cidr"]
+EVERY = [*OF_ITEMS, "any_item", "exists", HAS_UNIT]
 
 
 def made_atom(source: random.Random, operator: str, path: str = "x") -> Atom:
@@ -125,6 +126,8 @@ def _operand(source: random.Random, operator: str) -> Any:
         return source.choice(TIMES)
     if operator in {"exists", HAS_UNIT}:
         return operator == HAS_UNIT or source.random() < 0.5
+    if operator == "any_item" and source.random() < 0.7:
+        return {name: _operand(source, name) for name in source.sample(OF_ITEMS, source.choice([1, 1, 2]))}
     many = source.choice([1, 1, 2, 3])
     if operator == "cidr":
         items: list[Any] = source.choices(NETWORKS, k=many)
@@ -139,7 +142,7 @@ def _operand(source: random.Random, operator: str) -> Any:
 
 def made_values(source: random.Random, atoms: Sequence[Atom], count: int) -> list[Any]:
     """Values of every type: the operands themselves, what is beside them, and pieces of them put together."""
-    scalars = [item for atom in atoms for item in atom.items.every] + source.sample(SCALARS, 3)
+    scalars = [item for atom in atoms for item in _operands(atom)] + source.sample(SCALARS, 3)
     numbers = [item for item in [*scalars, *NUMBERS] if isinstance(item, (int, float)) and not isinstance(item, bool)]
     values: list[Any] = [MISSING, {}, True, False, [], *scalars, *numbers]
     values += [other for number in numbers for other in (number + 1, number - 1, _half(number))]
@@ -148,13 +151,22 @@ def made_values(source: random.Random, atoms: Sequence[Atom], count: int) -> lis
     return values + [made_string(source, atoms) for _ in range(count)]
 
 
+def _operands(atom: Atom) -> list[Any]:
+    """An operand's items; those of the tests of a list's items too."""
+    found = []
+    for item in atom.items.every:
+        for one in item.values() if isinstance(item, dict) else [item]:
+            found += one if isinstance(one, list) else [one]
+    return found
+
+
 def _half(number: float) -> float:
     return number + 0.5 if abs(number) < 1e300 else number
 
 
 def made_string(source: random.Random, atoms: Sequence[Atom]) -> str:
     """A string of pieces: operands, and what versions, addresses and times look like."""
-    own = [text for atom in atoms for text in atom.items.strings] or [""]
+    own = [text for atom in atoms for text in _operands(atom) if isinstance(text, str)] or [""]
     parts = []
     for _ in range(source.choice([1, 1, 2, 3, 4])):
         kind = source.random()

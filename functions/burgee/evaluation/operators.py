@@ -18,7 +18,7 @@ from burgee.records import NamedTuple
 from burgee.times import parse_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from ipaddress import IPv4Network, IPv6Network
 
     from burgee.times import Instant
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Test: TypeAlias = Callable[[Any], bool]
 
 IGNORE_CASE = "ignore_case"
+ANY_ITEM = "any_item"
 
 
 class OperandError(ValueError):
@@ -177,6 +178,42 @@ def _not_contains(operand: Any, ignore_case: bool) -> Test:
     return lambda value: isinstance(value, (str, list, tuple)) and not contains(value)
 
 
+def _any_item(operand: Any, _ignore_case: bool) -> Test:
+    tests = item_tests(operand)
+    in_any_case = bool(tests.get(IGNORE_CASE, False))
+    checks = [OPERATORS[name].build(one, in_any_case) for name, one in tests.items() if name != IGNORE_CASE]
+    (check, *others) = checks
+    if not others:
+        return lambda value: isinstance(value, (list, tuple)) and any(map(check, value))
+    return lambda value: (
+        isinstance(value, (list, tuple)) and any(all(check(item) for check in checks) for item in value)
+    )
+
+
+def item_tests(operand: Any) -> Mapping[str, Any]:
+    """The operators that one item must meet, with their operands: a plain value is `eq`, a list is `in`.
+
+    Raises OperandError for those that an item cannot have.
+    """
+    if not isinstance(operand, dict):
+        return {"in" if isinstance(operand, list) else "eq": operand}
+    names = [name for name in operand if name != IGNORE_CASE]
+    if not names:
+        raise OperandError("a value, a list of values, or operators that an item must meet")
+    for name in names:
+        if name not in OPERATORS or name in {ANY_ITEM, "exists"}:
+            raise OperandError(f"operators that an item must meet, and `{name}` is none")
+        if operand.get(IGNORE_CASE) and not OPERATORS[name].ignores_case:
+            raise OperandError(f"no `ignore_case` beside `{name}`")
+        try:
+            OPERATORS[name].build(operand[name], bool(operand.get(IGNORE_CASE)))
+        except OperandError as error:
+            raise OperandError(f"operators that an item must meet, and `{name}` takes {error}") from error
+    if not isinstance(operand.get(IGNORE_CASE, False), bool):
+        raise OperandError("`ignore_case` with true or false")
+    return operand
+
+
 def _matches(operand: Any, ignore_case: bool) -> Test:
     import re2
 
@@ -230,6 +267,10 @@ def _scalar_remark(value: Any, operand: Any) -> str:
 
 def _list_remark(value: Any, _operand: Any) -> str:
     return "" if isinstance(value, (str, list, tuple)) else "no string or list"
+
+
+def _items_remark(value: Any, _operand: Any) -> str:
+    return "" if isinstance(value, (list, tuple)) else "no list"
 
 
 def _time_remark(value: Any, _operand: Any) -> str:
@@ -355,6 +396,7 @@ _IS_NUMBER = "(value.__class__ is int or isinstance(value, (int, float)) and val
 _SCALAR = "a string, number or boolean"
 _SCALARS = "a list of strings, numbers or booleans"
 _MEMBERS = "a string or other scalar, or a list of them"
+_ITEM = "a value, a list of values, or operators that one item of the list meets"
 _TIME = "an RFC 3339 time"
 _PATTERNS = "an RE2 pattern or a list of them"
 _NETWORKS = "a network such as 10.0.0.0/8, or a list of them"
@@ -368,6 +410,7 @@ OPERATORS: dict[str, Operator] = {
     "not_in": Operator(_none_of, _SCALARS, "{} not in {}", "none of {}", _scalar_remark, True),
     "contains": Operator(_contains, _MEMBERS, "{} contains {}", "{} in it", _list_remark, True),
     "not_contains": Operator(_not_contains, _MEMBERS, "{} does not contain {}", "no {} in it", _list_remark, True),
+    ANY_ITEM: Operator(_any_item, _ITEM, "{} has an item {}", "a list with an item {}", _items_remark),
     "starts_with": _text_operator("startswith", "starts with"),
     "ends_with": _text_operator("endswith", "ends with"),
     "matches": Operator(_matches, _PATTERNS, "{} matches {}", "a match of {}", _string_remark, True),

@@ -280,3 +280,25 @@ def test_forty_rules_on_one_attribute_meet_few_states(kind: str) -> None:
         states.append(solver.states)
     print(kind, states)
     assert states[-1] <= limit
+
+
+@pytest.mark.parametrize(
+    ("literals", "verdict"),
+    [
+        ([({"gt": 5}, True), ({"gt": 3}, False)], Possibility.IMPOSSIBLE),
+        ([({"gt": 5}, True), ({"lt": 3}, True)], Possibility.POSSIBLE),
+        ([({"gt": 5, "lt": 3}, True)], Possibility.IMPOSSIBLE),
+        ([({"gte": 2, "lt": 4}, True), ({"gte": 1, "lt": 5}, False)], Possibility.IMPOSSIBLE),
+        ([({"gte": 1, "lt": 5}, True), ({"gte": 2, "lt": 4}, False)], Possibility.POSSIBLE),
+        ([("a", True), ({"starts_with": "a"}, False)], Possibility.IMPOSSIBLE),
+        ([(["a", "b"], True), ("a", False)], Possibility.POSSIBLE),
+        ([(["a", "b"], True), ("a", False), ({"ne": "a"}, False)], Possibility.IMPOSSIBLE),
+    ],
+)
+def test_items_of_a_list_are_solved_one_by_one(literals: list[tuple[Any, bool]], verdict: Possibility) -> None:
+    asked = {Atom("tags", "any_item", json.dumps(operand), ignore_case=False): want for operand, want in literals}
+    answer = Solver().solve(asked)
+    assert answer.verdict is verdict
+    assert verdict is Possibility.IMPOSSIBLE or all(
+        atom.test()(answer.example) is want for atom, want in asked.items()
+    )

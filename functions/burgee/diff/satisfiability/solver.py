@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
-from itertools import combinations
+from itertools import combinations, product
 from typing import TYPE_CHECKING, Any
 
 from burgee.diff.satisfiability import samples
@@ -22,6 +22,7 @@ from burgee.diff.satisfiability.pattern_syntax import Unparsed
 from burgee.diff.satisfiability.patterns import Patterns
 from burgee.diff.satisfiability.search import Search
 from burgee.diff.satisfiability.strings import UNDERSTOOD, Recipe, Wanted, string_question
+from burgee.evaluation.operators import ANY_ITEM, IGNORE_CASE, item_tests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 MAX_ANSWERS = 50_000
 MAX_PAIR_STATES = 2_000
+MAX_WAYS = 64
+"""Maximum ways in which one item of a list refuses tests that are tried before the answer is UNKNOWN."""
 MAX_STATES = 20_000
 """Maximum states of one search before it answers UNKNOWN."""
 
@@ -111,17 +114,29 @@ class Solver:
 
     def _list(self, literals: Literals) -> Answer:
         """A list with an item for each atom that requires one, which no other atom forbids."""
-        asked = {atom: want is (atom.operator == "contains") for atom, want in literals.items() if _of_items(atom)}
+        asked = {
+            atom: want is (atom.operator != "not_contains") for atom, want in literals.items() if _of_items(atom)
+        }
         if any(self._test(atom)([]) is not want for atom, want in literals.items() if atom not in asked):
             return IMPOSSIBLE
-        forbidden = {_item(atom): False for atom, needed in asked.items() if not needed}
-        needed = [_item(atom) for atom, needed in asked.items() if needed]
-        if any(item in forbidden for item in needed):
-            return IMPOSSIBLE
-        answers = [self.solve({**forbidden, item: True}) for item in needed]
+        forbidden = [_item(atom) for atom, needed in asked.items() if not needed]
+        answers = [self._list_item(_item(atom), forbidden) for atom, needed in asked.items() if needed]
         if IMPOSSIBLE in answers or UNKNOWN in answers:
             return IMPOSSIBLE if IMPOSSIBLE in answers else UNKNOWN
         return possible([answer.example for answer in answers])
+
+    def _list_item(self, needed: Sequence[Atom], forbidden: Sequence[Sequence[Atom]]) -> Answer:
+        """An item that meets all tests of one atom, and of each other atom at least one test not."""
+        worst = IMPOSSIBLE
+        for number, refused in enumerate(product(*forbidden)):
+            if number >= MAX_WAYS:
+                return UNKNOWN
+            if set(refused).isdisjoint(needed):
+                answer = self.solve({**dict.fromkeys(refused, False), **dict.fromkeys(needed, True)})
+                if answer.verdict is Possibility.POSSIBLE:
+                    return answer
+                worst = answer if answer else worst
+        return worst
 
     def _string(self, literals: Literals) -> Answer:
         question = string_question(literals, {atom: self._test(atom) for atom in literals})
@@ -184,12 +199,16 @@ def _pins(atom: Atom) -> bool:
 
 
 def _of_items(atom: Atom) -> bool:
-    return atom.operator in {"contains", "not_contains"}
+    return atom.operator in {"contains", "not_contains", ANY_ITEM}
 
 
-def _item(atom: Atom) -> Atom:
-    """The test for the list item that an atom requires."""
-    return Atom(atom.path, "in", json.dumps(atom.items.every), atom.ignore_case)
+def _item(atom: Atom) -> list[Atom]:
+    """The tests, all of which the list item that an atom asks about meets."""
+    if atom.operator != ANY_ITEM:
+        return [Atom(atom.path, "in", json.dumps(atom.items.every), atom.ignore_case)]
+    tests = item_tests(json.loads(atom.operand))
+    ignore_case = bool(tests.get(IGNORE_CASE))
+    return [Atom(atom.path, name, json.dumps(one), ignore_case) for name, one in tests.items() if name != IGNORE_CASE]
 
 
 def _letters(parts: Sequence[tuple[Automaton, bool]]) -> frozenset[str]:

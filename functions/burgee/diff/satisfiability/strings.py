@@ -13,6 +13,7 @@ from burgee.diff.satisfiability.patterns import Patterns
 from burgee.diff.satisfiability.times import time_interval
 from burgee.diff.satisfiability.versions import longer_than_versions, pre_releases, version_interval
 from burgee.diff.satisfiability.words import Words
+from burgee.evaluation.operators import ANY_ITEM
 from burgee.evaluation.semver import caret, parse_version, release_of, tilde
 from burgee.times import parse_instant
 
@@ -40,7 +41,7 @@ _VERSIONS: Mapping[str, Callable[[int, int], bool]] = {
 }
 _RANGES = {"semver_tilde": tilde, "semver_caret": caret}
 _TIMES: Mapping[str, Callable[[int, int], bool]] = {"before": operator.lt, "after": operator.gt}
-_NO_STRINGS = frozenset({"exists", "gt", "gte", "lt", "lte"})
+_NO_STRINGS = frozenset({"exists", "gt", "gte", "lt", "lte", ANY_ITEM})
 UNDERSTOOD = frozenset(
     {*_PLACES, *_NEGATED, *_VERSIONS, *_RANGES, *_TIMES, *_NO_STRINGS, "matches", "cidr", HAS_UNIT},
 )
