@@ -40,7 +40,7 @@ PACKAGES = {
     "analysis": {"evaluation", "events", "flagfile"},
     "review": {"diff", "evaluation"},
     "serving": {"evaluation", "flagfile", "stores"},
-    "releases": {"evaluation", "flagfile", "serving", "stores"},
+    "releases": {"evaluation", "flagfile", "guards", "serving", "stores"},
     "shadow": {"evaluation", "events"},
     "openfeature": {"evaluation", "events", "serving", "stores"},
     "webhooks": {"evaluation", "releases", "stores"},

@@ -51,6 +51,7 @@ WORLD: Snapshot = {
     "holdouts": {"q": {"percentage": 5}},
 }
 AB = {"variants": {"a": 1, "b": 2}, "default": {"serve": "a"}}
+GUARD = {"steps": [1, 5], "hold": "1h", "alarms": ["errors"]}
 LATER, EARLIER = "2027-02-01T00:00:00Z", "2027-01-01T00:00:00Z"
 
 REFUSED: list[tuple[str, dict[str, Any]]] = [
@@ -88,6 +89,13 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("no-value", {"rules": [{"when": {}, "serve": None}], "default": {"serve": "off"}}),
     ("wrong-type", {"targets": {"on": "ada"}}),
     ("unknown-hash", {"hash": "{md5}"}),
+    ("guard-share", {"guard": GUARD}),
+    ("guard-steps", {"rollout_percentage": 0, "guard": {**GUARD, "steps": [5, 1]}}),
+    ("guard-watches", {"rollout_percentage": 0, "guard": {"steps": [1], "hold": "1h"}}),
+    ("guard-conflict", {"rollout_percentage": 0, "guard": GUARD, "schedule": [{"at": LATER, "set": {"salt": "s"}}]}),
+    ("guard-line", {"rollout_percentage": 0, "guard": GUARD, "rules": [{"when": {}, "rollout_percentage": 5}]}),
+    ("unknown-metric", {"rollout_percentage": 0, "guard": {**GUARD, "guardrails": {"errors": {"margin": 5}}}}),
+    ("invalid-duration", {"rollout_percentage": 0, "guard": {**GUARD, "hold": "soon"}}),
 ]
 STORED = [
     (code, flag)
@@ -423,3 +431,12 @@ def test_what_enters_is_what_lint_accepts_and_what_pull_writes_back(
         assert check(Source(path)) == []
         found = compile_file(path, environment)["flags"][name]
         assert definition_digest(found) == definition_digest(definition) == definition_digest(normalise(flag))
+
+
+def test_an_override_may_serve_more_than_the_first_step_of_a_guard_but_no_file(tmp_path: Path) -> None:
+    """The guard's own override does, and so may an operator's, which pauses it."""
+    guarded = {"status": True, "rollout_percentage": 0, "guard": GUARD}
+    around = {**WORLD, "flags": {**FLAGS, "chosen": guarded}}
+    raised = {**guarded, "rollout_percentage": 5}
+    assert entered("chosen", raised, around) == raised
+    assert "guard-share" in {code for code, _ in linted({**FLAGS, "chosen": raised}, tmp_path)}

@@ -9,6 +9,7 @@ from burgee.flagfile.definition_checks import Surroundings, snapshot_faults
 from burgee.flagfile.environments import laid_over
 from burgee.flagfile.experiment_checks import check_experiment, check_holdout
 from burgee.flagfile.grammar import dump
+from burgee.flagfile.guard_checks import start_faults
 from burgee.flagfile.suggestions import near
 from burgee.model import Problem
 
@@ -66,7 +67,8 @@ def check(source: Source) -> list[Problem]:
     flags = _Flags(source)
     for environment in flags.environments:
         around, names = flags.surroundings(environment), flags.overlaid(environment)
-        faults = snapshot_faults(around, None if environment is None else names)
+        faults = [*snapshot_faults(around, None if environment is None else names)]
+        faults += [fault for name in names for fault in start_faults(name, around.flags[name])]
         found += [_problem(source, fault, flags.overlays, environment) for fault in faults]
     for name, flag in source.model.flags.items():
         found += _environments(source, name, flags.overlays[name])

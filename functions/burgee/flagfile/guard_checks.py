@@ -64,9 +64,17 @@ def _share(path: Path, owner: Owner) -> Iterator[Fault]:
     elif isinstance(share, dict):
         message = "a ramp and a guard would both move this share"
         yield Fault((*path, "rollout_percentage"), "guard-share", message, hint)
-    elif begins(owner) >= owner.settings["guard"]["steps"][0]:
-        message = f"the first step is not above {share:g} %, which the file serves already"
-        yield Fault((*path, "guard", "steps", 0), "guard-share", message, "a higher step, or a lower share")
+
+
+def start_faults(name: str, definition: Definition) -> Iterator[Fault]:
+    """A first step that is not above the share in the file; what an override serves may be above it."""
+    owner = guarded(definition)
+    if owner is None or isinstance(owner.settings.get("rollout_percentage"), dict):
+        return
+    if "rollout_percentage" in owner.settings and begins(owner) >= owner.settings["guard"]["steps"][0]:
+        path = ("flags", name, *_home(owner), "guard", "steps", 0)
+        message = f"the first step is not above {begins(owner):g} %, which the file serves already"
+        yield Fault(path, "guard-share", message, "a higher step, or a lower share")
 
 
 def _line(path: Path, name: str, definition: Definition, owner: Owner) -> Iterator[Fault]:

@@ -170,6 +170,46 @@ def served(definition: Definition, share: float) -> Definition:
     owner = guarded(definition)
     if owner is None:
         raise ValueError("the definition has no guard")
+    return _with_share(definition, owner, share)
+
+
+def unguarded(definition: Definition) -> Definition:
+    """A definition without its guard, at the share that it has."""
+    rules = [{key: value for key, value in rule.items() if key != "guard"} for rule in definition.get("rules", ())]
+    rest = {key: value for key, value in definition.items() if key != "guard"}
+    return {**rest, "rules": rules} if "rules" in definition else rest
+
+
+def carried(reached: Definition, base: Definition | None, git: Definition) -> Definition | None:
+    """Git's changed definition at the share that a guard has reached; None if Git decides about that share itself.
+
+    `reached` is what the guard's override serves, `base` Git's definition before the change, if it is known. Git
+    decides if it changed the share, or took it away with its rule. Raises ValueError if the share is not known.
+    """
+    owner = guarded(reached) or next(
+        (one for one in owners(reached) if base is not None and _share(one) != _share(_like(one, base))), None
+    )
+    if owner is None:
+        raise ValueError("which share the guard raised is not known")
+    there, before = _like(owner, git), None if base is None else _like(owner, base)
+    share = _share(there)
+    if there is None or isinstance(share, dict) or share is None:
+        return None
+    changed = share > begins(owner) if before is None else share != _share(before)
+    return None if changed else _with_share(git, there, begins(owner))
+
+
+def _like(owner: Owner, definition: Definition) -> Owner | None:
+    """The owner of the same name: the flag itself, or a rule."""
+    found = (one for one in owners(definition) if (one.rule is None) is (owner.rule is None))
+    return next((one for one in found if one.name == owner.name), None)
+
+
+def _share(owner: Owner | None) -> Any:
+    return None if owner is None else owner.settings.get("rollout_percentage")
+
+
+def _with_share(definition: Definition, owner: Owner, share: float) -> Definition:
     percentage = int(share) if float(share).is_integer() else share
     if owner.rule is None:
         return {**definition, "rollout_percentage": percentage}

@@ -23,6 +23,8 @@ OnConflict: TypeAlias = Literal["refuse", "keep", "discard"]
 ATTEMPTS = 5
 KEEP = "override.keep"
 """The audit action of an override that a deploy kept although its flag changed in Git."""
+CARRY = "override.carry"
+"""The audit action of a guard's override whose share a deploy carried over to Git's changed definition."""
 SHRUNKEN = 0.5
 """A release that removes more than this share of the live flags is probably an accident."""
 FEW = 4
@@ -250,7 +252,13 @@ def _gone(made: Plan, consent: Consent, *, canary: bool) -> list[PlannedOverride
 
 
 def _moving(made: Plan, consent: Consent) -> bool:
-    return bool(_gone(made, consent, canary=made.canary is not None) or made.having(OverrideVerdict.CONFLICT))
+    gone = _gone(made, consent, canary=made.canary is not None)
+    return bool(gone or made.having(OverrideVerdict.CONFLICT) or _carried(made, canary=made.canary is not None))
+
+
+def _carried(made: Plan, *, canary: bool) -> list[PlannedOverride]:
+    """The guards' overrides whose share goes over to Git's definition: after a canary, which has another one."""
+    return [] if canary else made.having(OverrideVerdict.CARRIED)
 
 
 def _change(
@@ -260,12 +268,13 @@ def _change(
     gone = _gone(made, consent, canary=canaried)
     settled = made.having(OverrideVerdict.ABSORBED) if canaried else []
     kept = made.having(OverrideVerdict.CONFLICT) if consent.overrides == "keep" else []
+    carried = _carried(made, canary=canaried)
     started = None if canary is None else {"canary": canary.share, "base": canary.base, "until": canary.until}
     released = act.entry(release=version or made.version, after=started)
     return Change(
         activate=version,
         canary=canary,
-        lay=[rebased(standing) for standing in kept],
+        lay=[rebased(standing) for standing in (*kept, *carried)],
         lift=[standing.override.flag for standing in gone],
         retire=made.removed,
         reuse=made.reused,
@@ -273,15 +282,16 @@ def _change(
         # The release comes last, so that the newest entry is the live release, however many overrides were removed.
         audit=[
             *(_lifted(standing, act) for standing in gone),
-            *(_kept(standing, act) for standing in kept),
+            *(_kept(standing, act, KEEP) for standing in kept),
+            *(_kept(standing, act, CARRY) for standing in carried),
             released,
         ],
     )
 
 
-def _kept(standing: PlannedOverride, act: AuditContext) -> AuditEntry:
-    definition = standing.override.definition
-    return act._replace(action=KEEP).entry(flag=standing.override.flag, before=definition, after=definition)
+def _kept(standing: PlannedOverride, act: AuditContext, action: str) -> AuditEntry:
+    before, after = standing.override.definition, rebased(standing).definition
+    return act._replace(action=action).entry(flag=standing.override.flag, before=before, after=after)
 
 
 def _lifted(standing: PlannedOverride, act: AuditContext) -> AuditEntry:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from burgee.evaluation.ruleset import Ruleset
 from burgee.evaluation.snapshots import definition_digest, payload
+from burgee.guards.driver import GUARD
+from burgee.guards.plan import carried
 from burgee.releases.merging import has_caught_up
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ class OverrideVerdict(StrEnum):
     """Git changed to something else: the deploy asks what to do."""
     EXPIRED = "expired"
     """It has expired: it is removed."""
+    CARRIED = "carried"
+    """A guard's: Git has changed the flag, but not the share, which is carried over to the new definition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +41,14 @@ class PlannedOverride:
     """An override and its verdict; `git` is the definition now in Git.
 
     `by_keys`: it is absorbed because Git has the keys that it changed, not because the definitions are equal.
+    `carried` is the guard's share over Git's definition.
     """
 
     override: Override
     verdict: OverrideVerdict
     git: Definition | None
     by_keys: bool = False
+    carried: Definition | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +98,7 @@ def plan(state: State, current: Snapshot, wanted: Snapshot, now: float, *, rollb
         for name, override in state.overrides.items()
     ]
     stay = [s.override for s in standings if s.verdict in {OverrideVerdict.KEPT, OverrideVerdict.CONFLICT}]
+    stay += [rebased(s) for s in standings if s.verdict is OverrideVerdict.CARRIED]
     wanted_bytes = payload(wanted)
     laid = [(o.flag, definition_digest(o.definition), o.base_digest, o.expires_at) for o in state.overrides.values()]
     seal = json.dumps([state.pointer.digest, sha256(wanted_bytes).hexdigest(), sorted(laid, key=lambda one: one[0])])
@@ -117,7 +124,8 @@ def plan(state: State, current: Snapshot, wanted: Snapshot, now: float, *, rollb
 
 def rebased(standing: PlannedOverride) -> Override:
     """The override as kept over Git's current definition, so that the same conflict is not raised again."""
-    return replace(standing.override, base_digest=definition_digest(standing.git))
+    definition = standing.override.definition if standing.carried is None else standing.carried
+    return replace(standing.override, definition=definition, base_digest=definition_digest(standing.git))
 
 
 def settled_digest(definition: Definition | None) -> str:
@@ -144,10 +152,26 @@ def _standing(  # noqa: PLR0913 - an override, what it is compared with, and whe
         return PlannedOverride(override, OverrideVerdict.ABSORBED, git)
     if digest == override.base_digest:
         return PlannedOverride(override, OverrideVerdict.KEPT, git)
+    if override.author == GUARD and override.definition is not None:
+        return _of_guard(override, override.definition, live, git)
     written = not rollback and _written(override, live, git)
     return PlannedOverride(
         override, OverrideVerdict.ABSORBED if written else OverrideVerdict.CONFLICT, git, by_keys=written
     )
+
+
+def _of_guard(
+    override: Override, said: Definition, live: Definition | None, git: Definition | None
+) -> PlannedOverride:
+    """The fate of a guard's override where Git has changed the flag, which ends the guard at the share it reached."""
+    base = live if definition_digest(live) == override.base_digest else None
+    try:
+        found = None if git is None else carried(said, base, git)
+    except ValueError:
+        return PlannedOverride(override, OverrideVerdict.CONFLICT, git)
+    if found is None or definition_digest(found) == definition_digest(git):
+        return PlannedOverride(override, OverrideVerdict.ABSORBED, git)
+    return PlannedOverride(override, OverrideVerdict.CARRIED, git, carried=found)
 
 
 def _written(override: Override, live: Definition | None, git: Definition | None) -> bool:

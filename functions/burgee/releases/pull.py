@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from burgee.evaluation.snapshots import definition_digest, load_snapshot
+from burgee.guards.driver import GUARD
+from burgee.guards.plan import unguarded
 from burgee.releases.deploy import was_kept
 from burgee.releases.merging import merge
 
@@ -43,6 +45,8 @@ def pulled(
     found = Pulled({}, {}, [])
     for override in overrides:
         flag, said, git = override.flag, override.definition, flags.get(override.flag)
+        if override.author == GUARD and said is not None:
+            said = unguarded(said)  # written down, the share is no longer the guard's to move
         if not override.in_force(now) or definition_digest(said) == definition_digest(git):
             continue
         if override.expires_at is not None and not temporary:

@@ -20,6 +20,7 @@ TITLES = {
     "override.discard": "override ended by a deploy",
     "override.expire": "override expired",
     "override.keep": "override kept although Git has changed",
+    "override.carry": "guard ended by a change in Git, at the share that it reached",
     "proposal.create": "change proposed",
     "proposal.withdraw": "proposal closed",
 }

@@ -29,6 +29,7 @@ _VERDICTS = {
     "kept": ("!", "the override stays over the release"),
     "conflict": ("X", "CONFLICT: changed in Git since the override was set"),
     "expired": ("-", "expired; the override is removed"),
+    "carried": ("!", "the guard ends: changed in Git; the share that it reached stays over the release"),
 }
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f]")  # all but tab, newline and next line
 _COLOURS = {Severity.ERROR: typer.colors.RED, Severity.WARNING: typer.colors.YELLOW, Severity.NOTE: None}

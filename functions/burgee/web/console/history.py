@@ -17,6 +17,7 @@ WORDS = {
     "flag.delete": "served as absent",
     "override.clear": "override taken back",
     "override.keep": "override kept by a deploy",
+    "override.carry": "guard ended by a change in Git, at the share that it reached",
     "override.expire": "override expired",
     "override.absorb": "Git has the same now: override removed",
     "override.discard": "override removed by a deploy",

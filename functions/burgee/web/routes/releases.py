@@ -12,7 +12,7 @@ from burgee.evaluation.snapshots import load_snapshot
 from burgee.flagfile.entering import stored_faults
 from burgee.releases.deploy import Consent, OnConflict, live, returning
 from burgee.releases.overrides import laid_over, lift
-from burgee.releases.plan import OverrideVerdict, plan
+from burgee.releases.plan import OverrideVerdict, plan, rebased
 from burgee.stores import Pointer
 from burgee.stores.audit import AuditFilter, search
 from burgee.web.dry_run import alone, effect
@@ -136,7 +136,7 @@ def activation_effect(store: Store, version: int, overrides: OnConflict, now: fl
     wanted = load_snapshot(store.payload(version))
     made = plan(state, current, wanted, now, rollback=True)
     ending = {OverrideVerdict.EXPIRED} | ({OverrideVerdict.CONFLICT} if overrides == "discard" else set())
-    staying = [standing.override for standing in made.standings if standing.verdict not in ending]
+    staying = [rebased(one) for one in made.standings if one.verdict not in ending]
     before = laid_over(current, state.overrides.values(), now)
     flags = effect(before, laid_over(wanted, staying, now), now)
     verdicts = {standing.override.flag: standing.verdict for standing in made.standings}
