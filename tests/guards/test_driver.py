@@ -7,15 +7,17 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from burgee.errors import Conflict, Refused
 from burgee.guards import driver
+from burgee.guards.aggregates import Measured
 from burgee.guards.driver import GAP, STALE, Action, Decision, Seen, Serving, asks, decide
 from burgee.guards.state import GuardState, Outcome
-from support.guards import HOUR, NOW, aggregates, measured, metric, plan
+from support.guards import CROWDS, HOUR, NOW, aggregates, measured, metric, moments, plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -410,6 +412,63 @@ def test_a_clock_that_jumps_neither_shortens_a_step_nor_counts_earlier_units() -
     stepped = driver.advance(PLAN, first, seen(NOW - 9 * HOUR, first), "ada").state
     assert stepped is not None
     assert stepped.since == state.since
+
+
+SIMULATED = plan(
+    steps=(5.0, 25.0, 50.0, 100.0),
+    minimum=300,
+    guardrails=tuple(
+        metric(one.name, 20, one.direction, kind="proportion" if not one.sigma else "mean") for one in CROWDS
+    ),
+)
+
+
+def simulated(seed: int, harm: float) -> GuardState:
+    """The end of a guard of simulated users, 20,000 an hour, of whom a look comes every ten minutes."""
+    generator = np.random.default_rng(seed)
+    found = decide(SIMULATED, None, seen(NOW, None, alarms={}))
+    users: dict[tuple[str, bool], list[Any]] = {}
+    now, step = NOW, 0
+    while found.state is not None and found.state.ended is None:
+        state, now = found.state, now + 10 * MINUTE
+        if state.step != step:
+            users, step = {}, state.step
+        ask = asks(SIMULATED, state)
+        data = None
+        if ask is not None:
+            places = generator.integers(0, 100_000, 20_000 // 6)
+            for crowd in CROWDS:
+                for is_reached, group in ((True, ask.reached), (False, ask.compared)):
+                    n = int(((places >= group.low) & (places < group.high)).sum())
+                    change = crowd.worse(harm) if is_reached else 0.0
+                    users.setdefault((crowd.name, is_reached), []).append(
+                        crowd.values(crowd.draw(generator, n), change)
+                    )
+            arms = []
+            for is_reached in (True, False):
+                values = {crowd.name: np.concatenate(users[crowd.name, is_reached]) for crowd in CROWDS}
+                arms.append({name: of_values(one) for name, one in values.items()})
+            exposed = tuple(next(iter(arm.values())).moments.n for arm in arms)
+            data = aggregates(arms[0], arms[1], (exposed[0], exposed[1]), step=ask.step, since=ask.since, until=now)
+        found = decide(SIMULATED, state, seen(now, state, aggregates=data))
+    assert found.state is not None
+    return found.state
+
+
+def of_values(values: Any) -> Measured:
+    total = float(values.sum())
+    return Measured(moments(values), int((values > 0).sum()), float(values.max()) / total if total else 0.0)
+
+
+def test_guards_of_simulated_users_end_where_they_should() -> None:
+    for seed in range(2):
+        fine = simulated(seed, 0.0)
+        assert fine.ended is not None
+        assert (fine.ended.outcome, fine.share) == (Outcome.DONE, 100.0)
+        harmful = simulated(seed, 80.0)
+        assert harmful.ended is not None
+        assert (harmful.ended.outcome, harmful.share) == (Outcome.ROLLED_BACK, 0.0)
+        assert harmful.ended.reasons[0].code == "worse"
 
 
 # All of it in any order.
