@@ -64,6 +64,26 @@ def test_what_the_file_cannot_say_is_refused_and_the_file_stays(
     assert path.read_bytes() == before
 
 
+STRINGS = (
+    "yes", "null", "~", "1.0", "1e3", "0o7", "2026-01-01", "12:30:45", "#x", "a #b", "a: b", "\n---\n", "---", "...",
+    "\u2028x", "\u2029", "&a", "*a", "!!python/object/apply:os.system ['x']", "!tag", "%YAML 1.1", "|", "> ", "- a",
+    "? a", "?", "{", "[", "]", ",", "'", '"', "\\", "${{ secrets.X }}", "@all", "`x`", "\t", "\ttab", " lead",
+    "end ", "line1\n  line2\n\n", "x" * 200, "=", "<<", "off", "y", ".inf", ".nan", "-", "\u202e", "日本", "e\u0301",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["  beta: {status: on}\n", "  beta:\n    status: on\n"])
+def test_every_string_is_read_back_as_it_was_written(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "flags.yaml"
+    for string in STRINGS:
+        path.write_text(f"version: 1\nflags:\n{text}  other: {{status: on}}\n", encoding="utf-8")
+        wanted = {"description": string, "variants": {"a": {string: [string]}}}
+        write_back(path, None, {"beta": normalise({**wanted, "status": True, "default": {"serve": "a"}})})
+        written = Document(str(path), path.read_bytes()).value["flags"]
+        assert {key: written["beta"][key] for key in wanted} == wanted, string
+        assert written["other"] == {"status": "on"}
+
+
 def test_a_flag_test_that_fails_now_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "flags.yaml"
     path.write_text("version: 1\nflags:\n  a: {status: on, tests: [{expect: on}]}\n", encoding="utf-8")

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from burgee.flagfile.yaml_reader import Document
     from burgee.model import Definition, Problem
 
-_BREAKS = re.compile("[\x85\u2028\u2029]")
+_NEED_QUOTES = re.compile("[\x85\u2028\u2029]|^\\?")
+"""Unicode's line breaks, which other styles fold, and what begins like the key of a flow mapping."""
 DESCRIBING = tuple(key for key in DefinitionSpec.model_fields if key not in Overlay.model_fields)
 """Keys that do not affect answers, and apply to every environment."""
 
@@ -215,14 +216,14 @@ def _written(key: str, value: Any) -> Any:
 
 
 def _quoted(value: Any) -> Any:
-    """A value with strings that contain Unicode line breaks in double quotes: other styles would fold them."""
+    """A value with strings in double quotes where the writer of YAML does not quote what needs it."""
     from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
     if isinstance(value, dict):
         return {_quoted(key): _quoted(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_quoted(item) for item in value]
-    return DoubleQuotedScalarString(value) if isinstance(value, str) and _BREAKS.search(value) else value
+    return DoubleQuotedScalarString(value) if isinstance(value, str) and _NEED_QUOTES.search(value) else value
 
 
 def _new(wanted: Definition, environment: str | None) -> dict[str, Any]:
