@@ -84,9 +84,9 @@ LOST = "a line that is no row of orders.csv"
         ("0001,2026-01-03 10:00:00,a,1e300,false\n", {}, 1, 0),
         (f"0001,2026-01-03 10:00:00,a,{'9' * 400},false\n", {}, 1, 0),
         ("0001,2026-01-03 10:00:00,a,nan,false\n", {}, 1, 0),
-        ("0001,yesterday,a,7,false\n", {"no time in order": 1}, 0, 0),
-        ("0001,infinity,a,7,false\n", {"no time in order": 1}, 0, 0),
-        ("0001,03.01.2026 10:00,a,7,false\n", {"no time in order": 1}, 0, 0),
+        ("0001,yesterday,a,7,false\n", {"no time in order (such as 'yesterday')": 1}, 0, 0),
+        ("0001,infinity,a,7,false\n", {"no time in order (such as 'infinity')": 1}, 0, 0),
+        ("0001,03.01.2026 10:00,a,7,false\n", {"no time in order (such as '03.01.2026 10:00')": 1}, 0, 0),
         ("0001\n", {LOST: 1}, 0, 0),
         ("0001,2026-01-03 10:00:00,a,7,false,more,and more\n", {}, 0, 7),
         (",2026-01-03 10:00:00,a,7,false\n", {"no unit in order": 1}, 0, 0),
@@ -290,3 +290,25 @@ def test_a_pattern_of_a_bucket_is_one_of_duckdb(tmp_path: Path, pattern: str, na
         for root in ("bucket/", (tmp_path / "bucket").as_uri() + "/"):
             found = engine.rows(engine.table(root + pattern)) if names else []
             assert sorted(row["name"] for row in found) == sorted(names), root
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+@pytest.mark.parametrize("zone", [None, "UTC", "Europe/Berlin"])
+def test_times_of_parquet_have_any_unit_and_zone(tmp_path: Path, unit: str, zone: str | None) -> None:
+    """pandas writes nanoseconds in its own zone."""
+    scale = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
+    columns: dict[str, Any] = {name: [row[i] for row in EXPOSURES] for i, name in enumerate(("user", "at", "arm"))}
+    columns["at"] = pa.array([(START + DAY) * scale] * len(EXPOSURES), pa.timestamp(unit, zone))
+    parquet.write_table(pa.table(columns), tmp_path / "shown.parquet", version="2.6")
+    found = gathered(tmp_path, PLAIN, exposures="shown.parquet")
+    assert found.units == 200
+    assert total(found) == pytest.approx(SPENT)
+    assert set(found.quality.days) == {1}
+
+
+def test_ids_that_became_fractions_are_refused(tmp_path: Path) -> None:
+    """As pandas makes them where one is missing; none of them would be found in other tables."""
+    columns = {"user": [7.0, None], "at": pa.array([START, START], pa.timestamp("s")), "arm": ["on", "off"]}
+    parquet.write_table(pa.table(columns), tmp_path / "shown.parquet")
+    with pytest.raises(Refused, match=r"user of exposures has fractions, not IDs: .* user::BIGINT in `sql`"):
+        gathered(tmp_path, PLAIN, exposures="shown.parquet")

@@ -63,6 +63,17 @@ def test_a_sequential_one_is_decided_as_soon_as_it_may_be(tmp_path: Path, method
     assert primary.curve[0].at == (START + 14 * DAY) * 1000
 
 
+def test_what_is_open_before_the_end_is_open_yet(tmp_path: Path) -> None:
+    text = FILE.replace("start:", "method: always-valid\n      start:").replace("slow: {margin", "revenue: {margin")
+    text = text.replace("[revenue, basket]", "[basket]").replace("margin: 10", "margin: 1")
+    for days, yet in ((20, " yet"), (28, "")):
+        result = reported(tmp_path, crowd(600, days=27), days=days, text=text)
+        for shown in (as_text(result), as_html(result)):
+            assert {f"no difference found{yet}", f"not shown to hold{yet}"} == set(
+                re.findall(r"(?:no difference found|not shown to hold)(?: yet)?", shown)
+            )
+
+
 def test_without_a_difference_the_intervals_speak(tmp_path: Path) -> None:
     result = reported(tmp_path, crowd(2000, days=27))
     assert result.verdict.decision is Decision.NOTHING

@@ -478,7 +478,7 @@ sources:
 """
     found = gathered(tmp_path, tmp_path, source)
     assert found.quality.faults == {
-        "a variant that is no arm in exposures": 1,
+        "a variant that is no arm in exposures (such as 'purple')": 1,
         "no time in exposures": 1,
         "no unit in exposures": 1,
         "no unit in order": 1,

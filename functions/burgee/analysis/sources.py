@@ -27,6 +27,8 @@ EARLY_DAYS = 30
 """Days before an experiment that are searched for early exposures."""
 STRICT = {EngineName.POSTGRES, EngineName.REDSHIFT}
 """Engines without a cast that returns null on failure."""
+EXAMPLE = "_example"
+"""The end of the names of counts' columns with an example."""
 SECONDS = {Clock.SECONDS: 1000, Clock.MILLISECONDS: 1}
 
 
@@ -83,12 +85,14 @@ def counted(found: Read, rows: Callable[[Any], list[dict[str, Any]]]) -> tuple[i
     """The number of usable rows, and of unusable ones by kind."""
     usable, faults = 0, {f"a line that is no row of {name}": n for name, n in found.lost.items()}
     for name, table in found.counts.items():
-        row = {key: int(value or 0) for key, value in rows(table)[0].items()}
-        usable += row.pop("rows") - sum(row.values())
-        for kind, n in row.items():
-            if n:
-                label = f"{kind.replace('_', ' ')} in {name}"
-                faults[label] = faults.get(label, 0) + n
+        row = rows(table)[0]
+        examples = {kind: row.pop(kind) for kind in list(row) if kind.endswith(EXAMPLE)}
+        n = {kind: int(value or 0) for kind, value in row.items()}
+        usable += n.pop("rows") - sum(n.values())
+        for kind in filter(n.get, n):
+            label = f"{kind.replace('_', ' ')} in {name}"
+            example = examples.get(kind + EXAMPLE)
+            faults[label if example is None else f"{label} (such as {str(example)[:80]!r})"] = n[kind]
     return usable, faults
 
 
@@ -107,8 +111,8 @@ def _exposures(named: ExposureRows, plan: ExperimentPlan, engine: Engine) -> tup
     }
     made = table.select(**_who_and_when(table, named, "exposures", engine), arm=arm, **segments)
     known = made.arm.isin(list(plan.arms))
-    counts = _counts(made, a_variant_that_is_no_arm=_usable(made) & ~known.fill_null(False))
-    return made.filter(_usable(made), known), counts
+    counts = _counts(made, a_variant_that_is_no_arm=(_usable(made) & ~known.fill_null(False), made.arm))
+    return made.filter(_usable(made), known).drop("written"), counts
 
 
 def _facts(event: str, named: FactRows, plan: ExperimentPlan, engine: Engine) -> tuple[Any, Any]:
@@ -137,7 +141,7 @@ def _facts(event: str, named: FactRows, plan: ExperimentPlan, engine: Engine) ->
     read_ = event_columns(plan, property_, ibis.literal(event))
     if named.id is None:
         made = table.select(**_who_and_when(table, named, event, engine), event=ibis.literal(event), **read_)
-        return made.filter(_usable(made)), _counts(made)
+        return made.filter(_usable(made)).drop("written"), _counts(made)
     # Ids belong to a table: an order's id is not a visit's.
     known = _column(table, named.id, event)
     made = table.select(
@@ -147,7 +151,8 @@ def _facts(event: str, named: FactRows, plan: ExperimentPlan, engine: Engine) ->
         **read_,
     )
     without = _usable(made) & made.event_id.isnull()
-    return made.filter(_usable(made), made.event_id.notnull()), _counts(made, no_id=without)
+    counts = _counts(made, no_id=(without, None))
+    return made.filter(_usable(made), made.event_id.notnull()).drop("written"), counts
 
 
 def _rows(named: Rows, plan: ExperimentPlan, engine: Engine, name: str) -> Any:
@@ -170,14 +175,21 @@ def _who_and_when(table: Any, named: Rows, name: str, engine: Engine) -> dict[st
     if named.received is not None:
         came = _milliseconds(_column(table, named.received, name), named, name, engine)
         seen = ibis.greatest(time, came.fill_null(time))
-    return {"unit": _column(table, named.unit, name).cast("string"), "time": time, "seen": seen}
+    unit = _column(table, named.unit, name)
+    if unit.type().is_floating() and engine.name is EngineName.DUCKDB:
+        # pandas makes IDs fractions where one is missing: 7.0 is no unit of a table with 7.
+        hint = f"write them as strings, or read {named.unit}::BIGINT in `sql`"
+        raise Refused("source-column", f"{named.unit} of {name} has fractions, not IDs: {hint}")
+    text = _column(table, named.time, name)
+    written = text if text.type().is_string() else ibis.null("string")
+    return {"unit": unit.cast("string"), "time": time, "seen": seen, "written": written}
 
 
 def _milliseconds(column: Any, named: Rows, name: str, engine: Engine) -> Any:
     """Milliseconds since 1970 of a column of times; a timestamp without a zone is in UTC."""
     title = f"{column.get_name()} of {name}"
-    if column.type().is_string() and engine.name is EngineName.DUCKDB:
-        # Files without types: what is no time becomes null, and is counted.
+    if engine.name is EngineName.DUCKDB and (column.type().is_string() or column.type().is_unknown()):
+        # Files without types, and types that Ibis does not know: what is no time becomes null, and is counted.
         column = column.try_cast("timestamp('UTC')" if named.clock is Clock.TIMESTAMP else "float64")
     kind = column.type()
     if named.clock is not Clock.TIMESTAMP:
@@ -213,11 +225,17 @@ def _usable(made: Any) -> Any:
     return (made.unit.fill_null("") != "") & made.time.notnull()
 
 
-def _counts(made: Any, **more: Any) -> Any:
-    """One row: the number of rows, of those without a unit or a time, and of other faults."""
+def _counts(made: Any, **more: tuple[Any, Any]) -> Any:
+    """One row: the number of rows, of those without a unit or a time, and of `more` faults, each with an example of
+    a column.
+    """
     no_unit = made.unit.fill_null("") == ""
-    kinds = {"no_unit": no_unit, "no_time": ~no_unit & made.time.isnull(), **more}
-    return made.aggregate(rows=made.count(), **{name: ibis.ifelse(one, 1, 0).sum() for name, one in kinds.items()})
+    kinds = {"no_unit": (no_unit, None), "no_time": (~no_unit & made.time.isnull(), made.written), **more}
+    found = {name: ibis.ifelse(one, 1, 0).sum() for name, (one, _shown) in kinds.items()}
+    for name, (one, shown) in kinds.items():
+        if shown is not None:
+            found[name + EXAMPLE] = ibis.ifelse(one, shown, ibis.null("string")).min()
+    return made.aggregate(rows=made.count(), **found)
 
 
 def _together(parts: list[Any]) -> Any:

@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 
 from burgee.analysis.render.json_report import as_json
 from burgee.analysis.render.svg import curve, intervals, progress, words
-from burgee.analysis.render.words import when_shown
+from burgee.analysis.render.words import when_shown, word_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,7 +69,7 @@ def _evidence(found: Mapping[str, Any]) -> dict[str, Any]:
         "curves_note": _CURVES[found["method"]],
         "cohorts": _cohorts(found["cohorts"]),
         "segments": _segments(found["exploratory"]),
-        "numbers": [_number(one, withheld) for one in shown],
+        "numbers": [_number(one, withheld, found["over"]) for one in shown],
         "adjusted": any(one["cuped"] for one in shown),
         "beliefs": [_belief(one) for one in shown if one["bayes"] is not None],
     }
@@ -213,8 +213,9 @@ def _segments(found: Sequence[Mapping[str, Any]]) -> Markup | None:
     return intervals(rows) if rows else None
 
 
-def _number(one: Mapping[str, Any], withheld: bool) -> dict[str, Any]:
+def _number(one: Mapping[str, Any], withheld: bool, over: bool) -> dict[str, Any]:
     mark = "*" if one["cuped"] else ""
+    said = word_of(one["role"], found=one["found"], good=one["good"], holds=one.get("holds"), over=over)
     return {
         "metric": one["metric"],
         "arm": one["arm"],
@@ -223,7 +224,7 @@ def _number(one: Mapping[str, Any], withheld: bool) -> dict[str, Any]:
         "difference": f"{one['difference']:+.4g}",
         "interval": "" if one["low"] is None else f"{one['low']:+.4g} to {one['high']:+.4g}",
         "p": "" if one["adjusted_p"] is None else f"{one['adjusted_p']:.3g}",
-        "word": "no verdict" if withheld else word(one),
+        "word": "no verdict" if withheld else said,
     }
 
 
@@ -237,12 +238,3 @@ def _belief(one: Mapping[str, Any]) -> dict[str, str]:
         "loss": loss,
         "prior": prior,
     }
-
-
-def word(one: Mapping[str, Any]) -> str:
-    """The finding in one word."""
-    if one["role"] == "guardrail":
-        return {True: "holds", False: "broken", None: "not shown to hold"}[one["holds"]]
-    if not one["found"]:
-        return "no difference found"
-    return "better" if one["good"] else "worse"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from burgee.analysis.health import Light
-from burgee.analysis.render.words import when_shown
+from burgee.analysis.render.words import when_shown, word_of
 from burgee.analysis.verdicts import size
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def as_text(report: Report) -> str:
             lines += [
                 "",
                 role.capitalize() + (" (does not decide)" if role == "secondary" else ""),
-                *_rows(found, report.healthy),
+                *_rows(found, report),
             ]
     if any(one.estimate is None for one in report.results):
         lines += ["", when_shown(str(experiment.method), experiment.end)]
@@ -71,7 +71,7 @@ def _units(report: Report) -> list[str]:
     return lines
 
 
-def _rows(found: Sequence[Result], healthy: bool) -> list[str]:
+def _rows(found: Sequence[Result], report: Report) -> list[str]:
     reach = max((abs(edge) for one in found for edge in _edges(one) if edge is not None), default=0.0) or 1.0
     lines = []
     for one in found:
@@ -83,7 +83,7 @@ def _rows(found: Sequence[Result], healthy: bool) -> list[str]:
         adjusted = " (adjusted)" if estimate.adjusted else ""
         lines.append(
             f"  {one.metric}, {one.arm}: {estimate.control.value:.5g} -> {estimate.treatment.value:.5g}{adjusted}"
-            f"  {size(estimate)}{_word(one) if healthy else '  no verdict'}"
+            f"  {size(estimate)}{_word(one, report.over) if report.healthy else '  no verdict'}"
         )
         if low is not None and high is not None:
             lines.append(f"    {_drawn(low, high, estimate.relative or 0.0, reach)}")
@@ -99,14 +99,11 @@ def _edges(one: Result) -> tuple[float | None, float | None]:
     return (None, None) if one.estimate is None else (one.estimate.relative_low, one.estimate.relative_high)
 
 
-def _word(one: Result) -> str:
+def _word(one: Result, over: bool) -> str:
+    said = word_of(one.role, found=one.found, good=one.good, holds=one.holds, over=over)
+    said = said.upper() if said in {"better", "worse", "broken"} else said
     p_value = "" if one.p_value is None else f", p {one.p_value:.3g}"
-    if one.role == "guardrail":
-        said = {True: "holds", False: "BROKEN", None: "not shown to hold"}[one.holds]
-        return f"  {said} (margin {one.margin or 0:.1%}{p_value})"
-    if not one.found:
-        return f"  no difference found{p_value}"
-    return f"  {'BETTER' if one.good else 'WORSE'}{p_value}"
+    return f"  {said} (margin {one.margin or 0:.1%}{p_value})" if one.role == "guardrail" else f"  {said}{p_value}"
 
 
 def _drawn(low: float, high: float, at: float, reach: float) -> str:

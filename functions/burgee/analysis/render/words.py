@@ -13,3 +13,13 @@ def when_shown(method: str, end: str) -> str:
         "always-valid": f"Effects are shown once {ENOUGH} units of each arm count, a quantile at the end.",
     }
     return when[method]
+
+
+def word_of(role: str, *, found: bool, good: bool | None, holds: bool | None, over: bool) -> str:
+    """A finding in a few words; before the end one that is open may still come."""
+    yet = "" if over else " yet"
+    if role == "guardrail":
+        return {True: "holds", False: "broken", None: f"not shown to hold{yet}"}[holds]
+    if not found:
+        return f"no difference found{yet}"
+    return "better" if good else "worse"
