@@ -123,7 +123,11 @@ def _add_segments(made: Imported, parts: Mapping[str, Imported]) -> None:
     names = dict.fromkeys(name for part in parts.values() for name in part.segments)
     apart: set[str] = set()
     for name in names:
-        found = [part.segments[name]["when"] for part in parts.values() if name in part.segments]
+        found = [
+            {key: value for key, value in part.segments[name].items() if key != "description"}
+            for part in parts.values()
+            if name in part.segments
+        ]
         if any(not _same(one, found[0]) for one in found[1:]):
             apart.add(name)
     grown = True

@@ -143,6 +143,23 @@ def growthbook(
     run.finish(run.convert(lambda documents: import_growthbook(documents, sdk)), report, json=json)
 
 
+@import_app.command()
+def appconfig(
+    files: Theirs,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    teams: Teams = None,
+    report: Report = None,
+    json: Json = False,
+) -> None:
+    """Convert AWS AppConfig's feature flags, with or without variants, to a flags.yaml."""
+    from burgee.importers.appconfig import import_appconfig
+    from burgee.importers.overlays import each_environment
+
+    run = _Run("appconfig", files, out, overwrite=overwrite, teams=teams)
+    run.finish(run.convert(each_environment(import_appconfig)), report, json=json)
+
+
 class _Run:
     """One import: the files given, and where it goes."""
 
