@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from burgee.diff.hash_lines import Line, line
 from burgee.evaluation.bucketing import BUCKETS, layer_salt, threshold
 from burgee.evaluation.context import TARGETING_KEY
-from burgee.evaluation.definition import is_divided, owners, pinned_hash, salt, unit_attributes, weights
+from burgee.evaluation.decisions import member
+from burgee.evaluation.definition import (
+    SHARE,
+    is_divided,
+    owners,
+    pinned_hash,
+    salt,
+    segments_of,
+    unit_attributes,
+    weights,
+)
 from burgee.evaluation.hash_strategies import OURS, strategy
 
 if TYPE_CHECKING:
@@ -55,13 +65,32 @@ def _partial(percentage: Any) -> bool:
 
 
 def hash_inputs(side: Side, flag: str) -> dict[str, str]:
-    """The hash input of each decision of a flag, as `unit:salt`."""
-    found = {draw.owner: line_in_words(draw.line) for draw in draws(side, flag)}
+    """The hash input of each decision of a flag and of each segment that its rules name, as `unit:salt`."""
+    found: dict[str, str] = {}
+    for owner, drawn in [*draws(side, flag), *_members(side, flag)]:
+        words = line_in_words(drawn)
+        found[owner] = f"{found[owner]} or {words}" if owner in found else words
     state = side.state(flag) or {}
     if "layer" in state:
         unit = unit_attributes(state)[0]
         found["its layer"] = line_in_words(line(unit, layer_salt(state["layer"]["name"]), OURS))
     return found
+
+
+def _members(side: Side, flag: str) -> Iterator[HashedDecision]:
+    """The shares of segments that a flag's rules name, directly or not."""
+    rules = (side.state(flag) or {}).get("rules", ())
+    waiting = [name for rule in rules for _, name in segments_of(rule["when"])]
+    seen: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        when = side.segments.get(name, {})
+        if name not in seen and SHARE in when:
+            share = member(when[SHARE])
+            lines = (line(unit, share.salt, share.strategy) for unit in share.units)
+            yield from (HashedDecision(f"segment {name}", one) for one in lines)
+        waiting += [] if name in seen else [other for _, other in segments_of(when)]
+        seen.add(name)
 
 
 def line_in_words(line: Line) -> str:
