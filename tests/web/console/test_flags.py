@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from burgee.releases.deploy import write
 from burgee.releases.overrides import killed, lay
+from burgee.releases.proposals import Edit, create
 from burgee.web.console.screens.flags import PAGE
 from support.keys import act, release
 from support.markup import text_of
@@ -54,6 +55,18 @@ def test_a_flag_that_is_not_as_git_says_comes_first_with_both(client: TestClient
     page = text_of(client.get("/fragments/flags").text)
     assert "1 is not as Git says" in page
     assert "“because”, ada, just now" in page
+
+
+def test_what_differs_in_no_share_is_named(client: TestClient, store: SqliteStore) -> None:
+    named = {**FLAGS["checkout"], "targets": {"green": ["ada"]}}
+    write(store, lambda state, git: lay(state, git, "checkout", named, act("flag.update")))
+    assert "Git: other targets" in rows(client)["checkout"]
+    assert "checkout has other targets than Git says in production" in text_of(client.get("/fragments/flags").text)
+
+
+def test_a_proposal_is_no_change(client: TestClient, store: SqliteStore) -> None:
+    create(store, Edit("beta", {"rollout_percentage": 30}), "More", act("proposal.create"))
+    assert "just now" not in rows(client)["beta"]
 
 
 def test_filters_are_those_of_the_api(client: TestClient, store: SqliteStore) -> None:

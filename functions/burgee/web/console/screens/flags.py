@@ -196,7 +196,7 @@ def _moved(here: Environment) -> dict[str, tuple[str, str]]:
     """The last change of each flag among the newest entries of the audit log."""
     found: dict[str, tuple[str, str]] = {}
     for entry in here.store.audit(limit=200):
-        if entry.flag is not None:
+        if entry.flag is not None and not entry.action.startswith("proposal."):
             found.setdefault(entry.flag, (entry.at, entry.actor))
     return found
 
@@ -216,7 +216,11 @@ def cell(name: str, environment: Environment) -> Cell:
         said = bars_of(name, environment, of_git=True)
         live, other = _apart(live, said)
         if environment.differs(name) or other:
-            git = _joined(other) if name in environment.git["flags"] else "no such flag"
+            git = (
+                (_joined(other) or other_keys(name, environment))
+                if environment.git["flags"].get(name)
+                else "no such flag"
+            )
     absent = name not in environment.live["flags"]
     return Cell(environment.name, live[:MAX_REGIONS], max(len(live) - MAX_REGIONS, 0), absent, git)
 
@@ -241,6 +245,13 @@ def bars_of(name: str, environment: Environment, *, of_git: bool = False) -> lis
         )
         for one in regions
     ]
+
+
+def other_keys(name: str, environment: Environment) -> str:
+    """The keys in which Git's definition is another, where no share is: such as users who are named."""
+    live, git = (side["flags"].get(name) or {} for side in (environment.live, environment.git))
+    keys = [key.replace("_", " ") for key in dict.fromkeys([*live, *git]) if live.get(key) != git.get(key)]
+    return f"other {', '.join(keys)}"
 
 
 def _apart(live: list[Bar], said: list[Bar]) -> tuple[list[Bar], list[Bar]]:
@@ -291,6 +302,12 @@ def _by_itself(definition: Definition, now: float) -> Iterator[Mark]:
 def _stripped(here: Environment, override: Override) -> dict[str, Any]:
     """An override in words, for the strip above the list."""
     live, said = bars_of(override.flag, here), bars_of(override.flag, here, of_git=True)
-    differing = [one for one in live if one not in said] or live
+    differing = [one for one in live if one not in said]
     words = "absent" if override.definition is None else _joined(differing)
-    return {"override": override, "words": words, "git": _joined([one for one in said if one not in live])}
+    git = _joined([one for one in said if one not in live])
+    return {
+        "override": override,
+        "words": words,
+        "git": git,
+        "other": "" if differing or not live else other_keys(override.flag, here),
+    }
