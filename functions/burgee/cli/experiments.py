@@ -13,6 +13,7 @@ import typer
 
 from burgee.cli.render import output
 from burgee.errors import Refused
+from burgee.times import parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,12 +117,20 @@ def summaries(flags: Path, chosen: Chosen) -> Iterator[tuple[dict[str, Any], Rep
         except Refused as error:
             yield (nothing_yet(plan) if error.code == "no-records" else unreadable(plan, error)), None
         else:
-            yield short(found), found
+            yield not_begun(plan, found) or short(found), found
 
 
 def nothing_yet(plan: ExperimentPlan) -> dict[str, Any]:
     """The short report of an experiment without records."""
     return _without_units(plan, "wait", "Not decided yet: there are no records.")
+
+
+def not_begun(plan: ExperimentPlan, found: Report) -> dict[str, Any] | None:
+    """The short report of an experiment that nobody is in before its start; None for any other."""
+    start = plan.experiment.start
+    if parse_time(start) <= time.time() or any(found.units.values()):
+        return None
+    return _without_units(plan, "wait", f"Not decided yet: it begins on {start[:10]}.")
 
 
 def unreadable(plan: ExperimentPlan, error: Refused) -> dict[str, Any]:

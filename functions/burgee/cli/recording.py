@@ -10,6 +10,7 @@ from burgee.cli.experiments import (
     Chosen,
     analysing,
     events_folder,
+    not_begun,
     nothing_yet,
     plans_of,
     pseudonyms,
@@ -77,7 +78,8 @@ class LocalReports:
         with analysing():
             from burgee.analysis.render.json_report import as_json
 
-            return as_json(reported(self._flags, plan, Chosen()))
+            found = reported(self._flags, plan, Chosen())
+            return not_begun(plan, found) or as_json(found)
 
     def evidence(self, report: Mapping[str, Any]) -> str:
         """See Reports."""

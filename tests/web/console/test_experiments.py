@@ -39,6 +39,17 @@ def test_an_experiment_without_records_waits(client: TestClient) -> None:
     assert client.get("/fragments/experiments/nope").status_code == 404
 
 
+def test_an_experiment_that_begins_later_is_no_fault(client: TestClient, tmp_path: Path) -> None:
+    later = FILE.replace("start: 2026-01-01", "start: 2099-01-01").replace("end: 2026-01-29", "end: 2099-01-29")
+    (tmp_path / "flags.yaml").write_text(later, encoding="utf-8")
+    track = {"type": "track", "event_id": "e", "unit": "ada", "event": "order", "time": 1_767_225_600}
+    written(tmp_path / ".burgee/events", [track])
+    for path in ("/fragments/experiments", "/fragments/experiments/button"):
+        page = text_of(client.get(path).text)
+        assert "Not decided yet: it begins on 2099-01-01." in page
+        assert "✕" not in page
+
+
 def test_what_the_route_reports_is_shown_and_no_more(client: TestClient, tmp_path: Path) -> None:
     written(tmp_path / ".burgee/events", crowd(300))
     report = client.get("/experiments/button").json()

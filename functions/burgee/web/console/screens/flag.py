@@ -229,4 +229,4 @@ def _step_name(step: str) -> str:
     if step.startswith("requires "):
         flag, _, variant = step.removeprefix("requires ").partition(" = ")
         return f"{flag} gives {variant}"
-    return {"targets": "Named?", "default": "Everybody else"}.get(step, step)
+    return {"status": "It is off", "targets": "Named?", "default": "Everybody else"}.get(step, step)
