@@ -37,7 +37,7 @@ def test_over_http_every_request_needs_a_key_and_has_its_scopes(tmp_path: Path) 
     def opened() -> Iterator[SqliteStore]:
         yield store
 
-    with served(http_app(Tools(opened, list, list), "127.0.0.1"), lifespan=True) as url:
+    with served(http_app(Tools(opened, list, list, lambda _since, _flag: {}), "127.0.0.1"), lifespan=True) as url:
 
         def killed(key: str) -> Any:
             async def run() -> Any:

@@ -52,6 +52,11 @@ flags:
 NAMES = [f"user-{number}" for number in range(100)]
 
 
+def asked_for(since: str, flag: str | None) -> dict[str, Any]:
+    """What usage would say, without any."""
+    return {"since": since, "flag": flag}
+
+
 class Desk:
     """A store, and calls of tools over it with a key."""
 
@@ -68,7 +73,7 @@ class Desk:
         def opened() -> Iterator[SqliteStore]:
             yield self.store
 
-        tools = Tools(opened, lambda: [{"flag": "beta", "code": "no-owner"}], lambda: [{"flag": "beta"}])
+        tools = Tools(opened, lambda: [{"flag": "beta", "code": "no-owner"}], lambda: [{"flag": "beta"}], asked_for)
 
         async def run() -> Any:
             async with Client(server(tools, token)) as client:
@@ -115,6 +120,8 @@ def test_a_caller_without_a_key_reads_everything_and_writes_nothing(desk: Desk) 
     assert desk.call("timeline", flag="soon")[0]["at"] == "2099-01-01T00:00:00Z"
     assert desk.call("timeline")[0]["flag"] == "soon"
     assert desk.call("stale") == [{"flag": "beta", "code": "no-owner"}]
+    assert desk.call("usage", flag="beta", since="24h") == {"since": "24h", "flag": "beta"}
+    assert "may not read" in desk.call("usage", desk.key(Scope.PROPOSE))
     assert desk.call("experiments") == [{"flag": "beta"}]
     assert desk.call("proposals") == []
     effect = desk.call("effect", flag="beta", keys={"rollout_percentage": 20.5})
@@ -308,10 +315,10 @@ def test_tools_say_whether_they_only_read(desk: Desk) -> None:
         yield desk.store
 
     async def run() -> Any:
-        async with Client(server(Tools(opened, list, list))) as client:
+        async with Client(server(Tools(opened, list, list, lambda _since, _flag: {}))) as client:
             return (await client.list_tools()).tools
 
     hints = {one.name: one.annotations for one in anyio.run(run)}
     assert {name for name, one in hints.items() if not one.read_only_hint} == {"propose", "kill"}
     assert {name for name, one in hints.items() if one.destructive_hint} == {"kill"}
-    assert len(hints) == 9
+    assert len(hints) == 10

@@ -113,6 +113,15 @@ def server(tools: Tools, token: str | None = None) -> MCPServer:
         return await run(context, tools.stale_flags)
 
     @made.tool(annotations=READS)
+    async def usage(
+        context: Context[Any, Any],
+        flag: str | None = None,
+        since: Annotated[str, Field(max_length=20, description="The period, such as 24h or 30d.")] = "7d",
+    ) -> dict[str, Any]:
+        """Show which flags are asked for, when last, by which API key, and which variants they answer."""
+        return await run(context, tools.flag_usage, since, flag)
+
+    @made.tool(annotations=READS)
     async def timeline(context: Context[Any, Any], flag: str | None = None) -> list[dict[str, Any]]:
         """List future changes of a flag or of all: schedules, ramps, expiries, and the users that they move."""
         return await run(context, tools.timeline, flag)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     Opened: TypeAlias = Callable[[], AbstractContextManager[Store]]
     Reader: TypeAlias = Callable[[], list[dict[str, Any]]]
+    UsageReader: TypeAlias = Callable[[str, str | None], dict[str, Any]]
 
 SECONDS = 8.0
 """Time for computing an effect; beyond it some is sampled, which limits do not accept."""
@@ -84,11 +85,12 @@ def agent_of(store: Store, token: str, now: float) -> Agent:
 
 
 class Tools(NamedTuple):
-    """What the tools work on. `stale` and `experiments` read what only the machine with the files has."""
+    """What the tools work on. `stale`, `experiments` and `usage` read what only the machine with the files has."""
 
     opened: Opened
     stale: Reader
     experiments: Reader
+    usage: UsageReader
 
     def list_flags(self, agent: Agent, query: str = "", limit: int = 50) -> dict[str, Any]:
         """The served flags whose name, description, owner or tags contain a string, by name."""
@@ -163,6 +165,11 @@ class Tools(NamedTuple):
         """Flags that can be removed, by the history of the flag file in Git."""
         agent.require(Scope.READ)
         return self.stale()
+
+    def flag_usage(self, agent: Agent, since: str = "7d", flag: str | None = None) -> dict[str, Any]:
+        """Which flags were asked for in a period such as 7d, by which key, and what they answered."""
+        agent.require(Scope.READ)
+        return self.usage(since, flag)
 
     def experiment_status(self, agent: Agent) -> list[dict[str, Any]]:
         """The experiments of the flag file: units so far, health, verdict."""

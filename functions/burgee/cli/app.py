@@ -28,6 +28,7 @@ from burgee.cli.commands import (
     reconcile,
     shadow,
     upkeep,
+    usage,
     webhooks,
 )
 from burgee.cli.render import output
@@ -55,6 +56,7 @@ deploy.register(app)
 proposals.register(app)
 reconcile.register(app)
 upkeep.register(app)
+usage.register(app)
 experiment.register(app)
 power.register(app)
 code.register(app)

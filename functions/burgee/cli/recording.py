@@ -18,6 +18,8 @@ from burgee.cli.experiments import (
     reported,
     summaries,
 )
+from burgee.cli.usage import reported_usage, usage_file
+from burgee.errors import Refused
 from burgee.events.jsonl_sink import JsonlSink
 from burgee.events.recorder import Recorder
 from burgee.events.records import RecordScope
@@ -30,17 +32,13 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from burgee.cli.stores import StoreOptions
+    from burgee.events.usage_report import UsageReport
 
 
 def recorder(where: StoreOptions) -> Recorder:
     """Writes exposures and events to files; with BURGEE_UNIT_SECRET their units are keyed hashes."""
     scope = RecordScope(where.project, where.environment or "default", pseudonyms())
     return Recorder(JsonlSink(events_folder(where.flags)), scope)
-
-
-def usage_file(flags: Path) -> Path:
-    """The database of `burgee serve`'s usage: beside the flag file, ignored by Git."""
-    return flags.parent / ".burgee" / "usage.sqlite"
 
 
 def usage_counter(where: StoreOptions) -> UsageCounter:
@@ -54,6 +52,27 @@ def usage_counter(where: StoreOptions) -> UsageCounter:
 def _end(number: int, _frame: FrameType | None) -> None:
     """Ends the process so that what it counted is written; by default a signal ends it at once."""
     raise SystemExit(128 + number)
+
+
+class LocalUsage:
+    """The usage that this service and others have recorded beside a flag file."""
+
+    def __init__(self, where: StoreOptions) -> None:
+        self.project, self.environment = where.project, where.environment or "default"
+        self._where = where
+
+    def usage(self, seconds: float, flag: str | None) -> dict[str, Any]:
+        """See UsageReports."""
+        from burgee.events.usage_report import as_record
+
+        report = self.report(seconds)
+        if flag is not None and flag not in report.flags and flag not in report.unknown:
+            raise Refused("not-found", f"there is no flag {flag!r:.80}")
+        return as_record(report, flag)
+
+    def report(self, seconds: float) -> UsageReport:
+        """The usage of the last seconds."""
+        return reported_usage(self._where, seconds)
 
 
 class LocalReports:

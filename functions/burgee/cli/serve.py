@@ -144,7 +144,7 @@ def _worker(where: StoreOptions, options: ServeOptions) -> Front:
 def _application(where: StoreOptions, options: ServeOptions, store: Store, serving: Serving) -> Front:
     from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-    from burgee.cli.recording import LocalReports, recorder, usage_counter
+    from burgee.cli.recording import LocalReports, LocalUsage, recorder, usage_counter
     from burgee.web.app import create_app
     from burgee.web.connections import behind_proxies
     from burgee.web.event_streams import stream_secret
@@ -163,7 +163,7 @@ def _application(where: StoreOptions, options: ServeOptions, store: Store, servi
         vault=vault_of(where),
     )
     reports = LocalReports(where.flags, where.project, where.environment or "default")
-    app = create_app(store, serving, setup, reports)
+    app = create_app(store, serving, setup, reports, LocalUsage(where))
     # The audit log records the client, not the proxy in front of this service.
     app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=proxies)
     return app.front

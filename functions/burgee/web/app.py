@@ -21,6 +21,7 @@ from burgee.web.protection.rate_limits import EVALUATE
 from burgee.web.responses import HANDLERS
 from burgee.web.routes import flags, keys, manifest, proposals, releases, revisions, webhooks
 from burgee.web.routes.experiments import Experiments, report_routes
+from burgee.web.routes.usage import usage_routes
 from burgee.web.routing import Routes
 from burgee.web.tenants import Tenants
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from burgee.serving.serving import Serving
     from burgee.stores import Store
     from burgee.web.routes.experiments import Reports
+    from burgee.web.routes.usage import UsageReports
 
 
 class Service(FastAPI):
@@ -45,7 +47,13 @@ class Service(FastAPI):
         await self.front(scope, receive, send)
 
 
-def create_app(store: Store, serving: Serving, setup: Setup | None = None, reports: Reports | None = None) -> Service:
+def create_app(
+    store: Store,
+    serving: Serving,
+    setup: Setup | None = None,
+    reports: Reports | None = None,
+    usage: UsageReports | None = None,
+) -> Service:
     """The service over a store; `serving` answers evaluations and follows the store."""
     app = Service(
         title="Burgee",
@@ -67,7 +75,9 @@ def create_app(store: Store, serving: Serving, setup: Setup | None = None, repor
     setup = setup or Setup()
     app.state.vault = setup.vault
     experiments = app.state.experiments = None if reports is None else Experiments(reports)
-    reported = () if experiments is None else report_routes(experiments)
+    app.state.usage = usage
+    reported = [] if experiments is None else report_routes(experiments)
+    reported += [] if usage is None else usage_routes(usage)
     own = (*EVALUATION_ROUTES, *pages.page_routes(setup.sign_in), *manifest.ROUTES, *reported)
     if setup.streams is not None:
         own = (*own, stream_route(), *live_routes())

@@ -53,7 +53,20 @@ def tools(where: StoreOptions) -> Tools:
     """The tools over a command's store and flag file."""
     from burgee.agents.tools import Tools
 
-    return Tools(partial(opened, where), partial(_stale, where), partial(_experiments, where))
+    return Tools(partial(opened, where), partial(_stale, where), partial(_experiments, where), partial(_usage, where))
+
+
+def _usage(where: StoreOptions, since: str, flag: str | None) -> dict[str, Any]:
+    from burgee.cli.usage import reported_usage
+    from burgee.errors import Refused
+    from burgee.events.usage_report import as_record
+    from burgee.times import parse_duration
+
+    try:
+        seconds = parse_duration(since)
+    except ValueError as error:
+        raise Refused("invalid-request", f"since: {error}") from error
+    return as_record(reported_usage(where, seconds), flag)
 
 
 def _stale(where: StoreOptions) -> list[dict[str, Any]]:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from burgee.cli.commands.usage import UsageEvents
 from burgee.cli.completion import complete_flags
 from burgee.cli.options import FLAGS, Environment, File, FlagName, Json, unknown_flag
 from burgee.cli.render import output
+from burgee.cli.stores import StoreOptions, on_store
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from burgee.review.code_references import Pattern, Reference
 
@@ -54,24 +56,49 @@ def fmt(
     raise typer.Exit(int(check and bool(changed)))
 
 
+@on_store
 def stale(
-    flags: File = Path(FLAGS),
-    env: Environment = None,
+    where: StoreOptions,
     days: Annotated[
-        int, typer.Option(min=0, help="Days of one unchanged answer before a flag counts as stale.")
+        int, typer.Option(min=0, help="Days of one unchanged answer, or unasked for, before a flag counts as stale.")
     ] = 30,
     at: At = None,
+    events: UsageEvents = None,
+    remove: Annotated[
+        bool,
+        typer.Option("--remove", help="Propose to remove settled flags that no code names and nothing asks for."),
+    ] = False,
+    code: Annotated[
+        list[Path] | None,
+        typer.Option("--code", metavar="PATH", exists=True, help="Files and folders with code; default here."),
+    ] = None,
+    ignore_bulk: Annotated[
+        bool, typer.Option("--ignore-bulk", help="Also remove what is asked for only together with all flags.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """List the flags that can be removed, by Git's history. Exits with 1 if there are any."""
+    """List the flags that can be removed, by Git's history and usage. Exits with 1 if there are any."""
     from burgee.cli.git.flag_history import versions
-    from burgee.cli.options import moment
+    from burgee.cli.options import moment, require_file
     from burgee.cli.source import releasable
+    from burgee.cli.usage import usage_since
+    from burgee.review.stale import Stale
     from burgee.review.stale import stale as ready
 
-    releasable(flags, env)
+    require_file(where.flags)
+    if remove:
+        _propose_removals(where, days, events, code or [Path()], ignore_bulk=ignore_bulk)
+        return
+    source, snapshot = releasable(where.flags, where.environment)
     now = moment(at) or time.time()
-    found = ready(versions(flags, env, now), now, days)
+    found = ready(versions(where.flags, where.environment, now), now, days)
+    report = usage_since(where, snapshot, 0, days * 86_400.0 + 3_600.0, events)
+    message = f"nothing has asked for it for {days} days: remove it, or mark it permanent"
+    found += [
+        Stale(name, "unasked", message)
+        for name, flag in source.model.flags.items()
+        if report.is_unasked(name, days) and not flag.permanent
+    ]
     if json:
         output.as_json([{"flag": one.flag, "code": one.code, "message": one.message} for one in found])
     else:
@@ -82,6 +109,45 @@ def stale(
     raise typer.Exit(int(bool(found)))
 
 
+def _propose_removals(
+    where: StoreOptions, days: int, events: str | None, code: list[Path], *, ignore_bulk: bool
+) -> None:
+    """Proposes to remove each settled flag that is proven to be unused, and says why others stay."""
+    from burgee.cli.removing import proven, settled_everywhere
+    from burgee.cli.source import releasable
+    from burgee.cli.stale import named_in, usage_everywhere
+    from burgee.cli.stores import act_on, opened
+    from burgee.errors import Refused
+    from burgee.releases.proposals import ENDED, Edit, create, listed
+
+    source, _ = releasable(where.flags, where.environment)
+    act = act_on(where, "proposal.create", "")
+    settled = settled_everywhere(where.flags, source, act.now, days)
+    named, usage = named_in(code, source), usage_everywhere(where, source, days, events)
+    with opened(where) as store:
+        waiting = {one.edit.flag: one for one in listed(store, act.now) if one.edit.absent and one.state not in ENDED}
+    for flag in settled:
+        if flag in waiting:
+            output.say(f"{flag}: proposed already, as {waiting[flag].id}")
+            continue
+        try:
+            named.require_none_of(flag)
+            asked = usage.proof(flag, ignore_bulk=ignore_bulk)
+            lines = [
+                *proven(where, source, flag, days).lines,
+                f"- **Usage**: {asked}.",
+                "- **Code**: no file names it.",
+            ]
+            with opened(where) as store:
+                made = create(store, Edit(flag, absent=True), "", act._replace(reason="\n".join(lines)))
+        except Refused as error:
+            output.say(f"{flag}: stays: {error}")
+        else:
+            output.say(f"{flag}: {made.id}: {made.title}")
+    if not settled:
+        output.say("no flag is settled")
+
+
 def refs(
     path: Annotated[Path, typer.Argument(exists=True, help="A file, or a folder with code.")],
     flags: File = Path(FLAGS),
@@ -89,20 +155,12 @@ def refs(
 ) -> None:
     """List where code names each flag. Exits with 1 if code evaluates a flag that does not exist."""
 
-    from burgee.cli.git.files import contents
+    from burgee.cli.stale import named_in
     from burgee.flagfile.source import Source
-    from burgee.review.code_references import references
 
     source = Source(flags)
     known = source.model.flags
-    own = {Path(document.file).resolve() for document in source.documents}
-    found: list[Reference] = []
-    patterns: list[Pattern] = []
-    for file, text in contents(path):
-        if file.resolve() not in own:
-            named, made = references(str(file), text, known)
-            found += named
-            patterns += made
+    found, patterns = named_in([path], source)
     required = {entry.flag for flag in known.values() for entry in flag.requires or ()}
     perhaps = {name for name in known for one in patterns if re.fullmatch(one.expression, name)}
     unnamed = [name for name in known if name not in {one.flag for one in found} | required | perhaps]
@@ -126,10 +184,10 @@ def _place(one: Reference | Pattern) -> dict[str, str | int]:
 
 
 def _tell_refs(
-    found: list[Reference],
+    found: Sequence[Reference],
     known: Collection[str],
-    unnamed: list[str],
-    patterns: list[Pattern],
+    unnamed: Sequence[str],
+    patterns: Sequence[Pattern],
 ) -> None:
     for name in known:
         places = [one for one in found if one.flag == name]

@@ -24,6 +24,7 @@ from burgee.web.console.reading import Environment, colours, kept
 from burgee.web.console.render import fragment
 from burgee.web.console.screens.flags import bars_of
 from burgee.web.console.sentences import lines
+from burgee.web.console.usage import of_flag, report_of
 from burgee.web.exchange import Need, exchange_of
 from burgee.web.routes.writes import CallerFlags, needs
 
@@ -89,6 +90,7 @@ def show_flag(request: Request, environments: Environments, flag: Annotated[str,
         required_by=_required_by(flag, here),
         segments=_segments(shown, here),
         exposed=flag in here.git.get("exposed", {}),
+        usage=of_flag(report_of(request), flag),
     )
 
 

@@ -14,6 +14,7 @@ from burgee.times import format_time, parse_time
 from burgee.web.console.environments import Environments  # noqa: TC001 - FastAPI reads it
 from burgee.web.console.reading import colours, in_words, kept, segments
 from burgee.web.console.render import fragment
+from burgee.web.console.usage import last_asked, report_of
 from burgee.web.console.words import ahead, clock, day, duration
 from burgee.web.exchange import Need
 from burgee.web.routes.flags import filtering
@@ -77,6 +78,8 @@ class Row(NamedTuple):
     marks: Sequence[Mark]
     moved: tuple[str, str] | None
     """When it was last changed from here (RFC 3339), and by who."""
+    asked: str | None = None
+    """When it was last asked for (RFC 3339), empty for never; None where that is unknown."""
 
 
 @router.get("/fragments/flags", **needs(Need.READ))
@@ -93,13 +96,14 @@ def list_flags(
     names = chosen.showing(show)
     pages = max(-(-len(names) // PAGE), 1)
     page = min(page, pages)
-    moved = _moved(here)
+    moved, report = _moved(here), report_of(request)
+    shown = names[(page - 1) * PAGE : page * PAGE]
     return fragment(
         request,
         "flags",
         here=here,
         environments=environments,
-        rows=[_row(name, environments, moved, chosen) for name in names[(page - 1) * PAGE : page * PAGE]],
+        rows=[_row(name, environments, moved, chosen)._replace(asked=last_asked(report, name)) for name in shown],
         strip=[_stripped(here, one) for one in chosen.overrides[:MAX_STRIP]],
         stripped=max(len(chosen.overrides) - MAX_STRIP, 0),
         trial=here.state.pointer.canary_at(here.now),

@@ -1,0 +1,80 @@
+"""What the console says of usage: when a flag was last asked for, by which keys, and what it answered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from burgee.events.usage_report import warning
+from burgee.times import format_time
+from burgee.web.exchange import exchange_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starlette.requests import Request
+
+    from burgee.events.usage_report import Asked, FlagUsage, UsageReport
+
+DAYS = 30
+MAX_KEYS = 5
+
+
+class Line(NamedTuple):
+    """How often something was asked for, and when last (RFC 3339); None if never."""
+
+    name: str
+    answers: int
+    last: str | None
+
+
+class Usage(NamedTuple):
+    """The usage of a flag in the last days."""
+
+    asked: Sequence[Line]
+    variants: Sequence[tuple[str, str]]
+    keys: Sequence[Line]
+    more_keys: int
+    warnings: Sequence[str]
+
+
+def report_of(request: Request) -> UsageReport | None:
+    """The usage of the caller's flags; None where it is not recorded."""
+    usage = request.app.state.usage
+    if usage is None or not exchange_of(request).belongs_to(usage.project, usage.environment):
+        return None
+    found: UsageReport = usage.report(DAYS * 86_400.0)
+    return found if found.coverage.first is not None else None
+
+
+def of_flag(report: UsageReport | None, flag: str) -> Usage | None:
+    """What the page of a flag shows; None where usage is not recorded."""
+    used = None if report is None else report.flags.get(flag)
+    if used is None:
+        return None
+    variants = sorted(used.variants.items(), key=lambda one: -one[1])
+    keys = sorted(used.keys.items(), key=lambda one: -one[1].answers)
+    return Usage(
+        [_line("by name", used.named), _line("in bulk", used.bulk)],
+        [(variant or "no value", f"{number / used.answers:.1%}") for variant, number in variants],
+        [_line(key or "no key", asked) for key, asked in keys[:MAX_KEYS]],
+        max(len(keys) - MAX_KEYS, 0),
+        [warning(one) for one in used.checks if one.deviates],
+    )
+
+
+def last_asked(report: UsageReport | None, flag: str) -> str | None:
+    """When a flag was last asked for (RFC 3339), empty if it was not in the last days; None where that is unknown."""
+    used = None if report is None else report.flags.get(flag)
+    if used is None:
+        return None
+    last = _last(used)
+    return "" if last is None else format_time(last)
+
+
+def _last(used: FlagUsage) -> float | None:
+    found = [one.last for one in (used.named, used.bulk) if one.last is not None]
+    return max(found, default=None)
+
+
+def _line(name: str, asked: Asked) -> Line:
+    return Line(name, asked.answers, None if asked.last is None else format_time(asked.last))
