@@ -53,8 +53,8 @@ PACKAGES = {
     },
     "handlers": {"access", "events", "releases", "serving", "stores", "web", "webhooks"},
     "cli": {
-        *("access", "accessors", "agents", "analysis", "diff", "evaluation", "events", "flagfile", "importers"),
-        *("releases", "removal", "review", "serving", "shadow", "stores", "web", "webhooks"),
+        *("access", "accessors", "agents", "analysis", "diff", "evaluation", "events", "flagfile", "guards"),
+        *("importers", "releases", "removal", "review", "serving", "shadow", "stores", "web", "webhooks"),
     },
 }
 ROWS = {**VOCABULARY, **{package: row | VOCABULARY.keys() for package, row in PACKAGES.items()}}

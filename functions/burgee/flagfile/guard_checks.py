@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from burgee.evaluation.definition import Owner, fragments, is_divided, owners, pinned_hash, salt, unit_attributes
 from burgee.evaluation.hash_strategies import strategy
-from burgee.flagfile.experiments import MetricKind
+from burgee.flagfile.experiments import MetricKind, impossible
 from burgee.flagfile.suggestions import near
 from burgee.guards.plan import begins, comparison, guarded
 from burgee.model import Fault
@@ -119,6 +119,17 @@ def _judged(path: Path, owner: Owner, metrics: Mapping[str, Any], missing: Calla
                 message = f"{metric} is a quantile, which cannot be tested at every look"
                 hint = "a mean or a proportion of the same event"
                 yield Fault(where, "guard-quantile", message, hint, at_key=True)
+            elif known is not None and "baseline" in guard[key][metric]:
+                yield from _baseline((*where, "baseline"), guard[key][metric]["baseline"], known)
     if (guard.get("guardrails") or guard.get("signals")) and comparison(guard) <= 0:
         message = "no step leaves users to compare with, so its metrics could never be judged"
         yield Fault((*path, "guard", "steps"), "guard-comparison", message, "add a step below 100")
+
+
+def _baseline(path: Path, baseline: Mapping[str, Any], metric: Mapping[str, Any]) -> Iterator[Fault]:
+    """A value that the metric can have; other metrics than proportions need their standard deviation."""
+    sd = None if metric["kind"] == MetricKind.PROPORTION else baseline.get("sd")
+    reason = impossible(baseline["mean"], sd)
+    if reason:
+        hint = "`mean` is the metric's value today, of a share 0 to 1"
+        yield Fault((*path, "mean"), "guard-baseline", reason, hint)

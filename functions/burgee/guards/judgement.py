@@ -88,6 +88,11 @@ def compared_steps(plan: GuardPlan) -> int:
     return max(sum(map(plan.is_compared, range(len(plan.steps)))), 1)
 
 
+def bounds(plan: GuardPlan, share: float, metrics: int) -> tuple[float, float]:
+    """The alpha of one test of so many metrics, and the units at which it is sharpest: the minimum in each group."""
+    return plan.alpha / (compared_steps(plan) * metrics), plan.minimum / min(share, 1 - share)
+
+
 def _worse(
     plan: GuardPlan, metric: GuardMetric, sides: tuple[Measured, Measured], share: float, metrics: int
 ) -> Iterator[Reason]:
@@ -96,8 +101,7 @@ def _worse(
     if min(reached.n, compared.n) < ENOUGH:
         return
     found = gap(reached, compared, metric.margin / 100, increase=metric.direction == "increase")
-    alpha = plan.alpha / (compared_steps(plan) * metrics)
-    tuning = plan.minimum / min(share, 1 - share)
+    alpha, tuning = bounds(plan, share, metrics)
     bound = critical(float(found.n), alpha, tuning)
     if not found.harm > bound:
         return

@@ -48,6 +48,7 @@ def lint(
 ) -> None:
     """Report every problem of flag files, and run their tests. Warnings do not fail."""
     from burgee.cli.experiment_warnings import over, undersized
+    from burgee.cli.guard_warnings import undersized_guards
     from burgee.cli.options import moment
     from burgee.cli.source import examine
 
@@ -60,7 +61,15 @@ def lint(
         source, tests, found = examine(path)
         flags += len(source.model.flags)
         ran += tests
-        found += [] if _any_error(found) else [*undersized(source), *over(source, now)]
+        found += (
+            []
+            if _any_error(found)
+            else [
+                *undersized(source),
+                *undersized_guards(source),
+                *over(source, now),
+            ]
+        )
         reported = [] if _any_error(found) else _findings(source, now)
         blocked = output.blocked(reported, codes, source)
         problems += found + [
