@@ -131,6 +131,10 @@ def test_the_command_says_how_many_weeks_an_effect_takes(burgee: Burgee) -> None
     reported = burgee("power", "button", "--recorded", "--entry", "started", *at, "--effect", "90", "--json").json
     assert lines[-1] == f"90 % takes {reported['weeks']} weeks, with CUPED {reported['weeks_cuped']}"
     assert reported["weeks"] in {2, 3}
+    assert burgee(
+        "power", "button", "--recorded", "--entry", "started", *at, "--effect", "90", "--keep", "kept"
+    ).out == (ran.out)
+    assert len(list((burgee.folder / "kept").rglob("*.parquet"))) == 1
     assert "no effect to look for" in burgee(
         "power", "button", "--recorded", "--entry", "started", *at, "--effect", "0"
     ).err.replace("│", " ").replace("\n", " ")

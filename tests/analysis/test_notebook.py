@@ -43,7 +43,10 @@ def test_burgees_own_records_beside_the_file_are_the_default(tmp_path: Path) -> 
     assert found.to_dict()["flag"] == "button"
     assert found.evidence.units == 200
     assert report("button", tmp_path / "flags.yaml", events=str(tmp_path / ".burgee/events")).evidence.units == 200
-    with pytest.raises(Refused, match="there is no experiment on other; there are button"):
+    for keep in (tmp_path / "kept", str(tmp_path / "kept")):
+        assert report("button", tmp_path / "flags.yaml", keep=keep).evidence.units == 200
+        assert len(list((tmp_path / "kept").rglob("*.parquet"))) == 1
+    with pytest.raises(Refused, match="there is no experiment on other; there are experiments on button"):
         report("other", tmp_path / "flags.yaml")
 
 

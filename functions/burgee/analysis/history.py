@@ -77,18 +77,18 @@ def past_weeks(
     until: int,
     *,
     entry: str | None = None,
-    project: str | None = None,
+    **records: Any,
 ) -> list[PastWeeks]:
     """What each number of past weeks would have shown of the first primary metric, at most eight.
 
-    Units enter with their exposure or, if named, with the event `entry`. Raises Refused if the records do not reach
-    a week back, or the metric is a quantile.
+    Units enter with their exposure or, if named, with the event `entry`; `records` are the options of `gatherer`.
+    Raises Refused if the records do not reach a week back, or the metric is a quantile.
     """
     metric = plan.experiment.primaries[0]
     if plan.metrics[metric].kind is MetricKind.QUANTILE:
         raise Refused("no-baseline", f"{metric} is a quantile: plan it with --baseline and --sd")
     longest = _as_if(plan, metric, until, MOST_WEEKS, entry)
-    with gatherer(where, longest, project=project) as asked:
+    with gatherer(where, longest, **records) as asked:
         given = asked.inputs(longest)
         if entry is not None:
             given = replace(given, exposures=_entries(given, entry))

@@ -49,17 +49,19 @@ class Shown:
         return f'<iframe srcdoc="{page}" sandbox width="100%" height="{HEIGHT}" style="border:0"></iframe>'
 
 
-def report(
+def report(  # noqa: PLR0913 - the options of `burgee experiment report`
     flag: str,
     flags: Path | str = "flags.yaml",
     *,
     events: Path | str | None = None,
     at: str | None = None,
     project: str | None = None,
+    keep: Path | str | None = None,
 ) -> Shown:
     """What an experiment has shown, from its source or from Burgee's records in `events`, by default beside the file.
 
-    `at` is a time in RFC 3339, default now. Deviations from the registered plan are not looked for.
+    `at` is a time in RFC 3339, default now; `keep` a folder for copies, as that of the command's `--keep`.
+    Deviations from the registered plan are not looked for.
     Raises FlagFileError where the file has errors, and Refused where there is no such experiment, or no data.
     """
     path = Path(flags)
@@ -69,10 +71,12 @@ def report(
         raise FlagFileError(errors)
     known = plans(source.model)
     if flag not in known:
-        raise Refused("no-experiment", f"there is no experiment on {flag}; there are {', '.join(known) or 'none'}")
+        others = f"; there are experiments on {', '.join(known)}" if known else ""
+        raise Refused("no-experiment", f"there is no experiment on {flag}{others}")
     plan, now = known[flag], int(time() * 1000)
     until = now if at is None else int(parse_time(at) * 1000)
     place = path.parent / ".burgee/events" if events is None else events
     where = place if isinstance(place, Path) or place.startswith("s3://") else Path(place)
-    evidence = gather((path.parent, where), plan, until, project=project)
+    kept = None if keep is None else Path(keep)
+    evidence = gather((path.parent, where), plan, until, project=project, keep=kept)
     return Shown(report_of(plan, evidence, now=now), evidence)

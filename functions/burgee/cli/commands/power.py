@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from burgee.cli.experiments import At, Chosen, Events, Project, analysing, plans_of, records_of
+from burgee.cli.experiments import At, Chosen, Events, Keep, Project, analysing, plans_of, records_of
 from burgee.cli.experiments import recorded as has_records
 from burgee.cli.options import FLAGS, Json, moment
 from burgee.cli.render import output
@@ -40,7 +40,7 @@ class How(StrEnum):
 MOST_WEIGHT = 1_000_000
 NUMBERS = frozenset({"baseline", "sd", "effect", "units", "alpha", "wanted", "method", "looks", "at_once", "split"})
 """Parameters that a flag's plan has, or that its records show."""
-RECORDED = frozenset({"entry", "events", "at", "project"})
+RECORDED = frozenset({"entry", "events", "at", "project", "keep"})
 """Parameters that choose records."""
 
 
@@ -74,6 +74,7 @@ def power(
     events: Events = None,
     at: At = None,
     project: Project = None,
+    keep: Keep = None,
     json: Json = False,
     flags: Annotated[Path, typer.Option("--flags", metavar="PATH", help="The flag file, for FLAG.")] = Path(FLAGS),
 ) -> None:
@@ -88,9 +89,8 @@ def power(
                 raise typer.BadParameter(f"there is no file {flags}", param_hint="--flags")
             plan = _known(plans_of(flags), flag)
             if recorded:
-                _tell_history(
-                    _history(flags, plan, Chosen(events, moment(at), project), entry), plan, effect, json=json
-                )
+                chosen = Chosen(events, moment(at), project, keep=keep)
+                _tell_history(_history(flags, plan, chosen, entry), plan, effect, json=json)
                 return
             result = _planned(plan)
         else:
@@ -189,7 +189,7 @@ def _history(flags: Path, plan: ExperimentPlan, chosen: Chosen, entry: str | Non
         raise Refused("no-records", f"there are no .jsonl or .parquet files in {place}")
     if plan.source is not None and plan.source.engine is EngineName.ATHENA:
         output.tell(cost(plan.source, QUESTIONS).sentence)
-    return past_weeks((flags.parent, place), plan, until, entry=entry, project=chosen.project)
+    return past_weeks((flags.parent, place), plan, until, entry=entry, project=chosen.project, keep=chosen.keep)
 
 
 def _tell_history(found: list[PastWeeks], plan: ExperimentPlan, effect: float | None, *, json: bool) -> None:
