@@ -88,6 +88,18 @@ def test_rules_are_sentences_in_the_order_in_which_they_decide(client: TestClien
     assert "segment staff : email ends with @example.com" in page
 
 
+def test_ranges_requirements_and_ends_of_rules_are_said(client: TestClient, store: SqliteStore) -> None:
+    ranges = {"ranges": {"control": [0, 30], "green": [50, 60]}}
+    needing = {"name": "EU", "when": {"eu": True}, "requires": [{"flag": "dark", "not_variant": ["off"]}], **ranges}
+    rules = [{**needing, "end": "2099-01-01"}]
+    begin(store, {**FLAGS, "checkout": {**CHECKOUT, "rules": rules, "default": ranges}})
+    page = text_of(client.get("/fragments/flags/checkout").text)
+    who = "Of users with eu = true and dark gives not off, 40 % get one of control, green. The others go on below."
+    assert f"EU {who} The rule ends at 2099-01-01T00:00:00Z." in page
+    assert "30 % control 10 % green 60 % go on" in page
+    assert "Everybody else 40 % get one of control, green; the others get control." in page
+
+
 def test_what_is_live_stands_beside_what_git_says(client: TestClient, store: SqliteStore) -> None:
     override(store)
     page = text_of(client.get("/fragments/flags/checkout").text)

@@ -9,6 +9,7 @@ from burgee.evaluation.bucketing import BUCKETS
 from burgee.evaluation.decisions import Default, Holdout, Layer, Requires, Rule, Status, Targets
 from burgee.evaluation.definition import owners, weights
 from burgee.evaluation.explanations import describe
+from burgee.times import format_time, parse_time
 from burgee.web.console.reading import colours, segments
 from burgee.web.console.words import percent
 
@@ -100,6 +101,8 @@ def _lines(name: str, side: Side) -> Iterator[Line]:
             if isinstance(step, Default) and share != 1:
                 parts.append(Part(off, coloured.get(decided.off, 0), percent(1 - share)))
             text = _served(step, share, off)
+            if "end" in outcome:
+                text += f" The rule ends at {format_time(parse_time(str(outcome['end'])))}."
             yield Line(title, text, segments=drawn, parts=parts, passed=passed)
 
 
