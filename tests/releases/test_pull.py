@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from burgee.evaluation.snapshots import definition_digest, payload
+from burgee.guards.plan import served
 from burgee.model import Override
+from burgee.releases.deploy import live
+from burgee.releases.overrides import lay
 from burgee.releases.pull import pulled, released_definition
-from burgee.stores import Change, Origin
+from burgee.stores import Change, Origin, Tenant
+from burgee.stores.audit import AuditContext
 from burgee.stores.sqlite import SqliteStore
 
 if TYPE_CHECKING:
@@ -133,3 +137,56 @@ def test_pull_keeps_what_a_colleague_committed_and_one_that_cannot_be_written_bl
     assert "rollout_percentage: 5" in text
     assert "rollout_percentage: 50" in text
     assert "d:" not in text
+
+
+GUARDED = """\
+version: 1
+environments: [staging, production]
+metrics:
+  errors: {event: failed, kind: proportion}
+flags:
+  a:
+    status: on
+    rules:
+      - name: EU
+        when: {country: DE}
+        rollout_percentage: 0
+        salt: eu
+    default: {serve: off}
+    environments:
+      production:
+        rules:
+          - name: EU  # first
+            when: {country: DE}
+            rollout_percentage: 0
+            salt: eu
+            guard: {steps: [5, 100], hold: 6h, guardrails: {errors: {margin: 5}}}
+  b:
+    status: on
+    rollout_percentage: 0
+    environments:
+      production:
+        guard: {steps: [5, 25], hold: 6h, alarms: [errors]}
+"""
+
+
+def test_pull_writes_what_a_guard_has_reached_and_the_guard_goes(burgee: Burgee) -> None:
+    burgee.write(GUARDED)
+    assert burgee("apply", "--env", "production").code == 0
+    store = SqliteStore(burgee.folder / ".burgee/state.sqlite", Tenant("default", "production"))
+    for flag in ("a", "b"):
+        state, current = live(store)
+        raised = served(current["flags"][flag], 5)
+        act = AuditContext("flag.update", "guard", "step 5 %", NOW)
+        store.commit(lay(state, current, flag, raised, act), expected=state.pointer.revision)
+    store.close()
+    ran = burgee("pull", "--env", "production")
+    assert ran.code == 0, ran.err
+    text = (burgee.folder / "flags.yaml").read_text(encoding="utf-8")
+    assert "guard" not in text.partition("flags:")[2]
+    assert text.count("rollout_percentage: 5") == 2
+    assert "# first" in text
+    assert burgee("lint").code == 0
+    ran = burgee("apply", "--env", "production")
+    assert ran.code == 0, ran.err
+    assert "Git agrees now" in ran.out + ran.err
