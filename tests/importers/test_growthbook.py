@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def sdk(which: Sdk = Sdk.PYTHON, groups: Any = None, **features: Any) -> Imported:
     keyed = {name.replace("_", "-"): {"defaultValue": False, **feature} for name, feature in features.items()}
     file = {"features": keyed, "savedGroups": groups or {}}
-    made = import_growthbook([(None, document(json.dumps(file)))], which)
+    made = import_growthbook([(None, document(json.dumps(file)))], which, lists=())
     written(made, "a test")
     return made
 
@@ -143,6 +143,28 @@ def test_saved_groups_are_segments_made_once() -> None:
     )
     assert made.segments == {"grp_1": {"when": {"targetingKey": ["ada", "bob"]}}, "grp_2": {"when": {"plan": "pro"}}}
     assert made.flags["b"]["rules"][0]["when"] == {"segment": "grp_1"}
+
+
+def test_an_item_of_a_list_is_enough() -> None:
+    def when(condition: Any) -> Any:
+        file = {"features": {"flag": {"defaultValue": False, "rules": [{"condition": condition, "force": True}]}}}
+        made = import_growthbook([(None, document(json.dumps(file)))])
+        return made.flags["flag"]["rules"][0]["when"]
+
+    assert when({"groups": {"$in": ["vip"]}}) == {"any": [{"groups": "vip"}, {"groups": {"any_item": "vip"}}]}
+    assert when({"tags": {"$all": ["a", "b"]}}) == {"all": [{"tags": {"any_item": "a"}}, {"tags": {"any_item": "b"}}]}
+    element = {"condition": {"n": {"$elemMatch": {"$gt": 3, "$lt": 5}}}, "force": True}
+    assert ruled(element)["rules"][0]["when"] == {"n": {"any_item": {"gt": 3, "lt": 5}}}
+
+
+def test_a_namespace_is_a_range_of_a_line_of_its_own() -> None:
+    made = sdk(flag={"defaultValue": "a", "rules": [{"variations": ["a", "b"], "namespace": ["page", 0.4, 0.6]}]})
+    own = {"when": {}, "bucket_by": "targetingKey", "salt": "__page", "hash": "growthbook-v1"}
+    assert made.segments == {
+        "page-40": {**own, "rollout_percentage": 40},
+        "page-60": {**own, "rollout_percentage": 60},
+    }
+    assert made.flags["flag"]["rules"][0]["when"] == {"segment": "page-60", "not": {"segment": "page-40"}}
 
 
 def test_the_apis_environments_become_overlays() -> None:

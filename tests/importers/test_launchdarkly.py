@@ -24,7 +24,8 @@ ROLLOUT = {"variations": [{"variation": 0, "weight": 25_000}, {"variation": 1, "
 def sdk(segments: dict[str, Any] | None = None, **flags: Any) -> Imported:
     plain = {"on": True, "variations": [True, False], "offVariation": 1, "fallthrough": {"variation": 1}, "salt": "s"}
     keyed = {name.replace("_", "-"): {**plain, **flag} for name, flag in flags.items()}
-    made = import_launchdarkly([(None, document(json.dumps({"flags": keyed, "segments": segments or {}})))])
+    file = document(json.dumps({"flags": keyed, "segments": segments or {}}))
+    made = import_launchdarkly([(None, file)], lists=())
     written(made, "a test")
     return made
 
@@ -151,6 +152,35 @@ def test_segments_are_made_once_and_one_that_cannot_be_takes_its_flags_along() -
         {"segment": "beta"}
     ] * 2
     assert made.left_out == {"three", "segment big"}
+
+
+def test_an_item_of_a_list_is_enough_and_attributes_of_its_own_are_strings() -> None:
+    rules = [{"clauses": [clause("groups", "in", "vip"), clause("email", "endsWith", ".org")], "variation": 0}]
+    flag = {"on": True, "variations": [True, False], "fallthrough": {"variation": 1}, "rules": rules}
+    file = document(json.dumps({"flags": {"flag": flag}}))
+    made = import_launchdarkly([(None, file)]).flags["flag"]["rules"][0]["when"]
+    assert made == {"any": [{"groups": "vip"}, {"groups": {"any_item": "vip"}}], "email": {"ends_with": ".org"}}
+    made = import_launchdarkly([(None, file)], lists=["roles"]).flags["flag"]["rules"][0]["when"]
+    assert made == {"groups": "vip", "email": {"ends_with": ".org"}}
+
+
+def test_the_share_of_a_segments_rule_is_a_segment_of_its_own() -> None:
+    rule = {"clauses": [clause("plan", "in", "pro")], "weight": 30_000, "bucketBy": "company"}
+    made = sdk(
+        {"beta": {"salt": "x", "rules": [rule]}, "saltless": {"rules": [rule]}},
+        flag={"rules": [{"clauses": [clause("", "segmentMatch", "beta")], "variation": 0}]},
+        lost={"rules": [{"clauses": [clause("", "segmentMatch", "saltless")], "variation": 0}]},
+    )
+    assert made.segments["beta-share-1"] == {
+        "when": {"plan": "pro"},
+        "rollout_percentage": 30,
+        "bucket_by": "company",
+        "salt": "beta.x",
+        "hash": "launchdarkly",
+    }
+    inside = {"any": [{"segment": "beta-share-1"}, {"plan": "pro", "company": {"exists": False}}]}
+    assert made.segments["beta"]["when"] == inside
+    assert made.left_out == {"segment saltless", "lost"}
 
 
 def api(**environments: Any) -> dict[str, Any]:

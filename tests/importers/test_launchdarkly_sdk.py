@@ -13,7 +13,7 @@ import pytest
 
 from burgee.importers.launchdarkly import import_launchdarkly
 from suites.sdks.asking import CONTEXTS, FLAGS, PYTHON, compare, ruleset, theirs
-from suites.sdks.launchdarkly import LaunchDarkly, context_here
+from suites.sdks.launchdarkly import LaunchDarkly, context_here, empty_unit
 from support.migrate import document
 
 if TYPE_CHECKING:
@@ -40,7 +40,13 @@ def test_every_answer_is_launchdarklys(tmp_path: Path) -> None:
         answer = served.evaluate(name, one, 0)
         return None if answer.variant is None else numbers[name][answer.variant]
 
-    found = compare(names, [(one, context_here(one)) for one in contexts], asked, here, {})
+    def is_empty(name: str, one: Any) -> bool:
+        flag = file["flags"][name]
+        parents = [required["key"] for required in flag["prerequisites"]]
+        return empty_unit(flag, one) or any(is_empty(parent, one) for parent in parents)
+
+    pairs = [(one, context_here(one)) for one in contexts]
+    found = compare(names, pairs, asked, here, {"the attribute that divides is empty": is_empty})
     print(f"\nLaunchDarkly: {found.answers:,} answers, explained {dict(found.explained)}")
     assert found.unexplained[:3] == []
 

@@ -74,10 +74,6 @@ def test_a_constraint_becomes_a_condition(given: Any, when: Any) -> None:
             {"name": "default", "constraints": [constraint("currentTime", "DATE_AFTER", value="soon")]},
             "this constraint on the current time has no equivalent",
         ),
-        (
-            {**SHARE, "variants": [{**one, "stickiness": "company"} for one in ARMS]},
-            "its rollout and its variants are divided by different values",
-        ),
     ],
 )
 def test_what_has_no_equivalent_is_named_and_the_feature_left_out(strategy: Any, why: str) -> None:
@@ -114,6 +110,35 @@ def test_variants_are_those_of_the_flag_and_their_payloads_its_values() -> None:
     plain = client(flag={"variants": ARMS}).flags["flag"]
     assert (plain["variants"], plain["hash"]) == ({"red": "red", "blue": "blue"}, "unleash")
     assert "salt" not in plain  # the feature's name
+
+
+def test_a_rollout_that_is_divided_otherwise_than_its_variants_is_a_segment() -> None:
+    made = client(flag={"strategies": [{**SHARE, "variants": [{**one, "stickiness": "company"} for one in ARMS]}]})
+    assert made.segments == {
+        "group-targetingKey-sessionId-25": {
+            "when": {},
+            "rollout_percentage": 25,
+            "bucket_by": ["targetingKey", "sessionId"],
+            "salt": "group",
+            "hash": "unleash",
+        }
+    }
+    flag = made.flags["flag"]
+    assert flag["rules"] == [
+        {"when": {"segment": "group-targetingKey-sessionId-25"}, "split": {"red": 300, "blue": 700}}
+    ]
+    assert (flag["bucket_by"], flag["salt"]) == ("company", "group")
+
+
+def test_a_constraint_on_the_current_time_is_when_a_rule_begins_and_ends() -> None:
+    constraints = [
+        constraint("currentTime", "DATE_AFTER", value="2027-01-01T00:00:00Z"),
+        constraint("currentTime", "DATE_BEFORE", value="2027-02-01T00:00:00Z"),
+    ]
+    made = client(flag={"strategies": [{"name": "default", "constraints": constraints}]}).flags["flag"]
+    times = {"start": "2027-01-01T00:00:00Z", "end": "2027-02-01T00:00:00Z"}
+    assert made["rules"] == [{"when": {}, **times, "serve": "on"}]
+    assert made["default"] == {"serve": "off"}
 
 
 def test_overrides_of_variants_come_before_they_are_drawn() -> None:

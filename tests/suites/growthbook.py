@@ -24,12 +24,7 @@ if TYPE_CHECKING:
     from burgee.model import Evaluation
 
 _VERSIONS = "GrowthBook pads versions and compares strings, also those that are no versions"
-_ITEMS = "the items of a list are not tested"
 DIFFERENCES = {
-    "condition: $in - array": _ITEMS,
-    "condition: $ini - array": _ITEMS,
-    "condition: $nin - array": _ITEMS,
-    "condition: $nini - array": _ITEMS,
     "condition: comparing numbers and strings": "JavaScript compares a number with a string",
     "condition: version a.b.c.d.e.f > 1.2.3": _VERSIONS,
     "condition: version 1-2-3": _VERSIONS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ from burgee.importers.base import (
     Sdk,
     both,
     condition,
+    either,
+    negated,
     one_type,
     require_name,
     scalar_list,
@@ -31,7 +34,7 @@ from burgee.importers.overlays import overlaid
 from burgee.numeric import is_number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from burgee.flagfile.yaml_reader import Document, KeyPath
     from burgee.importers.base import When
@@ -42,20 +45,36 @@ PLACES = {1: 1_000, 2: 10_000}
 _STICKY = ("minBucketVersion", "bucketVersion", "disableStickyBucketing", "fallbackAttribute")
 
 
-def import_growthbook(files: Sequence[tuple[str | None, Document]], sdk: Sdk = Sdk.JAVASCRIPT) -> Imported:
-    """Converts GrowthBook's files, each with the name of its environment if it is known."""
+def import_growthbook(
+    files: Sequence[tuple[str | None, Document]], sdk: Sdk = Sdk.JAVASCRIPT, lists: Collection[str] | None = None
+) -> Imported:
+    """Converts GrowthBook's files, each with the name of its environment if it is known.
+
+    `lists` are the attributes that may hold lists; None for all.
+    """
     found = environments(files)
-    made = {name: _Environment(entries, sdk).imported() for name, entries in found.items()}
+    made = {name: _Environment(entries, sdk, lists).imported() for name, entries in found.items()}
     return made[NAMELESS] if set(made) == {NAMELESS} else overlaid(made)
 
 
 class _Environment:
     """Converts the features of one environment."""
 
-    def __init__(self, entries: Entries, sdk: Sdk) -> None:
+    def __init__(self, entries: Entries, sdk: Sdk, lists: Collection[str] | None) -> None:
         self.entries, self.sdk = entries, sdk
         self.made = Imported(entries.document)
-        self.reader = ConditionReader(Groups(entries.groups, entries.group_names), sdk)
+        self.reader = ConditionReader(Groups(entries.groups, entries.group_names), sdk, lists)
+
+    def share(self, hashing: Hashing, places: int, of: int) -> When:
+        """The segment of the first places of a line, made once."""
+        percentage = _percent(places, of)
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{hashing.salt.removeprefix('__')}-{percentage}").strip("._-")
+        segment = {"when": {}, "rollout_percentage": percentage, "bucket_by": hashing.bucket_by}
+        segment |= {"salt": hashing.salt, "hash": hashing.hash}
+        segments = self.reader.groups.segments
+        while segments.setdefault(name, segment) != segment:
+            name += "-2"
+        return {"segment": name}
 
     def imported(self) -> Imported:
         for path, why in self.entries.unread:
@@ -205,8 +224,7 @@ class _Feature:
         for key in _STICKY:
             if rule.get(key):
                 self.made.not_carried(self.key, (*path, key), f"`{key}` of sticky buckets")
-        if rule.get("filters") or rule.get("namespace"):
-            raise NoEquivalent("a namespace or a filter, a share with a hash of its own, has no equivalent", path)
+        when = both(when, *self.filters(rule, path))
         named = {"name": str(rule["name"])[:255]} if rule.get("name") else {}
         head = {**named, "when": condition(when)}
         if when is False:
@@ -216,6 +234,40 @@ class _Feature:
         if len(variations or ()) < 2:
             return None
         return self.experiment(rule, head, path)
+
+    def filters(self, rule: Mapping[str, Any], path: KeyPath) -> Iterator[When]:
+        """Namespaces and filters: ranges of lines of their own, each as the segments up to its ends."""
+        found = rule.get("filters")
+        if not isinstance(found, list) or not found:
+            namespace = rule.get("namespace")
+            if not namespace or rule.get("force") is not None:
+                return
+            if not isinstance(namespace, list) or len(namespace) != 3:
+                raise NoEquivalent("a namespace that is not a name and two numbers has no equivalent", path)
+            own = {"attribute": rule.get("hashAttribute"), "hashVersion": 1, "seed": f"__{namespace[0]}"}
+            found = [{**own, "ranges": [namespace[1:]]}]
+        for one in found:
+            if not isinstance(one, dict):
+                raise NoEquivalent("a filter that is no mapping", path)
+            version = one.get("hashVersion") or 2
+            places = PLACES.get(version)
+            ranges = [self.bound(bounds, path) for bounds in one.get("ranges") or ()]
+            if places is None:
+                yield False
+                continue
+            attribute = attribute_name(one.get("attribute") or "id", path)
+            hashing = Hashing(f"growthbook-v{version}", str(one.get("seed") or ""), attribute)
+            yield either(
+                *(self.within(hashing, _first(low, places), _first(high, places), places) for low, high in ranges)
+            )
+
+    def within(self, hashing: Hashing, low: int, high: int, places: int) -> When:
+        """Users on the places from `low` to below `high` of a line."""
+        if low >= high:
+            return False
+        above = negated(self.environment.share(hashing, low, places)) if low else True
+        below = _present(hashing) if high >= places else self.environment.share(hashing, high, places)
+        return both(below, above)
 
     def forced(
         self, rule: Mapping[str, Any], head: dict[str, Any], path: KeyPath

@@ -20,11 +20,12 @@ from burgee.importers.base import NoEquivalent, Sdk, both, either, negated, scal
 from burgee.numeric import is_number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from burgee.flagfile.yaml_reader import KeyPath
     from burgee.importers.base import When
 
+_ITEM = "an item of a list"
 _SIZES = {"$lt": "lt", "$lte": "lte", "$gt": "gt", "$gte": "gte"}
 _VERSIONS = {
     "$veq": "semver_eq",
@@ -85,10 +86,13 @@ class Groups:
 
 
 class ConditionReader:
-    """Converts conditions; `groups` are the saved groups that they may name."""
+    """Converts conditions; `groups` are the saved groups that they may name.
 
-    def __init__(self, groups: Groups, sdk: Sdk) -> None:
-        self.groups, self.sdk = groups, sdk
+    `lists` are the attributes that may hold lists, of which one item is enough; None for all.
+    """
+
+    def __init__(self, groups: Groups, sdk: Sdk, lists: Collection[str] | None = None) -> None:
+        self.groups, self.sdk, self.lists = groups, sdk, lists
 
     def when(self, condition: Any, path: KeyPath) -> When:
         """The condition that all entries hold."""
@@ -192,7 +196,10 @@ class ConditionReader:
             raise NoEquivalent("comparing with a list or a mapping has no equivalent", path)
         held: When = False
         if known:
-            held = {name: {"in": known, "ignore_case": True}} if any_case else {name: scalar_list(known)}
+            test = {"in": known, "ignore_case": True} if any_case else scalar_list(known)
+            held = {name: test}
+            if name != TARGETING_KEY and (self.lists is None or name in self.lists):
+                held = either(held, {name: {"any_item": test}})
         return either(held, {name: {"exists": False}}) if len(known) < len(values) else held
 
     def all_of(self, name: str, values: Any, path: KeyPath, *, any_case: bool) -> When:
@@ -201,17 +208,18 @@ class ConditionReader:
             return False
         if any(isinstance(value, (dict, list)) or value is None for value in values):
             raise NoEquivalent("a condition on the items of a list has no equivalent", path)
-        ignored = {"ignore_case": True} if any_case else {}
-        parts = [{name: {"contains": value, **ignored}} for value in values]
-        return both({"not": {name: {"starts_with": ""}}}, *parts) if parts else False
+        tests = [{"eq": value, "ignore_case": True} if any_case else value for value in values]
+        return both(*({name: {"any_item": test}} for test in tests)) if tests else False
 
     def element(self, name: str, wanted: Any, path: KeyPath) -> When:
         """The attribute is a list with an item that passes."""
-        if isinstance(wanted, dict) and len(wanted) == 1:
-            ((operator, operand),) = wanted.items()
-            values = [operand] if operator == "$eq" else operand if operator == "$in" else None
-            if isinstance(values, list) and values and not any(isinstance(one, (dict, list)) for one in values):
-                return {name: {"contains": scalar_list(values)}, "not": {name: {"starts_with": ""}}}
+        plain = ConditionReader(self.groups, Sdk.PYTHON, ())
+        if isinstance(wanted, dict) and wanted and all(str(key).startswith("$") for key in wanted):
+            held = plain.value(_ITEM, wanted, path)
+            if isinstance(held, bool):
+                return held
+            if held.keys() == {_ITEM} and held[_ITEM] != {"exists": False}:
+                return {name: {"any_item": held[_ITEM]}}
         raise NoEquivalent("a condition on the items of a list has no equivalent", path)
 
     def pattern(self, name: str, pattern: Any, path: KeyPath, *, any_case: bool) -> When:
@@ -256,8 +264,8 @@ def values_that_pass(when: When, values: Sequence[Any]) -> list[bool]:
     if isinstance(when, bool):
         return [when] * len(values)
 
-    def no_segment(name: str) -> Any:
-        raise KeyError(name)
+    def no_segment(_name: str) -> Any:
+        raise NoEquivalent("a saved group in the condition of a prerequisite has no equivalent")
 
     matches = compile_condition(when, no_segment)
     return [matches({"value": value}) for value in values]

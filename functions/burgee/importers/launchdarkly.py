@@ -22,10 +22,9 @@ from burgee.importers.hashing import Hashing, hashing_keys
 from burgee.importers.launchdarkly_clauses import USER, attribute_path, clause_condition, keys_of
 from burgee.importers.launchdarkly_shape import NAMELESS, environments
 from burgee.importers.overlays import overlaid
-from burgee.numeric import is_number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from burgee.flagfile.yaml_reader import Document, KeyPath
     from burgee.importers.base import When
@@ -43,8 +42,13 @@ UNDECIDING = {
 }
 
 
-def import_launchdarkly(files: Sequence[tuple[str | None, Document]]) -> Imported:
-    """Converts LaunchDarkly's files, each with the name of its environment if it is known."""
+def import_launchdarkly(
+    files: Sequence[tuple[str | None, Document]], lists: Collection[str] | None = None
+) -> Imported:
+    """Converts LaunchDarkly's files, each with the name of its environment if it is known.
+
+    `lists` are the attributes that may hold lists; None for all but those that LaunchDarkly itself defines.
+    """
     found = environments(files)
     if not found:
         document = files[0][1]
@@ -52,22 +56,22 @@ def import_launchdarkly(files: Sequence[tuple[str | None, Document]]) -> Importe
         made.leave_out("the file", (), "it has no flags in a form that LaunchDarkly's API or SDKs have")
         return made
     if set(found) == {NAMELESS}:
-        return _Environment(found[NAMELESS]).imported()
+        return _Environment(found[NAMELESS], lists).imported()
     shared = found.pop(NAMELESS, None)
     parts = {}
     for name, entries in found.items():
         if shared is not None:  # segments of a file that names no environment
             entries.segments = {**shared.segments, **entries.segments}
             entries.unread += shared.unread
-        parts[name] = _Environment(entries).imported()
+        parts[name] = _Environment(entries, lists).imported()
     return overlaid(parts)
 
 
 class _Environment:
     """Converts the flags and segments of one environment."""
 
-    def __init__(self, entries: EnvironmentEntries) -> None:
-        self.entries = entries
+    def __init__(self, entries: EnvironmentEntries, lists: Collection[str] | None) -> None:
+        self.entries, self.lists = entries, lists
         self.made = Imported(entries.document)
         self.segments: dict[str, str] = {}
         self.lost_segments: dict[str, str] = {}
@@ -94,7 +98,7 @@ class _Environment:
     def segment(self, key: str, entry: Entry) -> None:
         name = self.segments[key]
         try:
-            when = condition(self.segment_condition(entry))
+            when = condition(self.segment_condition(key, entry))
         except NoEquivalent as found:
             self.lost_segments[key] = str(found)
             self.made.leave_out(f"segment {key}", found.path or entry.path, str(found))
@@ -103,7 +107,7 @@ class _Environment:
         text = {"description": described} if isinstance(described, str) and 0 < len(described) <= 500 else {}
         self.made.segments[name] = {**text, "when": when}
 
-    def segment_condition(self, entry: Entry) -> When:
+    def segment_condition(self, key: str, entry: Entry) -> When:
         """Included, or not excluded and matched by a rule."""
         segment, path = entry.value, entry.path
         if segment.get("unbounded"):
@@ -115,11 +119,31 @@ class _Environment:
             here = (*path, "rules", index)
             if not isinstance(rule, dict):
                 raise NoEquivalent("a rule that is no mapping", here)
-            weight = rule.get("weight")
-            if weight is not None and not (is_number(weight) and weight >= WHOLE):
-                raise NoEquivalent("a rule that holds for a share of users has no equivalent in a segment", here)
-            rules.append(self.clauses(rule, here))
+            when = self.clauses(rule, here)
+            if rule.get("weight") is not None and when is not False:
+                when = self.share(key, entry, index, when, here)
+            rules.append(when)
         return either(included, both(negated(excluded), either(*rules)))
+
+    def share(self, key: str, entry: Entry, index: int, when: When, path: KeyPath) -> When:
+        """The share of a segment's rule, as a segment of its own; contexts without the attribute are inside."""
+        rule = entry.value["rules"][index]
+        weight, kind = rule["weight"], rule.get("rolloutContextKind")
+        if isinstance(weight, bool) or not isinstance(weight, int) or "salt" not in entry.value:
+            raise NoEquivalent("the file does not have the salt of its share, or a whole weight", path)
+        attribute = attribute_path(rule.get("bucketBy") or "key", kind, path)
+        absent: list[When] = []
+        if attribute != TARGETING_KEY and weight > 0:
+            absent.append(both(when, {attribute: {"exists": False}}))
+        elif kind not in {None, "", USER}:
+            absent.append(both(when, {f"{kind}.key": {"exists": False}}))
+        if weight >= WHOLE:
+            return when
+        name = _segment_name(f"{self.segments[key]}-share-{index + 1}", self.made.segments)
+        share = {"rollout_percentage": _percent(max(weight, 0)), "bucket_by": attribute}
+        salt = f"{key}.{entry.value['salt']}"
+        self.made.segments[name] = {"when": condition(when), **share, "salt": salt, "hash": HASH}
+        return either({"segment": name}, *absent)
 
     def clauses(self, rule: Mapping[str, Any], path: KeyPath) -> When:
         """The condition that every clause of a rule holds."""
@@ -129,7 +153,7 @@ class _Environment:
             for key in clause.get("values", ()) if isinstance(clause, dict) else ():
                 if clause.get("op") == "segmentMatch" and isinstance(key, str) and key in self.lost_segments:
                     raise NoEquivalent(f"the segment {key!r} is left out: {self.lost_segments[key]}", here)
-            parts.append(clause_condition(clause, self.segments, here))
+            parts.append(clause_condition(clause, self.segments, self.lists, here))
         return both(*parts)
 
     def needing_own_off(self) -> Iterator[str]:

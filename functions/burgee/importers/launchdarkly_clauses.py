@@ -18,7 +18,7 @@ from burgee.numeric import is_number
 from burgee.times import format_time, parse_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from burgee.flagfile.yaml_reader import KeyPath
     from burgee.importers.base import When
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     Values = Sequence[Any]
 
 USER = "user"
-_STRINGS = {"key", "name"}
-"""Attributes that are always strings, never lists."""
+_STRINGS = {"key", "name", "firstName", "lastName", "email", "country", "ip", "avatar"}
+"""Attributes that LaunchDarkly knows, which are strings, never lists."""
 _AFFIXES = {"startsWith": "starts_with", "endsWith": "ends_with", "contains": "contains", "matches": "matches"}
 _SIZES = {
     "lessThan": ("lt", max),
@@ -68,8 +68,11 @@ def keys_of(kind: Any, values: Iterable[Any]) -> When:
     return {path: scalar_list(known)} if known else False
 
 
-def clause_condition(clause: Any, segments: Mapping[str, str], path: KeyPath) -> When:
-    """The condition of one clause; `segments` are names by LaunchDarkly's keys."""
+def clause_condition(clause: Any, segments: Mapping[str, str], lists: Collection[str] | None, path: KeyPath) -> When:
+    """The condition of one clause; `segments` are names by LaunchDarkly's keys.
+
+    `lists` are the attributes that may hold lists, of which LaunchDarkly tests each item; None for all.
+    """
     if not isinstance(clause, dict) or not isinstance(clause.get("values"), list):
         raise NoEquivalent("a clause without `values`", path)
     operator, values, is_negated = clause.get("op"), clause["values"], bool(clause.get("negate"))
@@ -84,7 +87,11 @@ def clause_condition(clause: Any, segments: Mapping[str, str], path: KeyPath) ->
     name = attribute_path(reference, kind, path)
     if reference == "anonymous":
         return _anonymous(name, kind, operator, values, is_negated)
-    held = _held(name, operator, values, path, is_string=reference in _STRINGS)
+    is_string = reference in _STRINGS
+    tests = _tests(operator, values, path, is_string=is_string)
+    may_be_list = not is_string and (lists is None or name in lists)
+    items = [{name: {"any_item": test}} for test in tests] if may_be_list else []
+    held = either(*({name: test} for test in tests), *items)
     if not is_negated:
         return held
     return {name: {"exists": True}} if held is False else both({name: {"exists": True}}, negated(held))
@@ -109,36 +116,31 @@ def _anonymous(name: str, kind: Any, operator: Any, values: Values, is_negated: 
     return {name: True} if wanted == {True} else both(own, {"not": {name: True}})
 
 
-def _held(name: str, operator: Any, values: Values, path: KeyPath, *, is_string: bool) -> When:
+def _tests(operator: Any, values: Values, path: KeyPath, *, is_string: bool) -> list[Any]:
+    """What an attribute must meet, one of these: each a value, a list of values, or operators."""
     if operator == "in":
-        return _among(name, values, path, is_string=is_string)
+        return _equal(values, path, is_string=is_string)
     if operator in _AFFIXES:
         texts = [value for value in values if isinstance(value, str)]
-        return _affix(name, _AFFIXES[operator], texts, path)
+        if operator == "matches":
+            texts = [text for text in texts if _is_pattern(text, path)]
+        return [{_AFFIXES[operator]: scalar_list(texts)}] if texts else []
     if operator in _SIZES:
         comparison, widest = _SIZES[operator]
         numbers = [value for value in values if is_number(value)]
-        return {name: {comparison: widest(numbers)}} if numbers else False
+        return [{comparison: widest(numbers)}] if numbers else []
     if operator in {"before", "after"}:
-        return _times(name, operator, values)
+        return _times(operator, values)
     if operator in _VERSIONS:
-        versions = [version for version in map(_version, values) if version is not None]
-        return either(*({name: {_VERSIONS[operator]: version}} for version in versions))
-    return False  # LaunchDarkly: an operator that it does not know never holds
+        return [{_VERSIONS[operator]: version} for version in map(_version, values) if version is not None]
+    return []  # LaunchDarkly: an operator that it does not know never holds
 
 
-def _among(name: str, values: Values, path: KeyPath, *, is_string: bool) -> When:
-    """Equality with any value, or of any item of a list."""
+def _equal(values: Values, path: KeyPath, *, is_string: bool) -> list[Any]:
     if any(isinstance(value, (dict, list)) for value in values):
         raise NoEquivalent("comparing with a list or a mapping has no equivalent", path)
     known = [value for value in values if value is not None and not (is_string and not isinstance(value, str))]
-    return {name: scalar_list(known)} if known else False
-
-
-def _affix(name: str, operator: str, texts: Sequence[str], path: KeyPath) -> When:
-    if operator == "matches":
-        texts = [text for text in texts if _is_pattern(text, path)]
-    return {name: {operator: scalar_list(texts)}} if texts else False
+    return [scalar_list(known)] if known else []
 
 
 def _is_pattern(text: str, path: KeyPath) -> bool:
@@ -154,15 +156,14 @@ def _is_pattern(text: str, path: KeyPath) -> bool:
     return True
 
 
-def _times(name: str, operator: str, values: Values) -> When:
+def _times(operator: str, values: Values) -> list[Any]:
     """A time in an attribute is a string, or a number of milliseconds since 1970."""
     moments = [moment for moment in map(_moment, values) if moment is not None]
     if not moments:
-        return False
+        return []
     moment = max(moments) if operator == "before" else min(moments)
-    size = "lt" if operator == "before" else "gt"
     whole = int(moment) if moment == int(moment) else moment
-    return {"any": [{name: {operator: format_time(moment / 1000)}}, {name: {size: whole}}]}
+    return [{operator: format_time(moment / 1000)}, {"lt" if operator == "before" else "gt": whole}]
 
 
 def _moment(value: Any) -> float | None:

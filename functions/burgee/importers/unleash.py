@@ -107,6 +107,16 @@ class _Environment:
         self.made.segments[name] = {**described, "when": when}
         self.segments[number] = name
 
+    def share(self, hashing: Hashing, percentage: int) -> dict[str, Any]:
+        """The segment of a rollout that is divided by something else than the variants beside it."""
+        by = hashing.bucket_by if isinstance(hashing.bucket_by, str) else "-".join(hashing.bucket_by)
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{hashing.salt}-{by}-{percentage}").strip("._-")
+        bucket_by = hashing.bucket_by if isinstance(hashing.bucket_by, str) else list(hashing.bucket_by)
+        share = {"rollout_percentage": percentage, "bucket_by": bucket_by, "salt": hashing.salt, "hash": hashing.hash}
+        while self.made.segments.setdefault(name, {"when": {}, **share}) != {"when": {}, **share}:
+            name += "-2"
+        return {"segment": name}
+
     def constraints(self, constraints: Sequence[Any], path: KeyPath) -> When:
         """The condition that every constraint holds."""
         self.numeric |= {attribute_name(one.get("contextName"), path) for one in constraints if is_numeric(one)}
@@ -276,7 +286,8 @@ class _Feature:
             parts.append({attribute_name(sticky, path): {"exists": True}})
         split, arms = self.split(strategy, path, hashing)
         if split and hashing and arms and arms != hashing:
-            raise NoEquivalent("its rollout and its variants are divided by different values", path)
+            parts.append(self.environment.share(hashing, percentage))
+            percentage, hashing = 100, None
         title = strategy.get("title")
         named = title if isinstance(title, str) and 0 < len(title) <= 255 else None
         held = [period(one, path) for one in clocked]

@@ -14,6 +14,7 @@ VALUES: dict[str, list[Any]] = {
     "email": ["a@example.com", "b@example.org", "A@EXAMPLE.COM"],
     "age": [-1, 0, 17, 18, 19, 42, 18.5],
     "beta": [True, False],
+    "groups": [[], ["new"], ["new", "vip"], "new", ["vip", 1, None]],
     "version": ["1.0.0", "1.2.3", "1.2.4-rc.1", "2.0.0-alpha", "2.0.0", "10.0.0"],
     "company": ["acme", "globex", "initech", 7, "Ünited", "\N{GRINNING FACE}"],
 }
@@ -73,8 +74,12 @@ class GrowthBook:
         if kind < 0.55:
             low = source.choice([0, 0.1, 0.3])
             return {**made, **hashed, "force": source.choice(values), "range": [low, low + source.choice([0.2, 0.7])]}
+        return {**made, **hashed, **self.experiment(values)}
+
+    def experiment(self, values: list[Any]) -> dict[str, Any]:
+        source = self.source
         arms = source.sample(values, source.randint(2, len(values)))
-        made = {**made, **hashed, "variations": arms, "key": source.choice(["exp-1", "exp-2"])}
+        made: dict[str, Any] = {"variations": arms, "key": source.choice(["exp-1", "exp-2"])}
         if source.random() < 0.5:
             made["coverage"] = source.choice(COVERAGES)
         if source.random() < 0.6:
@@ -83,6 +88,11 @@ class GrowthBook:
             )
         if source.random() < 0.2:
             made["ranges"] = [[0, 0.1], [0.5, 0.6], [0.9, 1]][: len(arms)]
+        if source.random() < 0.2:
+            made["namespace"] = ["page", *source.choice([[0, 0.5], [0.4, 0.6], [0.5, 1]])]
+        elif source.random() < 0.2:
+            one = {"seed": "f", "ranges": [[0.1, 0.3], [0.7, 1]], "hashVersion": source.choice([1, 2])}
+            made["filters"] = [{**one, "attribute": source.choice(["id", "company"])}]
         if source.random() < 0.2:
             made["meta"] = [{"key": str(index), "passthrough": index == 0} for index in range(len(arms))]
         return made
@@ -107,6 +117,9 @@ class GrowthBook:
             {"email": {source.choice(["$regex", "$notRegex"]): r"\.org$"}},
             {"email": {"$regexi": "^a"}},
             {"version": {source.choice(["$veq", "$vne", "$vgt", "$vlt", "$vgte"]): "2.0.0"}},
+            {"groups": {source.choice(["$in", "$nin"]): ["new", 1]}},
+            {"groups": {"$all": ["new", "vip"]}},
+            {"groups": {"$elemMatch": source.choice([{"$eq": "vip"}, {"$in": ["new"]}, {"$regex": "^v"}])}},
             {"company": {"$exists": source.choice([True, False])}},
             {"address.city": "Bonn"},
             {"age": {"$not": {"$gt": 18}}},

@@ -185,6 +185,15 @@ class LaunchDarkly:
         return {"kind": "user", **user}
 
 
+def empty_unit(flag: Mapping[str, Any], context: Mapping[str, Any]) -> bool:
+    """Whether an attribute that divides is an empty string, which LaunchDarkly hashes; here it counts as missing."""
+    user = context["user"] if context["kind"] == "multi" else context
+    parts = [flag["fallthrough"], *flag["rules"]]
+    by = {part["rollout"].get("bucketBy") for part in parts if "rollout" in part}
+    uses_segments = any(clause["op"] == "segmentMatch" for rule in flag["rules"] for clause in rule["clauses"])
+    return user.get("country") == "" and ("country" in by or uses_segments)
+
+
 def context_here(theirs: Mapping[str, Any]) -> dict[str, Any]:
     """A context of LaunchDarkly as one of OpenFeature's: the user's attributes, and a mapping for each other kind."""
     if theirs.get("kind") != "multi":

@@ -41,6 +41,14 @@ Teams: TypeAlias = Annotated[
     Path | None,
     typer.Option("--teams", metavar="FOLDER", file_okay=False, help="Write each owner's flags to a file of its own."),
 ]
+Lists: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--lists",
+        metavar="NAME",
+        help="An attribute that may hold a list; may be repeated. Default: all of your own.",
+    ),
+]
 Report: TypeAlias = Annotated[
     Path | None,
     typer.Option(
@@ -99,12 +107,13 @@ def launchdarkly(
     teams: Teams = None,
     report: Report = None,
     json: Json = False,
+    lists: Lists = None,
 ) -> None:
     """Convert LaunchDarkly's flags and segments, from its API or an SDK's file, to a flags.yaml."""
     from burgee.importers.launchdarkly import import_launchdarkly
 
     run = _Run("launchdarkly", files, out, overwrite=overwrite, teams=teams)
-    run.finish(run.convert(import_launchdarkly), report, json=json)
+    run.finish(run.convert(lambda documents: import_launchdarkly(documents, lists or None)), report, json=json)
 
 
 @import_app.command()
@@ -135,12 +144,13 @@ def growthbook(
         Sdk,
         typer.Option("--sdk", help="Whose answers count: `javascript` and most others, or `python` since its 4.0."),
     ] = Sdk.JAVASCRIPT,
+    lists: Lists = None,
 ) -> None:
     """Convert GrowthBook's features and saved groups, from its API or an SDK's file, to a flags.yaml."""
     from burgee.importers.growthbook import import_growthbook
 
     run = _Run("growthbook", files, out, overwrite=overwrite, teams=teams)
-    run.finish(run.convert(lambda documents: import_growthbook(documents, sdk)), report, json=json)
+    run.finish(run.convert(lambda documents: import_growthbook(documents, sdk, lists or None)), report, json=json)
 
 
 @import_app.command()
