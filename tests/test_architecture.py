@@ -37,7 +37,7 @@ PACKAGES = {
     "events": {"evaluation", "guards", "stores"},
     "flagfile": {"evaluation", "guards"},
     "importers": {"evaluation", "flagfile"},
-    "analysis": {"evaluation", "events", "flagfile"},
+    "analysis": {"evaluation", "events", "flagfile", "guards"},
     "review": {"diff", "evaluation"},
     "serving": {"evaluation", "flagfile", "stores"},
     "releases": {"evaluation", "flagfile", "guards", "serving", "stores"},
@@ -66,6 +66,7 @@ AWS = {
     "handlers.audit_stream",
     "handlers.live_notify",
     "webhooks.kms",
+    "cli.alarms",
     "cli.project.doctor",
 }
 ALONE = {"yaml": {"flagfile.yaml_reader"}, "boto3": AWS, "botocore": AWS}

@@ -91,7 +91,7 @@ class Gatherer:
     ) -> Evidence:
         """All data for a report, from records that had arrived by `until`."""
         until = min(until, plan.end)
-        faults = self._faults()
+        faults = self.faults()
         given = self.inputs(plan, faults)
         seen = self.keep("burgee_units", queries.units(given.exposures, plan, until))
         found = self.keep("burgee_joined", queries.joined(given.events, seen, plan, until))
@@ -115,7 +115,7 @@ class Gatherer:
             cohorts=cohorts(self.rows, Tables(seen, events, measured, capped), plan, until) if segments else {},
         )
 
-    def _faults(self) -> Quality:
+    def faults(self) -> Quality:
         """What could not be used before any question was asked."""
         if isinstance(self._found, Records):
             return faults_of(self.rows, self._found)
@@ -128,7 +128,7 @@ class Gatherer:
         if isinstance(self._found, Read):
             return self._found.inputs
         found = inputs_from(self._found.usable, plan, self._project)
-        return identified(found) if (faults or self._faults()).identified else found
+        return identified(found) if (faults or self.faults()).identified else found
 
     def keep(self, name: str, table: Any) -> Any:
         """The result of a query, computed once if the engine can store it."""
@@ -221,7 +221,7 @@ def gatherer(
     """What asks a plan's source, or Burgee's records, as in `gather`."""
     source, (folder, place) = plan.source, where
     if source is None:
-        with _reader(place, plan, project, keep) as asked:
+        with reader(place, plan, project, keep) as asked:
             yield asked
         return
     named = f"source {plan.experiment.source}"
@@ -239,7 +239,7 @@ def gatherer(
 
 
 @contextmanager
-def _reader(place: Path | str, plan: ExperimentPlan, project: str | None, keep: Path | None) -> Iterator[Gatherer]:
+def reader(place: Path | str, plan: ExperimentPlan, project: str | None, keep: Path | None) -> Iterator[Gatherer]:
     with (
         tempfile.TemporaryDirectory(prefix="burgee-") as scratch,
         refusals(place),

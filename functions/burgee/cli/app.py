@@ -18,6 +18,7 @@ from burgee.cli.commands import (
     deploy,
     diff,
     experiment,
+    guard,
     importing,
     keys,
     lint,
@@ -59,6 +60,7 @@ upkeep.register(app)
 usage.register(app)
 experiment.register(app)
 power.register(app)
+guard.register(app)
 code.register(app)
 agents.register(app)
 keys.register(app)

@@ -21,6 +21,7 @@ import typer
 
 from burgee.access.key_cache import KeyRing
 from burgee.access.keys import listed
+from burgee.cli.guarding import follow
 from burgee.cli.render import output
 from burgee.cli.source import compile_releasable
 from burgee.cli.stores import StoreOptions, opened, store_of
@@ -103,6 +104,7 @@ def serve(  # noqa: PLR0913 - each is an option
         serving = _from_table(*arguments) if where.table else _from_file(*arguments, stop)
         if tasks is not None and tasks.deliver:
             begin(store, where, stop, loopback=tasks.loopback)
+            Thread(target=follow, args=(store, where, stop), name="guards", daemon=True).start()
         if workers == 1:
             uvicorn.Server(config(_application(where, options, store, serving))).run(sockets=[listener])
         else:

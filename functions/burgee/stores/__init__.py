@@ -150,6 +150,8 @@ class Shelf(StrEnum):
     """Answers to writes with an idempotency key."""
     PROPOSALS = "proposals"
     """Edits of the flag file that wait for a pull request."""
+    GUARDS = "guards"
+    """The state of each guarded rollout, by flag."""
     SEEN = "seen"
     """Which revisions each evaluator answers with, and since when; evaluators write these."""
     SOCKETS = "sockets"

@@ -1,0 +1,30 @@
+"""The states of CloudWatch alarms."""
+
+from __future__ import annotations
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from burgee.errors import StoreUnavailable
+
+PAGE = 100
+
+
+def firing(names: list[str]) -> dict[str, bool]:
+    """Whether each alarm is in ALARM; without those that do not exist or have INSUFFICIENT_DATA.
+
+    Raises StoreUnavailable if CloudWatch does not answer.
+    """
+    found: dict[str, bool] = {}
+    try:
+        client = boto3.client("cloudwatch")
+        for start in range(0, len(names), PAGE):
+            page = client.describe_alarms(
+                AlarmNames=names[start : start + PAGE], AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+            )
+            for alarm in (*page["MetricAlarms"], *page["CompositeAlarms"]):
+                if alarm["StateValue"] in {"ALARM", "OK"}:
+                    found[alarm["AlarmName"]] = alarm["StateValue"] == "ALARM"
+    except (BotoCoreError, ClientError) as error:
+        raise StoreUnavailable(f"CloudWatch did not answer: {error}") from error
+    return found

@@ -1,0 +1,141 @@
+"""`burgee guard`: runs guarded rollouts, and lets a person pause, advance or stop one."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from burgee.cli.experiments import Events, Keep
+from burgee.cli.options import FlagName, Json, ReasonOption
+from burgee.cli.render import output
+from burgee.cli.stores import StoreOptions, act_on, described, on_store, opened
+
+if TYPE_CHECKING:
+    from burgee.releases.guarding import Guard, GuardRound, Step
+
+guard_app = typer.Typer(no_args_is_help=True, help="Guarded rollouts.")
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.add_typer(guard_app, name="guard")
+
+
+@guard_app.command("run")
+@on_store
+def run(where: StoreOptions, events: Events = None, keep: Keep = None, json: Json = False) -> None:
+    """Run one round of every guard: measure, then advance, hold or roll back. Safe to repeat, and in two places."""
+    from burgee.cli.guarding import round_record, run_guards
+    from burgee.cli.stores import require_environment
+
+    require_environment(where)
+    with opened(where) as store:
+        found = run_guards(store, where, events, keep)
+    if json:
+        output.as_json([round_record(one) for one in found])
+        return
+    for one in found:
+        _show(one)
+    if not found:
+        output.say(f"no guard is running ({described(where)})")
+
+
+@guard_app.command("status")
+@on_store
+def status(where: StoreOptions, json: Json = False) -> None:
+    """Show each guard: its step, how long it was watched, and what it waits for."""
+    import time
+
+    from burgee.cli.guarding import guard_record
+    from burgee.releases.guarding import guards
+
+    with opened(where) as store:
+        found = guards(store, time.time())
+    if json:
+        output.as_json([guard_record(one) for one in found])
+        return
+    for one in found:
+        output.say(_line(one))
+    if not found:
+        output.say(f"no guards ({described(where)})")
+
+
+@guard_app.command("pause")
+@on_store
+def pause(where: StoreOptions, flag: FlagName, reason: ReasonOption = "") -> None:
+    """Stop a guard from advancing; it still rolls back."""
+    from burgee.guards import driver
+
+    _act(where, flag, "pause", reason, partial(driver.pause, why=reason))
+
+
+@guard_app.command("resume")
+@on_store
+def resume(where: StoreOptions, flag: FlagName, reason: ReasonOption = "") -> None:
+    """Continue a paused guard; what paused it no longer acts in this step."""
+    from burgee.guards import driver
+
+    _act(where, flag, "resume", reason, driver.resume)
+
+
+@guard_app.command("advance")
+@on_store
+def advance(where: StoreOptions, flag: FlagName, reason: ReasonOption = "") -> None:
+    """Take the next step now; after the last one this ends the guard."""
+    from burgee.guards import driver
+
+    _act(where, flag, "advance", reason, driver.advance)
+
+
+@guard_app.command("approve")
+@on_store
+def approve(where: StoreOptions, flag: FlagName, reason: ReasonOption = "") -> None:
+    """Allow the next step, which waits for a person."""
+    from burgee.guards import driver
+
+    _act(where, flag, "approve", reason, driver.approve)
+
+
+@guard_app.command("stop")
+@on_store
+def stop(
+    where: StoreOptions,
+    flag: FlagName,
+    back: Annotated[bool, typer.Option("--back", help="Go back to the share in the file.")] = False,
+    reason: ReasonOption = "",
+) -> None:
+    """End a guard at the share that it has reached."""
+    from burgee.guards import driver
+
+    _act(where, flag, "stop", reason, partial(driver.stop, back=back))
+
+
+def _act(where: StoreOptions, flag: str, what: str, reason: str, step: Step) -> None:
+    from burgee.releases.guarding import act
+
+    by = act_on(where, f"guard.{what}", reason)
+    with opened(where) as store:
+        _show(act(store, flag, by, step))
+
+
+def _show(one: GuardRound) -> None:
+    from burgee.releases.guarding import sentence
+
+    output.say(output.one_line(f"{one.flag} {sentence(one.decision)}"))
+
+
+def _line(guard: Guard) -> str:
+    state, plan = guard.state, guard.plan
+    if state is None:
+        return f"{guard.flag}: has not begun"
+    if state.ended is not None:
+        why = "; ".join(one.message for one in state.ended.reasons)
+        return output.one_line(
+            f"{guard.flag}: {str(state.ended.outcome).replace('_', ' ')} at {state.share:g} %: {why}"
+        )
+    steps = "" if plan is None else f" of {len(plan.steps)}"
+    paused = "" if state.pause is None else f", paused by {state.pause.by}: {state.pause.message}"
+    watched = f"watched for {state.held // 60_000:,} minutes"
+    return output.one_line(f"{guard.flag}: step {state.step + 1}{steps}, {state.share:g} %, {watched}{paused}")

@@ -1,0 +1,226 @@
+"""Runs guards on a store: reads, decides, and commits a guard's state with the override that serves its share.
+
+State and override are one commit: a crash leaves both as they were, and of two drivers one gets `Conflict` and reads
+again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from burgee.errors import Conflict, Refused
+from burgee.evaluation.snapshots import definition_digest
+from burgee.guards.driver import GUARD, Action, Decision, Seen, Serving, decide
+from burgee.guards.judgement import Reason
+from burgee.guards.plan import begins, guarded, plan_of, served
+from burgee.guards.state import GuardState, Outcome
+from burgee.model import Override
+from burgee.records import replace
+from burgee.releases.deploy import ATTEMPTS, live
+from burgee.stores import Change, Put, Shelf
+from burgee.stores.audit import AuditContext
+from burgee.times import format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from burgee.guards.aggregates import Aggregates
+    from burgee.guards.plan import GuardPlan
+    from burgee.model import Definition, Snapshot
+    from burgee.stores import State, Store
+
+    Measure = Callable[[GuardPlan, GuardState], Aggregates | None]
+    Step = Callable[[GuardPlan, GuardState, Seen, str], Decision]
+    """What a person does to a guard: `pause`, `resume` and so on of `burgee.guards.driver`; by name at the end."""
+
+SECONDS_KEPT = 400 * 86_400
+"""Seconds for which the state of a guard that has ended is kept, as evidence."""
+
+
+class Guard(NamedTuple):
+    """A flag's guard as stored: the plan in the release, None if it has none; the state, None before its first round;
+    the override in force; and the digest of the flag's definition in the release.
+    """
+
+    flag: str
+    plan: GuardPlan | None
+    state: GuardState | None
+    override: Override | None
+    digest: str | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether there is something to do: a guard that has not begun or not ended, or whose flag has changed."""
+        state = self.state
+        if state is None or state.ended is not None:
+            return self.plan is not None and (state is None or state.digest != self.digest)
+        return True
+
+
+class GuardRound(NamedTuple):
+    """One round of one guard."""
+
+    flag: str
+    plan: GuardPlan | None
+    decision: Decision
+
+
+def guards(store: Store, now: float) -> list[Guard]:
+    """All guards of the release, and those with a state, by flag; `now` in epoch seconds."""
+    state, snapshot = live(store)
+    records = store.shelf(Shelf.GUARDS)
+    names = [name for name, definition in snapshot["flags"].items() if guarded(definition) is not None]
+    return [_guard(state, snapshot, name, records.get(name), now) for name in dict.fromkeys([*names, *records])]
+
+
+def run(store: Store, now: float, measure: Measure, alarms: Mapping[str, bool]) -> list[GuardRound]:
+    """One round of every guard that has not ended. `measure` answers what a guard asks, None if it cannot."""
+    running = [guard.flag for guard in guards(store, now) if guard.is_running]
+    return [_round(store, flag, now, measure, alarms) for flag in running]
+
+
+def act(store: Store, flag: str, by: AuditContext, step: Step) -> GuardRound:
+    """A person's step. Raises Refused if the flag has no guard, or if the guard does not allow it now."""
+
+    def decided(guard: Guard, seen: Seen) -> Decision:
+        if guard.plan is None or guard.state is None:
+            raise Refused("no-guard", f"{flag} has no guard that has begun")
+        return step(guard.plan, guard.state, seen, by.author)
+
+    return _committed(store, flag, by.now, decided, by)
+
+
+def _round(store: Store, flag: str, now: float, measure: Measure, alarms: Mapping[str, bool]) -> GuardRound:
+    def decided(guard: Guard, seen: Seen) -> Decision:
+        measured = None if guard.plan is None or guard.state is None else measure(guard.plan, guard.state)
+        return decide(guard.plan, guard.state, replace(seen, aggregates=measured, alarms=alarms))
+
+    return _committed(store, flag, now, decided)
+
+
+def _committed(
+    store: Store,
+    flag: str,
+    now: float,
+    decided: Callable[[Guard, Seen], Decision],
+    by: AuditContext | None = None,
+) -> GuardRound:
+    """Reads, decides and commits; again if another writer was first. `by` is who acts, None for the guard itself."""
+    for attempt in range(ATTEMPTS):
+        state, snapshot = live(store)
+        record = store.find(Shelf.GUARDS, flag)
+        guard = _guard(state, snapshot, flag, record, now)
+        if state.pointer.canary_at(now) is not None:
+            return GuardRound(flag, guard.plan, Decision(Action.HOLD, guard.state, reasons=(_CANARY,)))
+        definition = snapshot["flags"].get(flag)
+        seen = Seen(
+            now=int(now * 1000),
+            digest=guard.digest,
+            release=state.pointer.version,
+            serving=serving_of(guard.override, definition),
+        )
+        decision = decided(guard, seen)
+        if decision.state is None or decision.state is guard.state:
+            return GuardRound(flag, guard.plan, decision)
+        try:
+            said = sentence(decision)
+            own = AuditContext(f"guard.{decision.action}", GUARD, said, now)
+            acts = own if by is None else by._replace(reason=f"{by.reason} ({said})" if by.reason else said)
+            _write(store, state, definition, guard, decision, record, acts)
+        except Conflict:
+            if attempt == ATTEMPTS - 1:
+                raise
+        else:
+            return GuardRound(flag, guard.plan, decision)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _guard(state: State, snapshot: Snapshot, flag: str, record: Mapping[str, object] | None, now: float) -> Guard:
+    override = state.overrides.get(flag)
+    laid = override if override is not None and override.in_force(now) else None
+    known = None if record is None else GuardState.of_record(record)
+    return Guard(flag, plan_of(flag, snapshot), known, laid, definition_digest(snapshot["flags"].get(flag)))
+
+
+def serving_of(override: Override | None, git: Definition | None) -> Serving:
+    """What serves a flag, as a guard sees it; `override` is in force."""
+    if override is None:
+        return Serving()
+    laid = override.definition
+    if override.author != GUARD or laid is None:
+        killed = laid is not None and not laid.get("status") and bool(git and git.get("status"))
+        return Serving(other=override.author, killed=killed)
+    owner = guarded(laid)
+    return Serving() if owner is None else Serving(share=begins(owner))
+
+
+def without_guard(definition: Definition, share: float) -> Definition:
+    """A guarded definition after its guard: the share that it has reached, and no guard."""
+    raised = served(definition, share)
+    owner = guarded(definition)
+    if owner is None or owner.rule is None:
+        return {key: value for key, value in raised.items() if key != "guard"}
+    rules = [dict(rule) for rule in raised["rules"]]
+    del rules[owner.rule]["guard"]
+    return {**raised, "rules": rules}
+
+
+_CANARY = Reason("canary", None, "the release is a canary: not everyone has this flag's definition yet")
+
+
+def _write(  # noqa: PLR0913, PLR0917 - what was read, and what was decided
+    store: Store,
+    state: State,
+    git: Definition | None,
+    guard: Guard,
+    decision: Decision,
+    record: Mapping[str, object] | None,
+    by: AuditContext,
+) -> None:
+    after = decision.state
+    assert after is not None  # noqa: S101 - the caller has asked
+    until = None if after.ended is None else by.now + SECONDS_KEPT
+    put = Put(Shelf.GUARDS, guard.flag, after.as_record(), record, until=until)
+    target = _target(git, guard, decision)
+    version = state.pointer.version
+    if target is None or git is None:
+        told = [by.entry(flag=guard.flag, release=version)] if _is_news(guard.state, after) else []
+        store.keep([put], told)
+        return
+    moment = format_time(by.now)
+    earlier = guard.override
+    created = earlier.created_at if earlier is not None and earlier.author == GUARD else moment
+    laid = Override(guard.flag, target, GUARD, by.reason, created, moment, None, definition_digest(git))
+    served_now = git if earlier is None else earlier.definition
+    entry = by.entry(flag=guard.flag, before=served_now, after=target, release=version)
+    store.commit(Change(lay=[laid], audit=[entry], puts=[put]), expected=state.pointer.revision)
+
+
+def _is_news(before: GuardState | None, after: GuardState) -> bool:
+    """Whether a change is one for the audit log: most looks only count the time."""
+    known = None if before is None else (before.pause, before.approved, before.ended)
+    return known != (after.pause, after.approved, after.ended)
+
+
+def _target(git: Definition | None, guard: Guard, decision: Decision) -> Definition | None:
+    """The definition that an override is to serve; None to leave what is served."""
+    after = decision.state
+    if git is None or after is None or guarded(git) is None:
+        return None
+    if after.ended is None:
+        return None if decision.share is None else served(git, decision.share)
+    ours = guard.override is None or guard.override.author == GUARD
+    return without_guard(git, after.ended.share) if ours and after.ended.outcome is not Outcome.CHANGED else None
+
+
+def sentence(decision: Decision) -> str:
+    """What a round did, for the audit log and the pull request."""
+    why = "; ".join(one.message for one in decision.reasons)
+    share = decision.share if decision.share is not None else None if decision.state is None else decision.state.share
+    verb = {
+        Action.ADVANCE: f"raised to {share:g} %",
+        Action.ROLL_BACK: f"rolled back to {share:g} %",
+        Action.DONE: f"ended at {share:g} %",
+        Action.HOLD: f"holds at {share:g} %",
+    }[decision.action]
+    return f"{verb}: {why}" if why else verb

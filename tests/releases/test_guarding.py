@@ -1,0 +1,267 @@
+"""Guards on a store: state and override are one commit, whoever writes at the same time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from burgee.errors import Conflict, Refused
+from burgee.evaluation.bucketing import bucket
+from burgee.evaluation.ruleset import Ruleset
+from burgee.flagfile.compile import compile_file
+from burgee.guards import driver
+from burgee.guards.aggregates import Aggregates, Arm, Measured, Moments
+from burgee.guards.driver import Action, asks
+from burgee.guards.state import Outcome
+from burgee.releases.deploy import CanaryRequest, Consent, apply, live, write
+from burgee.releases.guarding import act, guards, run
+from burgee.releases.overrides import killed, lay, lift
+from burgee.stores import Change, Origin, Shelf
+from burgee.stores.audit import AuditContext
+from burgee.stores.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from burgee.guards.plan import GuardPlan
+    from burgee.guards.state import GuardState
+    from burgee.stores import Store
+
+NOW = 1_800_000_000.0
+FILE = """\
+version: 1
+metrics:
+  errors: {kind: proportion, event: error, direction: decrease, window: 1m}
+flags:
+  checkout:
+    status: on
+    rollout_percentage: 0
+    guard: {steps: [10, 30, 100], hold: 1h, minimum: 100, guardrails: {errors: {margin: 10}}}
+  other: {status: on}
+"""
+RULED = FILE.replace(
+    """\
+    rollout_percentage: 0
+    guard: {steps""",
+    """\
+    default: {serve: off}
+    rules:
+    - name: pros
+      when: {plan: pro}
+      rollout_percentage: 0
+      guard: {steps""",
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    store = SqliteStore(tmp_path / "state.sqlite")
+    released(store, tmp_path, FILE)
+    yield store
+    store.close()
+
+
+def released(store: Store, folder: Path, text: str) -> None:
+    path = folder / "flags.yaml"
+    path.write_text(text, encoding="utf-8")
+    apply(store, compile_file(path), Origin(), AuditContext("release.activate", "ci", "", NOW))
+
+
+def by(action: str = "guard.pause", at: float = NOW, author: str = "ada") -> AuditContext:
+    return AuditContext(action, author, "", at)
+
+
+class Looks:
+    """Measures a step: as many units as are wanted in each group, with these rates of errors."""
+
+    def __init__(self, reached: float = 0.1, compared: float = 0.1, units: int = 2_000) -> None:
+        self.rates, self.units, self.now = (reached, compared), units, NOW
+
+    def __call__(self, plan: GuardPlan, state: GuardState) -> Aggregates | None:
+        ask = asks(plan, state)
+        if ask is None:
+            return None
+        share = ask.reached.share / (ask.reached.share + ask.compared.share)
+        sizes = round(self.units * share), round(self.units * (1 - share))
+        reached, compared = (
+            Arm(n, {"errors": Measured(moments(n, rate), round(n * rate))})
+            for n, rate in zip(sizes, self.rates, strict=True)
+        )
+        return Aggregates(ask.step, ask.since, int(self.now * 1000), reached, compared, {"errors": 0})
+
+
+def moments(n: int, rate: float) -> Moments:
+    return Moments(n, {"value": rate}, {("value", "value"): rate * (1 - rate)})
+
+
+def rounds(store: Store, looks: Looks, hours: float, start: float = 0.0) -> list[tuple[float, Action]]:
+    """A round every ten minutes: the hour of each that did more than hold, and what it did."""
+    found: list[tuple[float, Action]] = []
+    for number in range(round(hours * 6)):
+        looks.now = NOW + (start + number / 6) * 3_600
+        actions = [one.decision.action for one in run(store, looks.now, looks, {})]
+        found += [(round(start + number / 6, 2), one) for one in actions if one is not Action.HOLD]
+    return found
+
+
+def share(store: Store) -> Any:
+    override = store.state().overrides.get("checkout")
+    assert override is not None
+    assert override.definition is not None
+    return override.definition["rollout_percentage"]
+
+
+def test_a_harmless_release_reaches_everyone_and_its_override_says_so_without_the_guard(store: SqliteStore) -> None:
+    assert [action for _, action in rounds(store, Looks(), 8)] == [Action.ADVANCE] * 3 + [Action.DONE]
+    state, snapshot = live(store)
+    assert state.overrides["checkout"].definition == {
+        key: 100 if key == "rollout_percentage" else value
+        for key, value in snapshot["flags"]["checkout"].items()
+        if key != "guard"
+    }
+    assert guards(store, NOW)[0].is_running is False
+    revision = store.pointer().revision
+    assert rounds(store, Looks(), 2, start=8) == []
+    assert store.pointer().revision == revision
+
+
+def test_a_harmful_release_goes_back_and_says_why(store: SqliteStore) -> None:
+    done = rounds(store, Looks(reached=0.3), 3)
+    assert [action for _, action in done] == [Action.ADVANCE, Action.ROLL_BACK]
+    assert share(store) == 0
+    override = store.state().overrides["checkout"]
+    assert "errors is worse by more than 10 %" in override.reason
+    entry = next(entry for entry in store.audit() if entry.action == "guard.roll_back")
+    assert (entry.actor, entry.flag) == ("guard", "checkout")
+    assert (entry.before or {})["rollout_percentage"] == 10
+
+
+def test_missing_records_hold_for_ever(store: SqliteStore) -> None:
+    for hour in range(100):
+        (one,) = run(store, NOW + hour * 3_600, lambda _plan, _state: None, {})
+        assert one.decision.action is (Action.HOLD if hour else Action.ADVANCE)
+    assert share(store) == 10
+
+
+def test_a_step_serves_exactly_the_first_part_of_the_hash_line(tmp_path: Path) -> None:
+    with_rule = SqliteStore(tmp_path / "state.sqlite")
+    released(with_rule, tmp_path, RULED)
+    rounds(with_rule, Looks(), 1.5)
+    state, snapshot = live(with_rule)
+    served = Ruleset(snapshot, state.overrides.values())
+    people = [f"user-{number}" for number in range(2_000)]
+    for person in people:
+        got = served.evaluate("checkout", {"targetingKey": person, "plan": "pro"}).value
+        assert got is (bucket(person, "checkout") < 30_000)
+        assert served.evaluate("checkout", {"targetingKey": person}).value is False
+    with_rule.close()
+
+
+def test_an_operator_pauses_it_and_a_person_lets_it_go_on(store: SqliteStore) -> None:
+    rounds(store, Looks(), 0.5)
+    write(store, lambda state, snapshot: lay(state, snapshot, "checkout", _edited(state, 5), by("override.set")))
+    assert rounds(store, Looks(), 3, start=1) == []
+    (guard,) = guards(store, NOW)
+    assert guard.state is not None
+    assert guard.state.pause is not None
+    assert (guard.state.pause.code, guard.state.pause.by) == ("override", "ada")
+    assert share(store) == 5
+    act(store, "checkout", by("guard.resume", NOW + 5 * 3_600), driver.resume)
+    assert share(store) == 10
+    assert store.state().overrides["checkout"].author == "guard"
+    entry = next(entry for entry in store.audit() if entry.action == "guard.resume")
+    assert entry.actor == "ada"
+
+
+def _edited(state: Any, percentage: int) -> dict[str, Any]:
+    return {**state.overrides["checkout"].definition, "rollout_percentage": percentage}
+
+
+def test_a_kill_beats_a_guard(store: SqliteStore) -> None:
+    rounds(store, Looks(), 0.5)
+    write(
+        store,
+        lambda state, snapshot: lay(
+            state, snapshot, "checkout", killed(state.overrides["checkout"].definition or {}), by("override.kill")
+        ),
+    )
+    assert rounds(store, Looks(), 5, start=1) == []
+    assert (store.state().overrides["checkout"].definition or {})["status"] is False
+    with pytest.raises(Refused, match="killed"):
+        act(store, "checkout", by("guard.resume", NOW + 7 * 3_600), driver.resume)
+    write(store, lambda state, snapshot: lift(state, snapshot, "checkout", by("override.clear")))
+    act(store, "checkout", by("guard.resume", NOW + 7 * 3_600), driver.resume)
+    assert share(store) == 10
+
+
+def test_what_a_person_stops_stays_or_goes_back(store: SqliteStore) -> None:
+    rounds(store, Looks(), 1.5)
+    act(store, "checkout", by("guard.stop", NOW + 7_200), driver.stop)
+    assert share(store) == 30
+    assert guards(store, NOW)[0].state is not None
+    with pytest.raises(Refused, match="has ended"):
+        act(store, "checkout", by("guard.stop", NOW + 7_300), driver.stop)
+    with pytest.raises(Refused, match="no guard"):
+        act(store, "other", by(), driver.stop)
+
+
+def test_of_two_drivers_at_once_one_takes_the_step(store: SqliteStore) -> None:
+    rounds(store, Looks(), 0.5)
+    looks = Looks()
+
+    def together(plan: GuardPlan, state: GuardState) -> Aggregates | None:
+        """While the first driver measures, the second does the whole round."""
+        if state.step == 0 and not raced:
+            raced.append(state.step)
+            run(store, NOW + 4_000, looks, {})
+        return looks(plan, state)
+
+    raced: list[int] = []
+    for hour in (0.6, 0.8, 1.0, 1.2):
+        looks.now = NOW + hour * 3_600
+        run(store, looks.now, looks, {})
+    looks.now = NOW + 4_000
+    run(store, NOW + 4_000, together, {})
+    state = guards(store, NOW)[0].state
+    assert state is not None
+    assert (state.step, state.share, share(store)) == (1, 30.0, 30)
+    assert sum(entry.action == "guard.advance" for entry in store.audit()) == 2
+
+
+def test_a_commit_that_fails_leaves_state_and_override_as_they_were(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds(store, Looks(), 0.5)
+    before, record = store.state(), store.find(Shelf.GUARDS, "checkout")
+
+    def conflict(_change: Change, *, expected: int) -> Any:
+        raise Conflict(f"another writer was first after {expected}")
+
+    monkeypatch.setattr(store, "commit", conflict)
+    with pytest.raises(Conflict):
+        act(store, "checkout", by("guard.advance", NOW + 7_200), driver.advance)
+    assert (store.state(), store.find(Shelf.GUARDS, "checkout")) == (before, record)
+
+
+def test_a_guard_waits_while_the_release_is_a_canary(store: SqliteStore, tmp_path: Path) -> None:
+    path = tmp_path / "flags.yaml"
+    path.write_text(FILE.replace("other: {status: on}", "other: {status: off}"), encoding="utf-8")
+    consent = Consent(canary=CanaryRequest(5, 3_600))
+    apply(store, compile_file(path), Origin(), AuditContext("release.activate", "ci", "", NOW), consent)
+    (one,) = run(store, NOW + 60, Looks(), {})
+    assert [reason.code for reason in one.decision.reasons] == ["canary"]
+    assert store.state().overrides == {}
+    (one,) = run(store, NOW + 3_700, Looks(), {})
+    assert one.decision.action is Action.ADVANCE
+
+
+def test_an_ended_guard_keeps_its_evidence(store: SqliteStore) -> None:
+    rounds(store, Looks(reached=0.3), 3)
+    state = guards(store, NOW)[0].state
+    assert state is not None
+    assert state.ended is not None
+    assert state.ended.outcome is Outcome.ROLLED_BACK
+    (reason,) = [one for one in state.ended.reasons if one.code == "worse"]
+    assert reason.numbers["reached"] == pytest.approx(0.3)
