@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from burgee.model import Definition, Snapshot
 
 FORMAT = 1
+FORMAT_OF_RULES = 2
+"""The format of a release with keys that readers of format 1 would ignore, so that they would serve others too."""
 EMPTY: Snapshot = {"format": FORMAT, "environment": None, "flags": {}, "segments": {}, "holdouts": {}}
 """Before the first release."""
 GUARD = "guard:"
@@ -39,7 +41,7 @@ def load_snapshot(data: bytes) -> Snapshot:
 
 def as_snapshot(snapshot: Any) -> Snapshot:
     """Checks that a JSON value is a snapshot. Raises Corrupt otherwise."""
-    if not isinstance(snapshot, dict) or snapshot.get("format") != FORMAT:
+    if not isinstance(snapshot, dict) or snapshot.get("format") not in {FORMAT, FORMAT_OF_RULES}:
         raise Corrupt("the release is not a snapshot in a format that this version reads")
     for section in ("flags", "segments", "holdouts"):
         if not isinstance(snapshot.get(section, None if section == "flags" else {}), dict):

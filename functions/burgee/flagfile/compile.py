@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from burgee.errors import FlagFileError
 from burgee.evaluation.bucketing import holdout_salt
-from burgee.evaluation.snapshots import FORMAT, GUARD
+from burgee.evaluation.definition import fragments
+from burgee.evaluation.snapshots import FORMAT, FORMAT_OF_RULES, GUARD
 from burgee.flagfile.checks import check
 from burgee.flagfile.environments import definition
 from burgee.flagfile.grammar import dump
@@ -53,7 +54,7 @@ def compile_source(source: Source, environment: str | None) -> Snapshot:
     flags = {name: definition(flag, environment) for name, flag in model.flags.items()}
     exposed |= {GUARD + name: [] for name, flag in flags.items() if _is_measured(flag)}
     snapshot: dict[str, Any] = {
-        "format": FORMAT,
+        "format": FORMAT_OF_RULES if any(map(_is_newer, flags.values())) else FORMAT,
         "environment": environment,
         "flags": flags,
         "segments": {name: segment.condition(name) for name, segment in model.segments.items()},
@@ -73,3 +74,14 @@ def _is_measured(flag: Definition) -> bool:
     """Whether a guard of the flag compares metrics, not only alarms."""
     owner = guarded(flag)
     return owner is not None and any(owner.settings["guard"].get(key) for key in ("guardrails", "signals"))
+
+
+_RULE_OF_FORMAT_1 = frozenset({"name", "when", "rollout_percentage", "salt", "serve", "split", "guard"})
+
+
+def _is_newer(flag: Definition) -> bool:
+    """Whether readers of format 1 would serve a flag to others than it says, rather than answer an error."""
+    return any(
+        "ranges" in part.get("default", ()) or any(rule.keys() - _RULE_OF_FORMAT_1 for rule in part.get("rules", ()))
+        for part in fragments(flag)
+    )
