@@ -251,6 +251,49 @@ def test_a_clock_that_is_put_back_stops_nothing(store: Store) -> None:
     assert max(slept) <= SLICE_SECONDS
 
 
+class Stopped(Exception):  # noqa: N818 - a function that ran out of time
+    """As Lambda stops a function."""
+
+
+def stopped(api: Api, seconds: float) -> None:
+    """One run of a function that may take so long; the next begins when its lease is over."""
+    ends = api.now + seconds
+
+    def sleep(pause: float) -> None:
+        api.now += pause
+        if api.now > ends:
+            raise Stopped
+
+    api.notifier._sleep = sleep
+    with pytest.raises(Stopped):
+        api.notifier.moved(HOME)
+    api.notifier._sleep = api.sleep
+    api.now += LEASE_SECONDS + 1
+
+
+def test_more_connections_than_one_run_reaches_are_reached_by_the_next(store: Store) -> None:
+    opened(store, 60)
+    api = Api(store, rate=4.0)
+    stopped(api, 8.0)
+    reached = len(api.sent)
+    assert 20 < reached < 60
+    assert api.notifier.moved(HOME).sent < 45
+    assert len(api.sent) == 60
+    assert sum(map(len, api.sent.values())) < 60 + 15, "some again, as the record is written every three seconds"
+    assert api.notifier.moved(HOME) == Notified()
+
+
+def test_changes_that_come_faster_than_all_are_reached_starve_no_connection(store: Store) -> None:
+    opened(store, 60)
+    api = Api(store, rate=4.0)
+    for number in range(4):
+        release(store, {"beta": {"status": bool(number % 2)}})
+        stopped(api, 6.0)
+    assert len(api.sent) == 60
+    api.notifier.moved(HOME)
+    assert {positions[-1] for positions in api.sent.values()} == {"5"}, "all know the last one"
+
+
 def test_a_later_revision_takes_over(store: Store) -> None:
     opened(store, 60)
     later = Api(store)

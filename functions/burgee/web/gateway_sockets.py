@@ -23,7 +23,7 @@ from burgee.web.live_sockets import SUBPROTOCOL, offered_key
 from burgee.web.protection.access import key_caller, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from burgee.stores import Store
 
@@ -144,7 +144,7 @@ class Notifier:
     def _send(self, held: Mapping[str, float], data: bytes, claim: _Claim) -> Notified | None:
         """None if another took over."""
         counts = dict.fromkeys(Posted, 0)
-        waiting, each = list(held), max(int(self._rate * SLICE_SECONDS), 1)
+        waiting, each = claim.remaining(held), max(int(self._rate * SLICE_SECONDS), 1)
         with ThreadPoolExecutor(THREADS) as pool:
             while waiting:
                 began = self._clock()
@@ -153,6 +153,8 @@ class Notifier:
                 for outcome in outcomes:
                     counts[outcome] += 1
                 self._forget([one for one, was in zip(part, outcomes, strict=True) if was is Posted.GONE], held)
+                if not counts[Posted.FAILED]:
+                    claim.after = part[-1]  # whoever takes over after a failure begins before it
                 if not claim.keep(self._clock()):
                     return None
                 if waiting:
@@ -167,13 +169,19 @@ class Notifier:
 
 
 class _Claim:
-    """The record of who notifies a tenant's connections of which revision."""
+    """The record of who notifies a tenant's connections of which revision, in the order of their ids.
+
+    Connections may be more than one run of the function reaches, and changes may come faster than all are reached. So
+    a run goes on `after` the last connection that was notified, and around to the one after which this revision's
+    began.
+    """
 
     def __init__(self, store: Store, tenant: Tenant, revision: int) -> None:
         self._store = store
         self._id = f"{_NOTIFIED}{tenant.environment}"
         self._revision = revision
         self._mine: dict[str, Any] | None = None
+        self._began = self.after = ""
         self._kept_at = 0.0
 
     def take(self, now: float) -> bool:
@@ -185,9 +193,20 @@ class _Claim:
                 # Another machine's clock may be ahead by as much as a lease.
                 if ended or is_ahead(found["at"] + LEASE_SECONDS, now, 2 * LEASE_SECONDS):
                     return False
+            if found is not None and not found["done"]:
+                self.after = found.get("after", "")
+                self._began = found.get("began", "") if found["revision"] == self._revision else self.after
             if self._put(found, now):
                 return True
+            self._began = self.after = ""
         raise StoreUnavailable("others are notifying the same connections; try again")
+
+    def remaining(self, connections: Iterable[str]) -> list[str]:
+        """Those that have not been notified, in order."""
+        ids = sorted(connections)
+        if self.after < self._began:
+            return [one for one in ids if self.after < one <= self._began]
+        return [one for one in ids if one > self.after] + [one for one in ids if one <= self._began]
 
     def keep(self, now: float) -> bool:
         """Says now and then that it goes on; whether it should."""
@@ -199,7 +218,7 @@ class _Claim:
         self._put(self._mine, now, done=True)
 
     def _put(self, before: Mapping[str, Any] | None, now: float, *, done: bool = False) -> bool:
-        value = {"revision": self._revision, "at": now, "done": done}
+        value = {"revision": self._revision, "at": now, "done": done, "began": self._began, "after": self.after}
         try:
             self._store.keep([Put(Shelf.SOCKETS, self._id, value, before)])
         except Conflict:
