@@ -12,6 +12,7 @@ import pytest
 from mcp import Client
 
 from burgee.access.keys import Kind, Scope, create, revoke
+from burgee.agents import tools
 from burgee.agents.server import server
 from burgee.agents.tools import Tools
 from burgee.flagfile.compile import compile_file
@@ -221,6 +222,24 @@ def test_the_limits_hold_for_the_open_proposals_of_agents_together(desk: Desk) -
     assert "tips: the answer of up to 1.05 %" in desk.call(
         "propose", key, flag="beta", keys={"rollout_percentage": 21}, why="on"
     )
+
+
+def test_proposals_that_are_made_at_once_do_not_add_up_beyond_the_limits(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = desk.key(Scope.READ, Scope.PROPOSE)
+    compute, first = tools._effect, {"flag": "beta", "keys": {"rollout_percentage": 20.9}, "why": "first"}
+
+    def while_another_proposes(*arguments: Any) -> Any:
+        found = compute(*arguments)
+        monkeypatch.setattr(tools, "_effect", compute)
+        desk.call("propose", key, **first)
+        return found
+
+    monkeypatch.setattr(tools, "_effect", while_another_proposes)
+    made = desk.call("propose", key, flag="tips", keys={"rollout_percentage": 5}, why="of 20.9 %")
+    assert "tips: the answer of up to 1.045 %" in made
+    assert [one.edit.flag for one in listed(desk.store, act().now) if one.state == "waiting"] == ["beta"]
 
 
 def test_the_limits_hold_once_overrides_have_ended(desk: Desk) -> None:

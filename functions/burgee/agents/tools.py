@@ -23,7 +23,7 @@ from burgee.flagfile.suggestions import near
 from burgee.records import NamedTuple
 from burgee.releases.deploy import live, write
 from burgee.releases.overrides import killed, laid_over, lay, served, with_flags
-from burgee.releases.proposals import ENDED, Edit, draft, keep, listed, merged, require_admitted
+from burgee.releases.proposals import ENDED, Edit, draft, keep, listed, merged, require_admitted, withdraw
 from burgee.stores.audit import AuditContext
 from burgee.times import format_time
 
@@ -135,10 +135,16 @@ class Tools(NamedTuple):
         act = AuditContext("proposal.create", agent.author, _reason(why), time.time(), source=AGENT)
         with self.opened() as store:
             made = draft(store, _checked(edit), title, act)
+            before = _others(store, made, act.now)
             found, refused = _effect(store, made, act.now)
+            if refused is None:
+                keep(store, made, act)
+                if _others(store, made, act.now) != before:  # another agent was at it meanwhile
+                    _, refused = _effect(store, made, act.now)
+                    if refused is not None:
+                        withdraw(store, made.id, act._replace(action="proposal.close", reason=refused))
             if refused is not None:
                 raise Refused("beyond-limits", f"{refused} (`review: agents:` of the released file)")
-            keep(store, made, act)
         return {"proposal": _record(made), **_told(found)}
 
     def proposals(self, agent: Agent) -> list[dict[str, Any]]:
@@ -232,7 +238,7 @@ def _effect(store: Store, made: Proposal, now: float) -> tuple[Sequence[FlagEffe
     refused = excess(limits, found) or _another_off(limits, made.edit, snapshot)
     if refused is not None:
         return found, refused
-    others = [one for one in listed(store, now) if one.state not in ENDED and one.author.endswith(BY_AGENT)]
+    others = _others(store, made, now)
     together = _merged([*reversed(others), made], snapshot)
     if together is None:
         return found, f"another agent's proposal for {made.edit.flag} is open, and the two do not fit together"
@@ -242,6 +248,12 @@ def _effect(store: Store, made: Proposal, now: float) -> tuple[Sequence[FlagEffe
     if refused is None and before["flags"] != snapshot["flags"]:
         refused = excess(limits, between(snapshot, together))
     return found, refused
+
+
+def _others(store: Store, made: Proposal, now: float) -> list[Proposal]:
+    """The other proposals of agents that wait or are open, newest first."""
+    every = (one for one in listed(store, now) if one.state not in ENDED and one.id != made.id)
+    return [one for one in every if one.author.endswith(BY_AGENT)]
 
 
 def _another_off(limits: Limits, edit: Edit, snapshot: Snapshot) -> str | None:
