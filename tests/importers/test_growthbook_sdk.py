@@ -13,7 +13,7 @@ import pytest
 
 from burgee.importers.base import Sdk
 from burgee.importers.growthbook import import_growthbook
-from suites.sdks.asking import CONTEXTS, FLAGS, PYTHON, compare, ruleset, theirs
+from suites.sdks.asking import CONTEXTS, FLAGS, PYTHON, compare, ruleset, theirs, users
 from suites.sdks.growthbook import GrowthBook, context_here
 from support.migrate import document
 
@@ -42,3 +42,21 @@ def test_every_answer_is_growthbooks(tmp_path: Path) -> None:
     found = compare(names, pairs, theirs("growthbook", file, names, contexts), here, {})
     print(f"\nGrowthBook: {found.answers:,} answers, explained {dict(found.explained)}")
     assert found.unexplained[:3] == []
+
+
+def test_every_one_of_many_users_keeps_the_value(tmp_path: Path) -> None:
+    arms = {"variations": [0, 1, 2], "weights": [0.3333, 0.3333, 0.3334], "coverage": 0.7}
+    rules = {
+        f"v{version}-{kind}": {"hashVersion": version, "seed": "s", **rule}
+        for version in (1, 2)
+        for kind, rule in (("share", {"force": 1, "coverage": 0.37}), ("arms", arms))
+    }
+    features = {name: {"defaultValue": 9, "rules": [rule]} for name, rule in rules.items()}
+    file = {"features": features, "savedGroups": {}}
+    contexts = [{"id": key} for key in users()]
+    served = ruleset(import_growthbook([(None, document(json.dumps(file)))], Sdk.PYTHON), tmp_path)
+    asked = theirs("growthbook", file, list(features), contexts)
+    pairs = [(one, context_here(one)) for one in contexts]
+    found = compare(list(features), pairs, asked, lambda name, one: served.evaluate(name, one, 0).value, {})
+    print(f"\nGrowthBook's hashes: {len(contexts):,} users of {len(features)} rules")
+    assert (found.unexplained[:3], found.answers) == ([], len(contexts) * 4)

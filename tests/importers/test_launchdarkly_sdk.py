@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from burgee.importers.launchdarkly import import_launchdarkly
-from suites.sdks.asking import CONTEXTS, FLAGS, PYTHON, compare, ruleset, theirs
+from suites.sdks.asking import CONTEXTS, FLAGS, PYTHON, compare, ruleset, theirs, users
 from suites.sdks.launchdarkly import LaunchDarkly, context_here, empty_unit
 from support.migrate import document
 
@@ -49,6 +49,26 @@ def test_every_answer_is_launchdarklys(tmp_path: Path) -> None:
     found = compare(names, pairs, asked, here, {"the attribute that divides is empty": is_empty})
     print(f"\nLaunchDarkly: {found.answers:,} answers, explained {dict(found.explained)}")
     assert found.unexplained[:3] == []
+
+
+def test_every_one_of_many_users_keeps_the_variation(tmp_path: Path) -> None:
+    def rollout(*weights: int, **more: Any) -> dict[str, Any]:
+        arms = [{"variation": index, "weight": weight} for index, weight in enumerate(weights)]
+        return {"rollout": {"variations": arms, **more}}
+
+    plain = {"version": 1, "on": True, "salt": "5d2e", "variations": [0, 1, 2]}
+    flags = {
+        "thirds": {**plain, "fallthrough": rollout(33_333, 33_333, 33_334)},
+        "seeded": {**plain, "fallthrough": rollout(1, 49_999, 50_000, kind="experiment", seed=61)},
+    }
+    file = {"flags": {key: {"key": key, **flag} for key, flag in flags.items()}, "segments": {}}
+    contexts = [{"kind": "user", "key": key} for key in users()]
+    served = ruleset(import_launchdarkly([(None, document(json.dumps(file)))]), tmp_path)
+    asked = theirs("launchdarkly", file, list(flags), contexts)
+    pairs = [(one, context_here(one)) for one in contexts]
+    found = compare(list(flags), pairs, asked, lambda name, one: served.evaluate(name, one, 0).value, {})
+    print(f"\nLaunchDarkly's hash: {len(contexts):,} users of {len(flags)} rollouts")
+    assert (found.unexplained[:3], found.answers) == ([], len(contexts) * 2)
 
 
 def values(flag: Mapping[str, Any]) -> Any:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from burgee.importers.unleash import PLAIN, import_unleash
-from suites.sdks.asking import CONTEXTS, FLAGS, PYTHON, compare, ruleset, theirs
+from suites.sdks.asking import CONTEXTS, FLAGS, PYTHON, compare, ruleset, theirs, users
 from suites.sdks.unleash import Unleash, context_here, drawn_at_random
 from support.migrate import document
 
@@ -46,3 +46,25 @@ def test_every_answer_is_unleashs_or_drawn_at_random_there(tmp_path: Path) -> No
     print(f"\nUnleash: {found.answers:,} answers, explained {dict(found.explained)}")
     assert found.unexplained[:3] == []
     assert sum(found.explained.values()) < found.answers / 50
+
+
+def test_every_one_of_many_users_keeps_the_share_and_the_variant(tmp_path: Path) -> None:
+    arms = [
+        {"name": f"v{index}", "weight": weight, "stickiness": "userId"}
+        for index, weight in enumerate((333, 333, 334))
+    ]
+    share = {"rollout": "37", "stickiness": "userId", "groupId": "group"}
+    strategy = {"name": "flexibleRollout", "parameters": share, "constraints": [], "variants": arms}
+    feature = {"name": "flag", "enabled": True, "strategies": [strategy], "variants": []}
+    file = {"version": 2, "features": [feature], "segments": []}
+    contexts = [{"userId": key, "properties": {}} for key in users()]
+    served = ruleset(import_unleash([(None, document(json.dumps(file)))]), tmp_path)
+
+    def here(name: str, one: Mapping[str, Any]) -> Any:
+        variant = served.evaluate(name, one, 0).variant
+        return [variant is not None, variant]
+
+    pairs = [(one, context_here(one)) for one in contexts]
+    found = compare(["flag"], pairs, theirs("unleash", file, ["flag"], contexts), here, {})
+    print(f"\nUnleash's hashes: {len(contexts):,} users of a rollout with variants")
+    assert (found.unexplained[:3], found.answers) == ([], len(contexts))

@@ -1,7 +1,7 @@
 """The suites of other engines that are published, and what Burgee answers to each.
 
-`BURGEE_SUITES` names a folder with checkouts of Unleash/client-specification, growthbook/growthbook,
-Eppo-exp/sdk-test-data and open-feature/flagd-testbed, each under its repository's name.
+`BURGEE_SUITES` names a folder with checkouts of launchdarkly/sdk-test-harness, Unleash/client-specification,
+growthbook/growthbook, Eppo-exp/sdk-test-data and open-feature/flagd-testbed, each under its repository's name.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from burgee.importers.base import Generation
-from suites import eppo, flagd, growthbook, unleash
+from suites import eppo, flagd, growthbook, launchdarkly, unleash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,6 +38,7 @@ class Published(NamedTuple):
 
 PUBLISHED = [
     Published("Unleash, imported", "Unleash/client-specification", unleash.run, unleash.DIFFERENCES),
+    Published("LaunchDarkly, imported", "launchdarkly/sdk-test-harness", launchdarkly.run, launchdarkly.DIFFERENCES),
     Published("GrowthBook, imported", "growthbook/growthbook", growthbook.run, growthbook.DIFFERENCES),
     Published("Eppo, allocations as rules", "Eppo-exp/sdk-test-data", eppo.run, eppo.DIFFERENCES),
     *(

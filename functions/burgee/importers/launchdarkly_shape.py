@@ -70,7 +70,7 @@ def _sdk(value: Mapping[str, Any], base: KeyPath, into: EnvironmentEntries) -> N
             if not isinstance(entry, dict):
                 into.unread.append(path)
             elif not entry.get("deleted"):
-                target[key] = Entry(entry, path, entry)
+                target[key] = Entry({"salt": "", **entry}, path, entry)
     for key, plain in _keyed(value.get("flagValues")):
         flag = {"on": True, "variations": [plain], "fallthrough": {"variation": 0}}
         into.flags[key] = Entry(flag, (*base, "flagValues", key))

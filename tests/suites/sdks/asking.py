@@ -33,6 +33,14 @@ class Differences:
     left_out: Counter[str] = field(default_factory=Counter)
 
 
+USERS = CONTEXTS * 100
+
+
+def users() -> list[str]:
+    """Keys of generated users, some of them beyond ASCII."""
+    return [f"user-{number}" + ("", "", "-ü", "-\N{GRINNING FACE}")[number % 4] for number in range(USERS)]
+
+
 def theirs(engine: str, file: Any, flags: Sequence[str], contexts: Sequence[Any]) -> list[list[Any]]:
     """The answers of an SDK: for each flag a list, in the order of the contexts."""
     assert PYTHON is not None
