@@ -38,7 +38,7 @@ PACKAGES = {
     "flagfile": {"evaluation", "guards"},
     "importers": {"evaluation", "flagfile"},
     "analysis": {"evaluation", "events", "flagfile", "guards"},
-    "review": {"diff", "evaluation"},
+    "review": {"diff", "evaluation", "guards"},
     "serving": {"evaluation", "flagfile", "stores"},
     "releases": {"evaluation", "flagfile", "guards", "serving", "stores"},
     "shadow": {"evaluation", "events"},

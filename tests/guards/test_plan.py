@@ -6,7 +6,7 @@ from typing import Any
 
 from burgee.evaluation.bucketing import BUCKETS
 from burgee.evaluation.ruleset import Ruleset
-from burgee.guards.plan import guarded, plan_of, served
+from burgee.guards.plan import guarded, plan_of, served, unguarded
 
 GUARD = {"steps": [1, 5, 25, 100], "hold": "6h", "guardrails": {"errors": {"margin": 20}}, "approve": [25]}
 METRICS = {"errors": {"event": "failed", "kind": "proportion", "direction": "decrease"}}
@@ -74,3 +74,17 @@ def test_a_unit_is_served_where_its_place_says() -> None:
                 unit = f"unit-{number}"
                 answer = ruleset.evaluate("f", {plan.unit: unit})
                 assert (answer.variant == "on") is (plan.place(unit) < plan.band(step).high)
+
+
+def test_evaluation_ignores_a_guard() -> None:
+    """Answers are the same without it, with their reasons and metadata, by name and with all flags."""
+    rules = [{"name": "EU", "when": {"country": "DE"}, "rollout_percentage": 30, "salt": "eu", "guard": GUARD}]
+    for keys in ({"guard": GUARD, "rollout_percentage": 30}, {"rules": rules, "default": {"serve": "off"}}):
+        flags = snapshot(**keys)
+        plain = {**flags, "flags": {"f": unguarded(flags["flags"]["f"])}}
+        assert plain != flags
+        one, other = Ruleset(flags), Ruleset(plain)
+        for number in range(200):
+            context = {"targetingKey": f"u{number}", "country": "DE"}
+            assert one.evaluate("f", context) == other.evaluate("f", context)
+            assert one.evaluate_all(context) == other.evaluate_all(context)

@@ -8,6 +8,7 @@ from burgee.diff.partial_context import PartialContext, Straddled
 from burgee.diff.regions import Needed
 from burgee.diff.symbolic import Side
 from burgee.diff.transitions import moments, moments_of
+from burgee.guards.plan import guarded
 from burgee.times import format_time, parse_time
 
 if TYPE_CHECKING:
@@ -91,8 +92,9 @@ def reasons(side: Side, name: str, since: float | None, days: int) -> Iterator[S
 
 
 def settled(side: Side, name: str) -> str | None:
-    """The variant that everyone gets now and later; None if it depends on the context or the time."""
-    return None if moments(name, [side], side.now) else everyone(side, name)
+    """The variant that everyone gets now and later; None if it depends on the context, the time or a guard."""
+    guards = any(guarded(side.flags[one]) for one in side.family(name) if one in side.flags)
+    return None if guards or moments(name, [side], side.now) else everyone(side, name)
 
 
 def everyone(side: Side, name: str) -> str | None:
