@@ -61,12 +61,14 @@ def counting(**more: Any) -> tuple[UsageCounter, MemorySink]:
 
 def told(counter: UsageCounter, ruleset: Ruleset, flag: str, answer: Evaluation, asker: Caller) -> Counted:
     """What an answer is counted by, kept with its ruleset as routes and providers do."""
-    place = "test", flag, id(answer), f"{asker.key} {id(counter)}"
-    found: Counted | None = ruleset.written.get(place)
-    if found is None:
-        found = ruleset.written[place] = Counted(answer)
+    place = "test", flag, id(answer), asker.key
+    of, found = ruleset.written.get(place, (None, Counted(answer)))
+    if of is not counter:
+        found = Counted(answer)
         counter.begin(found, ruleset, flag, asker)
-    return found
+        ruleset.written[place] = counter, found
+    made: Counted = found
+    return made
 
 
 def ask(

@@ -10,10 +10,12 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import sys
 import time
 from collections import Counter
 from contextlib import suppress
-from itertools import count
+from itertools import repeat
+from operator import length_hint
 from threading import Condition, Lock, Thread
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakSet, ref
@@ -54,8 +56,8 @@ if TYPE_CHECKING:
         """What is made once for an answer of a flag to an asker."""
 
         answer: Evaluation
-        named: count[int]
-        bulk: count[int]
+        named: repeat[bool]
+        bulk: repeat[bool]
 
 
 _LOG = logging.getLogger("burgee")
@@ -76,32 +78,44 @@ class Counted:
     """One answer of one flag to one asker: `next` of `named` or `bulk` counts it, by how it was asked for."""
 
     __slots__ = ("__weakref__", "answer", "bulk", "named")
-    named: count[int]
-    bulk: count[int]
+    named: repeat[bool]
+    bulk: repeat[bool]
 
     def __init__(self, answer: Evaluation) -> None:
         self.answer = answer
         """Kept, so that no later answer has its identity."""
 
 
+class _Steps:
+    """Counts how often an iterator is advanced: it repeats one value, and knows how many times are left."""
+
+    __slots__ = ("_left", "iterator")
+
+    def __init__(self) -> None:
+        self._left = sys.maxsize
+        self.iterator = repeat(True, self._left)
+
+    def taken(self) -> int:
+        """How often it was advanced since the last time."""
+        before, self._left = self._left, length_hint(self.iterator)
+        return before - self._left
+
+
 class _Entry:
     """What is counted of one answer, as long as anyone can count it."""
 
-    __slots__ = ("_read", "_steps", "alive", "cell", "home")
+    __slots__ = ("_bulk", "_named", "alive", "cell", "home")
 
     def __init__(self, counted: Countable, cell: Cell, home: tuple[str, str]) -> None:
         self.alive = ref(counted)
         self.cell = cell
         self.home = home
-        self._steps = counted.named, counted.bulk = count(), count()
-        self._read = [-1, -1]
+        self._named, self._bulk = _Steps(), _Steps()
+        counted.named, counted.bulk = self._named.iterator, self._bulk.iterator
 
     def taken(self) -> tuple[int, int]:
         """How often it was given since the last time, by name and with all."""
-        at = [next(steps) for steps in self._steps]
-        named, bulk = (now - before - 1 for now, before in zip(at, self._read, strict=True))
-        self._read = at
-        return named, bulk
+        return self._named.taken(), self._bulk.taken()
 
 
 class UsageCounter:
@@ -142,7 +156,7 @@ class UsageCounter:
         self._names: set[str] = set()
         self._names_until = self._clock() + PERIOD
         self._lost = 0
-        self._uncounted, self._uncounted_read = count(), -1
+        self._uncounted = _Steps()
         self._since = self._wall()
         self._due = self._clock() + (FIRST if self.threaded else 0.0)
 
@@ -157,7 +171,7 @@ class UsageCounter:
             if self._has_room():
                 self._entries.append(_Entry(counted, cell, self._home(asker)))
             else:
-                counted.named = counted.bulk = self._uncounted
+                counted.named = counted.bulk = self._uncounted.iterator
         self._follow()
 
     def error(self, ruleset: Ruleset | ClientView, flag: str, code: ErrorCode, asker: Asker) -> None:
@@ -247,9 +261,7 @@ class UsageCounter:
         """The records of all that was counted since the last time."""
         with self._lock:
             found = self._taken()
-            at = next(self._uncounted)
-            lost, self._lost = self._lost + at - self._uncounted_read - 1, 0
-            self._uncounted_read = at
+            lost, self._lost = self._lost + self._uncounted.taken(), 0
             if self._clock() >= self._names_until:
                 self._names, self._names_until = set(), self._clock() + PERIOD
             if not (found or lost):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from itertools import count
+    from itertools import repeat
 
     from burgee.evaluation.ruleset import ClientView, Ruleset
     from burgee.model import Evaluation
@@ -21,8 +21,8 @@ class Kept:
     """The reply for one answer of a flag to one asker, made once."""
 
     __slots__ = ("__weakref__", "answer", "bulk", "named", "reply")
-    named: count[int]
-    bulk: count[int]
+    named: repeat[bool]
+    bulk: repeat[bool]
     """`next` of these counts the answer, as asked for by name or with all; absent where usage is not counted."""
 
     def __init__(self, answer: Evaluation, reply: Reply) -> None:
@@ -46,5 +46,5 @@ def keep(
 def bodies(kept: Sequence[Kept], *, counted: bool) -> list[bytes]:
     """The bodies of replies, each counted as it is taken: a loop for that alone would cost twice as much."""
     if counted:
-        return [one.reply.body for one in kept if next(one.bulk) is not None]  # which is so for all
+        return [one.reply.body for one in kept if next(one.bulk)]  # which is so for all
     return [one.reply.body for one in kept]
