@@ -22,12 +22,19 @@ from openfeature.flag_evaluation import FlagEvaluationOptions
 from openfeature.hook import Hook
 from openfeature.provider import ProviderStatus
 from openfeature.track import TrackingEventDetails
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
+from opentelemetry.semconv._incubating.attributes import feature_flag_attributes
 from starlette.responses import Response
 
 from burgee.errors import StoreUnavailable
 from burgee.evaluation.ruleset import Ruleset
+from burgee.events.records import RecordScope
+from burgee.events.sinks import MemorySink
+from burgee.events.usage import UsageCounter
+from burgee.events.usage_records import counts_of
 from burgee.flagfile.compile import compile_file
-from burgee.openfeature import BurgeeProvider, Refresh, Tracked
+from burgee.openfeature import BurgeeProvider, EvaluationEvents, Refresh, Tracked
 from burgee.releases.deploy import apply
 from burgee.serving.bundle import Bundle, dump_bundle
 from burgee.serving.seen import own_name
@@ -442,3 +449,51 @@ def test_a_service_with_websockets_tells_it_when_to_poll_and_knows_what_it_evalu
         api.shutdown()
         eventually(lambda: streams.count == 0)
     store.close()
+
+
+def test_what_it_answers_is_counted_without_the_user(path: Path) -> None:
+    sink = MemorySink()
+    usage = UsageCounter(sink, RecordScope("p", "e"), threaded=False)
+    provider = BurgeeProvider.from_file(path, usage=usage)
+    client = client_of(provider)
+    for number in range(20):
+        client.get_boolean_value("half", False, EvaluationContext(f"user-{number}"))
+    client.get_boolean_value("half", False)
+    client.get_boolean_value("text", False, ADA)
+    client.get_boolean_value("nope", False, ADA)
+    provider.shutdown()
+    found = [pair for record in sink.records for pair in counts_of(record)]
+    assert sum(number for cell, number in found if cell.flag == "half" and cell.reason == "SPLIT") == 20
+    others = {(cell.flag, cell.variant, cell.error): number for cell, number in found if cell.reason != "SPLIT"}
+    assert others == {
+        ("half", None, "TARGETING_KEY_MISSING"): 1,
+        ("text", "v", None): 1,
+        ("nope", None, "FLAG_NOT_FOUND"): 1,
+    }
+    assert "user-" not in str(sink.records)
+
+
+def test_each_evaluation_is_an_event_in_opentelemetrys_words(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    records, logs = InMemoryLogRecordExporter(), LoggerProvider()  # type: ignore[no-untyped-call]
+    logs.add_log_record_processor(SimpleLogRecordProcessor(records))
+    monkeypatch.setattr("opentelemetry._logs.get_logger", logs.get_logger)
+    client = client_of(BurgeeProvider.from_file(path, hooks=[EvaluationEvents("shop/production")]))
+    client.get_string_value("ruled", "", ADA)
+    client.get_boolean_value("half", False)
+    names = feature_flag_attributes
+    said, failed = (one.log_record for one in records.get_finished_logs())
+    always = {names.FEATURE_FLAG_PROVIDER_NAME: "Burgee", names.FEATURE_FLAG_SET_ID: "shop/production"}
+    assert said.event_name == failed.event_name == "feature_flag.evaluation"
+    assert dict(said.attributes or {}) == {
+        **always,
+        names.FEATURE_FLAG_KEY: "ruled",
+        names.FEATURE_FLAG_RESULT_VARIANT: "pro",
+        names.FEATURE_FLAG_RESULT_REASON: "targeting_match",
+        names.FEATURE_FLAG_VERSION: "0",
+    }
+    assert dict(failed.attributes or {}) == {
+        **always,
+        names.FEATURE_FLAG_KEY: "half",
+        names.FEATURE_FLAG_RESULT_REASON: "error",
+        "error.type": "targeting_key_missing",
+    }

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack
 from openfeature.event import ProviderEventDetails
 from openfeature.exception import ErrorCode, GeneralError, ProviderFatalError
 from openfeature.flag_evaluation import FlagResolutionDetails, Reason
+from openfeature.hook import Hook
 from openfeature.provider import AbstractProvider, Metadata
 
 from burgee.errors import Denied
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from openfeature.evaluation_context import EvaluationContext
-    from openfeature.hook import Hook
+    from openfeature.flag_evaluation import FlagEvaluationDetails
+    from openfeature.hook import HookContext
     from openfeature.track import TrackingEventDetails
 
     from burgee.evaluation.ruleset import Ruleset
@@ -329,6 +331,42 @@ class BurgeeProvider(AbstractProvider):
             self.emit_provider_configuration_changed(ProviderEventDetails(flags_changed=changed(before, current)))
 
 
+class EvaluationEvents(Hook):
+    """Emits OpenTelemetry's event `feature_flag.evaluation` for each evaluation, without the user.
+
+    `set_id` names the flags, such as `shop/production`. OpenTelemetry must be installed.
+    """
+
+    def __init__(self, set_id: str = "") -> None:
+        from opentelemetry import _logs
+
+        self._set_id = set_id
+        self._logger = _logs.get_logger("burgee")
+
+    def finally_after(
+        self,
+        hook_context: HookContext,
+        details: FlagEvaluationDetails[Any],
+        hints: Mapping[str, Any],  # noqa: ARG002 - the SDK's signature
+    ) -> None:
+        """Emits the event."""
+        from opentelemetry import _logs
+
+        metadata = hook_context.provider_metadata
+        found = {
+            "feature_flag.key": details.flag_key,
+            "feature_flag.result.variant": details.variant or "",
+            "feature_flag.result.reason": str(details.reason or "unknown").lower(),
+            "feature_flag.provider.name": metadata.name if metadata is not None else "",
+            "feature_flag.set.id": self._set_id,
+            "feature_flag.version": str(details.flag_metadata.get("version", "")),
+            "error.type": str(details.error_code.value).lower() if details.error_code is not None else "",
+        }
+        attributes = {name: value for name, value in found.items() if value}
+        self._logger.emit(_logs.LogRecord(timestamp=time.time_ns(), event_name=EVENT, attributes=attributes))
+
+
+EVENT = "feature_flag.evaluation"
 _APPLICATION = _Application()
 
 

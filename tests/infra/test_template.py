@@ -38,7 +38,7 @@ def test_the_dashboard_is_json_and_imports_what_the_template_exports() -> None:
     dashboard = (ROOT / "infra/dashboard.yaml").read_text(encoding="utf-8")
     body = dashboard.partition("          - |\n")[2].partition("          - Evaluate")[0]
     widgets = json.loads(body)["widgets"]
-    assert len(widgets) == 6
+    assert len(widgets) == 9
     assert all(widget["properties"]["metrics"] for widget in widgets)
     template = (ROOT / "template.yaml").read_text(encoding="utf-8")
     imported = set(re.findall(r'ImportValue": !Sub "\$\{StackName\}(-\w+)"', dashboard))

@@ -49,13 +49,17 @@ class Kind(StrEnum):
 
 
 class Scope(StrEnum):
-    """What an admin key may do; one that reads, writes and releases also keeps keys, settings and webhooks."""
+    """What an admin key may do; one that reads, writes and releases also keeps keys, settings and webhooks.
+
+    `metrics` is for what scrapes `/metrics`, and allows nothing else.
+    """
 
     READ = "read"
     PROPOSE = "propose"
     WRITE = "write"
     RELEASE = "release"
     WEBHOOKS = "webhooks"
+    METRICS = "metrics"
 
 
 @dataclass(frozen=True, slots=True)

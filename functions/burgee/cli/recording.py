@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from burgee.cli.stores import StoreOptions
+    from burgee.events.usage_database import Total
     from burgee.events.usage_report import UsageReport
 
 
@@ -69,6 +70,17 @@ class LocalUsage:
         if flag is not None and flag not in report.flags and flag not in report.unknown:
             raise Refused("not-found", f"there is no flag {flag!r:.80}")
         return as_record(report, flag)
+
+    def totals(self) -> list[Total]:
+        """See Totals."""
+        path = usage_file(self._where.flags)
+        if not path.is_file():
+            return []
+        usage = UsageDatabase(path)
+        try:
+            return usage.totals(RecordScope(self.project, self.environment))
+        finally:
+            usage.close()
 
     def report(self, seconds: float) -> UsageReport:
         """The usage of the last seconds."""

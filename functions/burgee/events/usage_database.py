@@ -38,6 +38,9 @@ CREATE TABLE IF NOT EXISTS answered (
     last INTEGER NOT NULL, records INTEGER NOT NULL, count INTEGER NOT NULL,
     PRIMARY KEY (project, environment, start, flag, variant, reason, rule, error, release, override, key, bulk)
     ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS total (
+    project TEXT, environment TEXT, flag TEXT, variant TEXT, reason TEXT, count INTEGER NOT NULL,
+    PRIMARY KEY (project, environment, flag, variant, reason)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS tidied (day INTEGER PRIMARY KEY);
 """
 _VERSION = 1
@@ -50,6 +53,9 @@ _ADD_ANSWERED = """
 INSERT INTO answered VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET
     last = max(last, excluded.last), records = records + excluded.records, count = count + excluded.count
+"""
+_ADD_TOTAL = """
+INSERT INTO total VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count
 """
 _DAYS_OF = f"""
 SELECT project, environment, start / {DAY} * {DAY}, {_CELL}, max(last), sum(records), sum(count)
@@ -80,6 +86,22 @@ class Coverage(NamedTuple):
     first: float | None
     days: int
     lost: int
+
+
+class Total(NamedTuple):
+    """Answers since the file began, by flag, variant and reason or error code.
+
+    Names without a flag are counted together, under an empty name: anyone can add to them. So is what was lost.
+    """
+
+    flag: str
+    variant: str
+    reason: str
+    answers: int
+
+
+LOST = "lost"
+"""The reason of answers that could not be counted by flag."""
 
 
 class UsageDatabase:
@@ -125,6 +147,12 @@ class UsageDatabase:
             days, lost = db.execute(counted, (project, environment, start)).fetchone()
         return Coverage(first, days, lost)
 
+    def totals(self, scope: RecordScope) -> list[Total]:
+        """All that a project and environment has ever answered, which never becomes less."""
+        query = "SELECT flag, variant, reason, count FROM total WHERE project = ? AND environment = ?"
+        with self._file().reading() as db:
+            return [Total(*row) for row in db.execute(query, (scope.project, scope.environment))]
+
     def close(self) -> None:
         """Closes the file."""
         if self._opened is not None and self._opened[0] == os.getpid():
@@ -149,6 +177,9 @@ def _add(db: sqlite3.Connection, record: Record) -> None:
         for cell, count in counts_of(record)
     )
     db.executemany(_ADD_ANSWERED, rows)
+    totals = [(*tenant[:2], *_total(cell), count) for cell, count in counts_of(record)]
+    lost = [(*tenant[:2], "", "", LOST, record["lost"])] if record["lost"] else []
+    db.executemany(_ADD_TOTAL, [*totals, *lost])
     if db.execute("INSERT OR IGNORE INTO tidied VALUES (?)", (start // DAY,)).rowcount:
         _tidy(db)
 
@@ -169,6 +200,11 @@ def _tidy(db: sqlite3.Connection) -> None:
         for table in ("answered", "covered"):
             db.execute(f"DELETE FROM {table} WHERE start < ?", (before,))
         db.execute("DELETE FROM tidied WHERE day < ?", (before // DAY,))
+
+
+def _total(cell: Cell) -> tuple[str, str, str]:
+    flag = "" if cell.error == "FLAG_NOT_FOUND" else cell.flag
+    return flag, cell.variant or "", (cell.error or cell.reason).lower()
 
 
 def _answered(row: tuple[Any, ...]) -> Answered:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from burgee.records import NamedTuple, dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Mapping
     from typing import Protocol
 
     from starlette.requests import Request
@@ -53,6 +53,7 @@ class Need(StrEnum):
     WRITE = "write"
     RELEASE = "release"
     WEBHOOKS = "webhooks"
+    METRICS = "metrics"
     KEYS = "keys"
 
 
@@ -119,6 +120,9 @@ class Exchange:
     """The event streams that notify pages to evaluate again, where the service does."""
     reasons: dict[str, int] | None = None
     """The number of evaluations by reason; None if they are not counted."""
+    flag: str | None = None
+    answer: Evaluation | None = None
+    """The flag that was asked for alone, as it was named, and its answer, if evaluations are counted."""
     usage: UsageCounter | None = None
     """Counts answers by flag; None where usage is not recorded."""
 
@@ -151,11 +155,13 @@ class Exchange:
         self.version = ruleset.version
         return ruleset.for_clients() if self.caller.client else ruleset
 
-    def count(self, answers: Iterable[Evaluation]) -> None:
-        """Counts evaluations by reason, if counting is on."""
+    def count(self, answers: Mapping[str, Evaluation], *, fetched: bool = False) -> None:
+        """Counts evaluations by reason, if counting is on; keeps that of a flag that was asked for alone."""
         if self.reasons is not None:
-            for answer in answers:
+            for answer in answers.values():
                 self.reasons[answer.reason] = self.reasons.get(answer.reason, 0) + 1
+            if not fetched:
+                ((self.flag, self.answer),) = answers.items()
 
     def belongs_to(self, project: str, environment: str) -> bool:
         """Whether the caller belongs to this tenant; a caller without a key belongs to the home tenant."""

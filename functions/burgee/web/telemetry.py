@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from burgee.web.exchange import Exchange
 
 NAMESPACE = "Burgee"
+PROVIDER = "Burgee"
+EVENT = "feature_flag.evaluation"
+"""The name of OpenTelemetry's event of an evaluation."""
 FLUSH_SECONDS = 5.0
 MAX_VALUES = 100
 """CloudWatch's limit for values of one metric in a line."""
@@ -41,6 +44,8 @@ class Summary(NamedTuple):
     reasons: Mapping[str, int]
     logged: bool = True
     """Whether its route logs every request."""
+    evaluation: Mapping[str, str] = {}
+    """The evaluation of one flag, in OpenTelemetry's words."""
 
 
 def summary(exchange: Exchange, seconds: float) -> Summary:
@@ -58,7 +63,28 @@ def summary(exchange: Exchange, seconds: float) -> Summary:
         exchange.serving.status() if tenant else None,
         exchange.reasons or {},
         route is None or route.logged,
+        _evaluation(exchange),
     )
+
+
+def _evaluation(exchange: Exchange) -> dict[str, str]:
+    """The attributes of OpenTelemetry's semantic conventions for an evaluation, without value and context.
+
+    A name without a flag is not among them: anyone may ask for any name.
+    """
+    answer, tenant = exchange.answer, exchange.tenant
+    if answer is None or exchange.flag is None or tenant is None:
+        return {}
+    found = {
+        "feature_flag.key": "" if answer.error_code == "FLAG_NOT_FOUND" else exchange.flag,
+        "feature_flag.result.variant": answer.variant or "",
+        "feature_flag.result.reason": answer.reason.lower(),
+        "feature_flag.provider.name": PROVIDER,
+        "feature_flag.set.id": f"{tenant.project}/{tenant.environment}",
+        "feature_flag.version": str(exchange.version or 0),
+        "error.type": answer.error_code.lower() if answer.error_code is not None else "",
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 class RequestLog:
@@ -85,6 +111,7 @@ class RequestLog:
             "environment": request.environment,
             "key": request.key,
             "release": None if request.serving is None else request.serving.version,
+            **request.evaluation,
         }
         self._write(json.dumps({name: value for name, value in record.items() if value is not None}) + "\n")
 
@@ -196,10 +223,13 @@ def together(*watchers: Callable[[Summary], None]) -> Callable[[Summary], None]:
 
 
 def spans() -> Callable[[Summary], None]:
-    """An OpenTelemetry span per request; OpenTelemetry must be installed, and its SDK decides the destination."""
-    from opentelemetry import trace
+    """An OpenTelemetry span per request, and an event per evaluation of one flag, which refers to its span.
 
-    tracer = trace.get_tracer("burgee")
+    OpenTelemetry must be installed, and its SDK decides the destinations.
+    """
+    from opentelemetry import _logs, trace
+
+    tracer, logger = trace.get_tracer("burgee"), _logs.get_logger("burgee")
 
     def watch(request: Summary) -> None:
         end = time.time_ns()
@@ -210,9 +240,15 @@ def spans() -> Callable[[Summary], None]:
             "burgee.project": request.project or "",
             "burgee.environment": request.environment or "",
             "burgee.release": request.serving.version if request.serving else 0,
+            **request.evaluation,
         }
         start = end - int(request.seconds * 1e9)
         span = tracer.start_span(f"burgee.{request.operation}", start_time=start, attributes=attributes)
+        if "feature_flag.key" in request.evaluation:
+            context = trace.set_span_in_context(span)
+            attributes = {**request.evaluation}
+            event = _logs.LogRecord(timestamp=end, context=context, event_name=EVENT, attributes=attributes)
+            logger.emit(event)
         span.end(end)
 
     return watch

@@ -32,6 +32,7 @@ SCOPES: Mapping[str, frozenset[Need]] = {
     "write": frozenset({Need.WRITE, Need.PROPOSE}),
     "release": frozenset({Need.RELEASE}),
     "webhooks": frozenset({Need.WEBHOOKS}),
+    "metrics": frozenset({Need.METRICS}),
 }
 OWNING = frozenset({"read", "write", "release"})
 """Who has these scopes also keeps keys, settings and webhooks."""
@@ -55,7 +56,7 @@ def scoped(scopes: Iterable[str]) -> frozenset[Need]:
     """What scopes allow; those of an owner together also to manage keys and webhooks."""
     granted = set(scopes)
     may = frozenset().union(*(SCOPES[scope] for scope in granted))
-    return may | {Need.KEYS, Need.WEBHOOKS} if granted >= OWNING else may
+    return may | {Need.KEYS, Need.WEBHOOKS, Need.METRICS} if granted >= OWNING else may
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,5 +202,6 @@ _WORDS = {
     Need.WRITE: "write",
     Need.RELEASE: "release",
     Need.WEBHOOKS: "keep webhooks",
+    Need.METRICS: "read metrics",
     Need.KEYS: "do everything, as an admin key that reads, writes and releases",
 }

@@ -59,7 +59,8 @@ async def one(exchange: Exchange) -> Reply:
     now = time.time()
     ruleset = exchange.flags(context, now)
     answer = ruleset.evaluate(key, context, now)
-    exchange.count((answer,))
+    if exchange.reasons is not None:
+        exchange.count({key: answer})
     usage = exchange.usage
     if answer.error_code is not None:
         if usage is not None:
@@ -98,7 +99,7 @@ async def bulk(exchange: Exchange) -> Reply:
     ruleset = exchange.flags(context, now)
     answers = ruleset.evaluate_all(context, now)
     expose(exchange, ruleset, answers, context, fetched=True)
-    exchange.count(answers.values())
+    exchange.count(answers, fetched=True)
     asker = None if exchange.usage is None else exchange.caller.key or ""
     known = ruleset.written.get
     kept = [

@@ -11,6 +11,7 @@ from burgee.times import parse_duration
 from burgee.web.exchange import Need, Route
 from burgee.web.openapi import read
 from burgee.web.replies import tagged, unless_held, written
+from burgee.web.routes.metrics import Totals
 
 if TYPE_CHECKING:
     from burgee.events.usage_report import UsageReport
@@ -20,11 +21,8 @@ if TYPE_CHECKING:
 PERIOD = "7d"
 
 
-class UsageReports(Protocol):
+class UsageReports(Totals, Protocol):
     """The usage of one tenant as JSON values."""
-
-    project: str
-    environment: str
 
     def usage(self, seconds: float, flag: str | None) -> dict[str, Any]:
         """Of the last seconds, of one flag or all. Raises Refused for a flag that is neither served nor asked for."""

@@ -36,7 +36,8 @@ async def user_flag(exchange: Exchange) -> Reply:
     context = context_of(exchange, user)
     ruleset = exchange.flags(context, now)
     answer = ruleset.evaluate(name, context, now)
-    exchange.count((answer,))
+    if exchange.reasons is not None:
+        exchange.count({name: answer})
     usage = exchange.usage
     if answer.error_code is ErrorCode.FLAG_NOT_FOUND:
         if usage is not None:
@@ -57,7 +58,7 @@ async def user_flags(exchange: Exchange) -> Reply:
     ruleset = exchange.flags(context, now)
     answers = ruleset.evaluate_all(context, now)
     expose(exchange, ruleset, answers, context, fetched=True)
-    exchange.count(answers.values())
+    exchange.count(answers, fetched=True)
     asker = None if exchange.usage is None else exchange.caller.key or ""
     known = ruleset.written.get
     kept = [
