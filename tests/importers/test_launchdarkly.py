@@ -167,9 +167,8 @@ def test_an_item_of_a_list_is_enough_and_attributes_of_its_own_are_strings() -> 
 def test_the_share_of_a_segments_rule_is_a_segment_of_its_own() -> None:
     rule = {"clauses": [clause("plan", "in", "pro")], "weight": 30_000, "bucketBy": "company"}
     made = sdk(
-        {"beta": {"salt": "x", "rules": [rule]}, "saltless": {"rules": [rule]}},
+        {"beta": {"salt": "x", "rules": [rule]}},
         flag={"rules": [{"clauses": [clause("", "segmentMatch", "beta")], "variation": 0}]},
-        lost={"rules": [{"clauses": [clause("", "segmentMatch", "saltless")], "variation": 0}]},
     )
     assert made.segments["beta-share-1"] == {
         "when": {"plan": "pro"},
@@ -180,7 +179,9 @@ def test_the_share_of_a_segments_rule_is_a_segment_of_its_own() -> None:
     }
     inside = {"any": [{"segment": "beta-share-1"}, {"plan": "pro", "company": {"exists": False}}]}
     assert made.segments["beta"]["when"] == inside
-    assert made.left_out == {"segment saltless", "lost"}
+    saltless = {"items": [{"key": "beta", "rules": [rule]}]}  # the API's segments have no salt
+    left_out = import_launchdarkly([(None, document(json.dumps(saltless)))]).left_out
+    assert left_out == {"segment beta"}
 
 
 def api(**environments: Any) -> dict[str, Any]:
