@@ -42,9 +42,8 @@ SNAPSHOT = {
 USERS = [f"user-{number}" for number in range(400)]
 
 
-def ruleset(share: float | None) -> Ruleset:
+def ruleset(share: float | None, moment: str = "2027-01-01T00:00:00Z") -> Ruleset:
     """The file with an override of the guard on each flag; None for none."""
-    moment = "2027-01-01T00:00:00Z"
     laid = [
         Override(name, served(flag, share), "guard", "", moment, moment)
         for name, flag in FLAGS.items()
@@ -116,19 +115,32 @@ def test_nothing_is_recorded_while_no_step_is_served(flag: str, share: float | N
     assert recorded(flag, share, country="DE") == {}
 
 
-def test_the_next_step_is_recorded_again_for_both_groups() -> None:
+def asked_in_turn(*steps: tuple[float, str]) -> list[set[tuple[str, str]]]:
+    """The units and groups that one process records at each step, of a share and the time of its override."""
     sink = MemorySink()
     recorder = Recorder(sink)
-    for share in (10, 40):
-        rules = ruleset(share)
+    found = []
+    for share, moment in steps:
+        rules, before = ruleset(share, moment), len(sink.records)
         for user in USERS:
             context = {"targetingKey": user}
             recorder.answered(rules, "plain", rules.evaluate("plain", context), context, asked=False)
-    assert recorder.drain(5)
-    by_step = [[one for one in sink.records if one["properties"]["share"] == share] for share in ("10", "40")]
-    compared = [{one["unit"] for one in records if one["variant"] == "compared"} for records in by_step]
-    assert compared[0] == compared[1] != set()
-    assert len(by_step[1]) > len(by_step[0])
+        assert recorder.drain(5)
+        found.append({(one["unit"], one["variant"]) for one in sink.records[before:]})
+    return found
+
+
+def test_the_next_step_is_recorded_again_for_both_groups() -> None:
+    first, second = asked_in_turn((10, "2027-01-01T00:00:00Z"), (40, "2027-01-01T06:00:00Z"))
+    compared = {unit for unit, group in first if group == "compared"}
+    assert compared == {unit for unit, group in second if group == "compared"} != set()
+    assert first < second
+
+
+def test_a_step_that_is_taken_again_on_the_same_day_is_recorded_again() -> None:
+    first, second = asked_in_turn((10, "2027-01-01T00:00:00Z"), (10, "2027-01-01T06:00:00Z"))
+    assert first == second != set()
+    assert asked_in_turn((10, "2027-01-01T00:00:00Z"), (10, "2027-01-01T00:00:00Z"))[1] == set()
 
 
 def test_fetching_all_flags_is_asking_for_each_also_with_a_client_key() -> None:

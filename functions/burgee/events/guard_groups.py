@@ -27,7 +27,8 @@ SERVED_BY_IT = "\0guarded"
 class GuardGroups(NamedTuple):
     """The groups of one guard in one ruleset: units at places before `reached`, and from `compared` on.
 
-    `share` is what its owner serves now, in percent; `name` names the guard and its step.
+    `share` is what its owner serves now, in percent; `name` names this
+    step of the guard: another one at the same share, after a rollback, is recorded again.
     """
 
     name: str
@@ -56,9 +57,9 @@ def guard_groups(ruleset: Ruleset | ClientView, flag: str) -> GuardGroups | None
 
 
 def _groups(ruleset: Ruleset | ClientView, flag: str) -> GuardGroups | None:
-    definition = ruleset.definition(flag)
-    owner = None if definition is None or ruleset.override(flag) is None else guarded(definition)
-    if definition is None or owner is None:
+    definition, override = ruleset.definition(flag), ruleset.override(flag)
+    owner = None if definition is None else guarded(definition)
+    if definition is None or override is None or owner is None:
         return None
     settings: Mapping[str, Any] | None = owner.settings if owner.rule is not None else None
     line, way = salt(flag, definition, settings), strategy(pinned_hash(definition, settings)).place(BUCKETS)
@@ -68,7 +69,7 @@ def _groups(ruleset: Ruleset | ClientView, flag: str) -> GuardGroups | None:
         return None  # the flag cannot be served either
     share = begins(owner)
     return GuardGroups(
-        f"{GUARD}{flag} {share:g}",
+        f"{GUARD}{flag} {override.updated_at}",
         owner.name,
         f"{share:g}",
         threshold(share),
