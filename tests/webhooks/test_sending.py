@@ -99,9 +99,18 @@ def test_a_request_arrives_as_it_was_signed() -> None:
     assert post.fields["user-agent"].startswith("burgee/")
 
 
+def test_no_proxy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would resolve the name again, and connect to whatever that says by then."""
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    with listening(says(204)) as (url, posts):
+        assert Sender(loopback=True).send(url, {}, BODY) == Outcome(204)
+    assert len(posts) == 1
+
+
 def test_this_machine_is_refused_by_default() -> None:
     with listening(says(204)) as (url, posts):
-        assert Sender().send(url, {}, BODY).why.endswith("to which only `burgee serve --local-webhooks` sends")
+        assert Sender().send(url, {}, BODY).why.endswith("and `burgee serve --local-webhooks` sends to it")
         assert "on this machine" in Sender().send(url.replace("http:", "https:"), {}, BODY).why
     assert posts == []
 

@@ -81,7 +81,9 @@ def parse(url: str, *, loopback: bool = False) -> Target:
     if loopback and target.is_loopback and scheme in {"http", "https"}:
         return target
     if target.is_loopback:
-        raise _refused("it is on this machine, to which only `burgee serve --local-webhooks` sends")
+        raise _refused(
+            "it is on this machine: `burgee webhooks add` adds it, and `burgee serve --local-webhooks` sends to it"
+        )
     if scheme != "https":
         raise _refused("only https")
     if target.port != HTTPS and target.port < LEAST_PORT:
