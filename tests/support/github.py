@@ -46,6 +46,8 @@ class Api:
     failures: list[int] = field(default_factory=list)
     down: str | None = None
     """The method to which it answers 503, as a host that goes down in the middle."""
+    loses: bool = False
+    """Whether the answer to a pull request that is opened is lost on its way."""
     unwanted: str | None = None
     """The branch from which it opens no pull request."""
     url: str = ""
@@ -128,7 +130,8 @@ class Api:
                 return 422, {"message": "Validation Failed", "errors": said}
             if any(one["head"] == here and one["state"] == "open" for one in self.pulls):
                 return 422, {"message": "A pull request already exists"}
-            return 201, self.request(body["head"], title=body["title"], body=body["body"])
+            made = self.request(body["head"], title=body["title"], body=body["body"])
+            return (502, None) if self.loses else (201, made)
         if method == "PATCH" and (found := re.fullmatch(r"/pulls/(\d+)", place)):
             next(one for one in self.pulls if one["number"] == int(found[1])).update(body)
             return 200, {}

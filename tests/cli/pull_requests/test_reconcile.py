@@ -244,6 +244,14 @@ def test_what_the_host_refuses_about_one_holds_up_no_other(project: Project, api
     assert sorted(project.did()) == sorted([(refused.branch, "opened"), (other, "unchanged")])
 
 
+def test_one_whose_answer_was_lost_is_found(project: Project, api: Api) -> None:
+    key = project.propose(rollout_percentage=50)
+    api.loses = True
+    assert project.did() == [(f"burgee/proposal-{key}", "opened")]
+    assert len(api.pulls) == 1
+    assert find(project.store, key).address == api.pulls[0]["html_url"]
+
+
 def test_one_that_was_opened_but_not_noted_is_not_opened_twice(
     project: Project, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -236,13 +236,24 @@ class Reconciler:
             self.repository.push(branch, edited.commit)
             did = Did.UPDATED
         if there is None:
-            made = self.host.open(branch, title, body)
+            made = self._opened(branch, title, body)
             alone = Did.PUSHED if did is Did.UPDATED else did
             return self._outcome(branch, Did.OPENED if made.number is not None else alone, made)
         if _differ(there.body, body):
             self.host.describe(there, body)
             did = Did.UPDATED
         return self._outcome(branch, did, there)
+
+    def _opened(self, branch: str, title: str, body: str) -> PullRequest:
+        """Opens one; if it is there after all, as an answer was lost or another run was first, that one."""
+        try:
+            return self.host.open(branch, title, body)
+        except ApiError as error:
+            found = self.host.of_branch(branch) if error.status in _ABOUT_ONE else []
+            for one in found:
+                if one.state == "open":
+                    return one
+            raise
 
     def _outcome(
         self, branch: str, did: Did, there: PullRequest | None, note: str = "", *, needs_person: bool = False
