@@ -34,7 +34,7 @@ FLAGS: dict[str, Any] = {
 }
 # The permission of each operation, stated again by hand: a route that is not here fails the tests.
 EVALUATES, RULES, READS, PROPOSES = "evaluate", "rules", "read", "propose"
-WRITES, RELEASES, HOOKS, KEEPS = "write", "release", "webhooks", "keys"
+WRITES, RELEASES, HOOKS, KEEPS, METRICS = "write", "release", "webhooks", "keys", "metrics"
 NEEDS = {
     "GET /health": None,
     "GET /users/{user_id}/flags": EVALUATES,
@@ -106,7 +106,7 @@ class Who(NamedTuple):
 
 def callers(store: SqliteStore) -> list[Who]:
     """Every kind of caller."""
-    read, propose, write, activate, hooks = Scope
+    read, propose, write, activate, hooks, metrics = Scope
     made = create(store, Kind.ADMIN, "whole", act(), ALL)
     guess = made.token[:-64] + "0" * 64
     unknown: dict[str, dict[str, Any]] = {
@@ -138,6 +138,7 @@ def callers(store: SqliteStore) -> list[Who]:
         write: {WRITES, PROPOSES},
         activate: {RELEASES},
         hooks: {HOOKS},
+        metrics: {METRICS},
     }
     pairs = [(read, propose), (read, write), (read, activate), (write, activate)]
     for scopes in [
@@ -146,12 +147,15 @@ def callers(store: SqliteStore) -> list[Who]:
         (write,),
         (activate,),
         (hooks,),
+        (metrics,),
         *pairs,
         (read, propose, activate),
         ALL,
         tuple(Scope),
     ]:
-        may = set().union(*(allowed[scope] for scope in scopes)) | ({KEEPS, HOOKS} if {*ALL} <= {*scopes} else set())
+        may = set().union(*(allowed[scope] for scope in scopes)) | (
+            {KEEPS, HOOKS, METRICS} if {*ALL} <= {*scopes} else set()
+        )
         known.append((f"admin {'+'.join(scopes)}", token(store, Kind.ADMIN, *scopes), may))
     for name, secret, may in known:
         found.append(Who(name, bearer(secret), frozenset(may)))
@@ -205,7 +209,7 @@ def test_every_route_lets_in_exactly_who_may(store: SqliteStore) -> None:
             if reported.status_code in {401, 403}:
                 assert reported.json().get("detail") or reported.json().get("errorDetails"), case
             cells += 1
-    assert cells == len(NEEDS) * 47
+    assert cells == len(NEEDS) * 49
 
 
 def test_nobody_changes_anything_by_being_refused(store: SqliteStore) -> None:
