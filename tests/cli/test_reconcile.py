@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from burgee.cli import guarding
 from support.repositories import Clone
 
 if TYPE_CHECKING:
@@ -94,3 +95,23 @@ def test_what_stands_in_the_way_is_named(
     assert clone.branches() == []
     loose = burgee.write(FILE, str(tmp_path / "flags.yaml"))
     assert "not in a Git repository" in burgee("reconcile", "--flags", str(loose), *ON).err
+
+
+def test_a_guard_is_written_when_it_has_ended_and_not_at_each_step(
+    burgee: Burgee, clone: Clone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guard = "guard: {steps: [10, 50], hold: 1h, alarms: [checkout-5xx]}"
+    clone.commit(
+        FILE.replace(
+            "{status: on}", f"{{status: on, environments: {{production: {{rollout_percentage: 0, {guard}}}}}}}"
+        )
+    )
+    assert burgee("apply", *ON).code == 0
+    monkeypatch.setattr(guarding, "alarms_of", lambda _found: {"checkout-5xx": False})
+    assert burgee("guard", "run", *ON).out == "beta raised to 10 %\n"
+    assert burgee("reconcile", *ON).out.startswith("nothing to open")
+    assert burgee("guard", "stop", "beta", "--reason", "enough", *ON).code == 0
+    assert burgee("reconcile", *ON).out.startswith("burgee/overrides-production: pushed")
+    written = clone.text("burgee/overrides-production")
+    assert "rollout_percentage: 10" in written
+    assert "guard" not in written

@@ -12,7 +12,7 @@ from burgee.errors import Conflict, Refused
 from burgee.evaluation.snapshots import definition_digest
 from burgee.guards.driver import GUARD, Action, Decision, Seen, Serving, decide
 from burgee.guards.judgement import Reason
-from burgee.guards.plan import begins, guarded, plan_of, served
+from burgee.guards.plan import begins, guarded, plan_of, served, unguarded
 from burgee.guards.state import GuardState, Outcome
 from burgee.model import Override
 from burgee.records import replace
@@ -154,15 +154,10 @@ def serving_of(override: Override | None, git: Definition | None) -> Serving:
     return Serving() if owner is None else Serving(share=begins(owner))
 
 
-def without_guard(definition: Definition, share: float) -> Definition:
-    """A guarded definition after its guard: the share that it has reached, and no guard."""
-    raised = served(definition, share)
-    owner = guarded(definition)
-    if owner is None or owner.rule is None:
-        return {key: value for key, value in raised.items() if key != "guard"}
-    rules = [dict(rule) for rule in raised["rules"]]
-    del rules[owner.rule]["guard"]
-    return {**raised, "rules": rules}
+def is_moving(override: Override) -> bool:
+    """Whether an override is that of a guard that has not ended, which writes its own end."""
+    laid = override.definition
+    return override.author == GUARD and laid is not None and guarded(laid) is not None
 
 
 _CANARY = Reason("canary", None, "the release is a canary: not everyone has this flag's definition yet")
@@ -210,7 +205,7 @@ def _target(git: Definition | None, guard: Guard, decision: Decision) -> Definit
     if after.ended is None:
         return None if decision.share is None else served(git, decision.share)
     ours = guard.override is None or guard.override.author == GUARD
-    return without_guard(git, after.ended.share) if ours and after.ended.outcome is not Outcome.CHANGED else None
+    return unguarded(served(git, after.ended.share)) if ours and after.ended.outcome is not Outcome.CHANGED else None
 
 
 def sentence(decision: Decision) -> str:

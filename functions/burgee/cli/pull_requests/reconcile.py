@@ -21,6 +21,7 @@ from burgee.errors import Refused
 from burgee.flagfile.compile import compile_file
 from burgee.flagfile.editor import write_each
 from burgee.flagfile.source import Source
+from burgee.releases.guarding import is_moving
 from burgee.releases.proposals import ENDED, AgainstGit, ProposalState, listed, mark, note_run
 from burgee.releases.pull import Pulled, pulled, released_definition
 
@@ -123,7 +124,8 @@ class Reconciler:
             outcomes.append(Reconciled(branch, Did.LEFT, note=error.explained, needs_person=True))
 
     def _overrides(self, path: Path, git: Snapshot, reach: str, warnings: list[str]) -> Iterator[Reconciled]:
-        laid = self.store.state().overrides
+        every = self.store.state().overrides
+        laid = {flag: override for flag, override in every.items() if not is_moving(override)}
         found = pulled(
             laid.values(), git["flags"], released_definition(self.store), self.now, temporary=self.temporary
         )
