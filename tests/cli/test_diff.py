@@ -123,6 +123,35 @@ def test_json_keeps_to_its_schema(repository: Burgee) -> None:
         assert not validator.is_valid({**alone, "unknown": 1})
 
 
+def test_json_has_every_step_of_a_guard(repository: Burgee) -> None:
+    validator = Draft202012Validator(json.loads((ROOT / "infra/diff.schema.json").read_text(encoding="utf-8")))
+    guard = "rules: [{name: EU, when: {country: DE}, rollout_percentage: 0, salt: eu, guard: GUARD}]"
+    written = guard.replace("GUARD", "{steps: [1, 100], hold: 6h, alarms: [errors], approve: [100]}")
+    plain = (
+        f"version: 1\nflags: {{f: {{status: on, {guard.replace(', guard: GUARD', '')}, rollout_percentage: 0}}}}\n"
+    )
+    repository.write(plain, "base.yaml")
+    repository.write(plain.replace(guard.replace(", guard: GUARD", ""), written))
+    answer = repository("diff", "base.yaml", "--format", "json", "--at", "2027-01-01").json
+    validator.validate(answer)
+    ((effect,),) = [flag["guards"] for flag in answer["flags"]]
+    plan = {key: effect[key] for key in ("flag", "rule", "at", "begins", "hold_seconds", "minimum")}
+    assert plan == {
+        "flag": "f",
+        "rule": "EU",
+        "at": "2027-01-01T00:00:00Z",
+        "begins": 0,
+        "hold_seconds": 21_600,
+        "minimum": 500,
+    }
+    steps = [
+        (step["share"], step["approve"], [move["percent"] for region in step[side] for move in region["moves"]])
+        for side in ("regions", "back")
+        for step in effect["steps"]
+    ]
+    assert steps == [(1, False, [1]), (100, True, [99]), (1, False, [1]), (100, True, [100])]
+
+
 def test_the_comment_is_the_same_every_time_and_says_first_what_matters(repository: Burgee) -> None:
     repository.write(BASE.replace("serve: green}]", "serve: blue}]").replace("percentage: 5,", "percentage: 9,"))
     comment = repository("diff", "HEAD", "--format", "markdown").out
