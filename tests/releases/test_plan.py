@@ -189,6 +189,16 @@ def test_a_share_that_git_raises_above_the_reached_one_is_gits_also_when_the_bas
         assert verdict(made) is expected
 
 
+def test_a_metric_that_changes_is_part_of_the_release_and_said(store: SqliteStore) -> None:
+    """A guard measures what the release says."""
+    metrics = {"errors": {"event": "failed", "kind": "proportion"}}
+    wanted = {"format": 1, "environment": None, "flags": {"f": PLAIN}, "metrics": metrics}
+    apply(store, wanted, ORIGIN, act())
+    changed = {**wanted, "metrics": {"errors": {"event": "error", "kind": "proportion"}}}
+    made = apply(store, changed, ORIGIN, act())
+    assert (made.shared, made.changed, made.unchanged) == (["metric errors"], [], False)
+
+
 def test_pull_writes_the_reached_share_without_the_guard(store: SqliteStore) -> None:
     """With it, its first steps would be below the share."""
     release(store, PLAIN)

@@ -195,9 +195,9 @@ def _keys(before: Definition, after: Definition) -> dict[str, tuple[Any, Any]]:
 
 
 def _shared(current: Snapshot, wanted: Snapshot) -> list[str]:
-    """Segments and holdouts that differ, such as `segment eu`: each may change many flags."""
+    """Segments, holdouts and metrics that differ, such as `segment eu`: each may change many flags or guards."""
     names_of_shared: list[str] = []
-    for section, word in (("segments", "segment"), ("holdouts", "holdout")):
+    for section, word in (("segments", "segment"), ("holdouts", "holdout"), ("metrics", "metric")):
         before, after = current.get(section, {}), wanted.get(section, {})
         names = list(dict.fromkeys([*before, *after]))
         names_of_shared += [f"{word} {n}" for n in names if json.dumps(before.get(n)) != json.dumps(after.get(n))]
