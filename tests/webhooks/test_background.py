@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from burgee.errors import StoreUnavailable
+from burgee.errors import Corrupt, StoreUnavailable
 from burgee.model import Override
 from burgee.records import replace
 from burgee.stores import Put, Shelf, Tenant
@@ -115,6 +115,23 @@ def test_a_record_that_does_not_parse_in_one_environment_holds_up_no_other(
         assert faults == [f'{{"environment": "{environment}", "error": "KeyError"}}'], "once"
         broken.store.keep([replace(odd, value=None, before=odd.value)])
         world.logged.clear()
+
+
+def test_a_release_that_cannot_be_read_holds_up_no_message(
+    world: World, background: Background, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So its repair is told of, for instance."""
+    world.receiver("one")
+    run(background)
+
+    def damaged(_store: SqliteStore) -> Any:
+        raise Corrupt("the release is damaged")
+
+    monkeypatch.setattr("burgee.releases.expiring.live", damaged)
+    said = world.change()
+    run(background)
+    assert world.receivers.delivered(url("one"))[-1] == said
+    assert [line for line in world.logged if "Corrupt" in line]
 
 
 def test_a_clock_that_is_put_back_hides_no_new_environment(world: World, background: Background) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -37,16 +38,19 @@ class Background:
         self._faults: dict[Tenant, str] = {}
 
     def step(self, also: Iterable[Tenant] = ()) -> None:
-        """Does what is due, and begins to send. A failure in one environment is logged once, tried again next time,
-        and holds up no other.
+        """Does what is due, and begins to send. A failure is logged once, tried again next time, and holds up neither
+        other environments nor the other task of its own.
         """
         self._look(also)
         for tenant, (expiry, outbox) in self._tasks.items():
-            try:
-                expiry.step(self._deps.clock())
-                outbox.step()
-            except Exception as error:  # noqa: BLE001 - also a fault of ours, or a record that does not parse
-                self._fault(tenant, type(error).__name__)
+            fault = ""
+            for task in (partial(expiry.step, self._deps.clock()), outbox.step):
+                try:
+                    task()
+                except Exception as error:  # noqa: BLE001 - also a fault of ours, or a record that does not parse
+                    fault = type(error).__name__
+            if fault:
+                self._fault(tenant, fault)
             else:
                 self._faults.pop(tenant, None)
 
