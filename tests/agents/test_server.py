@@ -49,7 +49,7 @@ def test_over_http_every_request_needs_a_key_and_has_its_scopes(tmp_path: Path) 
 
             return anyio.run(run)
 
-        assert "may not write" in killed(reader).content[0].text
+        assert "may not kill" in killed(reader).content[0].text
         assert killed(writer).structured_content["status"] == "off"
         for headers in ({}, {"Authorization": "Bearer nonsense"}, {"X-API-Key": writer}):
             refused = httpx2.post(

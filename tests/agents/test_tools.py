@@ -264,11 +264,11 @@ def test_an_agent_of_one_environment_removes_no_flag_from_all(desk: Desk, tmp_pa
 
 def test_a_kill_needs_a_key_of_its_own_scope_and_a_reason(desk: Desk) -> None:
     for scopes in ((Scope.READ,), (Scope.READ, Scope.PROPOSE), (Scope.RELEASE,)):
-        assert "may not write" in desk.call("kill", desk.key(*scopes), flag="beta", reason="on fire")
+        assert "may not kill" in desk.call("kill", desk.key(*scopes), flag="beta", reason="on fire")
     for kind in (Kind.SERVER, Kind.CLIENT):
-        assert "may not write" in desk.call("kill", desk.key(kind=kind), flag="beta", reason="on fire")
+        assert "may not kill" in desk.call("kill", desk.key(kind=kind), flag="beta", reason="on fire")
         assert "may not read" in desk.call("list_flags", desk.key(kind=kind))
-    writer = desk.key(Scope.READ, Scope.WRITE, name="night watch")
+    writer = desk.key(Scope.READ, Scope.KILL, name="night watch")
     assert "a reason is needed" in desk.call("kill", writer, flag="beta", reason="  ")
     assert "did you mean 'beta'" in desk.call("kill", writer, flag="bet", reason="on fire")
     assert "may not propose" in desk.call("propose", writer, flag="beta", keys={"rollout_percentage": 21}, why="x")

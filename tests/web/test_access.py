@@ -33,7 +33,7 @@ FLAGS: dict[str, Any] = {
     "needs": {"status": True, "client": True, "requires": [{"flag": "secret", "variant": "on"}]},
 }
 # The permission of each operation, stated again by hand: a route that is not here fails the tests.
-EVALUATES, RULES, READS, PROPOSES = "evaluate", "rules", "read", "propose"
+EVALUATES, RULES, READS, PROPOSES, KILLS = "evaluate", "rules", "read", "propose", "kill"
 WRITES, RELEASES, HOOKS, KEEPS, METRICS = "write", "release", "webhooks", "keys", "metrics"
 NEEDS = {
     "GET /health": None,
@@ -49,7 +49,7 @@ NEEDS = {
     "GET /flags/{flag_name}": READS,
     "PUT /flags/{flag_name}": WRITES,
     "DELETE /flags/{flag_name}": WRITES,
-    "POST /flags/{flag_name}/kill": WRITES,
+    "POST /flags/{flag_name}/kill": KILLS,
     "POST /flags/{flag_name}/unkill": WRITES,
     "GET /proposals": READS,
     "POST /proposals": PROPOSES,
@@ -106,7 +106,7 @@ class Who(NamedTuple):
 
 def callers(store: SqliteStore) -> list[Who]:
     """Every kind of caller."""
-    read, propose, write, activate, hooks, metrics = Scope
+    read, propose, kill, write, activate, hooks, metrics = Scope
     made = create(store, Kind.ADMIN, "whole", act(), ALL)
     guess = made.token[:-64] + "0" * 64
     unknown: dict[str, dict[str, Any]] = {
@@ -135,7 +135,8 @@ def callers(store: SqliteStore) -> list[Who]:
     allowed = {
         read: {READS, EVALUATES, RULES},
         propose: {PROPOSES},
-        write: {WRITES, PROPOSES},
+        kill: {KILLS},
+        write: {WRITES, PROPOSES, KILLS},
         activate: {RELEASES},
         hooks: {HOOKS},
         metrics: {METRICS},
@@ -144,6 +145,7 @@ def callers(store: SqliteStore) -> list[Who]:
     for scopes in [
         (read,),
         (propose,),
+        (kill,),
         (write,),
         (activate,),
         (hooks,),

@@ -56,6 +56,7 @@ class Scope(StrEnum):
 
     READ = "read"
     PROPOSE = "propose"
+    KILL = "kill"
     WRITE = "write"
     RELEASE = "release"
     WEBHOOKS = "webhooks"

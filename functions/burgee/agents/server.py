@@ -155,7 +155,7 @@ def server(tools: Tools, token: str | None = None) -> MCPServer:
         flag: Flag,
         reason: Annotated[str, Field(description="What is wrong; the audit log keeps it.")],
     ) -> dict[str, Any]:
-        """Switch a flag off now, for everyone. Only for an emergency, and only with a key of the scope `write`."""
+        """Switch a flag off now, for everyone. Only for an emergency, and only with a key of the scope `kill`."""
         return await run(context, tools.kill, flag, reason)
 
     return made

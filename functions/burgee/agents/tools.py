@@ -81,7 +81,8 @@ def agent_of(store: Store, token: str, now: float) -> Agent:
     fault = key.fault(now)
     if fault is not None:
         raise Refused("unauthorized", f"the key is {fault}")
-    return Agent(key.name or key.id, frozenset(key.scopes))
+    writes = {Scope.KILL} if Scope.WRITE in key.scopes else set()
+    return Agent(key.name or key.id, frozenset({*key.scopes, *writes}))
 
 
 class Tools(NamedTuple):
@@ -142,7 +143,7 @@ class Tools(NamedTuple):
                 if _others(store, made, act.now) != before:  # another agent was at it meanwhile
                     _, refused = _effect(store, made, act.now)
                     if refused is not None:
-                        withdraw(store, made.id, act._replace(action="proposal.close", reason=refused))
+                        withdraw(store, made.id, act._replace(action="proposal.withdraw", reason=refused))
             if refused is not None:
                 raise Refused("beyond-limits", f"{refused} (`review: agents:` of the released file)")
         return {"proposal": _record(made), **_told(found)}
@@ -184,7 +185,7 @@ class Tools(NamedTuple):
 
     def kill(self, agent: Agent, flag: str, reason: str) -> dict[str, Any]:
         """Switches a flag off now, for everyone."""
-        agent.require(Scope.WRITE)
+        agent.require(Scope.KILL)
         act = AuditContext("flag.kill", agent.author, _reason(reason), time.time(), source=AGENT)
 
         def decide(state: State, snapshot: Snapshot) -> Change:

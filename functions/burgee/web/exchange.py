@@ -50,6 +50,7 @@ class Need(StrEnum):
     RULES = "rules"
     READ = "read"
     PROPOSE = "propose"
+    KILL = "kill"
     WRITE = "write"
     RELEASE = "release"
     WEBHOOKS = "webhooks"

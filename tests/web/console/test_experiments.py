@@ -72,6 +72,23 @@ def test_what_the_route_reports_is_shown_and_no_more(client: TestClient, tmp_pat
     assert report["verdict"]["sentence"] in index
 
 
+def test_nothing_that_records_hold_is_markup(client: TestClient, tmp_path: Path) -> None:
+    bad = "<img src=x onerror=alert(1)>'\"&"
+    records = crowd(600, lift=0.5)
+    for one in records:
+        if one["type"] == "exposure" and one["properties"]["country"] == "DE":
+            one["properties"]["country"] = bad
+    text = FILE.replace("A green button is found sooner", "'<b onclick=x>'").replace(
+        "sample_size: 4000", "sample_size: 600"
+    )
+    (tmp_path / "flags.yaml").write_text(text, encoding="utf-8")
+    written(tmp_path / ".burgee/events", records)
+    raw = client.get("/fragments/experiments/button").text
+    assert "&lt;img src=x" in raw
+    assert "<img" not in raw
+    assert "<b onclick" not in raw
+
+
 def test_a_service_without_reports_has_no_such_screen() -> None:
     for store in shop({"beta": {"status": True}}):
         client = TestClient(create_app(store, Serving(store, refresh_seconds=0), Setup()))

@@ -29,7 +29,8 @@ _SERVER = frozenset({Need.EVALUATE, Need.RULES})
 SCOPES: Mapping[str, frozenset[Need]] = {
     "read": frozenset({Need.READ, Need.EVALUATE, Need.RULES}),
     "propose": frozenset({Need.PROPOSE}),
-    "write": frozenset({Need.WRITE, Need.PROPOSE}),
+    "kill": frozenset({Need.KILL}),
+    "write": frozenset({Need.WRITE, Need.PROPOSE, Need.KILL}),
     "release": frozenset({Need.RELEASE}),
     "webhooks": frozenset({Need.WEBHOOKS}),
     "metrics": frozenset({Need.METRICS}),
@@ -199,6 +200,7 @@ _WORDS = {
     Need.RULES: "read the rules, as a server key may",
     Need.READ: "read",
     Need.PROPOSE: "propose",
+    Need.KILL: "kill",
     Need.WRITE: "write",
     Need.RELEASE: "release",
     Need.WEBHOOKS: "keep webhooks",

@@ -156,7 +156,7 @@ def delete_flag(flags: CallerFlags, write: Write, flag_name: str) -> Response:
     return flags.write(write, flag_name, absent, 204)
 
 
-@router.post("/flags/{flag_name}/kill", responses=MISSING | STALE | UNHEARD, **needs(Need.WRITE))
+@router.post("/flags/{flag_name}/kill", responses=MISSING | STALE | UNHEARD, **needs(Need.KILL))
 def kill_flag(
     flags: CallerFlags,
     write: Write,
