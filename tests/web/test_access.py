@@ -211,7 +211,7 @@ def test_every_route_lets_in_exactly_who_may(store: SqliteStore) -> None:
             if reported.status_code in {401, 403}:
                 assert reported.json().get("detail") or reported.json().get("errorDetails"), case
             cells += 1
-    assert cells == len(NEEDS) * 49
+    assert cells == len(NEEDS) * 51
 
 
 def test_nobody_changes_anything_by_being_refused(store: SqliteStore) -> None:
