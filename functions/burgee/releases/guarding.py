@@ -70,7 +70,7 @@ def guards(store: Store, now: float) -> list[Guard]:
     state, snapshot = live(store)
     records = store.shelf(Shelf.GUARDS)
     names = [name for name, definition in snapshot["flags"].items() if guarded(definition) is not None]
-    return [_guard(state, snapshot, name, records.get(name), now) for name in dict.fromkeys([*names, *records])]
+    return [guard_of(state, snapshot, name, records.get(name), now) for name in dict.fromkeys([*names, *records])]
 
 
 def run(store: Store, now: float, measure: Measure, alarms: Mapping[str, bool]) -> list[GuardRound]:
@@ -109,7 +109,7 @@ def _committed(
     for attempt in range(ATTEMPTS):
         state, snapshot = live(store)
         record = store.find(Shelf.GUARDS, flag)
-        guard = _guard(state, snapshot, flag, record, now)
+        guard = guard_of(state, snapshot, flag, record, now)
         if state.pointer.canary_at(now) is not None:
             return GuardRound(flag, guard.plan, Decision(Action.HOLD, guard.state, reasons=(_CANARY,)))
         definition = snapshot["flags"].get(flag)
@@ -135,7 +135,8 @@ def _committed(
     raise AssertionError("the last attempt returns or raises")
 
 
-def _guard(state: State, snapshot: Snapshot, flag: str, record: Mapping[str, object] | None, now: float) -> Guard:
+def guard_of(state: State, snapshot: Snapshot, flag: str, record: Mapping[str, object] | None, now: float) -> Guard:
+    """The guard of one flag in what was read; `record` is its own of the shelf `GUARDS`."""
     override = state.overrides.get(flag)
     laid = override if override is not None and override.in_force(now) else None
     known = None if record is None else GuardState.of_record(record)

@@ -19,6 +19,7 @@ from burgee.evaluation.ruleset import Ruleset
 from burgee.flagfile.fields import Name
 from burgee.times import format_time
 from burgee.web.console.environments import Environments  # noqa: TC001 - FastAPI reads it
+from burgee.web.console.guards import guard_view
 from burgee.web.console.history import happened, short
 from burgee.web.console.reading import Environment, colours, kept
 from burgee.web.console.render import fragment
@@ -85,6 +86,7 @@ def show_flag(request: Request, environments: Environments, flag: Annotated[str,
         is_on=bool((live.state(flag) or {}).get("status")),
         is_gone=flag not in here.live["flags"],
         coming=_coming(flag, here),
+        guard=None if here.is_file else guard_view(here, flag),
         past=[(entry, happened(entry)) for entry in here.store.audit(limit=MAX_ENTRIES, flag=flag)],
         requires=[one for kind, one in needed(shown) if kind == "flag"],
         required_by=_required_by(flag, here),

@@ -1,0 +1,76 @@
+"""A flag's guarded rollout as the console shows it: its steps, where it is, and what it waits for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from burgee.releases.guarding import guard_of
+from burgee.stores import Shelf
+from burgee.times import format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from burgee.releases.guarding import Guard
+    from burgee.web.console.reading import Environment
+
+MINUTE = 60_000
+
+
+class GuardView(NamedTuple):
+    """A guard in words. `steps` are shares with a class of the style sheet and a mark; `numbers` of each reason."""
+
+    light: str
+    sentence: str
+    steps: Sequence[tuple[str, str, str]]
+    since: str | None
+    reasons: Sequence[tuple[str, Sequence[tuple[str, str]]]]
+
+
+def guard_view(here: Environment, flag: str) -> GuardView | None:
+    """The guard of a flag; None if it has none."""
+    guard = guard_of(here.state, here.git, flag, here.store.find(Shelf.GUARDS, flag), here.now)
+    if guard.state is None:
+        if guard.plan is None:
+            return None
+        steps = [(f"{share:g} %", "", "to come") for share in guard.plan.steps]
+        return GuardView("", "It has not begun.", steps, None, ())
+    return _running(guard)
+
+
+def _running(guard: Guard) -> GuardView:
+    plan, state = guard.plan, guard.state
+    assert state is not None  # noqa: S101 - the caller has asked
+    ended, pause = state.ended, state.pause
+    if ended is not None:
+        light = "is-bad" if ended.outcome == "rolled_back" else ""
+        sentence = f"It has ended at {ended.share:g} %: {_OUTCOMES[ended.outcome]}."
+    elif pause is not None:
+        light, sentence = "is-warn", f"{pause.by} paused it at {state.share:g} %. {pause.message}".strip()
+    else:
+        light = ""
+        hold = "" if plan is None else f" of {plan.hold // MINUTE:,}"
+        sentence = f"It serves {state.share:g} %, watched for {state.held // MINUTE:,}{hold} minutes."
+    shares = () if plan is None else plan.steps
+    steps = [_step(index, share, state.step, is_over=ended is not None) for index, share in enumerate(shares)]
+    reasons = () if ended is None else ended.reasons
+    told = [(one.message, [(name, _figure(value)) for name, value in one.numbers.items()]) for one in reasons]
+    return GuardView(light, sentence, steps, format_time(state.since / 1000), told)
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"
+
+
+_OUTCOMES: dict[Any, str] = {
+    "done": "its last step was held",
+    "rolled_back": "a harm was shown, and the share is back where it began",
+    "changed": "Git changed the flag, and the share stayed",
+    "stopped": "a person stopped it",
+}
+
+
+def _step(index: int, share: float, current: int, *, is_over: bool) -> tuple[str, str, str]:
+    if index < current or (is_over and index == current):
+        return f"{share:g} %", "soft", "taken"
+    return (f"{share:g} %", "is-now", "now") if index == current and not is_over else (f"{share:g} %", "", "to come")

@@ -1,0 +1,85 @@
+"""A flag's guard in the console: before its first step, at one, paused, and with the numbers of its end."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from burgee.guards import driver
+from burgee.guards.aggregates import Aggregates, Arm, Measured, Moments
+from burgee.guards.driver import asks
+from burgee.releases.deploy import apply
+from burgee.releases.guarding import act as step
+from burgee.releases.guarding import run
+from burgee.stores import Origin
+from support.keys import act, shop
+from support.markup import text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from starlette.testclient import TestClient
+
+    from burgee.guards.plan import GuardPlan
+    from burgee.guards.state import GuardState
+    from burgee.stores.sqlite import SqliteStore
+
+GUARD: dict[str, Any] = {"steps": [10, 50, 100], "hold": "1h", "guardrails": {"errors": {"margin": 10}}}
+FLAGS = {"checkout": {"status": True, "rollout_percentage": 0, "guard": GUARD}, "plain": {"status": True}}
+METRICS = {"errors": {"kind": "proportion", "event": "error", "direction": "decrease", "window": "1m"}}
+
+
+@pytest.fixture
+def store() -> Iterator[SqliteStore]:
+    for made in shop({}):
+        shared: dict[str, Any] = {"segments": {}, "holdouts": {}, "metrics": METRICS}
+        snapshot = {"format": 1, "environment": None, "flags": FLAGS, **shared}
+        apply(made, snapshot, Origin(), act("release.activate"))
+        yield made
+
+
+def arm(n: int, rate: float) -> Arm:
+    moments = Moments(n, {"value": rate}, {("value", "value"): rate * (1 - rate)})
+    return Arm(n, {"errors": Measured(moments, int(n * rate))})
+
+
+def harmed(plan: GuardPlan, state: GuardState) -> Aggregates | None:
+    ask = asks(plan, state)
+    if ask is None:
+        return None
+    reached, compared = (
+        Arm(
+            n,
+            {"errors": Measured(Moments(n, {"value": rate}, {("value", "value"): rate * (1 - rate)}), int(n * rate))},
+        )
+        for n, rate in ((2_000, 0.3), (10_000, 0.1))
+    )
+    return Aggregates(ask.step, ask.since, int(time.time() * 1000), reached, compared, {"errors": 0})
+
+
+def shown(client: TestClient, flag: str = "checkout") -> str:
+    return text_of(client.get(f"/fragments/flags/{flag}").text)
+
+
+def test_a_guard_is_shown_from_its_beginning_to_its_end(client: TestClient, store: SqliteStore) -> None:
+    assert "Guarded rollout It has not begun. 10 % to come 50 % to come 100 % to come" in shown(client)
+    now = time.time()
+    run(store, now, harmed, {})
+    assert "Guarded rollout It serves 10 %, watched for 0 of 60 minutes. 10 % now 50 % to come" in shown(client)
+    step(
+        store,
+        "checkout",
+        act(
+            "guard.pause",
+        )._replace(now=now),
+        driver.pause,
+    )
+    assert "ada paused it at 10 %." in shown(client)
+    run(store, now + 1, harmed, {})
+    page = shown(client)
+    assert "It has ended at 0 %: a harm was shown, and the share is back where it began." in page
+    assert "errors is worse by more than 10 %" in page
+    assert "reached units 2,000 compared units 10,000" in page
+    assert "Guarded rollout" not in shown(client, "plain")
