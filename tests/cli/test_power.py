@@ -73,3 +73,29 @@ def test_power_needs_no_flag_file_and_arms_share_alpha(burgee: Burgee) -> None:
     assert reported["alpha"] == 0.025
     two_of_three = reported["sample_size"] * 2 / 3
     assert two_of_three / 2 == pytest.approx(4651.4, abs=1)
+
+
+@pytest.mark.parametrize("method", ["fixed", "group-sequential", "always-valid"])
+def test_effects_that_any_or_no_number_of_units_finds(burgee: Burgee, method: str) -> None:
+    """The least is four units; no effect is none, not infinity, which JSON does not have."""
+    huge = ("--baseline", "100", "--sd", "1", "--effect", "300", "--method", method)
+    assert burgee("power", *huge).out.startswith("4 units in all arms find 300 % with power 80%")
+    least = ("--baseline", "0.3", "--units", "4", "--method", method)
+    assert burgee("power", *least).out.startswith("4 units find nothing with power 80%")
+    assert burgee("power", *least, "--json").json["detectable"] is None
+    vast = burgee("power", "--baseline", "5", "--sd", "1e300", "--effect", "20", "--method", method)
+    assert "nothing up to 1e+15 units is enough" in " ".join(vast.err.replace("│", " ").split())
+    assert vast.code == 2
+    for sd, said in (("1", None), ("1e300", "no number is enough")):
+        text = FILE.replace("mean: 0.3", f"mean: 0.3, sd: {sd}").replace("start:", f"method: {method}\n      start:")
+        text = text.replace("primary: bought", "primary: revenue").replace("[revenue, basket]", "[basket]")
+        text = text.replace("minimum_detectable_effect: 20", "minimum_detectable_effect: 3000")
+        text = text.replace("slow: {margin", "bought: {margin")
+        burgee.write(text)
+        ran = burgee("lint")
+        assert "Traceback" not in ran.err + ran.out
+        assert (said or "no problems") in ran.out + ran.err
+
+
+def test_powers_near_one_are_not_rounded_to_it(burgee: Burgee) -> None:
+    assert "with power 99.9%" in burgee("power", "--baseline", "0.1", "--effect", "20", "--power", "0.999").out

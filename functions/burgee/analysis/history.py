@@ -41,7 +41,8 @@ ENTRY = "entry"
 class PastWeeks:
     """An experiment of so many weeks that had ended now: its units, and the metric's mean and standard deviation.
 
-    `gain` is the share of the variance that CUPED removes; `detectable` and `detectable_cuped` are in percent.
+    `gain` is the share of the variance that CUPED removes; `detectable` and `detectable_cuped` are in percent,
+    infinite where no effect is large enough.
     """
 
     weeks: int
@@ -103,7 +104,7 @@ def past_weeks(
             raise Refused("no-past", f"records of {plan.flag} begin on {since}, less than a week ago")
         plans = [_as_if(plan, metric, until, one + 1, entry) for one in range(weeks)]
         found = [(one + 1, _moments(asked, given, as_if)) for one, as_if in enumerate(plans)]
-    known, reason = [], Refused("no-past", f"no unit came in the last {weeks} weeks whose window of {metric} is over")
+    known, reason = [], Refused("no-past", f"no unit came since {weeks} weeks ago whose window of {metric} is over")
     for span, moments in found:
         # The last week alone may have few units, and no event of them.
         try:

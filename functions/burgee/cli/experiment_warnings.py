@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from math import inf
 from typing import TYPE_CHECKING
 
 from burgee.analysis.plans import plans
@@ -30,11 +31,16 @@ def undersized(source: Source) -> Iterator[Problem]:
         planned, effect = plan.experiment.sample_size, plan.experiment.minimum_detectable_effect
         if plan.baseline is None or planned is None or effect is None:
             continue
-        needed = sample_size(plan.baseline, plan.baseline.effect(effect), plan.design)
+        needed: float
+        try:
+            needed = sample_size(plan.baseline, plan.baseline.effect(effect), plan.design)
+        except ValueError:
+            needed = inf
         if planned < 0.99 * needed:
             section = ("holdouts", name.partition(":")[2]) if ":" in name else ("flags", name)
             place = source.place(*section, "experiment", "sample_size")
-            message = f"{planned:,} units find {effect:g} % less often than planned; {needed:,} are needed"
+            enough = f"{needed:,} are needed" if needed < inf else "no number is enough"
+            message = f"{planned:,} units find {effect:g} % less often than planned; {enough}"
             hint = f"see `burgee power {name}`"
             yield Problem(place, "experiment-undersized", message, hint, Severity.WARNING)
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 NODES = 160
 TAIL = 40.0
 """Weights below exp(-40) are omitted: they are below a double's precision."""
+MOST = 1e15
+"""Where a search for enough ends."""
 
 
 def root(function: Callable[[float], float], low: float, high: float, tolerance: float = 1e-11) -> float:
@@ -40,10 +42,12 @@ def root(function: Callable[[float], float], low: float, high: float, tolerance:
 
 
 def rising_root(function: Callable[[float], float], low: float, high: float) -> float:
-    """The root of a rising function, searched in growing steps from `low` up."""
+    """The root of a rising function, searched in growing steps from `low` up; `low` if it is not below zero there."""
+    if function(low) >= 0:
+        return low
     while function(high) < 0:
-        if high > 1e15:
-            raise ValueError(f"nothing up to {high:g} is enough")
+        if high > MOST:
+            raise ValueError(f"nothing up to {MOST:g} is enough")
         low, high = high, high * 2
     return root(function, low, high)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
 
-from burgee.analysis.stats.numeric import normal_sf, rising_root, t_isf, t_sf
+from burgee.analysis.stats.numeric import MOST, normal_sf, rising_root, t_isf, t_sf
 from burgee.flagfile.experiments import Method, Spending, impossible
 
 NORMAL = NormalDist()
@@ -81,9 +81,12 @@ def power(n: float, baseline: MetricBaseline, effect: float, design: Design) -> 
 
 
 def sample_size(baseline: MetricBaseline, effect: float, design: Design) -> int:
-    """Units in the compared arms."""
+    """Units in the compared arms. Raises ValueError if no possible number is enough."""
     null, alternative = _spreads(baseline, effect, design)
-    normal = ((_z(design) * null + NORMAL.inv_cdf(design.power) * alternative) / effect) ** 2
+    root = (_z(design) * null + NORMAL.inv_cdf(design.power) * alternative) / effect
+    normal = root * root
+    if not normal <= MOST:
+        raise ValueError(f"nothing up to {MOST:g} units is enough")
     if design.method is Method.FIXED and baseline.sd is None:
         return math.ceil(normal - 1e-9)
     # A t-test takes a few units more than the normal test, and a sequential design up to about twice as many.
@@ -91,16 +94,14 @@ def sample_size(baseline: MetricBaseline, effect: float, design: Design) -> int:
 
 
 def detectable(n: float, baseline: MetricBaseline, design: Design) -> float:
-    """The smallest absolute effect that `n` units detect with the design's power."""
+    """The smallest absolute effect that `n` units detect with the design's power; infinite if none does."""
     start = (baseline.sd or math.sqrt(baseline.mean * (1 - baseline.mean))) / math.sqrt(n)
-    room = math.inf if baseline.sd is not None else (1 - baseline.mean) * 0.999999
+    room = 1e6 if baseline.sd is not None else (1 - baseline.mean) * 0.999999 / start
 
-    def gap(effect: float) -> float:
-        return power(n, baseline, min(effect, room), design) - design.power
+    def gap(times: float) -> float:
+        return power(n, baseline, min(times, room) * start, design) - design.power
 
-    if gap(room if math.isfinite(room) else start * 1e6) < 0:
-        return math.inf
-    return rising_root(gap, start * 1e-3, start)
+    return math.inf if gap(room) < 0 else rising_root(gap, 1e-3, 1.0) * start
 
 
 def inflation(design: Design) -> float:

@@ -6,6 +6,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import asdict
 from enum import StrEnum
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -115,12 +116,12 @@ def power(
     if json:
         output.as_json(result)
         return
+    chance = f"with power {result['power'] * 100:.4g}%"
     if size is not None:
-        output.say(f"{size:,} units in all arms find {result['effect']:.3g} % with power {result['power']:.0%}")
-    if result["detectable"] is not None:
-        output.say(
-            f"{result['units']:,} units find {result['detectable']:.3g} % or more with power {result['power']:.0%}"
-        )
+        output.say(f"{size:,} units in all arms find {result['effect']:.3g} % {chance}")
+    if result["units"] is not None:
+        found = "nothing" if result["detectable"] is None else f"{result['detectable']:.3g} % or more"
+        output.say(f"{result['units']:,} units find {found} {chance}")
     if result["inflation"] > 1:
         output.say(f"(early looks need {result['inflation'] - 1:.1%} more units than one look at the end)")
     if result["days"] is not None:
@@ -201,7 +202,7 @@ def _tell_history(found: list[PastWeeks], plan: ExperimentPlan, effect: float | 
         with _possible("--effect"):
             plain, adjusted = (weeks_for(found, plan, float(wanted), cuped=cuped) for cuped in (False, True))
     if json:
-        weeks = [asdict(one) for one in found]
+        weeks = [{name: _finite(value) for name, value in asdict(one).items()} for one in found]
         output.as_json({"effect": wanted, "weeks": plain, "weeks_cuped": adjusted, "past": weeks})
         return
     last, metric = found[-1], plan.experiment.primaries[0]
@@ -210,11 +211,16 @@ def _tell_history(found: list[PastWeeks], plan: ExperimentPlan, effect: float | 
     output.say(f"CUPED would remove {max(last.gain, 0):.0%} of its variance")
     output.say(f"{'weeks':>5} {'units':>12} {'finds':>9} {'with CUPED':>11}")
     for one in found:
-        cells = (f"{part:.3g} %" for part in (one.detectable, one.detectable_cuped))
+        cells = (f"{part:.3g} %" if isfinite(part) else "nothing" for part in (one.detectable, one.detectable_cuped))
         output.say("{:>5} {:>12,} {:>9} {:>11}".format(one.weeks, one.units, *cells))
     if wanted is not None:
         never = "no number of"
         output.say(f"{wanted:.3g} % takes {plain or never} weeks, with CUPED {adjusted or never}")
+
+
+def _finite(value: float) -> float | None:
+    """None for what no effect is large enough for: JSON has no infinity."""
+    return value if isfinite(value) else None
 
 
 def _sized(baseline: Any, design: Any, effect: float | None, units: int | None) -> dict[str, Any]:
@@ -228,7 +234,7 @@ def _sized(baseline: Any, design: Any, effect: float | None, units: int | None) 
     if effect is not None:
         with _possible("--effect"):
             size = sample_size(baseline, baseline.effect(effect), design)
-    found = None if units is None else detectable(units, baseline, design) / abs(baseline.mean) * 100
+    found = None if units is None else _finite(detectable(units, baseline, design) / abs(baseline.mean) * 100)
     return {
         "sample_size": size,
         "effect": effect,
