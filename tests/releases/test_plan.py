@@ -11,6 +11,7 @@ from burgee.errors import Refused
 from burgee.evaluation.ruleset import Ruleset
 from burgee.guards.plan import served, unguarded
 from burgee.releases.deploy import CanaryRequest, Consent, apply, live, promote, rollback
+from burgee.releases.expiring import Expiry
 from burgee.releases.overrides import lay
 from burgee.releases.plan import OverrideVerdict, plan
 from burgee.releases.pull import pulled
@@ -159,7 +160,8 @@ def test_a_rollback_is_not_held_up_by_a_guard(store: SqliteStore) -> None:
     assert having(store) == had
 
 
-def test_the_users_of_a_canarys_base_keep_the_definition_that_they_have(store: SqliteStore) -> None:
+@pytest.mark.parametrize("promoted", [True, False], ids=["promoted", "over"])
+def test_the_users_of_a_canarys_base_keep_the_definition_that_they_have(store: SqliteStore, promoted: bool) -> None:
     """The share is carried over when everyone gets the release."""
     release(store, PLAIN)
     raise_to(store, PLAIN, 25)
@@ -168,9 +170,18 @@ def test_the_users_of_a_canarys_base_keep_the_definition_that_they_have(store: S
     made = release(store, after, Consent(canary=CanaryRequest(10, 3600)))
     assert verdict(made) is OverrideVerdict.CARRIED
     assert live(store)[0].overrides["f"] == laid
-    promote(store, act())
+    expiry = Expiry(store)
+    expiry.step(NOW + 3599)
+    assert live(store)[0].overrides["f"] == laid
+    if promoted:
+        promote(store, act())
+    else:
+        expiry.step(NOW + 3601)
+        actions = [entry.action for entry in store.audit(limit=2)]
+        assert actions == ["canary.end", "override.carry"]
     assert live(store)[0].overrides["f"].definition == served(after, 25)
     assert having(store) == had
+    assert verdict(release(store, after)) is OverrideVerdict.KEPT
 
 
 def test_a_share_that_git_raises_above_the_reached_one_is_gits_also_when_the_base_is_not_known(

@@ -282,16 +282,23 @@ def _change(
         # The release comes last, so that the newest entry is the live release, however many overrides were removed.
         audit=[
             *(_lifted(standing, act) for standing in gone),
-            *(_kept(standing, act, KEEP) for standing in kept),
-            *(_kept(standing, act, CARRY) for standing in carried),
+            *(_kept(standing, act) for standing in kept),
+            *(carry_entry(standing, act) for standing in carried),
             released,
         ],
     )
 
 
-def _kept(standing: PlannedOverride, act: AuditContext, action: str) -> AuditEntry:
-    before, after = standing.override.definition, rebased(standing).definition
-    return act._replace(action=action).entry(flag=standing.override.flag, before=before, after=after)
+def _kept(standing: PlannedOverride, act: AuditContext) -> AuditEntry:
+    definition = standing.override.definition
+    return act._replace(action=KEEP).entry(flag=standing.override.flag, before=definition, after=definition)
+
+
+def carry_entry(standing: PlannedOverride, act: AuditContext, release: int | None = None) -> AuditEntry:
+    """The entry of a guard's share that goes over to Git's changed definition."""
+    before, after = standing.override.definition, standing.carried
+    entry = act._replace(action=CARRY).entry
+    return entry(flag=standing.override.flag, before=before, after=after, release=release)
 
 
 def _lifted(standing: PlannedOverride, act: AuditContext) -> AuditEntry:

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from burgee.errors import Conflict
-from burgee.releases.deploy import live
+from burgee.errors import Conflict, NotFound
+from burgee.evaluation.snapshots import load_snapshot
+from burgee.guards.driver import GUARD
+from burgee.releases.deploy import carry_entry, live
+from burgee.releases.plan import OverrideVerdict, plan, rebased
 from burgee.stores import Change
 from burgee.stores.audit import AuditContext
 from burgee.times import parse_time
@@ -30,8 +33,12 @@ def next_end(state: State) -> float:
     return min(ends, default=float("inf"))
 
 
-def ended(state: State, snapshot: Snapshot, now: float) -> Change:
-    """The change that removes what has ended by `now`; it changes no answer."""
+def ended(state: State, snapshot: Snapshot, now: float, base: Snapshot | None = None) -> Change:
+    """The change that removes what has ended by `now`.
+
+    It changes no answer, but for a flag with a guard that an ended canary changed: until then all users had what its
+    `base` says, at the share that the guard has reached, which goes over to the new definition.
+    """
     version, canary = state.pointer.version, state.pointer.canary
     over = [override for override in state.overrides.values() if not override.in_force(now)]
     audit: list[AuditEntry] = []
@@ -44,8 +51,11 @@ def ended(state: State, snapshot: Snapshot, now: float) -> Change:
         return Change(lift=lift, audit=audit)
     act = AuditContext(CANARY_ENDED, AUTHOR, f"everyone has the release since {canary.until}", now)
     before = {"canary": canary.share, "base": canary.base, "until": canary.until}
+    carried = [] if base is None else plan(state, base, snapshot, now).having(OverrideVerdict.CARRIED)
+    audit += [carry_entry(standing, act, version) for standing in carried]
     audit.append(act.entry(before=before, release=version))
-    return Change(activate=version, settled=state.settled, lift=lift, audit=audit)
+    lay = [rebased(standing) for standing in carried]
+    return Change(activate=version, settled=state.settled, lay=lay, lift=lift, audit=audit)
 
 
 class Expiry:
@@ -64,8 +74,19 @@ class Expiry:
         state, snapshot = live(self._store)
         if next_end(state) <= now:
             try:
-                self._store.commit(ended(state, snapshot, now), expected=state.pointer.revision)
+                base = self._base(state)
+                self._store.commit(ended(state, snapshot, now, base), expected=state.pointer.revision)
             except Conflict:  # looked at again with the next step
                 return
             state = self._store.state()
         self._revision, self._next = state.pointer.revision, next_end(state)
+
+    def _base(self, state: State) -> Snapshot | None:
+        """The release that a canary is compared with, where a guard serves a flag over it."""
+        canary = state.pointer.canary
+        if canary is None or not any(override.author == GUARD for override in state.overrides.values()):
+            return None
+        try:
+            return load_snapshot(self._store.payload(canary.base))
+        except NotFound:  # collected meanwhile
+            return None
