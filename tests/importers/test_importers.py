@@ -178,6 +178,20 @@ def test_a_fractional_pins_the_hash_of_its_bucketing_value(unit: Any, generation
     assert {key: value for key, value in flag.items() if key in {"hash", "salt", "bucket_by"}} == pinned
 
 
+def test_two_bucketing_values_of_a_flag_are_those_of_its_rules() -> None:
+    shares = [["red", 1], ["blue", 1]]
+    by_email = {"fractional": [{"var": "email"}, *shares]}
+    made = flagd({"if": [{"var": "beta"}, by_email, {"fractional": shares}]}).flags["flag"]
+    first, second = (rule for rule in made["rules"] if "split" in rule)
+    assert {key: first.get(key) for key in ("hash", "salt", "bucket_by")} == {
+        "hash": None,
+        "salt": None,
+        "bucket_by": None,
+    }
+    assert (made["hash"], made["bucket_by"]) == ("flagd-cbor-value", "email")
+    assert (second["hash"], second["bucket_by"], second["salt"]) == ("flagd-cbor", "targetingKey", "flag")
+
+
 SUITS = [["clubs", 25], ["diamonds", 25], ["hearts", 25], ["spades", 25]]
 KIT = {
     "fractional-flag": ({"cat": [{"var": "$flagd.flagKey"}, {"var": "user.name"}]}, SUITS),

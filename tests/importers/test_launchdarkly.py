@@ -130,6 +130,17 @@ def test_a_prerequisite_on_an_off_variation_is_never_met_while_that_flag_is_off(
     assert served.evaluate("child", {"targetingKey": "u"}, 0).reason == "DISABLED"
 
 
+def test_a_prerequisite_on_an_off_variation_of_a_flag_with_prerequisites_is_met_while_it_is_on() -> None:
+    made = sdk(
+        first={},
+        parent={"prerequisites": [{"key": "first", "variation": 0}]},
+        child={"prerequisites": [{"key": "parent", "variation": 1}]},
+    )
+    assert made.flags["child"]["requires"] == [{"flag": "parent", "variant": "off"}]
+    assert "variants" not in made.flags["parent"]
+    assert [(one.subject, one.code) for one in made.findings] == [("parent", "differs")]
+
+
 def test_individual_targets_come_before_rules_and_name_a_user_once() -> None:
     targets = [{"values": ["ada", "bob"], "variation": 0}, {"values": ["bob", "eve"], "variation": 1}]
     made = sdk(flag={"targets": targets, "contextTargets": [{"contextKind": "org", "values": ["x"], "variation": 0}]})

@@ -77,3 +77,9 @@ def test_flagds_and_goffs_environments_are_files(burgee: Burgee) -> None:
     assert (ran.code, ran.err) == (1, "burgee: name the environment of every file, each once: ENV=FILE\n")
     ran = burgee("import", "flagd", "production.json", "test.json")
     assert (ran.code, "a is left out: two of the files define it" in ran.err) == (1, True)
+
+
+def test_an_environment_whose_name_cannot_be_one_is_called_otherwise() -> None:
+    made = imported(**{":global:": file("pro", a={})})
+    assert made.environments == ["global"]
+    assert [one.problem.message for one in made.findings] == ["the environment :global:: it is called 'global' here"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from burgee.evaluation.hash_strategies import strategy
 from burgee.flagfile.fields import NAME_PATTERN
 from burgee.importers.base import Generation, Imported, NoEquivalent, both, negated
+from burgee.importers.hashing import Hashing, hashing_keys
 from burgee.importers.jsonlogic import CONDITIONS, Attribute, ConditionReader, Constant, operation
 
 if TYPE_CHECKING:
@@ -28,9 +29,7 @@ class TargetingLeaf(NamedTuple):
 
     serve: str | None = None
     split: Mapping[str, int] | None = None
-    hash: str | None = None
-    salt: str | None = None
-    bucket_by: str | None = None
+    hashing: Hashing | None = None
 
 
 TargetingEntry: TypeAlias = "tuple[When, TargetingLeaf]"
@@ -155,13 +154,9 @@ class _FlagdFlag:
         converted |= {"status": "on" if on else "off"}
         targeting = self.flag.get("targeting")
         entries = list(self.entries(targeting, True, (*self.path, "targeting"))) if targeting else []
-        decided = _decisions([*entries, (True, TargetingLeaf())], default, next(iter(self.variants)))
-        pinned = {(leaf.hash, leaf.salt, leaf.bucket_by) for _, leaf in entries if leaf.split}
-        if len(pinned) > 1:
-            raise NoEquivalent("it takes shares of two bucketing values", (*self.path, "targeting"))
-        for algorithm, salt, bucket_by in pinned:
-            hashing = {"hash": algorithm, "salt": salt, "bucket_by": bucket_by}
-            converted |= {key: value for key, value in hashing.items() if value is not None}
+        hashings: list[tuple[dict[str, Any], Hashing]] = []
+        decided = _decisions([*entries, (True, TargetingLeaf())], default, next(iter(self.variants)), hashings)
+        converted |= hashing_keys(self.name, None, hashings)
         if {**self.variants} != {"on": True, "off": False} or not on or "rollout_percentage" in decided:
             converted["variants"] = dict(self.variants)
         return {**converted, **decided}
@@ -293,9 +288,8 @@ class _FlagdFlag:
         """What users with the unit get."""
         if len(weights) == 1:
             return TargetingLeaf(next(iter(weights)))
-        salt = None if unit.salt == self.name else unit.salt
-        named = None if unit.attribute == "targetingKey" else unit.attribute
-        return TargetingLeaf(None, weights, unit.hash, salt, named)
+        salt = self.name if unit.salt is None else unit.salt
+        return TargetingLeaf(None, weights, Hashing(unit.hash, salt, unit.attribute))
 
     def without_unit(self, unit: _Unit, weights: Mapping[str, int]) -> TargetingLeaf:
         """What users without the unit get: if a missing attribute is joined as a string, all get the same share."""
@@ -342,8 +336,16 @@ def _is_condition(node: Any) -> bool:
     )
 
 
-def _decisions(entries: list[TargetingEntry], default: str | None, any_variant: str) -> dict[str, Any]:
-    """`rules` and `default`; if nothing is served, later rules exclude the users concerned."""
+def _decisions(
+    entries: list[TargetingEntry],
+    default: str | None,
+    any_variant: str,
+    hashings: list[tuple[dict[str, Any], Hashing]],
+) -> dict[str, Any]:
+    """`rules` and `default`; if nothing is served, later rules exclude the users concerned.
+
+    `hashings` receives each rule with a split, and what it is hashed by.
+    """
     rules: list[dict[str, Any]] = []
     kept: When = True
     for when, leaf in entries:
@@ -360,4 +362,6 @@ def _decisions(entries: list[TargetingEntry], default: str | None, any_variant: 
         else:
             outcome = {"split": dict(leaf.split)} if leaf.split is not None else {"serve": serve}
             rules.append({"when": {} if condition is True else condition, **outcome})
+            if leaf.hashing is not None:
+                hashings.append((rules[-1], leaf.hashing))
     raise AssertionError("the last entry holds for everyone")

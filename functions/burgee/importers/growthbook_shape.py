@@ -53,6 +53,7 @@ def environments(files: Sequence[tuple[str | None, Document]]) -> dict[str, Entr
         if not isinstance(value, dict):
             (into or next(iter(found.values()))).unread.append(((), _SHAPE))
             continue
+        value = _whole(value)
         _groups(value.get("savedGroups"), groups, names)
         features = value.get("features")
         if value.get("encryptedFeatures"):
@@ -77,6 +78,12 @@ def environments(files: Sequence[tuple[str | None, Document]]) -> dict[str, Entr
     for entries in found.values():
         entries.groups, entries.group_names = groups, names
     return found
+
+
+def _whole(value: dict[str, Any]) -> dict[str, Any]:
+    """A payload from features alone, as code gives them to an SDK."""
+    is_plain = bool(value) and all(isinstance(one, dict) and "defaultValue" in one for one in value.values())
+    return {"features": value} if is_plain else value
 
 
 def _sdk(feature: Any, path: KeyPath, about: Mapping[str, Any] | None = None) -> Feature:

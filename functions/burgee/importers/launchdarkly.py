@@ -34,11 +34,11 @@ WHOLE = 100_000
 """LaunchDarkly's weights are thousandths of a per cent."""
 HASH = "launchdarkly"
 UNDECIDING = {
-    "trackEvents": "the events of a tracked flag",
-    "trackEventsFallthrough": "the events of a tracked flag",
-    "debugEventsUntilDate": "the debugging of events",
-    "samplingRatio": "the sampling of events",
-    "migration": "the stages of a migration",
+    "trackEvents": "tracking of events",
+    "trackEventsFallthrough": "tracking of events",
+    "debugEventsUntilDate": "debugging of events",
+    "samplingRatio": "sampling of events",
+    "migration": "a migration with stages",
 }
 
 
@@ -265,9 +265,11 @@ class _Flag:
         index = self.flag.get("offVariation")
         off = None if index is None else self.variant(index, (*self.path, "offVariation"))
         has_own = self.key in self.environment.own_off
-        if has_own and _listed(self.flag, "prerequisites"):
-            why = "its off variation is a prerequisite elsewhere, and it has prerequisites itself"
-            raise NoEquivalent(why, (*self.path, "prerequisites"))
+        if has_own and self.flag.get("on") is True and _listed(self.flag, "prerequisites"):
+            # Off variation: there met if a prerequisite is not, here only without a variant of its own.
+            text = "if it is switched off later, flags that require its off variation are served; there they are not"
+            self.made.differs(self.key, (*self.path, "prerequisites"), text)
+            has_own = False
         if self.is_boolean and off == "off" and not has_own:
             return {}
         values = dict(zip(self.names, self.values, strict=True))
@@ -390,9 +392,9 @@ class _Flag:
 
     def report_experiment(self, found: Mapping[str, Any], rollout: Mapping[str, Any], path: KeyPath) -> None:
         if rollout.get("kind") == "experiment" or rollout.get("experimentAllocation"):
-            self.made.not_carried(self.key, path, "the experiment on its rollout, whose arms are carried")
+            self.made.not_carried(self.key, path, "the experiment on its rollout (its arms are carried)")
         if found.get("trackEvents"):
-            self.made.not_carried(self.key, path, "the events of a tracked rule")
+            self.made.not_carried(self.key, path, "tracking of events")
 
     @staticmethod
     def named(rule: Mapping[str, Any]) -> dict[str, str]:

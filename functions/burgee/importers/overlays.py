@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from burgee.errors import Refused
@@ -61,7 +62,9 @@ def overlaid(parts: Mapping[str, Imported]) -> Imported:
     becomes one segment for each.
     """
     first = next(iter(parts.values()))
-    made = Imported(first.document, environments=list(parts))
+    made = Imported(first.document)
+    parts = _named(made, parts)
+    made.environments = list(parts)
     _add_segments(made, parts)
     _add_findings(made, parts)
     left_out = made.left_out
@@ -78,6 +81,19 @@ def overlaid(parts: Mapping[str, Imported]) -> Imported:
             {environment: part.flags[name] for environment, part in having.items()}, is_partial=bool(absent)
         )
     return made
+
+
+def _named(made: Imported, parts: Mapping[str, Imported]) -> Mapping[str, Imported]:
+    """The same, each by a name that an environment here can have."""
+    named: dict[str, Imported] = {}
+    for name, part in parts.items():
+        valid = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("._-")[:255] or "environment"
+        while valid in named:
+            valid += "-2"
+        if valid != name:
+            made.differs(f"the environment {name}", (), f"it is called {valid!r} here")
+        named[valid] = part
+    return named
 
 
 def _laid(definitions: Mapping[str, Mapping[str, Any]], *, is_partial: bool) -> dict[str, Any]:

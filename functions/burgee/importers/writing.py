@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from burgee.errors import FlagFileError
 from burgee.flagfile.checks import check
 from burgee.flagfile.formatter import formatted
 from burgee.flagfile.source import Source
@@ -63,7 +64,10 @@ def _faults(made: Imported) -> dict[tuple[str, str], list[str]]:
         file.write_bytes(text)
         for problem in check(Source(file)):
             if problem.severity is Severity.ERROR:
-                _, owner = max(entry for entry in lines if entry[0] <= problem.place.line)
+                before = [entry for entry in lines if entry[0] <= problem.place.line]
+                if not before:  # the head, which the import alone makes
+                    raise FlagFileError([problem])
+                _, owner = max(before)
                 found.setdefault((str(owner[0]), str(owner[1])), []).append(problem.message)
     return found
 
