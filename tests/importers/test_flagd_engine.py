@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TYPES = {bool: "boolean", str: "string", int: "integer", float: "float", dict: "object"}
-LEFT_OUT = ["shares of two bucketing values", "two shares that do not meet", "serves no variant"]
+LEFT_OUT = ["two shares that do not meet", "serves no variant"]
 DEFAULTS = {"boolean": False, "string": "", "integer": 0, "float": 0.0, "object": {}}
 
 
