@@ -1,4 +1,4 @@
-"""A service that is behind a client reads its store before it answers: on AWS too, where nothing else tells it."""
+"""A service that is behind a client reads its store before it answers: on AWS too, where nothing else notifies it."""
 
 from __future__ import annotations
 

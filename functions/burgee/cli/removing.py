@@ -18,7 +18,7 @@ from burgee.flagfile.compile import compile_source
 from burgee.times import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from burgee.cli.stores import StoreOptions
@@ -104,9 +104,11 @@ def _overrides(where: StoreOptions, flag: str, now: float) -> str:
     return f"none ({described(where)})."
 
 
-def rewritten(paths: Sequence[Path], answer: Answer, skip: frozenset[Path]) -> Iterator[tuple[Path, str, Rewritten]]:
-    """The files that ask for the flag, each with its text now and after."""
-    accessors = {python: _accessor(paths, answer.flag, python=python) for python in (True, False)}
+def rewritten(
+    paths: Sequence[Path], answer: Answer, modules: Mapping[Path, str], skip: frozenset[Path]
+) -> Iterator[tuple[Path, str, Rewritten]]:
+    """The files that ask for the flag, by name or by a generated function, each with its text now and after."""
+    accessors = {python: _accessor(modules, answer.flag, python=python) for python in (True, False)}
     for path in paths:
         for file, text in contents(path):
             if file.resolve() not in skip and not is_generated(text) and (answer.flag in text or _CALL.search(text)):
@@ -120,28 +122,25 @@ def is_generated(text: str) -> bool:
     return "Made by `burgee generate " in text[:200]
 
 
-def _accessor(paths: Sequence[Path], flag: str, *, python: bool) -> Accessor:
-    """The flag's functions in the modules of `burgee generate` below some paths."""
+def _accessor(modules: Mapping[Path, str], flag: str, *, python: bool) -> Accessor:
+    """The flag's functions in generated modules of a language."""
     from burgee.removal.rewriting import Accessor
 
-    found = [(file, text) for file, text in _modules(paths, flag) if (file.suffix in PYTHON) is python]
+    found = {file: text for file, text in modules.items() if (file.suffix in PYTHON) is python}
     name = re.escape(flag)
     if python:
         pattern = re.compile(rf'^def (\w+)\(.*\n    """Flag `{name}`', re.MULTILINE)
     else:
         pattern = re.compile(rf"^ \* Flag `{name}`(?:.*\n \*)*/\nexport (?:async )?function (\w+)\(", re.MULTILINE)
-    functions = {called for _, text in found for called in pattern.findall(text)}
-    asynchronous = any("@openfeature/server-sdk" in text for _, text in found)
-    return Accessor(frozenset(functions), frozenset(file.name.partition(".")[0] for file, _ in found), asynchronous)
+    functions = {called for text in found.values() for called in pattern.findall(text)}
+    asynchronous = any("@openfeature/server-sdk" in text for text in found.values())
+    return Accessor(frozenset(functions), frozenset(file.name.partition(".")[0] for file in found), asynchronous)
 
 
-def generated(paths: Iterable[Path], flag: str) -> list[Path]:
-    """The modules of `burgee generate` that have the flag."""
-    return [file for file, _ in _modules(paths, flag)]
-
-
-def _modules(paths: Iterable[Path], flag: str) -> list[tuple[Path, str]]:
-    return [one for path in paths for one in contents(path) if is_generated(one[1]) and f"Flag `{flag}`" in one[1]]
+def generated(paths: Iterable[Path], flag: str) -> dict[Path, str]:
+    """The modules of `burgee generate` that have the flag, with their texts."""
+    found = (one for path in paths for one in contents(path))
+    return {file: text for file, text in found if is_generated(text) and f"Flag `{flag}`" in text}
 
 
 def _of_file(file: Path, text: str, answer: Answer, accessor: Accessor) -> Rewritten | None:
@@ -162,9 +161,7 @@ def _of_file(file: Path, text: str, answer: Answer, accessor: Accessor) -> Rewri
         raise Refused("no-removal", f"{error.name} is missing: install burgee[removal]") from error
     except RecursionError:
         return Rewritten(text, 0, [Refusal(1, 1, "the file is nested too deeply")])
-    except Exception as error:  # a parser's own exceptions have no common class
-        if not isinstance(error, Refused) and type(error).__module__.partition(".")[0] != "libcst":
-            raise
+    except Refused:
         return Rewritten(text, 0, [Refusal(1, 1, "the file does not parse")])
     from burgee.review.code_references import references
 

@@ -157,7 +157,9 @@ def remove(
         raise unknown_flag(flag, snapshot["flags"])
     proof = removing.proven(where, source, flag, days)
     own = frozenset(Path(document.file).resolve() for document in source.documents)
-    found = list(removing.rewritten(paths or [Path()], proof.answer, own))
+    places = paths or [Path()]
+    modules = removing.generated(places, flag)
+    found = list(removing.rewritten(places, proof.answer, modules, own))
     _require_sure(found)
     folder = where.flags.resolve().parent
     if branch is not None:
@@ -178,7 +180,7 @@ def remove(
         removing.commit(folder, [file for file, _, _ in found], message)
         write_back(where.flags, None, {flag: None})
         removing.commit(folder, own, body)
-    for file in removing.generated(paths or [Path()], flag):
+    for file in modules:
         output.tell(f"{file}: generate it again; what still calls {flag} is then an error")
     output.say(body)
 
