@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,12 @@ from burgee.analysis.stats.estimates import (
     PER,
     PER_BEFORE,
     VALUE,
+    ArmEstimate,
     Moments,
     Points,
     compare,
     compare_quantiles,
+    fieller,
     moments,
     non_inferiority,
     shares,
@@ -157,3 +160,17 @@ def test_non_inferiority_of_means_is_scipys_shifted_test() -> None:
     assert p_value == pytest.approx(shifted, rel=0.02)
     assert non_inferiority(found, 0.0, increase=True) > 0.5  # type: ignore[operator]
     assert non_inferiority(found, 0.05, increase=False) < 0.001  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("error", [0.3, 1e-3, 1e-6, 1e-9, 1e-12])
+@pytest.mark.parametrize("critical", [1.2, 1.96, 3.3])
+def test_at_the_ends_of_fiellers_interval_the_test_is_at_its_bound(error: float, critical: float) -> None:
+    """In exact fractions, also where values are large beside their errors."""
+    control, treatment = ArmEstimate(50, 3.7e6, 3.7e6 * error / 2), ArmEstimate(60, 4.1e6, 4.1e6 * error / 3)
+    ends = fieller(control, treatment, critical)
+    assert ends is not None
+    for end in ends:
+        value = Fraction(treatment.value) - Fraction(end) * Fraction(control.value)
+        variance = Fraction(treatment.se) ** 2 + (Fraction(end) * Fraction(control.se)) ** 2
+        # An end is a double: with an error of 1e-12 of the value, one step is 1e-4 of the error.
+        assert float(value**2 / variance) == pytest.approx(critical**2, rel=max(1e-9, 1e-15 / error))

@@ -149,7 +149,10 @@ def fieller(control: ArmEstimate, treatment: ArmEstimate, critical: float) -> tu
     if control.value <= 0 or room <= 0:
         return None
     middle = control.value * treatment.value
-    spread = math.sqrt(max(middle**2 - room * (treatment.value**2 - (critical * treatment.se) ** 2), 0.0))
+    # The discriminant multiplied out: its squares would cancel where values are large beside their errors.
+    across = math.hypot(control.value * treatment.se, treatment.value * control.se)
+    corner = critical * control.se * treatment.se
+    spread = critical * math.sqrt(max((across - corner) * (across + corner), 0.0))
     return (middle - spread) / room, (middle + spread) / room
 
 
