@@ -74,7 +74,7 @@ def start_faults(name: str, definition: Definition) -> Iterator[Fault]:
     if "rollout_percentage" in owner.settings and begins(owner) >= owner.settings["guard"]["steps"][0]:
         path = ("flags", name, *_home(owner), "guard", "steps", 0)
         message = f"the first step is not above {begins(owner):g} %, which the file serves already"
-        yield Fault(path, "guard-share", message, "a higher step, or a lower share")
+        yield Fault(path, "guard-share", message, "a higher step, a lower share, or a guard in one environment")
 
 
 def _line(path: Path, name: str, definition: Definition, owner: Owner) -> Iterator[Fault]:
