@@ -9,17 +9,18 @@ from __future__ import annotations
 import json
 import os
 import random
-from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from scipy.stats import binom
 
+from burgee.diff.effect import effects
 from burgee.diff.hash_lines import Line
 from burgee.diff.population import Population
 from burgee.diff.symbolic import Side
 from burgee.diff.world import World
 from burgee.evaluation.ruleset import Ruleset
-from support.effects import NOW, VALUES, changing, grown
+from support.effects import NOW, VALUES, changing, grown, snapshot
 
 if TYPE_CHECKING:
     from burgee.diff.effect import RegionEffect
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 PAIRS, USERS = map(int, os.environ.get("BURGEE_ORACLE", "12x1000").split("x"))
 UNITS = ("targetingKey", "company", "device")
 CONTEXTS = 1_500
+UNLIKELY = 1e-8
+"""The probability below which a count refutes a share: 300 pairs have tens of thousands of moves."""
 
 
 def contexts(source: random.Random) -> list[dict[str, Any]]:
@@ -83,9 +86,8 @@ def counted(source: random.Random, old: Side, new: Side, name: str, region: Regi
             seen[pair] = seen.get(pair, 0) + 1
     assert seen.keys() <= moves.keys(), (name, region.when, example)
     for pair, move in moves.items():
-        share = float(move.share)
-        error = sqrt(share * (1 - share) / USERS)
-        assert abs(seen.get(pair, 0) / USERS - share) <= 4.5 * error + 1e-12, (name, region.when, pair)
+        count, drawn = seen.get(pair, 0), binom(USERS, float(move.share))
+        assert min(drawn.cdf(count), drawn.sf(count - 1)) > UNLIKELY, (name, region.when, pair, count, move.share)
 
 
 @pytest.mark.parametrize("seed", range(3000, 3000 + PAIRS // 2))
@@ -124,3 +126,29 @@ def test_lines_of_a_list_are_those_of_its_attributes() -> None:
         assert one.value is other.value is (Line("company", "s").bucket(f"c{number}") < 50_000)
         alone = new.evaluate("f", {"targetingKey": f"u{number}"}, NOW)
         assert alone.value is (Line("targetingKey", "s").bucket(f"u{number}") < 50_000)
+
+
+HALF = {"status": True, "rollout_percentage": 50}
+DEVICE = {**HALF, "bucket_by": ["targetingKey", "device"]}
+DIVIDED = {"status": True, "rules": [{"when": {"segment": "half"}, "serve": "off"}], "default": {"serve": "on"}}
+TEAMS = {"half": {"$share": {"rollout_percentage": 50, "salt": "s"}}}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "moves"),
+    [
+        ({**HALF, "without_unit": "on"}, {**HALF, "without_unit": "off"}, {("on", "off"): 1.0}),
+        ({**HALF, "without_unit": "on"}, {**HALF, "without_unit": "next"}, {("on", "off"): 1.0}),
+        (HALF, {**HALF, "without_unit": "on"}, {("(no unit)", "on"): 1.0}),
+        (DEVICE, {**DEVICE, "rollout_percentage": 75}, {("off", "on"): 0.25}),
+        (DIVIDED, {**DIVIDED, "default": {"serve": "off"}}, {("on", "off"): 1.0}),
+    ],
+)
+def test_contexts_without_a_targeting_key_have_rows_where_a_flag_answers_them(
+    before: dict[str, Any], after: dict[str, Any], moves: dict[tuple[str, str], float]
+) -> None:
+    (effect,) = effects(snapshot({"f": before}, segments=TEAMS), snapshot({"f": after}, segments=TEAMS), NOW)
+    (region,) = [one for one in effect.regions if one.when.startswith("contexts without `targetingKey`")]
+    found = {(str(move.before), str(move.after)): float(move.share) for move in region.moves}
+    assert found == moves
+    assert all(move.example is not None and "targetingKey" not in move.example for move in region.moves)
