@@ -16,8 +16,8 @@ from burgee.evaluation.ruleset import Ruleset
 from burgee.events import usage
 from burgee.events.records import RecordScope
 from burgee.events.sinks import MemorySink
-from burgee.events.usage import MAX_UNKNOWN, MAX_WAITING, PERIOD, Counted, UsageCounter
-from burgee.events.usage_records import Cell, counts_of
+from burgee.events.usage import MAX_WAITING, PERIOD, Counted, UsageCounter
+from burgee.events.usage_records import MAX_UNKNOWN, Cell, counts_of
 from burgee.model import ErrorCode, Evaluation, Override
 from burgee.stores import Tenant
 from burgee.web.exchange import Caller

@@ -151,3 +151,12 @@ def test_a_process_that_is_killed_leaves_whole_records(tmp_path: Path) -> None:
     assert found[cell()] == found[cell(variant="off")]
     assert told <= found[cell()] <= told + 1
     usage.close()
+
+
+def test_counts_that_are_sent_to_overflow_do_not(tmp_path: Path) -> None:
+    usage = UsageDatabase(tmp_path / "usage.sqlite")
+    for number in range(20):
+        usage.write(at(START + number * DAY, {cell(): 2**62, cell("x"): 1}))
+    assert totals(usage) == {cell(): 9 * 10**15, cell("x"): 20}
+    assert [one.answers for one in usage.totals(SCOPE)] == [9 * 10**15, 20]
+    usage.close()

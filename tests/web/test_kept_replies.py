@@ -171,6 +171,10 @@ def test_a_client_key_sends_no_usage(service: Service) -> None:
         ("answers", [{"flag": "plain", "reason": "S", "key": "other", "count": 1}]),
         ("answers", [{"flag": "plain", "reason": "S", "bulk": "yes", "count": 1}]),
         ("answers", [{"flag": "plain", "reason": "S", "count": 1}] * 5_001),
+        (
+            "answers",
+            [{"flag": f"f{i}", "reason": "ERROR", "error": "FLAG_NOT_FOUND", "count": 1} for i in range(101)],
+        ),
         ("time", 1e12),
         ("time", "now"),
         ("time", float("1e308")),

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Protocol
 from weakref import WeakSet, ref
 
 from burgee.events.records import FLAG_NAME, RecordScope
-from burgee.events.usage_records import Cell, Window, usage_records
+from burgee.events.usage_records import MAX_UNKNOWN, Cell, Window, usage_records
 from burgee.model import ErrorCode, Evaluation, Reason
 
 if TYPE_CHECKING:
@@ -67,8 +67,6 @@ FIRST = 5.0
 """Seconds until its first record, so that what is new is seen soon."""
 MAX_CELLS = 50_000
 """Different answers to different askers that are told apart; what is beyond is counted as lost."""
-MAX_UNKNOWN = 100
-"""Names without a flag that are counted in one period."""
 MAX_WAITING = 60
 """Records that wait while they cannot be written, an hour of them; then the oldest is lost."""
 _CLOSE_SECONDS = 5.0

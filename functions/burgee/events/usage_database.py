@@ -44,21 +44,26 @@ CREATE TABLE IF NOT EXISTS total (
 CREATE TABLE IF NOT EXISTS tidied (day INTEGER PRIMARY KEY);
 """
 _VERSION = 1
+MOST = 9 * 10**15
+"""No sum becomes larger: whatever is sent, none overflows."""
+_SUM = f"CAST(min(total(count), {MOST}) AS INTEGER)"
 _CELL = "flag, variant, reason, rule, error, release, override, key, bulk"
 _ADD_COVERED = """
 INSERT INTO covered VALUES (?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET records = records + excluded.records, lost = lost + excluded.lost
 """
-_ADD_ANSWERED = """
+_ADD_ANSWERED = f"""
 INSERT INTO answered VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET
-    last = max(last, excluded.last), records = records + excluded.records, count = count + excluded.count
+    last = max(last, excluded.last), records = records + excluded.records,
+    count = min(count + excluded.count, {MOST})
 """
-_ADD_TOTAL = """
-INSERT INTO total VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count
+_ADD_TOTAL = f"""
+INSERT INTO total VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+    count = min(count + excluded.count, {MOST})
 """
 _DAYS_OF = f"""
-SELECT project, environment, start / {DAY} * {DAY}, {_CELL}, max(last), sum(records), sum(count)
+SELECT project, environment, start / {DAY} * {DAY}, {_CELL}, max(last), sum(records), {_SUM}
 FROM answered WHERE start < ? AND start % {DAY} != 0 GROUP BY 1, 2, 3, {_CELL}
 """
 _DAYS_COVERED = f"""
@@ -133,7 +138,7 @@ class UsageDatabase:
         values: tuple[Any, ...] = self._since(scope, since)
         if flag is not None:
             where, values = f"{where} AND flag = ?", (*values, flag)
-        query = f"SELECT {_CELL}, sum(count), max(last), sum(records) FROM answered WHERE {where} GROUP BY {_CELL}"
+        query = f"SELECT {_CELL}, {_SUM}, max(last), sum(records) FROM answered WHERE {where} GROUP BY {_CELL}"
         with self._file().reading() as db:
             return [_answered(row) for row in db.execute(query, values)]
 

@@ -25,7 +25,10 @@ MAX_ANSWERS = 5_000
 """Different answers in one record."""
 MAX_BYTES = 100_000
 """Bytes of one record's answers; a queue takes no message of more than 256 KB."""
-MAX_COUNT = 10**12
+MAX_COUNT = 10**9
+"""Of one answer in one record: more than a process answers in a minute."""
+MAX_UNKNOWN = 100
+"""Names without a flag in one record."""
 
 
 class Cell(NamedTuple):
@@ -89,6 +92,8 @@ def accept_usage(raw: Any, scope: RecordScope, now: float, key: str) -> Record:
     if not _is_count(lost):
         raise Unacceptable("`lost` must be a count")
     record = _record(scope, [_answer(one, key) for one in answers])
+    if len({one["flag"] for one in record["answers"] if one.get("error") == "FLAG_NOT_FOUND"}) > MAX_UNKNOWN:
+        raise Unacceptable(f"`answers` has more than {MAX_UNKNOWN} names without a flag")
     times = {"time": int(until * 1000), "since": int(since * 1000), "received": int(now * 1000)}
     return {**record, "event_id": event_id, **times, "lost": lost}
 
