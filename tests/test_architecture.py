@@ -206,6 +206,7 @@ def test_the_evaluation_function_loads_these_libraries_alone() -> None:
     found = {name.partition(".")[0] for name in loaded("import burgee.handlers.evaluate") - before}
     assert found - sys.stdlib_module_names == MAY_LOAD
     assert not found & MAY_NOT_LOAD
+    assert not {name for name in loaded("import burgee.handlers.evaluate") if name.startswith("burgee.events.")}
 
 
 def test_the_command_line_loads_no_grammar_and_no_statistics_before_it_knows_the_command() -> None:
