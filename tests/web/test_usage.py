@@ -115,7 +115,7 @@ def test_the_console_shows_it_on_a_flags_page_and_in_the_list(app: TestClient, s
     assert "<b>shop</b>" not in page
     text = text_of(page)
     assert "by name 540, last" in text
-    assert "answered on 100.0%" in text
+    assert "answered on 100 %" in text
     assert "a client sends a wrong context" in text
     rows = text_of(read(app, "/fragments/flags", store, Scope.READ).text)
     assert "not asked for in 30 days" in rows

@@ -47,7 +47,7 @@ class Effect:
         answer = client.post("/fragments/flags/checkout/effect", json=asked)
         assert answer.status_code == 200, answer.text
         self.text = text_of(answer.text)
-        self.faults = re.findall(r'<li data-field="([^"]*)">([^<]*)</li>', answer.text)
+        self.faults = re.findall(r'<li data-field="([^"]*)"[^>]*>([^<]*)</li>', answer.text)
         found = re.search(r"data-ready([^>]*)>", answer.text)
         members = re.findall(r'data-([a-z]+)="([^"]*)"', found[1]) if found else []
         self.request = {name: unescape(value) for name, value in members}

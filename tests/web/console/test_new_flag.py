@@ -61,7 +61,7 @@ def test_who_would_get_it_is_said_before(client: TestClient) -> None:
 @pytest.mark.parametrize(
     ("typed", "field", "why"),
     [
-        (("", "status: on"), "name", "a name is needed"),
+        (("", "status: on"), "", "the flag has no name yet"),
         (("beta", "status: on"), "name", "there is a flag beta already"),
         (("gone", "status: on"), "name", "a flag of this name was removed on"),
         (("a b", "status: on"), "name", "is not a name"),
@@ -79,7 +79,7 @@ def test_what_does_not_fit_is_said_beside_its_field(
     release(store, FLAGS)
     found = effect(client, *typed)
     assert "data-ready" not in found
-    faults = re.findall(r'<li data-field="([^"]*)">(.*?)</li>', found)
+    faults = re.findall(r'<li data-field="([^"]*)"[^>]*>(.*?)</li>', found)
     assert [one[0] for one in faults] == [field]
     assert why in unescape(faults[0][1])
 

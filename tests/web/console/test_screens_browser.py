@@ -278,7 +278,7 @@ def test_a_new_flag_is_proposed_by_keyboard(page_browser: Browser, keyed: str, s
         console.arrives("Flags")
         page.keyboard.press("n")
         page.get_by_role("heading", name="Propose a new flag in production").wait_for()
-        page.get_by_text("A name is needed").wait_for()
+        page.get_by_text("the flag has no name yet").wait_for()
         console.sound()
         page.get_by_role("button", name="For a share of users").click()
         name = f"new_{mode[1]}"

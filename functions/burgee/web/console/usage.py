@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 from burgee.events.usage_report import warning
 from burgee.times import format_time
+from burgee.web.console.words import percent
 from burgee.web.exchange import exchange_of
 
 if TYPE_CHECKING:
@@ -55,7 +57,10 @@ def of_flag(report: UsageReport | None, flag: str) -> Usage | None:
     keys = sorted(used.keys.items(), key=lambda one: -one[1].answers)
     return Usage(
         [_line("by name", used.named), _line("in bulk", used.bulk)],
-        [(variant or "no value", f"{number / used.answers:.1%}") for variant, number in variants],
+        [
+            (variant or "no value", percent(Fraction(number, used.answers), briefly=True))
+            for variant, number in variants
+        ],
         [_line(key or "no key", asked) for key, asked in keys[:MAX_KEYS]],
         max(len(keys) - MAX_KEYS, 0),
         [warning(one) for one in used.checks if one.deviates],

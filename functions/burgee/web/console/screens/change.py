@@ -63,6 +63,8 @@ class Fault(NamedTuple):
 
     field: str
     text: str
+    is_open: bool = False
+    """Nothing is wrong: there is something to type yet."""
 
 
 class Unfit(Exception):  # noqa: N818 - an expected outcome, shown beside the fields
@@ -213,7 +215,9 @@ class _Asked(NamedTuple):
         )
         keys = _difference(base, wanted)
         if not keys:
-            raise Unfit(Fault("", "it is off already" if body.kind == "off" else "nothing is changed yet"))
+            raise Unfit(
+                Fault("", "it is off already" if body.kind == "off" else "nothing is changed yet", is_open=True)
+            )
         if body.mode == "propose":
             return cls(flag, "propose", wanted, keys, "/proposals", "POST", {"flag_name": flag, **keys})
         if body.kind == "off":

@@ -130,7 +130,7 @@ def show_effect(request: Request, flags: CallerFlags, body: Wanted) -> Response:
 def _require_new(name: str, state: State, snapshot: Snapshot, now: float) -> None:
     """Raises Unfit for a name that code may know already."""
     if not name:
-        raise Unfit(Fault("name", "a name is needed, such as new_search"))
+        raise Unfit(Fault("", "the flag has no name yet", is_open=True))
     if served(state, snapshot, name, now) is not None or name in snapshot["flags"]:
         raise Unfit(Fault("name", f"there is a flag {name} already"))
     if name in state.retired:
