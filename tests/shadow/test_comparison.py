@@ -12,8 +12,8 @@ from scipy.stats import binomtest
 
 from burgee.model import ErrorCode, Evaluation, Reason
 from burgee.shadow import comparison
-from burgee.shadow.answers import NO_VALUE, UNKNOWN, answer_of, text_of
-from burgee.shadow.comparison import GIVE_UP, MAX_KINDS, Comparison, compare
+from burgee.shadow.answers import NO_VALUE, OFF, ON, UNKNOWN, answer_of, evaluated, text_of, unleash_answer_of
+from burgee.shadow.comparison import GIVE_UP, MAX_KINDS, Comparison, Silence, compare
 from burgee.shadow.sources import Unanswered
 
 if TYPE_CHECKING:
@@ -27,10 +27,11 @@ ANSWERS = st.dictionaries(st.sampled_from("abc"), st.sampled_from(["true", "fals
 class Scripted:
     """A system that answers what it is given, in order."""
 
-    name, unknown = "scripted", UNKNOWN
+    name = "scripted"
 
-    def __init__(self, *script: Mapping[str, str] | Unanswered) -> None:
+    def __init__(self, *script: Mapping[str, str] | Unanswered, silence: str | None = None) -> None:
         self.script = iter(script)
+        self.silence = silence
 
     def answers(self, contexts: Sequence[Context]) -> Iterable[Mapping[str, str] | Unanswered]:
         return [next(self.script) for _ in contexts]
@@ -80,11 +81,11 @@ def test_a_system_that_is_down_is_not_asked_for_ever() -> None:
 def test_memory_is_bounded_by_kinds_and_flags(monkeypatch: pytest.MonkeyPatch) -> None:
     found = Comparison()
     for number in range(MAX_KINDS + 50):
-        found.add({}, {"a": str(number)}, {"a": "true"}, UNKNOWN)
+        found.add({}, {"a": str(number)}, {"a": "true"}, Silence())
     assert len(found.flags["a"].differences) == MAX_KINDS + 1
     assert found.flags["a"].differing == MAX_KINDS + 50
     monkeypatch.setattr(comparison, "MAX_FLAGS", 2)
-    found.add({}, dict.fromkeys("abc", "true"), dict.fromkeys("abc", "true"), UNKNOWN)
+    found.add({}, dict.fromkeys("abc", "true"), dict.fromkeys("abc", "true"), Silence())
     assert set(found.flags) == {"a", "b"}
     assert found.uncounted == 1
     assert not found.agrees
@@ -94,14 +95,14 @@ def test_memory_is_bounded_by_kinds_and_flags(monkeypatch: pytest.MonkeyPatch) -
 def test_the_bound_is_that_of_clopper_and_pearson(number: int) -> None:
     found = Comparison()
     for _ in range(number):
-        found.add({}, {"a": "true"}, {"a": "true"}, UNKNOWN)
+        found.add({}, {"a": "true"}, {"a": "true"}, Silence())
     exact = binomtest(0, number, alternative="less").proportion_ci(0.95, "exact").high
     assert found.most() == pytest.approx(exact, rel=1e-9)
 
 
 def test_no_context_is_in_a_record_unless_examples_are_asked_for() -> None:
     found = Comparison()
-    found.add({"targetingKey": "ada@example.com"}, {"a": "true"}, {"a": "false"}, UNKNOWN)
+    found.add({"targetingKey": "ada@example.com"}, {"a": "true"}, {"a": "false"}, Silence())
     found.skip({"targetingKey": "bob@example.com"}, "old: status 500")
     assert "example.com" not in str(found.record())
     assert {"ada@example.com", "bob@example.com"} == {
@@ -130,10 +131,39 @@ def test_values_are_the_same_as_json(one: Any, other: Any, same: bool) -> None:
     assert (text_of(one) == text_of(other)) is same
 
 
+def test_a_system_that_names_only_what_is_on_is_compared_where_it_is_silent() -> None:
+    found = Comparison()
+    old = Scripted({"a": ON}, {}, {}, silence=OFF)
+    assert compare((old, Scripted({"a": ON}, {"a": ON}, {"a": OFF})), contexts(3), found, nothing)
+    assert {pair: one.count for pair, one in found.flags["a"].differences.items()} == {(OFF, ON): 1}
+    assert found.flags["a"].compared == 3
+    found = Comparison()
+    silent = Scripted({}, {}, silence=OFF)
+    assert compare((Scripted({"a": ON}, {"a": OFF}), silent), contexts(2), found, nothing)
+    assert {pair: one.count for pair, one in found.flags["a"].differences.items()} == {(ON, OFF): 1}
+
+
+@pytest.mark.parametrize(
+    ("value", "variant", "answer"),
+    [
+        (None, None, OFF),
+        (False, "off", OFF),
+        (True, "on", ON),
+        ("", "enabled", ON),
+        ("", "empty", '""'),
+        ("B", "b", '"B"'),
+        (0, "zero", "0"),
+    ],
+)
+def test_answers_in_unleashs_terms(value: Any, variant: str | None, answer: str) -> None:
+    assert unleash_answer_of(value, variant) == answer
+
+
 def test_an_evaluation_is_its_value_or_why_there_is_none() -> None:
-    assert answer_of(Evaluation(value={"a": 1}, variant="v", reason=Reason.SPLIT)) == '{"a":1}'
-    assert answer_of(Evaluation(value=None, variant=None, reason=Reason.DISABLED)) == NO_VALUE
+    split = Evaluation(value={"a": 1}, variant="v", reason=Reason.SPLIT)
+    assert evaluated(split, answer_of) == '{"a":1}'
+    assert evaluated(Evaluation(value=None, variant=None, reason=Reason.DISABLED), answer_of) == NO_VALUE
     missing = Evaluation(None, None, Reason.ERROR, error_code=ErrorCode.FLAG_NOT_FOUND)
-    assert answer_of(missing) == UNKNOWN
+    assert evaluated(missing, answer_of) == UNKNOWN
     keyless = Evaluation(None, None, Reason.ERROR, error_code=ErrorCode.TARGETING_KEY_MISSING)
-    assert answer_of(keyless) == "error TARGETING_KEY_MISSING"
+    assert evaluated(keyless, unleash_answer_of) == "error TARGETING_KEY_MISSING"

@@ -88,8 +88,8 @@ def test_unleash_names_only_enabled_features_and_their_variants() -> None:
         source = unleash(base, "default:development.key")
         context = {"targetingKey": "ada", "sessionId": 7, "plan": "pro", "age": 30, "beta": True}
         (answers,) = source.answers([context])
-    assert answers == {"plain": "true", "named": '"b"', "text": '"B"', "json": '{"a":1}', "number": "12.5"}
-    assert source.unknown == "false"
+    assert answers == {"plain": "on", "named": '"b"', "text": '"B"', "json": '{"a":1}', "number": "12.5"}
+    assert source.silence == "off"
     (request,) = asked
     assert request["path"] == "/api/frontend"
     assert request["key"] == "default:development.key"

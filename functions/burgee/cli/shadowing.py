@@ -14,6 +14,7 @@ from burgee.errors import Refused
 from burgee.evaluation.ruleset import Ruleset
 from burgee.evaluation.snapshots import payload
 from burgee.shadow import sources
+from burgee.shadow.answers import answer_of, unleash_answer_of
 from burgee.shadow.comparison import CONFIDENCE, Comparison, compare
 from burgee.times import format_time
 from burgee.version import __version__
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from burgee.cli.stores import StoreOptions
+    from burgee.shadow.answers import Say
     from burgee.shadow.sources import ShadowSource
 
 UNLEASH = "unleash+"
@@ -65,7 +67,8 @@ def shadowed(
 
     `asked` is the file of contexts, None for standard input. Raises Refused if the sides cannot be compared.
     """
-    old, new = (_side(name, key, where, at) for name, key in sides)
+    say = unleash_answer_of if any(name.startswith(UNLEASH) for name, _key in sides) else answer_of
+    old, new = (_side(name, key, where, at, say) for name, key in sides)
     if old.source is None and new.source is None:
         raise Refused("not-asked", "both sides are files of answers: one side must be a system that can be asked")
     recording = next((Path(side.name) for side in (old, new) if side.source is None), None)
@@ -75,7 +78,7 @@ def shadowed(
     found, whole = Comparison(), False
     batches = answered(read) if recording is not None else _alone(read)
     with suppress(KeyboardInterrupt):
-        whole = compare((old.source, new.source), batches, found, progress)
+        whole = compare((old.source, new.source), batches, found, progress, say)
     if not found.contexts:
         raise Refused("no-contexts", f"{read or 'standard input'} has no contexts")
     return Shadowed(old, new, str(read or "standard input"), _digest(read), at, found, whole)
@@ -138,9 +141,9 @@ def _short(answer: str) -> str:
     return answer if len(answer) <= 80 else f"{answer[:77]}..."
 
 
-def _side(name: str, key: str | None, where: StoreOptions, at: float | None) -> ShadowSide:
+def _side(name: str, key: str | None, where: StoreOptions, at: float | None, say: Say) -> ShadowSide:
     if name.startswith(("http://", "https://")):
-        source = sources.ofrep(name, key)
+        source = sources.ofrep(name, key, say)
         return ShadowSide(source.name, None, source)
     if name.startswith(UNLEASH):
         source = sources.unleash(name.removeprefix(UNLEASH), key)
@@ -153,7 +156,7 @@ def _side(name: str, key: str | None, where: StoreOptions, at: float | None) -> 
     if given.faults:
         raise Refused("invalid", f"{name}: {given.faults[0]}")
     snapshot = given.snapshot(where.environment)
-    asked = sources.RulesetSource(name, Ruleset(snapshot), at)
+    asked = sources.RulesetSource(name, Ruleset(snapshot), at, say)
     return ShadowSide(name, hashlib.sha256(payload(snapshot)).hexdigest(), asked)
 
 

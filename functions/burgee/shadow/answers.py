@@ -7,13 +7,17 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from burgee.model import Evaluation
+
+    Say = Callable[[Any, str | None], str]
+    """How a value and its variant are written."""
 
 NO_VALUE = "no value"
 """The flag is there, and the caller uses its own default."""
 UNKNOWN = "unknown flag"
+OFF, ON = "off", "on"
 
 
 def text_of(value: Any) -> str:
@@ -28,16 +32,29 @@ def failed(code: str) -> str:
     return UNKNOWN if code == "FLAG_NOT_FOUND" else f"error {code}"
 
 
-def answer_of(evaluation: Evaluation) -> str:
+def answer_of(value: Any, _variant: str | None) -> str:
+    """The answer of an evaluation that has not failed, by its value."""
+    return NO_VALUE if value is None else text_of(value)
+
+
+def unleash_answer_of(value: Any, variant: str | None) -> str:
+    """The same in Unleash's terms: off, on without a variant, or a variant's value.
+
+    `burgee import unleash` names what is on without a variant `enabled`.
+    """
+    if value is None or value is False:
+        return OFF
+    return ON if value is True or (variant == "enabled" and value == "") else text_of(value)
+
+
+def evaluated(one: Evaluation, say: Say) -> str:
     """The answer of an evaluation of ours."""
-    if evaluation.error_code is not None:
-        return failed(evaluation.error_code)
-    return NO_VALUE if evaluation.value is None else text_of(evaluation.value)
+    return say(one.value, one.variant) if one.error_code is None else failed(one.error_code)
 
 
-def recorded(answers: Mapping[str, Any]) -> dict[str, str]:
+def recorded(answers: Mapping[str, Any], say: Say) -> dict[str, str]:
     """Answers of a file by flag: null is no value."""
-    return {name: NO_VALUE if value is None else text_of(value) for name, value in answers.items()}
+    return {name: say(value, None) for name, value in answers.items()}
 
 
 @lru_cache(10_000, typed=True)

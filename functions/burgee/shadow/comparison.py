@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from burgee.shadow.answers import UNKNOWN, recorded
+from burgee.shadow.answers import UNKNOWN, answer_of, recorded
 from burgee.shadow.sources import Unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from burgee.model import Context
+    from burgee.shadow.answers import Say
     from burgee.shadow.sources import ShadowSource
 
 MAX_KINDS = 100
@@ -23,6 +24,13 @@ TOGETHER = 256
 """Contexts whose answers are in memory at once."""
 GIVE_UP = 50
 """Contexts without an answer, one after the other, after which no more are asked."""
+
+
+class Silence(NamedTuple):
+    """What each system means by not answering a flag. The old one may mean nothing by it: then it is not compared."""
+
+    old: str | None = None
+    new: str = UNKNOWN
 
 
 @dataclass(slots=True)
@@ -61,10 +69,12 @@ class Comparison:
     uncounted: int = 0
     """Answers for flags beyond the first `MAX_FLAGS`."""
 
-    def add(self, context: Context, old: Mapping[str, str], new: Mapping[str, str], unknown: str) -> None:
-        """Counts both systems' answers for a context; `unknown` is the new one's for a flag that it has not."""
+    def add(self, context: Context, old: Mapping[str, str], new: Mapping[str, str], silence: Silence) -> None:
+        """Counts both systems' answers for a context; `silence` is what each means by not answering a flag."""
         self.contexts += 1
         differs = False
+        if silence.old is not None:
+            old = {**dict.fromkeys(new, silence.old), **old}
         for name, before in old.items():
             flag = self.flags.get(name)
             if flag is None:
@@ -73,7 +83,7 @@ class Comparison:
                     continue
                 flag = self.flags[name] = FlagComparison()
             flag.compared += 1
-            after = new.get(name, unknown)
+            after = new.get(name, silence.new)
             if before != after:
                 differs = True
                 pair = before, after
@@ -134,28 +144,29 @@ def compare(
     batches: Iterable[tuple[Sequence[tuple[Context, Mapping[str, Any]]], int]],
     found: Comparison,
     progress: Callable[[int], None],
+    say: Say = answer_of,
 ) -> bool:
     """Asks both sides about contexts; the answers that came with the contexts are those of the side that is None.
 
-    `progress` receives the size of each batch when it is counted. False if it gave up.
+    `progress` receives the size of each batch when it is counted, `say` writes recorded answers. False if it gave up.
     """
     old, new = sides
     silent = 0
-    unknown = UNKNOWN if new is None else new.unknown
+    silence = Silence(None if old is None else old.silence, UNKNOWN if new is None else new.silence or UNKNOWN)
     for batch, size in batches:
         for start in range(0, len(batch), TOGETHER):
             part = batch[start : start + TOGETHER]
             contexts = [context for context, _answers in part]
             given = [answers for _context, answers in part]
-            befores = _asked(old, contexts, given)
-            afters = _asked(new, contexts, given)
+            befores = _asked(old, contexts, given, say)
+            afters = _asked(new, contexts, given, say)
             for context, before, after in zip(contexts, befores, afters, strict=True):
                 if isinstance(before, Unanswered):
                     found.skip(context, f"old: {before}")
                 elif isinstance(after, Unanswered):
                     found.skip(context, f"new: {after}")
                 else:
-                    found.add(context, before, after, unknown)
+                    found.add(context, before, after, silence)
                     silent = -1
                 silent += 1
                 if silent >= GIVE_UP:
@@ -165,6 +176,6 @@ def compare(
 
 
 def _asked(
-    side: ShadowSource | None, contexts: Sequence[Context], given: Sequence[Mapping[str, Any]]
+    side: ShadowSource | None, contexts: Sequence[Context], given: Sequence[Mapping[str, Any]], say: Say
 ) -> Iterable[Mapping[str, str] | Unanswered]:
-    return map(recorded, given) if side is None else side.answers(contexts)
+    return (recorded(one, say) for one in given) if side is None else side.answers(contexts)

@@ -15,13 +15,14 @@ from burgee.errors import StoreUnavailable
 from burgee.evaluation.context import TARGETING_KEY
 from burgee.http_client import send, service_address
 from burgee.numeric import parse_json
-from burgee.shadow.answers import NO_VALUE, UNKNOWN, answer_of, failed, text_of
+from burgee.shadow.answers import OFF, ON, answer_of, evaluated, failed, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from burgee.evaluation.ruleset import Ruleset
     from burgee.model import Context
+    from burgee.shadow.answers import Say
 
 MAX_BYTES = 32 * 1024 * 1024
 TIMEOUT_SECONDS = 10.0
@@ -39,8 +40,8 @@ class ShadowSource(Protocol):
     """A system that answers."""
 
     name: str
-    unknown: str
-    """Its answer for a flag that is not in its answers."""
+    silence: str | None
+    """What it means by not answering a flag; None if it does not know the flag then."""
 
     def answers(self, contexts: Sequence[Context]) -> Iterable[Mapping[str, str] | Unanswered]:
         """The answers of each context, by flag, as `burgee.shadow.answers` writes them."""
@@ -49,10 +50,11 @@ class ShadowSource(Protocol):
 class RulesetSource:
     """A ruleset of ours at one time, in epoch seconds; None is the time at which each context is asked."""
 
-    unknown = UNKNOWN
+    silence: str | None = None
 
-    def __init__(self, name: str, ruleset: Ruleset, now: float | None) -> None:
+    def __init__(self, name: str, ruleset: Ruleset, now: float | None, say: Say = answer_of) -> None:
         self.name = name
+        self._say = say
         self._ruleset = ruleset
         self._now = now
 
@@ -60,7 +62,7 @@ class RulesetSource:
         """Evaluates every flag."""
         for context in contexts:
             every = self._ruleset.evaluate_all(context, self._now)
-            yield {name: answer_of(one) for name, one in every.items()}
+            yield {name: evaluated(one, self._say) for name, one in every.items()}
 
 
 class HttpService:
@@ -71,10 +73,10 @@ class HttpService:
         url: str,
         request: Callable[[Context], Request],
         read: Callable[[Any], dict[str, str]],
-        unknown: str = UNKNOWN,
+        silence: str | None = None,
     ) -> None:
         self.name = _public(url)
-        self.unknown = unknown
+        self.silence = silence
         self._request = request
         self._read = read
         self._pool = ThreadPoolExecutor(TOGETHER, "shadow")
@@ -110,7 +112,7 @@ class HttpService:
         return Unanswered(fault)
 
 
-def ofrep(url: str, key: str | None) -> HttpService:
+def ofrep(url: str, key: str | None, say: Say = answer_of) -> HttpService:
     """A service of the OpenFeature Remote Evaluation Protocol: flagd, GO Feature Flag, Flipt, Burgee and others."""
     address = service_address(url, "/ofrep/v1/evaluate/flags")
     headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
@@ -118,17 +120,14 @@ def ofrep(url: str, key: str | None) -> HttpService:
     def request(context: Context) -> Request:
         return Request(address, _body({"context": dict(context)}), headers)  # noqa: S310 - checked by service_address
 
-    return HttpService(url, request, _ofrep_answers)
+    def read(body: Any) -> dict[str, str]:
+        return {str(flag["key"]): _ofrep_answer(flag, say) for flag in body["flags"]}
+
+    return HttpService(url, request, read)
 
 
-def _ofrep_answers(body: Any) -> dict[str, str]:
-    return {str(flag["key"]): _ofrep_answer(flag) for flag in body["flags"]}
-
-
-def _ofrep_answer(flag: Mapping[str, Any]) -> str:
-    if "errorCode" in flag:
-        return failed(str(flag["errorCode"]))
-    return NO_VALUE if flag.get("value") is None else text_of(flag["value"])
+def _ofrep_answer(flag: Mapping[str, Any], say: Say) -> str:
+    return failed(str(flag["errorCode"])) if "errorCode" in flag else say(flag.get("value"), flag.get("variant"))
 
 
 _UNLEASH_FIELDS = {TARGETING_KEY: "userId", "userId": "userId"}
@@ -138,7 +137,7 @@ _UNLEASH_OWN = ("sessionId", "remoteAddress", "appName", "environment", "current
 def unleash(url: str, key: str | None) -> HttpService:
     """Unleash's frontend API (`POST /api/frontend`, or Edge's), which names only enabled features.
 
-    The answer of an enabled feature is the value of its variant, its variant's name if that has no payload, or true.
+    The answer of an enabled feature is the value of its variant, or its variant's name if that has no payload.
     """
     address = service_address(url, "/api/frontend")
     headers = {"Content-Type": "application/json", **({"Authorization": key} if key else {})}
@@ -153,7 +152,7 @@ def unleash(url: str, key: str | None) -> HttpService:
                 own["properties"][field] = _unleash_text(value)
         return Request(address, _body({"context": own}), headers)  # noqa: S310 - checked by service_address
 
-    return HttpService(url, request, _unleash_answers, text_of(False))
+    return HttpService(url, request, _unleash_answers, OFF)
 
 
 def _unleash_text(value: Any) -> str:
@@ -167,7 +166,7 @@ def _unleash_answers(body: Any) -> dict[str, str]:
 def _unleash_answer(toggle: Mapping[str, Any]) -> str:
     variant = toggle.get("variant") or {}
     if not variant.get("enabled"):
-        return text_of(True)
+        return ON
     payload = variant.get("payload")
     if not payload:
         return text_of(variant["name"])
