@@ -218,3 +218,24 @@ def test_attributes_that_are_compared_as_numbers_are_named() -> None:
 def test_a_file_of_another_shape_is_reported(text: str) -> None:
     made = import_unleash([(None, document(text))])
     assert (made.flags, made.left_out) == ({}, {"the file"})
+
+
+def test_strategies_of_an_export_are_in_the_order_in_which_they_were_made_unless_moved() -> None:
+    ids = ["01M8Q59XYVBSX38FA2699WQ4SJ", "01M8Q59XS7K4G1C06B5TF9E70K", "01M8Q59XWRMQN4D3QS84ZFFPYX"]
+    shared = {"featureName": "flag", "name": "default", "environment": "production"}
+    strategies: list[dict[str, Any]] = [
+        {**shared, "id": one, "constraints": [constraint("plan", "IN", one[-4:])]} for one in ids
+    ]
+    moved = {**shared, "id": "01M8Q59XZZZZZZZZZZZZZZZZZZ", "constraints": [constraint("plan", "IN", "first")]}
+    strategies.append({**moved, "sortOrder": 0})
+    whole: dict[str, Any] = {
+        "features": [{"name": "flag"}],
+        "featureStrategies": strategies,
+        "featureEnvironments": [{"featureName": "flag", "environment": "production", "enabled": True}],
+        "segments": [],
+    }
+    made = import_unleash([(None, document(json.dumps(whole)))])
+    written(made, "a test")
+    (flag,) = made.flags.values()
+    rules = flag["rules"] or next(iter(flag["environments"].values()))["rules"]
+    assert [rule["when"]["plan"] for rule in rules] == ["first", "E70K", "FPYX", "Q4SJ"]

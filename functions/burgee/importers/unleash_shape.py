@@ -6,6 +6,7 @@ The forms: what its clients receive (`features` with strategies, `segments`), an
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -33,6 +34,10 @@ class Entries:
         self.segments: dict[Any, tuple[Mapping[str, Any], KeyPath]] = {}
         self.archived: dict[str, KeyPath] = {}
         self.unread: list[KeyPath] = []
+
+
+_ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
+"""An id that sorts by the time at which it was made; earlier versions have random ones."""
 
 
 def environments(files: Sequence[tuple[str | None, Document]]) -> dict[str, Entries]:
@@ -93,9 +98,10 @@ def _of(value: Mapping[str, Any], key: str, feature: str, environment: str | Non
             yield one
 
 
-def _order(strategy: Mapping[str, Any]) -> float:
-    order = strategy.get("sortOrder")
-    return float(order) if isinstance(order, (int, float)) else 9999.0
+def _order(strategy: Mapping[str, Any]) -> tuple[float, str]:
+    """An export lists strategies in any order; those that nobody has moved are in that in which they were made."""
+    order, made = strategy.get("sortOrder"), str(strategy.get("id"))
+    return float(order) if isinstance(order, (int, float)) else 9999.0, made if _ULID.fullmatch(made) else ""
 
 
 def _strategy(strategy: Mapping[str, Any], value: Mapping[str, Any]) -> dict[str, Any]:
