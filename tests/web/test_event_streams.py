@@ -386,6 +386,24 @@ def test_those_who_come_back_behind_are_notified_at_the_same_rate(
     assert {position for _, position in on_lines(store, monkeypatch, body).sent} == {"2"}
 
 
+def test_a_page_that_goes_while_it_waits_leaves_nothing(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def body(lines: Lines) -> None:
+        lines.open("stays")
+        for _ in range(20):
+            line = lines.open("goes", "0")
+            await lines.until(lambda: lines.streams.count == 2)
+            line.ended.set()
+            await lines.until(lambda: lines.streams.count == 1)
+        (channel,) = lines.streams._channels.values()
+        assert channel.waiting.keys() <= channel.streams
+        assert len(lines.streams._turns) <= 1
+        kill(store)
+        lines.streams._rate = 1e6
+        await lines.until(lambda: bool(lines.sent))
+
+    assert on_lines(store, monkeypatch, body).sent == [("stays", "2")]
+
+
 def test_a_tenant_with_many_pages_holds_up_no_other(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     theirs = store.at(OTHER)
     release(theirs, FLAGS)

@@ -131,7 +131,7 @@ class EventStreams:
         self._secret = secret
         self._rate = rate
         self._channels: dict[Tenant, Channel] = {}
-        self._turns: deque[Channel] = deque()
+        self._turns: OrderedDict[Channel, None] = OrderedDict()
         """Channels with connections that wait take turns, so that a tenant with many does not hold up others."""
         self._beating: deque[Stream] = deque()
         self._ending: OrderedDict[Stream, None] = OrderedDict()
@@ -229,6 +229,7 @@ class EventStreams:
             self._ending.pop(stream, None)
             self.count -= 1
             channel.streams.discard(stream)
+            channel.waiting.pop(stream, None)
             if not channel.streams:
                 self._channels.pop(tenant, None)
 
@@ -246,10 +247,11 @@ class EventStreams:
                         self._queue(channel, channel.streams)
                 allowed = min(allowed + self._rate * TICK_SECONDS, max(self._rate, 1.0))
                 while self._turns and allowed >= 1:
-                    channel = self._turns.popleft()
-                    allowed -= self._tell(channel.waiting.popitem(last=False)[0])
+                    channel, _ = self._turns.popitem(last=False)
+                    if channel.waiting:  # all may have gone
+                        allowed -= self._tell(channel.waiting.popitem(last=False)[0])
                     if channel.waiting:
-                        self._turns.append(channel)
+                        self._turns[channel] = None
                 self._beat(time.monotonic())
                 allowed -= self._end(time.monotonic(), max(int(allowed), 1))
                 await asyncio.sleep(TICK_SECONDS)
@@ -258,8 +260,7 @@ class EventStreams:
 
     def _queue(self, channel: Channel, streams: Iterable[Stream]) -> None:
         """Lets connections wait until they are notified."""
-        if not channel.waiting:
-            self._turns.append(channel)
+        self._turns.setdefault(channel)
         for stream in streams:
             channel.waiting.setdefault(stream)
 
