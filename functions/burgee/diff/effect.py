@@ -30,7 +30,7 @@ from burgee.evaluation.definition import fragments
 from burgee.times import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
     from burgee.diff.cases import Case, Known, Spot
     from burgee.diff.guard_stages import GuardStages
@@ -177,8 +177,9 @@ def effects(
         return sides[moment]
 
     found = []
-    stages = list(guard_stages(after, reached(before, after), now))
-    changed = {*reached(before, after), *_asked_otherwise(before, after)}
+    changed = {*reached(before, after)}
+    guards = _by_guards(after, changed, now, world)
+    changed |= {*_asked_otherwise(before, after)}
     for name in [name for name in {**before["flags"], **after["flags"]} if name in changed]:
         if begin is not None:
             begin(name)
@@ -199,28 +200,36 @@ def effects(
                 last = here
             elif not _moves_of(here.regions) <= _moves_of(last.regions):
                 later.append(Later(format_time(point.since), here.regions, format_time(point.until)))
-        guards = [guard for stage in stages if (guard := _guard_effect(name, stage, world, effort)) is not None]
-        samples = [one.sample for one in compared if one.sample] + [one.sample for one in guards if one.sample]
-        if any(one.regions for one in compared) or samples or guards:
-            found.append(FlagEffect(name, compared[0].regions, later, samples[0] if samples else None, guards))
+        steps = guards.get(name, [])
+        samples = [one.sample for one in compared if one.sample] + [one.sample for one in steps if one.sample]
+        if any(one.regions for one in compared) or samples or steps:
+            found.append(FlagEffect(name, compared[0].regions, later, samples[0] if samples else None, steps))
     return found
 
 
-def _guard_effect(name: str, stages: GuardStages, world: World, effort: Effort) -> GuardEffect | None:
-    """What a guard changes in a flag; None if the flag is not the guard's and no step changes it."""
-    if name not in reached(stages.snapshots[0], stages.snapshots[-1]):
-        return None
-    sides = [Side(snapshot, stages.at) for snapshot in stages.snapshots]
+def _by_guards(after: Snapshot, changed: Container[str], now: float, world: World) -> dict[str, list[GuardEffect]]:
+    """What the guards of these flags change, by the flag that changes: their own, and those that require it."""
+    found: dict[str, list[GuardEffect]] = {}
+    for stages in guard_stages(after, changed, now):
+        sides = [Side(snapshot, stages.at) for snapshot in stages.snapshots]
+        for name in reached(stages.snapshots[0], stages.snapshots[-1]):
+            effect = _guard_effect(name, stages, sides, world)
+            if name == stages.plan.flag or effect.sample or any(step.regions for step in effect.steps):
+                found.setdefault(name, []).append(effect)
+    return found
+
+
+def _guard_effect(name: str, stages: GuardStages, sides: Sequence[Side], world: World) -> GuardEffect:
+    effort = Effort()
     steps: list[GuardStep] = []
     samples: list[str] = []
     for share, old, new in zip(stages.plan.steps, sides, sides[1:], strict=False):
-        if samples:
-            effort = Effort(max(MAX_CASES // len(sides), 500), max(DRAWS // len(sides), 200))
         step, back = compare(name, old, new, world, effort=effort), compare(name, new, sides[0], world, effort=effort)
         steps.append(GuardStep(share, step.regions, back.regions))
         samples += [one.sample for one in (step, back) if one.sample]
-    if name != stages.plan.flag and not samples and not any(step.regions for step in steps):
-        return None
+        if samples:
+            # A flag with too many cases at one step has too many at the others; repeating the attempt is useless.
+            effort = Effort(max(MAX_CASES // len(sides), 500), max(DRAWS // len(sides), 200))
     return GuardEffect(stages.plan, format_time(stages.at), steps, samples[0] if samples else None)
 
 
