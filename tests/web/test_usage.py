@@ -127,3 +127,13 @@ def test_without_records_the_console_says_nothing_of_it(store: SqliteStore) -> N
     made = TestClient(create_app(store, Serving(store, refresh_seconds=0), Setup(ring=KeyRing(store))))
     assert "Usage" not in text_of(read(made, "/fragments/flags/half", store, Scope.READ).text)
     assert read(made, "/usage", store, Scope.READ).status_code == 404
+
+
+def test_a_page_does_without_usage_that_cannot_be_read(app: TestClient, store: SqliteStore, tmp_path: Path) -> None:
+    for path in tmp_path.joinpath(".burgee").iterdir():
+        path.unlink()
+    tmp_path.joinpath(".burgee/usage.sqlite").write_bytes(b"something else, and long enough to look like a file" * 50)
+    assert "Usage" not in text_of(read(app, "/fragments/flags/half", store, Scope.READ).text)
+    assert read(app, "/fragments/flags", store, Scope.READ).status_code == 200
+    assert read(app, "/usage", store, Scope.READ).status_code in {500, 503}
+    assert read(app, "/metrics", store, Scope.METRICS).status_code in {500, 503}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
+from burgee.errors import StoreError
 from burgee.events.usage_report import warning
 from burgee.times import format_time
 from burgee.web.console.words import percent
@@ -40,11 +41,14 @@ class Usage(NamedTuple):
 
 
 def report_of(request: Request) -> UsageReport | None:
-    """The usage of the caller's flags; None where it is not recorded."""
+    """The usage of the caller's flags; None where it is not recorded, or cannot be read now."""
     usage = request.app.state.usage
     if usage is None or not exchange_of(request).belongs_to(usage.project, usage.environment):
         return None
-    found: UsageReport = usage.report(DAYS * 86_400.0)
+    try:
+        found: UsageReport = usage.report(DAYS * 86_400.0)
+    except StoreError:  # a page does without it
+        return None
     return found if found.coverage.first is not None else None
 
 
