@@ -70,7 +70,7 @@ def test_a_condition_becomes_one_of_ours(given: Any, when: Any) -> None:
             {"force": True, "parentConditions": [{"id": "gone", "condition": {"value": True}}]},
             "its prerequisite 'gone' is not in the file",
         ),
-        ({"force": True, "coverage": 0.5, "range": ["a", 1]}, "a range that is not two numbers has no equivalent"),
+        ({"force": True, "coverage": 0.5, "range": ["a", 1]}, "`rules.0.range.0`: Input should be a valid number"),
     ],
 )
 def test_what_has_no_equivalent_is_named_and_the_feature_left_out(rule: Any, why: str) -> None:

@@ -14,15 +14,25 @@ from burgee.evaluation.ruleset import Ruleset
 from burgee.flagfile.compile import compile_file
 from burgee.flagfile.formatter import formatted
 from burgee.flagfile.source import Source
+from burgee.importers.appconfig import import_appconfig
 from burgee.importers.base import Generation
 from burgee.importers.flagd import import_flagd
 from burgee.importers.goff import import_goff
+from burgee.importers.growthbook import import_growthbook
+from burgee.importers.launchdarkly import import_launchdarkly
+from burgee.importers.overlays import each_environment
+from burgee.importers.unleash import import_unleash
 from burgee.importers.writing import written
 from burgee.times import parse_time
+from suites.sdks.growthbook import GrowthBook
+from suites.sdks.launchdarkly import LaunchDarkly
+from suites.sdks.unleash import Unleash
 from support.generate import Flagd, Goff
 from support.migrate import document
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from burgee.importers.base import Imported
     from support.cli import Burgee
 
@@ -352,6 +362,38 @@ def test_junk_anywhere_is_reported_or_means_nothing(seed: int) -> None:
     flags = {"a": generator.flag(), "b": generator.flag()}
     text = written(import_goff(document(json.dumps(spoiled(source, flags)))), "a test")
     assert formatted(text) == text
+
+
+SPLIT_RULE = '(or (split by::$id pct::20) (eq $plan "pro"))'
+APPCONFIG = {
+    "version": "1",
+    "flags": {"a": {"name": "A", "attributes": {"limit": {}}}, "b": {"name": "b"}},
+    "values": {
+        "a": {
+            "_variants": [
+                {"name": "v", "enabled": True, "rule": SPLIT_RULE, "attributeValues": {"limit": 5}},
+                {"name": "d", "enabled": False},
+            ]
+        },
+        "b": {"enabled": True},
+    },
+}
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_junk_in_other_engines_files_is_reported_or_means_nothing(seed: int) -> None:
+    source = random.Random(seed)
+    found: list[tuple[Callable[[Any], Imported], Any]] = [
+        (import_launchdarkly, LaunchDarkly(source).file(4)),
+        (import_unleash, Unleash(source).file(4)),
+        (import_growthbook, GrowthBook(source).file(4)),
+        (each_environment(import_appconfig), APPCONFIG),
+    ]
+    for convert, file in found:
+        for _ in range(4):
+            junk = spoiled(source, spoiled(source, file))
+            text = written(convert([(None, document(json.dumps(junk)))]), "a test")
+            assert formatted(text) == text
 
 
 def test_flags_may_be_a_list_in_which_each_says_its_key(tmp_path: Path) -> None:

@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from burgee.evaluation.definition import KEYWORDS
 from burgee.evaluation.operators import OperandError, check_operand
-from burgee.importers.base import NoEquivalent, both, either, negated, scalar_list
+from burgee.importers.base import NoEquivalent, attribute, both, either, negated, scalar_list
 from burgee.numeric import is_number, parse_number
 
 if TYPE_CHECKING:
@@ -269,9 +268,7 @@ class RuleReader:
     def name(self, name: Any, path: KeyPath) -> str:
         if not isinstance(name, str) or not name:
             raise NoEquivalent("an operator names no attribute", path)
-        if name in KEYWORDS:
-            raise NoEquivalent(f"an attribute cannot be called {name!r} here", path)
-        return name
+        return attribute(name, path)
 
 
 def _is_scalar(value: Any) -> bool:

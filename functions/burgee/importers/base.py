@@ -161,8 +161,8 @@ def _is_metadata(key: str, value: Any) -> bool:
 
 def attribute(name: str, path: KeyPath) -> str:
     """Checks that a condition can name an attribute."""
-    if name in KEYWORDS:
-        raise NoEquivalent(f"an attribute cannot be called {name!r} here", path)
+    if name in KEYWORDS or not 0 < len(name) <= 255:
+        raise NoEquivalent(f"an attribute cannot be called {name!r:.80} here", path)
     return name
 
 

@@ -4,33 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic.alias_generators import to_camel
-
-from burgee.importers.base import NoEquivalent
+from burgee.importers import shapes
+from burgee.importers.shapes import Shape
 
 if TYPE_CHECKING:
     from burgee.flagfile.yaml_reader import KeyPath
 
 
-class _Shape(BaseModel):
-    """Additional keys are allowed."""
-
-    model_config = ConfigDict(extra="allow", strict=True, alias_generator=to_camel)
-
-
-class _Bound(_Shape):
+class _Bound(Shape):
     variation: str | None = None
     percentage: float | None = None
     date: str | None = None
 
 
-class _Progressive(_Shape):
+class _Progressive(Shape):
     initial: _Bound | None = None
     end: _Bound | None = None
 
 
-class _Rule(_Shape):
+class _Rule(Shape):
     name: str | None = None
     query: str | None = None
     variation: str | None = None
@@ -39,12 +31,12 @@ class _Rule(_Shape):
     disable: bool | None = None
 
 
-class _Experiment(_Shape):
+class _Experiment(Shape):
     start: str | None = None
     end: str | None = None
 
 
-class _State(_Shape):
+class _State(Shape):
     variations: dict[str, Any] | None = None
     targeting: list[_Rule] | None = None
     default_rule: _Rule | None = None
@@ -63,9 +55,4 @@ class _FlagShape(_State):
 
 def require_shape(flag: Any, path: KeyPath) -> None:
     """Raises NoEquivalent, with the place, for a flag that GO Feature Flag itself could not read."""
-    try:
-        _FlagShape.model_validate(flag)
-    except ValidationError as error:
-        (detail, *_) = error.errors(include_url=False)
-        where = ".".join(map(str, detail["loc"])) or "it"
-        raise NoEquivalent(f"`{where}`: {detail['msg']}", (*path, *detail["loc"])) from error
+    shapes.require_shape(_FlagShape, flag, path)

@@ -31,6 +31,7 @@ from burgee.importers.growthbook_conditions import (
 from burgee.importers.growthbook_shape import NAMELESS, environments
 from burgee.importers.hashing import Hashing, hashing_keys
 from burgee.importers.overlays import overlaid
+from burgee.importers.shapes import GrowthBookFeature, require_shape
 from burgee.numeric import is_number
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ class _Feature:
         self.path, self.about = feature.path, feature.about
         if feature.why_not:
             raise NoEquivalent(feature.why_not, self.path)
+        require_shape(GrowthBookFeature, feature.value or {}, self.path)
         self.is_off = feature.value is None
         self.feature: Mapping[str, Any] = feature.value or self.outline()
         self.rules = [one for one in self.feature.get("rules") or () if isinstance(one, dict)]

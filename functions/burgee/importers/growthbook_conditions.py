@@ -13,10 +13,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from burgee.evaluation.context import TARGETING_KEY
-from burgee.evaluation.definition import KEYWORDS
 from burgee.evaluation.operators import OperandError, check_operand
 from burgee.evaluation.semver import parse_whole_version
-from burgee.importers.base import NoEquivalent, Sdk, both, either, negated, scalar_list
+from burgee.importers.base import NoEquivalent, Sdk, attribute, both, either, negated, scalar_list
 from burgee.numeric import is_number
 
 if TYPE_CHECKING:
@@ -47,9 +46,7 @@ _NEGATIVE = {
 
 def attribute_name(name: Any, path: KeyPath) -> str:
     """The attribute here of one there."""
-    if name in KEYWORDS:
-        raise NoEquivalent(f"an attribute cannot be called {name!r} here", path)
-    return TARGETING_KEY if name == "id" else str(name)
+    return TARGETING_KEY if name == "id" else attribute(str(name), path)
 
 
 @dataclass(slots=True)

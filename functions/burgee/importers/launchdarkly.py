@@ -22,6 +22,7 @@ from burgee.importers.hashing import Hashing, hashing_keys
 from burgee.importers.launchdarkly_clauses import USER, attribute_path, clause_condition, keys_of
 from burgee.importers.launchdarkly_shape import NAMELESS, environments
 from burgee.importers.overlays import overlaid
+from burgee.importers.shapes import LaunchDarklyFlag, LaunchDarklySegment, require_shape
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -110,6 +111,7 @@ class _Environment:
     def segment_condition(self, key: str, entry: Entry) -> When:
         """Included, or not excluded and matched by a rule."""
         segment, path = entry.value, entry.path
+        require_shape(LaunchDarklySegment, segment, path)
         if segment.get("unbounded"):
             raise NoEquivalent("its list of users is a big segment, which LaunchDarkly keeps elsewhere", path)
         included = either(keys_of(None, _listed(segment, "included")), *_of_kinds(segment, "includedContexts"))
@@ -171,12 +173,9 @@ class _Flag:
 
     def __init__(self, environment: _Environment, key: str, entry: Entry) -> None:
         self.environment, self.made = environment, environment.made
-        self.key, self.flag, self.path, self.about = (
-            require_name(key, entry.path),
-            entry.value,
-            entry.path,
-            entry.about,
-        )
+        self.key = require_name(key, entry.path)
+        require_shape(LaunchDarklyFlag, entry.value, entry.path)
+        self.flag, self.path, self.about = entry
         self.values = _listed(self.flag, "variations")
         if not self.values:
             raise NoEquivalent("it has no variations", self.path)

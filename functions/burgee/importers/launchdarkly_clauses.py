@@ -10,10 +10,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from burgee.evaluation.definition import KEYWORDS
 from burgee.evaluation.operators import OperandError, check_operand
 from burgee.evaluation.semver import parse_version
-from burgee.importers.base import NoEquivalent, both, either, negated, scalar_list
+from burgee.importers.base import NoEquivalent, attribute, both, either, negated, scalar_list
 from burgee.numeric import is_number
 from burgee.times import format_time, parse_time
 
@@ -56,9 +55,7 @@ def attribute_path(reference: Any, kind: Any, path: KeyPath) -> str:
     if len(whole) > 1 and any("." in step for step in whole):
         raise NoEquivalent(f"an attribute with a point in its name inside {whole[0]!r} has no equivalent", path)
     name = ".".join(whole)
-    if name in KEYWORDS:
-        raise NoEquivalent(f"an attribute cannot be called {name!r} here", path)
-    return name
+    return attribute(name, path)
 
 
 def keys_of(kind: Any, values: Iterable[Any]) -> When:

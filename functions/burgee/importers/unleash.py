@@ -20,6 +20,7 @@ from burgee.importers.base import (
 )
 from burgee.importers.hashing import Hashing, hashing_keys
 from burgee.importers.overlays import overlaid
+from burgee.importers.shapes import UnleashFeature, UnleashSegment, require_shape
 from burgee.importers.unleash_constraints import (
     Period,
     addresses_condition,
@@ -98,6 +99,7 @@ class _Environment:
             self.made.leave_out(f"segment {name}", path, "it depends on the current time")
             return
         try:
+            require_shape(UnleashSegment, segment, path)
             when = condition(self.constraints(constraints, (*path, "constraints")))
         except NoEquivalent as found:
             self.made.leave_out(f"segment {name}", found.path or path, str(found))
@@ -141,6 +143,7 @@ class _Feature:
     def __init__(self, environment: _Environment, name: str, feature: Feature) -> None:
         self.environment, self.made = environment, environment.made
         self.name = require_name(name, feature.path, "name")
+        require_shape(UnleashFeature, feature.value, feature.path)
         self.feature, self.path, self.tags = feature
         self.strategies = [
             (one, (*self.path, "strategies", index))
@@ -207,7 +210,7 @@ class _Feature:
             made["owner"] = project
         if self.tags:
             made["tags"] = list(self.tags)
-        if self.feature.get("type") in LASTING:
+        if str(self.feature.get("type")) in LASTING:
             made["permanent"] = True
         if self.feature.get("impressionData"):
             self.made.not_carried(self.name, self.path, "impression data")

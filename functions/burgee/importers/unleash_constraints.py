@@ -9,9 +9,8 @@ from contextlib import suppress
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from burgee.evaluation.definition import KEYWORDS
 from burgee.evaluation.operators import OperandError, check_operand
-from burgee.importers.base import NoEquivalent, negated, scalar_list
+from burgee.importers.base import NoEquivalent, attribute, negated, scalar_list
 from burgee.numeric import is_number, parse_number
 
 if TYPE_CHECKING:
@@ -38,9 +37,7 @@ def attribute_name(name: Any, path: KeyPath) -> str:
     """The attribute of a field of Unleash's context."""
     if not isinstance(name, str) or not name:
         raise NoEquivalent("a constraint names no field of the context", path)
-    if name in KEYWORDS:
-        raise NoEquivalent(f"an attribute cannot be called {name!r} here", path)
-    return "targetingKey" if name == "userId" else name
+    return "targetingKey" if name == "userId" else attribute(name, path)
 
 
 def on_the_clock(constraint: Any) -> bool:

@@ -126,9 +126,10 @@ def _dependencies(value: Mapping[str, Any], feature: Mapping[str, Any]) -> list[
 
 
 def _segments(value: Mapping[str, Any], into: Entries) -> None:
-    for index, segment in enumerate(value.get("segments") or ()):
-        if isinstance(segment, dict):
-            into.segments[segment.get("id")] = (segment, ("segments", index))
+    found = value.get("segments")
+    for index, segment in enumerate(found if isinstance(found, list) else ()):
+        if isinstance(segment, dict) and isinstance(segment.get("id"), (int, str)):
+            into.segments[segment["id"]] = (segment, ("segments", index))
 
 
 def _listed(value: Mapping[str, Any], key: str, into: Entries) -> Iterator[tuple[dict[str, Any], KeyPath]]:
