@@ -28,6 +28,7 @@ from burgee.analysis.stats.estimates import (
     shares,
     uneven,
 )
+from support.arrivals import outcomes, proportion
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +68,47 @@ def test_it_agrees_with_scipys_welch(data: pd.DataFrame) -> None:
     interval = direct.confidence_interval()
     ours = [found.z, found.degrees, found.p_value, found.low, found.high]
     assert ours == pytest.approx([direct.statistic, direct.df, direct.pvalue, interval.low, interval.high], rel=1e-9)
+
+
+@pytest.mark.parametrize("columns", [(), (PER,), (BEFORE,), (PER, BEFORE, PER_BEFORE)], ids=str)
+@pytest.mark.parametrize("spread", [0.5, 1.0, 2.0])
+def test_in_uneven_arms_the_standard_error_is_the_larger_of_tea_tastings_two(
+    data: pd.DataFrame, columns: tuple[str, ...], spread: float
+) -> None:
+    """Welch's and Student's: either is the larger, by which arm varies more."""
+    names = {"denom": PER, "numer_covariate": BEFORE, "denom_covariate": PER_BEFORE}
+    chosen = {key: name for key, name in names.items() if name in columns}
+    uneven_data = data.assign(variant=(np.arange(len(data)) % 10 == 0).astype(int))
+    uneven_data[VALUE] *= np.where(uneven_data["variant"] == 1, spread, 1.0)
+    both = [
+        tt.Experiment(m=tt.RatioOfMeans(VALUE, **chosen, equal_var=equal)).analyze(uneven_data)["m"]
+        for equal in (False, True)
+    ]
+    errors = [one.effect_size / one.statistic for one in both]
+    arms = [uneven_data[uneven_data["variant"] == arm] for arm in (0, 1)]
+    one, other = (moments({name: arm[name].to_numpy(float) for name in (VALUE, *columns)}) for arm in arms)
+    found = compare(one, other)
+    assert found.se == pytest.approx(max(errors), rel=1e-9)
+    assert abs(errors[0] / errors[1] - 1) > (0.1 if spread != 1 else 0)
+    assert found.difference == pytest.approx(both[0].effect_size, rel=1e-9)
+    assert found.low == pytest.approx(found.difference - (found.critical or 0.0) * max(errors), rel=1e-9)
+    assert (found.p_value or 0.0) >= max(one.pvalue for one in both) * (1 - 1e-9)
+
+
+@pytest.mark.parametrize("expected", [1, 2, 4, 8, 16])
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.3])
+def test_rare_conversions_in_a_small_arm_are_not_found_to_differ(share: float, expected: float) -> None:
+    """The exact probability. By Welch's standard error alone it is up to 37 %, where 5 % are stated."""
+    rate = 0.01
+    sizes = round(expected / rate / share * (1 - share)), round(expected / rate)
+    quiet = welch = 0.0
+    for chance, counts in outcomes(sizes, (rate, rate)):
+        found = compare(proportion(counts[0], sizes[0]), proportion(counts[1], sizes[1]))
+        quiet += chance * (found.p_value is None or found.p_value >= 0.05)
+        own = math.hypot(found.control.se, found.treatment.se)
+        welch += chance * (abs(found.difference) > 1.96 * own > 0)
+    assert quiet >= 0.95
+    assert welch > 0.051
 
 
 @pytest.mark.parametrize("quantile", [0.5, 0.9, 0.99])

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from burgee.analysis.health import Light
+from burgee.analysis.health import Light, check, rarity
 from burgee.analysis.reports import report
-from burgee.analysis.stats.estimates import VALUE, lopsided, moments
+from burgee.analysis.stats.estimates import VALUE, Moments, compare, lopsided, moments
+from burgee.flagfile.experiments import Method
+from support.arrivals import Crowd, evidence_of, outcomes, plan_for, proportion
 from support.experiments import DAY, FILE, START, gather_from, planned, track, written
 
 if TYPE_CHECKING:
@@ -84,3 +86,58 @@ def test_the_third_moment_is_scipys(tmp_path: Path) -> None:
     for arm, values in amounts.items():
         found = evidence.arms[arm].moments["revenue"]
         assert found.third == pytest.approx(stats.moment(values, order=3), rel=1e-9)
+
+
+@pytest.mark.parametrize("times", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.3, 0.5, 0.9])
+def test_an_interval_without_a_warning_misses_the_truth_in_6_percent_at_most(share: float, times: float) -> None:
+    """The exact probability, at a rate of 1 % and a multiple of it, with just as many units as give no warning."""
+    rates = 0.01, 0.01 * times
+    total = next(int(n) for n in np.geomspace(500, 1e6, 500) if rarity(*_expected(int(n), share, rates)) <= 1)
+    sizes = round(total * (1 - share)), round(total * share)
+    held = 0.0
+    for chance, counts in outcomes(sizes, rates):
+        found = compare(proportion(counts[0], sizes[0]), proportion(counts[1], sizes[1]))
+        if found.low is not None and found.high is not None:
+            held += chance * (found.low <= rates[1] - rates[0] <= found.high)
+    assert held >= 0.94 - 0.001
+    few = rarity(*_expected(total // 4, share, rates))
+    assert few == pytest.approx(4, rel=0.02)
+
+
+def _expected(n: int, share: float, rates: tuple[float, float]) -> tuple[Moments, Moments]:
+    control, treatment = (
+        Moments(round(n * part), {VALUE: rate}, {(VALUE, VALUE): rate * (1 - rate)})
+        for part, rate in zip((1 - share, share), rates, strict=True)
+    )
+    return control, treatment
+
+
+def test_few_conversions_are_reported_with_how_many_units_are_enough() -> None:
+    crowd = Crowd(kind="proportion", rate=0.02, units=10_000, treated=0.02)
+    plan, evidence = plan_for(crowd, Method.FIXED), evidence_of(crowd, np.random.default_rng(1))
+    found = {one.name: one for one in check(plan, evidence)}
+    warned = found["few of spend"]
+    assert warned.light is Light.WARN
+    assert warned.message.startswith("so few units have spend (")
+    counts = {
+        arm: f"{arm} {one.moments['spend'].means[VALUE] * one.n:,.0f} of {one.n:,}"
+        for arm, one in evidence.arms.items()
+    }
+    assert f"({counts['off']}, {counts['on']})" in warned.message
+    assert "about 4.4 times as many units are enough" in warned.message
+
+
+@pytest.mark.parametrize(("rate", "treated"), [(0.02, 0.5), (0.2, 0.1), (0.5, 0.02)])
+def test_enough_conversions_are_not_reported(rate: float, treated: float) -> None:
+    crowd = Crowd(kind="proportion", rate=rate, units=10_000, treated=treated)
+    plan, evidence = plan_for(crowd, Method.FIXED), evidence_of(crowd, np.random.default_rng(1))
+    assert not [one for one in check(plan, evidence) if one.name.startswith("few")]
+
+
+def test_a_proportion_of_all_or_none_has_nothing_to_warn_of() -> None:
+    assert rarity(proportion(0, 100), proportion(0, 10)) == rarity(proportion(100, 100), proportion(10, 10)) == 0
+    assert rarity(proportion(3, 100), proportion(0, 0)) == 0
+    assert rarity(proportion(97, 100), proportion(10, 10)) == pytest.approx(
+        rarity(proportion(3, 100), proportion(0, 10))
+    )

@@ -1,6 +1,6 @@
 """How often each method errs, and how often it finds what is there, for units that arrive and spend in several ways.
 
-    nice .venv/bin/python tests/benchmarks/arrivals.py [--runs 2000] [--planned]
+    nice .venv/bin/python tests/benchmarks/arrivals.py [--runs 2000] [--planned] [--only CROWD] [--welch]
 
 Experiments of numbers go through the decisions of a report (`support.arrivals`), not through files. Shares have exact
 95 % intervals. A guardrail is worse by exactly its margin: to show that it holds, or that it is broken, is an error.
@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from burgee.analysis.decisions import decide, guarded
 from burgee.analysis.evidence import _points_of
+from burgee.analysis.stats import estimates
 from burgee.analysis.stats.estimates import Points, compare_quantiles, shares
 from burgee.analysis.stats.planning import Design, MetricBaseline, detectable
 from burgee.flagfile.experiments import Method
@@ -43,6 +44,20 @@ CROWDS = {
     "uniform, growing": Crowd("uniform", growing=True),
     "uniform, growing, CUPED": Crowd("uniform", growing=True, cuped=True),
     "uniform, growing, ratio": Crowd("uniform", growing=True, kind="ratio"),
+    "uneven, 90 : 10": Crowd(treated=0.1),
+    "uneven, growing, 90 : 10": Crowd(growing=True, treated=0.1),
+} | {
+    f"proportion, {rate:.1%} of {units:,}, {100 - treated} : {treated}": Crowd(
+        kind="proportion", rate=rate, units=units, treated=treated / 100
+    )
+    for rate, units, treated in (
+        (0.02, 10_000, 50),
+        (0.02, 10_000, 10),
+        (0.02, 10_000, 2),
+        (0.02, 100_000, 2),
+        (0.005, 10_000, 10),
+        (0.005, 100_000, 10),
+    )
 }
 
 
@@ -62,7 +77,12 @@ def main() -> None:
     parser.add_argument("--only", default="", help="crowds with this in their name")
     parser.add_argument("--method", default="", help="methods with this in their name and looks, such as ial, 5")
     parser.add_argument("--seed", type=int, default=20261130)
+    parser.add_argument("--welch", action="store_true", help="test with Welch's standard error alone")
     options = parser.parse_args()
+    if options.welch:
+        estimates.standard_error = lambda control, treatment, factor=1.0: math.hypot(
+            treatment.se, factor * control.se
+        )
     for name, crowd in CROWDS.items():
         if options.only not in name or (options.planned and name not in PLANNED):
             continue

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy import stats
 
-from burgee.analysis.stats.estimates import VALUE, contrast, moments
+from burgee.analysis.stats.estimates import VALUE, compare, moments
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,7 +38,14 @@ class Case(NamedTuple):
 CASES = [
     Case(units, control, buyers, lift)
     for units in (2_000, 20_000, 200_000)
-    for control, buyers, lift in ((0.5, 1.0, 0.0), (0.9, 1.0, 0.0), (0.5, 0.3, 0.0), (0.9, 0.3, 0.0), (0.9, 0.3, 0.2))
+    for control, buyers, lift in (
+        (0.5, 1.0, 0.0),
+        (0.9, 1.0, 0.0),
+        (0.5, 0.3, 0.0),
+        (0.9, 0.3, 0.0),
+        (0.9, 0.3, 0.2),
+        (0.9, 0.3, 1.0),
+    )
 ]
 CASES += [
     Case(units, control, 0.3, lift, percent)
@@ -74,7 +81,7 @@ def row(case: Case, runs: int, seed: int) -> str:
             cap = np.partition(both, rank := int(np.ceil(len(both) * case.winsorise / 100)) - 1)[rank]
             control, treatment = np.minimum(control, cap), np.minimum(treatment, cap)
             truth = case.buyers * case.lift * capped_mean(cap)
-        found = contrast(moments({VALUE: control}), moments({VALUE: treatment}))
+        found = compare(moments({VALUE: control}), moments({VALUE: treatment}))
         assert found.low is not None
         assert found.high is not None
         held += found.low <= truth <= found.high

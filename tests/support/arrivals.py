@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import stats
 
 from burgee.analysis.evidence import Arm, Evidence, Moment
 from burgee.analysis.plans import ExperimentPlan
 from burgee.analysis.stats.estimates import BEFORE, PER, PER_BEFORE, VALUE, Moments
 from burgee.flagfile.experiments import Experiment, Method, Metric
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 START = 1_767_225_600_000
 DAY = 86_400_000
@@ -29,7 +33,8 @@ ARRIVALS: dict[str, Any] = {
 class Crowd:
     """How units arrive and spend. `growing` units spend in every period, others once.
 
-    A treated unit spends more by the share `effect`, and by `shift`, which leaves the spread alone.
+    A treated unit spends more by the share `effect`, and by `shift`, which leaves the spread alone. `treated` is the
+    treatment's share of units. Of a proportion, the share `rate` of units converts, at once.
     """
 
     arrival: str = "uniform"
@@ -40,6 +45,8 @@ class Crowd:
     shift: float = 0.0
     units: int = 1000
     looks: int = 5
+    treated: float = 0.5
+    rate: float = 0.0
 
 
 def plan_for(crowd: Crowd, method: Method, *, sample_size: int | None = None) -> ExperimentPlan:
@@ -59,13 +66,19 @@ def plan_for(crowd: Crowd, method: Method, *, sample_size: int | None = None) ->
         "sample_size": sample_size or crowd.units,
     }
     metrics = {name: Metric.model_validate(one) for name in ("spend", "guard", "other")}
-    return ExperimentPlan("flag", Experiment.model_validate(experiment), metrics, {"off": 0.5, "on": 0.5})
+    return ExperimentPlan("flag", Experiment.model_validate(experiment), metrics, _shares(crowd))
+
+
+def _shares(crowd: Crowd) -> dict[str, float]:
+    return {"off": 1 - crowd.treated, "on": crowd.treated}
 
 
 def evidence_of(crowd: Crowd, generator: np.random.Generator) -> Evidence:
     """One experiment. `guard` is worse by exactly its margin, `other` has no effect."""
+    if crowd.kind == "proportion":
+        return _converted(crowd, generator)
     n, looks = crowd.units, crowd.looks
-    treated = generator.random(n) < 0.5
+    treated = generator.random(n) < crowd.treated
     entry = ARRIVALS[crowd.arrival](generator, n, looks)
     rate = generator.lognormal(0, 0.7, n)
     spent = rate[:, None] * generator.gamma(1.0, 1.0, (n, looks))
@@ -88,12 +101,54 @@ def evidence_of(crowd: Crowd, generator: np.random.Generator) -> Evidence:
             if crowd.kind == "ratio":
                 columns[PER_BEFORE] = np.repeat(earlier[:, None], looks, axis=1)
         series[name] = _moments(columns, treated, entry, looks)
-    last = {name: moments[-1].arms for name, moments in series.items()}
-    arms = {
-        arm: Arm(int((treated == (arm == "on")).sum()), {name: at[arm] for name, at in last.items()})
-        for arm in ("off", "on")
+    return _evidence(series, {arm: int((treated == (arm == "on")).sum()) for arm in ("off", "on")})
+
+
+def _converted(crowd: Crowd, generator: np.random.Generator) -> Evidence:
+    """Proportions need only counts, so that many units cost no more than few."""
+    treated = int(generator.binomial(crowd.units, crowd.treated))
+    entered = {
+        arm: generator.multinomial(n, np.full(crowd.looks, 1 / crowd.looks))
+        for arm, n in (("off", crowd.units - treated), ("on", treated))
     }
-    return Evidence(START + DAYS * DAY, arms, series, {}, n, 0, 0)
+    series: dict[str, list[Moment]] = {}
+    for name, factor in (("spend", 1 + crowd.effect), ("guard", 1 - MARGIN / 100), ("other", 1.0)):
+        rates = {"off": crowd.rate, "on": crowd.rate * factor}
+        converted = {arm: np.cumsum(generator.binomial(n, rates[arm])) for arm, n in entered.items()}
+        series[name] = [
+            Moment(
+                START + (look + 1) * DAYS * DAY // crowd.looks,
+                {
+                    arm: proportion(int(converted[arm][look]), int(np.sum(n[: look + 1])))
+                    for arm, n in entered.items()
+                },
+            )
+            for look in range(crowd.looks)
+        ]
+    return _evidence(series, {"off": crowd.units - treated, "on": treated})
+
+
+def proportion(converted: int, n: int) -> Moments:
+    """The moments of ones and zeros."""
+    share = converted / max(n, 1)
+    return Moments(n, {VALUE: share}, {(VALUE, VALUE): share * (1 - share) * n / max(n - 1, 1)})
+
+
+def outcomes(sizes: tuple[int, int], rates: tuple[float, float]) -> Iterator[tuple[float, tuple[int, int]]]:
+    """The outcomes of two binomials with their probabilities, without the improbable ones."""
+    counts = [
+        np.arange(stats.binom.ppf(1e-7, n, rate), stats.binom.isf(1e-7, n, rate) + 1)
+        for n, rate in zip(sizes, rates, strict=True)
+    ]
+    chances = np.outer(*(stats.binom.pmf(k, n, rate) for k, n, rate in zip(counts, sizes, rates, strict=True)))
+    for i, j in np.argwhere(chances > 1e-7):
+        yield float(chances[i, j]), (int(counts[0][i]), int(counts[1][j]))
+
+
+def _evidence(series: dict[str, list[Moment]], sizes: dict[str, int]) -> Evidence:
+    last = {name: moments[-1].arms for name, moments in series.items()}
+    arms = {arm: Arm(n, {name: at[arm] for name, at in last.items()}) for arm, n in sizes.items()}
+    return Evidence(START + DAYS * DAY, arms, series, {}, sum(sizes.values()), 0, 0)
 
 
 def _moments(columns: dict[str, Any], treated: Any, entry: Any, looks: int) -> list[Moment]:

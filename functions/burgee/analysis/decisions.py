@@ -196,11 +196,15 @@ def _at_end(plan: ExperimentPlan, evidence: Evidence, metric: str, arm: str, alp
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """The test at a look: a difference, or the gap to a margin, with the information so far."""
+    """The test at a look: a difference, or the gap to a margin, with the information so far.
+
+    `sampled` is the standard error of the gap from each arm's own variance, as are the covariances between looks.
+    """
 
     at: int
     gap: Estimate
     information: float
+    sampled: float
 
 
 def _steps(plan: ExperimentPlan, evidence: Evidence, metric: str, arm: str, margin: float | None) -> list[_Step]:
@@ -223,11 +227,12 @@ def _steps(plan: ExperimentPlan, evidence: Evidence, metric: str, arm: str, marg
             continue
         factor = 1.0 if margin is None else margin_factor(found.control.value, margin, increase=increase)
         information = float(found.n)
+        sampled = math.hypot(found.treatment.se, factor * found.control.se)
         if steps and not final:
             covariance = _covariance(plan, arm, moments[index - 1], moment, factor)
-            likeness = covariance / (steps[-1].gap.se * gap.se)
+            likeness = covariance / (steps[-1].sampled * sampled)
             information = steps[-1].information / min(max(likeness, 0.01), 1.0) ** 2
-        steps.append(_Step(moment.at, gap, information))
+        steps.append(_Step(moment.at, gap, information, sampled))
     return steps
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from burgee.analysis.columns import counted_by
-from burgee.analysis.stats.estimates import BEFORE, lopsided, pooled, theta
+from burgee.analysis.stats.estimates import BEFORE, VALUE, lopsided, pooled, theta
 from burgee.analysis.stats.multiplicity import SRM_ALPHA, sample_ratio
 from burgee.flagfile.experiments import MetricKind
 
@@ -17,12 +18,21 @@ if TYPE_CHECKING:
     from burgee.analysis.evidence import Evidence
     from burgee.analysis.plans import ExperimentPlan
     from burgee.analysis.quality import Arrival, Quality
+    from burgee.analysis.stats.estimates import Moments
 
 TOLERATED = 0.01
 """The share of units, or of records, above which a fault withholds the verdict."""
 DAY = 86_400_000
 UNITS_PER_SKEW = 355
 """Units for a normal interval, times the squared skewness (Kohavi, Deng, Longbotham and Xu 2014, rule 7)."""
+UNITS_PER_RARE = 20
+"""The same for a proportion, so that an interval for 95 % misses the true value in at most 6 %.
+
+That takes fewer units than values do: a proportion's skewness follows from its mean, while that of values is
+estimated from a sample that may lack the largest.
+"""
+EXPECTED = 5
+"""Units with and without an event for each arm, which a normal interval of a proportion needs (Cochran 1954)."""
 DOMINANT = 0.1
 """One unit's share of a metric above which a report warns."""
 SAMPLE_RATIO = "sample ratio"
@@ -65,6 +75,7 @@ def check(plan: ExperimentPlan, evidence: Evidence) -> list[Check]:
         *_quantiles(plan, evidence),
         *_dominant(plan, evidence),
         *_tails(plan, evidence),
+        *_rare(plan, evidence),
     ]
 
 
@@ -329,10 +340,51 @@ def _tails(plan: ExperimentPlan, evidence: Evidence) -> Iterator[Check]:
         if times > 1:
             lower = "a lower" if metric.winsorise is not None else "a"
             message = (
-                f"a few units make up much of {name}, so the interval of {arm} misses the true value too often, "
+                f"a few units make up much of {name}, so the interval of {arm} may miss the true value too often, "
                 f"and on one side: give it {lower} `winsorise`, or about {_times(times)} times as many units"
             )
             yield Check(f"tail of {name}", Light.WARN, message)
+
+
+def _rare(plan: ExperimentPlan, evidence: Evidence) -> Iterator[Check]:
+    """Proportions that so few units have, or lack, that a normal interval is wrong on one side."""
+    for name, metric in plan.metrics.items():
+        if metric.kind is not MetricKind.PROPORTION:
+            continue
+        found = {arm: one.moments[name] for arm, one in evidence.arms.items()}
+        factors = {arm: rarity(found[plan.control], found[arm]) for arm in plan.treatments}
+        arm = max(factors, key=lambda one: factors[one])
+        if factors[arm] > 1:
+            have = pooled(found[plan.control], found[arm]).means[VALUE] <= 0.5
+            counts = ", ".join(f"{side} {_counted(found[side], have=have)}" for side in (plan.control, arm))
+            message = (
+                f"so few units {'have' if have else 'lack'} {name} ({counts}) that the interval of {arm} may miss "
+                "the true value too often, and on one side: about "
+                f"{_times(factors[arm])} times as many units are enough"
+            )
+            yield Check(f"few of {name}", Light.WARN, message)
+
+
+def rarity(control: Moments, treatment: Moments) -> float:
+    """How many times more units a normal interval of a difference of proportions needs; at most 1 if none.
+
+    At the rate of both arms: an arm without any unit that converted does not show how few it has.
+    """
+    if min(control.n, treatment.n) < 1:
+        return 0.0
+    rate = float(pooled(control, treatment).means[VALUE])
+    if not 0 < rate < 1:
+        return 0.0
+    # The skewness of a difference of means, as in `lopsided`, with the moments of ones and zeros.
+    uneven = abs(1 / treatment.n**2 - 1 / control.n**2) / math.pow(1 / treatment.n + 1 / control.n, 1.5)
+    skew = uneven * (1 - 2 * rate) / math.sqrt(rate * (1 - rate))
+    expected = min(control.n, treatment.n) * min(rate, 1 - rate)
+    return max(UNITS_PER_RARE * skew**2, EXPECTED / expected)
+
+
+def _counted(arm: Moments, *, have: bool) -> str:
+    share = arm.means[VALUE] if have else 1 - arm.means[VALUE]
+    return f"{round(share * arm.n):,} of {arm.n:,}"
 
 
 def _times(value: float) -> str:

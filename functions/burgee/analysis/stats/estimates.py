@@ -51,11 +51,12 @@ class Points:
 
 @dataclass(frozen=True, slots=True)
 class ArmEstimate:
-    """One arm's value with its standard error."""
+    """One arm's value with its standard error, and with `common`, the one from the variance of both arms together."""
 
     n: int
     value: float
     se: float
+    common: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class Estimate:
 
 
 def compare(control: Moments, treatment: Moments, alpha: float = 0.05) -> Estimate:
-    """Welch's test of means; with the delta method for `per`, and CUPED for `before`."""
+    """Welch's test of means, with the larger standard error; the delta method for `per`, and CUPED for `before`."""
     return _tested(contrast(control, treatment), alpha)
 
 
@@ -103,17 +104,35 @@ def contrast(control: Moments, treatment: Moments) -> Estimate:
         return Estimate(sides[0], sides[1], sides[1].value - sides[0].value, 0.0, 1.0)
     total = pooled(control, treatment)
     coefficient = theta(total)
+    weights = [gradient(arm, coefficient) for arm in (control, treatment)]
+    variances = [
+        max(quadratic(weight, arm.covariances, weight), 0.0)
+        for weight, arm in zip(weights, (control, treatment), strict=True)
+    ]
+    within = ((control.n - 1) * variances[0] + (treatment.n - 1) * variances[1]) / (total.n - 2)
     sides = []
-    for arm in (control, treatment):
+    for arm, variance in zip((control, treatment), variances, strict=True):
         value = ratio(arm)
         if coefficient:
             value -= coefficient * (ratio(arm, BEFORE, PER_BEFORE) - ratio(total, BEFORE, PER_BEFORE))
-        variance = quadratic(gradient(arm, coefficient), arm.covariances, gradient(arm, coefficient))
-        sides.append(ArmEstimate(arm.n, value, math.sqrt(max(variance, 0.0) / arm.n)))
-    se = math.hypot(sides[0].se, sides[1].se)
+        sides.append(ArmEstimate(arm.n, value, math.sqrt(variance / arm.n), math.sqrt(within / arm.n)))
+    se = standard_error(sides[0], sides[1])
     difference = sides[1].value - sides[0].value
     degrees = _welch(sides) if se > 0 else 1.0
     return Estimate(sides[0], sides[1], difference, se, degrees, adjusted=coefficient != 0)
+
+
+def standard_error(control: ArmEstimate, treatment: ArmEstimate, factor: float = 1.0) -> float:
+    """The larger of two standard errors of `treatment - factor * control`, as in guards (`guards.margins.Gap`).
+
+    One is from each arm's own variance (Welch), the other from the variance of both arms together (Student). In arms
+    of unequal sizes each alone is too small in one direction: a small arm without any of the few units that make up a
+    metric has hardly a variance of its own, and one with too many has more than both together. Of a Poisson count
+    beside a known rate, each tail beyond z of the larger one is at most exp(-z * z / 2), Chernoff's bound of a
+    normal's tail.
+    """
+    own = math.hypot(treatment.se, factor * control.se)
+    return max(own, math.hypot(treatment.common, factor * control.common))
 
 
 def compare_quantiles(control: Points, treatment: Points, alpha: float = 0.05) -> Estimate:
@@ -141,19 +160,22 @@ def with_interval(found: Estimate, critical: float) -> Estimate:
 
 
 def fieller(control: ArmEstimate, treatment: ArmEstimate, critical: float) -> tuple[float, float] | None:
-    """The interval of the ratio treatment / control (Fieller 1954).
+    """The interval of the ratio treatment / control (Fieller 1954): the ratios that the larger standard error allows.
 
-    None if the control does not exceed zero by more than `critical` standard errors: the interval is then unbounded.
+    Those are the ones that either standard error allows; both intervals contain the estimate. None if the control
+    does not exceed zero by more than `critical` standard errors: the interval is then unbounded.
     """
-    room = control.value**2 - (critical * control.se) ** 2
-    if control.value <= 0 or room <= 0:
-        return None
-    middle = control.value * treatment.value
-    # The discriminant multiplied out: its squares would cancel where values are large beside their errors.
-    across = math.hypot(control.value * treatment.se, treatment.value * control.se)
-    corner = critical * control.se * treatment.se
-    spread = critical * math.sqrt(max((across - corner) * (across + corner), 0.0))
-    return (middle - spread) / room, (middle + spread) / room
+    middle, bounds = control.value * treatment.value, list[float]()
+    for below, above in ((control.se, treatment.se), (control.common, treatment.common)):
+        room = control.value**2 - (critical * below) ** 2
+        if control.value <= 0 or room <= 0:
+            return None
+        # The discriminant multiplied out: its squares would cancel where values are large beside their errors.
+        across = math.hypot(control.value * above, treatment.value * below)
+        corner = critical * below * above
+        spread = critical * math.sqrt(max((across - corner) * (across + corner), 0.0))
+        bounds += [(middle - spread) / room, (middle + spread) / room]
+    return min(bounds), max(bounds)
 
 
 def critical_t(found: Estimate, bound: float) -> float:
@@ -212,7 +234,7 @@ def margin_gap(found: Estimate, margin: float, *, increase: bool) -> Estimate:
     """The treatment's gain over the control made worse by `margin`; its z tests non-inferiority."""
     factor = margin_factor(found.control.value, margin, increase=increase)
     gap = found.treatment.value - factor * found.control.value
-    se = math.hypot(found.treatment.se, factor * found.control.se)
+    se = standard_error(found.control, found.treatment, factor)
     return replace(found, difference=gap if increase else -gap, se=se, low=None, high=None, p_value=None)
 
 
