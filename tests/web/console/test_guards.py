@@ -76,10 +76,25 @@ def test_a_guard_is_shown_from_its_beginning_to_its_end(client: TestClient, stor
         )._replace(now=now),
         driver.pause,
     )
-    assert "ada paused it at 10 %." in shown(client)
+    assert "Paused at 10 % by ada" in shown(client)
     run(store, now + 1, harmed, {})
     page = shown(client)
     assert "It has ended at 0 %: a harm was shown, and the share is back where it began." in page
     assert "errors is worse by more than 10 %" in page
     assert "reached units 2,000 compared units 10,000" in page
     assert "Guarded rollout" not in shown(client, "plain")
+
+
+def test_rollouts_that_wait_for_a_person_come_first(client: TestClient, store: SqliteStore) -> None:
+    assert "checkout 10 % to come 50 % to come 100 % to come It has not begun." in rollouts(client)
+    now = time.time()
+    run(store, now, harmed, {})
+    step(store, "checkout", act("guard.pause")._replace(now=now), driver.pause)
+    run(store, now + 1, harmed, {})
+    assert "It has ended at 0 %" in rollouts(client)
+    assert "errors is worse by more than 10 %" in rollouts(client)
+    assert "/console/rollouts" in client.get("/fragments/frame").text
+
+
+def rollouts(client: TestClient) -> str:
+    return text_of(client.get("/fragments/rollouts").text)

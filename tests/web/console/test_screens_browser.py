@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +11,7 @@ from burgee.access.key_cache import KeyRing
 from burgee.access.keys import Kind, Scope, listed
 from burgee.cli.recording import LocalReports
 from burgee.releases.deploy import write
+from burgee.releases.guarding import run
 from burgee.releases.overrides import killed, lay
 from burgee.serving.serving import Serving
 from burgee.web.app import create_app
@@ -36,6 +38,11 @@ FLAGS: dict[str, Any] = {
         "rules": [{"name": "Germany", "when": {"country": "DE"}, "rollout_percentage": 40, "serve": "green"}],
         "default": {"serve": "control"},
     },
+    "raised": {
+        "status": True,
+        "rollout_percentage": 0,
+        "guard": {"steps": [10, 50, 100], "hold": "1h", "alarms": ["checkout-5xx"]},
+    },
     "hostile": {
         "status": True,
         "description": BAD,
@@ -52,6 +59,7 @@ def store() -> Iterator[SqliteStore]:
     off, why = killed(FLAGS["checkout"]), act()._replace(reason=BAD)
     for made in shop(FLAGS):
         write(made, lambda state, git: lay(state, git, "checkout", off, why))
+        run(made, time.time(), lambda _plan, _state: None, {"checkout-5xx": False})
         yield made
 
 
@@ -79,12 +87,14 @@ SCREENS = [
     ("releases/1", "Release 1"),
     ("playground", "Playground"),
     ("health", "Health"),
+    ("rollouts", "Rollouts"),
     ("proposals", "Proposals"),
     ("experiments", "Experiments"),
     ("experiments/button", "button"),
     ("keys", "Keys"),
     ("flags", "Flags"),
     ("flags/checkout", "checkout"),
+    ("flags/raised", "raised"),
     ("flags/hostile", "hostile"),
 ]
 
@@ -144,7 +154,9 @@ def test_the_list_is_used_by_keyboard_alone(page_browser: Browser, opened: str) 
         page.keyboard.press("Escape")  # leaves the field: single keys work again
         page.keyboard.press("j")
         page.keyboard.press("j")
-        assert page.evaluate("document.activeElement.textContent") == "beta"
+        assert (
+            page.evaluate("document.activeElement.textContent") == "raised"
+        )  # beside checkout, what differs is first
         console.sound()
 
 

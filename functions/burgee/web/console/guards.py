@@ -29,7 +29,11 @@ class GuardView(NamedTuple):
 
 def guard_view(here: Environment, flag: str) -> GuardView | None:
     """The guard of a flag; None if it has none."""
-    guard = guard_of(here.state, here.git, flag, here.store.find(Shelf.GUARDS, flag), here.now)
+    return view_of(guard_of(here.state, here.git, flag, here.store.find(Shelf.GUARDS, flag), here.now))
+
+
+def view_of(guard: Guard) -> GuardView | None:
+    """A guard as it is shown; None without a plan and a state."""
     if guard.state is None:
         if guard.plan is None:
             return None
@@ -46,7 +50,7 @@ def _running(guard: Guard) -> GuardView:
         light = "is-bad" if ended.outcome == "rolled_back" else ""
         sentence = f"It has ended at {ended.share:g} %: {_OUTCOMES[ended.outcome]}."
     elif pause is not None:
-        light, sentence = "is-warn", f"{pause.by} paused it at {state.share:g} %. {pause.message}".strip()
+        light, sentence = "is-warn", f"Paused at {state.share:g} % by {pause.by}: {pause.message or pause.code}"
     else:
         light = ""
         hold = "" if plan is None else f" of {plan.hold // MINUTE:,}"
@@ -71,6 +75,8 @@ _OUTCOMES: dict[Any, str] = {
 
 
 def _step(index: int, share: float, current: int, *, is_over: bool) -> tuple[str, str, str]:
-    if index < current or (is_over and index == current):
-        return f"{share:g} %", "soft", "taken"
-    return (f"{share:g} %", "is-now", "now") if index == current and not is_over else (f"{share:g} %", "", "to come")
+    if is_over:
+        return f"{share:g} %", "soft", "taken" if index <= current else "not taken"
+    if index == current:
+        return f"{share:g} %", "is-now", "now"
+    return (f"{share:g} %", "soft", "taken") if index < current else (f"{share:g} %", "", "to come")

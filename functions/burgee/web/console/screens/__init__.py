@@ -16,6 +16,7 @@ from burgee.web.console.screens import (
     playground,
     proposals,
     releases,
+    rollouts,
 )
 
 _SCREENS = (
@@ -26,6 +27,7 @@ _SCREENS = (
     new_flag,
     changes,
     releases,
+    rollouts,
     proposals,
     playground,
     experiments,

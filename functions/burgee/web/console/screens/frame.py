@@ -30,6 +30,7 @@ SCREENS = (
     Screen("flags", "Flags", "flag", "f"),
     Screen("changes", "What changed", "changes", "c"),
     Screen("releases", "Releases", "releases", "r"),
+    Screen("rollouts", "Rollouts", "rollouts", "u"),
     Screen("proposals", "Proposals", "out", "o"),
     Screen("playground", "Playground", "playground", "p"),
     Screen("experiments", "Experiments", "experiments", "e"),
