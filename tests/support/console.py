@@ -34,9 +34,10 @@ class Shown:
         dialog.dismiss()
 
     def _heard(self, message: ConsoleMessage) -> None:
-        # The browser and htmx also write down a refused request: what became of it is the page's to show.
-        refused = "Failed to load resource", "Response Status Error Code"
-        if message.type == "error" and not any(one in message.text for one in refused):
+        # The browser and htmx also write down a refused request: what became of it is the page's to show. So they do
+        # with those that the page takes back, for another; one that fails is `htmx:sendError` besides.
+        known = "Failed to load resource", "Response Status Error Code", "htmx:sendAbort", "htmx:afterRequest"
+        if message.type == "error" and not any(one in message.text for one in known):
             self.reports.append(message.text)
 
     def visit(self, url: str, heading: str) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import product
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -24,6 +25,9 @@ AGENT, ADDRESS = "curl/8.5.0", "192.0.2.1"
 MARKERS = (UNIT, EMAIL, ATTRIBUTE, SECRET, AGENT, ADDRESS)
 TOKEN = re.compile(r"burgee_(?:client|server|admin)_[^\s\"']+_[0-9a-f]{16}_[0-9a-f]{64}")
 """Any API key."""
+FLAG = "checkout"
+"""A flag that is there, whose name is logged; where a path names a flag, an unknown one is a marker, too."""
+FLAG_PARAMETERS = frozenset({"flag_name", "key"})
 VALUES: dict[str, Any] = {"version": 1, "key_id": "0" * 16, "limit": 5, "dry_run": "true"}
 
 
@@ -48,14 +52,16 @@ SEARCH = Search()
 def requests(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
     """Each route of an OpenAPI document, by method, URL and body, with what was planted in all of them."""
     for path, operations in document["paths"].items():
-        for method in operations:
+        names = re.findall(r"{(\w+)}", path)
+        flags = (FLAG, UNIT) if FLAG_PARAMETERS.intersection(names) else (FLAG,)
+        for method, flag in product(operations, flags):
             url = path
-            for name in re.findall(r"{(\w+)}", path):
-                url = url.replace(f"{{{name}}}", str(VALUES.get(name, UNIT)))
+            for name in names:
+                url = url.replace(f"{{{name}}}", str(VALUES.get(name, flag if name in FLAG_PARAMETERS else UNIT)))
             body = None
             if method in {"post", "put"}:
                 context = {"targetingKey": UNIT, "email": EMAIL, "attribute": {"deep": ATTRIBUTE}}
-                body = {"flag_name": UNIT, "status": True, "description": EMAIL, "context": context, "author": EMAIL}
+                body = {"flag_name": FLAG, "status": True, "description": EMAIL, "context": context, "author": EMAIL}
                 if "ofrep" in path:
                     body = {"context": context}
                 elif path == "/v1/events":
