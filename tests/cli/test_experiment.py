@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -229,12 +229,21 @@ def test_what_cannot_be_read_hides_no_other_experiment(several: Burgee) -> None:
     assert several("experiment", "status").code == 0
 
 
+def near(value: Any) -> Any:
+    """A report but for the last digits of its numbers: threads add up in any order."""
+    if isinstance(value, dict):
+        return {key: near(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [near(one) for one in value]
+    return pytest.approx(value, rel=1e-9) if isinstance(value, float) else value
+
+
 def test_the_service_and_agents_report_what_the_command_does(several: Burgee) -> None:
     reports = LocalReports(several.folder / "flags.yaml", "p", "e")
     shown = several("experiment", "status", "--json").json
     assert reports.every() == shown
     assert [one["verdict"]["decision"] for one in shown][::2] == ["wait", "withheld"]
     whole = several("experiment", "report", "tables", "--format", "json").json
-    assert json.loads(json.dumps(reports.one("tables"))) == whole
+    assert json.loads(json.dumps(reports.one("tables"))) == near(whole)
     assert whole["results"][0]["found"] is not None
     assert tools(StoreOptions(several.folder / "flags.yaml", None)).experiments() == shown
