@@ -1,6 +1,6 @@
 """What a look at a step reads: counts and moments of two groups of units, as values.
 
-Whoever runs a guard fills `Aggregates` from records, by the same queries as a report of an experiment:
+A driver fills `Aggregates` from records, by the same queries as a report of an experiment:
 
 - *Reached* are the units in the step's places on the hash line (`Ask.reached`), *compared* those in the comparison
   group's. Both are counted from their first exposure at or after `Ask.since`, whatever they were exposed to before:

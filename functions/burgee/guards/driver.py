@@ -383,7 +383,7 @@ def resume(plan: GuardPlan, state: GuardState, seen: Seen, by: str) -> Decision:
 def advance(plan: GuardPlan, state: GuardState, seen: Seen, by: str) -> Decision:
     """A person takes the next step now, whatever the guard waits for; after the last step this ends the guard.
 
-    Raises Refused if the guard has ended, or if the flag is killed or overridden by somebody else.
+    Raises Refused if the guard has ended, or if the flag is killed or overridden by another author.
     """
     _check_active(plan, state, seen)
     if not _is_served(plan, state, seen.serving):
@@ -409,7 +409,7 @@ def approve(plan: GuardPlan, state: GuardState, seen: Seen, by: str) -> Decision
 def stop(plan: GuardPlan, state: GuardState, seen: Seen, by: str, *, back: bool = False) -> Decision:
     """A person ends the guard, at the share that it has reached or back where it began.
 
-    What somebody else's override serves stays as it is. Raises Refused if the guard has ended.
+    What another author's override serves stays as it is. Raises Refused if the guard has ended.
     """
     _check_active(plan, state, seen)
     note = (Reason("stopped", by, f"stopped by {by}"),)

@@ -633,7 +633,7 @@ def _joins(before: Node | None, after: Node | None) -> bool:
 
 
 def _shown(text: str) -> str:
-    """What JSX makes of a text between elements."""
+    """What JSX makes of text between elements."""
     lines = text.split("\n")
     last = len(lines) - 1
     kept = [line[len(line) - len(line.lstrip()) if number else 0 :] for number, line in enumerate(lines)]
