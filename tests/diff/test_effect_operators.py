@@ -66,6 +66,11 @@ TESTS: dict[str, list[Any]] = {
         {"any_item": ["b", 1]},
         {"any_item": {"starts_with": "a"}},
         {"any_item": {"gte": 1, "lt": 5}},
+        {"any_value": "a"},
+        {"any_value": ["b", "x", 1]},
+        {"any_value": {"starts_with": "a"}},
+        {"any_value": {"not_contains": "a"}},
+        {"any_value": {"gte": 1, "lt": 5}},
     ],
 }
 VALUES: dict[str, list[Any]] = {
@@ -87,7 +92,7 @@ VALUES: dict[str, list[Any]] = {
     "ip": ["10.1.2.3", "10.9.0.1", "192.0.2.1", "10.1.x", "2001:db8::1", "::ffff:10.1.0.1", True],
     "born": ["2027-03-05", "2027-03-20T00:00:00Z", "2027-02-01", "2027-03x", "2028-01-01T00:00:00+01:00", 3],
     "age": [17, 18, 18.5, 64, 65, 2**53, 2**53 + 1, 1e301, -1, "18", True],
-    "tags": [["a"], ["b"], ["a", "c"], [1], [], "abc", "x", ["d"], ["ab", 4], [5, "b"]],
+    "tags": [["a"], ["b"], ["a", "c"], [1], [], "abc", "x", ["d"], ["ab", 4], [5, "b"], "a", 3, 7, [["a"]]],
 }
 
 

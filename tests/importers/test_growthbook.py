@@ -151,7 +151,7 @@ def test_an_item_of_a_list_is_enough() -> None:
         made = import_growthbook([(None, document(json.dumps(file)))])
         return made.flags["flag"]["rules"][0]["when"]
 
-    assert when({"groups": {"$in": ["vip"]}}) == {"any": [{"groups": "vip"}, {"groups": {"any_item": "vip"}}]}
+    assert when({"groups": {"$in": ["vip"]}}) == {"groups": {"any_value": "vip"}}
     assert when({"tags": {"$all": ["a", "b"]}}) == {"all": [{"tags": {"any_item": "a"}}, {"tags": {"any_item": "b"}}]}
     element = {"condition": {"n": {"$elemMatch": {"$gt": 3, "$lt": 5}}}, "force": True}
     assert ruled(element)["rules"][0]["when"] == {"n": {"any_item": {"gt": 3, "lt": 5}}}

@@ -170,7 +170,7 @@ def test_an_item_of_a_list_is_enough_and_attributes_of_its_own_are_strings() -> 
     flag = {"on": True, "variations": [True, False], "fallthrough": {"variation": 1}, "rules": rules}
     file = document(json.dumps({"flags": {"flag": flag}}))
     made = import_launchdarkly([(None, file)]).flags["flag"]["rules"][0]["when"]
-    assert made == {"any": [{"groups": "vip"}, {"groups": {"any_item": "vip"}}], "email": {"ends_with": ".org"}}
+    assert made == {"groups": {"any_value": "vip"}, "email": {"ends_with": ".org"}}
     made = import_launchdarkly([(None, file)], lists=["roles"]).flags["flag"]["rules"][0]["when"]
     assert made == {"groups": "vip", "email": {"ends_with": ".org"}}
 

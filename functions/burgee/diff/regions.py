@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 from burgee.diff.satisfiability.atoms import Atom
 from burgee.evaluation.decisions import Member, member
 from burgee.evaluation.definition import fold, operands
-from burgee.evaluation.operators import IGNORE_CASE
+from burgee.evaluation.operators import ANY_ITEM, ANY_VALUE, IGNORE_CASE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -124,11 +124,14 @@ def _is_all(part: Term) -> TypeGuard[Compound]:
     return isinstance(part, Compound) and part.kind == "all"
 
 
-def _clauses(path: str, value: Any) -> Iterator[Atom]:
+def _clauses(path: str, value: Any) -> Iterator[Term]:
     tests = operands(value)
     ignore_case = bool(tests.get(IGNORE_CASE, False))
     for operator, operand in tests.items():
-        if operator != IGNORE_CASE:
+        if operator == ANY_VALUE:
+            item = Atom(path, ANY_ITEM, json.dumps(operand), ignore_case)
+            yield _compound("any", (_every(list(_clauses(path, operand))), item))
+        elif operator != IGNORE_CASE:
             yield Atom(path, operator, json.dumps(operand), ignore_case)
 
 

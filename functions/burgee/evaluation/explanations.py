@@ -14,7 +14,7 @@ from burgee.evaluation.conditions import is_member
 from burgee.evaluation.context import TARGETING_KEY, reader, unit_reader
 from burgee.evaluation.decisions import member
 from burgee.evaluation.definition import SHARE, operands, segment_names, unit_attributes
-from burgee.evaluation.operators import ANY_ITEM, IGNORE_CASE, OPERATORS
+from burgee.evaluation.operators import ANY_ITEM, ANY_VALUE, IGNORE_CASE, OPERATORS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -149,7 +149,9 @@ def _wanted(operator: str, operand: Any) -> str:
     if operator == "exists":
         return "any value" if operand else "none"
     if operator == ANY_ITEM:
-        return f"a list with an item that meets: {_of_item(operand)}"
+        return f"a list with an item that meets: {_of_one('item', operand)}"
+    if operator == ANY_VALUE:
+        return f"a value that meets: {_of_one('value', operand)}"
     if operator == "in" and isinstance(operand, list) and len(operand) == 1:
         return shown(operand[0])
     return OPERATORS[operator].wants.format(shown(operand))
@@ -187,17 +189,19 @@ def _clause(path: str, operator: str, operand: Any) -> str:
     if operator == "exists":
         return f"{path} is set" if operand else f"{path} is not set"
     if operator == ANY_ITEM:
-        return f"an item of {path} meets: {_of_item(operand)}"
+        return f"an item of {path} meets: {_of_one('item', operand)}"
+    if operator == ANY_VALUE:
+        return f"a value of {path} meets: {_of_one('value', operand)}"
     if operator in {"in", "not_in"} and isinstance(operand, list) and len(operand) == 1:
         operator, operand = ("eq", operand[0]) if operator == "in" else ("ne", operand[0])
     known = OPERATORS.get(operator)
     return known.clause.format(path, shown(operand)) if known else f"{path} {operator} {shown(operand)}"
 
 
-def _of_item(operand: Any) -> str:
+def _of_one(what: str, operand: Any) -> str:
     tests = operands(operand)
     case = ", in any case" if tests.get(IGNORE_CASE) else ""
-    return " and ".join(_clause("item", name, one) + case for name, one in tests.items() if name != IGNORE_CASE)
+    return " and ".join(_clause(what, name, one) + case for name, one in tests.items() if name != IGNORE_CASE)
 
 
 def shown(operand: Any) -> str:

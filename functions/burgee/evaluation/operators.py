@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 IGNORE_CASE = "ignore_case"
 ANY_ITEM = "any_item"
+ANY_VALUE = "any_value"
 
 
 class OperandError(ValueError):
@@ -179,21 +180,29 @@ def _not_contains(operand: Any, ignore_case: bool) -> Test:
 
 
 def _any_item(operand: Any, _ignore_case: bool) -> Test:
+    check = _of_one(operand)
+    return lambda value: isinstance(value, (list, tuple)) and any(map(check, value))
+
+
+def _any_value(operand: Any, _ignore_case: bool) -> Test:
+    check = _of_one(operand)
+    return lambda value: check(value) or (isinstance(value, (list, tuple)) and any(map(check, value)))
+
+
+def _of_one(operand: Any) -> Test:
+    """The test of one value, which meets every operator."""
     tests = item_tests(operand)
     in_any_case = bool(tests.get(IGNORE_CASE, False))
-    checks = [OPERATORS[name].build(one, in_any_case) for name, one in tests.items() if name != IGNORE_CASE]
-    (check, *others) = checks
+    (check, *others) = [OPERATORS[name].build(one, in_any_case) for name, one in tests.items() if name != IGNORE_CASE]
     if not others:
-        return lambda value: isinstance(value, (list, tuple)) and any(map(check, value))
-    return lambda value: (
-        isinstance(value, (list, tuple)) and any(all(check(item) for check in checks) for item in value)
-    )
+        return check
+    return lambda value: check(value) and all(other(value) for other in others)
 
 
 def item_tests(operand: Any) -> Mapping[str, Any]:
-    """The operators that one item must meet, with their operands: a plain value is `eq`, a list is `in`.
+    """The operators that one value must meet, with their operands: a plain value is `eq`, a list is `in`.
 
-    Raises OperandError for those that an item cannot have.
+    Raises OperandError for those that an item of a list cannot have.
     """
     if not isinstance(operand, dict):
         return {"in" if isinstance(operand, list) else "eq": operand}
@@ -201,7 +210,7 @@ def item_tests(operand: Any) -> Mapping[str, Any]:
     if not names:
         raise OperandError("a value, a list of values, or operators that an item must meet")
     for name in names:
-        if name not in OPERATORS or name in {ANY_ITEM, "exists"}:
+        if name not in OPERATORS or name in {ANY_ITEM, ANY_VALUE, "exists"}:
             raise OperandError(f"operators that an item must meet, and `{name}` is none")
         if operand.get(IGNORE_CASE) and not OPERATORS[name].ignores_case:
             raise OperandError(f"no `ignore_case` beside `{name}`")
@@ -397,6 +406,7 @@ _SCALAR = "a string, number or boolean"
 _SCALARS = "a list of strings, numbers or booleans"
 _MEMBERS = "a string or other scalar, or a list of them"
 _ITEM = "a value, a list of values, or operators that one item of the list meets"
+_VALUE = "a value, a list of values, or operators that the attribute or one item of it meets"
 _TIME = "an RFC 3339 time"
 _PATTERNS = "an RE2 pattern or a list of them"
 _NETWORKS = "a network such as 10.0.0.0/8, or a list of them"
@@ -411,6 +421,7 @@ OPERATORS: dict[str, Operator] = {
     "contains": Operator(_contains, _MEMBERS, "{} contains {}", "{} in it", _list_remark, True),
     "not_contains": Operator(_not_contains, _MEMBERS, "{} does not contain {}", "no {} in it", _list_remark, True),
     ANY_ITEM: Operator(_any_item, _ITEM, "{} has an item {}", "a list with an item {}", _items_remark),
+    ANY_VALUE: Operator(_any_value, _VALUE, "{} is or has {}", "{}, or a list with it"),
     "starts_with": _text_operator("startswith", "starts with"),
     "ends_with": _text_operator("endswith", "ends with"),
     "matches": Operator(_matches, _PATTERNS, "{} matches {}", "a match of {}", _string_remark, True),

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from burgee.evaluation.definition import SHARE
-from burgee.evaluation.operators import ANY_ITEM, IGNORE_CASE, OPERATORS, OperandError, check_operand
+from burgee.evaluation.operators import ANY_ITEM, ANY_VALUE, IGNORE_CASE, OPERATORS, OperandError, check_operand
 from burgee.flagfile.nesting import MAX_NESTING
 from burgee.model import Fault
 
@@ -85,10 +85,11 @@ def _operand_faults(name: str, operand: Any, path: tuple[str | int, ...], *, ign
 def _operator_schema(*, of_item: bool = False) -> dict[str, Any]:
     properties: dict[str, Any] = {name: {"description": f"Takes {op.takes}."} for name, op in OPERATORS.items()}
     if of_item:
-        del properties[ANY_ITEM], properties["exists"]
+        del properties[ANY_ITEM], properties[ANY_VALUE], properties["exists"]
     else:
         plain = {"type": ["string", "number", "boolean"]}
-        properties[ANY_ITEM]["anyOf"] = [plain, {"type": "array"}, _operator_schema(of_item=True)]
+        for name in (ANY_ITEM, ANY_VALUE):
+            properties[name]["anyOf"] = [plain, {"type": "array"}, _operator_schema(of_item=True)]
     properties[IGNORE_CASE] = {"type": "boolean", "description": "Compare strings case-insensitively."}
     return {"type": "object", "properties": properties, "additionalProperties": False, "minProperties": 1}
 

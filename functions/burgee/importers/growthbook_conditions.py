@@ -196,7 +196,7 @@ class ConditionReader:
             test = {"in": known, "ignore_case": True} if any_case else scalar_list(known)
             held = {name: test}
             if name != TARGETING_KEY and (self.lists is None or name in self.lists):
-                held = either(held, {name: {"any_item": test}})
+                held = {name: {"any_value": test}}
         return either(held, {name: {"exists": False}}) if len(known) < len(values) else held
 
     def all_of(self, name: str, values: Any, path: KeyPath, *, any_case: bool) -> When:

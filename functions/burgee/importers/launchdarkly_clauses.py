@@ -87,8 +87,7 @@ def clause_condition(clause: Any, segments: Mapping[str, str], lists: Collection
     is_string = reference in _STRINGS
     tests = _tests(operator, values, path, is_string=is_string)
     may_be_list = not is_string and (lists is None or name in lists)
-    items = [{name: {"any_item": test}} for test in tests] if may_be_list else []
-    held = either(*({name: test} for test in tests), *items)
+    held = either(*({name: {"any_value": test} if may_be_list else test} for test in tests))
     if not is_negated:
         return held
     return {name: {"exists": True}} if held is False else both({name: {"exists": True}}, negated(held))
