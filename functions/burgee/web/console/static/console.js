@@ -12,7 +12,7 @@
   const console_ = `${root}/console/`, fragments = `${root}/fragments/`;
   const SKELETON_AFTER = 300, FRAME_EVERY = 30000;
   let token = "", signedIn = false, going = false, waiting = 0, pressed = "";
-  let held = null; // what was typed into a dialog when the sign-in ended
+  let held = null; // what was typed when the sign-in ended
 
   // Loading ---------------------------------------------------------------------------------------------------------
   const keyring = new Map(); // tokens by environment, in memory alone
@@ -119,7 +119,7 @@
   document.addEventListener("htmx:responseError", (event) => {
     const { xhr, target } = event.detail;
     const problem = parsed(xhr);
-    if (xhr.status === 401) return signOut(problem.detail);
+    if (xhr.status === 401) return ended(problem);
     if (target === side || !target) return undefined;
     if (target.id === "effect" && xhr.status === 429) return setTimeout(() => compute(target.closest("form")), 700);
     return failed(target, card(problem, xhr.getResponseHeader("X-Request-Id")));
@@ -149,35 +149,49 @@
     return show().then(restore);
   }
 
-  // What was typed survives a key that expires meanwhile, in memory; the dialog itself and its effect are fetched anew.
+  // What was typed survives a sign-in that ends meanwhile, in memory; the page, the dialog and its effect are fetched anew.
+  const FIELDS = "[name]:not([type=hidden])";
+  const inPage = () => every(`form:not([data-filter]) ${FIELDS}`, main);
+  const typed = (fields) => fields.map((one) => [one.name, one.value, one.checked]);
+  const edited = (one) => one.value !== (one.defaultValue ?? one.value) || one.checked !== one.defaultChecked;
+
   function hold() {
-    const form = dialog.open && find("form[data-act]", dialog);
-    if (!form || !dialog.dataset.url) return;
-    const fields = every("[name]:not([type=hidden])", form).map((one) => [one.name, one.value, one.checked]);
-    held = { url: dialog.dataset.url, path: location.pathname, fields };
+    const form = dialog.open && dialog.dataset.url && find("form[data-act]", dialog);
+    if (!form && !inPage().some(edited)) return;
+    held = { path: location.pathname, page: typed(inPage()) };
+    if (form) Object.assign(held, { url: dialog.dataset.url, dialog: typed(every(FIELDS, form)) });
+  }
+
+  function refill(fields, kept) {
+    for (const field of fields) {
+      const choice = field.type === "radio" || field.type === "checkbox";
+      const was = kept.find(([name, value]) => name === field.name && (!choice || value === field.value));
+      if (!was || field.disabled) continue;
+      if (choice) field.checked = was[2];
+      else field.value = was[1];
+    }
   }
 
   async function restore() {
     const kept = held;
     held = null;
     if (!kept || kept.path !== location.pathname) return;
-    await open(kept.url);
-    const form = find("form[data-act]", dialog);
-    if (!form) return;
-    for (const field of every("[name]:not([type=hidden])", form)) {
-      const choice = field.type === "radio" || field.type === "checkbox";
-      const was = kept.fields.find(([name, value]) => name === field.name && (!choice || value === field.value));
-      if (!was || field.disabled) continue;
-      if (choice) field.checked = was[2];
-      else field.value = was[1];
+    refill(inPage(), kept.page);
+    if (kept.url) {
+      await open(kept.url);
+      const form = find("form[data-act]", dialog);
+      if (form) refill(every(FIELDS, form), kept.dialog);
+      if (form && "stale" in form.dataset) compute(form);
     }
-    if ("stale" in form.dataset) compute(form);
     live.textContent = "What you had typed is here again; nothing was done yet";
   }
 
+  // API Gateway refuses a token without a detail.
+  const ended = (problem) => signOut(problem.detail || "your sign-in ended; sign in again");
+
   function signOut(why) {
-    if (why) hold();
-    else held = null;
+    if (!why) held = null;
+    else if (signedIn) hold();
     token = "";
     keyring.clear();
     signedIn = false;
@@ -189,8 +203,8 @@
     door.hidden = false;
     document.body.className = "is-out";
     document.title = "Sign in - Burgee";
-    find("#key-fault").textContent = why ? sentence(why) : "";
-    find("#key").focus();
+    find("#key-fault").textContent = why ? sentence(why) + (held ? " What you typed is here again after you sign in." : "") : "";
+    (find("#company") || find("#key")).focus();
   }
 
   // A key that the service accepts is kept; `accepted` is called with it.
@@ -236,43 +250,80 @@
     }
   });
 
-  // With an account of a company: OpenID Connect with PKCE. Only verifier and state are stored, until the return.
-  const PENDING = "burgee.sign-in";
+  // With an account of a company: OpenID Connect with PKCE. Only verifier and state are stored, until the return. Where
+  // something was typed, the page stays: it signs in through a window of its own, which returns the code to it.
+  const PENDING = "burgee.sign-in", ACCEPTED_WITHIN = 2000;
   const callback = `${location.origin}${console_}signed-in`;
   const encoded = (bytes) => btoa(String.fromCharCode(...bytes)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
   const random = (size) => encoded(crypto.getRandomValues(new Uint8Array(size)));
+  const windows = new BroadcastChannel("burgee.sign-in"); // an issuer may part a window from the one that opened it
+  let begun = null; // the sign-in through a window of its own
+  let blocked = false;
 
   async function leave() {
-    const held = { verifier: random(32), state: random(16), back: location.pathname + location.search };
-    sessionStorage.setItem(PENDING, JSON.stringify(held));
-    const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(held.verifier));
+    const sign = { verifier: random(32), state: random(16), back: location.pathname + location.search };
+    const other = held && window.open("", "_blank", "popup,width=500,height=700");
+    if (held && !other && !blocked) {
+      blocked = true;
+      find("#key-fault").textContent =
+        "Your browser blocked the window for signing in. Allow windows of this page and sign in again; without one, the next try forgets what you typed.";
+      return undefined;
+    }
+    if (other) {
+      other.opener = null;
+      begun = sign;
+    } else sessionStorage.setItem(PENDING, JSON.stringify(sign));
+    const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(sign.verifier));
     const { authorize, client, scope, audience } = page.dataset;
     const query = new URLSearchParams({
       response_type: "code",
       client_id: client,
       redirect_uri: callback,
       scope,
-      state: held.state,
+      state: sign.state,
       code_challenge: encoded(new Uint8Array(digest)),
       code_challenge_method: "S256",
       ...(audience && { audience }),
     });
-    location.assign(`${authorize}${authorize.includes("?") ? "&" : "?"}${query}`);
+    return (other || window).location.assign(`${authorize}${authorize.includes("?") ? "&" : "?"}${query}`);
   }
 
-  async function returned() {
-    const held = JSON.parse(sessionStorage.getItem(PENDING) || "null");
+  function returned() {
+    const { search } = location;
+    const sign = JSON.parse(sessionStorage.getItem(PENDING) || "null");
     sessionStorage.removeItem(PENDING);
-    const given = new URLSearchParams(location.search);
-    history.replaceState(null, "", (held && held.back) || `${console_}flags`);
-    if (!held || given.get("state") !== held.state) return signOut("this sign-in was not begun in this tab; begin again");
+    const given = new URLSearchParams(search), own = sign && given.get("state") === sign.state;
+    history.replaceState(null, "", (own && sign.back) || `${console_}flags`);
+    if (own) return finish(given, sign.verifier);
+    const strange = setTimeout(() => signOut("this sign-in was not begun in this tab; begin again"), ACCEPTED_WITHIN);
+    windows.onmessage = ({ data }) => {
+      if (data.accepted !== given.get("state")) return;
+      clearTimeout(strange);
+      window.close();
+      door.hidden = false; // where a browser leaves closing it to its user
+      find("#company").hidden = true;
+      find("#door-note").textContent = "You are signed in where you began. This window can be closed.";
+    };
+    return windows.postMessage({ search });
+  }
+
+  windows.onmessage = ({ data }) => {
+    const given = new URLSearchParams(data.search);
+    if (!begun || given.get("state") !== begun.state) return;
+    const { verifier } = begun;
+    begun = null;
+    windows.postMessage({ accepted: given.get("state") });
+    finish(given, verifier);
+  };
+
+  async function finish(given, verifier) {
     if (!given.get("code")) return signOut(given.get("error_description") || given.get("error") || "the sign-in was not finished");
     const body = new URLSearchParams({
       grant_type: "authorization_code",
       code: given.get("code"),
       redirect_uri: callback,
       client_id: page.dataset.client,
-      code_verifier: held.verifier,
+      code_verifier: verifier,
     });
     try {
       const response = await fetch(page.dataset.token, { method: "POST", body, credentials: "omit" });
@@ -387,7 +438,7 @@
       if (button) button.disabled = false;
       form.removeAttribute("aria-busy");
     }
-    if (response.status === 401) return signOut((await problemOf(response)).detail);
+    if (response.status === 401) return ended(await problemOf(response));
     if (response.status === 412 && "stale" in form.dataset) {
       delete form.dataset.once;
       return compute(form, true);
