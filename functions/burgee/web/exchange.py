@@ -56,6 +56,8 @@ class Need(StrEnum):
     WEBHOOKS = "webhooks"
     METRICS = "metrics"
     KEYS = "keys"
+    CONSOLE = "console"
+    """To sign in to the console: what it shows then has needs of its own."""
 
 
 EVERYTHING = frozenset(Need)

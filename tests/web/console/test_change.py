@@ -43,8 +43,8 @@ SCOPES = (Scope.READ, Scope.WRITE)
 class Effect:
     """An effect as the dialog gets it: in words, and the request that would make it."""
 
-    def __init__(self, client: TestClient, **asked: Any) -> None:
-        answer = client.post("/fragments/flags/checkout/effect", json=asked)
+    def __init__(self, client: TestClient, at: str = "effect", **asked: Any) -> None:
+        answer = client.post(f"/fragments/flags/checkout/{at}", json=asked)
         assert answer.status_code == 200, answer.text
         self.text = text_of(answer.text)
         self.faults = re.findall(r'<li data-field="([^"]*)"[^>]*>([^<]*)</li>', answer.text)
@@ -164,6 +164,48 @@ def test_a_proposal_is_made_by_who_may_not_write(store: SqliteStore) -> None:
     assert "Nobody moves until it is merged and released." in done
     assert Effect(proposing, kind="off", mode="now").send(proposing).status_code == 403
     assert proposing.get("/fragments/flags/checkout/back").status_code == 403
+
+
+def test_who_may_only_kill_switches_off_what_they_name_and_sees_nothing_else(store: SqliteStore) -> None:
+    other = act()._replace(author="grace", reason="a secret reason")
+    write(store, lambda state, git: lay(state, git, "checkout", {**CHECKOUT, "targets": {}}, other))
+    killing = caller(store, Scope.KILL)
+    frame = text_of(killing.get("/fragments/frame").text)
+    assert "Switch off" in frame
+    assert "Release" not in frame
+    assert "the admin kill" in frame
+    assert 'value="checkout"' in killing.get("/fragments/switch-off?flag=checkout").text
+    dialog = killing.get("/fragments/flags/checkout/kill").text
+    assert "Propose" not in text_of(dialog)
+    effect = Effect(killing, at="kill/effect", kind="yaml", mode="propose", yaml="status: on")
+    dry = killing.post("/flags/checkout/kill?dry_run=true", json={"reason": "errors"}).json()
+    assert dry["effect"]["flags"][0]["regions"][0]["moves"]
+    assert "lose green" in effect.text
+    assert "grace" not in effect.text
+    assert "secret" not in effect.text
+    assert (effect.request["act"], effect.request["body"]) == ("/flags/checkout/kill", "{}")
+    assert effect.send(killing, expires_in="30m").json()["status"] is False
+    for path in ("flags", "flags/checkout", "flags/checkout/off", "flags/checkout/done", "changes", "find", "keys"):
+        assert killing.get(f"/fragments/{path}").status_code == 403, path
+    assert killing.get("/fragments/flags/nowhere/kill").status_code == 404
+
+
+def test_who_reads_and_kills_is_offered_to_switch_off_now(store: SqliteStore) -> None:
+    client = caller(store, Scope.READ, Scope.KILL)
+    assert 'data-dialog="/fragments/flags/checkout/kill"' in client.get("/fragments/flags/checkout").text
+    assert "flags/checkout/kill" in client.post("/fragments/find", json={"q": "off checkout"}).text
+    assert (
+        "flags/checkout" not in client.post("/fragments/find", json={"q": "change checkout"}).text.split("Flags")[0]
+    )
+    both = caller(store, Scope.READ, Scope.PROPOSE, Scope.KILL)
+    assert "Your key may propose only." not in both.get("/fragments/flags/checkout/off").text
+    assert Effect(both, kind="off", mode="now").send(both).json()["status"] is False
+
+
+def test_who_may_not_sign_in_is_told_what_it_takes(store: SqliteStore) -> None:
+    answer = caller(store, Scope.PROPOSE).get("/fragments/frame")
+    assert answer.status_code == 403
+    assert answer.json()["detail"].endswith("the request needs a key that may read or kill")
 
 
 def test_a_reader_gets_no_dialog(store: SqliteStore) -> None:

@@ -18,7 +18,7 @@ def test_the_foot_says_what_is_served_and_who_is_here(origin: Origin | None) -> 
         apply(store, EMPTY, origin, act(), Consent(empty=True))
     for client, who in (
         (service(store, ring=None), "anyone on this machine everything, without a key"),
-        (service(store), "the admin read, propose, write"),
+        (service(store), "the admin read, propose, kill, write"),
     ):
         client.headers.update(bearer(token(store, Kind.ADMIN, Scope.READ, Scope.WRITE)))
         page = text_of(client.get("/fragments/frame").text)

@@ -12,7 +12,7 @@ from burgee.access.keys import Kind, Scope, listed
 from burgee.cli.recording import LocalReports
 from burgee.releases.deploy import write
 from burgee.releases.guarding import run
-from burgee.releases.overrides import killed, lay
+from burgee.releases.overrides import killed, lay, lift
 from burgee.serving.serving import Serving
 from burgee.web.app import create_app
 from burgee.web.front import Setup
@@ -262,6 +262,34 @@ def test_what_was_typed_survives_a_key_that_ends_meanwhile(
         console.arrives("beta")
         assert not page.locator("#dialog[open]").count()
         console.sound()
+
+
+def test_a_key_that_may_only_kill_switches_off_by_keyboard(
+    page_browser: Browser, keyed: str, store: SqliteStore
+) -> None:
+    with shown(page_browser, MODES[2]) as console:
+        page = console.page
+        page.goto(f"{keyed}/console/flags/beta")
+        page.get_by_label("An admin key").fill(token(store, Kind.ADMIN, Scope.KILL))
+        page.keyboard.press("Enter")
+        console.arrives("Switch off")
+        assert page.url == f"{keyed}/console/switch-off?flag=beta", "a link to a flag leads on with its name"
+        console.sound()
+        assert not page.get_by_role("button", name="Find a flag").is_visible()
+        page.get_by_label("name").focus()
+        page.keyboard.press("Enter")
+        page.get_by_text("25 % of all users lose on: 1 in 4").first.wait_for()
+        console.sound()
+        page.keyboard.type("orders fail")
+        page.keyboard.press("Control+Enter")
+        page.get_by_role("heading", name="beta is off in production").wait_for()
+        console.sound()
+        page.keyboard.press("Enter")
+        console.arrives("Switch off")
+        page.get_by_label("name").fill("nowhere")
+        page.keyboard.press("Enter")
+        page.get_by_text("There is no such thing").wait_for()
+    write(store, lambda state, git: lift(state, git, "beta", act()))
 
 
 def test_a_form_and_yaml_say_what_is_wrong_beside_the_field(page_browser: Browser, opened: str) -> None:

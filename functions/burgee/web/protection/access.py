@@ -27,10 +27,10 @@ _CLIENT = frozenset({Need.EVALUATE})
 _SERVER = frozenset({Need.EVALUATE, Need.RULES})
 # Keyed by the values of `burgee.access.keys.Kind` and `Scope`, which a service without keys does not load.
 SCOPES: Mapping[str, frozenset[Need]] = {
-    "read": frozenset({Need.READ, Need.EVALUATE, Need.RULES}),
+    "read": frozenset({Need.READ, Need.EVALUATE, Need.RULES, Need.CONSOLE}),
     "propose": frozenset({Need.PROPOSE}),
-    "kill": frozenset({Need.KILL}),
-    "write": frozenset({Need.WRITE, Need.PROPOSE, Need.KILL}),
+    "kill": frozenset({Need.KILL, Need.CONSOLE}),
+    "write": frozenset({Need.WRITE, Need.PROPOSE, Need.KILL, Need.CONSOLE}),
     "release": frozenset({Need.RELEASE}),
     "webhooks": frozenset({Need.WEBHOOKS}),
     "metrics": frozenset({Need.METRICS}),
@@ -206,4 +206,5 @@ _WORDS = {
     Need.WEBHOOKS: "keep webhooks",
     Need.METRICS: "read metrics",
     Need.KEYS: "do everything, as an admin key that reads, writes and releases",
+    Need.CONSOLE: "read or kill",
 }

@@ -91,6 +91,24 @@ def switch_off(request: Request, flags: CallerFlags, flag: Annotated[str, Name])
     return _dialog(request, flags, flag, "off")
 
 
+@router.get("/fragments/switch-off", **needs(Need.KILL))
+def switch_off_by_name(request: Request, flags: CallerFlags, flag: Annotated[str, Name] = "") -> Response:
+    """The page of a caller who may switch off what they can name."""
+    return fragment(request, "switch_off", tenant=flags.store.tenant, flag=flag)
+
+
+@router.get("/fragments/flags/{flag}/kill", **needs(Need.KILL))
+def kill(request: Request, flags: CallerFlags, flag: Annotated[str, Name]) -> Response:
+    """The dialog that switches a flag off, for a caller who may not propose."""
+    return _dialog(request, flags, flag, "off")
+
+
+@router.post("/fragments/flags/{flag}/kill/effect", **needs(Need.KILL))
+def show_effect_of_kill(request: Request, flags: CallerFlags, flag: Annotated[str, Name], body: Wanted) -> Response:
+    """Who will move when a flag is switched off now, as the API's dry run of it says."""
+    return show_effect(request, flags, flag, body.model_copy(update={"kind": "off", "mode": "now"}))
+
+
 @router.get("/fragments/flags/{flag}/back", **needs(Need.WRITE))
 def take_back(request: Request, flags: CallerFlags, flag: Annotated[str, Name]) -> Response:
     """The dialog that removes an override."""
@@ -113,7 +131,7 @@ def _dialog(request: Request, flags: Flags, flag: str, kind: Kind) -> Response:
     definition = here.definition(flag)
     if definition is None:
         raise Refused("not-found", f"there is no flag {flag!r}")
-    may_act = Need.WRITE in exchange_of(request).caller.may
+    may_act = (Need.KILL if kind == "off" else Need.WRITE) in exchange_of(request).caller.may
     return fragment(
         request,
         "change",

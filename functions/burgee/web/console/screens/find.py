@@ -62,8 +62,10 @@ def _options(request: Request, flags: CallerFlags, text: str) -> Sequence[Option
     here = Environment(flags.store)
     found = [name for name in here.names() if all(word in name.casefold() for word in named)] if words else []
     actions = found if named else []
-    may_propose = Need.PROPOSE in exchange_of(request).caller.may
-    made = list(_actions(here, actions, verb)) if may_propose and verb else []
+    may = exchange_of(request).caller.may
+    may_propose = Need.PROPOSE in may
+    dialog = verb if may_propose else "kill" if verb == "off" and Need.KILL in may else None
+    made = list(_actions(here, actions, verb, dialog)) if verb and dialog else []
     if may_propose and words and all(word in NEW.casefold() for word in words):
         made.append(Option("Do", "flag", NEW, "a pull request", dialog="new-flag"))
     made += [
@@ -78,7 +80,7 @@ def _options(request: Request, flags: CallerFlags, text: str) -> Sequence[Option
     return made
 
 
-def _actions(here: Environment, names: Sequence[str], verb: str) -> Iterator[Option]:
+def _actions(here: Environment, names: Sequence[str], verb: str, dialog: str) -> Iterator[Option]:
     made = 0
     for name in names:
         definition = here.live["flags"].get(name)
@@ -89,5 +91,5 @@ def _actions(here: Environment, names: Sequence[str], verb: str) -> Iterator[Opt
         made += 1
         words = f"Switch off {name} in {here.name}…" if verb == "off" else f"Change {name} in {here.name}…"
         yield Option(
-            "Do", "close" if verb == "off" else "flag", words, "shows who will move", dialog=f"flags/{name}/{verb}"
+            "Do", "close" if verb == "off" else "flag", words, "shows who will move", dialog=f"flags/{name}/{dialog}"
         )

@@ -37,10 +37,18 @@ SCREENS = (
     Screen("health", "Health", "health", "h"),
     Screen("keys", "Keys", "keys", "y", need=Need.KEYS),
 )
-_SCOPES = {Need.READ: "read", Need.PROPOSE: "propose", Need.WRITE: "write", Need.RELEASE: "release"}
+KILLING = Screen("switch-off", "Switch off", "close", "f", need=Need.KILL)
+"""The one screen of a caller who may not read."""
+_SCOPES = {
+    Need.READ: "read",
+    Need.PROPOSE: "propose",
+    Need.KILL: "kill",
+    Need.WRITE: "write",
+    Need.RELEASE: "release",
+}
 
 
-@router.get("/fragments/frame", **needs(Need.READ))
+@router.get("/fragments/frame", **needs(Need.CONSOLE))
 def frame(request: Request, flags: CallerFlags, environments: Environments) -> Response:
     """The navigation and the foot."""
     exchange = exchange_of(request)
@@ -63,6 +71,8 @@ def frame(request: Request, flags: CallerFlags, environments: Environments) -> R
 def shown(request: Request) -> list[Screen]:
     """The screens that a caller may open, of what this service has."""
     may, experiments = exchange_of(request).caller.may, request.app.state.experiments
+    if Need.READ not in may:
+        return [KILLING]
     return [one for one in SCREENS if one.need in may and (one.name != "experiments" or experiments is not None)]
 
 

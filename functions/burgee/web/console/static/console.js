@@ -78,6 +78,15 @@
     }
   }
 
+  // Who may not read has one screen; the address of a flag leads to it with the flag's name.
+  function only() {
+    const link = find("[data-only]", side);
+    find("[data-find]").hidden = Boolean(link);
+    if (!link || link.hasAttribute("aria-current")) return;
+    const flag = location.pathname.match(/\/flags\/([^/]+)$/);
+    go(link.pathname + (flag ? `?flag=${flag[1]}` : ""));
+  }
+
   // Problems --------------------------------------------------------------------------------------------------------
   const TITLES = {
     0: "The service does not answer",
@@ -241,6 +250,10 @@
         token = given;
         enter();
       });
+    } else if (event.target.matches("[data-named]")) {
+      event.preventDefault();
+      const name = find("input", event.target).value.trim();
+      if (name) open(event.target.dataset.named.replace("*", encodeURIComponent(name)));
     } else if (event.target.id === "another-key") {
       event.preventDefault();
       offer(event.target, () => {
@@ -357,7 +370,7 @@
     const target = event.detail.target;
     if (target.id === "effect") computed(target);
     if (target === main) arrived();
-    if (target === side) current();
+    if (target === side) current(), only();
     if (target === dialog && !dialog.open) dialog.showModal();
     if (target === dialog && find("form[data-stale]", dialog)) modes(find("form[data-stale]", dialog));
     const said = find("[data-live]", target);
@@ -456,7 +469,7 @@
     load(`${fragments}frame`, "#side");
     if (then) {
       const made = then.content.cloneNode(true);
-      for (const place of every("[data-answer]", made)) place.textContent = answer[place.dataset.answer] ?? "";
+      for (const place of every("[data-answer]", made)) place.textContent = answer[place.dataset.answer] ?? place.textContent;
       dialog.replaceChildren(made);
       dialog.dataset.acted = "";
       if (!dialog.open) dialog.showModal();
@@ -722,7 +735,7 @@
 
   // Find or do ------------------------------------------------------------------------------------------------------
   function openPalette() {
-    if (!signedIn || palette.open) return;
+    if (!signedIn || palette.open || find("[data-find]").hidden) return;
     dialog.close();
     load(`${fragments}find`, "#palette").then(() => palette.open || palette.showModal());
   }
