@@ -204,6 +204,21 @@ def test_non_inferiority_of_means_is_scipys_shifted_test() -> None:
     assert non_inferiority(found, 0.05, increase=False) < 0.001  # type: ignore[operator]
 
 
+@pytest.mark.parametrize("spread", [1.0, 4.0])
+def test_in_uneven_arms_non_inferiority_takes_the_larger_standard_error(spread: float) -> None:
+    """By hand: the variance of the gap from each arm's own, and from the one within both."""
+    generator = np.random.default_rng(6)
+    control, treatment = generator.normal(10, 2, 900), generator.normal(9.7, spread, 100)
+    within = (control.var(ddof=1) * 899 + treatment.var(ddof=1) * 99) / 998
+    own = treatment.var(ddof=1) / 100 + 0.95**2 * control.var(ddof=1) / 900
+    common = within * (1 / 100 + 0.95**2 / 900)
+    assert (common > own) == (spread < 2)
+    t = (treatment.mean() - 0.95 * control.mean()) / math.sqrt(max(own, common))
+    found = compare(moments({VALUE: control}), moments({VALUE: treatment}))
+    degrees = stats.ttest_ind(treatment, control, equal_var=False).df
+    assert non_inferiority(found, 0.05, increase=True) == pytest.approx(stats.t.sf(t, degrees), rel=1e-9)
+
+
 @pytest.mark.parametrize("error", [0.3, 1e-3, 1e-6, 1e-9, 1e-12])
 @pytest.mark.parametrize("critical", [1.2, 1.96, 3.3])
 def test_at_the_ends_of_fiellers_interval_the_test_is_at_its_bound(error: float, critical: float) -> None:

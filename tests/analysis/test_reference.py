@@ -54,7 +54,10 @@ def test_growthbooks_frequentist_engine() -> None:
         treatment.value, spreads[0], treatment.n, control.value, spreads[1], control.n
     )
     assert student.pvalue > reported[-1], "here the error from both arms' variance is the larger"
-    assert found.p_value == pytest.approx(student.pvalue, rel=1e-3)
+    half = stats.t.ppf(0.975, found.degrees) * found.difference / student.statistic
+    larger = [found.difference - half, found.difference + half, 2 * stats.t.sf(student.statistic, found.degrees)]
+    assert [round(float(number), 5) for number in larger] == [0.04454, 0.53546, 0.02059]
+    assert (found.low, found.high, found.p_value) == pytest.approx(larger, rel=1e-9)
 
 
 def test_growthbooks_sequential_engine() -> None:

@@ -26,7 +26,7 @@ from burgee.analysis.decisions import decide, guarded
 from burgee.analysis.evidence import _points_of
 from burgee.analysis.stats import estimates
 from burgee.analysis.stats.estimates import Points, compare_quantiles, shares
-from burgee.analysis.stats.planning import Design, MetricBaseline, detectable
+from burgee.analysis.stats.planning import Design, MetricBaseline, detectable, sample_size
 from burgee.flagfile.experiments import Method
 from support.arrivals import Crowd, evidence_of, plan_for
 
@@ -44,6 +44,8 @@ CROWDS = {
     "uniform, growing": Crowd("uniform", growing=True),
     "uniform, growing, CUPED": Crowd("uniform", growing=True, cuped=True),
     "uniform, growing, ratio": Crowd("uniform", growing=True, kind="ratio"),
+}
+OTHERS = {
     "uneven, 90 : 10": Crowd(treated=0.1),
     "uneven, growing, 90 : 10": Crowd(growing=True, treated=0.1),
 } | {
@@ -74,7 +76,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=2000)
     parser.add_argument("--effect", type=float, default=0.0, help="relative; 0 is A/A")
     parser.add_argument("--planned", action="store_true", help="the effect that is planned to be found in 80 %%")
-    parser.add_argument("--only", default="", help="crowds with this in their name")
+    parser.add_argument("--only", default="", help="crowds with this in their name, instead of those with equal arms")
     parser.add_argument("--method", default="", help="methods with this in their name and looks, such as ial, 5")
     parser.add_argument("--seed", type=int, default=20261130)
     parser.add_argument("--welch", action="store_true", help="test with Welch's standard error alone")
@@ -83,8 +85,9 @@ def main() -> None:
         estimates.standard_error = lambda control, treatment, factor=1.0: math.hypot(
             treatment.se, factor * control.se
         )
-    for name, crowd in CROWDS.items():
-        if options.only not in name or (options.planned and name not in PLANNED):
+    crowds = PLANNED if options.planned else CROWDS | OTHERS if options.only else CROWDS
+    for name, crowd in crowds.items():
+        if options.only not in name:
             continue
         for method, looks in (
             (Method.FIXED, 5),
@@ -94,29 +97,49 @@ def main() -> None:
         ):
             if options.method not in f"{method}, {looks}":
                 continue
-            shift = planned(method, looks, at_once=crowd.arrival == "day one") if options.planned else 0.0
-            # Twenty bounds take most of the time.
-            runs = options.runs // 2 if method is Method.GROUP_SEQUENTIAL and looks > 5 else options.runs
-            tell(name, replace(crowd, looks=looks, effect=options.effect, shift=shift), method, runs, options.seed)
+            whole = replace(crowd, looks=looks)
+            whole = planned(whole, method) if options.planned else replace(whole, effect=options.effect)
+            tell(name, whole, method, options.runs, options.seed)
     if not options.effect and not options.planned and options.only in "ties" and not options.method:
         for name, draw in TIES.items():
-            ties(name, draw, options.runs)
+            ties(name, draw, options.runs, options.seed)
 
 
-PLANNED = ("uniform, window", "front-loaded, window", "day one, window")
-"""Crowds whose metric has the mean and the standard deviation of `SPENT`."""
+PLANNED = (
+    {name: CROWDS[name] for name in ("uniform, window", "front-loaded, window", "day one, window")}
+    | {
+        f"mean {way}, {100 - treated} : {treated}": Crowd(treated=treated / 100, units=units, shift=shift)
+        for treated, units in ((20, 5000), (10, 5000), (2, 10_000))
+        for way, shift in (("up", 1.0), ("down", -1.0))
+    }
+    | {
+        f"proportion of 2 % {effect:+.0%}, {100 - treated} : {treated}": Crowd(
+            kind="proportion", rate=0.02, treated=treated / 100, effect=effect
+        )
+        for treated in (20, 10, 2)
+        for effect in (0.5, -0.5)
+    }
+)
+"""Crowds of which the plan gives the shift, in the direction of theirs, or the units, if they have an effect."""
 SPENT = MetricBaseline(math.exp(0.245), math.sqrt(2 * math.exp(0.98) - math.exp(0.49)))
 """What a unit spends once: log-normal rates with sigma 0.7, each times a standard exponential."""
 
 
-def planned(method: Method, looks: int, *, at_once: bool) -> float:
-    """How much more each treated unit spends for the difference to be found in 80 %."""
-    return detectable(Crowd().units, SPENT, Design(method=method, looks=looks, at_once=at_once))
+def planned(crowd: Crowd, method: Method) -> Crowd:
+    """The crowd with the units, or the shift, with which a difference is planned to be found in 80 %."""
+    at_once = crowd.arrival == "day one"
+    design = Design(
+        method=method, looks=crowd.looks, control=1 - crowd.treated, treatment=crowd.treated, at_once=at_once
+    )
+    if crowd.effect:
+        units = sample_size(MetricBaseline(crowd.rate), crowd.rate * crowd.effect, design)
+        return replace(crowd, units=units)
+    return replace(crowd, shift=math.copysign(detectable(crowd.units, SPENT, design), crowd.shift))
 
 
-def ties(name: str, draw: Callable[[np.random.Generator, int], Any], runs: int) -> None:
+def ties(name: str, draw: Callable[[np.random.Generator, int], Any], runs: int, seed: int) -> None:
     """Quantiles of two arms of 500 values each without a difference, from the ranks that the queries give."""
-    generator = np.random.default_rng(20261130)
+    generator = np.random.default_rng(seed)
     for quantile in (0.5, 0.9):
         found = withheld = 0
         for _ in range(runs):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from burgee.analysis.stats.estimates import BEFORE, PER, PER_BEFORE, VALUE, Mome
 from burgee.flagfile.experiments import Experiment, Method, Metric
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 START = 1_767_225_600_000
 DAY = 86_400_000
@@ -88,20 +88,33 @@ def evidence_of(crowd: Crowd, generator: np.random.Generator) -> Evidence:
     visits = np.cumsum((1 + generator.poisson(1.0 + rate[:, None], (n, looks))) * there, axis=1).astype(float)
     before = rate * generator.gamma(4.0, 0.25, n)
     earlier = 1.0 + generator.poisson(1.0 + rate)
-    series: dict[str, list[Moment]] = {}
-    for name, factor in (("spend", 1 + crowd.effect), ("guard", 1 - MARGIN / 100), ("other", 1.0)):
-        changed = values * np.where(treated, factor, 1.0)[:, None]
-        if name == "spend":
-            changed += crowd.shift * (treated[:, None] & (periods >= entry[:, None]))
-        columns = {VALUE: changed}
+    columns = {VALUE: values}
+    if crowd.kind == "ratio":
+        columns[PER] = visits
+    if crowd.cuped:
+        columns[BEFORE] = np.repeat(before[:, None], looks, axis=1)
         if crowd.kind == "ratio":
-            columns[PER] = visits
-        if crowd.cuped:
-            columns[BEFORE] = np.repeat(before[:, None], looks, axis=1)
-            if crowd.kind == "ratio":
-                columns[PER_BEFORE] = np.repeat(earlier[:, None], looks, axis=1)
-        series[name] = _moments(columns, treated, entry, looks)
+            columns[PER_BEFORE] = np.repeat(earlier[:, None], looks, axis=1)
+    same = _moments(columns, treated, entry, looks)
+    series = {
+        "spend": [_changed(one, 1 + crowd.effect, crowd.shift) for one in same],
+        "guard": [_changed(one, 1 - MARGIN / 100) for one in same],
+        "other": same,
+    }
     return _evidence(series, {arm: int((treated == (arm == "on")).sum()) for arm in ("off", "on")})
+
+
+def _changed(moment: Moment, factor: float, shift: float = 0.0) -> Moment:
+    """The moments if each treated unit's value were multiplied by `factor`, and then larger by `shift`."""
+    arm = moment.arms["on"]
+    means = {**arm.means, VALUE: arm.means[VALUE] * factor + shift}
+    lagged = moment.lagged and {**moment.lagged, "on": _scaled(moment.lagged["on"], factor)}
+    changed = Moments(arm.n, means, _scaled(arm.covariances, factor))
+    return replace(moment, arms={**moment.arms, "on": changed}, lagged=lagged)
+
+
+def _scaled(covariances: Mapping[tuple[str, str], float], factor: float) -> dict[tuple[str, str], float]:
+    return {pair: cell * factor ** pair.count(VALUE) for pair, cell in covariances.items()}
 
 
 def _converted(crowd: Crowd, generator: np.random.Generator) -> Evidence:

@@ -65,13 +65,13 @@ class MetricBaseline:
 
 def power(n: float, baseline: MetricBaseline, effect: float, design: Design) -> float:
     """The power to detect an absolute effect with `n` units in all arms."""
-    # Sequential designs need `inflation` times as many units for the same power, for any metric.
     if design.method is not Method.FIXED:
         from burgee.analysis.stats.sequential import crossing
 
-        null, alternative = _spreads(baseline, effect, design)
-        drift = (abs(effect) * math.sqrt(n) - (null - alternative) * _z(design)) / alternative
-        return crossing(*_plan(design), drift)
+        tested, actual = _spreads(baseline, effect, design)
+        bounds, fractions = _plan(design)
+        wide = tuple(bound * tested / actual for bound in bounds)
+        return crossing(wide, fractions, abs(effect) * math.sqrt(n) / actual)
     if baseline.sd is None:
         return _normal_power(n, abs(effect), *_spreads(baseline, effect, design), design.alpha)
     arms = n * design.control, n * design.treatment
@@ -82,15 +82,12 @@ def power(n: float, baseline: MetricBaseline, effect: float, design: Design) -> 
 
 def sample_size(baseline: MetricBaseline, effect: float, design: Design) -> int:
     """Units in the compared arms. Raises ValueError if no possible number is enough."""
-    null, alternative = _spreads(baseline, effect, design)
-    root = (_z(design) * null + NORMAL.inv_cdf(design.power) * alternative) / effect
-    normal = root * root
+    normal = _normal_size(baseline, effect, design)
     if not normal <= MOST:
         raise ValueError(f"nothing up to {MOST:g} units is enough")
     if design.method is Method.FIXED and baseline.sd is None:
         return math.ceil(normal - 1e-9)
-    # A t-test takes a few units more than the normal test, and a sequential design up to about twice as many.
-    return math.ceil(rising_root(lambda n: power(n, baseline, effect, design) - design.power, 4.0, max(normal, 8.0)))
+    return math.ceil(_enough(normal, baseline, effect, design))
 
 
 def detectable(n: float, baseline: MetricBaseline, design: Design) -> float:
@@ -104,15 +101,24 @@ def detectable(n: float, baseline: MetricBaseline, design: Design) -> float:
     return math.inf if gap(room) < 0 else rising_root(gap, 1e-3, 1.0) * start
 
 
-def inflation(design: Design) -> float:
-    """The units needed, as a multiple of a fixed design's."""
+def inflation(baseline: MetricBaseline, effect: float, design: Design) -> float:
+    """The units needed to detect an absolute effect, as a multiple of a fixed design's."""
     if design.method is Method.FIXED:
         return 1.0
-    from burgee.analysis.stats.sequential import crossing
+    normal = _normal_size(baseline, effect, design)
+    return _enough(normal, baseline, effect, design) / normal
 
-    bounds, fractions = _plan(design)
-    drift = rising_root(lambda z: crossing(bounds, fractions, z) - design.power, 0.1, 4.0)
-    return (drift / (_z(design) + NORMAL.inv_cdf(design.power))) ** 2
+
+def _normal_size(baseline: MetricBaseline, effect: float, design: Design) -> float:
+    """Units for one look with a normal test."""
+    tested, actual = _spreads(baseline, effect, design)
+    root = (_z(design) * tested + NORMAL.inv_cdf(design.power) * actual) / effect
+    return root * root
+
+
+def _enough(normal: float, baseline: MetricBaseline, effect: float, design: Design) -> float:
+    """Units for a t-test, a few more than for a normal one, or for a sequential design, up to about twice as many."""
+    return rising_root(lambda n: power(n, baseline, effect, design) - design.power, 4.0, max(normal, 8.0))
 
 
 @lru_cache(maxsize=32)
@@ -134,17 +140,20 @@ def _z(design: Design) -> float:
 
 
 def _spreads(baseline: MetricBaseline, effect: float, design: Design) -> tuple[float, float]:
-    """Standard deviations of the difference, times the root of all units, without and with the effect."""
+    """The test's standard error of the difference and the actual one, times the root of all units.
+
+    The test's is the larger of that from both arms together and that from each arm (`estimates.standard_error`).
+    """
     control, treatment = design.control, design.treatment
     if baseline.sd is not None:
         spread = baseline.sd * math.sqrt(1 / control + 1 / treatment)
         return spread, spread
     one, other = baseline.mean, baseline.mean + effect
     pooled = (control * one + treatment * other) / (control + treatment)
-    null = pooled * (1 - pooled) * (1 / control + 1 / treatment)
-    alternative = one * (1 - one) / control + other * (1 - other) / treatment
-    return math.sqrt(max(null, 1e-18)), math.sqrt(max(alternative, 1e-18))
+    common = pooled * (1 - pooled) * (1 / control + 1 / treatment)
+    own = one * (1 - one) / control + other * (1 - other) / treatment
+    return math.sqrt(max(common, own, 1e-18)), math.sqrt(max(own, 1e-18))
 
 
-def _normal_power(n: float, effect: float, null: float, alternative: float, alpha: float) -> float:
-    return normal_sf((-NORMAL.inv_cdf(alpha / 2) * null - effect * math.sqrt(n)) / alternative)
+def _normal_power(n: float, effect: float, tested: float, actual: float, alpha: float) -> float:
+    return normal_sf((-NORMAL.inv_cdf(alpha / 2) * tested - effect * math.sqrt(n)) / actual)

@@ -122,7 +122,7 @@ def power(
     if result["units"] is not None:
         found = "nothing" if result["detectable"] is None else f"{result['detectable']:.3g} % or more"
         output.say(f"{result['units']:,} units find {found} {chance}")
-    if result["inflation"] > 1:
+    if result["inflation"] and result["inflation"] > 1:
         output.say(f"(early looks need {result['inflation'] - 1:.1%} more units than one look at the end)")
     if result["days"] is not None:
         output.say(f"at {per_day:,.0f} new units a day: {result['days']:.1f} days")
@@ -230,11 +230,17 @@ def _sized(baseline: Any, design: Any, effect: float | None, units: int | None) 
         raise typer.BadParameter("give --effect, --units or both", param_hint="--effect")
     if baseline.mean == 0:
         raise typer.BadParameter("an effect in percent needs a baseline that is not 0", param_hint="--baseline")
-    size = None
+    size = found = None
+    multiple: float | None = None
     if effect is not None:
         with _possible("--effect"):
-            size = sample_size(baseline, baseline.effect(effect), design)
-    found = None if units is None else _finite(detectable(units, baseline, design) / abs(baseline.mean) * 100)
+            absolute = baseline.effect(effect)
+            size, multiple = sample_size(baseline, absolute, design), inflation(baseline, absolute, design)
+    if units is not None:
+        smallest = detectable(units, baseline, design)
+        found = _finite(smallest / abs(baseline.mean) * 100)
+        if multiple is None and found is not None:
+            multiple = inflation(baseline, smallest, design)
     return {
         "sample_size": size,
         "effect": effect,
@@ -243,5 +249,5 @@ def _sized(baseline: Any, design: Any, effect: float | None, units: int | None) 
         "power": design.power,
         "alpha": design.alpha,
         "method": str(design.method),
-        "inflation": inflation(design),
+        "inflation": multiple,
     }
