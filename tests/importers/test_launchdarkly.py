@@ -9,6 +9,7 @@ import pytest
 
 from burgee.evaluation.ruleset import Ruleset
 from burgee.flagfile.compile import compile_file
+from burgee.flagfile.yaml_reader import Document
 from burgee.importers.launchdarkly import import_launchdarkly
 from burgee.importers.writing import written
 from support.migrate import document
@@ -219,14 +220,14 @@ def test_the_apis_environments_become_overlays() -> None:
     made = import_launchdarkly([(None, document(json.dumps(items))), (None, document(json.dumps(segments)))])
     assert made.environments == ["production", "test"]
     assert made.flags["colour"] == {
-        "description": "Colour of the button: Red or blue",
+        "description": "Colour of the button. Red or blue",
         "owner": "ada@example.com",
         "tags": ["web"],
         "permanent": True,
         "variants": {"Red": "#f00", "Blue": "#00f"},
         "default": {"serve": "Red"},
         "environments": {
-            "production": {"status": "on", "default": {"serve": "Red"}},
+            "production": {"status": "on"},
             "test": {
                 "status": "on",
                 "salt": "colour.s",
@@ -235,6 +236,43 @@ def test_the_apis_environments_become_overlays() -> None:
             },
         },
     }
+
+
+def test_an_experiment_on_a_part_of_the_users_leaves_the_others_to_the_next_rule() -> None:
+    def rollout(*arms: tuple[int, int]) -> Any:
+        weights = [{"variation": index, "weight": weight * 1000} for index, weight in arms]
+        return {"rollout": {"kind": "experiment", "seed": 61, "variations": weights}}
+
+    values = {"variations": ["a", "b"], "offVariation": 0}
+    rule = {"clauses": [clause("plan", "in", "pro")], "description": "Pro", **rollout((0, 20), (1, 20), (0, 60))}
+    flag = sdk(flag={**values, "rules": [rule], "fallthrough": rollout((1, 80), (0, 10), (1, 10))}).flags["flag"]
+    assert flag["rules"] == [
+        {"name": "Pro", "when": {"plan": "pro"}, "ranges": {"a": [0, 20], "b": [20, 40]}},
+        {"name": "Pro, not in the experiment", "when": {"plan": "pro"}, "serve": "a"},
+        {"name": "experiment", "when": {}, "ranges": {"b": [0, 80], "a": [80, 90]}},
+    ]
+    assert flag["default"] == {"serve": "b"}
+    made = sdk(flag={**values, "fallthrough": rollout((0, 20), (1, 20), (0, 20), (1, 40))})
+    assert [one.text for one in made.findings] == ["'a' has several shares that are not adjacent"]
+
+
+def test_what_an_sdk_receives_completes_the_apis_answer_and_findings_are_in_their_own_file() -> None:
+    rule = {"clauses": [clause("plan", "in", "pro")], "weight": 30_000}
+    using = {"rules": [{"clauses": [clause("", "segmentMatch", "beta")], "variation": 0}]}
+    on = {"on": True, "salt": "s", "fallthrough": {"variation": 0}, **using}
+    link = {"_links": {"self": {"href": "/api/v2/segments/web/test/beta"}}}
+    files: list[Any] = [
+        {"items": [api(test=on)]},
+        {"items": [{"key": "beta", "description": "Beta testers", "rules": [rule], **link}]},
+        {"flags": {}, "segments": {"beta": {"key": "beta", "salt": "x", "rules": [rule]}}},
+    ]
+    read = [Document(f"{number}.json", json.dumps(one).encode()) for number, one in enumerate(files)]
+    alone = import_launchdarkly([(None, read[0]), (None, read[1])])
+    assert {one.subject: one.place.file for one in alone.findings} == {"segment beta": "1.json", "colour": "0.json"}
+    made = import_launchdarkly([("test", read[2]), (None, read[0]), (None, read[1])])
+    assert made.left_out == set()
+    assert made.segments["beta"] == {"description": "Beta testers", "when": {"segment": "beta-share-1"}}
+    assert made.flags["colour"]["owner"] == "ada@example.com"
 
 
 def test_an_archived_flag_is_named_and_not_imported() -> None:

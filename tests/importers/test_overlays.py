@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from burgee.importers.base import UNUSED
 from burgee.importers.launchdarkly import import_launchdarkly
 from burgee.importers.writing import settle
 from support.migrate import document
@@ -26,6 +27,7 @@ def file(plan: str = "pro", **flags: Any) -> dict[str, Any]:
 def imported(**files: Any) -> Imported:
     made = import_launchdarkly([(name, document(json.dumps(one))) for name, one in files.items()])
     settle(made)
+    made.findings = [one for one in made.findings if one.text != UNUSED]
     return made
 
 
@@ -40,6 +42,33 @@ def test_a_segment_that_is_the_same_everywhere_stays_one_and_others_become_one_e
     assert list(made.segments) == ["paying.production", "paying.test"]
     overlay = made.flags["a"]["environments"]["test"]
     assert overlay["rules"] == [{"when": {"segment": "paying.test"}, "serve": "blue"}]
+
+
+def test_a_segment_is_one_for_each_environment_only_where_several_use_it() -> None:
+    made = imported(production=file(a=RULE), test=file("free", a={}))
+    assert list(made.segments) == ["paying"]
+    assert made.flags["a"]["environments"]["production"]["rules"] == [
+        {"when": {"segment": "paying"}, "serve": "blue"}
+    ]
+
+
+def test_a_segment_that_no_flag_uses_is_reported() -> None:
+    files = {name: document(json.dumps(file(a={}))) for name in ("production", "test")}
+    made = import_launchdarkly(list(files.items()))
+    settle(made)
+    assert made.segments == {}
+    assert [(one.subject, one.code, one.text, one.environments) for one in made.findings] == [
+        ("segment paying", "not-carried", UNUSED, ())
+    ]
+
+
+def test_an_overlay_has_only_what_differs_from_the_flag() -> None:
+    made = imported(production=file(a=RULE), test=file(a={"fallthrough": {"variation": 1}}))
+    assert made.flags["a"]["default"] == {"serve": "red"}
+    assert made.flags["a"]["environments"] == {
+        "production": {"status": "on", "rules": [{"when": {"segment": "paying"}, "serve": "blue"}]},
+        "test": {"status": "on", "default": {"serve": "blue"}},
+    }
 
 
 def test_a_flag_that_is_left_out_somewhere_is_left_out_everywhere() -> None:

@@ -8,17 +8,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from burgee.evaluation.definition import KEYWORDS
 from burgee.model import Problem, Severity
 from burgee.numeric import is_number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import ModuleType
 
-    from burgee.flagfile.yaml_reader import Document, KeyPath
+    from burgee.flagfile.yaml_reader import KeyPath
     from burgee.model import Place
 
     When: TypeAlias = dict[str, Any] | bool
@@ -78,6 +78,14 @@ LEFT_OUT = "no-equivalent"
 NOT_CARRIED = "not-carried"
 DIFFERS = "differs"
 KEPT = "kept"
+UNUSED = "no flag uses it, so it is not imported"
+
+
+class Places(Protocol):
+    """One or several documents, by path."""
+
+    def place(self, path: KeyPath, *, key: bool = False) -> Place:
+        """The place of a path, or of its nearest parent in the file."""
 
 
 @dataclass(slots=True)
@@ -87,13 +95,13 @@ class Imported:
     Left out is what would decide what users get and cannot be expressed; not carried is what does not affect answers.
     """
 
-    document: Document
+    document: Places
     flags: dict[str, dict[str, Any]] = field(default_factory=dict)
     segments: dict[str, dict[str, Any]] = field(default_factory=dict)
     environments: list[str] = field(default_factory=list)
     findings: list[ImportFinding] = field(default_factory=list)
     homes: dict[str, Place] = field(default_factory=dict)
-    """The place of each flag."""
+    """The place of each flag, and of each segment as `segment NAME`."""
 
     @property
     def problems(self) -> list[Problem]:
@@ -124,14 +132,28 @@ class Imported:
             self.findings.append(finding)
 
     def place_flag(self, name: str, path: KeyPath) -> None:
-        """Remembers where a flag is, for what is found later."""
+        """Remembers where a flag is, or a segment as `segment NAME`, for what is found later."""
         self.homes[name] = self.document.place(path, key=True)
+
+    def drop_unused_segments(self) -> None:
+        """Drops the segments that no flag uses, and reports each."""
+        needed = set(segments_used(self.flags))
+        waiting = list(needed)
+        while waiting:
+            found = set(segments_used(self.segments.get(waiting.pop(), {}))) - needed
+            needed |= found
+            waiting += found
+        for name in [name for name in self.segments if name not in needed]:
+            del self.segments[name]
+            subject = f"segment {name}"
+            place = self.homes.get(subject, self.document.place(("segments", name), key=True))
+            self.findings.append(ImportFinding(subject, NOT_CARRIED, UNUSED, place))
 
     def refuse(self, section: str, name: str, why: str) -> None:
         """Leaves out a flag or a segment that flags.yaml refuses."""
         (self.flags if section == "flags" else self.segments).pop(name, None)
         subject = name if section == "flags" else f"segment {name}"
-        place = self.homes.get(name, self.document.place((section, name), key=True))
+        place = self.homes.get(subject, self.document.place((section, name), key=True))
         self.findings.append(ImportFinding(subject, LEFT_OUT, why, place))
 
     def described(self, name: str, metadata: Any, path: KeyPath) -> dict[str, Any]:
@@ -157,6 +179,15 @@ def _limits() -> ModuleType:
 def _is_metadata(key: str, value: Any) -> bool:
     scalar = isinstance(value, (str, bool)) or is_number(value)
     return scalar and key not in _limits().RESERVED_METADATA and 0 < len(key) <= 255
+
+
+def segments_used(node: Any) -> Iterator[str]:
+    """The segments that conditions refer to."""
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+        if key == "segment":
+            yield from [value] if isinstance(value, str) else value
+        else:
+            yield from segments_used(value)
 
 
 def attribute(name: str, path: KeyPath) -> str:

@@ -8,7 +8,6 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 
 from burgee.importers.base import (
-    NOT_CARRIED,
     Imported,
     NoEquivalent,
     Sdk,
@@ -21,6 +20,7 @@ from burgee.importers.base import (
     scalar_list,
     variant_names,
 )
+from burgee.importers.environment import NAMELESS, convert_flags
 from burgee.importers.growthbook_conditions import (
     ConditionReader,
     Groups,
@@ -28,7 +28,7 @@ from burgee.importers.growthbook_conditions import (
     parsed,
     values_that_pass,
 )
-from burgee.importers.growthbook_shape import NAMELESS, environments
+from burgee.importers.growthbook_shape import environments
 from burgee.importers.hashing import Hashing, hashing_keys
 from burgee.importers.overlays import overlaid
 from burgee.importers.shapes import GrowthBookFeature, require_shape
@@ -63,7 +63,7 @@ class _Environment:
 
     def __init__(self, entries: Entries, sdk: Sdk, lists: Collection[str] | None) -> None:
         self.entries, self.sdk = entries, sdk
-        self.made = Imported(entries.document)
+        self.made = entries.imported()
         self.reader = ConditionReader(Groups(entries.groups, entries.group_names), sdk, lists)
 
     def share(self, hashing: Hashing, places: int, of: int) -> When:
@@ -78,16 +78,7 @@ class _Environment:
         return {"segment": name}
 
     def imported(self) -> Imported:
-        for path, why in self.entries.unread:
-            self.made.leave_out("the file", path, why)
-        for key, path in self.entries.archived.items():
-            self.made.found(key, NOT_CARRIED, "it is archived there, so it is not imported", path)
-        for key, feature in self.entries.features.items():
-            self.made.place_flag(key, feature.path)
-            try:
-                self.made.flags[key] = _Feature(self, key, feature).definition()
-            except NoEquivalent as found:
-                self.made.leave_out(key, found.path or feature.path, str(found))
+        convert_flags(self.made, self.entries.features, lambda key, one: _Feature(self, key, one).definition())
         self.made.segments = self.reader.groups.segments
         return self.made
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from burgee.importers.environment import NAMELESS, Documents, EnvironmentEntries
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from burgee.flagfile.yaml_reader import Document, KeyPath
-
-NAMELESS = ""
 
 
 class Feature(NamedTuple):
@@ -27,16 +27,14 @@ class Feature(NamedTuple):
     """Why it cannot be read, if it cannot."""
 
 
-class Entries:
+class Entries(EnvironmentEntries):
     """The features and saved groups of one environment."""
 
-    def __init__(self, document: Document) -> None:
-        self.document = document
+    def __init__(self, documents: Documents) -> None:
+        super().__init__(documents)
         self.features: dict[str, Feature] = {}
         self.groups: dict[str, Any] = {}
         self.group_names: dict[str, str] = {}
-        self.archived: dict[str, KeyPath] = {}
-        self.unread: list[tuple[KeyPath, str]] = []
 
 
 _SHAPE = "it has no features in a form that GrowthBook's API or SDKs have"
@@ -47,32 +45,33 @@ def environments(files: Sequence[tuple[str | None, Document]]) -> dict[str, Entr
     found: dict[str, Entries] = {}
     groups: dict[str, Any] = {}
     names: dict[str, str] = {}
-    for named, document in files:
+    documents = Documents([document for _, document in files])
+    for number, (named, document) in enumerate(files):
         value = document.value
-        into = found.setdefault(named or NAMELESS, Entries(document)) if named or not found else None
+        into = found.setdefault(named or NAMELESS, Entries(documents)) if named or not found else None
         if not isinstance(value, dict):
-            (into or next(iter(found.values()))).unread.append(((), _SHAPE))
+            (into or next(iter(found.values()))).unread.append(((number,), _SHAPE))
             continue
         value = _whole(value)
         _groups(value.get("savedGroups"), groups, names)
         features = value.get("features")
         if value.get("encryptedFeatures"):
             text = "its features are encrypted: take them from an SDK connection without encryption, or from the API"
-            (into or next(iter(found.values()))).unread.append((("encryptedFeatures",), text))
+            (into or next(iter(found.values()))).unread.append(((number, "encryptedFeatures"), text))
         elif isinstance(features, dict):
-            entries = into or found.setdefault(NAMELESS, Entries(document))
+            entries = into or found.setdefault(NAMELESS, Entries(documents))
             for key, feature in features.items():
-                entries.features[key] = _sdk(feature, ("features", key))
+                entries.features[key] = _sdk(feature, (number, "features", key))
         elif isinstance(features, list):
             if into is not None and not into.features:
                 del found[named or NAMELESS]
             for index, feature in enumerate(features):
-                _api(feature, ("features", index), named, document, found)
+                _api(feature, (number, "features", index), named, documents, found)
             if not found:
-                found[named or NAMELESS] = Entries(document)
-                found[named or NAMELESS].unread.append((("features",), _SHAPE))
+                found[named or NAMELESS] = Entries(documents)
+                found[named or NAMELESS].unread.append(((number, "features"), _SHAPE))
         elif "savedGroups" not in value:
-            (into or next(iter(found.values()))).unread.append(((), _SHAPE))
+            (into or next(iter(found.values()))).unread.append(((number,), _SHAPE))
     if len(found) > 1 and NAMELESS in found and not found[NAMELESS].features and not found[NAMELESS].unread:
         del found[NAMELESS]
     for entries in found.values():
@@ -111,14 +110,14 @@ def _groups(value: Any, groups: dict[str, Any], names: dict[str, str]) -> None:
             groups[one["id"]] = one.get("values") or []
 
 
-def _api(feature: Any, path: KeyPath, named: str | None, document: Document, found: dict[str, Entries]) -> None:
+def _api(feature: Any, path: KeyPath, named: str | None, documents: Documents, found: dict[str, Entries]) -> None:
     if not isinstance(feature, dict) or not isinstance(feature.get("id"), str):
-        found.setdefault(named or NAMELESS, Entries(document)).unread.append((path, _SHAPE))
+        found.setdefault(named or NAMELESS, Entries(documents)).unread.append((path, _SHAPE))
         return
     for name, settings in (feature.get("environments") or {}).items():
         if named not in {None, name} or not isinstance(settings, dict):
             continue
-        into = found.setdefault(name, Entries(document))
+        into = found.setdefault(name, Entries(documents))
         here = (*path, "environments", name)
         if feature.get("archived"):
             into.archived[feature["id"]] = path

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from burgee.evaluation.context import TARGETING_KEY
 from burgee.importers.base import (
-    NOT_CARRIED,
     Imported,
     NoEquivalent,
     both,
@@ -18,9 +17,11 @@ from burgee.importers.base import (
     require_name,
     variant_names,
 )
-from burgee.importers.hashing import Hashing, hashing_keys
+from burgee.importers.environment import NAMELESS, convert_flags
+from burgee.importers.hashing import hashing_keys
 from burgee.importers.launchdarkly_clauses import USER, attribute_path, clause_condition, keys_of
-from burgee.importers.launchdarkly_shape import NAMELESS, environments
+from burgee.importers.launchdarkly_rollouts import ADD_SDK_FILE, HASH, WHOLE, Variations, percent
+from burgee.importers.launchdarkly_shape import environments
 from burgee.importers.overlays import overlaid
 from burgee.importers.shapes import LaunchDarklyFlag, LaunchDarklySegment, require_shape
 
@@ -29,15 +30,14 @@ if TYPE_CHECKING:
 
     from burgee.flagfile.yaml_reader import Document, KeyPath
     from burgee.importers.base import When
-    from burgee.importers.launchdarkly_shape import Entry, EnvironmentEntries
+    from burgee.importers.launchdarkly_rollouts import Served
+    from burgee.importers.launchdarkly_shape import Entries, Entry
 
-WHOLE = 100_000
-"""LaunchDarkly's weights are thousandths of a per cent."""
-HASH = "launchdarkly"
 UNDECIDING = {
     "trackEvents": "tracking of events",
     "trackEventsFallthrough": "tracking of events",
     "debugEventsUntilDate": "debugging of events",
+    "_debugEventsUntilDate": "debugging of events",
     "samplingRatio": "sampling of events",
     "migration": "a migration with stages",
 }
@@ -52,9 +52,8 @@ def import_launchdarkly(
     """
     found = environments(files)
     if not found:
-        document = files[0][1]
-        made = Imported(document)
-        made.leave_out("the file", (), "it has no flags in a form that LaunchDarkly's API or SDKs have")
+        made = Imported(files[0][1])
+        made.leave_out("the file", (), "it has no flags")
         return made
     if set(found) == {NAMELESS}:
         return _Environment(found[NAMELESS], lists).imported()
@@ -71,33 +70,25 @@ def import_launchdarkly(
 class _Environment:
     """Converts the flags and segments of one environment."""
 
-    def __init__(self, entries: EnvironmentEntries, lists: Collection[str] | None) -> None:
+    def __init__(self, entries: Entries, lists: Collection[str] | None) -> None:
         self.entries, self.lists = entries, lists
-        self.made = Imported(entries.document)
+        self.made = entries.imported()
         self.segments: dict[str, str] = {}
         self.lost_segments: dict[str, str] = {}
         self.own_off: set[str] = set()
 
     def imported(self) -> Imported:
-        for path in self.entries.unread:
-            self.made.leave_out("the file", path, "it has no flags in a form that LaunchDarkly's API or SDKs have")
-        for key, path in self.entries.archived.items():
-            self.made.found(key, NOT_CARRIED, "it is archived there, so it is not imported", path)
         for key in self.entries.segments:
             self.segments[key] = _segment_name(key, self.segments.values())
         for key, entry in self.entries.segments.items():
             self.segment(key, entry)
         self.own_off = set(self.needing_own_off())
-        for key, entry in self.entries.flags.items():
-            self.made.place_flag(key, entry.path)
-            try:
-                self.made.flags[key] = _Flag(self, key, entry).definition()
-            except NoEquivalent as found:
-                self.made.leave_out(key, found.path or entry.path, str(found))
+        convert_flags(self.made, self.entries.flags, lambda key, entry: _Flag(self, key, entry).definition())
         return self.made
 
     def segment(self, key: str, entry: Entry) -> None:
         name = self.segments[key]
+        self.made.place_flag(f"segment {name}", entry.path)
         try:
             when = condition(self.segment_condition(key, entry))
         except NoEquivalent as found:
@@ -131,8 +122,10 @@ class _Environment:
         """The share of a segment's rule, as a segment of its own; contexts without the attribute are inside."""
         rule = entry.value["rules"][index]
         weight, kind = rule["weight"], rule.get("rolloutContextKind")
-        if isinstance(weight, bool) or not isinstance(weight, int) or "salt" not in entry.value:
-            raise NoEquivalent("the file does not have the salt of its share, or a whole weight", path)
+        if isinstance(weight, bool) or not isinstance(weight, int):
+            raise NoEquivalent("a weight that is not a whole number has no equivalent", path)
+        if "salt" not in entry.value:
+            raise NoEquivalent(f"the API does not give the salt of its share: {ADD_SDK_FILE}", path)
         attribute = attribute_path(rule.get("bucketBy") or "key", kind, path)
         absent: list[When] = []
         if attribute != TARGETING_KEY and weight > 0:
@@ -142,7 +135,8 @@ class _Environment:
         if weight >= WHOLE:
             return when
         name = _segment_name(f"{self.segments[key]}-share-{index + 1}", self.made.segments)
-        share = {"rollout_percentage": _percent(max(weight, 0)), "bucket_by": attribute}
+        by = {} if attribute == TARGETING_KEY else {"bucket_by": attribute}
+        share = {"rollout_percentage": percent(max(weight, 0)), **by}
         salt = f"{key}.{entry.value['salt']}"
         self.made.segments[name] = {"when": condition(when), **share, "salt": salt, "hash": HASH}
         return either({"segment": name}, *absent)
@@ -182,6 +176,7 @@ class _Flag:
         one_type(self.values, self.path)
         given = [one.get("name") if isinstance(one, dict) else None for one in _listed(self.about, "variations")]
         self.names = variant_names(self.values, given)
+        self.variations = Variations(self.key, self.names, self.flag.get("salt"))
         self.is_boolean = sorted(self.names) == ["off", "on"] and all(
             isinstance(value, bool) and value is (name == "on")
             for name, value in zip(self.names, self.values, strict=True)
@@ -199,17 +194,29 @@ class _Flag:
             if not isinstance(rule, dict):
                 raise NoEquivalent("a rule that is no mapping", path)
             when = self.environment.clauses(rule, path)
-            outcome, hashing = self.outcome(rule, path)
+            served = self.variations.served(rule, path)
+            self.report_experiment(served, path)
             rules += self.without_kind(rule, when, path)
             if when is False:
                 continue
-            converted = {**self.named(rule), "when": condition(when), **outcome}
+            named = self.named(rule)
+            converted = {**named, "when": condition(when), **served.keys}
             rules.append(converted)
-            if hashing is not None:
-                hashings.append((converted, hashing))
+            if served.hashing is not None:
+                hashings.append((converted, served.hashing))
+            if served.others is not None:
+                others = {"name": f"{named['name']}, not in the experiment"[:255]} if named else {}
+                rules.append({**others, "when": condition(when), "serve": served.others})
         fallthrough = self.flag.get("fallthrough")
-        default, hashing = self.outcome(fallthrough, (*self.path, "fallthrough"))
+        served = self.variations.served(fallthrough, (*self.path, "fallthrough"))
+        self.report_experiment(served, (*self.path, "fallthrough"))
         rules += self.without_kind(fallthrough, True, (*self.path, "fallthrough"))
+        default, hashing = served.keys, served.hashing
+        if served.others is not None and hashing is not None:
+            experiment = {"name": "experiment", "when": {}, **served.keys}
+            rules.append(experiment)
+            hashings.append((experiment, hashing))
+            default, hashing = {"serve": served.others}, None
         if all(one.bucket_by == TARGETING_KEY for one in (hashing, *(one for _, one in hashings)) if one):
             hashing = hashing and hashing._replace(without_unit=None)
             hashings = [(rule, one._replace(without_unit=None)) for rule, one in hashings]
@@ -227,6 +234,11 @@ class _Flag:
         for key, what in UNDECIDING.items():
             if self.flag.get(key):
                 self.made.not_carried(self.key, (*self.path, key), what)
+        for index, rule in enumerate(_listed(self.flag, "rules")):
+            if isinstance(rule, dict) and rule.get("trackEvents"):
+                self.made.not_carried(self.key, (*self.path, "rules", index), "tracking of events")
+        if self.about.get("deprecated"):
+            self.made.not_carried(self.key, self.path, "being deprecated")
 
     def described(self) -> dict[str, Any]:
         """Description, owner, tags and the like, as the API gives them."""
@@ -235,7 +247,7 @@ class _Flag:
         name, text = about.get("name"), about.get("description")
         texts = [one for one in (name, text) if isinstance(one, str) and one and _plain(one) != _plain(self.key)]
         if texts:
-            described = ": ".join(texts)
+            described = texts[0] if len(texts) == 1 else f"{texts[0].rstrip('.')}. {texts[1]}"
             made["description"] = described if len(described) <= 500 else texts[-1][:500]
             if len(described) > 500:
                 self.made.not_carried(self.key, self.path, "a description of more than 500 characters as a whole")
@@ -262,7 +274,7 @@ class _Flag:
     def variants(self) -> dict[str, Any]:
         """The values by name, and the one that is served while the flag is off."""
         index = self.flag.get("offVariation")
-        off = None if index is None else self.variant(index, (*self.path, "offVariation"))
+        off = None if index is None else self.variations.name(index, (*self.path, "offVariation"))
         has_own = self.key in self.environment.own_off
         if has_own and self.flag.get("on") is True and _listed(self.flag, "prerequisites"):
             # Off variation: there met if a prerequisite is not, here only without a variant of its own.
@@ -276,12 +288,6 @@ class _Flag:
             values["while off"] = values[off]
             off = "while off"
         return {"variants": values, **({"off_variant": off} if off is not None else {})}
-
-    def variant(self, index: Any, path: KeyPath) -> str:
-        """The name of a variation by its number."""
-        if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < len(self.names):
-            raise NoEquivalent(f"it serves variation {index!r}, which it does not have", path)
-        return self.names[index]
 
     def targets(self) -> tuple[dict[str, list[str]], list[dict[str, Any]]]:
         """Individual targets; keys of other kinds as rules, and all as rules if their order matters."""
@@ -305,7 +311,7 @@ class _Flag:
         for kind, variation, values in ordered:
             fresh = [value for value in dict.fromkeys(values) if isinstance(value, str) and value not in seen]
             if kind == "user" and fresh:
-                name = self.variant(variation, (*self.path, "targets"))
+                name = self.variations.name(variation, (*self.path, "targets"))
                 targets.setdefault(name, []).extend(fresh)
                 seen.update(fresh)
         return targets, [rule for entry in others for rule in self.target_rule(*entry)]
@@ -313,8 +319,8 @@ class _Flag:
     def target_rule(self, kind: str, variation: Any, values: Sequence[Any]) -> Iterator[dict[str, Any]]:
         when = keys_of(kind, values)
         if when is not False:
-            name = self.variant(variation, (*self.path, "contextTargets"))
-            yield {"name": f"targets of {kind}", "when": condition(when), "serve": name}
+            name = self.variations.name(variation, (*self.path, "contextTargets"))
+            yield {"name": f"{kind} targets: {name}"[:255], "when": condition(when), "serve": name}
 
     def requires(self) -> list[dict[str, str]]:
         """The prerequisites, each with the name of its variation."""
@@ -326,46 +332,8 @@ class _Flag:
             if entry is None:
                 raise NoEquivalent(f"its prerequisite {key!r} is not in the file", path)
             other = _Flag(self.environment, str(key), entry)
-            made.append({"flag": other.key, "variant": other.variant(required.get("variation"), path)})
+            made.append({"flag": other.key, "variant": other.variations.name(required.get("variation"), path)})
         return made
-
-    def outcome(self, found: Any, path: KeyPath) -> tuple[dict[str, Any], Hashing | None]:
-        """What a rule or the fallthrough serves, and how a rollout is hashed."""
-        found = found if isinstance(found, dict) else {}
-        if found.get("variation") is not None:
-            return {"serve": self.variant(found["variation"], path)}, None
-        rollout = found.get("rollout")
-        if not isinstance(rollout, dict) or not _listed(rollout, "variations"):
-            raise NoEquivalent("it serves neither a variation nor a rollout", path)
-        here = (*path, "rollout")
-        shares = self.shares(rollout, here)
-        if len(shares) == 1:
-            return {"serve": next(iter(shares))}, None
-        self.report_experiment(found, rollout, here)
-        first = next(iter(shares))  # what contexts without the attribute get
-        hashing = Hashing(HASH, self.salt(rollout, here), self.bucket_by(rollout, here), first)
-        return {"split": {name: _percent(weight) for name, weight in shares.items()}}, hashing
-
-    def shares(self, rollout: Mapping[str, Any], path: KeyPath) -> dict[str, int]:
-        """The weights by variant: the last takes what the others leave, and nothing is beyond the whole."""
-        arms: list[tuple[str, int]] = []
-        left = WHOLE
-        for one in rollout["variations"]:
-            weight = one.get("weight") if isinstance(one, dict) else None
-            if isinstance(weight, bool) or not isinstance(weight, int) or weight < 0:
-                raise NoEquivalent("a weight that is not a whole number has no equivalent", path)
-            arms.append((self.variant(one.get("variation"), path), min(weight, left)))
-            left -= arms[-1][1]
-        arms[-1] = (arms[-1][0], arms[-1][1] + left)
-        shares: dict[str, int] = {}
-        last = None
-        for name, weight in arms:
-            if weight and name in shares and name != last:
-                raise NoEquivalent(f"{name!r} has two shares that are not adjacent", path)
-            if weight:
-                shares[name] = shares.get(name, 0) + weight
-                last = name
-        return shares
 
     def without_kind(self, found: Any, when: When, path: KeyPath) -> Iterator[dict[str, Any]]:
         """A rule for contexts without the kind of a rollout: they get its first variation, whatever its weight."""
@@ -373,27 +341,13 @@ class _Flag:
         kind = (rollout.get("contextKind") if rollout else None) or USER
         if rollout and kind != USER and not rollout["variations"][0].get("weight"):
             absent = both(when, {f"{kind}.key": {"exists": False}})
-            first = self.variant(rollout["variations"][0].get("variation"), path)
+            first = self.variations.name(rollout["variations"][0].get("variation"), path)
             if absent is not False:
                 yield {"name": f"without {kind}", "when": condition(absent), "serve": first}
 
-    def salt(self, rollout: Mapping[str, Any], path: KeyPath) -> str:
-        seed = rollout.get("seed")
-        if seed is None and (rollout.get("experimentAllocation") or "salt" not in self.flag):
-            raise NoEquivalent("the file does not have the salt of its rollout", path)
-        return f"{self.key}.{self.flag['salt']}" if seed is None else str(seed)
-
-    @staticmethod
-    def bucket_by(rollout: Mapping[str, Any], path: KeyPath) -> str:
-        """The attribute that is bucketed: in an experiment always the key."""
-        reference = None if rollout.get("kind") == "experiment" else rollout.get("bucketBy")
-        return attribute_path(reference or "key", rollout.get("contextKind"), path)
-
-    def report_experiment(self, found: Mapping[str, Any], rollout: Mapping[str, Any], path: KeyPath) -> None:
-        if rollout.get("kind") == "experiment" or rollout.get("experimentAllocation"):
+    def report_experiment(self, served: Served, path: KeyPath) -> None:
+        if served.is_experiment:
             self.made.not_carried(self.key, path, "the experiment on its rollout (its arms are carried)")
-        if found.get("trackEvents"):
-            self.made.not_carried(self.key, path, "tracking of events")
 
     @staticmethod
     def named(rule: Mapping[str, Any]) -> dict[str, str]:
@@ -417,10 +371,6 @@ def _of_kinds(segment: Mapping[str, Any], key: str) -> Iterator[When]:
 def _listed(owner: Mapping[str, Any], key: str) -> list[Any]:
     found = owner.get(key)
     return found if isinstance(found, list) else []
-
-
-def _percent(weight: int) -> float:
-    return weight // 1000 if weight % 1000 == 0 else weight / 1000
 
 
 def _plain(text: str) -> str:

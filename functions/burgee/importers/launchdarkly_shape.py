@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from burgee.importers.environment import NAMELESS, Documents, EnvironmentEntries
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from burgee.flagfile.yaml_reader import Document, KeyPath
 
-NAMELESS = ""
-"""The environment of a file that does not name one."""
+_SHAPE = "it has no flags in a form that LaunchDarkly's API or SDKs have"
 
 
 class Entry(NamedTuple):
@@ -26,51 +27,56 @@ class Entry(NamedTuple):
     """The flag as its API describes it: name, description, tags, maintainer and the like."""
 
 
-class EnvironmentEntries:
-    """The flags and segments of one environment, and other parts of the file that decide nothing."""
+class Entries(EnvironmentEntries):
+    """The flags and segments of one environment."""
 
-    def __init__(self, document: Document) -> None:
-        self.document = document
+    def __init__(self, documents: Documents) -> None:
+        super().__init__(documents)
         self.flags: dict[str, Entry] = {}
         self.segments: dict[str, Entry] = {}
-        self.archived: dict[str, KeyPath] = {}
-        self.unread: list[KeyPath] = []
 
 
-def environments(files: Sequence[tuple[str | None, Document]]) -> dict[str, EnvironmentEntries]:
-    """Everything in the files by environment; the name of a file's environment is None if it was not given."""
-    found: dict[str, EnvironmentEntries] = {}
+def environments(files: Sequence[tuple[str | None, Document]]) -> dict[str, Entries]:
+    """Everything in the files by environment; the name of a file's environment is None if it was not given.
 
-    def entries(name: str, document: Document) -> EnvironmentEntries:
-        return found.setdefault(name, EnvironmentEntries(document))
+    What an SDK receives of an environment completes the API's answer, which lacks the salts of segments.
+    """
+    found: dict[str, Entries] = {}
+    documents = Documents([document for _, document in files])
 
-    for named, document in files:
+    def entries(name: str) -> Entries:
+        return found.setdefault(name, Entries(documents))
+
+    last: list[tuple[Mapping[str, Any], KeyPath, Entries]] = []
+    for number, (named, document) in enumerate(files):
         value = document.value
-        base: KeyPath = ()
+        base: KeyPath = (number,)
         if isinstance(value, dict) and isinstance(value.get("data"), dict):  # as a stream's `put` wraps it
-            value, base = value["data"], ("data",)
+            value, base = value["data"], (number, "data")
         if not isinstance(value, dict):
-            entries(named or NAMELESS, document).unread.append(())
+            entries(named or NAMELESS).unread.append((base, _SHAPE))
         elif isinstance(value.get("items"), list):
             for index, item in enumerate(value["items"]):
-                _api_item(item, ("items", index), named, lambda name, document=document: entries(name, document))
+                _api_item(item, (*base, "items", index), named, entries)
         elif isinstance(value.get("environments"), dict) and "variations" in value:
-            _api_item(value, (), named, lambda name, document=document: entries(name, document))
+            _api_item(value, base, named, entries)
         elif {"flags", "segments", "flagValues"} & value.keys():
-            _sdk(value, base, entries(named or NAMELESS, document))
+            last.append((value, base, entries(named or NAMELESS)))
         else:
-            entries(named or NAMELESS, document).unread.append(())
+            entries(named or NAMELESS).unread.append((base, _SHAPE))
+    for value, base, into in last:
+        _sdk(value, base, into)
     return found
 
 
-def _sdk(value: Mapping[str, Any], base: KeyPath, into: EnvironmentEntries) -> None:
+def _sdk(value: Mapping[str, Any], base: KeyPath, into: Entries) -> None:
     for section, target in (("flags", into.flags), ("segments", into.segments)):
         for key, entry in _keyed(value.get(section)):
             path = (*base, section, key)
             if not isinstance(entry, dict):
-                into.unread.append(path)
+                into.unread.append((path, _SHAPE))
             elif not entry.get("deleted"):
-                target[key] = Entry({"salt": "", **entry}, path, entry)
+                target[key] = Entry({"salt": "", **entry}, path, target[key].about if key in target else entry)
     for key, plain in _keyed(value.get("flagValues")):
         flag = {"on": True, "variations": [plain], "fallthrough": {"variation": 0}}
         into.flags[key] = Entry(flag, (*base, "flagValues", key))
@@ -84,7 +90,7 @@ def _keyed(value: Any) -> Iterator[tuple[str, Any]]:
 def _api_item(item: Any, path: KeyPath, named: str | None, entries: Any) -> None:
     """A flag with its environments, or a segment of the environment that its link names."""
     if not isinstance(item, dict) or not isinstance(item.get("key"), str):
-        entries(named or NAMELESS).unread.append(path)
+        entries(named or NAMELESS).unread.append((path, _SHAPE))
         return
     key = item["key"]
     if not isinstance(item.get("variations"), list):

@@ -7,10 +7,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from burgee.errors import Refused
-from burgee.importers.base import LEFT_OUT, Imported, ImportFinding
+from burgee.importers.base import LEFT_OUT, UNUSED, Imported, ImportFinding, segments_used
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import TypeAlias
 
     from burgee.flagfile.yaml_reader import Document
@@ -65,14 +65,14 @@ def overlaid(parts: Mapping[str, Imported]) -> Imported:
     made = Imported(first.document)
     parts = _named(made, parts)
     made.environments = list(parts)
+    left_out = {name for part in parts.values() for name in part.left_out}
+    for part in parts.values():
+        made.homes = {**part.homes, **made.homes}
+        part.flags = {name: flag for name, flag in part.flags.items() if name not in left_out}
     _add_segments(made, parts)
     _add_findings(made, parts)
-    left_out = made.left_out
     for name in dict.fromkeys(name for part in parts.values() for name in part.flags):
         having = {environment: part for environment, part in parts.items() if name in part.flags}
-        made.homes[name] = next(iter(having.values())).homes[name]
-        if name in left_out:
-            continue
         absent = tuple(environment for environment in parts if environment not in having)
         if absent:
             text = "the other engine does not have the flag; here it is off"
@@ -108,14 +108,17 @@ def _laid(definitions: Mapping[str, Mapping[str, Any]], *, is_partial: bool) -> 
     if not is_partial and all(one.keys() <= shared.keys() | describing.keys() for one in definitions.values()):
         return {**describing, **shared}
     shared.pop("status", None)
+    if "variants" in deciding:  # a flag with variants needs them, and a default, without an environment too
+        shared |= {key: deciding[key] for key in ("variants", "default") if key in deciding}
     overlays = {
-        environment: {key: value for key, value in one.items() if key not in shared and key not in DESCRIBING}
+        environment: {
+            key: value
+            for key, value in one.items()
+            if key not in DESCRIBING and not (key in shared and _same(shared[key], value))
+        }
         for environment, one in definitions.items()
     }
-    needed: dict[str, Any] = {
-        key: deciding[key] for key in ("variants", "default") if key in deciding and key not in shared
-    }
-    return {**describing, **shared, **needed, "environments": overlays}
+    return {**describing, **shared, "environments": overlays}
 
 
 def _with_all_variants(definitions: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
@@ -136,6 +139,8 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _add_segments(made: Imported, parts: Mapping[str, Imported]) -> None:
+    for part in parts.values():
+        part.drop_unused_segments()
     names = dict.fromkeys(name for part in parts.values() for name in part.segments)
     apart: set[str] = set()
     for name in names:
@@ -152,7 +157,7 @@ def _add_segments(made: Imported, parts: Mapping[str, Imported]) -> None:
             name
             for part in parts.values()
             for name in part.segments
-            if apart & set(used(part.segments[name]["when"]))
+            if apart & set(segments_used(part.segments[name]["when"]))
         }
         grown = not using <= apart
         apart |= using
@@ -162,16 +167,9 @@ def _add_segments(made: Imported, parts: Mapping[str, Imported]) -> None:
             _rename(flag, renamed)
         for name, segment in part.segments.items():
             _rename(segment, renamed)
-            made.segments[renamed.get(name, name)] = segment
-
-
-def used(node: Any) -> Iterator[str]:
-    """The segments that conditions refer to."""
-    for key, value in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
-        if key == "segment":
-            yield from [value] if isinstance(value, str) else value
-        else:
-            yield from used(value)
+            joined = renamed.get(name, name)
+            made.segments[joined] = segment
+            made.homes.setdefault(f"segment {joined}", part.homes.get(f"segment {name}", made.document.place(())))
 
 
 def _rename(node: Any, names: Mapping[str, str]) -> None:
@@ -185,9 +183,12 @@ def _rename(node: Any, names: Mapping[str, str]) -> None:
 
 def _add_findings(made: Imported, parts: Mapping[str, Imported]) -> None:
     """Each finding once, with the environments that it concerns."""
+    in_use = {name for part in parts.values() for name in part.segments}
     where: dict[tuple[str, str, str], tuple[Place, list[str]]] = {}
     for environment, part in parts.items():
         for finding in part.findings:
+            if finding.text == UNUSED and finding.subject.removeprefix("segment ") in in_use:
+                continue  # another environment uses it
             _, named = where.setdefault((finding.subject, finding.code, finding.text), (finding.place, []))
             if environment not in named:
                 named.append(environment)

@@ -16,7 +16,7 @@ from burgee.flagfile.grammar import FlagFile, Included
 from burgee.flagfile.source import Source
 from burgee.importers.report import Given, markdown, recorded, report
 from burgee.importers.updating import update
-from burgee.importers.writing import settle, yaml_text
+from burgee.importers.writing import head, settle, yaml_text
 from burgee.model import Severity
 
 if TYPE_CHECKING:
@@ -118,19 +118,19 @@ def _first(made: Imported, given: Sequence[Given], target: Target) -> dict[Path,
     homes = {name: _home(flag, target) for name, flag in made.flags.items()}
     origin = ", ".join(repr(one.file.name) for one in given)
     texts: dict[Path, str] = {}
-    head: dict[str, Any] = {"version": 1}
+    first: dict[str, Any] = {"version": 1}
     if made.environments:
-        head["environments"] = list(made.environments)
+        first["environments"] = list(made.environments)
     others = {home for home in homes.values() if home != target.out}
     if others and target.teams is not None:
-        head["include"] = [f"{target.teams.resolve().relative_to(target.out.parent.resolve()).as_posix()}/*.yaml"]
+        first["include"] = [f"{target.teams.resolve().relative_to(target.out.parent.resolve()).as_posix()}/*.yaml"]
     if made.segments:
-        head["segments"] = dict(made.segments)
+        first["segments"] = dict(made.segments)
     for home in (target.out, *sorted(others)):
         flags = {name: flag for name, flag in made.flags.items() if homes[name] == home}
-        whole = {**head, "flags": flags} if home == target.out else {"version": 1, "flags": flags}
+        whole = {**first, "flags": flags} if home == target.out else {"version": 1, "flags": flags}
         grammar = FlagFile if home == target.out else Included
-        texts[home] = formatted(f"# Imported from {origin} by `burgee import`.\n" + yaml_text(whole), grammar)
+        texts[home] = formatted(head(origin, made) + yaml_text(whole), grammar)
     return texts
 
 

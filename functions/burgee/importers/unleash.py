@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from burgee.evaluation.context import TARGETING_KEY
 from burgee.importers.base import (
-    NOT_CARRIED,
     Imported,
     NoEquivalent,
     both,
@@ -18,6 +17,7 @@ from burgee.importers.base import (
     require_name,
     scalar_list,
 )
+from burgee.importers.environment import NAMELESS, convert_flags
 from burgee.importers.hashing import Hashing, hashing_keys
 from burgee.importers.overlays import overlaid
 from burgee.importers.shapes import UnleashFeature, UnleashSegment, require_shape
@@ -30,7 +30,7 @@ from burgee.importers.unleash_constraints import (
     on_the_clock,
     period,
 )
-from burgee.importers.unleash_shape import NAMELESS, environments
+from burgee.importers.unleash_shape import environments
 from burgee.numeric import parse_number
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 HASH = "unleash"
 LASTING = {"kill-switch", "permission"}
 """Types of features that Unleash never reports as stale."""
-_SHAPE = "it has no features in a form that Unleash's clients or exports have"
 PLAIN = "enabled"
 """The variant of a feature that is enabled without one of its variants."""
 
@@ -61,24 +60,15 @@ class _Environment:
 
     def __init__(self, entries: Entries) -> None:
         self.entries = entries
-        self.made = Imported(entries.document)
+        self.made = entries.imported()
         self.segments: dict[Any, str] = {}
         self.numeric: set[str] = set()
         self.drawing: set[str] = set()
 
     def imported(self) -> Imported:
-        for path in self.entries.unread:
-            self.made.leave_out("the file", path, _SHAPE)
-        for name, path in self.entries.archived.items():
-            self.made.found(name, NOT_CARRIED, "it is archived there, so it is not imported", path)
         for number, (segment, path) in self.entries.segments.items():
             self.segment(number, segment, path)
-        for name, feature in self.entries.features.items():
-            self.made.place_flag(name, feature.path)
-            try:
-                self.made.flags[name] = _Feature(self, name, feature).definition()
-            except NoEquivalent as found:
-                self.made.leave_out(name, found.path or feature.path, str(found))
+        convert_flags(self.made, self.entries.features, lambda name, one: _Feature(self, name, one).definition())
         if self.numeric:
             names = ", ".join(sorted(self.numeric))
             text = f"clients must send these as numbers, not as strings, because they are compared as such: {names}"
@@ -98,6 +88,7 @@ class _Environment:
         if any(map(on_the_clock, constraints)):
             self.made.leave_out(f"segment {name}", path, "it depends on the current time")
             return
+        self.made.place_flag(f"segment {name}", path)
         try:
             require_shape(UnleashSegment, segment, path)
             when = condition(self.constraints(constraints, (*path, "constraints")))

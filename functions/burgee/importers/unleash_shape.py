@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from burgee.importers.environment import NAMELESS, Documents, EnvironmentEntries
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from burgee.flagfile.yaml_reader import Document, KeyPath
 
-NAMELESS = ""
+_SHAPE = "it has no features in a form that Unleash's clients or exports have"
 
 
 class Feature(NamedTuple):
@@ -25,15 +27,13 @@ class Feature(NamedTuple):
     tags: Sequence[str] = ()
 
 
-class Entries:
+class Entries(EnvironmentEntries):
     """The features and segments of one environment."""
 
-    def __init__(self, document: Document) -> None:
-        self.document = document
+    def __init__(self, documents: Documents) -> None:
+        super().__init__(documents)
         self.features: dict[str, Feature] = {}
         self.segments: dict[Any, tuple[Mapping[str, Any], KeyPath]] = {}
-        self.archived: dict[str, KeyPath] = {}
-        self.unread: list[KeyPath] = []
 
 
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
@@ -43,29 +43,32 @@ _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 def environments(files: Sequence[tuple[str | None, Document]]) -> dict[str, Entries]:
     """Everything in the files by environment."""
     found: dict[str, Entries] = {}
-    for named, document in files:
+    documents = Documents([document for _, document in files])
+    for number, (named, document) in enumerate(files):
         value = document.value
         if not isinstance(value, dict) or not isinstance(value.get("features"), list):
-            found.setdefault(named or NAMELESS, Entries(document)).unread.append(())
+            found.setdefault(named or NAMELESS, Entries(documents)).unread.append(((number,), _SHAPE))
         elif isinstance(value.get("featureStrategies"), list):
-            _export(value, named, document, found)
+            _export(value, number, named, documents, found)
         else:
-            into = found.setdefault(named or NAMELESS, Entries(document))
-            _segments(value, into)
-            for feature, path in _listed(value, "features", into):
+            into = found.setdefault(named or NAMELESS, Entries(documents))
+            _segments(value, number, into)
+            for feature, path in _listed(value, number, into):
                 into.features[feature["name"]] = Feature(feature, path)
     return found
 
 
-def _export(value: Mapping[str, Any], named: str | None, document: Document, found: dict[str, Entries]) -> None:
+def _export(
+    value: Mapping[str, Any], number: int, named: str | None, documents: Documents, found: dict[str, Entries]
+) -> None:
     """An export: of one environment since Unleash 4.22, of all before."""
     parts = [one for key in ("featureEnvironments", "featureStrategies") for one in value.get(key) or ()]
     names = dict.fromkeys(one["environment"] for one in parts if isinstance(one, dict) and one.get("environment"))
     chosen = [name for name in names if named in {None, name}] or [named or NAMELESS]
     for environment in chosen:
-        into = found.setdefault(environment, Entries(document))
-        _segments(value, into)
-        for feature, path in _listed(value, "features", into):
+        into = found.setdefault(environment, Entries(documents))
+        _segments(value, number, into)
+        for feature, path in _listed(value, number, into):
             name = feature["name"]
             if feature.get("archived"):
                 into.archived[name] = path
@@ -125,16 +128,16 @@ def _dependencies(value: Mapping[str, Any], feature: Mapping[str, Any]) -> list[
     return list(feature.get("dependencies") or ())
 
 
-def _segments(value: Mapping[str, Any], into: Entries) -> None:
+def _segments(value: Mapping[str, Any], number: int, into: Entries) -> None:
     found = value.get("segments")
     for index, segment in enumerate(found if isinstance(found, list) else ()):
         if isinstance(segment, dict) and isinstance(segment.get("id"), (int, str)):
-            into.segments[segment["id"]] = (segment, ("segments", index))
+            into.segments[segment["id"]] = (segment, (number, "segments", index))
 
 
-def _listed(value: Mapping[str, Any], key: str, into: Entries) -> Iterator[tuple[dict[str, Any], KeyPath]]:
-    for index, one in enumerate(value[key]):
+def _listed(value: Mapping[str, Any], number: int, into: Entries) -> Iterator[tuple[dict[str, Any], KeyPath]]:
+    for index, one in enumerate(value["features"]):
         if isinstance(one, dict) and isinstance(one.get("name"), str):
-            yield one, (key, index)
+            yield one, (number, "features", index)
         else:
-            into.unread.append((key, index))
+            into.unread.append(((number, "features", index), _SHAPE))

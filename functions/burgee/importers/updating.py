@@ -70,11 +70,11 @@ def update(made: Imported, record: Mapping[str, Mapping[str, Digests]], source: 
     kept: list[ImportFinding] = []
     for key in dict.fromkeys([*known, *new]):
         section, name = key
-        place = made.homes.get(name) or made.document.place(())
+        subject = name if section == "flags" else f"segment {name}"
+        place = made.homes.get(subject) or made.document.place(())
         here = dump(getattr(source.model, section)[name]) if key in source.homes else None
         merged, why = _merged(section, known.get(key), new.get(key), here, is_left_out=name in made.left_out)
         if why:
-            subject = name if section == "flags" else f"segment {name}"
             kept.append(ImportFinding(subject, KEPT, why, source.place(section, name) if here else place))
         if merged != here:
             wanted[key] = merged

@@ -93,6 +93,10 @@ class LaunchDarkly:
         shares = source.choice([[50_000, 50_000], [10_000, 20_000, 70_000], [33_333, 33_333, 33_334], [1, 99_999]])
         shares = source.choice([shares, shares, shares, [20_000, 30_000], [0, 60_000, 70_000], [0, 100_000]])
         weights = [{"variation": index, "weight": weight} for index, weight in enumerate(shares[:count])]
+        if source.random() < 0.2:  # an experiment on a part of the users; the others get one of its variations
+            arms = [{"variation": index, "weight": 10_000} for index in range(count)]
+            others = {"variation": source.randrange(count), "weight": 100_000 - 10_000 * count, "untracked": True}
+            weights = [*arms, others]
         rollout: dict[str, Any] = {"variations": weights}
         kind = source.random()
         if kind < 0.25:
