@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from burgee.times import format_time, is_ahead, parse_instant, parse_time
+from burgee.times import format_time, is_ahead, lasting, parse_instant, parse_time
 
 
 def moment(*parts: int) -> float:
@@ -120,3 +120,22 @@ def test_a_time_further_ahead_than_any_is_set_is_not_waited_for() -> None:
         True,
         False,
     ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (0, "0 seconds"),
+        (0.97, "0.9 seconds"),
+        (1, "1 second"),
+        (59.99, "59.9 seconds"),
+        (60, "1 minute"),
+        (5399, "1.4 hours"),
+        (5400, "1.5 hours"),
+        (86_399, "23.9 hours"),
+        (86_400, "1 day"),
+        (86_400 * 2000, "2,000 days"),
+    ],
+)
+def test_a_duration_in_words_never_says_that_more_has_passed(seconds: float, expected: str) -> None:
+    assert lasting(seconds) == expected

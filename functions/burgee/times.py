@@ -77,6 +77,15 @@ def parse_duration(text: str) -> float:
     return seconds
 
 
+def lasting(seconds: float) -> str:
+    """A duration in words, in its largest unit and rounded down to a tenth of it: 1 day, 2.5 hours, 8 seconds."""
+    for size, unit in ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
+        if seconds >= size or size == 1:
+            count = int(seconds * 10 / size) / 10
+            return f"{count:,g} {unit}{'' if count == 1 else 's'}"
+    raise AssertionError("every duration has a unit")
+
+
 def is_ahead(moment: float, now: float, most: float) -> bool:
     """Whether a time that is set at most so many seconds ahead is still to come.
 

@@ -12,8 +12,10 @@ from moto import mock_aws
 from burgee.cli import guarding
 from burgee.cli.alarms import firing
 from burgee.cli.stores import StoreOptions, opened
+from burgee.errors import StoreUnavailable
 from burgee.guards.plan import plan_of
 from burgee.releases.deploy import live
+from burgee.stores import Put, Shelf
 
 if TYPE_CHECKING:
     from support.cli import Burgee
@@ -62,7 +64,7 @@ def records(burgee: Burgee, *, reached: float, compared: float, units: int = 3_0
 
 
 def test_rounds_over_real_records_roll_a_harmful_step_back(guarded: Burgee) -> None:
-    assert guarded("guard", "status").out == "checkout: has not begun\n"
+    assert guarded("guard", "status").out.startswith("checkout: has not begun; ")
     assert guarded("guard", "run").out == "checkout raised to 20 %\n"
     assert "holds at 20 %: nothing was measured" in guarded("guard", "run").out
     records(guarded, reached=0.4, compared=0.1)
@@ -86,6 +88,64 @@ def test_a_harmless_step_holds_until_it_was_watched(guarded: Burgee) -> None:
     ran = json.loads(guarded("guard", "run", "--json").out)
     assert (ran[0]["action"], ran[0]["share"]) == ("hold", 20)
     assert [one["code"] for one in ran[0]["reasons"]] == ["hold"]
+    assert guarded("guard", "status").out == "checkout: step 1 of 3, 20 %, watched for 0 seconds of 8 seconds\n"
+
+
+def test_status_says_what_a_guard_waits_for(guarded: Burgee) -> None:
+    guarded("guard", "run")
+    guarded("guard", "run")
+    assert guarded("guard", "status").out.endswith("of 8 seconds; waits: nothing was measured in this round\n")
+    records(guarded, reached=0.1, compared=0.1, units=200)
+    guarded("guard", "run")
+    said = guarded("guard", "status").out
+    assert "of at least 50 units of the step count in errors: a unit counts 1 second after its exposure" in said
+    guarded("guard", "pause", "checkout", "--reason", "on holiday")
+    assert "; waits: " in guarded("guard", "status").out
+    guarded.write(FILE.replace("status: on", "status: on\n    owner: shop"))
+    guarded("apply")
+    assert guarded("guard", "status").out == "checkout: changed in Git, which ends the guard at 20 %\n"
+
+
+ALARMED = """\
+  alarmed:
+    status: on
+    rollout_percentage: 0
+    guard: {steps: [10, 100], hold: 8s, alarms: [5xx]}
+"""
+
+
+def test_alarms_that_cannot_be_asked_stop_no_other_guard(guarded: Burgee, monkeypatch: pytest.MonkeyPatch) -> None:
+    guarded.write(FILE + ALARMED)
+    guarded("apply")
+
+    def unreachable(_names: list[str]) -> dict[str, bool]:
+        raise StoreUnavailable("CloudWatch did not answer: no region")
+
+    monkeypatch.setattr("burgee.cli.alarms.firing", unreachable)
+    ran = guarded("guard", "run")
+    assert ran.code == 1
+    assert "checkout raised to 20 %\n" in ran.out
+    assert "alarmed holds at 0 %: the state of alarm 5xx is not known\n" in ran.out
+    assert "A guard could not be run: CloudWatch did not answer: no region" in ran.err
+    records(guarded, reached=0.4, compared=0.1)
+    ran = guarded("guard", "run", "--json")
+    assert ran.code == 1
+    assert {one["flag"]: one["action"] for one in json.loads(ran.out)} == {"checkout": "roll_back", "alarmed": "hold"}
+    assert "alarmed: before its first step; waits: the state of alarm 5xx" in guarded("guard", "status").out
+
+
+def test_a_record_that_cannot_be_read_is_named(guarded: Burgee) -> None:
+    guarded("guard", "run")
+    with opened(StoreOptions(guarded.folder / "flags.yaml", None)) as store:
+        before = store.find(Shelf.GUARDS, "checkout")
+        assert before is not None
+        store.keep([Put(Shelf.GUARDS, "checkout", {**before, "format": 9}, before)])
+    said = guarded("guard", "status")
+    assert (said.code, "its record cannot be read: the guard's state has format 9" in said.out) == (0, True)
+    assert "format 9" in json.loads(guarded("guard", "status", "--json").out)[0]["fault"]
+    ran = guarded("guard", "run")
+    assert (ran.code, ran.out) == (1, f"checkout holds: {said.out.removeprefix('checkout: ')}")
+    assert guarded("guard", "stop", "checkout", "--reason", "x").code == 1
 
 
 def test_a_person_pauses_resumes_advances_and_stops(guarded: Burgee) -> None:
@@ -134,3 +194,35 @@ def test_serving_runs_rounds_until_it_is_stopped(guarded: Burgee, capsys: pytest
     with opened(where) as store:
         guarding.follow(store, where, Once())  # type: ignore[arg-type]
     assert "checkout raised to 20 %" in capsys.readouterr().err
+
+
+def test_serving_goes_on_with_rounds_whatever_fails_and_begins_one_when_the_file_changes(
+    guarded: Burgee, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two rounds fail alike, which is said once; then a release begins the next before it is due."""
+    real, failures = guarding.run_guards, iter([RuntimeError("a fault"), RuntimeError("a fault")])
+
+    def failing(*arguments: Any) -> Any:
+        for error in failures:
+            raise error
+        return real(*arguments)
+
+    class Releasing:
+        """Releases after each wait, until there were three."""
+
+        waits = 0
+
+        def wait(self, _seconds: float) -> bool:
+            self.waits += 1
+            guarded.write(FILE.replace("status: on", f"status: on\n    owner: team-{self.waits}"))
+            assert guarded("apply").code == 0
+            return self.waits > 3
+
+    said: list[str] = []
+    monkeypatch.setattr(guarding, "run_guards", failing)
+    monkeypatch.setattr("burgee.cli.render.output.tell", lambda text, *_colour: said.append(text))
+    where = StoreOptions(guarded.folder / "flags.yaml", None)
+    with opened(where) as store:
+        guarding.follow(store, where, Releasing())  # type: ignore[arg-type]
+    assert [one for one in said if "guard" in one] == ["A guard cannot be run: RuntimeError: a fault"]
+    assert "checkout raised to 20 %" in said

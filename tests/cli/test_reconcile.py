@@ -33,7 +33,7 @@ def test_it_pushes_what_is_live_and_says_so(burgee: Burgee, clone: Clone) -> Non
     ran = burgee("reconcile", *ON)
     assert (ran.code, ran.out.strip()) == (
         0,
-        "nothing to open: the file has all live overrides, and no proposal is waiting",
+        "nothing to open: no live override is to be written now, and no proposal is waiting",
     )
     assert burgee("kill", "beta", "--reason", "orders fail", *ON).code == 0
     ran = burgee("reconcile", *ON, "--every", "15m")

@@ -188,12 +188,14 @@ def test_too_few_units_hold() -> None:
 
 
 def test_rounds_without_a_look_change_nothing() -> None:
-    state = begun()
-    found = decide(PLAN, state, seen(state.since + 9 * HOUR, state))
+    first = decide(PLAN, begun(), seen(begun().since, begun())).state
+    assert first is not None
+    assert [one.code for one in first.reasons] == ["no-look", "hold"]
+    found = decide(PLAN, first, seen(first.since + 9 * HOUR, first))
     assert (found.action, codes(found)) == (Action.HOLD, {"no-look", "hold"})
-    assert found.state is state
-    other = measure(PLAN, replace(state, since=state.since - 1), state.since)
-    assert "no-data" in codes(decide(PLAN, state, seen(state.since, state, aggregates=other)))
+    assert found.state is first
+    other = measure(PLAN, replace(first, since=first.since - 1), first.since)
+    assert "no-data" in codes(decide(PLAN, first, seen(first.since, first, aggregates=other)))
 
 
 def test_a_harm_rolls_back_with_its_numbers() -> None:
@@ -266,7 +268,7 @@ def test_an_operators_write_or_a_kill_pauses_until_a_person_resumes(serving: Ser
     # Served again as the guard says, it still waits for a person.
     assert watch(found.state, 3).action is Action.HOLD
     if serving.killed:
-        with pytest.raises(Refused, match="revive"):
+        with pytest.raises(Refused, match="burgee unkill checkout"):
             driver.resume(PLAN, found.state, seen(NOW, state, serving=serving), "ada")
     resumed = driver.resume(PLAN, found.state, seen(NOW + HOUR, state, serving=Serving(None, "ada")), "ada")
     assert resumed.share == 1.0
@@ -310,6 +312,56 @@ def test_a_guard_in_the_changed_flag_begins_once_the_file_has_the_reached_share(
     assert look(after.state, NOW, merged, digest="c", harm=1.5).share == 10.0
 
 
+@pytest.mark.parametrize("end", ["rolled back", "stopped"])
+def test_a_guard_that_has_ended_begins_again_only_with_another_plan_or_after_it_was_removed(end: str) -> None:
+    state = begun()
+    if end == "stopped":
+        over = driver.stop(PLAN, state, seen(NOW, state), "ada", back=True).state
+    else:
+        over = look(state, state.since, harm=1.5).state
+    assert over is not None
+    assert decide(PLAN, over, seen(NOW, None)).state is over
+    # The flag's description changes, or its owner: a reviewer sees no step, so there is none.
+    same = decide(PLAN, over, seen(NOW, None, digest="b"))
+    assert (same.action, same.share) == (Action.DONE, None)
+    assert same.state is not None
+    assert (same.state.ended, same.state.digest) == (over.ended, "b")
+    assert decide(PLAN, same.state, seen(NOW, None, digest="b")).state is same.state
+    # Another plan is stated step by step.
+    other = decide(replace_plan(hold=2 * HOUR), same.state, seen(NOW, None, digest="c"))
+    assert (other.action, other.share) == (Action.ADVANCE, 1.0)
+    # What was taken out of the file, and put back once the fault was mended, begins anew: word for word the same.
+    gone = decide(None, over, seen(NOW, None, digest="d"))
+    assert gone.action is Action.HOLD
+    assert gone.state is not None
+    assert gone.state.ended == over.ended
+    assert decide(None, gone.state, seen(NOW, None, digest="e")).state is gone.state
+    again = decide(PLAN, gone.state, seen(NOW, None))
+    assert (again.action, again.share) == (Action.ADVANCE, 1.0)
+
+
+def test_a_guard_that_git_ended_begins_again_when_git_goes_back() -> None:
+    state = begun()
+    ended = decide(replace_plan(minimum=200), state, seen(NOW, state, digest="b")).state
+    assert ended is not None
+    back = decide(PLAN, ended, seen(NOW, state))
+    assert (back.action, codes(back)) == (Action.HOLD, {"carried"})
+
+
+def test_a_state_says_why_it_does_not_move_until_it_does() -> None:
+    held = look(begun(), begun().since).state
+    assert held is not None
+    assert [one.code for one in held.reasons] == ["hold"]
+    silent = look(held, held.since + 10 * MINUTE, quiet={"errors": 10_000, "revenue": 0}).state
+    assert silent is not None
+    assert [one.code for one in silent.reasons] == ["silent", "hold"]
+    # Between two looks an alarm's round knows less than the look before.
+    assert decide(PLAN, silent, seen(NOW + HOUR, silent)).state is silent
+    raised = watch(begun(), 2).state
+    assert raised is not None
+    assert (raised.step, raised.reasons) == (1, ())
+
+
 def test_before_its_first_step_a_guard_serves_nothing_for_a_person() -> None:
     beside = Serving(None, "ada")
     paused = decide(PLAN, None, seen(NOW, None, serving=beside)).state
@@ -351,7 +403,7 @@ def test_a_person_pauses_steps_and_stops() -> None:
     assert (found.action, found.share) == (Action.ADVANCE, 10.0)
     assert found.state is not None
     assert found.state.pause is None
-    with pytest.raises(Refused, match="resume it first"):
+    with pytest.raises(Refused, match="burgee guard resume checkout"):
         driver.advance(PLAN, state, seen(NOW, state, serving=Serving(None, "bob")), "ada")
     stopped = driver.stop(PLAN, found.state, seen(NOW, found.state), "ada")
     assert stopped.share is None
@@ -541,7 +593,8 @@ def drive(world: World, which: int, act: str = "decide") -> Generator[None, None
     revision, record, serving = world.revision, world.record, world.serving
     state = None if record is None else GuardState.of_record(record)
     yield
-    sound, known = world.data in SOUND, world.alarm is False
+    # An alarm that a person has seen, and lets the step go on with, no longer acts in it.
+    sound, known = world.data in SOUND, world.alarm is False or (state is not None and "5xx" in state.known)
     if state is not None and world.data in SOUND[1:]:
         # A person who has seen a harm lets the step go on with it.
         sound = {"harm": "errors", "signal": "revenue"}[world.data] in state.known
@@ -594,6 +647,8 @@ def check(
     assert given is not None
     reached = given.begins if before is None or before.digest != after.digest else before.share
     if found.action is Action.ADVANCE:
+        if before is not None and before.ended is not None:
+            assert before.plan != given.digest, "began again though nobody has changed the plan"
         # The next step of the plan, and no other; each is taken once, and nobody loses the flag.
         assert found.share > (serving.share or given.begins)
         assert found.share == min(step for step in given.steps if step > reached), "above the plan"

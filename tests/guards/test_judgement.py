@@ -84,7 +84,10 @@ def test_too_few_units_are_not_tested_and_wait() -> None:
     found = judge(PLAN, look(measured(29, 50.0, 1.0), measured(4000, 1.0, 1.0)), SHARE)
     assert not found.harms
     assert codes(found.waits) == ["few-units"]
-    assert "29 units of the step count in errors so far, of 500" in found.waits[0].message
+    assert (
+        "29 of at least 500 units of the step count in errors: a unit counts 7.5 minutes after"
+        in found.waits[0].message
+    )
     assert (
         codes(judge(PLAN, look(measured(499, 1.0, 1.0), measured(499, 1.0, 1.0)), SHARE).waits) == ["few-units"] * 2
     )

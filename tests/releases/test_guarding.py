@@ -15,9 +15,9 @@ from burgee.guards.aggregates import Aggregates, Arm, Measured, Moments
 from burgee.guards.driver import Action, asks
 from burgee.guards.state import Outcome
 from burgee.releases.deploy import CanaryRequest, Consent, apply, live, write
-from burgee.releases.guarding import act, guards, run
+from burgee.releases.guarding import act, guards, run, sentence, serving
 from burgee.releases.overrides import killed, lay, lift
-from burgee.stores import Change, Origin, Shelf
+from burgee.stores import Change, Origin, Put, Shelf
 from burgee.stores.audit import AuditContext
 from burgee.stores.sqlite import SqliteStore
 
@@ -53,6 +53,7 @@ RULED = FILE.replace(
       rollout_percentage: 0
       guard: {steps""",
 )
+WITHOUT = FILE.replace(FILE[FILE.index("    guard:") : FILE.index("  other:")], "")
 
 
 @pytest.fixture
@@ -265,3 +266,101 @@ def test_an_ended_guard_keeps_its_evidence(store: SqliteStore) -> None:
     assert state.ended.outcome is Outcome.ROLLED_BACK
     (reason,) = [one for one in state.ended.reasons if one.code == "worse"]
     assert reason.numbers["reached"] == pytest.approx(0.3)
+
+
+def test_a_guard_that_came_back_begins_again(store: SqliteStore, tmp_path: Path) -> None:
+    """After a rollback the file gives the guard up; with the fault mended, it has the same guard again."""
+    rounds(store, Looks(reached=0.3), 3)
+    released(store, tmp_path, WITHOUT)
+    assert store.state().overrides == {}
+    assert rounds(store, Looks(), 0.5, start=3) == []
+    released(store, tmp_path, FILE)
+    assert [action for _, action in rounds(store, Looks(), 0.5, start=4)] == [Action.ADVANCE]
+    assert share(store) == 10
+
+
+@pytest.mark.parametrize("text", [FILE, RULED], ids=["flag", "rule"])
+def test_another_change_of_the_flag_does_not_begin_a_guard_that_rolled_back(tmp_path: Path, text: str) -> None:
+    """Neither does it ask who deploys: the share stays where the guard left it."""
+    store = SqliteStore(tmp_path / "other.sqlite")
+    released(store, tmp_path, text)
+    rounds(store, Looks(reached=0.3), 3)
+    released(store, tmp_path, text.replace("    status: on\n", "    status: on\n    owner: shop\n", 1))
+    override = store.state().overrides["checkout"]
+    assert override.author == "guard"
+    assert "guard" not in str(override.definition)
+    assert (override.definition or {})["owner"] == "shop"
+    assert {action for _, action in rounds(store, Looks(), 8, start=3)} == {Action.DONE}
+    assert store.state().overrides["checkout"] == override
+    assert serving(store, NOW) == frozenset()
+    (guard,) = guards(store, NOW)
+    assert guard.state is not None
+    assert guard.state.ended is not None
+    assert guard.state.ended.outcome is Outcome.ROLLED_BACK
+    assert guard.is_running is False
+    # Another plan begins, from where the file says.
+    released(store, tmp_path, text.replace("hold: 1h", "hold: 2h"))
+    assert [action for _, action in rounds(store, Looks(), 0.5, start=12)] == [Action.ADVANCE]
+    store.close()
+
+
+def test_a_plan_that_changes_after_the_end_takes_back_nothing(store: SqliteStore, tmp_path: Path) -> None:
+    rounds(store, Looks(), 8)
+    assert share(store) == 100
+    released(store, tmp_path, FILE.replace("hold: 1h", "hold: 2h"))
+    assert rounds(store, Looks(), 8, start=9) == []
+    assert share(store) == 100
+    assert serving(store, NOW) == frozenset()
+
+
+def test_a_guard_that_git_has_ended_is_to_be_written_into_the_file(store: SqliteStore, tmp_path: Path) -> None:
+    rounds(store, Looks(), 0.5)
+    assert serving(store, NOW) == {"checkout"}
+    released(store, tmp_path, FILE.replace("    status: on\n", "    status: on\n    owner: shop\n", 1))
+    assert serving(store, NOW) == frozenset()
+    assert rounds(store, Looks(), 8, start=1)[0][1] is Action.DONE
+    assert share(store) == 10
+    assert serving(store, NOW) == frozenset()
+
+
+def test_what_is_wrong_with_one_guard_stops_no_other(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "two.sqlite")
+    second = FILE[FILE.index("  checkout:") : FILE.index("  other:")].replace("checkout:", "pay:")
+    released(store, tmp_path, FILE + second)
+    looks = Looks(reached=0.3)
+
+    def measure(plan: GuardPlan, state: GuardState) -> Aggregates | None:
+        if plan.flag == "checkout":
+            raise Refused("records", "the records of checkout are damaged")
+        return looks(plan, state)
+
+    looks.now = NOW
+    assert [one.decision.action for one in run(store, NOW, measure, {})] == [Action.ADVANCE] * 2
+    looks.now = NOW + 600
+    held, back = run(store, NOW + 600, measure, {})
+    assert (held.decision.action, back.decision.action) == (Action.HOLD, Action.ROLL_BACK)
+    assert "checkout are damaged" in sentence(held.decision)
+    # Nor does a record that a later version has written, which this one leaves as it is.
+    record = store.find(Shelf.GUARDS, "checkout")
+    assert record is not None
+    for wrong in ({**record, "format": 2}, {"format": 1}, {**record, "ended": 7}):
+        store.keep([Put(Shelf.GUARDS, "checkout", wrong, store.find(Shelf.GUARDS, "checkout"))])
+        (held,) = run(store, NOW + 1200, looks, {})
+        assert held.decision.action is Action.HOLD
+        assert "its record cannot be read" in sentence(held.decision)
+        assert store.find(Shelf.GUARDS, "checkout") == wrong
+        assert "checkout" in serving(store, NOW)
+        with pytest.raises(Refused, match="cannot be read"):
+            act(store, "checkout", by(), driver.pause)
+    store.close()
+
+
+def test_during_a_canary_a_person_is_refused_and_a_round_says_so(store: SqliteStore, tmp_path: Path) -> None:
+    path = tmp_path / "flags.yaml"
+    path.write_text(FILE.replace("other: {status: on}", "other: {status: off}"), encoding="utf-8")
+    consent = Consent(canary=CanaryRequest(5, 3_600))
+    apply(store, compile_file(path), Origin(), AuditContext("release.activate", "ci", "", NOW), consent)
+    (one,) = run(store, NOW + 60, Looks(), {})
+    assert sentence(one.decision).startswith("holds: the release is a canary")
+    with pytest.raises(Refused, match="canary"):
+        act(store, "checkout", by("guard.stop", NOW + 61), driver.stop)

@@ -54,6 +54,15 @@ def test_a_write_is_an_override_with_author_and_reason_from_headers(client: Test
     assert (entry["before"]["status"], entry["after"]["status"]) == (True, False)
 
 
+def test_nobody_writes_under_the_name_of_guarded_rollouts(client: TestClient) -> None:
+    """They take an override under that name for one of theirs, and would raise a share over a kill."""
+    for headers, body in (({"X-Burgee-Author": "guard"}, {}), ({}, {"author": "guard"})):
+        assert client.post("/flags/beta/kill", json=body, headers=headers).status_code == 200
+        (override,) = client.get("/overrides").json()["overrides"]
+        assert override["author"] == "guard (a person)"
+        client.delete("/overrides/beta")
+
+
 def test_author_and_reason_may_be_in_the_body(client: TestClient) -> None:
     reported = client.put("/flags/beta", json={"status": False, "author": "bob", "reason": "why not"}).json()
     assert "author" not in reported

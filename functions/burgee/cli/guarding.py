@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -12,7 +13,7 @@ from burgee.cli.render import output
 from burgee.errors import BurgeeError, Refused
 from burgee.guards.driver import Action, asks
 from burgee.guards.state import reason_record
-from burgee.releases.guarding import guards, run, sentence
+from burgee.releases.guarding import UNMEASURED, UNREADABLE, guards, run, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,12 +29,14 @@ if TYPE_CHECKING:
 
 EVERY_SECONDS = 300.0
 """Between two rounds of `burgee serve`."""
+LOOK_SECONDS = 2.0
+"""Within which a change of the file begins a round."""
 
 
 def run_guards(
     store: Store, where: StoreOptions, events: str | None = None, keep: Path | None = None
-) -> list[GuardRound]:
-    """One round of every guard. Raises Refused if records cannot be read."""
+) -> tuple[list[GuardRound], str]:
+    """One round of every guard, and why some could not be run, if so: that stops no other."""
     place, now = records_of(where.flags, events), time.time()
 
     def measured(plan: GuardPlan, state: GuardState) -> Aggregates | None:
@@ -50,36 +53,61 @@ def run_guards(
                     return None
                 raise
 
-    return run(store, now, measured, alarms_of(guards(store, now)))
+    alarms, failed = alarms_of(guards(store, now))
+    found = run(store, now, measured, alarms)
+    every = [one.message for made in found for one in made.decision.reasons if one.code in {UNREADABLE, UNMEASURED}]
+    return found, "; ".join(dict.fromkeys([failed, *every] if failed else every))
 
 
 def follow(store: Store, where: StoreOptions, stop: Event) -> None:
     """Runs a round every few minutes until stopped; says what it did, and once why it cannot."""
-    failed = ""
+    said, version = "", 0
     while True:
+        found: list[GuardRound] = []
         try:
-            found = run_guards(store, where) if any(one.is_running for one in guards(store, time.time())) else []
-        except BurgeeError as error:
-            if str(error) != failed:
-                output.tell(f"Guards are not run: {error}", typer.colors.RED)
-            failed = str(error)
-        else:
-            failed = ""
-            for one in found:
-                if one.decision.action is not Action.HOLD:
-                    output.tell(output.one_line(f"{one.flag} {sentence(one.decision)}"))
-        if stop.wait(EVERY_SECONDS):
+            version = store.pointer().version
+            running = any(one.is_running for one in guards(store, time.time()))
+            found, failed = run_guards(store, where) if running else ([], "")
+        except Exception as error:  # noqa: BLE001 - whatever fails in one round, the next one is run
+            failed = str(error) if isinstance(error, BurgeeError) else f"{type(error).__name__}: {error}"
+        for one in found:
+            if one.decision.action is not Action.HOLD:
+                output.tell(output.one_line(f"{one.flag} {sentence(one.decision)}"))
+        if failed and failed != said:
+            output.tell(output.one_line(f"A guard cannot be run: {failed}"), typer.colors.RED)
+        said = failed
+        if _ended_before_the_next(store, where, version, stop):
             return
 
 
-def alarms_of(found: list[Guard]) -> Mapping[str, bool]:
-    """Whether each CloudWatch alarm of the guards is firing; those of which nothing is known are not in it."""
+def _ended_before_the_next(store: Store, where: StoreOptions, version: int, stop: Event) -> bool:
+    """Waits until the next round is due: after a few minutes or, of a file, as soon as it is released."""
+    if where.table is not None:
+        return stop.wait(EVERY_SECONDS)
+    due = time.monotonic() + EVERY_SECONDS
+    while time.monotonic() < due:
+        if stop.wait(LOOK_SECONDS):
+            return True
+        with suppress(BurgeeError):
+            if store.pointer().version != version:
+                return False
+    return False
+
+
+def alarms_of(found: list[Guard]) -> tuple[Mapping[str, bool], str]:
+    """Whether each CloudWatch alarm of the guards is firing, and why CloudWatch does not say, if it does not.
+
+    Alarms of which nothing is known are left out.
+    """
     names = sorted({name for guard in found if guard.plan is not None for name in guard.plan.alarms})
     if not names:
-        return {}
+        return {}, ""
     from burgee.cli.alarms import firing
 
-    return firing(names)
+    try:
+        return firing(names), ""
+    except BurgeeError as error:
+        return {}, str(error)
 
 
 def guard_record(guard: Guard) -> dict[str, Any]:
@@ -89,6 +117,7 @@ def guard_record(guard: Guard) -> dict[str, Any]:
         "flag": guard.flag,
         "steps": None if plan is None else list(plan.steps),
         "state": None if state is None else state.as_record(),
+        **({"fault": guard.fault} if guard.fault else {}),
     }
 
 

@@ -99,13 +99,14 @@ def act_on(where: StoreOptions, action: str, reason: str, expires_in: str | None
     A usage error if the environment to change is unclear, or is not in the file.
     """
     from burgee.cli.git.origin import whoami
+    from burgee.releases.guarding import person
     from burgee.stores.audit import AuditContext
     from burgee.times import format_time
 
     require_environment(where)
     now = time.time()
     until = None if expires_in is None else format_time(now + duration(expires_in, "--expires-in"))
-    author = whoami(where.flags.resolve().parent)
+    author = person(whoami(where.flags.resolve().parent))
     return AuditContext(action, author, reason, now, until, source="command line")
 
 

@@ -23,6 +23,8 @@ Rules:
 - An operator's write on the flag, or a kill, pauses the guard, which then writes nothing until a person resumes it.
 - A change of the flag in Git ends it at the share that it has reached. If the changed flag has a guard, that begins
   once the share in the file is the one that is served: no step takes back what an earlier one gave.
+- A guard that has ended otherwise begins again only once the file has changed its plan, or no longer had it: another
+  change of the flag states no steps to a reviewer.
 - A step that leaves nobody to compare with is judged by alarms alone, and says so.
 - Time counts as watched between two looks at a step, as far as the clock and the records have moved on, and two hours
   at most: a clock that jumps does not shorten `hold`, nor does a driver that was down.
@@ -39,6 +41,7 @@ from burgee.guards.judgement import Judgement, Reason, judge
 from burgee.guards.plan import Group
 from burgee.guards.state import Ended, GuardState, Outcome, Pause
 from burgee.records import NamedTuple, dataclass, field, replace
+from burgee.times import lasting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -126,11 +129,34 @@ def asks(plan: GuardPlan, state: GuardState) -> Ask | None:
 
 def decide(plan: GuardPlan | None, state: GuardState | None, seen: Seen) -> Decision:
     """The next action of a guard; `plan` is that of the current release, None if the flag has no guard there."""
+    found = _decided(plan, state, seen)
+    after = found.state
+    if found.action is not Action.HOLD or after is None or after.ended is not None:
+        return found
+    if after is not state:
+        return found._replace(state=replace(after, reasons=found.reasons))
+    known = _about(after.reasons)
+    if known == _about(found.reasons) or (known and any(one.code == "no-look" for one in found.reasons)):
+        return found  # only figures differ, such as the age of records; or the last look says more
+    return found._replace(state=after.then(reasons=found.reasons))
+
+
+def _about(reasons: Sequence[Reason]) -> list[tuple[str, str | None]]:
+    return [(one.code, one.subject) for one in reasons]
+
+
+def _decided(plan: GuardPlan | None, state: GuardState | None, seen: Seen) -> Decision:
     if state is not None and state.ended is None and (plan is None or state.digest != seen.digest):
         reason = Reason("changed", None, f"the flag has changed in Git since release {state.release}")
         return _ended(state, seen, Outcome.CHANGED, (reason,))
     if plan is None or seen.digest is None:
-        return Decision(Action.HOLD, state, reasons=(Reason("no-guard", None, "the flag has no guard"),))
+        gone = state if state is None or not state.plan else state.then(digest="", plan="")
+        return Decision(Action.HOLD, gone, reasons=(Reason("no-guard", None, "the flag has no guard"),))
+    if state is not None and state.ended is not None and state.plan == plan.digest:
+        if state.digest == seen.digest:
+            return Decision(Action.DONE, state, reasons=state.ended.reasons)
+        same = Reason("same-plan", None, "the flag has changed, and the plan of the guard that has ended has not")
+        return Decision(Action.DONE, state.then(digest=seen.digest), reasons=(same,))
     if state is None or state.digest != seen.digest:
         return _round(plan, _begun(plan, seen.digest, state, seen), seen)
     if state.ended is not None:
@@ -141,7 +167,8 @@ def decide(plan: GuardPlan | None, state: GuardState | None, seen: Seen) -> Deci
 def _begun(plan: GuardPlan, digest: str, before: GuardState | None, seen: Seen) -> GuardState:
     """A guard before its first step."""
     version = 1 if before is None else before.version + 1
-    return GuardState(plan.flag, digest, seen.release, -1, plan.begins, plan.begins, seen.now, version)
+    state = GuardState(plan.flag, digest, seen.release, -1, plan.begins, plan.begins, seen.now, version)
+    return replace(state, plan=plan.digest)
 
 
 def _round(plan: GuardPlan, state: GuardState, seen: Seen) -> Decision:
@@ -216,7 +243,10 @@ def _interrupted(plan: GuardPlan, state: GuardState, seen: Seen) -> Decision | N
     serving = seen.serving
     left = None if serving.other or serving.killed else serving.share
     if state.step < 0 and left is not None and left != state.share:
-        message = f"an earlier guard has reached {left:g} %, and the file says {plan.begins:g} %"
+        message = (
+            f"an earlier guard has reached {left:g} %, and the file says {plan.begins:g} %: write {left:g} % and "
+            "the steps above it into the file, or clear the override"
+        )
         reason = Reason("carried", None, message, {"share": left, "begins": plan.begins})
         return Decision(Action.HOLD, state, reasons=(reason,))
     if serving.killed:
@@ -281,7 +311,7 @@ def _watched(state: GuardState, now: int, until: int | None, *, usable: bool) ->
 def _held(plan: GuardPlan, state: GuardState) -> tuple[Reason, ...]:
     if state.held >= plan.hold:
         return ()
-    message = f"watched for {state.held // 60_000:,} of {plan.hold // 60_000:,} minutes"
+    message = f"watched for {lasting(state.held / 1000)} of {lasting(plan.hold / 1000)}"
     return (Reason("hold", None, message, {"held": state.held, "hold": plan.hold}),)
 
 
@@ -329,6 +359,7 @@ def _advanced(plan: GuardPlan, state: GuardState, seen: Seen, step: int, reasons
         until=None,
         known=frozenset(),
         pause=None,
+        reasons=(),
     )
     return Decision(Action.ADVANCE, raised, raised.share, reasons)
 
@@ -342,12 +373,15 @@ def _ended(
     state: GuardState, seen: Seen, outcome: Outcome, reasons: tuple[Reason, ...], share: float | None = None
 ) -> Decision:
     left = state.share if share is None else share
-    after = state.then(share=left, pause=None, ended=Ended(outcome, seen.now, left, reasons))
+    ended = Ended(outcome, seen.now, left, reasons)
+    after = state.then(share=left, pause=None, reasons=(), ended=ended)
+    if outcome is Outcome.CHANGED:
+        after = replace(after, digest="", plan="")  # whatever guard the flag has from now on is another
     return Decision(Action.DONE, after, reasons=reasons)
 
 
 def _why(pause: Pause) -> Reason:
-    return Reason("paused", pause.by, f"paused by {pause.by}: {pause.message or pause.code}")
+    return Reason("paused", pause.by, f"paused by {pause.by}{f': {pause.message}' if pause.message else ''}")
 
 
 def pause(plan: GuardPlan, state: GuardState, seen: Seen, by: str, why: str = "") -> Decision:
@@ -356,7 +390,7 @@ def pause(plan: GuardPlan, state: GuardState, seen: Seen, by: str, why: str = ""
     if state.pause is not None:
         raise Refused("guard-paused", _why(state.pause).message)
     after = state.then(pause=Pause("person", by, seen.now, why))
-    return Decision(Action.HOLD, after)
+    return Decision(Action.HOLD, after, reasons=() if after.pause is None else (_why(after.pause),))
 
 
 def resume(plan: GuardPlan, state: GuardState, seen: Seen, by: str) -> Decision:
@@ -368,15 +402,15 @@ def resume(plan: GuardPlan, state: GuardState, seen: Seen, by: str) -> Decision:
     """
     _check_active(plan, state, seen)
     if seen.serving.killed:
-        raise Refused("flag-killed", f"{state.flag} is killed: revive it first")
+        raise Refused("flag-killed", f"{state.flag} is killed: `burgee unkill {state.flag}` first")
     if state.pause is None:
         raise Refused("not-paused", "the guard is not paused")
     known = state.known | {*state.pause.subjects}
     note = (Reason("resumed", by, f"resumed by {by}"),)
     if state.step < 0 or _is_served(plan, state, seen.serving):
-        return Decision(Action.HOLD, state.then(pause=None, known=known, looked=None), None, note)
+        return Decision(Action.HOLD, state.then(pause=None, known=known, looked=None, reasons=()), None, note)
     since = max(seen.now, state.since, state.looked or 0)
-    again = state.then(pause=None, known=known, since=since, held=0, looked=None, until=None)
+    again = state.then(pause=None, known=known, since=since, held=0, looked=None, until=None, reasons=())
     return Decision(Action.HOLD, again, state.share, note)
 
 
@@ -387,7 +421,10 @@ def advance(plan: GuardPlan, state: GuardState, seen: Seen, by: str) -> Decision
     """
     _check_active(plan, state, seen)
     if not _is_served(plan, state, seen.serving):
-        raise Refused("guard-overridden", f"{state.flag} is not served by its guard: resume it first")
+        why = _interrupted(plan, state, seen)
+        said = "" if why is None else f" ({why.reasons[0].message})"
+        what = f"`burgee guard resume {state.flag}` first" if state.step >= 0 else "clear its override first"
+        raise Refused("guard-overridden", f"{state.flag} is not served by its guard{said}: {what}")
     note = Reason("stepped", by, f"{by} took this step")
     step = next_step(plan, state)
     if step is None:
@@ -401,7 +438,7 @@ def approve(plan: GuardPlan, state: GuardState, seen: Seen, by: str) -> Decision
     step = next_step(plan, state)
     if step is None or step not in plan.approve or step in state.approved:
         raise Refused("nothing-to-approve", "the next step does not wait for a person")
-    after = state.then(approved=state.approved | {step})
+    after = state.then(approved=state.approved | {step}, reasons=())
     note = Reason("approved", by, f"{by} approved step {plan.steps[step]:g} %", {"step": step})
     return Decision(Action.HOLD, after, None, (note,))
 

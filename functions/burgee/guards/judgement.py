@@ -19,8 +19,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from burgee.guards.aggregates import window_of
 from burgee.guards.margins import ENOUGH, critical, gap, log_evidence
 from burgee.records import NamedTuple, dataclass, field
+from burgee.times import lasting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -204,5 +206,7 @@ def _improbable(rate: float, units: int) -> bool:
 def _few(plan: GuardPlan, metric: GuardMetric, reached: Measured, compared: Measured) -> Iterator[Reason]:
     for place, one in (("step", reached), ("comparison group", compared)):
         if one.moments.n < plan.minimum:
-            message = f"{one.moments.n:,} units of the {place} count in {metric.name} so far, of {plan.minimum:,}"
+            after = lasting(window_of(metric, plan) / 1000)
+            found = f"{one.moments.n:,} of at least {plan.minimum:,} units of the {place}"
+            message = f"{found} count in {metric.name}: a unit counts {after} after its exposure"
             yield Reason("few-units", metric.name, message, {"units": one.moments.n, "minimum": plan.minimum})

@@ -17,6 +17,7 @@ heavy: no pydantic.
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from burgee.evaluation.bucketing import BUCKETS, threshold
@@ -92,6 +93,14 @@ class GuardPlan:
     unit: str
     salt: str
     hash: str | None = None
+
+    @property
+    def digest(self) -> str:
+        """What the file says about the guard, apart from its flag and the definitions of its metrics."""
+        metrics = [[(one.name, one.margin) for one in some] for some in (self.guardrails, self.signals)]
+        limits = (self.hold, self.minimum, self.comparison, self.alarms, self.on_harm, self.start, self.alpha)
+        said = (self.rule, self.begins, self.steps, sorted(self.approve), metrics, limits)
+        return sha256(repr(said).encode("utf-8", "surrogatepass")).hexdigest()
 
     @property
     def compared(self) -> Group:
@@ -183,24 +192,32 @@ def unguarded(definition: Definition) -> Definition:
 def carried(reached: Definition, base: Definition | None, git: Definition) -> Definition | None:
     """Git's changed definition at the share that a guard has reached; None if Git decides about that share itself.
 
-    `reached` is what the guard's override serves, `base` Git's definition before the change, if it is known. Git
-    decides if it changed the share, or took it away with its rule. Raises ValueError if the share is not known.
+    `reached` is what the guard's override serves, without the guard once that has ended; so is what is returned.
+    `base` is Git's definition before the change, if it is known. Git decides if it changed the share, or took it
+    away with its rule. Raises ValueError if the share is not known.
     """
-    owner = guarded(reached) or next(
-        (one for one in owners(reached) if base is not None and _share(one) != _share(_like(one, base))), None
+    ended = guarded(reached) is None
+    before_it = None if base is None else guarded(base)
+    owner = (
+        guarded(reached)
+        or (None if before_it is None else like(before_it, reached))
+        or next((one for one in owners(reached) if base is not None and _share(one) != _share(like(one, base))), None)
     )
     if owner is None:
         raise ValueError("which share the guard raised is not known")
-    there, before = _like(owner, git), None if base is None else _like(owner, base)
+    there, before = like(owner, git), None if base is None else like(owner, base)
     share = _share(there)
     if there is None or isinstance(share, dict) or share is None:
         return None
     changed = share > begins(owner) if before is None else share != _share(before)
-    return None if changed else _with_share(git, there, begins(owner))
+    if changed:
+        return None
+    raised = _with_share(git, there, begins(owner))
+    return unguarded(raised) if ended else raised
 
 
-def _like(owner: Owner, definition: Definition) -> Owner | None:
-    """The owner of the same name: the flag itself, or a rule."""
+def like(owner: Owner, definition: Definition) -> Owner | None:
+    """The owner of the same name in another definition: the flag itself, or a rule; None if it has none."""
     found = (one for one in owners(definition) if (one.rule is None) is (owner.rule is None))
     return next((one for one in found if one.name == owner.name), None)
 

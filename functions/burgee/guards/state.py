@@ -61,12 +61,13 @@ class Ended:
 class GuardState:
     """The state of a guard. Times are epoch milliseconds, shares percentages.
 
-    `version` counts changes. `digest` is that of the flag's definition in Git and `release` the version it began
-    with. `step` is the index of the current step, -1 before the first; `share` what is served, `below` what was
-    served before the step: the step reaches the places between. Units count from their first exposure after `since`.
+    `version` counts changes. `digest` is that of the flag's definition in Git, as a round has last seen it, and
+    `release` the version it began with; `plan` is the plan's digest, empty once the flag no longer has that guard.
+    `step` is the index of the current step, -1 before the first; `share` what is served, `below` what was served
+    before the step: the step reaches the places between. Units count from their first exposure after `since`.
     `held` is how long the step has been watched with usable data, up to the look at `looked`, which knew records up
     to `until`; `looks` counts them. `approved` are steps that a person allowed, `known` the metrics and alarms that a
-    person has seen and that do not act in this step.
+    person has seen and that do not act in this step. `reasons` say why the last round moved nothing.
     """
 
     flag: str
@@ -85,6 +86,8 @@ class GuardState:
     known: frozenset[str] = frozenset()
     pause: Pause | None = None
     ended: Ended | None = None
+    plan: str = ""
+    reasons: tuple[Reason, ...] = ()
 
     def then(self, **changes: Any) -> GuardState:
         """The state with changes, and the next version."""
@@ -97,7 +100,10 @@ class GuardState:
             **{name: getattr(self, name) for name in _PLAIN},
             "approved": sorted(self.approved),
             "known": sorted(self.known),
+            "plan": self.plan,
         }
+        if self.reasons:
+            record["reasons"] = [reason_record(one) for one in self.reasons]
         if self.pause is not None:
             pause = self.pause
             record["pause"] = {**{name: getattr(pause, name) for name in _PAUSE}, "subjects": list(pause.subjects)}
@@ -134,6 +140,8 @@ class GuardState:
                 ended["share"],
                 tuple(_reason_of(one) for one in ended["reasons"]),
             ),
+            plan=record.get("plan", ""),  # a record of an earlier version has neither
+            reasons=tuple(_reason_of(one) for one in record.get("reasons", ())),
         )
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from burgee.errors import Conflict, Refused
+from burgee.errors import BurgeeError, Conflict, Refused
 from burgee.evaluation.snapshots import definition_digest
 from burgee.guards.driver import GUARD, Action, Decision, Seen, Serving, decide
 from burgee.guards.judgement import Reason
-from burgee.guards.plan import begins, guarded, plan_of, served, unguarded
+from burgee.guards.plan import begins, guarded, like, plan_of, served, unguarded
 from burgee.guards.state import GuardState, Outcome
 from burgee.model import Override
 from burgee.records import replace
@@ -33,13 +33,15 @@ if TYPE_CHECKING:
     Step = Callable[[GuardPlan, GuardState, Seen, str], Decision]
     """What a person does to a guard: `pause`, `resume` and so on of `burgee.guards.driver`; by name at the end."""
 
+UNREADABLE, UNMEASURED = "unreadable", "not-measured"
+"""Codes of reasons why a guard cannot be run: its own record, or its metrics."""
 SECONDS_KEPT = 400 * 86_400
 """Seconds for which the state of a guard that has ended is kept, as evidence."""
 
 
 class Guard(NamedTuple):
     """A flag's guard as stored: the plan in the release, None if it has none; the state, None before its first round;
-    the override in force; and the digest of the flag's definition in the release.
+    the override in force; the digest of the flag's definition in the release; and why it cannot be run, if it cannot.
     """
 
     flag: str
@@ -47,14 +49,30 @@ class Guard(NamedTuple):
     state: GuardState | None
     override: Override | None
     digest: str | None = None
+    fault: str = ""
 
     @property
     def is_running(self) -> bool:
         """Whether there is something to do: a guard that has not begun or not ended, or whose flag has changed."""
         state = self.state
-        if state is None or state.ended is not None:
-            return self.plan is not None and (state is None or state.digest != self.digest)
-        return True
+        if self.fault:
+            return True
+        if state is None:
+            return self.plan is not None
+        if self.plan is None:
+            return state.ended is None or bool(state.plan)
+        return state.ended is None or state.digest != self.digest
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether the override in force is that of a step, which the guard moves on or writes the end of."""
+        override, state = self.override, self.state
+        if override is None or override.author != GUARD or override.definition is None:
+            return False
+        if guarded(override.definition) is None:
+            return False
+        # Git has ended a guard whose flag has changed, even if no round has seen it yet.
+        return state is None or (state.ended is None and state.step >= 0 and state.digest == self.digest)
 
 
 class GuardRound(NamedTuple):
@@ -63,6 +81,14 @@ class GuardRound(NamedTuple):
     flag: str
     plan: GuardPlan | None
     decision: Decision
+
+
+def person(author: str) -> str:
+    """An author as the override of an operator has it: never the name by which guards know their own.
+
+    It is not refused, because the write may be a kill.
+    """
+    return f"{author} (a person)" if author == GUARD else author
 
 
 def guards(store: Store, now: float) -> list[Guard]:
@@ -74,7 +100,10 @@ def guards(store: Store, now: float) -> list[Guard]:
 
 
 def run(store: Store, now: float, measure: Measure, alarms: Mapping[str, bool]) -> list[GuardRound]:
-    """One round of every guard that has not ended. `measure` answers what a guard asks, None if it cannot."""
+    """One round of every guard that has not ended. `measure` answers what a guard asks, None if it cannot.
+
+    One that cannot be measured, or cannot be read, holds, and stops no other.
+    """
     running = [guard.flag for guard in guards(store, now) if guard.is_running]
     return [_round(store, flag, now, measure, alarms) for flag in running]
 
@@ -87,13 +116,23 @@ def act(store: Store, flag: str, by: AuditContext, step: Step) -> GuardRound:
             raise Refused("no-guard", f"{flag} has no guard that has begun")
         return step(guard.plan, guard.state, seen, by.author)
 
-    return _committed(store, flag, by.now, decided, by)
+    made = _committed(store, flag, by.now, decided, by)
+    for reason in made.decision.reasons:
+        if reason.code in {_CANARY.code, UNREADABLE}:
+            raise Refused("guard-waits", f"{flag}: {reason.message}")
+    return made
 
 
 def _round(store: Store, flag: str, now: float, measure: Measure, alarms: Mapping[str, bool]) -> GuardRound:
     def decided(guard: Guard, seen: Seen) -> Decision:
-        measured = None if guard.plan is None or guard.state is None else measure(guard.plan, guard.state)
-        return decide(guard.plan, guard.state, replace(seen, aggregates=measured, alarms=alarms))
+        measured, failed = None, list[Reason]()
+        if guard.plan is not None and guard.state is not None:
+            try:
+                measured = measure(guard.plan, guard.state)
+            except BurgeeError as error:
+                failed.append(Reason(UNMEASURED, None, f"its metrics could not be measured: {error}"))
+        found = decide(guard.plan, guard.state, replace(seen, aggregates=measured, alarms=alarms))
+        return found._replace(reasons=(*failed, *found.reasons))
 
     return _committed(store, flag, now, decided)
 
@@ -110,6 +149,9 @@ def _committed(
         state, snapshot = live(store)
         record = store.find(Shelf.GUARDS, flag)
         guard = guard_of(state, snapshot, flag, record, now)
+        if guard.fault:
+            unreadable = Reason(UNREADABLE, None, guard.fault)
+            return GuardRound(flag, guard.plan, Decision(Action.HOLD, None, reasons=(unreadable,)))
         if state.pointer.canary_at(now) is not None:
             return GuardRound(flag, guard.plan, Decision(Action.HOLD, guard.state, reasons=(_CANARY,)))
         definition = snapshot["flags"].get(flag)
@@ -139,8 +181,13 @@ def guard_of(state: State, snapshot: Snapshot, flag: str, record: Mapping[str, o
     """The guard of one flag in what was read; `record` is its own of the shelf `GUARDS`."""
     override = state.overrides.get(flag)
     laid = override if override is not None and override.in_force(now) else None
-    known = None if record is None else GuardState.of_record(record)
-    return Guard(flag, plan_of(flag, snapshot), known, laid, definition_digest(snapshot["flags"].get(flag)))
+    digest = definition_digest(snapshot["flags"].get(flag))
+    try:
+        known = None if record is None else GuardState.of_record(record)
+        return Guard(flag, plan_of(flag, snapshot), known, laid, digest)
+    except _WRONG as error:
+        why = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        return Guard(flag, None, None, laid, digest, f"its record cannot be read: {why}")
 
 
 def serving_of(override: Override | None, git: Definition | None) -> Serving:
@@ -152,15 +199,23 @@ def serving_of(override: Override | None, git: Definition | None) -> Serving:
         killed = laid is not None and not laid.get("status") and bool(git and git.get("status"))
         return Serving(other=override.author, killed=killed)
     owner = guarded(laid)
+    if owner is None and git is not None and (own := guarded(git)) is not None:
+        owner = like(own, laid)  # an earlier guard has ended there, and its override has none any more
     return Serving() if owner is None else Serving(share=begins(owner))
 
 
-def is_moving(override: Override) -> bool:
-    """Whether an override is that of a guard that has not ended, which writes its own end."""
-    laid = override.definition
-    return override.author == GUARD and laid is not None and guarded(laid) is not None
+def serving(store: Store, now: float) -> frozenset[str]:
+    """The flags whose guard serves a step, by an override that is not to be written into the file yet."""
+    state, _ = live(store)
+    if state.pointer.canary_at(now) is not None:  # the others' definition is the base's
+        every = state.overrides.items()
+        return frozenset(
+            flag for flag, one in every if one.author == GUARD and one.definition and guarded(one.definition)
+        )
+    return frozenset(one.flag for one in guards(store, now) if one.fault or one.is_serving)
 
 
+_WRONG = (ValueError, KeyError, TypeError, AttributeError)
 _CANARY = Reason("canary", None, "the release is a canary: not everyone has this flag's definition yet")
 
 
@@ -203,20 +258,23 @@ def _target(git: Definition | None, guard: Guard, decision: Decision) -> Definit
     after = decision.state
     if git is None or after is None or guarded(git) is None:
         return None
+    if guard.state is not None and guard.state.ended is not None and guard.state.ended == after.ended:
+        return None
     if after.ended is None:
         return None if decision.share is None else served(git, decision.share)
     ours = guard.override is None or guard.override.author == GUARD
     return unguarded(served(git, after.ended.share)) if ours and after.ended.outcome is not Outcome.CHANGED else None
 
 
+_MOVES = {Action.ADVANCE, Action.ROLL_BACK}
+_VERBS = {Action.ADVANCE: "raised", Action.ROLL_BACK: "rolled back", Action.DONE: "ended", Action.HOLD: "holds"}
+
+
 def sentence(decision: Decision) -> str:
     """What a round did, for the audit log and the pull request."""
     why = "; ".join(one.message for one in decision.reasons)
     share = decision.share if decision.share is not None else None if decision.state is None else decision.state.share
-    verb = {
-        Action.ADVANCE: f"raised to {share:g} %",
-        Action.ROLL_BACK: f"rolled back to {share:g} %",
-        Action.DONE: f"ended at {share:g} %",
-        Action.HOLD: f"holds at {share:g} %",
-    }[decision.action]
+    verb = _VERBS[decision.action]
+    if share is not None:
+        verb = f"{verb} {'to' if decision.action in _MOVES else 'at'} {share:g} %"
     return f"{verb}: {why}" if why else verb

@@ -32,20 +32,23 @@ def run(where: StoreOptions, events: Events = None, keep: Keep = None, json: Jso
 
     require_environment(where)
     with opened(where) as store:
-        found = run_guards(store, where, events, keep)
+        found, failed = run_guards(store, where, events, keep)
     if json:
         output.as_json([round_record(one) for one in found])
-        return
-    for one in found:
-        _show(one)
-    if not found:
-        output.say(f"no guard is running ({described(where)})")
+    else:
+        for one in found:
+            _show(one)
+        if not found:
+            output.say(f"no guard is running ({described(where)})")
+    if failed:
+        output.tell(output.one_line(f"A guard could not be run: {failed}"), typer.colors.RED)
+        raise typer.Exit(1)
 
 
 @guard_app.command("status")
 @on_store
 def status(where: StoreOptions, json: Json = False) -> None:
-    """Show each guard: its step, how long it was watched, and what it waits for."""
+    """Show each guard: its step, how long it was watched, what paused it, and what it waits for."""
     import time
 
     from burgee.cli.guarding import guard_record
@@ -127,15 +130,26 @@ def _show(one: GuardRound) -> None:
 
 
 def _line(guard: Guard) -> str:
+    from burgee.times import lasting
+
     state, plan = guard.state, guard.plan
+    if guard.fault:
+        return output.one_line(f"{guard.flag}: {guard.fault}")
     if state is None:
-        return f"{guard.flag}: has not begun"
+        return f"{guard.flag}: has not begun; its first step is taken by the next round"
     if state.ended is not None:
         why = "; ".join(one.message for one in state.ended.reasons)
         return output.one_line(
             f"{guard.flag}: {str(state.ended.outcome).replace('_', ' ')} at {state.share:g} %: {why}"
         )
-    steps = "" if plan is None else f" of {len(plan.steps)}"
-    paused = "" if state.pause is None else f", paused by {state.pause.by}: {state.pause.message}"
-    watched = f"watched for {state.held // 60_000:,} minutes"
-    return output.one_line(f"{guard.flag}: step {state.step + 1}{steps}, {state.share:g} %, {watched}{paused}")
+    if plan is None or state.digest != guard.digest:
+        return output.one_line(f"{guard.flag}: changed in Git, which ends the guard at {state.share:g} %")
+    pause = state.pause
+    paused = "" if pause is None else f", paused by {pause.by}{f': {pause.message}' if pause.message else ''}"
+    waits = "; ".join(one.message for one in state.reasons if one.code not in {"paused", "hold"})
+    waits = f"; waits: {waits}" if waits else ""
+    if state.step < 0:
+        return output.one_line(f"{guard.flag}: before its first step{paused}{waits}")
+    watched = f"watched for {lasting(state.held / 1000)} of {lasting(plan.hold / 1000)}"
+    step = f"step {state.step + 1} of {len(plan.steps)}, {state.share:g} %"
+    return output.one_line(f"{guard.flag}: {step}, {watched}{paused}{waits}")

@@ -77,7 +77,7 @@ def reconcile(
             note = f" ({one.note})" if one.note else ""
             output.say(f"{one.branch}: {one.did}{note}{f'  {one.address}' if one.address else ''}")
         if not run.outcomes:
-            output.say("nothing to open: the file has all live overrides, and no proposal is waiting")
+            output.say("nothing to open: no live override is to be written now, and no proposal is waiting")
         for warning in run.warnings:
             output.tell(warning, typer.colors.YELLOW)
     raise typer.Exit(int(bool(run.warnings) or any(one.needs_person for one in run.outcomes)))

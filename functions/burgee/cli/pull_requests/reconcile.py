@@ -21,7 +21,7 @@ from burgee.errors import Refused
 from burgee.flagfile.compile import compile_file
 from burgee.flagfile.editor import write_each
 from burgee.flagfile.source import Source
-from burgee.releases.guarding import is_moving
+from burgee.releases.guarding import serving
 from burgee.releases.proposals import ENDED, AgainstGit, ProposalState, listed, mark, note_run
 from burgee.releases.pull import Pulled, pulled, released_definition
 
@@ -125,7 +125,8 @@ class Reconciler:
 
     def _overrides(self, path: Path, git: Snapshot, reach: str, warnings: list[str]) -> Iterator[Reconciled]:
         every = self.store.state().overrides
-        laid = {flag: override for flag, override in every.items() if not is_moving(override)}
+        moving = serving(self.store, self.now)
+        laid = {flag: override for flag, override in every.items() if flag not in moving}
         found = pulled(
             laid.values(), git["flags"], released_definition(self.store), self.now, temporary=self.temporary
         )

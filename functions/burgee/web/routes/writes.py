@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from burgee.errors import Refused
 from burgee.releases.deploy import live, write
+from burgee.releases.guarding import person
 from burgee.releases.overrides import changed, laid_over, served
 from burgee.stores.audit import AuditContext
 from burgee.times import format_time, parse_duration, parse_time
@@ -149,7 +150,7 @@ class WriteRequest(NamedTuple):
             author = f"{author} with {self.caller.name}" if author else self.caller.name
         now = time.time()
         until = None if expires_in is None else format_time(now + duration("expires_in", expires_in))
-        return AuditContext(action, author or ANYONE, reason, now, until, self.request_id, self.source)
+        return AuditContext(action, person(author or ANYONE), reason, now, until, self.request_id, self.source)
 
     def effectless(self, act: AuditContext, response: Response) -> AuditContext:
         """An act that changes no flag's answer, with the records to write. Raises Refused for a dry run."""
