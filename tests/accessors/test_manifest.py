@@ -95,6 +95,12 @@ def test_the_schema_refuses_what_the_manifest_must_not_hold() -> None:
         assert not Draft7Validator(schema()).is_valid(one), one
 
 
+def test_a_description_is_one_line_that_ends_no_comment() -> None:
+    about = 'Colour of\n  import os; */ the """ shop\u2028\\users\x07'
+    (one,) = manifest({"beta": {"description": about, "status": True}}).file()["flags"].values()
+    assert one["description"] == "Colour of import os; * / the ''' shop \\\\users"
+
+
 def test_an_environment_has_its_own_default(burgee: Burgee) -> None:
     burgee.write(FLAGS)
     assert burgee("manifest", "--env", "production").json["flags"]["rate"]["defaultValue"] == 2.5

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import importlib.util
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import mypy.api
@@ -146,7 +148,7 @@ def test_the_same_file_gives_the_same_bytes_and_check_says_when_they_differ(
     assert burgee("generate", "python", "--out", "flags.py", "--check").code == 0
     burgee.write(flag_file().replace("many: -5", "many: 6").replace('"many": -5', '"many": 6'))
     ran = burgee("generate", "python", "--out", "flags.py", "--check")
-    assert (ran.code, ran.out) == (1, "flags.py: would change\n")
+    assert (ran.code, ran.out) == (1, "flags.py: would change: run the command without --check\n")
     assert (burgee.folder / "flags.py").read_bytes() == made
     assert burgee("generate", "python", "--check").code == 2
 
@@ -220,3 +222,16 @@ def test_a_settled_flag_is_deprecated_and_removing_it_is_a_list_of_errors(
     gone = check(burgee.folder, "uses.py", "flags.py")
     assert [line.partition(": ")[0].rpartition("/")[2] for line in gone] == ["uses.py:2", "uses.py:4"]
     assert loaded(burgee.folder / "flags.py")
+
+
+def test_a_module_needs_the_sdk_alone_and_is_no_concern_of_formatters() -> None:
+    typed, _ = typed_flags(odd_flags(1))
+    text = generate(typed, {typed[0].name: "2026-01-02"})
+    tree = ast.parse(text)
+    for_checkers = [part for one in tree.body if isinstance(one, ast.If) for part in one.body]
+    run = [one for one in ast.walk(tree) if isinstance(one, ast.ImportFrom) and one not in for_checkers]
+    assert not [one for one in ast.walk(tree) if isinstance(one, ast.Import)]
+    names = {str(one.module).partition(".")[0] for one in run}
+    assert names == {"__future__", "typing", "openfeature"}
+    command = [sys.executable, "-m", "ruff", "format", "--isolated", "--stdin-filename", "flags.py", "-"]
+    assert subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout == text

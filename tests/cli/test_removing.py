@@ -123,11 +123,12 @@ def test_a_branch_has_the_code_first_and_the_flag_last(repository: Burgee) -> No
         "remove", "old", "--branch", "remove-old", "--test", "git grep -q legacy -- README.md src ':!src'"
     )
     assert (ran.code, git(repository.folder, "branch", "--show-current")) == (1, "remove-old")
+    assert "on the branch remove-old; `git switch --force -` leaves it" in ran.err
     assert git(repository.folder, "log", "--format=%s") == "x", "what fails is not committed"
     git(repository.folder, "checkout", "-q", "-f", "main")
     git(repository.folder, "branch", "-D", "remove-old")
     ran = repository(
-        "remove", "old", "--branch", "remove-old", "--test", "git diff --quiet --exit-code -- flags.yaml"
+        "remove", "old", "--branch", "remove-old", "--test", "cd src && git diff --quiet --exit-code -- ../flags.yaml"
     )
     assert ran.code == 0, ran.err
     assert git(repository.folder, "log", "--format=%s").splitlines() == [
@@ -236,6 +237,39 @@ def test_calls_of_a_generated_module_go_and_it_is_made_again(repository: Burgee)
     made = (repository.folder / "src/uses.py").read_text(encoding="utf-8")
     assert made == USES_WITHOUT
     assert (repository.folder / "src/uses.ts").read_text(encoding="utf-8") == USES_TS_WITHOUT
+
+
+def test_a_function_has_the_kind_of_the_module_that_is_imported(repository: Burgee) -> None:
+    for sdk in ("server", "web", "react"):
+        made = repository("generate", "typescript", "--sdk", sdk, "--out", f"src/{sdk}/flags.ts")
+        assert made.code == 0
+    call = "import {{ {0} }} from '{1}';\nexport const page = () => {0}() === true;\n"
+    repository.write(call.format("old", "./flags.js"), "src/server/page.ts")
+    repository.write(call.format("old", "../web/flags"), "src/server/view.ts")
+    repository.write(call.format("useOld", "../react/flags.js"), "src/web/page.tsx")
+    committed(repository)
+    assert repository("remove", "old", "--write").code == 0
+    after = {file.name: file.read_text() for file in (repository.folder / "src/server").iterdir()}
+    assert after["page.ts"] == "export const page = () => Promise.resolve(true) === true;\n"
+    assert after["view.ts"] == "export const page = () => true;\n"
+    assert (repository.folder / "src/web/page.tsx").read_text() == "export const page = () => true;\n"
+    repository.write(call.format("old", "@shop/flags"), "src/elsewhere.ts")
+    ran = repository("remove", "old")
+    assert ran.code == 1
+    assert "src/elsewhere.ts:2:27: generated modules of this name answer differently" in ran.err
+
+
+def test_a_function_stands_for_the_flag_where_its_name_is_another(repository: Burgee) -> None:
+    repository.write(FLAGS + "  new-search: {status: on, owner: web}\n")
+    committed(repository)
+    assert repository("generate", "python", "--out", "src/flags.py").code == 0
+    text = "from src import flags\n\ndef page(user):\n    return flags.new_search(user)\n"
+    repository.write(text, "src/search.py")
+    committed(repository)
+    assert repository("refs", "src").out.count("new-search\n  src/search.py:4:18\n") == 1
+    assert "beta: no code names it" in repository("refs", "src").out, "the generated module is no use"
+    assert repository("remove", "new-search", "--write").code == 0
+    assert (repository.folder / "src/search.py").read_text() == text.replace("flags.new_search(user)", "True")
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def test_a_parameter_is_no_generated_module() -> None:
     code = (
         "from shop import flags\n\ndef run(flags):\n    return flags.old()\n\ndef other():\n    return flags.old()\n"
     )
-    made = rewrite(code, ANSWERS["old"], Accessor(frozenset({"old"}), frozenset({"flags"})))
+    made = rewrite(code, ANSWERS["old"], [Accessor("old", "flags")])
     assert made.refusals == []
     assert made.text == code[: code.rindex("flags.old()")] + "True\n"
 
@@ -139,6 +139,45 @@ def test_two(flags):
         pass
 """
     )
+
+
+def test_a_mapping_that_sets_the_variant_no_longer_does() -> None:
+    code = """\
+@pytest.mark.flags({"new-search": True})
+def test_one(): pass
+
+@pytest.mark.flags({"new-search": "on", "b": "x"}, c=True)
+def test_two(flags):
+    flags.set({"new-search": True})
+    flags.set({"b": "x", "new-search": True})
+    flags.set({
+        "b": "x",
+        "new-search": True,
+    })
+    with flags({"new-search": True}):
+        pass
+"""
+    answer = Answer("new-search", FlagType.BOOLEAN, "on", True)
+    made = rewrite(code, answer)
+    assert (made.uses, made.refusals) == (6, [])
+    assert (
+        made.text
+        == """\
+def test_one(): pass
+
+@pytest.mark.flags({"b": "x"}, c=True)
+def test_two(flags):
+    flags.set({"b": "x"})
+    flags.set({
+        "b": "x",
+    })
+    with flags():
+        pass
+"""
+    )
+    for other in ("False", '"off"', "EVERY", "some()"):
+        (refusal,) = rewrite(code.replace('"new-search": "on"', f'"new-search": {other}'), answer).refusals
+        assert refusal[:2] == (4, 21)
 
 
 def test_comments_and_layout_stay() -> None:

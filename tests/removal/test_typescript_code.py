@@ -147,9 +147,31 @@ def test_dead_branches_leave_no_trace_and_layout_stays() -> None:
     ],
 )
 def test_a_name_that_something_else_has_too_is_no_function_of_the_flag(code: str) -> None:
-    made = rewrite(code, ANSWERS["old"], Accessor(frozenset({"old"}), frozenset({"flags"})), jsx=False)
+    made = rewrite(code, ANSWERS["old"], [Accessor("old", "flags")], jsx=False)
     assert made.uses == 0
     assert {refusal.line for refusal in made.refusals} == {2}
+
+
+def test_a_hook_of_the_sdk_that_nothing_uses_any_more_is_not_imported() -> None:
+    both = "import { useBooleanFlagValue, useStringFlagValue } from '@openfeature/react-sdk';\n"
+    code = f"{both}const f = () => useBooleanFlagValue('old', false);\nconst g = () => useStringFlagValue('x', '');\n"
+    made = rewrite(code, ANSWERS["old"], jsx=True)
+    assert made.text.startswith(
+        "import { useStringFlagValue } from '@openfeature/react-sdk';\nconst f = () => true;\n"
+    )
+    alone = "import { useBooleanFlagValue } from '@openfeature/react-sdk';\n"
+    made = rewrite(f"{alone}const f = () => useBooleanFlagValue('old', false);\n", ANSWERS["old"], jsx=True)
+    assert made.text == "const f = () => true;\n"
+    code = f"{alone}const f = () => useBooleanFlagValue('old', false) && useBooleanFlagValue('x', false);\n"
+    assert rewrite(code, ANSWERS["old"], jsx=True).text.startswith(alone)
+
+
+def test_a_hook_answers_at_once_beside_the_sdk_for_servers() -> None:
+    sdks = (
+        "import { OpenFeature } from '@openfeature/server-sdk';\nimport { useFlag } from '@openfeature/react-sdk';\n"
+    )
+    made = rewrite(f"{sdks}const f = () => useFlag('old', false).value;\n", ANSWERS["old"], jsx=True)
+    assert made.text.endswith("const f = () => true;\n")
 
 
 def test_a_file_that_does_not_parse_is_refused() -> None:

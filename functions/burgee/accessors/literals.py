@@ -26,6 +26,14 @@ def comment(text: str) -> str:
     return _one_line(text).replace("*/", "*\\/")
 
 
+def any_comment(text: str) -> str:
+    """What a person wrote, as one line that ends no comment and no docstring of any language.
+
+    The OpenFeature CLI's generators copy descriptions into both, as they are.
+    """
+    return _one_line(text).replace("\\", "\\\\").replace("*/", "* /").replace('"""', "'''")
+
+
 def _one_line(text: str) -> str:
     return "".join(one for one in " ".join(text.split()) if one.isprintable())
 

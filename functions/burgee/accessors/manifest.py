@@ -1,4 +1,4 @@
-"""The flag manifest of the OpenFeature CLI: types and defaults of flags, for its generators in ten languages.
+"""The flag manifest of the OpenFeature CLI: types and defaults of flags, for its generators.
 
 Two forms: the file that the CLI generates from, and the answer that `openfeature pull` reads. A manifest requires a
 default, so a flag that serves nothing while it is off is left out.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from burgee.accessors.flag_types import Typed, Untyped, flag_type
+from burgee.accessors.literals import any_comment
 from burgee.records import NamedTuple
 
 if TYPE_CHECKING:
@@ -58,5 +59,6 @@ def manifest(flags: Mapping[str, Definition]) -> Manifest:
 
 
 def _entry(flag: ManifestFlag, type_key: str) -> dict[str, Any]:
-    entry: dict[str, Any] = {type_key: str(flag.type), "defaultValue": flag.default}
-    return {**entry, "description": flag.description} if flag.description else entry
+    """`openfeature pull` writes an empty description where there is none, so the file has one too."""
+    about = any_comment(flag.description or "")
+    return {type_key: str(flag.type), "defaultValue": flag.default, "description": about}

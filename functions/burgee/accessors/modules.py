@@ -18,6 +18,9 @@ _DEPRECATED = re.compile(
     re.MULTILINE,
 )
 
+_FLAG = re.compile(r"(?: \* |    \"\"\")Flag `([A-Za-z0-9._-]+)`")
+_FUNCTION = re.compile(r"(?:def|export (?:async )?function) (\w+)\(")
+
 
 def typed_flags(flags: Mapping[str, Sequence[Definition]]) -> tuple[list[Typed], list[Untyped]]:
     """The flags of a module, from the definitions of each in every environment, and those that no type fits."""
@@ -33,6 +36,29 @@ def reason(day: str, flag: str) -> str:
 def deprecations(module: str) -> dict[str, str]:
     """The days of the deprecations in a module that was generated before, by flag."""
     return dict(_DEPRECATED.findall(module))
+
+
+def is_generated(text: str) -> bool:
+    """Whether a file is a module of `burgee generate`, which is made again from the flag file."""
+    return "Made by `burgee generate " in text[:200]
+
+
+def functions(module: str) -> dict[str, str]:
+    """The names of the functions in a generated module, by flag."""
+    found: dict[str, str] = {}
+    called = flag = None
+    for line in module.splitlines():
+        if match := _FUNCTION.match(line):
+            called = match[1]
+            if flag is not None:  # TypeScript has the comment above
+                found[flag] = called
+            flag = None
+        elif match := _FLAG.match(line):
+            if line.startswith(" * "):
+                flag = match[1]
+            elif called is not None:
+                found[match[1]] = called
+    return found
 
 
 def value_schema(flag: Typed) -> Mapping[str, Any]:

@@ -16,10 +16,19 @@ if TYPE_CHECKING:
 
     from burgee.accessors.flag_types import Typed
 
-TAKEN = frozenset({*keyword.kwlist, *dir(builtins), "annotations", "api", "sys", "deprecated"})
+TAKEN = frozenset({*keyword.kwlist, *dir(builtins), "annotations", "api", "deprecated"})
 TAKEN_TYPES = frozenset(
     {
-        *("Any", "EvaluationContext", "Literal", "NotRequired", "OpenFeatureClient", "TypeAlias", "TypedDict"),
+        *(
+            "Any",
+            "TYPE_CHECKING",
+            "EvaluationContext",
+            "Literal",
+            "NotRequired",
+            "OpenFeatureClient",
+            "TypeAlias",
+            "TypedDict",
+        ),
         *("TypeVar", *dir(builtins)),
     }
 )
@@ -27,14 +36,18 @@ _HEAD = '''\
 """The flags of flags.yaml, each as a function. Made by `burgee generate python`: do not edit."""
 
 # ruff: noqa
+# fmt: off
 from __future__ import annotations
 '''
 _DEPRECATED = """
-if sys.version_info >= (3, 13):
-    from warnings import deprecated
-else:
+if TYPE_CHECKING:
     from typing_extensions import deprecated
+else:
+
+    def deprecated(message, *, category):
+        return lambda function: function
 """
+# For type checkers, which all know that module: it need not be installed.
 _ALIASES = """
 _Context: TypeAlias = "EvaluationContext | None"
 _Client: TypeAlias = "OpenFeatureClient | None"
@@ -84,10 +97,9 @@ class _Module:
         marked = any(flag.name in deprecated for flag in flags)
         self.typing |= {"TypeVar"} if _ONE_OF in self.helpers else set()
         self.typing |= {"Any"} if _OBJECT in self.helpers else set()
-        standard = ["import sys"] if marked else []
-        standard.append(f"from typing import {', '.join(sorted(self.typing))}")
+        self.typing |= {"TYPE_CHECKING"} if marked else set()
         imports = [
-            "\n" + "\n".join(standard) + "\n",
+            f"\nfrom typing import {', '.join(sorted(self.typing))}\n",
             "\nfrom openfeature import api\nfrom openfeature.client import OpenFeatureClient\n",
             "from openfeature.evaluation_context import EvaluationContext\n",
             *([_DEPRECATED] if marked else []),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import difflib
 import re
-import shlex
 import subprocess
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from burgee.accessors.modules import functions, is_generated
 from burgee.cli.git.files import contents
 from burgee.cli.git.run import git, git_output
 from burgee.cli.stores import default_state_path, described, opened
@@ -41,7 +41,7 @@ JSX = {
 
 
 _CALL = re.compile(r"get_\w+_(?:value|details)|(?:get|use)\w+(?:Value|Details)|useFlag")
-"""A file without any of these, and without the flag's name, asks for no flag by a name that is built."""
+"""A file without any of these, and without the flag's name and functions, does not ask for it."""
 
 
 class Proof(NamedTuple):
@@ -108,53 +108,52 @@ def rewritten(
     paths: Sequence[Path], answer: Answer, modules: Mapping[Path, str], skip: frozenset[Path]
 ) -> Iterator[tuple[Path, str, Rewritten]]:
     """The files that ask for the flag, by name or by a generated function, each with its text now and after."""
-    accessors = {python: _accessor(modules, answer.flag, python=python) for python in (True, False)}
+    accessors = {python: _accessors(modules, answer.flag, python=python) for python in (True, False)}
+    names = {answer.flag, *(one.function for both in accessors.values() for one in both)}
     for path in paths:
         for file, text in contents(path):
-            if file.resolve() not in skip and not is_generated(text) and (answer.flag in text or _CALL.search(text)):
+            if file.resolve() in skip or is_generated(text):
+                continue
+            if _CALL.search(text) or any(name in text for name in names):
                 made = _of_file(file, text, answer, accessors[file.suffix in PYTHON])
                 if made is not None and (made.refusals or made.text != text):
                     yield file, text, made
 
 
-def is_generated(text: str) -> bool:
-    """Whether a file is a module of `burgee generate`, which is made again from the flag file."""
-    return "Made by `burgee generate " in text[:200]
-
-
-def _accessor(modules: Mapping[Path, str], flag: str, *, python: bool) -> Accessor:
+def _accessors(modules: Mapping[Path, str], flag: str, *, python: bool) -> list[Accessor]:
     """The flag's functions in generated modules of a language."""
     from burgee.removal.rewriting import Accessor
 
-    found = {file: text for file, text in modules.items() if (file.suffix in PYTHON) is python}
-    name = re.escape(flag)
-    if python:
-        pattern = re.compile(rf'^def (\w+)\(.*\n    """Flag `{name}`', re.MULTILINE)
-    else:
-        pattern = re.compile(rf"^ \* Flag `{name}`(?:.*\n \*)*/\nexport (?:async )?function (\w+)\(", re.MULTILINE)
-    functions = {called for text in found.values() for called in pattern.findall(text)}
-    asynchronous = any("@openfeature/server-sdk" in text for text in found.values())
-    return Accessor(frozenset(functions), frozenset(file.name.partition(".")[0] for file in found), asynchronous)
+    return [
+        Accessor(
+            functions(text)[flag],
+            file.resolve().with_suffix("").as_posix(),
+            "@openfeature/server-sdk" in text,
+        )
+        for file, text in modules.items()
+        if (file.suffix in PYTHON) is python
+    ]
 
 
 def generated(paths: Iterable[Path], flag: str) -> dict[Path, str]:
     """The modules of `burgee generate` that have the flag, with their texts."""
     found = (one for path in paths for one in contents(path))
-    return {file: text for file, text in found if is_generated(text) and f"Flag `{flag}`" in text}
+    return {file: text for file, text in found if is_generated(text) and flag in functions(text)}
 
 
-def _of_file(file: Path, text: str, answer: Answer, accessor: Accessor) -> Rewritten | None:
+def _of_file(file: Path, text: str, answer: Answer, accessors: Sequence[Accessor]) -> Rewritten | None:
     from burgee.removal.rewriting import Refusal, Rewritten
 
     try:
         if file.suffix in PYTHON:
             from burgee.removal.python_code import rewrite as rewrite_python
 
-            return rewrite_python(text, answer, accessor)
+            return rewrite_python(text, answer, accessors)
         if file.suffix in JSX:
             from burgee.removal.typescript_code import rewrite as rewrite_typescript
 
-            return rewrite_typescript(text, answer, accessor, jsx=JSX[file.suffix])
+            folder = file.resolve().parent.as_posix()
+            return rewrite_typescript(text, answer, accessors, jsx=JSX[file.suffix], folder=folder)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in {"libcst", "tree_sitter", "tree_sitter_typescript"}:
             raise
@@ -201,5 +200,5 @@ def branch_off(folder: Path, name: str) -> None:
 
 
 def tests_pass(command: str) -> bool:
-    """Whether a command of the user succeeds; it prints as it runs."""
-    return subprocess.run(shlex.split(command), check=False).returncode == 0  # noqa: S603 - the user's own command
+    """Whether a command of the user succeeds, in the shell, as in `git rebase --exec`; it prints as it runs."""
+    return subprocess.run(command, shell=True, check=False).returncode == 0  # noqa: S602 - the user's own command

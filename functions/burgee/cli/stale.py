@@ -6,21 +6,23 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from burgee.accessors.modules import functions, is_generated
 from burgee.cli.git.files import contents
 from burgee.cli.usage import usage_since
 from burgee.errors import Refused
 from burgee.flagfile.compile import compile_source
-from burgee.review.code_references import references
+from burgee.review.code_references import Reference, references
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from burgee.cli.stores import StoreOptions
     from burgee.events.usage_report import UsageReport
     from burgee.flagfile.source import Source
-    from burgee.review.code_references import Pattern, Reference
+    from burgee.review.code_references import Pattern
 
 DAY = 86_400
+_WORD = re.compile(r"\w+")
 
 
 class Named(NamedTuple):
@@ -42,15 +44,28 @@ class Named(NamedTuple):
 def named_in(paths: Iterable[Path], source: Source) -> Named:
     """Where files and folders with code name flags; the flag file itself is none of them."""
     own = {Path(document.file).resolve() for document in source.documents}
+    files = [one for path in paths for one in contents(path) if one[0].resolve() not in own]
+    modules = [(file.stem, functions(text)) for file, text in files if is_generated(text)]
     found: list[Reference] = []
     patterns: list[Pattern] = []
-    for path in paths:
-        for file, text in contents(path):
-            if file.resolve() not in own:
-                named, made = references(str(file), text, source.model.flags)
-                found += named
-                patterns += made
+    for file, text in files:
+        if is_generated(text):  # it names every flag, whether or not code asks for it
+            continue
+        named, made = references(str(file), text, source.model.flags)
+        found += [*named, *_called(str(file), text, modules)]
+        patterns += made
     return Named(found, patterns)
+
+
+def _called(file: str, text: str, modules: Sequence[tuple[str, Mapping[str, str]]]) -> Iterator[Reference]:
+    """Where a file that names generated modules names their functions."""
+    words = set(_WORD.findall(text))
+    called = {name: flag for stem, own in modules if stem in words for flag, name in own.items()}
+    if called.keys() & words:
+        for number, line in enumerate(text.splitlines(), 1):
+            for match in _WORD.finditer(line):
+                if match.group() in called:
+                    yield Reference(called[match.group()], file, number, match.start() + 1, asked=False)
 
 
 class Environments(NamedTuple):

@@ -37,7 +37,6 @@ from burgee.removal.rewriting import (
     SHOWN,
     TIGHT,
     UNAWAITED,
-    Accessor,
     Refusal,
     Rewritten,
 )
@@ -45,7 +44,7 @@ from burgee.removal.rewriting import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from burgee.removal.rewriting import Answer
+    from burgee.removal.rewriting import Accessor, Answer
 
     Statement: TypeAlias = cst.BaseStatement
 
@@ -57,8 +56,10 @@ _BY_NAME = frozenset({"locals", "vars", "eval", "exec", "dir"})
 _NOTHING = object()
 
 
-def rewrite(text: str, answer: Answer, accessor: Accessor | None = None) -> Rewritten:
-    """The code without the flag. What is refused stands as it was; then nothing of the file should be written.
+def rewrite(text: str, answer: Answer, accessors: Sequence[Accessor] = ()) -> Rewritten:
+    """The code without the flag, which it asks for by the SDK or by functions of generated modules.
+
+    What is refused stands as it was; then nothing of the file should be written.
 
     Raises Refused for a file that does not parse.
     """
@@ -66,7 +67,7 @@ def rewrite(text: str, answer: Answer, accessor: Accessor | None = None) -> Rewr
         wrapper = MetadataWrapper(cst.parse_module(text))
     except cst.ParserSyntaxError as error:
         raise Refused("not-parsed", "it does not parse") from error
-    plan = _Plan(wrapper, answer, accessor or Accessor())
+    plan = _Plan(wrapper, answer, accessors)
     try:
         made = wrapper.module.visit(_Rewriter(plan))
     except cst.CSTValidationError:
@@ -82,9 +83,10 @@ def rewrite(text: str, answer: Answer, accessor: Accessor | None = None) -> Rewr
 class _Plan:
     """What is to be replaced, found in the code as it is."""
 
-    def __init__(self, wrapper: MetadataWrapper, answer: Answer, accessor: Accessor) -> None:
+    def __init__(self, wrapper: MetadataWrapper, answer: Answer, accessors: Sequence[Accessor]) -> None:
         self.answer = answer
-        self._accessor = accessor
+        self._accessors = {one.function for one in accessors}
+        self._generated = {one.module_name for one in accessors}
         self.refusals: list[Refusal] = []
         self.uses = 0
         self.values: dict[cst.CSTNode, Any] = {}
@@ -140,16 +142,15 @@ class _Plan:
         """What a file calls generated modules, and what it calls the flag's functions, with their imports."""
         modules: set[str] = set()
         functions: dict[str, cst.ImportAlias] = {}
-        own = self._accessor.functions
         for node in _walk(module):
             if not isinstance(node, (cst.Import, cst.ImportFrom)) or isinstance(node.names, cst.ImportStar):
                 continue
             of = node.module if isinstance(node, cst.ImportFrom) else None
             for alias in node.names:
                 called = alias.evaluated_alias or alias.evaluated_name
-                if _last(alias.name) in self._accessor.modules:
+                if _last(alias.name) in self._generated:
                     modules.add(called)
-                elif of is not None and _last(of) in self._accessor.modules and alias.evaluated_name in own:
+                elif of is not None and _last(of) in self._generated and alias.evaluated_name in self._accessors:
                     functions[called] = alias
         return modules, functions
 
@@ -157,7 +158,7 @@ class _Plan:
         """Whether an expression is the flag's function of a generated module."""
         if isinstance(node, cst.Name):
             return node.value in self._functions and self._is_import(node)
-        if not isinstance(node, cst.Attribute) or node.attr.value not in self._accessor.functions:
+        if not isinstance(node, cst.Attribute) or node.attr.value not in self._accessors:
             return False
         root: cst.CSTNode = node.value
         while isinstance(root, cst.Attribute):
@@ -313,23 +314,32 @@ class _Plan:
         marker = m.matches(func, m.Attribute(attr=m.Name("flags"), value=m.Attribute(attr=m.Name("mark"))))
         if not marker and not (set_call and self._is_fixture(func)):
             return
+        gone = [one for argument in call.args for one in self._set_in(argument)]
         for argument in call.args:
-            if argument.keyword is None or argument.keyword.value != self.answer.flag:
-                continue
-            given = _constant(argument.value)
-            same = given == self.answer.variant or (isinstance(given, bool) and given is self.answer.value)
-            if not same:
-                self.refuse(argument, OTHER_VARIANT)
-                continue
-            self.uses += 1
-            alone = len(call.args) == 1
-            parent = self._parents[call]
-            if alone and (
-                isinstance(parent, cst.Decorator) or m.matches(self._parents[parent], m.SimpleStatementLine())
-            ):
-                self.gone.add(parent)
+            mapping = argument.value if argument.keyword is None else None
+            if isinstance(mapping, cst.Dict) and mapping.elements and set(mapping.elements) <= set(gone):
+                gone.append(argument)
+        parent = self._parents[call]
+        statement = isinstance(parent, cst.Decorator) or m.matches(self._parents[parent], m.SimpleStatementLine())
+        self.gone |= {parent} if gone and statement and set(call.args) <= set(gone) else set(gone)
+
+    def _set_in(self, argument: cst.Arg) -> Iterator[cst.CSTNode]:
+        """What sets the flag in an argument, by its name or in a mapping."""
+        found: list[tuple[cst.CSTNode, cst.BaseExpression]] = []
+        if argument.keyword is not None and argument.keyword.value == self.answer.flag:
+            found.append((argument, argument.value))
+        if argument.keyword is None and not argument.star and isinstance(argument.value, cst.Dict):
+            for element in argument.value.elements:
+                if isinstance(element, cst.DictElement) and _string(element.key) == self.answer.flag:
+                    self._understood.add(element.key)
+                    found.append((element, element.value))
+        for node, value in found:
+            given = _constant(value)
+            if given == self.answer.variant or (isinstance(given, bool) and given is self.answer.value):
+                self.uses += 1
+                yield node
             else:
-                self.gone.add(argument)
+                self.refuse(node, OTHER_VARIANT)
 
     def _is_fixture(self, func: cst.BaseExpression) -> bool:
         """Whether `flags` is a function's parameter, as pytest gives it, and nothing of the file's own."""
@@ -396,6 +406,14 @@ class _Rewriter(cst.CSTTransformer):
         if updated_node.lpar is None and isinstance(names[-1].comma, cst.Comma):
             names = [*names[:-1], names[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)]
         return updated_node.with_changes(names=names)
+
+    def leave_Dict(self, original_node: cst.Dict, updated_node: cst.Dict) -> cst.BaseExpression:
+        """Without a comma where the last element went."""
+        return updated_node.with_changes(elements=_ended(original_node.elements, updated_node.elements))
+
+    def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
+        """Without a comma where the last argument went."""
+        return updated_node.with_changes(args=_ended(original_node.args, updated_node.args))
 
     def visit_FormattedString(self, node: cst.FormattedString) -> None:
         """Strings inside must not have its quotes, before Python 3.12."""
@@ -557,6 +575,13 @@ class _Rewriter(cst.CSTTransformer):
 
     def _value(self, node: cst.BaseExpression) -> Any:
         return self._known[id(node)][1] if id(node) in self._known else _NOTHING
+
+
+def _ended(before: Sequence[Any], after: Sequence[Any]) -> Sequence[Any]:
+    """What is left of a list: it ends as it did, with or without a comma."""
+    if not after or len(after) == len(before):
+        return after
+    return [*after[:-1], after[-1].with_changes(comma=before[-1].comma)]
 
 
 def _walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:

@@ -32,13 +32,16 @@ class Answer(NamedTuple):
 
 
 class Accessor(NamedTuple):
-    """The flag's functions in generated modules: their names, the modules' (without folders and endings), and whether
-    they answer with promises.
-    """
+    """The flag's function in a generated module, that module's path without ending, and whether it gives promises."""
 
-    functions: frozenset[str] = frozenset()
-    modules: frozenset[str] = frozenset()
+    function: str
+    module: str
     asynchronous: bool = False
+
+    @property
+    def module_name(self) -> str:
+        """The module's name without its folders."""
+        return self.module.rpartition("/")[2]
 
 
 class Refusal(NamedTuple):
@@ -69,4 +72,5 @@ SHOWN = "an f-string with `=` shows the code itself"
 QUOTED = "the value has quotes or a backslash, and stands in an f-string"
 TIGHT = "a keyword or an operator has no space beside it, as in `if(x)and y`: format the file first"
 BROKEN = "the code would no longer parse"
+AMBIGUOUS = "generated modules of this name answer differently: with a promise, and without"
 OTHER_VARIANT = "it sets another variant than everyone gets"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from posixpath import normpath
 from typing import TYPE_CHECKING, Any
 
 import tree_sitter_typescript
@@ -14,7 +15,9 @@ from tree_sitter import Language, Parser
 
 from burgee.accessors.literals import typescript_literal
 from burgee.errors import Refused
+from burgee.records import NamedTuple
 from burgee.removal.rewriting import (
+    AMBIGUOUS,
     BROKEN,
     DETAILS,
     DYNAMIC,
@@ -22,7 +25,6 @@ from burgee.removal.rewriting import (
     HOISTED,
     MENTION,
     OPTIONAL,
-    Accessor,
     Refusal,
     Rewritten,
 )
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
     from tree_sitter import Node
 
-    from burgee.removal.rewriting import Answer
+    from burgee.removal.rewriting import Accessor, Answer
 
 CALL = re.compile(r"(?:get|use)(Boolean|String|Number|Object)(?:Flag)?(Value|Details)")
 _WHOLE = re.compile(r"use(?:Suspense)?Flag")
@@ -70,18 +72,24 @@ _NO_PARENTHESES = frozenset(
     {"arguments", "variable_declarator", "pair", "return_statement", "array", "ternary_expression"}
 )
 _ASYNC = re.compile(r"['\"]@openfeature/server-sdk['\"]")
+_ENDING = re.compile(r"(?:\.d)?\.[cm]?[jt]sx?$")
 _NOTHING = object()
 
 
-def rewrite(text: str, answer: Answer, accessor: Accessor | None = None, *, jsx: bool) -> Rewritten:
+def rewrite(
+    text: str, answer: Answer, accessors: Sequence[Accessor] = (), *, jsx: bool, folder: str = ""
+) -> Rewritten:
     """The code without the flag. What is refused stands as it was; then nothing of the file should be written.
+
+    `folder` is the file's, by which relative imports find the modules of `accessors`.
 
     Raises Refused for a file that does not parse.
     """
     tree = _parser(jsx=jsx).parse(text.encode())
     if tree.root_node.has_error:
         raise Refused("not-parsed", "it does not parse")
-    plan = _Plan(tree.root_node, answer, accessor or Accessor(), asynchronous=_ASYNC.search(text) is not None)
+    imports = _Imports(tree.root_node, accessors, folder)
+    plan = _Plan(tree.root_node, answer, imports, asynchronous=_ASYNC.search(text) is not None)
     rewriter = _Rewriter(plan, text.encode())
     made = rewriter.text(tree.root_node)
     plan.require_declared(rewriter.dropped)
@@ -96,12 +104,58 @@ def _parser(*, jsx: bool) -> Parser:
     return Parser(Language(language))
 
 
+class _Imported(NamedTuple):
+    """The flag's function by its imported name: the import, and what it may be."""
+
+    specifier: Node
+    accessors: Sequence[Accessor]
+
+
+class _Imports:
+    """What a file calls generated modules with the flag's functions, those functions, and hooks of the SDK."""
+
+    def __init__(self, root: Node, accessors: Sequence[Accessor], folder: str) -> None:
+        self.modules: dict[str, dict[str, Sequence[Accessor]]] = {}
+        self.functions: dict[str, _Imported] = {}
+        self.hooks: dict[str, Node] = {}
+        for statement in root.named_children:
+            source = statement.child_by_field_name("source") if statement.type == "import_statement" else None
+            if source is None:
+                continue
+            path = _string(source) or ""
+            found = _named(path, folder, accessors)
+            by_function: dict[str, Sequence[Accessor]] = {
+                one.function: [same for same in found if same.function == one.function] for one in found
+            }
+            for one in _walk(statement):
+                if one.type == "namespace_import" and by_function:
+                    self.modules[_text(one.named_children[0])] = by_function
+                if one.type != "import_specifier":
+                    continue
+                name, called = _text(one.children[0]), _text(one.child_by_field_name("alias") or one.children[0])
+                if name in by_function:
+                    self.functions[called] = _Imported(one, by_function[name])
+                elif path.startswith("@openfeature/") and name == called and CALL.fullmatch(name):
+                    self.hooks[called] = one
+
+
+def _named(source: str, folder: str, accessors: Sequence[Accessor]) -> list[Accessor]:
+    """The accessors of the module that an import names: exactly for a relative path, else by the module's name."""
+    path = _ENDING.sub("", source)
+    if path.startswith("."):
+        path = normpath(f"{folder}/{path}")
+        exact = [one for one in accessors if one.module in {path, f"{path}/index"}]
+        if exact:
+            return exact
+    return [one for one in accessors if one.module_name == path.rpartition("/")[2]]
+
+
 class _Plan:
     """What is to be replaced, found in the code as it is."""
 
-    def __init__(self, root: Node, answer: Answer, accessor: Accessor, *, asynchronous: bool) -> None:
+    def __init__(self, root: Node, answer: Answer, imports: _Imports, *, asynchronous: bool) -> None:
         self.answer = answer
-        self._accessor = accessor
+        self._imports = imports
         self.refusals: list[Refusal] = []
         self.uses = 0
         self.values: dict[int, Any] = {}
@@ -109,11 +163,12 @@ class _Plan:
         self.promises: dict[int, Any] = {}
         """Calls that nobody awaits."""
         self.gone: set[int] = set()
+        self._asked: set[int] = set()
+        """What was called to evaluate the flag, in calls that go."""
         self._asynchronous = asynchronous
         self._declared = _declared(root)
         self._constants = self._flag_constants(root)
         self._understood: set[int] = set()
-        self._modules, self._functions = self._imported(root)
         for node in _walk(root):
             if node.type == "call_expression":
                 self._call(node)
@@ -126,16 +181,8 @@ class _Plan:
         for node in _walk(root):
             if node.id not in self._understood and (_string(node) == answer.flag or self._accessor_name(node)):
                 self._refuse(node, MENTION)
-        for specifier in self._functions.values():
-            named = specifier.parent
-            assert named is not None  # noqa: S101 - specifiers stand in braces
-            whole = all(
-                _text(one.child_by_field_name("alias") or one.children[0]) in self._functions
-                for one in named.named_children
-            )
-            statement = named.parent.parent if named.parent is not None else None
-            alone = named.parent is not None and len(named.parent.named_children) == 1
-            self.gone.add(statement.id if whole and alone and statement is not None else specifier.id)
+        hooks = [one for name, one in imports.hooks.items() if self._is_unused(root, name)]
+        self._drop_imports([*(one.specifier for one in imports.functions.values()), *hooks])
 
     def require_declared(self, dropped: Sequence[Node]) -> None:
         """Refuses where code that goes declares a `var` that its function uses elsewhere: such names are hoisted."""
@@ -154,38 +201,47 @@ class _Plan:
     def _refuse(self, node: Node, why: str) -> None:
         self.refusals.append(Refusal(node.start_point[0] + 1, node.start_point[1] + 1, why))
 
-    def _imported(self, root: Node) -> tuple[set[str], dict[str, Node]]:
-        """What a file calls generated modules, and what it calls the flag's functions, with their imports."""
-        modules: set[str] = set()
-        functions: dict[str, Node] = {}
-        for statement in root.named_children:
-            source = statement.child_by_field_name("source") if statement.type == "import_statement" else None
-            stem = (_string(source) or "").rpartition("/")[2].partition(".")[0] if source is not None else ""
-            if stem not in self._accessor.modules:
-                continue
-            for one in _walk(statement):
-                if one.type == "namespace_import":
-                    modules.add(_text(one.named_children[0]))
-                elif one.type == "import_specifier" and _text(one.children[0]) in self._accessor.functions:
-                    functions[_text(one.child_by_field_name("alias") or one.children[0])] = one
-        return modules, functions
+    def _is_unused(self, root: Node, name: str) -> bool:
+        """Whether every use of an imported name was in a call that goes, and there was one."""
+        used = [
+            one
+            for one in _walk(root)
+            if one.type in {"identifier", "type_identifier", "shorthand_property_identifier"}
+            and _text(one) == name
+            and not _is_imported(one)
+        ]
+        return bool(used) and all(one.id in self._asked for one in used)
+
+    def _drop_imports(self, specifiers: Sequence[Node]) -> None:
+        """Names of imports go, and with the last of them the import."""
+        gone = {one.id for one in specifiers}
+        for specifier in specifiers:
+            named = specifier.parent
+            assert named is not None  # noqa: S101 - specifiers stand in braces
+            statement = named.parent.parent if named.parent is not None else None
+            alone = named.parent is not None and len(named.parent.named_children) == 1
+            whole = alone and all(one.id in gone for one in named.named_children)
+            self.gone.add(statement.id if whole and statement is not None else specifier.id)
 
     def _accessor_name(self, node: Node) -> str | None:
         """The imported name by which an expression may be the flag's function of a generated module."""
         if node.type == "identifier":
-            inside = node.parent is not None and node.parent.type == "import_specifier"
-            return _text(node) if _text(node) in self._functions and not inside else None
+            return _text(node) if _text(node) in self._imports.functions and not _is_imported(node) else None
         if node.type != "member_expression":
             return None
         of, name = node.child_by_field_name("object"), node.child_by_field_name("property")
-        if of is None or name is None or _text(name) not in self._accessor.functions:
+        if of is None or name is None or _text(name) not in self._imports.modules.get(_text(of), {}):
             return None
-        return _text(of) if _text(of) in self._modules else None
+        return _text(of)
 
-    def _is_accessor(self, node: Node) -> bool:
-        """Whether an expression is the flag's function, by a name that the file binds once."""
+    def _accessor(self, node: Node) -> Sequence[Accessor]:
+        """The flag's function that an expression is, by a name that the file binds once; several if it may be any."""
         name = self._accessor_name(node)
-        return name is not None and self._declared.get(name) == 1
+        if name is None or self._declared.get(name) != 1:
+            return ()
+        if node.type == "identifier":
+            return self._imports.functions[name].accessors
+        return self._imports.modules[name][_text(_required(node, "property"))]
 
     def _flag_constants(self, root: Node) -> dict[str, Node]:
         """Constants of the module with the flag's name, which are declared once and not exported."""
@@ -205,9 +261,12 @@ class _Plan:
         function, arguments = call.child_by_field_name("function"), call.child_by_field_name("arguments")
         if function is None or arguments is None:
             return
-        if self._is_accessor(function):
+        if accessors := self._accessor(function):
             self._understood |= {one.id for one in _walk(function)}
-            self._evaluated(call, call, self.answer.value, asynchronous=self._accessor.asynchronous)
+            if len({one.asynchronous for one in accessors}) > 1:
+                self._refuse(call, AMBIGUOUS)
+            else:
+                self._evaluated(call, call, self.answer.value, asynchronous=accessors[0].asynchronous)
             return
         if not arguments.named_children:
             return
@@ -237,7 +296,8 @@ class _Plan:
         except ValueError as error:
             self._refuse(call, str(error))
             return
-        self._evaluated(call, replaced, value, asynchronous=self._asynchronous)
+        # Hooks answer at once, in a file with the SDK for servers too.
+        self._evaluated(call, replaced, value, asynchronous=self._asynchronous and not name.startswith("use"))
 
     def _evaluated(self, call: Node, node: Node, value: Any, *, asynchronous: bool) -> None:
         """Replaces an evaluation by its value, unless something else would go with it."""
@@ -248,6 +308,7 @@ class _Plan:
             self._refuse(call, OPTIONAL)
             return
         self.uses += 1
+        self._asked.add(_required(call, "function").id)
         parent = node.parent
         if parent is not None and parent.type == "await_expression":
             node = parent
@@ -618,6 +679,11 @@ def _variables(node: Node) -> Iterator[Node]:
         elif loop:
             yield from (part for part in _walk(_required(one, "left")) if part.type in _NAMES)
         waiting.extend(one.children)
+
+
+def _is_imported(name: Node) -> bool:
+    """Whether an identifier is the name in an import."""
+    return name.parent is not None and name.parent.type == "import_specifier"
 
 
 def _has_effect(node: Node) -> bool:

@@ -86,7 +86,11 @@ def generate(
         written = out.read_text(encoding="utf-8") if out.is_file() else None
         # Time alone makes flags settled, and a check must not begin to fail by that.
         stays = written is not None and written == make(typed, deprecations(written))
-        output.say(f"{out}: {'up to date' if stays else 'would change'}")
+        if stays:
+            output.say(f"{out}: up to date")
+        else:
+            found = "is missing" if written is None else "would change"
+            output.say(f"{out}: {found}: run the command without --check")
         raise typer.Exit(int(not stays))
     made = make(typed, _deprecated(flags, source, days))
     for one in left_out:
@@ -138,7 +142,9 @@ def remove(
     ] = None,
     test: Annotated[
         str | None,
-        typer.Option(metavar="COMMAND", help="Run this on the rewritten code; nothing is committed if it fails."),
+        typer.Option(
+            metavar="COMMAND", help="Run this in the shell on the rewritten code; nothing is committed if it fails."
+        ),
     ] = None,
     days: DAYS = 30,
 ) -> None:
@@ -171,7 +177,8 @@ def remove(
         else:
             output.say(removing.diff(file, before, made.text).rstrip("\n"))
     if test is not None and not removing.tests_pass(test):
-        output.tell("the command failed: the code is rewritten, and nothing was committed", typer.colors.RED)
+        back = "" if branch is None else f" on the branch {branch}; `git switch --force -` leaves it"
+        output.tell(f"the command failed: nothing was committed, and the code is rewritten{back}", typer.colors.RED)
         raise typer.Exit(1)
     title = f"Remove {flag}, which is {proof.answer.variant} for everyone"
     body = "\n".join([title, "", *proof.lines, f"- **Code**: {_uses(found)}."])
