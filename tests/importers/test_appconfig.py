@@ -151,7 +151,7 @@ def test_splits_of_one_seed_choose_the_same_users_as_there(tmp_path: Path) -> No
 def test_a_date_of_deprecation_is_when_it_expires_and_names_are_descriptions() -> None:
     about = {"name": "Show a banner", "description": "In winter", "_deprecation": {"date": "2027-01-01"}}
     flag = imported(about, banner={"enabled": True}).flags["banner"]
-    assert (flag["description"], flag["expires"]) == ("Show a banner: In winter", "2027-01-01")
+    assert (flag["description"], flag["expires"]) == ("Show a banner. In winter", "2027-01-01")
     assert imported({"_deprecation": {"status": "planned"}}, a={"enabled": True}).flags["a"]["tags"] == ["deprecated"]
 
 

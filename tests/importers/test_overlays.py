@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from burgee.evaluation.ruleset import Ruleset
+from burgee.flagfile.compile import compile_file
 from burgee.importers.base import UNUSED
 from burgee.importers.launchdarkly import import_launchdarkly
-from burgee.importers.writing import settle
+from burgee.importers.writing import settle, written
 from support.migrate import document
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from burgee.importers.base import Imported
     from support.cli import Burgee
 
@@ -69,6 +73,31 @@ def test_an_overlay_has_only_what_differs_from_the_flag() -> None:
         "production": {"status": "on", "rules": [{"when": {"segment": "paying"}, "serve": "blue"}]},
         "test": {"status": "on", "default": {"serve": "blue"}},
     }
+
+
+def test_a_flag_that_has_variants_in_one_environment_only_has_them_in_all(tmp_path: Path) -> None:
+    boolean = {"variations": [True, False], "fallthrough": {"variation": 0}}
+    made = imported(
+        production=file(a={**boolean, "on": False, "offVariation": 0}),
+        test=file(a={**boolean, "on": False, "offVariation": 1}),
+    )
+    path = tmp_path / "flags.yaml"
+    path.write_text(written(made, "a test"), encoding="utf-8")
+    answers = {name: Ruleset(compile_file(path, name)).evaluate("a", {}, 0).value for name in made.environments}
+    assert answers == {"production": True, "test": False}
+
+
+def test_a_feature_that_has_variants_where_it_is_on_is_off_elsewhere(burgee: Burgee) -> None:
+    variant = {"name": "red", "weight": 1000, "payload": {"type": "string", "value": "#f00"}}
+    strategy: dict[str, Any] = {"name": "default", "featureName": "a", "environment": "production", "variants": [variant]}
+    strategy |= {"id": "1", "parameters": {}, "constraints": []}
+    on = {"featureName": "a", "environment": "production", "enabled": True}
+    off = {**on, "environment": "development", "enabled": False}
+    export = {"features": [{"name": "a"}], "featureStrategies": [strategy], "featureEnvironments": [on, off]}
+    burgee.write(json.dumps(export), "export.json")
+    assert burgee("import", "unleash", "export.json", "--out", "flags.yaml").code == 0
+    assert "#f00" in burgee("eval", "a", "--user", "u", "--env", "production").out
+    assert "DISABLED" in burgee("eval", "a", "--user", "u", "--env", "development").out
 
 
 def test_a_flag_that_is_left_out_somewhere_is_left_out_everywhere() -> None:

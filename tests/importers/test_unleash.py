@@ -199,7 +199,7 @@ def test_an_export_has_segments_tags_and_environments() -> None:
     assert (flag["owner"], flag["description"], flag["tags"], flag["permanent"]) == (
         "web",
         "A flag",
-        ["simple:checkout"],
+        ["checkout"],
         True,
     )
     assert flag["environments"]["test"]["status"] == "off"  # its only strategy is disabled

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from burgee.importers.appconfig_rule import RuleReader, Split, parse_rule
-from burgee.importers.base import Imported, NoEquivalent, both, condition, require_name
+from burgee.importers.base import Imported, NoEquivalent, both, condition, joined_text, require_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,14 +90,14 @@ class _Flag:
         texts = [self.about.get(key) for key in ("name", "description")]
         named = [one for one in texts if isinstance(one, str) and one and _plain(one) != _plain(self.key)]
         if named:
-            made["description"] = ": ".join(named)[:500]
+            made["description"] = joined_text(named)[:500]
         deprecation = self.about.get("_deprecation")
         if isinstance(deprecation, dict) and isinstance(deprecation.get("date"), str):
             made["expires"] = deprecation["date"]
         elif deprecation:
             made["tags"] = ["deprecated"]
         if self.about.get("attributes"):
-            self.made.not_carried(self.key, ("flags", self.key, "attributes"), "constraints of its attributes")
+            self.made.not_carried(self.key, ("flags", self.key, "attributes"), "the constraint on its attributes")
         return made
 
     def served(self, variant: Mapping[str, Any], values: dict[str, Any], path: KeyPath) -> str:

@@ -286,6 +286,11 @@ def _shown(value: Any) -> str | None:
     return str(value) if is_number(value) else None
 
 
+def joined_text(texts: Sequence[str]) -> str:
+    """A name and a description as one text."""
+    return ". ".join([*(text.rstrip(".") for text in texts[:-1]), *texts[-1:]])
+
+
 def scalar_list(values: Sequence[Any]) -> Any:
     """A single value as it is, several as a list."""
     return values[0] if len(values) == 1 else list(values)

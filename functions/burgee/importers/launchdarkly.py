@@ -12,6 +12,7 @@ from burgee.importers.base import (
     both,
     condition,
     either,
+    joined_text,
     negated,
     one_type,
     require_name,
@@ -247,7 +248,7 @@ class _Flag:
         name, text = about.get("name"), about.get("description")
         texts = [one for one in (name, text) if isinstance(one, str) and one and _plain(one) != _plain(self.key)]
         if texts:
-            described = texts[0] if len(texts) == 1 else f"{texts[0].rstrip('.')}. {texts[1]}"
+            described = joined_text(texts)
             made["description"] = described if len(described) <= 500 else texts[-1][:500]
             if len(described) > 500:
                 self.made.not_carried(self.key, self.path, "a description of more than 500 characters as a whole")

@@ -123,6 +123,9 @@ def _laid(definitions: Mapping[str, Mapping[str, Any]], *, is_partial: bool) -> 
 
 def _with_all_variants(definitions: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
     """The same, each with the variants of all, if none has two values."""
+    like = next((one for one in definitions.values() if "variants" in one), None)
+    if like is not None:
+        definitions = {environment: _with_variants(one, like) for environment, one in definitions.items()}
     if not all("variants" in one for one in definitions.values()):
         return definitions
     together: dict[str, Any] = {}
@@ -131,6 +134,20 @@ def _with_all_variants(definitions: Mapping[str, Mapping[str, Any]]) -> Mapping[
             if not _same(together.setdefault(name, value), value):
                 return definitions
     return {environment: {**one, "variants": together} for environment, one in definitions.items()}
+
+
+def _with_variants(definition: Mapping[str, Any], like: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A definition without variants as one with them: it is boolean, or off and as the other while that is off."""
+    if "variants" in definition:
+        return definition
+    if all(isinstance(value, bool) for value in like["variants"].values()):
+        return {
+            "default": {"serve": "on"},
+            **definition,
+            "variants": {"on": True, "off": False},
+            "off_variant": "off",
+        }
+    return {**like, "status": "off"} if definition.get("status") == "off" else definition
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -86,8 +86,9 @@ def _export(
                 "dependencies": _dependencies(value, feature),
             }
             tags = [
-                f"{one.get('tagType') or 'simple'}:{one.get('tagValue') or one.get('value')}"
+                f"{kind}:{text}" if (kind := one.get("tagType") or "simple") != "simple" else str(text)
                 for one in _of(value, "featureTags", name, None)
+                if (text := one.get("tagValue") or one.get("value"))
             ]
             into.features[name] = Feature(whole, path, tags)
 

@@ -44,6 +44,8 @@ def head(origin: str, made: Imported) -> str:
     """The comment at the top of an imported file: where it is from, and keys that need an explanation."""
     keys = set(_keys(made.flags)) | set(_keys(made.segments))
     notes = [note for key, note in _NOTES.items() if key in keys]
+    if any(flag.get("rollout_percentage") == 0 for flag in made.flags.values()):
+        notes.append("`rollout_percentage: 0` of a flag: callers get their own default where no rule decides.")
     return "".join(f"# {line}\n" for line in [f"Imported from {origin} by `burgee import`.", *notes])
 
 
