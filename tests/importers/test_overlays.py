@@ -89,8 +89,8 @@ def test_a_flag_that_has_variants_in_one_environment_only_has_them_in_all(tmp_pa
 
 def test_a_feature_that_has_variants_where_it_is_on_is_off_elsewhere(burgee: Burgee) -> None:
     variant = {"name": "red", "weight": 1000, "payload": {"type": "string", "value": "#f00"}}
-    strategy: dict[str, Any] = {"name": "default", "featureName": "a", "environment": "production", "variants": [variant]}
-    strategy |= {"id": "1", "parameters": {}, "constraints": []}
+    place = {"featureName": "a", "environment": "production"}
+    strategy = {"id": "1", "name": "default", "variants": [variant], "parameters": {}, "constraints": [], **place}
     on = {"featureName": "a", "environment": "production", "enabled": True}
     off = {**on, "environment": "development", "enabled": False}
     export = {"features": [{"name": "a"}], "featureStrategies": [strategy], "featureEnvironments": [on, off]}

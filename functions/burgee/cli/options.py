@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
@@ -12,7 +14,9 @@ from burgee.errors import FlagFileError, Refused
 from burgee.times import parse_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
+
+    Options: TypeAlias = Mapping[str, tuple[Any, Any]]
 
 FLAGS = "flags.yaml"
 
@@ -56,6 +60,40 @@ Project: TypeAlias = Annotated[
 
 
 FlagName: TypeAlias = Annotated[str, typer.Argument(help="The flag's name.", autocompletion=complete_flags)]
+
+
+REQUIRED: Any = inspect.Parameter.empty
+"""The default of an option or argument that must be given."""
+
+
+def with_options(
+    command: Callable[..., None],
+    argument: str,
+    together: Callable[..., Any],
+    options: Options,
+    *,
+    first: bool = False,
+) -> Callable[..., None]:
+    """Adds options that several commands have to one, and passes them as a single argument, made by `together`.
+
+    `options` are types of Typer and defaults by name. They come after the command's own, or `first`.
+    """
+    signature = inspect.signature(command, eval_str=True)
+    own = [one.replace(kind=one.KEYWORD_ONLY) for one in signature.parameters.values() if one.name != argument]
+    shared = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for name, (annotation, default) in options.items()
+    ]
+    parameters = [*shared, *own] if first else [*own, *shared]
+
+    @wraps(command)
+    def run(**arguments: Any) -> None:
+        given = together(**{name: arguments.pop(name) for name in options})
+        command(**{argument: given}, **arguments)
+
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # read by Typer
+    run.__annotations__ = {one.name: one.annotation for one in parameters}
+    return run
 
 
 def unknown_flag(flag: str, known: Iterable[str], also: str = "") -> Refused:

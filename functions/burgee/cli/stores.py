@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 from contextlib import contextmanager
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
@@ -21,6 +19,7 @@ from burgee.cli.options import (
     Table,
     duration,
     require_file,
+    with_options,
 )
 from burgee.cli.render import output
 from burgee.errors import Refused, StoreUnavailable
@@ -29,6 +28,7 @@ from burgee.stores import Tenant
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from burgee.cli.options import Options
     from burgee.serving.serving import Served
     from burgee.stores import Store
     from burgee.stores.audit import AuditContext
@@ -59,24 +59,10 @@ class StoreOptions(NamedTuple):
 
 def on_store(command: Callable[..., None]) -> Callable[..., None]:
     """Adds the store's options to a command, and passes them as its argument `where`."""
-    signature = inspect.signature(command, eval_str=True)
-    own = [one.replace(kind=one.KEYWORD_ONLY) for one in signature.parameters.values() if one.name != "where"]
-    options = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-        for name, (annotation, default) in _OPTIONS.items()
-    ]
-
-    @wraps(command)
-    def run(**arguments: Any) -> None:
-        where = StoreOptions(**{name: arguments.pop(name) for name in _OPTIONS})
-        command(where=where, **arguments)
-
-    run.__signature__ = signature.replace(parameters=[*own, *options])  # type: ignore[attr-defined]  # read by Typer
-    run.__annotations__ = {one.name: one.annotation for one in [*own, *options]}
-    return run
+    return with_options(command, "where", StoreOptions, _OPTIONS)
 
 
-_OPTIONS: dict[str, tuple[Any, Any]] = {
+_OPTIONS: Options = {
     "flags": (StoreFile, Path(FLAGS)),
     "environment": (Environment, None),
     "state": (StateOption, None),

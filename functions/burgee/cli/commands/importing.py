@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from burgee.cli.options import Json  # noqa: TC001 - Typer reads it
+from burgee.cli.options import REQUIRED, Json, with_options
 from burgee.cli.render import output
 from burgee.importers.base import Generation, Sdk
 from burgee.model import Severity
@@ -18,6 +18,7 @@ from burgee.model import Severity
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from burgee.cli.options import Options
     from burgee.flagfile.yaml_reader import Document
     from burgee.importers.base import Imported
     from burgee.importers.report import Given
@@ -62,14 +63,70 @@ def register(app: typer.Typer) -> None:
     app.add_typer(import_app, name="import")
 
 
-@import_app.command()
+class _Run:
+    """One import: the files given, where it goes, and what is written beside it."""
+
+    def __init__(
+        self, files: list[str], out: Path | None, teams: Path | None, report: Path | None, **given: bool
+    ) -> None:
+        if teams is not None and out is None:
+            raise typer.BadParameter("--teams needs --out, the file that includes theirs", param_hint="--teams")
+        self.given = [_given(text) for text in files]
+        self.out, self.teams, self.report = out, teams, report
+        self.overwrite, self.json = given["overwrite"], given["json"]
+
+    def finish(self, engine: str, convert: Convert) -> None:
+        """Converts the files, writes the result and says what was found."""
+        from burgee.importers.placing import Target, place, require_free, write_markdown
+        from burgee.importers.reading import read
+        from burgee.importers.report import report as reported
+        from burgee.importers.writing import written
+
+        target = None if self.out is None else Target(self.out, self.teams, self.overwrite)
+        if target is not None:
+            require_free(target, engine)
+        made = convert([(one.environment, read(one.file)) for one in self.given])
+        problems = []
+        if target is None:
+            whole: Mapping[str, Any]
+            text = written(made, ", ".join(one.file.name for one in self.given))
+            whole = reported(engine, self.given, made)
+            said = [text.rstrip("\n")]
+        else:
+            placed = place(made, engine, self.given, target)
+            whole = placed.report
+            problems += [finding.problem for finding in placed.kept]
+            count = output.counted(len(made.flags), "flag")
+            said = [f"{target.out}: {count}" + ("" if placed.files else ", unchanged")]
+        if self.report is not None:
+            write_markdown(self.report, whole)
+        problems += made.problems
+        output.problems(sorted(problems, key=lambda problem: problem.place))
+        if self.json:
+            output.as_json(whole)
+        else:
+            output.say("\n".join(said))
+        raise typer.Exit(int(any(problem.severity is Severity.ERROR for problem in problems)))
+
+
+def _importer(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds a command of `burgee import`, with the options of all; they come as its argument `run`."""
+    return import_app.command()(with_options(command, "run", _Run, _OPTIONS, first=True))
+
+
+_OPTIONS: Options = {
+    "files": (Theirs, REQUIRED),
+    "out": (Out, None),
+    "overwrite": (Overwrite, False),
+    "teams": (Teams, None),
+    "report": (Report, None),
+    "json": (Json, False),
+}
+
+
+@_importer
 def flagd(
-    files: Theirs,
-    out: Out = None,
-    overwrite: Overwrite = False,
-    teams: Teams = None,
-    report: Report = None,
-    json: Json = False,
+    run: _Run,
     generation: Annotated[
         Generation, typer.Option("--hash", help="How your flagd hashes: `cbor`, or `text` as the daemon does.")
     ] = Generation.CBOR,
@@ -78,68 +135,37 @@ def flagd(
     from burgee.importers.flagd import import_flagd
     from burgee.importers.overlays import each_environment
 
-    run = _Run("flagd", files, out, overwrite=overwrite, teams=teams)
-    run.finish(run.convert(each_environment(lambda document: import_flagd(document, generation))), report, json=json)
+    run.finish("flagd", each_environment(lambda document: import_flagd(document, generation)))
 
 
-@import_app.command()
-def goff(
-    files: Theirs,
-    out: Out = None,
-    overwrite: Overwrite = False,
-    teams: Teams = None,
-    report: Report = None,
-    json: Json = False,
-) -> None:
+@_importer
+def goff(run: _Run) -> None:
     """Convert a GO Feature Flag configuration to a flags.yaml."""
     from burgee.importers.goff import import_goff
     from burgee.importers.overlays import each_environment
 
-    run = _Run("goff", files, out, overwrite=overwrite, teams=teams)
-    run.finish(run.convert(each_environment(import_goff)), report, json=json)
+    run.finish("goff", each_environment(import_goff))
 
 
-@import_app.command()
-def launchdarkly(
-    files: Theirs,
-    out: Out = None,
-    overwrite: Overwrite = False,
-    teams: Teams = None,
-    report: Report = None,
-    json: Json = False,
-    lists: Lists = None,
-) -> None:
+@_importer
+def launchdarkly(run: _Run, lists: Lists = None) -> None:
     """Convert LaunchDarkly's flags and segments, from its API or an SDK's file, to a flags.yaml."""
     from burgee.importers.launchdarkly import import_launchdarkly
 
-    run = _Run("launchdarkly", files, out, overwrite=overwrite, teams=teams)
-    run.finish(run.convert(lambda documents: import_launchdarkly(documents, lists or None)), report, json=json)
+    run.finish("launchdarkly", lambda documents: import_launchdarkly(documents, lists or None))
 
 
-@import_app.command()
-def unleash(
-    files: Theirs,
-    out: Out = None,
-    overwrite: Overwrite = False,
-    teams: Teams = None,
-    report: Report = None,
-    json: Json = False,
-) -> None:
+@_importer
+def unleash(run: _Run) -> None:
     """Convert Unleash's features, from an export or as its clients receive them, to a flags.yaml."""
     from burgee.importers.unleash import import_unleash
 
-    run = _Run("unleash", files, out, overwrite=overwrite, teams=teams)
-    run.finish(run.convert(import_unleash), report, json=json)
+    run.finish("unleash", import_unleash)
 
 
-@import_app.command()
+@_importer
 def growthbook(
-    files: Theirs,
-    out: Out = None,
-    overwrite: Overwrite = False,
-    teams: Teams = None,
-    report: Report = None,
-    json: Json = False,
+    run: _Run,
     sdk: Annotated[
         Sdk,
         typer.Option("--sdk", help="Whose answers count: `javascript` and most others, or `python` since its 4.0."),
@@ -149,76 +175,16 @@ def growthbook(
     """Convert GrowthBook's features and saved groups, from its API or an SDK's file, to a flags.yaml."""
     from burgee.importers.growthbook import import_growthbook
 
-    run = _Run("growthbook", files, out, overwrite=overwrite, teams=teams)
-    run.finish(run.convert(lambda documents: import_growthbook(documents, sdk, lists or None)), report, json=json)
+    run.finish("growthbook", lambda documents: import_growthbook(documents, sdk, lists or None))
 
 
-@import_app.command()
-def appconfig(
-    files: Theirs,
-    out: Out = None,
-    overwrite: Overwrite = False,
-    teams: Teams = None,
-    report: Report = None,
-    json: Json = False,
-) -> None:
+@_importer
+def appconfig(run: _Run) -> None:
     """Convert AWS AppConfig's feature flags, with or without variants, to a flags.yaml."""
     from burgee.importers.appconfig import import_appconfig
     from burgee.importers.overlays import each_environment
 
-    run = _Run("appconfig", files, out, overwrite=overwrite, teams=teams)
-    run.finish(run.convert(each_environment(import_appconfig)), report, json=json)
-
-
-class _Run:
-    """One import: the files given, and where it goes."""
-
-    def __init__(
-        self, engine: str, files: Sequence[str], out: Path | None, *, overwrite: bool, teams: Path | None
-    ) -> None:
-        from burgee.importers.placing import Target, require_free
-
-        self.engine = engine
-        self.given = [_given(text) for text in files]
-        if teams is not None and out is None:
-            raise typer.BadParameter("--teams needs --out, the file that includes theirs", param_hint="--teams")
-        self.target = None if out is None else Target(out, teams, overwrite)
-        if self.target is not None:
-            require_free(self.target, engine)
-
-    def convert(self, convert: Convert) -> Imported:
-        """Reads and converts the files."""
-        from burgee.importers.reading import read
-
-        return convert([(one.environment, read(one.file)) for one in self.given])
-
-    def finish(self, made: Imported, report: Path | None, *, json: bool) -> None:
-        """Writes the result and says what was found."""
-        from burgee.importers.placing import place, write_markdown
-        from burgee.importers.report import report as reported
-        from burgee.importers.writing import written
-
-        problems = []
-        if self.target is None:
-            whole: Mapping[str, Any]
-            text = written(made, ", ".join(one.file.name for one in self.given))
-            whole = reported(self.engine, self.given, made)
-            said = [text.rstrip("\n")]
-        else:
-            placed = place(made, self.engine, self.given, self.target)
-            whole = placed.report
-            problems += [finding.problem for finding in placed.kept]
-            count = output.counted(len(made.flags), "flag")
-            said = [f"{self.target.out}: {count}" + ("" if placed.files else ", unchanged")]
-        if report is not None:
-            write_markdown(report, whole)
-        problems += made.problems
-        output.problems(sorted(problems, key=lambda problem: problem.place))
-        if json:
-            output.as_json(whole)
-        else:
-            output.say("\n".join(said))
-        raise typer.Exit(int(any(problem.severity is Severity.ERROR for problem in problems)))
+    run.finish("appconfig", each_environment(import_appconfig))
 
 
 def _given(text: str) -> Given:
