@@ -179,3 +179,17 @@ def test_no_record_and_records_that_cannot_be_read(tmp_path: Path) -> None:
     found = aggregates(folder, PLAN, ASK, ("default", "default"))
     assert found is not None
     assert found.faults == ("5 of 25 records cannot be read",)
+
+
+def test_a_place_that_is_none_is_of_no_group_and_hides_no_other_record(tmp_path: Path) -> None:
+    assert PLAN is not None
+    fine = crowd(5)
+    places = ["", "x", "9" * 30, "-1", "NaN", None]
+    wrong = [exposed(f"w{n}", START + 1, 15_000, properties={"place": one}) for n, one in enumerate(places)]
+    wrong += [exposed("w9", START + 1, 15_000, properties={}), exposed("w8", START + 1, 15_000, properties=None)]
+    asked = [
+        aggregates(written(tmp_path / name, made), PLAN, ASK, ("default", "default"))
+        for name, made in (("fine", fine), ("wrong", [*wrong, *fine]))
+    ]
+    assert asked[0] == asked[1]
+    assert asked[0] is not None

@@ -98,7 +98,10 @@ def test_status_says_what_a_guard_waits_for(guarded: Burgee) -> None:
     records(guarded, reached=0.1, compared=0.1, units=200)
     guarded("guard", "run")
     said = guarded("guard", "status").out
-    assert "of at least 50 units of the step count in errors: a unit counts 1 second after its exposure" in said
+    assert "units of the step and " in said
+    assert (
+        "of the comparison group count in errors, of at least 50: a unit counts 1 second after its exposure" in said
+    )
     guarded("guard", "pause", "checkout", "--reason", "on holiday")
     assert "; waits: " in guarded("guard", "status").out
     guarded.write(FILE.replace("status: on", "status: on\n    owner: shop"))

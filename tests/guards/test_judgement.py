@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -80,17 +81,24 @@ def test_alpha_is_shared_over_guardrails_and_steps_and_signals_have_their_own() 
     assert found.asks[0].numbers["alpha"] == 0.05 / 3
 
 
+def test_a_minimum_below_what_can_be_tested_waits_for_that() -> None:
+    """Two units would let every step pass, tested by nothing."""
+    least = replace(PLAN, minimum=1)
+    for n in (2, 29):
+        (waits,) = judge(least, look(measured(n, 50.0, 1.0), measured(n, 1.0, 1.0)), SHARE).waits
+        assert "of at least 30" in waits.message
+    assert not judge(least, look(measured(30, 1.0, 1.0), measured(30, 1.0, 1.0)), SHARE).waits
+
+
 def test_too_few_units_are_not_tested_and_wait() -> None:
     found = judge(PLAN, look(measured(29, 50.0, 1.0), measured(4000, 1.0, 1.0)), SHARE)
     assert not found.harms
     assert codes(found.waits) == ["few-units"]
     assert (
-        "29 of at least 500 units of the step count in errors: a unit counts 7.5 minutes after"
+        "29 units of the step and 4,000 of the comparison group count in errors, of at least 500: a unit counts 7.5"
         in found.waits[0].message
     )
-    assert (
-        codes(judge(PLAN, look(measured(499, 1.0, 1.0), measured(499, 1.0, 1.0)), SHARE).waits) == ["few-units"] * 2
-    )
+    assert codes(judge(PLAN, look(measured(499, 1.0, 1.0), measured(499, 1.0, 1.0)), SHARE).waits) == ["few-units"]
     early = judge(PLAN, look(measured(30, 50.0, 1.0), measured(4000, 1.0, 1.0)), SHARE)
     assert codes(early.harms) == ["worse"]
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from burgee.guards.driver import Decision, Seen
     from burgee.guards.plan import GuardPlan
     from burgee.guards.state import GuardState
     from burgee.stores import Store
@@ -229,6 +230,21 @@ def test_of_two_drivers_at_once_one_takes_the_step(store: SqliteStore) -> None:
     assert state is not None
     assert (state.step, state.share, share(store)) == (1, 30.0, 30)
     assert sum(entry.action == "guard.advance" for entry in store.audit()) == 2
+
+
+def test_of_two_people_who_take_the_next_step_at_once_one_is_refused(store: SqliteStore) -> None:
+    rounds(store, Looks(), 0.5)
+
+    def together(plan: GuardPlan, state: GuardState, seen: Seen, author: str) -> Decision:
+        if not raced:
+            raced.append(author)
+            act(store, "checkout", by("guard.advance", NOW + 1_900, "ben"), driver.advance)
+        return driver.advance(plan, state, seen, author)
+
+    raced: list[str] = []
+    with pytest.raises(Refused, match="look at it again"):
+        act(store, "checkout", by("guard.advance", NOW + 1_900), together)
+    assert share(store) == 30
 
 
 def test_a_commit_that_fails_leaves_state_and_override_as_they_were(

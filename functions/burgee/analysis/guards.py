@@ -100,7 +100,7 @@ def _aggregates(gatherer: Gatherer, ask: Ask, asked: ExperimentPlan) -> Aggregat
 
 def _in_its_group(exposures: Table, ask: Ask) -> Column:
     """Whether an exposure is of a unit in the step's places, or in the comparison group's."""
-    place = exposures[segment(0)].cast("int64")
+    place = exposures[segment(0)].try_cast("int64")  # null is in neither: one bad record must not stop all looks
     reached = (exposures.arm == REACHED) & (place >= ask.reached.low) & (place < ask.reached.high)
     return reached | ((exposures.arm == COMPARED) & (place >= ask.compared.low) & (place < ask.compared.high))
 

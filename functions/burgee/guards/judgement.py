@@ -204,9 +204,9 @@ def _improbable(rate: float, units: int) -> bool:
 
 
 def _few(plan: GuardPlan, metric: GuardMetric, reached: Measured, compared: Measured) -> Iterator[Reason]:
-    for place, one in (("step", reached), ("comparison group", compared)):
-        if one.moments.n < plan.minimum:
-            after = lasting(window_of(metric, plan) / 1000)
-            found = f"{one.moments.n:,} of at least {plan.minimum:,} units of the {place}"
-            message = f"{found} count in {metric.name}: a unit counts {after} after its exposure"
-            yield Reason("few-units", metric.name, message, {"units": one.moments.n, "minimum": plan.minimum})
+    least, needed = min(reached.moments.n, compared.moments.n), max(plan.minimum, ENOUGH)
+    if least < needed:
+        found = f"{reached.moments.n:,} units of the step and {compared.moments.n:,} of the comparison group"
+        after = f"of at least {needed:,}: a unit counts {lasting(window_of(metric, plan) / 1000)} after its exposure"
+        numbers = {"units": least, "minimum": needed}
+        yield Reason("few-units", metric.name, f"{found} count in {metric.name}, {after}", numbers)

@@ -111,9 +111,14 @@ def run(store: Store, now: float, measure: Measure, alarms: Mapping[str, bool]) 
 def act(store: Store, flag: str, by: AuditContext, step: Step) -> GuardRound:
     """A person's step. Raises Refused if the flag has no guard, or if the guard does not allow it now."""
 
+    met: set[int] = set()
+
     def decided(guard: Guard, seen: Seen) -> Decision:
         if guard.plan is None or guard.state is None:
             raise Refused("no-guard", f"{flag} has no guard that has begun")
+        met.add(guard.state.step)
+        if len(met) > 1:  # another writer was first: the step that this person meant has been taken
+            raise Refused("guard-moved", f"the guard of {flag} took a step at this moment: look at it again")
         return step(guard.plan, guard.state, seen, by.author)
 
     made = _committed(store, flag, by.now, decided, by)
