@@ -273,6 +273,46 @@ def test_after_it():
     assert "replaced by 'In-Memory Provider', which answered instead" in out
 
 
+def test_what_is_wrong_is_said_without_the_plugin_s_own_code(tmp_path: Path) -> None:
+    text = """
+@pytest.mark.flags("checkout")
+def test_no_mapping(): pass
+
+@pytest.mark.flags(checkout="#0a0")
+def test_a_value(): pass
+
+def test_every_by_hand(flags): flags.set(checkout=EVERY)
+
+def test_a_mapping_is_needed(flags): flags.set("checkout")
+
+def test_a_block_without_with(flags):
+    flags(checkout="green")
+
+def test_a_block_of_an_unknown_flag_without_with(flags): flags(chekout="green")
+
+@pytest.mark.flags
+def test_a_bare_marker(): assert colour() == "#00a"
+
+def test_a_block_by_hand(flags):
+    import contextlib
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(flags(checkout="green"))
+        assert colour() == "#0a0"
+"""
+    out = ran(tmp_path, text)
+    assert re.search(r"^3 failed, 3 passed, 3 errors in", out, re.MULTILINE), out[-2000:]
+    assert out.count("'checkout' is no mapping of flags: write flags(checkout=\"green\")") >= 2
+    assert "checkout has no variant '#0a0' (that is the value of 'green')" in out
+    assert "checkout: EVERY is for the marker, which repeats the test" in out
+    assert "flags(...) without `with` set nothing" in out
+    assert "flags.yaml has no flag 'chekout' (did you mean 'checkout'?)" in out
+    assert "burgee/testing.py" not in out
+    every = ran(tmp_path, "@pytest.mark.flags(chekout=EVERY)\ndef test_every(): pass\n\ndef test_another(): pass\n")
+    assert re.search(r"^1 passed, 1 error in", every, re.MULTILINE), every[-2000:]
+    assert "flags.yaml has no flag 'chekout' (did you mean 'checkout'?)" in every
+    assert "burgee/testing.py" not in every
+
+
 @pytest.mark.parametrize(
     ("config", "said"),
     [("burgee_environment = production\n", "1 passed"), ("burgee_flags = none.yaml\n", "there is no")],
@@ -323,5 +363,5 @@ def test_flags_of_a_file(tmp_path: Path) -> None:
         flags.set(chekout="red")
     with pytest.raises(Refused, match="did you mean 'red'"):
         flags.set(checkout="rde")
-    with pytest.raises(pytest.UsageError, match="burgee_flags"):
+    with pytest.raises(Refused, match="burgee_flags"):
         _FlagFile(tmp_path / "none.yaml", None).variants("checkout")

@@ -7,6 +7,7 @@ the task or thread that entered it, so that concurrent tasks do not see each oth
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cached_property
@@ -16,7 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+    from contextvars import Token
     from pathlib import Path
 
     from burgee.evaluation.ruleset import Ruleset
@@ -51,22 +54,22 @@ class Flags:
     def __init__(self, file: _FlagFile) -> None:
         self._file = file
         self._set: dict[str, str] = {}
+        self.blocks: list[_Block] = []
 
     def set(self, by_name: Mapping[str, Any] | None = None, /, **variants: Any) -> None:
         """Sets variants by flag until the test ends; true and false are the variants of a boolean flag.
 
         Raises Refused for a flag or variant that the file does not have.
         """
-        self._set |= self._file.checked({**(by_name or {}), **variants})
+        __tracebackhide__ = True
+        self._set |= self._file.checked(_wanted(by_name, variants))
 
-    @contextmanager
-    def __call__(self, by_name: Mapping[str, Any] | None = None, /, **variants: Any) -> Iterator[Flags]:
-        """Sets variants by flag within a block, as `set` does."""
-        token = _inner.set((self, {**self._blocks(), **self._file.checked({**(by_name or {}), **variants})}))
-        try:
-            yield self
-        finally:
-            _inner.reset(token)
+    def __call__(self, by_name: Mapping[str, Any] | None = None, /, **variants: Any) -> AbstractContextManager[Flags]:
+        """Sets variants by flag within a block, as `set` does. A test that makes a block without `with` fails."""
+        __tracebackhide__ = True
+        made = _Block(self, self._file.checked(_wanted(by_name, variants)))
+        self.blocks.append(made)
+        return made
 
     def variants(self, flag: str) -> list[str]:
         """The variants of a flag, in the file's order."""
@@ -74,12 +77,42 @@ class Flags:
 
     def ruleset(self) -> Ruleset:
         """The file's flags with what is set now, for code that evaluates a ruleset itself."""
-        return self._file.ruleset({**self._set, **self._blocks()})
+        return self._file.ruleset({**self._set, **_set_around(self)})
 
-    def _blocks(self) -> Mapping[str, str]:
-        """What blocks of this test set: one that a test before has not ended holds no longer."""
-        owner, variants = _inner.get()
-        return variants if owner is self else _EMPTY
+
+def _set_around(flags: Flags) -> Mapping[str, str]:
+    """What blocks of a test set: one that a test before has not ended holds no longer."""
+    owner, variants = _inner.get()
+    return variants if owner is flags else _EMPTY
+
+
+class _Block:
+    """`with flags(...)`: what it sets holds until it ends."""
+
+    def __init__(self, flags: Flags, variants: Mapping[str, str]) -> None:
+        self._flags = flags
+        self.variants = variants
+        self._tokens: list[Token[tuple[Flags | None, Mapping[str, str]]]] = []
+        self.entered = False
+
+    def __enter__(self) -> Flags:
+        self.entered = True
+        self._tokens.append(_inner.set((self._flags, {**_set_around(self._flags), **self.variants})))
+        return self._flags
+
+    def __exit__(self, *_: object) -> None:
+        _inner.reset(self._tokens.pop())
+
+
+def _wanted(by_name: object, variants: Mapping[str, Any]) -> dict[str, Any]:
+    """The variants of flags, given by a mapping and by keywords. Raises Refused for something else than a mapping."""
+    __tracebackhide__ = True
+    if by_name is not None and not isinstance(by_name, Mapping):
+        from burgee.errors import Refused
+
+        message = f'{by_name!r} is no mapping of flags: write {MARKER}(checkout="green"), or {{"new-search": True}}'
+        raise Refused("invalid-flags", message)
+    return {**(by_name or {}), **variants}
 
 
 class _FlagFile:
@@ -96,8 +129,10 @@ class _FlagFile:
         from burgee.flagfile.compile import compile_file
 
         if not self.path.is_file():
+            from burgee.errors import Refused
+
             message = f"there is no {self.path}: name the flag file by `{FILE}` in pytest's configuration"
-            raise pytest.UsageError(message)
+            raise Refused("no-flag-file", message)
         return compile_file(self.path, self._environment)
 
     @cached_property
@@ -131,6 +166,7 @@ class _FlagFile:
         return TestProvider(Serving(bundled=self.snapshot))
 
     def definition(self, flag: str) -> Definition:
+        __tracebackhide__ = True
         from burgee.errors import Refused
         from burgee.flagfile.suggestions import near
 
@@ -141,22 +177,28 @@ class _FlagFile:
         return flags[flag]
 
     def variants(self, flag: str) -> list[str]:
+        return list(self._values(flag))
+
+    def _values(self, flag: str) -> Mapping[str, Any]:
+        """The values of a flag, by variant."""
+        __tracebackhide__ = True
         from burgee.evaluation.definition import variants
 
-        return list(variants(self.definition(flag)))
+        return variants(self.definition(flag))
 
     def checked(self, wanted: Mapping[str, Any]) -> dict[str, str]:
+        __tracebackhide__ = True
         from burgee.errors import Refused
-        from burgee.flagfile.suggestions import near
 
         found = {}
         for flag, value in wanted.items():
-            known = self.variants(flag)
+            known = self._values(flag)
             boolean = isinstance(value, bool) and "variants" not in self.definition(flag)
             variant = ("on" if value else "off") if boolean else value
-            if variant not in known:
-                hint = (near(variant, known) if isinstance(variant, str) else None) or f"it has {', '.join(known)}"
-                raise Refused("unknown-variant", f"{flag} has no variant {variant!r} ({hint})")
+            if variant is EVERY:
+                raise Refused("unknown-variant", f"{flag}: EVERY is for the marker, which repeats the test")
+            if not isinstance(variant, str) or variant not in known:
+                raise Refused("unknown-variant", f"{flag} has no variant {variant!r} ({_hint(variant, known)})")
             found[flag] = variant
         return found
 
@@ -175,6 +217,16 @@ class _FlagFile:
                 self._rulesets.clear()
             made = self._rulesets[key] = Ruleset(self.snapshot, overrides)
         return made
+
+
+def _hint(wanted: object, known: Mapping[str, Any]) -> str:
+    """The variant that may be meant: one that is spelled nearly so, or has that value."""
+    from burgee.flagfile.suggestions import near
+
+    spelled = near(wanted, known) if isinstance(wanted, str) else None
+    meant = (name for name, value in known.items() if type(value) is type(wanted) and value == wanted)
+    of_value = next((f"that is the value of {name!r}" for name in meant), None)
+    return spelled or of_value or f"it has {', '.join(known)}"
 
 
 def _serving(definition: Definition, variant: str) -> Definition:
@@ -206,11 +258,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Repeats a test for each variant of the flags that are marked with EVERY."""
-    marked = _marked(metafunc.definition)
-    every = [flag for flag, value in marked.items() if value is EVERY]
+    if metafunc.definition.get_closest_marker(MARKER) is None:
+        return
+    from burgee.errors import BurgeeError
+
+    known = metafunc.config.stash[_file]
+    try:
+        every = {flag: known.variants(flag) for flag, value in _marked(metafunc.definition).items() if value is EVERY}
+    except BurgeeError:
+        return  # the fixture says it, in that test alone
     if every:
-        known = metafunc.config.stash[_file]
-        chosen = [dict(zip(every, one, strict=True)) for one in product(*(known.variants(flag) for flag in every))]
+        chosen = [dict(zip(every, one, strict=True)) for one in product(*every.values())]
         metafunc.fixturenames.append("burgee_variants")
         ids = ["-".join(f"{flag}={variant}" for flag, variant in one.items()) for one in chosen]
         metafunc.parametrize("burgee_variants", chosen, ids=ids, indirect=True)
@@ -244,24 +302,49 @@ def flags(burgee_flags: Flags) -> Flags:
 def burgee_flags(request: pytest.FixtureRequest) -> Iterator[Flags]:
     """What the fixture `flags` gives, for projects that have one of their own."""
     file = request.config.stash[_file]
-    marked = _marked(request.node)
-    if EVERY in marked.values() and not hasattr(request.node, "callspec"):
-        message = "EVERY needs a test that pytest can repeat: a function, or a method of a class that is no TestCase"
-        raise pytest.UsageError(message)
-    every = request.getfixturevalue("burgee_variants") if EVERY in marked.values() else {}
     made = Flags(file)
-    made.set({**marked, **every})
-    with _answering(file.provider) as answered:
+    with _told():
+        marked = _marked(request.node)
+        every = [flag for flag, value in marked.items() if value is EVERY and file.variants(flag)]
+        if every and not hasattr(request.node, "callspec"):
+            pytest.fail(
+                "EVERY needs a test that pytest can repeat: a function, or a method of a class that is no TestCase",
+                pytrace=False,
+            )
+        made.set({**marked, **(request.getfixturevalue("burgee_variants") if every else {})})
+        provider = file.provider
+    with _answering(provider) as answered:
         file.current = made
         try:
             yield made
         finally:
             file.current = None
+    for block in made.blocks:
+        if not block.entered:
+            names = ", ".join(block.variants)
+            pytest.fail(
+                f"flags(...) without `with` set nothing: use flags.set(...) or a block for {names}", pytrace=False
+            )
     if answered.instead is not None:
         pytest.fail(
             "the test set flags, but OpenFeature's provider was replaced by "
-            f"{answered.instead!r}, which answered instead"
+            f"{answered.instead!r}, which answered instead",
+            pytrace=False,
         )
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What is wrong with the markers or the file fails the test with that alone, without the plugin's own code."""
+    from burgee.errors import BurgeeError
+
+    wrong = None
+    try:
+        yield
+    except BurgeeError as error:
+        wrong = str(error)
+    if wrong is not None:
+        pytest.fail(wrong, pytrace=False)
 
 
 class _Answered:
@@ -296,7 +379,6 @@ def _marked(node: pytest.Item | pytest.Collector) -> dict[str, Any]:
     """What the markers of a test say; the closest one wins."""
     found: dict[str, Any] = {}
     for mark in reversed(list(node.iter_markers(MARKER))):
-        for by_name in mark.args:
-            found |= by_name
-        found |= mark.kwargs
+        for by_name in mark.args or [None]:
+            found |= _wanted(by_name, mark.kwargs)
     return found
