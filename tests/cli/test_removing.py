@@ -185,7 +185,7 @@ def test_what_cannot_be_rewritten_is_named_and_nothing_is_written(
     ("flag", "said"),
     [
         ("beta", "beta has not given everyone one answer for 30 days"),
-        ("base", "needs require base"),
+        ("base", "needs requires base"),
         ("apart", "a of apart has another value in another environment"),
         ("odl", "did you mean 'old'"),
     ],

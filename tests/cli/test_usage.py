@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from burgee.cli.git import flag_history
 from burgee.events.jsonl_sink import JsonlSink
 from burgee.events.records import RecordScope
 from burgee.events.usage_database import UsageDatabase
@@ -108,7 +109,8 @@ def test_what_cannot_be_answered_is_said(repository: Burgee, arguments: list[str
 
 def test_without_records_it_says_so(repository: Burgee) -> None:
     ran = repository("usage")
-    assert (ran.code, ran.err.strip()) == (0, "nothing is recorded yet")
+    where = "project default, no environment, .burgee/state.sqlite"
+    assert (ran.code, ran.err.strip()) == (0, f"nothing is recorded yet ({where})")
 
 
 def test_files_of_records_say_the_same_as_the_database(repository: Burgee) -> None:
@@ -166,7 +168,7 @@ def proposals(repository: Burgee) -> list[str]:
 def test_a_settled_flag_that_nothing_uses_is_proposed_once(unasked: Burgee) -> None:
     ran = unasked("stale", "--remove")
     assert ran.code == 0, ran.err
-    assert "base: stays: needs require base" in ran.out
+    assert "base: stays: needs requires base" in ran.out
     assert sorted(proposals(unasked)) == ["Remove needs", "Remove old"]
     (made,) = [one for one in unasked("proposals", "--json").json if one["edit"]["flag"] == "old"]
     assert made["edit"]["absent"] is True
@@ -175,6 +177,21 @@ def test_a_settled_flag_that_nothing_uses_is_proposed_once(unasked: Burgee) -> N
     again = unasked("stale", "--remove")
     assert f"old: proposed already, as {made['id']}" in again.out
     assert len(proposals(unasked)) == 2
+
+
+def test_the_history_is_read_once_however_many_flags_are_settled(
+    unasked: Burgee, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[object] = []
+    real = flag_history.versions
+
+    def counted(*given: Any) -> Any:
+        read.append(given)
+        return real(*given)
+
+    monkeypatch.setattr(flag_history, "versions", counted)
+    assert len(unasked("stale", "--remove").out.splitlines()) == 3
+    assert len(read) == 1
 
 
 def test_a_flag_stays_that_code_names_or_may_name(unasked: Burgee) -> None:

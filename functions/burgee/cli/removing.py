@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import subprocess
-import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from burgee.accessors.modules import functions, is_generated
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from burgee.cli.stores import StoreOptions
     from burgee.flagfile.source import Source
+    from burgee.model import Definition
     from burgee.removal.rewriting import Accessor, Answer, Rewritten
     from burgee.review.stale import Settled
 
@@ -65,32 +66,57 @@ def settled_everywhere(flags: Path, source: Source, now: float, days: int) -> di
     }
 
 
-def proven(where: StoreOptions, source: Source, flag: str, days: int) -> Proof:
-    """Raises Refused with the reason if the flag may give someone another value, now or later."""
-    from burgee.accessors.flag_types import Typed, flag_type
-    from burgee.removal.rewriting import Answer
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """Which flags of a file are settled in all its environments, read once for all of them.
 
-    now = time.time()
-    held = settled_everywhere(where.flags, source, now, days).get(flag)
-    if held is None:
-        reason = f"{flag} has not given everyone one answer for {days} days, or is permanent: see `burgee stale`"
-        raise Refused("not-settled", reason)
-    environments: list[str | None] = [*source.model.environments] or [None]
-    snapshots = [compile_source(source, one)["flags"] for one in environments]
-    needing = sorted({name for one in snapshots for name in one if flag in required(one[name])})
-    if needing:
-        raise Refused("needed", f"{', '.join(needing)} require {flag}: remove that from the file first")
-    made = flag_type(flag, [one[flag] for one in snapshots])
-    values = [variants(one[flag])[held.variant] for one in snapshots]
-    if not isinstance(made, Typed) or any(value != values[0] for value in values):
-        raise Refused("several-values", f"{held.variant} of {flag} has another value in another environment")
-    among = f" in {', '.join(source.model.environments)}" if source.model.environments else ""
-    lines = [
-        f"- **Git**: {held.variant} for everyone{among} since {format_time(held.since)[:10]}; nothing scheduled.",
-        "- **Prerequisites**: no flag requires it.",
-        f"- **Overrides**: {_overrides(where, flag, now)}",
-    ]
-    return Proof(Answer(flag, made.type, held.variant, values[0]), lines)
+    `snapshots` are the flags of each environment; `needing` has the flags that require a flag, by its name.
+    """
+
+    where: StoreOptions
+    source: Source
+    days: int
+    now: float
+    settled: Mapping[str, Settled]
+    snapshots: Sequence[Mapping[str, Definition]]
+    needing: Mapping[str, Collection[str]]
+
+    @classmethod
+    def of(cls, where: StoreOptions, source: Source, now: float, days: int) -> Settlement:
+        """Reads Git's history and compiles each environment."""
+        environments: list[str | None] = [*source.model.environments] or [None]
+        snapshots = [compile_source(source, one)["flags"] for one in environments]
+        needing: dict[str, dict[str, None]] = {}
+        for one in snapshots:
+            for name, definition in one.items():
+                for needed in required(definition):
+                    needing.setdefault(needed, {})[name] = None
+        return cls(where, source, days, now, settled_everywhere(where.flags, source, now, days), snapshots, needing)
+
+    def proof(self, flag: str) -> Proof:
+        """Raises Refused with the reason if the flag may give someone another value, now or later."""
+        from burgee.accessors.flag_types import Typed, flag_type
+        from burgee.removal.rewriting import Answer
+
+        held = self.settled.get(flag)
+        if held is None:
+            days = f"{flag} has not given everyone one answer for {self.days} days, or is permanent"
+            raise Refused("not-settled", f"{days}: see `burgee stale`")
+        needing = sorted(self.needing.get(flag, ()))
+        if needing:
+            need = "requires" if len(needing) == 1 else "require"
+            raise Refused("needed", f"{', '.join(needing)} {need} {flag}: remove that from the file first")
+        made = flag_type(flag, [one[flag] for one in self.snapshots])
+        values = [variants(one[flag])[held.variant] for one in self.snapshots]
+        if not isinstance(made, Typed) or any(value != values[0] for value in values):
+            raise Refused("several-values", f"{held.variant} of {flag} has another value in another environment")
+        among = f" in {', '.join(self.source.model.environments)}" if self.source.model.environments else ""
+        lines = [
+            f"- **Git**: {held.variant} for everyone{among} since {format_time(held.since)[:10]}; nothing scheduled.",
+            "- **Prerequisites**: no flag requires it.",
+            f"- **Overrides**: {_overrides(self.where, flag, self.now)}",
+        ]
+        return Proof(Answer(flag, made.type, held.variant, values[0]), lines)
 
 
 def _overrides(where: StoreOptions, flag: str, now: float) -> str:

@@ -161,7 +161,7 @@ def remove(
     source, snapshot = releasable(where.flags, where.environment)
     if flag not in snapshot["flags"]:
         raise unknown_flag(flag, snapshot["flags"])
-    proof = removing.proven(where, source, flag, days)
+    proof = removing.Settlement.of(where, source, time.time(), days).proof(flag)
     own = frozenset(Path(document.file).resolve() for document in source.documents)
     places = paths or [Path()]
     modules = removing.generated(places, flag)

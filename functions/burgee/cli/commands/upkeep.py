@@ -113,7 +113,7 @@ def _propose_removals(
     where: StoreOptions, days: int, events: str | None, code: list[Path], *, ignore_bulk: bool
 ) -> None:
     """Proposes to remove each settled flag that is proven to be unused, and says why others stay."""
-    from burgee.cli.removing import proven, settled_everywhere
+    from burgee.cli.removing import Settlement
     from burgee.cli.source import releasable
     from burgee.cli.stale import named_in, usage_everywhere
     from burgee.cli.stores import act_on, opened
@@ -122,11 +122,11 @@ def _propose_removals(
 
     source, _ = releasable(where.flags, where.environment)
     act = act_on(where, "proposal.create", "")
-    settled = settled_everywhere(where.flags, source, act.now, days)
+    settlement = Settlement.of(where, source, act.now, days)
     named, usage = named_in(code, source), usage_everywhere(where, source, days, events)
     with opened(where) as store:
         waiting = {one.edit.flag: one for one in listed(store, act.now) if one.edit.absent and one.state not in ENDED}
-    for flag in settled:
+    for flag in settlement.settled:
         if flag in waiting:
             output.say(f"{flag}: proposed already, as {waiting[flag].id}")
             continue
@@ -134,7 +134,7 @@ def _propose_removals(
             named.require_none_of(flag)
             asked = usage.proof(flag, ignore_bulk=ignore_bulk)
             lines = [
-                *proven(where, source, flag, days).lines,
+                *settlement.proof(flag).lines,
                 f"- **Usage**: {asked}.",
                 "- **Code**: no file names it.",
             ]
@@ -144,8 +144,9 @@ def _propose_removals(
             output.say(f"{flag}: stays: {error}")
         else:
             output.say(f"{flag}: {made.id}: {made.title}")
-    if not settled:
-        output.say("no flag is settled")
+    if not settlement.settled:
+        every = " in every environment" if source.model.environments else ""
+        output.say(f"no flag has given everyone one answer{every} for {days} days")
 
 
 def refs(

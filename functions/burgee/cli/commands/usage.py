@@ -10,7 +10,7 @@ import typer
 from burgee.cli.completion import complete_flags
 from burgee.cli.options import Json, duration, unknown_flag
 from burgee.cli.render import output
-from burgee.cli.stores import StoreOptions, on_store
+from burgee.cli.stores import StoreOptions, described, on_store
 
 if TYPE_CHECKING:
     from burgee.events.usage_report import Asked, FlagUsage, UsageReport
@@ -58,7 +58,7 @@ def usage(
     if report.coverage.lost:
         output.tell(f"{output.counted(report.coverage.lost, 'answer')} could not be counted", typer.colors.YELLOW)
     if report.coverage.first is None:
-        output.tell("nothing is recorded yet", typer.colors.YELLOW)
+        output.tell(f"nothing is recorded yet ({described(where)})", typer.colors.YELLOW)
     elif report.coverage.first > report.since:
         output.tell(f"recorded only since {_day(report.coverage.first)}", typer.colors.YELLOW)
 
