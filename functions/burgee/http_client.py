@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import urllib.request
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse
@@ -14,10 +14,21 @@ if TYPE_CHECKING:
 
 
 def service_address(url: str, path: str) -> str:
-    """The address of a path of a service. Raises ValueError unless the URL is of http or https."""
-    if urlsplit(url).scheme not in {"http", "https"}:
-        raise ValueError(f"{url!r} is not the http or https address of a service")
-    return url.rstrip("/") + path
+    """The address of a path of a service. Raises ValueError unless the URL is of http or https, and only an address:
+    a user's name and password, a query and a fragment would not be sent as they are meant.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"}:
+        raise ValueError(f"{public(url)!r} is not the http or https address of a service")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError(f"{public(url)!r} is given with a user, a query or a fragment: leave them out")
+    return url.rstrip("/?#") + path
+
+
+def public(url: str) -> str:
+    """An address without a user's name and password, query and fragment."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def send(request: Request, timeout: float) -> HTTPResponse:

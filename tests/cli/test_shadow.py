@@ -5,7 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import signal
+import socket
+import subprocess
 import sys
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,8 +21,9 @@ import burgee as library
 from burgee.flagfile.compile import compile_file
 from burgee.serving.serving import Serving
 from burgee.shadow import sources
+from burgee.shadow.comparison import compare
 from burgee.web.evaluation_app import evaluation_app
-from support.http import served
+from support.http import handled, served
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,7 +108,7 @@ def test_recorded_answers_of_an_sdk_are_compared_with_a_file(asked: Burgee) -> N
     assert "has the contexts already" in asked("shadow", "answers.jsonl", "--contexts", "contexts.jsonl").err
     assert "both sides are files" in asked("shadow", "answers.jsonl", "answers.jsonl").err
     asked.write('{"context": {}, "answers": {}}\n{"context": {}}\n', "bad.jsonl")
-    assert "bad.jsonl: record 2 is not" in asked("shadow", "bad.jsonl").err
+    assert "bad.jsonl: record 2 is not" in asked("shadow", "bad.jsonl").out
 
 
 def test_contexts_of_parquet_are_those_of_jsonl(asked: Burgee) -> None:
@@ -128,6 +134,119 @@ def test_a_service_is_compared_with_a_file(asked: Burgee, monkeypatch: pytest.Mo
     assert "stopped after 50 contexts" in ran.out
     assert "50 not answered: old: ConnectionRefusedError" in ran.out
     assert "does not show that all are the same" in ran.out
+
+
+def test_ctrl_c_ends_a_wait_for_a_service_that_hangs(asked: Burgee) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        silent.settimeout(60)
+        command = [sys.executable, "-c", "from burgee.cli import main; main()", "shadow", address]
+        command += ["--contexts", "contexts.jsonl"]
+        ran = subprocess.Popen(command, cwd=asked.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        connection, _ = silent.accept()
+        ran.send_signal(signal.SIGINT)
+        out, err = ran.communicate(timeout=60)
+        with suppress(OSError):
+            assert connection.recv(65_536)  # it was asked, and never answered
+        connection.close()
+    assert ran.returncode == 1, err
+    assert "stopped after 0 contexts" in out
+
+
+def test_a_certificate_repeats_nothing_that_was_planted(asked: Burgee, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither units nor attributes, which a service may write into its errors, nor a secret of an address."""
+    monkeypatch.setattr(sources, "PAUSE_SECONDS", 0.0)
+    people = [{"targetingKey": f"planted-{one}@example.com", "plan": f"planted-plan-{one}"} for one in range(30)]
+    asked.write("".join(json.dumps(one) + "\n" for one in people) + '{"targetingKey": "planted', "planted.jsonl")
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            context = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["context"]
+            number = int(context["plan"].rpartition("-")[2])
+            flag = {"key": "checkout", "errorCode": context["targetingKey"], "errorDetails": str(context)}
+            data = json.dumps({"flags": [flag], **context}).encode()
+            self.send_response((200, 400, 500)[number % 3], context["plan"])
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_: Any) -> None:
+            """Nothing is logged."""
+
+    with handled(Handler) as base:
+        ran = asked(
+            "shadow", base, "--contexts", "planted.jsonl", "--certificate", "c.json", "--old-key", "planted-key"
+        )
+        assert ran.code == 1
+        assert "planted.jsonl:31: this is not JSON" in ran.out
+        refused = asked("shadow", base.replace("//", "//ada:planted-word@"), "--contexts", "planted.jsonl")
+        assert "BURGEE_SHADOW_OLD_KEY" in refused.err
+        assert "planted-word" not in refused.out + refused.err
+    text = (asked.folder / "c.json").read_text(encoding="utf-8")
+    assert "planted" not in text.replace('"planted.jsonl"', "")
+    made = json.loads(text)["result"]
+    assert (made["contexts"], made["unreadable_records"]) == (30, 1)
+    assert sorted(one["fault"] for one in made["unanswered"]) == ["old: status 400", "old: status 500"]
+    assert "planted" not in ran.out.replace("planted.jsonl", "")
+
+
+def test_broken_and_missing_lines_are_counted_and_the_others_compared(asked: Burgee) -> None:
+    good = [json.dumps(one) for one in PEOPLE[:100]]
+    lines = [*good[:50], "{", "", "[]", '{"age": 1e999}', '{"a": "' + "x" * 1_100_000 + '"}', *good[50:], '{"torn']
+    asked.write("\n".join(lines), "torn.jsonl")
+    ran = asked("shadow", "flags.yaml", "flags.yaml", "--contexts", "torn.jsonl", "--json")
+    assert (ran.code, ran.json["verdict"], ran.json["at_most"]) == (1, "incomplete", None)
+    assert (ran.json["result"]["contexts"], ran.json["result"]["unreadable_records"]) == (100, 5)
+    shown = asked("shadow", "flags.yaml", "flags.yaml", "--contexts", "torn.jsonl").out
+    assert "5 left out, no context: first torn.jsonl:51: this is not JSON" in shown
+    asked.write("\n".join(lines[52:55]) + "\n{", "faulty.jsonl")
+    assert "faulty.jsonl:1: a context is an object" in asked("shadow", "flags.yaml", "--contexts", "faulty.jsonl").err
+
+
+def test_answers_of_any_shape_are_compared_or_counted(asked: Burgee) -> None:
+    """Long texts, halves of surrogate pairs, and nesting too deep to compare."""
+    long, half, deep = '"' + "x" * 5_000 + '"', '"\\ud800"', "[" * 400 + "]" * 400
+    answers = [long, long.replace("x", "y"), half, deep, f'{{"a":{deep[1:-1]}}}', "[" * 900 + "]" * 900]
+    records = [f'{{"context": {{"targetingKey": "a"}}, "answers": {{"checkout": {one}}}}}' for one in answers]
+    asked.write("\n".join(records), "answers.jsonl")
+    ran = asked("shadow", "answers.jsonl", "--certificate", "c.json")
+    assert (ran.code, "Traceback" in ran.err) == (1, False)
+    made = json.loads((asked.folder / "c.json").read_text(encoding="utf-8"))["result"]
+    kinds = [one["old"] for one in made["flags"]["checkout"]["differences"]]
+    left = made["unreadable_records"] + sum(one["count"] for one in made["unanswered"])
+    assert len(set(kinds)) + left == len(records)
+    assert max(map(len, kinds)) < 1_100
+    assert '"\\ud800"' in kinds
+
+
+def test_flags_that_were_rarely_answered_are_named(asked: Burgee) -> None:
+    answers = evaluated(asked.folder / "flags.yaml")
+    records = [{"context": one, "answers": had} for one, had in zip(PEOPLE, answers, strict=True)]
+    for one in records[10:]:
+        del one["answers"]["banner"]
+    asked.write("\n".join(json.dumps(one) for one in records), "answers.jsonl")
+    assert "banner: answers.jsonl answered it for 10 contexts only" in asked("shadow", "answers.jsonl").out
+
+
+def test_contexts_that_change_while_they_are_read_have_no_digest(
+    asked: Burgee, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def appending(*given: Any) -> bool:
+        with (asked.folder / "contexts.jsonl").open("a", encoding="utf-8") as file:
+            file.write('{"targetingKey": "late"}\n')
+        return compare(*given)
+
+    monkeypatch.setattr("burgee.cli.shadowing.compare", appending)
+    ran = asked("shadow", "flags.yaml", "flags.yaml", "--contexts", "contexts.jsonl", "--json")
+    assert (ran.code, ran.json["verdict"], ran.json["contexts"]["sha256"]) == (1, "incomplete", None)
+
+
+def test_a_certificate_that_cannot_be_written_costs_no_result(asked: Burgee) -> None:
+    words = ("shadow", "flags.yaml", "flags.yaml", "--contexts", "contexts.jsonl", "--certificate")
+    assert "there is no folder nowhere" in " ".join(asked(*words, "nowhere/c.json").err.replace("│", " ").split())
+    (asked.folder / "folder").mkdir()
+    ran = asked(*words[:-1], "--certificate", "folder")
+    assert ran.code == 2
 
 
 def test_standard_input_is_followed_line_by_line(asked: Burgee, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,13 +275,13 @@ def test_standard_input_is_followed_line_by_line(asked: Burgee, monkeypatch: pyt
         (["flags.yaml", "--contexts", "nowhere.jsonl"], "nowhere.jsonl is no regular file"),
         (["nowhere.jsonl"], "there is no nowhere.jsonl"),
         (["flags.yaml", "--contexts", "empty.jsonl"], "empty.jsonl has no contexts"),
-        (["flags.yaml", "--contexts", "torn.jsonl"], "torn.jsonl:2: this is not JSON"),
+        (["flags.yaml", "--contexts", "torn.jsonl"], "torn.jsonl:1: this is not JSON"),
         (["flags.yaml", "broken.yaml", "--contexts", "contexts.jsonl"], "broken.yaml:3"),
     ],
 )
 def test_what_cannot_be_compared_is_named(asked: Burgee, words: list[str], said: str) -> None:
     asked.write("", "empty.jsonl")
-    asked.write('{"targetingKey": "a"}\n{"targetingK', "torn.jsonl")
+    asked.write('{"targetingK', "torn.jsonl")
     asked.write("version: 1\nflags:\n  checkout: {status: perhaps}\n", "broken.yaml")
     ran = asked("shadow", *words)
     assert ran.code != 0

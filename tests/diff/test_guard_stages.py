@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 import os
 import random
-from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from scipy.stats import binomtest
 
 from burgee.diff.effect import effects
 from burgee.evaluation.bucketing import BUCKETS, bucket
@@ -54,7 +54,7 @@ def guarded(source: random.Random) -> tuple[dict[str, Any], str, int | None, flo
 
 
 def answers(regions: Sequence[RegionEffect], old: Ruleset, new: Ruleset, name: str, users: Sequence[str]) -> None:
-    """Every reported move is seen in its share within four standard errors, and no other move is."""
+    """Every reported move is seen in its share, by an exact test, and no other move is."""
     for region in regions:
         reported = {(_answer(move.before), _answer(move.after)): move.share for move in region.moves}
         seen: dict[Any, int] = {}
@@ -66,8 +66,8 @@ def answers(regions: Sequence[RegionEffect], old: Ruleset, new: Ruleset, name: s
                 seen[pair] = seen.get(pair, 0) + 1
         assert set(seen) <= set(reported), (name, region.when)
         for pair, part in reported.items():
-            error = sqrt(float(part * (1 - part)) / len(users))
-            assert abs(seen.get(pair, 0) / len(users) - part) <= 4.5 * error + 1e-12, (name, region.when, pair)
+            chance = binomtest(seen.get(pair, 0), len(users), float(part)).pvalue
+            assert chance > 1e-6, (name, region.when, pair, chance)
 
 
 def _answer(outcome: Outcome) -> tuple[str | None, Any]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from burgee.diff.population import Population
 
 BATCH_ROWS = 16_384
+BATCH_BYTES = 16 * 1024 * 1024
 MAX_LINE_BYTES = 1024 * 1024
 UNITS = (TARGETING_KEY, "targeting_key", "unit", "user_id", "userId", "user")
 NESTED = ("context", "attributes")
@@ -40,63 +41,94 @@ def length(path: Path) -> int:
     return path.stat().st_size
 
 
-def contexts(path: Path | None) -> Iterator[tuple[list[Mapping[str, Any]], int]]:
-    """Batches of contexts of a file or, without one, of standard input; with the bytes or Parquet's rows of each."""
+def contexts(
+    path: Path | None, faulty: Callable[[Refused], None] | None = None
+) -> Iterator[tuple[list[Mapping[str, Any]], int]]:
+    """Batches of contexts of a file or, without one, of standard input; with the bytes or Parquet's rows of each.
+
+    `faulty` receives each line that is no context, which is left out; without it, the first one is raised.
+    """
     if path is not None and path.suffix in {".parquet", ".pq"}:
         for batch in _open(path).iter_batches(batch_size=BATCH_ROWS):
             yield [context_of(_plain(row)) for row in batch.to_pylist()], batch.num_rows
     else:
-        for rows, size in _rows(path):
+        for rows, size in _rows(path, faulty):
             yield [_context(row) for row in rows], size
 
 
-def answered(path: Path | None) -> Iterator[tuple[list[tuple[Mapping[str, Any], Mapping[str, Any]]], int]]:
-    """Batches of contexts with a system's answers, from JSONL: `{"context": {...}, "answers": {"flag": value}}`."""
+def answered(
+    path: Path | None, faulty: Callable[[Refused], None] | None = None
+) -> Iterator[tuple[list[tuple[Mapping[str, Any], Mapping[str, Any]]], int]]:
+    """Batches of contexts with a system's answers, from JSONL: `{"context": {...}, "answers": {"flag": value}}`.
+
+    `faulty` is as in `contexts`.
+    """
     number = 0
-    for rows, size in _rows(path):
+    for rows, size in _rows(path, faulty):
         found: list[tuple[Mapping[str, Any], Mapping[str, Any]]] = []
         for row in rows:
             number += 1
             answers = row.get("answers")
-            if not isinstance(row.get("context"), dict) or not isinstance(answers, dict):
+            if isinstance(row.get("context"), dict) and isinstance(answers, dict):
+                found.append((context_of({"context": row["context"]}), answers))
+            else:
                 shape = '{"context": {...}, "answers": {"flag": value}}'
-                raise Refused("bad-context", f"{_named(path)}: record {number} is not {shape}")
-            found.append((context_of({"context": row["context"]}), answers))
+                _fail(faulty, f"{_named(path)}: record {number} is not {shape}")
         yield found, size
 
 
-def _rows(path: Path | None) -> Iterator[tuple[list[dict[str, Any]], int]]:
-    """Batches of JSONL. Of a stream each line is one, so that it is followed."""
+def _fail(faulty: Callable[[Refused], None] | None, text: str) -> None:
+    """Passes a fault on, or raises it."""
+    fault = Refused("bad-context", text)
+    if faulty is None:
+        raise fault
+    faulty(fault)
+
+
+def _rows(
+    path: Path | None, faulty: Callable[[Refused], None] | None = None
+) -> Iterator[tuple[list[dict[str, Any]], int]]:
+    """Batches of JSONL, bounded in bytes too. Of a stream each line is one, so that it is followed."""
     with nullcontext(sys.stdin.buffer) if path is None else path.open("rb") as file:
         lines: list[bytes] = []
         start, size, rows = 1, 0, BATCH_ROWS if path is not None else 1
         while line := file.readline(MAX_LINE_BYTES + 1):
-            if len(line) > MAX_LINE_BYTES:
-                at = f"{_named(path)}:{start + len(lines)}"
-                raise Refused("bad-context", f"{at}: a line over {MAX_LINE_BYTES:,} bytes")
             lines.append(line)
             size += len(line)
-            if len(lines) == rows:
-                yield _decoded(path, start, lines), size
-                start, lines, size = start + rows, [], 0
+            if len(line) > MAX_LINE_BYTES:
+                while line and not line.endswith(b"\n"):
+                    line = file.readline(MAX_LINE_BYTES)
+                    size += len(line)
+            if len(lines) >= rows or size >= BATCH_BYTES:
+                yield _decoded(path, start, lines, faulty), size
+                start, lines, size = start + len(lines), [], 0
         if lines:
-            yield _decoded(path, start, lines), size
+            yield _decoded(path, start, lines, faulty), size
 
 
 def _named(path: Path | None) -> str:
     return "standard input" if path is None else str(path)
 
 
-def _decoded(path: Path | None, start: int, lines: Sequence[bytes]) -> list[dict[str, Any]]:
+def _decoded(
+    path: Path | None, start: int, lines: Sequence[bytes], faulty: Callable[[Refused], None] | None
+) -> list[dict[str, Any]]:
     """Parses all lines at once, or one by one if that fails, to find the faulty one."""
-    rows: list[dict[str, Any]]
+    rows: list[dict[str, Any]] = []
+    plain = max(map(len, lines)) <= MAX_LINE_BYTES
     try:
-        rows = parse_json(b"[" + b",".join(lines) + b"]")
-        plain = len(rows) == len(lines) and set(map(type, rows)) == {dict} and misfit(rows) is None
+        if plain:
+            rows = parse_json(b"[" + b",".join(lines) + b"]")
+            plain = len(rows) == len(lines) and set(map(type, rows)) == {dict} and misfit(rows) is None
     except (ValueError, RecursionError):
         plain = False
     if not plain:
-        rows = [_line(path, start + index, line) for index, line in enumerate(lines) if line.strip()]
+        rows = []
+        for number, line in enumerate(lines, start):
+            try:
+                rows += [_line(path, number, line)] if line.strip() else []
+            except Refused as fault:
+                _fail(faulty, str(fault))
     return rows
 
 
@@ -105,6 +137,8 @@ def _context(row: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _line(path: Path | None, number: int, line: bytes) -> dict[str, Any]:
+    if len(line) > MAX_LINE_BYTES:
+        raise Refused("bad-context", f"{_named(path)}:{number}: a line over {MAX_LINE_BYTES:,} bytes")
     try:
         row = parse_json(line)
     except (ValueError, RecursionError) as error:

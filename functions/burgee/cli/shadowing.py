@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from burgee.cli.stores import StoreOptions
     from burgee.shadow.answers import Say
+    from burgee.shadow.comparison import FlagComparison
     from burgee.shadow.sources import ShadowSource
 
 UNLEASH = "unleash+"
@@ -47,13 +48,15 @@ class Shadowed(NamedTuple):
     at: float | None
     found: Comparison
     whole: bool
+    changed: bool
+    """Whether the contexts changed while they were read: then they have no digest."""
 
     @property
     def verdict(self) -> str:
         """`same` only if every context was answered by both, and equally."""
         if self.found.differing:
             return "different"
-        return "same" if self.found.agrees and self.whole else "incomplete"
+        return "same" if self.found.agrees and self.whole and not self.changed else "incomplete"
 
 
 def shadowed(
@@ -75,20 +78,22 @@ def shadowed(
     if recording is not None and asked is not None:
         raise Refused("not-asked", f"{recording} has the contexts already: leave out --contexts")
     read = recording or asked
+    digest = _digest(read)
     found, whole = Comparison(), False
-    batches = answered(read) if recording is not None else _alone(read)
+    batches = answered(read, found.leave_out) if recording is not None else _alone(read, found.leave_out)
     with suppress(KeyboardInterrupt):
         whole = compare((old.source, new.source), batches, found, progress, say)
-    if not found.contexts:
-        raise Refused("no-contexts", f"{read or 'standard input'} has no contexts")
-    return Shadowed(old, new, str(read or "standard input"), _digest(read), at, found, whole)
+    if not found.contexts and whole:
+        raise Refused("no-contexts", found.first_unread or f"{read or 'standard input'} has no contexts")
+    same = digest == _digest(read)
+    return Shadowed(old, new, str(read or "standard input"), digest if same else None, at, found, whole, not same)
 
 
 def certificate(one: Shadowed, *, examples: bool) -> dict[str, Any]:
     """The result as JSON with the digests of its inputs, so that it can be run again. No context is in it unless
     `examples` are asked for.
     """
-    most = one.found.most() if one.whole else None
+    most = one.found.most() if one.verdict == "same" else None
     return {
         "burgee": __version__,
         "created_at": format_time(time.time()),
@@ -120,10 +125,28 @@ def lines(one: Shadowed) -> Iterator[str]:
         yield f"{total}: {found.differing:,} with a different answer for {_flags(len(differing))}"
     else:
         yield f"{total}: no different answer for {_flags(len(same))}, but this does not show that all are the same"
+    yield from _differences(differing)
+    yield from _not_compared(one, same)
+
+
+def _differences(differing: Mapping[str, FlagComparison]) -> Iterator[str]:
     for name, flag in sorted(differing.items(), key=lambda item: -item[1].differing):
         yield f"{name}: {flag.differing:,} of {flag.compared:,} differ"
         for (old, new), each in sorted(flag.differences.items(), key=lambda item: -item[1].count):
             yield f"  {each.count:,}: {_short(old)} -> {_short(new)}, first for context {each.first:,}"
+
+
+def _not_compared(one: Shadowed, same: Sequence[str]) -> Iterator[str]:
+    """Why less was compared than there is."""
+    found = one.found
+    answered_by_both = found.contexts - sum(each.count for each in found.unanswered.values())
+    for name in same:
+        if found.flags[name].compared < answered_by_both:
+            yield f"{name}: {one.old.name} answered it for {found.flags[name].compared:,} contexts only"
+    if found.unread:
+        yield f"{found.unread:,} left out, no context: first {found.first_unread}"
+    if one.changed:
+        yield f"{one.contexts} changed while it was read: its digest is not known"
     for fault, each in found.unanswered.items():
         yield f"{each.count:,} not answered: {fault}, first for context {each.first:,}"
     if found.uncounted:
@@ -142,12 +165,15 @@ def _short(answer: str) -> str:
 
 
 def _side(name: str, key: str | None, where: StoreOptions, at: float | None, say: Say) -> ShadowSide:
-    if name.startswith(("http://", "https://")):
-        source = sources.ofrep(name, key, say)
+    if name.startswith(("http://", "https://", UNLEASH)):
+        try:
+            if name.startswith(UNLEASH):
+                source = sources.unleash(name.removeprefix(UNLEASH), key)
+                return ShadowSide(f"{UNLEASH}{source.name}", None, source)
+            source = sources.ofrep(name, key, say)
+        except ValueError as error:
+            raise Refused("bad-address", f"{error}; keys are in BURGEE_SHADOW_OLD_KEY and _NEW_KEY") from error
         return ShadowSide(source.name, None, source)
-    if name.startswith(UNLEASH):
-        source = sources.unleash(name.removeprefix(UNLEASH), key)
-        return ShadowSide(f"{UNLEASH}{source.name}", None, source)
     if Path(name).suffix == ".jsonl":
         if not Path(name).is_file():
             raise Refused("no-such-file", f"there is no {name}")
@@ -160,8 +186,10 @@ def _side(name: str, key: str | None, where: StoreOptions, at: float | None, say
     return ShadowSide(name, hashlib.sha256(payload(snapshot)).hexdigest(), asked)
 
 
-def _alone(path: Path | None) -> Iterator[tuple[Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]], int]]:
-    for batch, size in contexts(path):
+def _alone(
+    path: Path | None, faulty: Callable[[Refused], None]
+) -> Iterator[tuple[Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]], int]]:
+    for batch, size in contexts(path, faulty):
         yield [(context, {}) for context in batch], size
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+
+from burgee.model import ErrorCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,18 +21,34 @@ NO_VALUE = "no value"
 """The flag is there, and the caller uses its own default."""
 UNKNOWN = "unknown flag"
 OFF, ON = "off", "on"
+LONGEST = 1_000
+"""Characters of an answer, or of a flag's name, that are kept; a longer one is told apart by its digest."""
+_CODES = frozenset({*ErrorCode, "PROVIDER_NOT_READY", "PROVIDER_FATAL", "TYPE_MISMATCH"})
 
 
 def text_of(value: Any) -> str:
     """A value as canonical JSON: sorted keys, no spaces, and a whole number without its fraction, so 1.0 as 1."""
-    if isinstance(value, (dict, list)):
-        return _json(_plain(value))
+    if isinstance(value, (dict, list)) or (isinstance(value, str) and len(value) > LONGEST):
+        return bounded(_json(_plain(value)))
     return _scalar(value)
 
 
+def bounded(text: str) -> str:
+    """A text that can be kept and written: a long one as its beginning and digest, half a surrogate pair escaped."""
+    text = text.encode("utf-8", "backslashreplace").decode()
+    if len(text) <= LONGEST:
+        return text
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return f"{text[: LONGEST // 10]}... ({len(text):,} characters, SHA-256 {digest})"
+
+
 def failed(code: str) -> str:
-    """The answer of an evaluation that failed, by OpenFeature's error code."""
-    return UNKNOWN if code == "FLAG_NOT_FOUND" else f"error {code}"
+    """The answer of an evaluation that failed, by OpenFeature's error code; any other text is GENERAL, as a service
+    may write what it was asked into it.
+    """
+    if code == ErrorCode.FLAG_NOT_FOUND:
+        return UNKNOWN
+    return f"error {code if code in _CODES else ErrorCode.GENERAL}"
 
 
 def answer_of(value: Any, _variant: str | None) -> str:
@@ -54,12 +73,12 @@ def evaluated(one: Evaluation, say: Say) -> str:
 
 def recorded(answers: Mapping[str, Any], say: Say) -> dict[str, str]:
     """Answers of a file by flag: null is no value."""
-    return {name: say(value, None) for name, value in answers.items()}
+    return {bounded(name): say(value, None) for name, value in answers.items()}
 
 
 @lru_cache(10_000, typed=True)
 def _scalar(value: Any) -> str:
-    return _json(_plain(value))
+    return bounded(_json(_plain(value)))
 
 
 def _plain(value: Any) -> Any:

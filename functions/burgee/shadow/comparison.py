@@ -68,6 +68,9 @@ class Comparison:
     """Contexts without an answer of one of the systems, by the fault."""
     uncounted: int = 0
     """Answers for flags beyond the first `MAX_FLAGS`."""
+    unread: int = 0
+    """Records that are no context."""
+    first_unread: str = ""
 
     def add(self, context: Context, old: Mapping[str, str], new: Mapping[str, str], silence: Silence) -> None:
         """Counts both systems' answers for a context; `silence` is what each means by not answering a flag."""
@@ -101,11 +104,16 @@ class Comparison:
             fault = MORE[0]
         self.unanswered.setdefault(fault, Difference(self.contexts, context)).count += 1
 
+    def leave_out(self, fault: Exception) -> None:
+        """Counts a record that is no context."""
+        self.unread += 1
+        self.first_unread = self.first_unread or str(fault)
+
     @property
     def agrees(self) -> bool:
         """Whether both answered every context, with no difference, and there was something to compare."""
         compared = any(flag.compared for flag in self.flags.values())
-        return compared and not (self.differing or self.unanswered or self.uncounted)
+        return compared and not (self.differing or self.unanswered or self.uncounted or self.unread)
 
     def most(self) -> float | None:
         """The upper confidence bound of the share of contexts that differ, if the contexts are a random sample and
@@ -118,6 +126,7 @@ class Comparison:
         return {
             "contexts": self.contexts,
             "differing_contexts": self.differing,
+            "unreadable_records": self.unread,
             "unanswered": [_record(one, examples, fault=fault) for fault, one in self.unanswered.items()],
             "flags": {
                 name: {
@@ -178,4 +187,11 @@ def compare(
 def _asked(
     side: ShadowSource | None, contexts: Sequence[Context], given: Sequence[Mapping[str, Any]], say: Say
 ) -> Iterable[Mapping[str, str] | Unanswered]:
-    return (recorded(one, say) for one in given) if side is None else side.answers(contexts)
+    return (_recorded(one, say) for one in given) if side is None else side.answers(contexts)
+
+
+def _recorded(answers: Mapping[str, Any], say: Say) -> Mapping[str, str] | Unanswered:
+    try:
+        return recorded(answers, say)
+    except RecursionError:
+        return Unanswered("an answer that is nested too deeply")

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 import time
-from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPException
-from typing import TYPE_CHECKING, Any, Protocol
+from collections import deque
+from concurrent.futures import Future
+from http.client import HTTPException, IncompleteRead
+from queue import SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from urllib.error import HTTPError
-from urllib.parse import urlsplit, urlunsplit
 from urllib.request import Request
 
 from burgee.errors import StoreUnavailable
 from burgee.evaluation.context import TARGETING_KEY
-from burgee.http_client import send, service_address
+from burgee.http_client import public, send, service_address
 from burgee.numeric import parse_json
-from burgee.shadow.answers import OFF, ON, answer_of, evaluated, failed, text_of
+from burgee.shadow.answers import OFF, ON, answer_of, bounded, evaluated, failed, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from http.client import HTTPResponse
 
     from burgee.evaluation.ruleset import Ruleset
     from burgee.model import Context
@@ -26,14 +29,23 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 32 * 1024 * 1024
 TIMEOUT_SECONDS = 10.0
+"""For a connection and for each wait; a whole answer may take twice that."""
 TOGETHER = 8
 """Requests that a service is asked at once."""
 TRIES = 3
+PATIENT_TRIES = 10
+"""While a service says that it is asked too often (429)."""
 PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 30.0
+"""That a service may ask for with Retry-After."""
 
 
 class Unanswered(Exception):  # noqa: N818 - named after the state
     """A service gave no answer for a context; the text names the fault, without anything of the context."""
+
+
+_TOO_OFTEN = "status 429"
+_Answer: TypeAlias = "Future[Mapping[str, str] | Unanswered]"
 
 
 class ShadowSource(Protocol):
@@ -75,24 +87,51 @@ class HttpService:
         read: Callable[[Any], dict[str, str]],
         silence: str | None = None,
     ) -> None:
-        self.name = _public(url)
+        self.name = public(url)
         self.silence = silence
         self._request = request
         self._read = read
-        self._pool = ThreadPoolExecutor(TOGETHER, "shadow")
+        self._asked: SimpleQueue[tuple[_Answer, Context]] = SimpleQueue()
+        self._threads: list[Thread] = []
 
     def answers(self, contexts: Sequence[Context]) -> Iterator[Mapping[str, str] | Unanswered]:
-        """Asks the service."""
-        return self._pool.map(self._answer, contexts)
+        """Asks the service, on threads that do not keep a process that wants to end."""
+        while len(self._threads) < TOGETHER:
+            self._threads.append(Thread(target=self._work, name="burgee-shadow", daemon=True))
+            self._threads[-1].start()
+        waiting: deque[_Answer] = deque()
+        try:
+            for context in contexts:
+                waiting.append(Future())
+                self._asked.put((waiting[-1], context))
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for one in waiting:
+                one.cancel()
+
+    def _work(self) -> None:
+        while True:
+            answer, context = self._asked.get()
+            if answer.set_running_or_notify_cancel():
+                try:
+                    answer.set_result(self._answer(context))
+                except Exception as error:  # noqa: BLE001 - raised where the answer is waited for
+                    answer.set_exception(error)
 
     def _answer(self, context: Context) -> Mapping[str, str] | Unanswered:
-        fault = ""
-        for attempt in range(TRIES):
-            if attempt:
-                time.sleep(PAUSE_SECONDS * attempt)
+        try:
+            request = self._request(context)
+        except (ValueError, RecursionError):
+            return Unanswered("a context that cannot be sent")
+        fault, pause, tries = "", 0.0, 0
+        while tries < (PATIENT_TRIES if fault == _TOO_OFTEN else TRIES):
+            time.sleep(pause)
+            tries += 1
+            pause = PAUSE_SECONDS * tries
             try:
-                with send(self._request(context), TIMEOUT_SECONDS) as reply:
-                    data = reply.read(MAX_BYTES + 1)
+                with send(request, TIMEOUT_SECONDS) as reply:
+                    data = _body_of(reply)
             except HTTPError as error:
                 with error:
                     if error.code in {401, 403}:
@@ -100,8 +139,9 @@ class HttpService:
                             f"{self.name} answered {error.code}: the key is missing or wrong"
                         ) from None
                     fault = f"status {error.code}"
-                    if error.code < 500 and error.code != 429:
+                    if error.code < 500 and fault != _TOO_OFTEN:
                         return Unanswered(fault)
+                    pause = max(pause, _retry_after(error))
             except (OSError, HTTPException) as error:
                 fault = type(getattr(error, "reason", error)).__name__
             else:
@@ -110,6 +150,25 @@ class HttpService:
                 except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
                     return Unanswered("not an answer of this protocol")
         return Unanswered(fault)
+
+
+def _body_of(reply: HTTPResponse) -> bytes:
+    """At most a byte more than is allowed. Raises TimeoutError for a body that does not end in time."""
+    end, parts, size = time.monotonic() + TIMEOUT_SECONDS, [], 0
+    while size <= MAX_BYTES and (part := reply.read1(MAX_BYTES + 1 - size)):
+        parts.append(part)
+        size += len(part)
+        if time.monotonic() > end:
+            raise TimeoutError
+    if reply.length and size <= MAX_BYTES:
+        raise IncompleteRead(b"", reply.length)
+    return b"".join(parts)
+
+
+def _retry_after(error: HTTPError) -> float:
+    """The seconds that a service asks to wait, within reason; 0 if it does not say so in seconds."""
+    asked = error.headers.get("Retry-After", "")
+    return min(float(asked), LONGEST_PAUSE_SECONDS) if asked.isascii() and asked.isdigit() else 0.0
 
 
 def ofrep(url: str, key: str | None, say: Say = answer_of) -> HttpService:
@@ -121,7 +180,7 @@ def ofrep(url: str, key: str | None, say: Say = answer_of) -> HttpService:
         return Request(address, _body({"context": dict(context)}), headers)  # noqa: S310 - checked by service_address
 
     def read(body: Any) -> dict[str, str]:
-        return {str(flag["key"]): _ofrep_answer(flag, say) for flag in body["flags"]}
+        return {bounded(str(flag["key"])): _ofrep_answer(flag, say) for flag in body["flags"]}
 
     return HttpService(url, request, read)
 
@@ -160,7 +219,7 @@ def _unleash_text(value: Any) -> str:
 
 
 def _unleash_answers(body: Any) -> dict[str, str]:
-    return {str(one["name"]): _unleash_answer(one) for one in body["toggles"] if one["enabled"]}
+    return {bounded(str(one["name"])): _unleash_answer(one) for one in body["toggles"] if one["enabled"]}
 
 
 def _unleash_answer(toggle: Mapping[str, Any]) -> str:
@@ -176,9 +235,3 @@ def _unleash_answer(toggle: Mapping[str, Any]) -> str:
 
 def _body(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
-
-
-def _public(url: str) -> str:
-    """An address without a user's name and password, query and fragment."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

@@ -73,6 +73,8 @@ def shadow(
     if contexts is not None and not stream and not contexts.is_file():
         raise typer.BadParameter(f"{contexts} is no regular file; - reads standard input", param_hint="--contexts")
     now = moment(at) if at is not None or stream else time.time()
+    if certificate is not None and not certificate.absolute().parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {certificate.parent}", param_hint="--certificate")
     sides = (old, old_key), (new or str(where.flags), new_key)
     file = None if stream else contexts
     total = next((Path(one) for one, _key in sides if one.endswith(".jsonl") and Path(one).is_file()), file)
@@ -81,11 +83,11 @@ def shadow(
         task = bar.add_task("comparing", total=None if total is None else length(total))
         one = shadowing.shadowed(sides, where, file, now, lambda size: bar.advance(task, size))
     record = shadowing.certificate(one, examples=examples)
-    if certificate is not None:
-        write_file(certificate, (encoder.dumps(record, indent=2, ensure_ascii=False) + "\n").encode())
     if json:
         output.as_json(record)
     else:
         for line in shadowing.lines(one):
             output.say(line)
+    if certificate is not None:  # last, so that a disk that is full costs nobody the result
+        write_file(certificate, (encoder.dumps(record, indent=2, ensure_ascii=examples) + "\n").encode())
     raise typer.Exit(int(one.verdict != "same"))
