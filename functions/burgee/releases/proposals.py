@@ -151,14 +151,14 @@ def draft(store: Store, edit: Edit, title: str, act: AuditContext) -> Proposal:
     Raises InvalidFlag with all faults that the edit adds, Refused if it cannot be served, if nothing would change, or
     if there are too many proposals.
     """
-    title = title.strip() or titled(edit)
+    _, snapshot = live(store)
+    title = title.strip() or titled(edit, is_new=edit.flag not in snapshot["flags"])
     if len(title) > MAX_TITLE or not title.isprintable():
         raise Refused("invalid-proposal", f"a title is one line of 1 to {MAX_TITLE} characters")
     if not act.reason.strip():
         raise Refused("reason-required", "a proposal needs a reason")
     if len(json.dumps(edit)) > MAX_BYTES:
         raise Refused("invalid-proposal", f"an edit has at most {MAX_BYTES:,} bytes as JSON: write it in the file")
-    _, snapshot = live(store)
     git = require_admitted(edit, snapshot)
     there = listed(store, act.now)
     if sum(one.state not in ENDED for one in there) >= MAX_OPEN or len(there) >= MAX_KEPT:
@@ -183,10 +183,10 @@ def create(store: Store, edit: Edit, title: str, act: AuditContext) -> Proposal:
     return made
 
 
-def titled(edit: Edit) -> str:
+def titled(edit: Edit, *, is_new: bool = False) -> str:
     """The default title of an edit."""
-    if edit.absent:
-        return f"Remove {edit.flag}"[:MAX_TITLE]
+    if edit.absent or is_new:
+        return f"{'Remove' if edit.absent else 'Add'} {edit.flag}"[:MAX_TITLE]
     keys = ", ".join(key.replace("_", " ") for key in (*edit.set, *edit.unset))
     return f"Change {keys} of {edit.flag}"[:MAX_TITLE]
 

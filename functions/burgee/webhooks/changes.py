@@ -20,7 +20,7 @@ _LOOKED_AT = 200
 """Entries before a release in which the release before it is looked for."""
 ENDED = frozenset({"override.absorb", "override.discard"})
 """What a release does to overrides that were served until then."""
-_ON_FLAGS = ("flag.", "override.")
+_ON_FLAGS = ("flag.", "override.", "guard.")
 _ABRIDGED = {"sha256", "bytes"}
 
 

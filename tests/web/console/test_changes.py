@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import burgee
 from burgee.access.keys import Scope
+from burgee.guards import driver
+from burgee.guards.driver import Action
 from burgee.releases.deploy import write
 from burgee.releases.overrides import killed, lay, lift
 from burgee.web.console.history import WORDS
@@ -108,6 +111,20 @@ def test_every_action_of_the_log_has_words() -> None:
     for path in Path(burgee.__file__).parent.rglob("*.py"):
         nouns = r"flag|override|release|canary|proposal|key|settings|webhook"
         written |= set(re.findall(rf'"((?:{nouns})\.[a-z]+)"', path.read_text(encoding="utf-8")))
+    acts = {
+        name
+        for name, value in vars(driver).items()
+        if inspect.isfunction(value) and "by" in inspect.signature(value).parameters
+    }
+    written |= {f"guard.{one}" for one in {*Action, *acts}}
     described = {"flag.create", "flag.update", "override.set", "release.json"}
     assert len(written) > 20
     assert written - described == set(WORDS) - described
+
+
+def test_the_day_stands_beside_the_time_of_what_is_of_another_day(client: TestClient, store: SqliteStore) -> None:
+    kill(store, "beta", ago=2 * 86_400)
+    kill(store, "dark")
+    today, before = lines(client, "?since=7d")[0], lines(client, "?since=7d&q=beta")[0]
+    assert re.match(r"\W*\d\d:\d\d just now", today[today.index(":") - 2 :])
+    assert re.search(r"\d+ \w{3} \d{4} \d\d:\d\d 2 days ago", before)

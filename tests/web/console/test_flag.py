@@ -9,6 +9,7 @@ from burgee.evaluation.ruleset import Ruleset
 from burgee.releases.deploy import apply, write
 from burgee.releases.overrides import lay
 from burgee.stores import Origin
+from burgee.web.console.screens.flag import placed
 from support.keys import act, caller, shop
 from support.markup import text_of
 
@@ -86,6 +87,31 @@ def test_rules_are_sentences_in_the_order_in_which_they_decide(client: TestClien
     assert "20 % control 20 % green 60 % go on" in page
     assert "needed by page" in page
     assert "segment staff : email ends with @example.com" in page
+
+
+def test_the_only_decision_is_of_everybody(client: TestClient) -> None:
+    page = text_of(client.get("/fragments/flags/dark").text)
+    assert "Everybody All get on." in page
+    asked = client.post("/fragments/flags/dark/why", json={"user": "ada", "context": ""})
+    assert "Everybody answers" in text_of(asked.text)
+
+
+def test_a_tag_leads_to_the_flags_that_have_it(client: TestClient, store: SqliteStore) -> None:
+    begin(store, {**FLAGS, "tagged": {"status": True, "tags": ["q1 & more"]}})
+    assert 'href="/console/flags?q=tag:q1%20%26%20more"' in client.get("/fragments/flags/tagged").text
+
+
+@pytest.mark.parametrize(
+    ("bucket", "low", "high", "words"),
+    [
+        (18_275, 0, 10_000, "place 18.275 % is not below 10 %"),
+        (9_999, 0, 10_000, "place 9.999 % is below 10 %"),
+        (5, 20_000, 30_000, "place 0.005 % is not from 20 % to 30 %"),
+        (20_000, 20_000, 30_000, "place 20 % is from 20 % to 30 %"),
+    ],
+)
+def test_a_place_on_the_hash_line_is_said_in_percent(bucket: int, low: int, high: int, words: str) -> None:
+    assert placed(bucket, low, high, inside=low <= bucket < high).replace("\N{NO-BREAK SPACE}", " ") == words
 
 
 def test_ranges_requirements_and_ends_of_rules_are_said(client: TestClient, store: SqliteStore) -> None:

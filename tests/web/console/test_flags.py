@@ -92,6 +92,12 @@ def test_a_flag_that_a_needed_one_moves_is_not_as_git_says_either(client: TestCl
     assert "2 flags are not as Git says" in text_of(client.get("/fragments/releases").text)
 
 
+def test_a_flag_that_a_needed_one_moves_says_by_which(client: TestClient, store: SqliteStore) -> None:
+    release(store, {**FLAGS, "tips": {"status": True, "requires": [{"flag": "beta", "variant": "on"}]}})
+    write(store, lambda state, git: lay(state, git, "beta", killed(git["flags"]["beta"]), act("flag.kill")))
+    assert "by beta" in rows(client)["tips"]
+
+
 def test_a_search_without_a_match_suggests_what_is_near(client: TestClient) -> None:
     page = text_of(client.get("/fragments/flags?q=owner:payment").text)
     assert "No flag matches “owner:payment” Did you mean owner:payments ?" in page

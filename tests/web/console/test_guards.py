@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -94,6 +95,18 @@ def test_rollouts_that_wait_for_a_person_come_first(client: TestClient, store: S
     assert "It has ended at 0 %" in rollouts(client)
     assert "errors is worse by more than 10 %" in rollouts(client)
     assert "/console/rollouts" in client.get("/fragments/frame").text
+
+
+def test_a_step_of_a_guard_is_a_change_of_the_flag_but_no_operator_s(client: TestClient, store: SqliteStore) -> None:
+    run(store, time.time(), harmed, {})
+    feed = client.get("/fragments/changes?show=flags").text
+    assert "guard raised the share rollout_percentage: 0 → 10" in text_of(feed)
+    (effect,) = re.findall(r'hx-get="([^"]*/effect)"', feed)
+    assert "10 % off → on" in text_of(client.get(effect).text)
+    listed = text_of(client.get("/fragments/flags").text)
+    assert "guard checkout is 10 % on , not off for all" in listed
+    assert "its guard goes on" in listed
+    assert "until Git says the same" not in listed
 
 
 def rollouts(client: TestClient) -> str:

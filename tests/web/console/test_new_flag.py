@@ -51,7 +51,24 @@ def test_each_template_is_a_flag_that_can_be_proposed(client: TestClient, store:
 def test_the_templates_are_those_of_a_flag_file(tmp_path: Path, kind: Any) -> None:
     lines = "\n".join(f"    {line}" for line in TEMPLATES[kind][1].splitlines())
     (tmp_path / "flags.yaml").write_text(f"version: 1\nflags:\n  a:\n{lines}\n", encoding="utf-8")
-    assert compile_file(tmp_path / "flags.yaml")["flags"]["a"]["owner"] == "a team"
+    assert "status" in compile_file(tmp_path / "flags.yaml")["flags"]["a"]
+
+
+def test_the_description_and_the_owner_are_fields_so_that_no_example_is_proposed(client: TestClient) -> None:
+    typed = {"name": "new", "yaml": "status: on", "description": " A new search ", "owner": ""}
+    found = client.post("/fragments/new-flag/effect", json=typed).text
+    body = json.loads(unescape(re.search(r'data-body="([^"]*)"', found)[1]))  # type: ignore[index]
+    assert body == {"flag_name": "new", "description": "A new search", "status": True}
+    made = client.post("/proposals", json={**body, "reason": "it is wanted"}).json()
+    assert made["title"] == "Add new"
+    for beside, yaml, field, why in (
+        ({"owner": "web"}, "status: on\nowner: search", "owner", "the YAML has it too"),
+        ({"description": "x" * 501}, "status: on", "description", "500"),
+    ):
+        found = client.post("/fragments/new-flag/effect", json={"name": "new", "yaml": yaml, **beside}).text
+        faults = re.findall(r'<li data-field="([^"]*)"[^>]*>(.*?)</li>', found)
+        assert [one[0] for one in faults] == [field]
+        assert why in unescape(faults[0][1])
 
 
 def test_who_would_get_it_is_said_before(client: TestClient) -> None:

@@ -38,9 +38,9 @@ def test_each_release_says_what_it_changed(client: TestClient, store: SqliteStor
     assert newest.startswith("2 ")
     assert "live" in newest
     assert "dark , new" in newest
-    assert "Go back…" not in newest
+    assert "Roll back…" not in newest
     assert "beta , dark" in first
-    assert "Go back…" in first
+    assert "Roll back…" in first
     page = text_of(client.get("/fragments/releases/2").text)
     assert "dark changed status: off → on" in page
     assert "new added" in page
@@ -50,7 +50,7 @@ def test_each_release_says_what_it_changed(client: TestClient, store: SqliteStor
 def test_who_may_not_release_is_not_offered_it(store: SqliteStore, client: TestClient) -> None:
     release(store, {"beta": {"status": True}})
     client.headers.update(bearer(token(store, Kind.ADMIN, Scope.READ)))
-    assert not any("Go back…" in one for one in rows(client))
+    assert not any("Roll back…" in one for one in rows(client))
 
 
 def test_a_canary_shows_its_share_and_its_time_left(store: SqliteStore, client: TestClient) -> None:
@@ -85,7 +85,7 @@ def test_a_long_history_is_paged(store: SqliteStore, client: TestClient) -> None
 
 def test_going_back_shows_its_effect_first_and_acts_once(store: SqliteStore, client: TestClient) -> None:
     release(store, {**FLAGS, "beta": {"status": True, "rollout_percentage": 40}})
-    assert "Go back to release 1 in production" in text_of(client.get("/fragments/releases/1/back").text)
+    assert "Roll back to release 1 in production" in text_of(client.get("/fragments/releases/1/back").text)
     page = client.post("/fragments/releases/1/effect", json={}).text
     assert "beta: 15 % of all users lose on" in text_of(page)
     act_, etag, body = (

@@ -297,7 +297,7 @@ def test_a_form_and_yaml_say_what_is_wrong_beside_the_field(page_browser: Browse
         page = console.page
         console.visit(f"{opened}/console/flags/beta", "beta")
         page.get_by_role("button", name="Change…").click()
-        share = page.get_by_label("Share of users that is in")
+        share = page.get_by_label("Rollout percentage")
         share.fill("105")
         page.get_by_text("A share is 0 to 100 %, with up to three decimals.").wait_for()
         assert share.get_attribute("aria-invalid") == "true"
@@ -408,3 +408,64 @@ def test_nothing_that_a_file_or_a_person_wrote_is_executed(page_browser: Browser
         page.get_by_text("Who will move").wait_for()
         console.sound()
         assert page.evaluate("document.querySelectorAll('img, script:not([src])').length") == 0
+
+
+def test_a_field_with_the_focus_is_not_behind_the_foot_of_its_dialog(page_browser: Browser, opened: str) -> None:
+    for mode in MODES:
+        with shown(page_browser, mode) as console:
+            page = console.page
+            console.visit(f"{opened}/console/flags/raised", "raised")
+            page.get_by_role("button", name="Change…").click()
+            page.get_by_label("Rollout percentage").wait_for()
+            for _ in range(30):
+                page.keyboard.press("Tab")
+                place = page.evaluate(
+                    "(() => { const one = document.activeElement, foot = document.querySelector('dialog footer');"
+                    "return [one.name, foot.contains(one) ? 0 : one.getBoundingClientRect().bottom,"
+                    " foot.getBoundingClientRect().top]; })()"
+                )
+                assert place[1] <= place[2], (mode, place)
+                if place[0] == "title":
+                    break
+            assert place[0] == "title"
+
+
+def test_what_was_typed_stays_when_another_tab_of_a_dialog_is_chosen(page_browser: Browser, opened: str) -> None:
+    with shown(page_browser) as console:
+        page = console.page
+        console.visit(f"{opened}/console/", "Flags")
+        page.keyboard.press("n")
+        page.get_by_role("dialog").get_by_label("Name").fill("coupons")
+        page.get_by_label("Owner").fill("growth")
+        page.get_by_label("Reason").fill("a spring sale")
+        page.get_by_label("The rest of the flag in YAML").fill("status: off\npermanent: true")
+        page.get_by_role("button", name="For a share of users").click()
+        yaml = page.get_by_label("The rest of the flag in YAML")
+        page.get_by_text("5 % of all users get on").first.wait_for()
+        assert yaml.input_value() == "status: on\nrollout_percentage: 5\n"
+        yaml.fill("status: on\nrollout_percentage: 7\n")
+        page.get_by_text("7 % of all users get on").first.wait_for()
+        for label, value in (("Name", "coupons"), ("Owner", "growth"), ("Reason", "a spring sale")):
+            assert page.get_by_role("dialog").get_by_label(label).input_value() == value, label
+        page.get_by_role("button", name="On or off").click()
+        page.get_by_role("button", name="Propose", exact=True).wait_for()
+        assert yaml.input_value() == "status: off\npermanent: true"
+        console.sound()
+        page.keyboard.press("Escape")
+        page.get_by_role("dialog").wait_for(state="detached")
+        page.keyboard.press("n")
+        assert page.get_by_role("dialog").get_by_label("Name").input_value() == ""
+
+
+def test_who_moved_is_shown_in_a_list_that_was_just_searched(page_browser: Browser, opened: str) -> None:
+    with shown(page_browser) as console:
+        page = console.page
+        console.visit(f"{opened}/console/changes", "What changed")
+        page.keyboard.press("/")
+        page.keyboard.type("raised")
+        page.get_by_role("link", name="checkout", exact=True).wait_for(state="detached")
+        loads: list[str] = []
+        page.on("request", lambda request: loads.append(request.url))
+        page.get_by_role("button", name="Who moved").first.click()
+        page.get_by_text("raised: nobody loses it").wait_for()
+        assert len(loads) == 1, "the field that lost the focus loaded the list again"

@@ -15,6 +15,14 @@ WORDS = {
     "flag.kill": "switched off",
     "flag.unkill": "switched on again",
     "flag.delete": "served as absent",
+    "guard.advance": "guard raised the share",
+    "guard.roll_back": "guard took the share back",
+    "guard.done": "guard ended",
+    "guard.hold": "guard waits",
+    "guard.pause": "guard paused",
+    "guard.resume": "guard resumed",
+    "guard.approve": "guard's next step approved",
+    "guard.stop": "guard stopped",
     "override.clear": "override taken back",
     "override.keep": "override kept by a deploy",
     "override.carry": "guard ended by a change in Git, at the share that it reached",
@@ -57,7 +65,7 @@ def happened(entry: AuditEntry) -> Happened:
     changes = tuple(changed(entry.before, entry.after))
     if what is None:
         what = "created" if entry.before is None and entry.after is not None else "changed"
-    return Happened(what, changes if entry.action.startswith(("flag.", "override.")) else ())
+    return Happened(what, changes if entry.action.startswith(("flag.", "override.", "guard.")) else ())
 
 
 def changed(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> list[str]:

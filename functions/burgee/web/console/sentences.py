@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from burgee.web.console.reading import Segment
 
 MAX_NAMED = 5
+ELSE, EVERYBODY = "Everybody else", "Everybody"
+"""The line that is last, and the one that is alone."""
 
 
 class Part(NamedTuple):
@@ -51,8 +53,8 @@ def lines(name: str, live: Side, git: Side) -> list[Line]:
     for line in _lines(name, live):
         other = said.get((line.title, line.flag))
         differs = git.state(name) is not None and other != line
-        found.append(line._replace(git=(_git(other) if other else "nothing of this")) if differs else line)
-    return found
+        found.append(line._replace(git=(_git(other) if other else "otherwise")) if differs else line)
+    return [found[0]._replace(title=EVERYBODY)] if len(found) == 1 and found[0].title == ELSE else found
 
 
 def _git(line: Line) -> str:
@@ -93,7 +95,7 @@ def _lines(name: str, side: Side) -> Iterator[Line]:
         elif isinstance(step, Targets):
             yield from _named(step, coloured)
         elif isinstance(step, (Rule, Default)):
-            title = step.name if isinstance(step, Rule) else "Everybody else"
+            title = step.name if isinstance(step, Rule) else ELSE
             outcome = served.get(step.name if isinstance(step, Rule) else "default", {})
             share = Fraction(1) if step.share is None else _size(step.share, side.now)
             drawn, parts, share = bar(step.serve, outcome, share)

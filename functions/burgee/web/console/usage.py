@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from burgee.errors import StoreError
 from burgee.events.usage_report import warning
 from burgee.times import format_time
-from burgee.web.console.words import percent
+from burgee.web.console.words import ago, percent
 from burgee.web.exchange import exchange_of
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from burgee.events.usage_report import Asked, FlagUsage, UsageReport
+    from burgee.events.usage_report import Asked, UsageReport
 
 DAYS = 30
 MAX_KEYS = 5
@@ -61,28 +61,28 @@ def of_flag(report: UsageReport | None, flag: str) -> Usage | None:
     keys = sorted(used.keys.items(), key=lambda one: -one[1].answers)
     return Usage(
         [_line("by name", used.named), _line("in bulk", used.bulk)],
-        [
-            (variant or "no value", percent(Fraction(number, used.answers), briefly=True))
-            for variant, number in variants
-        ],
+        [(variant or "no value", share_of_answers(number, used.answers)) for variant, number in variants],
         [_line(key or "no key", asked) for key, asked in keys[:MAX_KEYS]],
         max(len(keys) - MAX_KEYS, 0),
         [warning(one) for one in used.checks if one.deviates],
     )
 
 
-def last_asked(report: UsageReport | None, flag: str) -> str | None:
-    """When a flag was last asked for (RFC 3339), empty if it was not in the last days; None where that is unknown."""
+def last_asked(report: UsageReport | None, flag: str, now: float) -> str | None:
+    """When a flag was last asked for, in words: by name, or only with all others; None where that is unknown."""
     used = None if report is None else report.flags.get(flag)
     if used is None:
         return None
-    last = _last(used)
-    return "" if last is None else format_time(last)
+    for asked, words in ((used.named, "asked for"), (used.bulk, "only in bulk")):
+        if asked.last is not None:
+            return f"{words} {ago(format_time(asked.last), now)}"
+    return f"not asked for in {DAYS} days"
 
 
-def _last(used: FlagUsage) -> float | None:
-    found = [one.last for one in (used.named, used.bulk) if one.last is not None]
-    return max(found, default=None)
+def share_of_answers(number: int, answers: int) -> str:
+    """A share of answers to one digit below the point, which few answers do not deserve more of."""
+    tenths = Fraction(round(1000 * number / answers), 1000)
+    return percent(tenths) if tenths else f"under {percent(Fraction(1, 1000))}"
 
 
 def _line(name: str, asked: Asked) -> Line:

@@ -54,8 +54,9 @@ def clock(moment: str | float) -> str:
     return f"{day(date)}, {time[:5]}{NO_BREAK}UTC" if time else day(date)
 
 
-def day(moment: str) -> str:
-    """The day of a time (RFC 3339): 1 Mar 2027."""
+def day(moment: str | float) -> str:
+    """The day of a time (RFC 3339, or epoch seconds): 1 Mar 2027."""
+    moment = format_time(moment) if isinstance(moment, (int, float)) else moment
     year, month, number = moment[:10].split("-")
     return f"{int(number)}{NO_BREAK}{_MONTHS[int(month) - 1]} {year}"
 

@@ -152,11 +152,11 @@ def _fields(definition: Definition) -> list[FormField]:
     found = []
     share = definition.get("rollout_percentage")
     if share is not None and not isinstance(share, dict):
-        found.append(FormField("rollout_percentage", "Share of users that is in", f"{share:g}", "0 to 100 %"))
+        found.append(FormField("rollout_percentage", "Rollout percentage", f"{share:g}", "0 to 100 %"))
     for index, rule in enumerate(definition.get("rules", ())):
         own = rule.get("rollout_percentage")
         if own is not None and not isinstance(own, dict):
-            label = f"{rule_name(rule, index)}: share of them that is in"
+            label = f"{rule_name(rule, index)}: rollout percentage"
             found.append(FormField(f"rule.{index}", label, f"{own:g}", "0 to 100 %, three decimals count"))
     targets = definition.get("targets", {})
     for index, variant in enumerate(variants(definition)):

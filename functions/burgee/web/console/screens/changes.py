@@ -46,7 +46,7 @@ WINDOWS: dict[Since, tuple[int, str]] = {
 Show = Literal["all", "flags", "releases", "proposals", "admin"]
 _KINDS: dict[Show, tuple[str, tuple[str, ...]]] = {
     "all": ("Everything", ()),
-    "flags": ("Flags", ("flag", "override")),
+    "flags": ("Flags", ("flag", "override", "guard")),
     "releases": ("Releases", ("release", "canary")),
     "proposals": ("Proposals", ("proposal",)),
     "admin": ("Keys and settings", ("key", "settings", "webhook")),
@@ -162,7 +162,8 @@ def shown(one: AuditEntry, override: Override | None, now: float) -> Shown:
         one.id,
         can_end=stands,
         is_alarm=one.action == "release.withdraw",
-        moves_users=topic in {"flag", "override", "release", "canary"},
+        moves_users=topic in {"flag", "override", "release", "canary"}
+        or (topic == "guard" and one.after is not None),
     )
 
 

@@ -12,6 +12,7 @@ from burgee.diff.affected import needs as needed
 from burgee.diff.timeline import coming
 from burgee.diff.world import World
 from burgee.errors import Refused
+from burgee.evaluation.bucketing import BUCKETS
 from burgee.evaluation.context import TARGETING_KEY, literal
 from burgee.evaluation.definition import variants
 from burgee.evaluation.explanations import describe
@@ -24,8 +25,9 @@ from burgee.web.console.history import happened, short
 from burgee.web.console.reading import Environment, colours, kept
 from burgee.web.console.render import fragment
 from burgee.web.console.screens.flags import bars_of
-from burgee.web.console.sentences import lines
+from burgee.web.console.sentences import ELSE, EVERYBODY, lines
 from burgee.web.console.usage import of_flag, report_of
+from burgee.web.console.words import NO_BREAK
 from burgee.web.exchange import Need, exchange_of
 from burgee.web.routes.writes import CallerFlags, needs
 
@@ -210,12 +212,13 @@ def _words(text: str) -> Iterator[str]:
 
 def _steps(found: dict[str, Any]) -> Iterator[Step]:
     """The steps of an explanation in words."""
+    is_alone = len(found["steps"]) == 1
     for one in found["steps"]:
-        name, notes = _step_name(one["step"]), list(one.get("why", ()))
+        name, notes = _step_name(one["step"], is_alone=is_alone), list(one.get("why", ()))
         answers = one["verdict"] == "answered"
         if "bucket" in one and not one.get("why"):
             inside = one["from"] <= one["bucket"] < one["below"]
-            notes.append(f"bucket {one['bucket']:,} is {'' if inside else 'not '}below {one['below']:,}")
+            notes.append(placed(one["bucket"], one["from"], one["below"], inside=inside))
             if not inside and not answers:
                 yield Step("warn", "!", name, ["its condition holds", *notes], "falls through")
                 continue
@@ -229,8 +232,14 @@ def _steps(found: dict[str, Any]) -> Iterator[Step]:
             yield Step("off", "\N{EN DASH}", name, notes, "no")
 
 
-def _step_name(step: str) -> str:
+def placed(bucket: int, low: int, high: int, *, inside: bool) -> str:
+    """Where a user is on the hash line, beside the share that is served there."""
+    place, first, end = (f"{100 * one / BUCKETS:g}{NO_BREAK}%" for one in (bucket, low, high))
+    return f"place {place} is {'' if inside else 'not '}{f'from {first} to' if low else 'below'} {end}"
+
+
+def _step_name(step: str, *, is_alone: bool) -> str:
     if step.startswith("requires "):
         flag, _, variant = step.removeprefix("requires ").partition(" = ")
         return f"{flag} gives {variant}"
-    return {"status": "It is off", "targets": "Named?", "default": "Everybody else"}.get(step, step)
+    return {"status": "It is off", "targets": "Named?", "default": EVERYBODY if is_alone else ELSE}.get(step, step)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from fastapi import APIRouter, Query, Request, Response
 
+from burgee.diff.affected import needs as needs_of
 from burgee.diff.transitions import ramps
 from burgee.evaluation.definition import off_variant, rule_turns, schedule, scheduled, state_at
+from burgee.releases.guarding import is_moving
 from burgee.review.stale import settled
 from burgee.times import format_time, parse_time
 from burgee.web.console.environments import Environments  # noqa: TC001 - FastAPI reads it
@@ -79,7 +81,7 @@ class Row(NamedTuple):
     moved: tuple[str, str] | None
     """When it was last changed from here (RFC 3339), and by who."""
     asked: str | None = None
-    """When it was last asked for (RFC 3339), empty for never; None where that is unknown."""
+    """When it was last asked for, in words; None where that is unknown."""
 
 
 @router.get("/fragments/flags", **needs(Need.READ))
@@ -103,7 +105,10 @@ def list_flags(
         "flags",
         here=here,
         environments=environments,
-        rows=[_row(name, environments, moved, chosen)._replace(asked=last_asked(report, name)) for name in shown],
+        rows=[
+            _row(name, environments, moved, chosen)._replace(asked=last_asked(report, name, here.now))
+            for name in shown
+        ],
         strip=[_stripped(here, one) for one in chosen.overrides[:MAX_STRIP]],
         stripped=max(len(chosen.overrides) - MAX_STRIP, 0),
         trial=here.state.pointer.canary_at(here.now),
@@ -273,12 +278,17 @@ def _joined(bars: Sequence[Bar]) -> str:
 def _marks(name: str, definition: Definition, chosen: _Chosen) -> Iterator[Mark]:
     here = chosen.here
     override = here.override(name)
-    if override is not None:
+    if override is not None and is_moving(override):
+        yield Mark("ramp", "its guard")
+    elif override is not None:
         end = f"ends {ahead(override.expires_at, here.now)}" if override.expires_at else "no end"
         yield Mark("override", f"{override.author}, {end}")
     canary = here.state.pointer.canary_at(here.now)
     if canary is not None and name in chosen.trial:
         yield Mark("canary", f"canary until {canary.until[11:16]}")
+    if name in chosen.differing and not here.differs(name):
+        moving = [flag for kind, flag in needs_of(definition) if kind == "flag" and flag in chosen.differing]
+        yield Mark("differs", f"by {', '.join(dict.fromkeys(moving)) or 'a flag that it needs'}")
     yield from _by_itself(definition, here.now)
     if name in here.git.get("exposed", {}):
         yield Mark("exp", "experiment")
@@ -311,6 +321,7 @@ def _stripped(here: Environment, override: Override) -> dict[str, Any]:
     git = _joined([one for one in said if one not in live])
     return {
         "override": override,
+        "is_guard": is_moving(override),
         "words": words,
         "git": git,
         "other": "" if differing or not live else other_keys(override.flag, here),

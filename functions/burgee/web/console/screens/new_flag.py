@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 router = APIRouter(include_in_schema=False)
 Template = Literal["switch", "share", "variants", "values"]
-_HEAD = "description: What users get with it\nowner: a team\n"
 _VARIANTS = """\
 status: on
 variants: {blue: blue, green: green}
@@ -48,11 +47,13 @@ variants:
 off_variant: small
 default: {serve: small}
 """
+FIELDS = ("description", "owner")
+"""The keys that have a field of their own, so that no example's words go into Git."""
 TEMPLATES: dict[Template, tuple[str, str]] = {
-    "switch": ("On or off", f"{_HEAD}status: off\n"),
-    "share": ("For a share of users", f"{_HEAD}status: on\nrollout_percentage: 5\n"),
-    "variants": ("Variants", _HEAD + _VARIANTS),
-    "values": ("Values in JSON", _HEAD + _VALUES),
+    "switch": ("On or off", "status: off\n"),
+    "share": ("For a share of users", "status: on\nrollout_percentage: 5\n"),
+    "variants": ("Variants", _VARIANTS),
+    "values": ("Values in JSON", _VALUES),
 }
 """What a flag may begin as: a title, and its YAML."""
 
@@ -63,7 +64,18 @@ class Wanted(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     name: str = Field("", max_length=255)
+    description: str = Field("", max_length=2000)
+    owner: str = Field("", max_length=2000)
     yaml: str = Field("", max_length=MAX_YAML)
+
+    def definition(self) -> dict[str, Any]:
+        """The flag as typed: the fields, and the YAML for all else. Raises Unfit."""
+        fields = {key: typed for key in FIELDS if (typed := getattr(self, key).strip())}
+        rest = parsed(self.yaml)
+        twice = [Fault(key, "the YAML has it too; leave one of them out") for key in fields if key in rest]
+        if twice:
+            raise Unfit(*twice)
+        return {**fields, **rest}
 
 
 class _Asked(NamedTuple):
@@ -95,7 +107,7 @@ def show_effect(request: Request, flags: CallerFlags, body: Wanted) -> Response:
 
     try:
         _require_new(name, state, snapshot, now)
-        edit = Edit(name, parsed(body.yaml))
+        edit = Edit(name, body.definition())
         require_admitted(edit, snapshot)
         with alone():
             records = proposed_effect(edit, state, snapshot, now)
@@ -103,7 +115,8 @@ def show_effect(request: Request, flags: CallerFlags, body: Wanted) -> Response:
         return refused(error.faults)
     except InvalidFlag as error:
         named = [Fault("name", one.text) for one in error.faults if len(one.path) == 2 and one.at_key]
-        return refused(named or located(error, body.yaml))
+        own = [Fault(str(one.path[2]), one.message) for one in error.faults if one.path[2:] and one.path[2] in FIELDS]
+        return refused(named or own or located(error, body.yaml))
     except Refused as error:
         if error.code.endswith("-busy"):
             raise

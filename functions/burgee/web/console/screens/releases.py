@@ -122,11 +122,11 @@ def show_release(request: Request, flags: CallerFlags, version: Version) -> Resp
 
 
 @router.get("/fragments/releases/{version}/back", **needs(Need.RELEASE))
-def go_back(request: Request, flags: CallerFlags, version: Version) -> Response:
+def roll_back(request: Request, flags: CallerFlags, version: Version) -> Response:
     """The dialog that makes an earlier release live."""
     here = Environment(flags.store)
     standing = sum(one.in_force(here.now) for one in here.state.overrides.values())
-    return fragment(request, "go_back", release=flags.store.release(version), here=here, overrides=standing)
+    return fragment(request, "roll_back", release=flags.store.release(version), here=here, overrides=standing)
 
 
 @router.post("/fragments/releases/{version}/effect", **needs(Need.RELEASE))

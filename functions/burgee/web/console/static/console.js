@@ -569,7 +569,7 @@
     if (opener) {
       event.preventDefault();
       palette.close();
-      return open(opener.dataset.dialog);
+      return opener.closest(".tabs") ? turnTo(opener.dataset.dialog) : open(opener.dataset.dialog);
     }
     const place = event.target.closest("[data-href]");
     if (place) {
@@ -618,7 +618,22 @@
     return load(root + url, "#dialog");
   }
 
+  // A dialog's tabs share what was typed; a field that is one tab's own (data-own) is as it was when that tab comes back.
+  const drafts = new Map();
+  async function turnTo(url) {
+    const fields = every(FIELDS, dialog), own = fields.filter((one) => "own" in one.dataset && edited(one));
+    const shared = typed(fields.filter((one) => !("own" in one.dataset)));
+    drafts.set(find(".tabs [aria-current]", dialog).dataset.dialog, typed(own));
+    drafts.set("", [...shared, ...(drafts.get("") || []).filter(([name]) => !shared.some((one) => one[0] === name))]);
+    await open(url);
+    const form = find("form[data-act]", dialog);
+    if (!form) return;
+    refill(every(FIELDS, form), [...(drafts.get(url) || []), ...drafts.get("").filter(([name]) => !form.elements[name]?.matches?.("[data-own]"))]);
+    if ("stale" in form.dataset) compute(form);
+  }
+
   dialog.addEventListener("close", () => {
+    drafts.clear();
     dialog.replaceChildren();
     if ("acted" in dialog.dataset) {
       delete dialog.dataset.acted;
@@ -628,12 +643,14 @@
 
   async function copy(button) {
     const text = button.dataset.copy || find(button.dataset.copyFrom).textContent;
+    let said = "Copied";
     try {
       await navigator.clipboard.writeText(text);
-      live.textContent = "Copied";
     } catch {
-      live.textContent = "It could not be copied";
+      said = "Select and copy it by hand: the browser forbids this";
     }
+    button.textContent = said;
+    live.textContent = said;
   }
 
   // Keys ------------------------------------------------------------------------------------------------------------
