@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from burgee.diff.affected import needs as needs_of
 from burgee.diff.transitions import ramps
 from burgee.evaluation.definition import off_variant, rule_turns, schedule, scheduled, state_at
-from burgee.releases.guarding import is_moving
+from burgee.releases.guarding import serving
 from burgee.review.stale import settled
 from burgee.times import format_time, parse_time
 from burgee.web.console.environments import Environments  # noqa: TC001 - FastAPI reads it
@@ -109,7 +109,7 @@ def list_flags(
             _row(name, environments, moved, chosen)._replace(asked=last_asked(report, name, here.now))
             for name in shown
         ],
-        strip=[_stripped(here, one) for one in chosen.overrides[:MAX_STRIP]],
+        strip=[_stripped(here, one, is_guarded=one.flag in chosen.guarded) for one in chosen.overrides[:MAX_STRIP]],
         stripped=max(len(chosen.overrides) - MAX_STRIP, 0),
         trial=here.state.pointer.canary_at(here.now),
         chips=[(one, title, len(chosen.showing(one))) for one, title in _TITLES.items() if one != "settled"],
@@ -139,6 +139,7 @@ class _Chosen:
             reverse=True,
         )
         self.trial = _on_trial(here)
+        self.guarded = serving(here.store, here.now)
         self._tests: dict[str, Callable[[str], bool]] = {
             "all": lambda _: True,
             "differs": self.differing.__contains__,
@@ -278,7 +279,7 @@ def _joined(bars: Sequence[Bar]) -> str:
 def _marks(name: str, definition: Definition, chosen: _Chosen) -> Iterator[Mark]:
     here = chosen.here
     override = here.override(name)
-    if override is not None and is_moving(override):
+    if name in chosen.guarded:
         yield Mark("ramp", "its guard")
     elif override is not None:
         end = f"ends {ahead(override.expires_at, here.now)}" if override.expires_at else "no end"
@@ -313,7 +314,7 @@ def _by_itself(definition: Definition, now: float) -> Iterator[Mark]:
         yield Mark("sched", f"{turn.rule} {turn.what} at {clock(format_time(turn.at))}")
 
 
-def _stripped(here: Environment, override: Override) -> dict[str, Any]:
+def _stripped(here: Environment, override: Override, *, is_guarded: bool) -> dict[str, Any]:
     """An override in words, for the strip above the list."""
     live, said = bars_of(override.flag, here), bars_of(override.flag, here, of_git=True)
     differing = [one for one in live if one not in said]
@@ -321,7 +322,7 @@ def _stripped(here: Environment, override: Override) -> dict[str, Any]:
     git = _joined([one for one in said if one not in live])
     return {
         "override": override,
-        "is_guard": is_moving(override),
+        "is_guard": is_guarded,
         "words": words,
         "git": git,
         "other": "" if differing or not live else other_keys(override.flag, here),
