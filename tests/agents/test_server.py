@@ -74,15 +74,20 @@ def test_over_standard_input_the_command_serves_its_store(tmp_path: Path) -> Non
         command=sys.executable, args=["-c", program, "mcp"], env=environment, cwd=str(tmp_path)
     )
 
-    async def run() -> tuple[Any, Any, Any]:
+    async def run() -> tuple[Any, ...]:
         async with Client(stdio_client(parameters)) as client:
+            unknown = await client.call_tool("effect", {"flag": "beta", "set": {"rollout_percentage": 30}})
+            nothing = await client.call_tool("proposals", {"flag": "beta"})
             listed = await client.call_tool("list_flags", {})
             proposed = await client.call_tool(
                 "propose", {"flag": "beta", "keys": {"rollout_percentage": 30}, "why": "go"}
             )
-            return listed, proposed, await client.call_tool("stale", {})
+            return listed, proposed, await client.call_tool("stale", {}), unknown, nothing
 
-    listed, proposed, stale = anyio.run(run)
+    listed, proposed, stale, unknown, nothing = anyio.run(run)
+    assert (unknown.is_error, nothing.is_error) == (True, True)
+    assert "effect has no argument 'set'; it has flag, keys, unset, absent" in unknown.content[0].text
+    assert "proposals has no argument 'flag'; it has none" in nothing.content[0].text
     assert [one["flag"] for one in listed.structured_content["flags"]] == ["beta"]
     assert proposed.structured_content["proposal"]["state"] == "waiting"
     assert "not in Git" in stale.content[0].text

@@ -5,14 +5,15 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from burgee.agents.tools import READER
 from burgee.cli.commands.agents import tools
 from burgee.cli.stores import StoreOptions
+from burgee.errors import Refused
 from support.repositories import git
 
 if TYPE_CHECKING:
-    import pytest
-
     from support.cli import Burgee
 
 FLAGS = """\
@@ -40,6 +41,15 @@ def test_stale_flags_and_experiments_come_from_the_repository(
     assert {(one["flag"], one["code"]) for one in made.stale_flags(READER)} >= {("old", "settled")}
     (experiment,) = made.experiment_status(READER)
     assert experiment["flag"] == "buy"
+
+
+def test_without_a_flag_file_it_does_not_start_and_beside_a_table_some_tools_say_so(burgee: Burgee) -> None:
+    ran = burgee("mcp")
+    assert (ran.code, "there is no flags.yaml; name the flag file" in " ".join(ran.err.split())) == (2, True)
+    made = tools(StoreOptions(burgee.folder / "none.yaml", None, table="flags"))
+    for tool in (made.stale_flags, made.experiment_status):
+        with pytest.raises(Refused, match="this tool reads the repository"):
+            tool(READER)
 
 
 def test_a_missing_extra_is_named(burgee: Burgee, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from burgee.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mcp.types import CallToolResult, InputRequiredResult
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from burgee.agents.tools import Agent, Tools
@@ -39,6 +40,24 @@ Flag = Annotated[str, Field(max_length=255, description="The flag's name.")]
 Keys = Annotated[dict[str, Any] | None, Field(description="Keys of the flag to set, as in flags.yaml.")]
 Unset = Annotated[list[str] | None, Field(description="Keys of the flag to remove.")]
 Absent = Annotated[bool, Field(description="Remove the flag from the file.")]
+
+
+class _Strict(MCPServer):
+    """Refuses arguments that a tool does not have, which the SDK drops: an edit without them would be another one."""
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        """Raises ToolError with the tool's arguments."""
+        known = next(
+            (one.input_schema.get("properties", {}) for one in await self.list_tools() if one.name == name), None
+        )
+        unknown = [one for one in arguments if known is not None and one not in known]
+        if unknown and known is not None:
+            raise ToolError(
+                f"{name} has no argument {', '.join(map(repr, unknown))}; it has {', '.join(known) or 'none'}"
+            )
+        return await super().call_tool(name, arguments, context)
 
 
 class Caller:
@@ -68,7 +87,7 @@ def bearer(headers: dict[bytes, bytes]) -> str | None:
 
 def server(tools: Tools, token: str | None = None) -> MCPServer:
     """The server; `token` is the key of a caller on standard input, who can only read without one."""
-    made = MCPServer("burgee", title="Burgee", instructions=INSTRUCTIONS, version=__version__, log_level="WARNING")
+    made = _Strict("burgee", title="Burgee", instructions=INSTRUCTIONS, version=__version__, log_level="WARNING")
     caller = Caller(tools, token)
 
     async def run(context: Context[Any, Any], tool: Callable[..., T], *arguments: Any) -> T:

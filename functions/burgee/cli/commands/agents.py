@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from burgee.cli.options import require_file
 from burgee.cli.stores import StoreOptions, on_store, opened, require_environment
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def mcp(
     """Serve flags to agents by the Model Context Protocol: read-only, but for proposals and kills with BURGEE_KEY."""
     from burgee.errors import Refused
 
+    if where.table is None and where.state is None:
+        require_file(where.flags)
     require_environment(where)
     try:
         from burgee.agents.server import http_app, server
@@ -44,6 +47,9 @@ def mcp(
     if http:
         import uvicorn
 
+        from burgee.cli.render import output
+
+        output.tell(f"Serving agents on http://{host}:{port}/mcp; every request needs a key. Ctrl-C stops.")
         uvicorn.run(http_app(tools(where), host), host=host, port=port, log_level="warning")
     else:
         server(tools(where), os.environ.get(KEY) or None).run()
@@ -69,11 +75,22 @@ def _usage(where: StoreOptions, since: str, flag: str | None) -> dict[str, Any]:
     return as_record(reported_usage(where, seconds), flag)
 
 
+def _require_repository(where: StoreOptions) -> None:
+    """Raises Refused where the server runs beside a table alone."""
+    from burgee.errors import Refused
+
+    if not where.flags.is_file():
+        raise Refused(
+            "no-repository", f"there is no {where.flags} where the server runs: this tool reads the repository"
+        )
+
+
 def _stale(where: StoreOptions) -> list[dict[str, Any]]:
     from burgee.cli.git.flag_history import versions
     from burgee.cli.source import releasable
     from burgee.review.stale import stale
 
+    _require_repository(where)
     releasable(where.flags, where.environment)
     now = time.time()
     return [one._asdict() for one in stale(versions(where.flags, where.environment, now), now, 30)]
@@ -82,5 +99,6 @@ def _stale(where: StoreOptions) -> list[dict[str, Any]]:
 def _experiments(where: StoreOptions) -> list[dict[str, Any]]:
     from burgee.cli.experiments import Chosen, analysing, summaries
 
+    _require_repository(where)
     with analysing():
         return [found for found, _report in summaries(where.flags, Chosen(segments=False))]
