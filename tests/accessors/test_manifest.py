@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
+import shutil
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from jsonschema import Draft7Validator
 from openfeature import api
+from openfeature.contrib.provider.ofrep import OFREPProvider
+from openfeature.evaluation_context import EvaluationContext
 
 from burgee.access.keys import Kind
 from burgee.accessors.manifest import manifest
@@ -16,7 +22,10 @@ from burgee.flagfile.compile import compile_file
 from burgee.openfeature import BurgeeProvider
 from burgee.serving.serving import Serving
 from burgee.stores.sqlite import SqliteStore
+from support.accessors import VALUES as VARIANTS
+from support.accessors import flag_file
 from support.keys import HOME, bearer, release, service, token
+from support.serve import serving
 
 if TYPE_CHECKING:
     from support.cli import Burgee
@@ -153,3 +162,37 @@ def test_the_route_answers_what_a_key_may_see_with_an_etag(tmp_path: Path) -> No
     assert one == {"key": "beta", "type": "boolean", "defaultValue": False, "description": "The new search."}
     assert client.get("/openfeature/v0/manifest").status_code == 401
     store.close()
+
+
+@pytest.mark.skipif(shutil.which("openfeature") is None, reason="the OpenFeature CLI is not installed")
+def test_the_openfeature_cli_pulls_our_manifest_and_what_it_generates_answers(burgee: Burgee) -> None:
+    """The CLI's Python for a file with every type and with hostile descriptions, asked of a live service."""
+    burgee.write(flag_file())
+    (burgee.folder / "flags.json").write_text(burgee("manifest").out, encoding="utf-8")
+
+    def cli(*arguments: str) -> None:
+        command = ["openfeature", *arguments, "--no-input"]
+        subprocess.run(command, cwd=burgee.folder, check=True, capture_output=True)
+
+    cli("generate", "python", "--manifest", "flags.json", "--output", "made")
+    spec = importlib.util.spec_from_file_location("made_by_the_cli", burgee.folder / "made/openfeature.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with serving(burgee.folder) as server:
+        cli("pull", "--provider-url", server.url, "--manifest", "pulled.json")
+        api.set_provider_and_wait(OFREPProvider(server.url))
+        made = module.GeneratedClient(api.get_client())
+        for name, values in VARIANTS.items():
+            for variant, value in values.items():
+                ask = getattr(made, name.replace("-", "_"))
+                assert ask(EvaluationContext("ada", {"want": variant})) == value, (name, variant)
+        assert made.beta(EvaluationContext("ada", {"want": "on"})) is True
+        api.clear_providers()
+        for name, values in VARIANTS.items():
+            default = next(iter(values.values()))
+            if not isinstance(default, list):  # the CLI generates none
+                assert getattr(made, name.replace("-", "_"))() == default
+    files = [json.loads((burgee.folder / name).read_text())["flags"] for name in ("flags.json", "pulled.json")]
+    assert files[0] == files[1]
