@@ -20,6 +20,7 @@ VOCABULARY = {
     "version": set(),
     "records": set(),
     "numeric": set(),
+    "plurals": set(),
     "files": set(),
     "http_client": set(),
     "times": {"records"},

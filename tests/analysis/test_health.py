@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +67,7 @@ FAULTS: list[tuple[str, dict[str, Any], Light, str]] = [
     ("event ids", {"clashes": 3}, Light.WARN, "3 event ids recurred with other contents"),
     ("event ids", {"clashes": 3000}, Light.BAD, "the first record counts"),
     ("refused records", {"refused": 4, "refused_example": "`unit`"}, Light.WARN, "4 records were rejected"),
-    ("unreadable records", {"faults": {"no unit": 5}}, Light.WARN, "5 with no unit"),
+    ("unreadable records", {"faults": {"no unit": 5}}, Light.WARN, "5 records cannot be read: no unit (5)"),
     ("unreadable records", {"faults": {"not JSON": 5000}}, Light.BAD, "5,000 records cannot be read"),
     ("unreadable records", {"broken": {"a.parquet": "no footer"}}, Light.BAD, "file a.parquet: no footer"),
     ("late events", {"arrivals": {"order": {"on": replace(ARRIVED, late=7)}}}, Light.WARN, "7 events"),
@@ -93,6 +94,31 @@ def test_each_fault_has_its_line(
     found = one(plan, replace(evidence, quality=replace(evidence.quality, **change)), name)
     assert found.light is light
     assert words in found.message
+
+
+def test_one_of_each_fault_is_not_told_of_several(known: tuple[ExperimentPlan, Evidence]) -> None:
+    plan, evidence = known
+    values = [replace(VALUES, records=101, no_number=1, too_large=1), replace(VALUES, records=101)]
+    quality = replace(
+        evidence.quality,
+        exposures=1,
+        events=1,
+        refused=1,
+        clashes=1,
+        scattered=1,
+        identified=1,
+        aliased=1,
+        faults={"no unit": 1},
+        elsewhere={("shop", "staging"): 1},
+        arrivals={"order": {"on": replace(ARRIVED, late=1, elsewhere=1), "off": ARRIVED}},
+        days={0: {"off": 600, "on": 600}},
+        values=values,
+    )
+    found = check(plan, replace(evidence, quality=quality, crossed=1, early=1, segments={}))
+    messages = [one.message for one in found]
+    assert len([message for message in messages if re.match("1 ", message)]) >= 9
+    plural = r"\b1 (\([^)]*\) )?([a-z]+s were|(record|event|unit|exposure|event id|identitie)s|are|have|were)\b"
+    assert [message for message in messages if re.search(plural, message)] == []
 
 
 def test_exposures_of_another_environment_or_project_are_counted_as_such(tmp_path: Path) -> None:

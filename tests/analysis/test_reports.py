@@ -13,7 +13,7 @@ import pytest
 from burgee.analysis.health import Light
 from burgee.analysis.render.html_page import SIGNS, as_html
 from burgee.analysis.render.json_report import as_json
-from burgee.analysis.render.svg import _ticks
+from burgee.analysis.render.svg import Axis, _tick, _ticks
 from burgee.analysis.render.text_report import as_text
 from burgee.analysis.reports import Report, report
 from burgee.analysis.verdicts import Decision
@@ -187,10 +187,13 @@ def test_long_names_are_shown_in_full_and_many_rows_may_be_parted_by_a_page(tmp_
     assert "what 15 metrics are made of arrives in every arm: &#39;order&#39;, &#39;visit&#39;" in page
 
 
-@pytest.mark.parametrize("reach", [0.003, 0.088, 1.0, 9.99, 10.0, 22.0, 52.0, 88.0, 620.0, 1e7])
-def test_the_marks_of_an_axis_are_few_and_around_zero(reach: float) -> None:
-    result = _ticks(reach)
-    assert 3 <= len(result) <= 7
+@pytest.mark.parametrize("sign", ["%", ""])
+@pytest.mark.parametrize("reach", [0.003, 3e-6, 0.088, 1.0, 9.99, 10.0, 22.0, 52.0, 88.0, 620.0, 2100.0, 1e7])
+def test_the_marks_of_an_axis_are_few_and_around_zero(reach: float, sign: str) -> None:
+    result = _ticks(Axis(reach, sign))
+    written = [_tick(value, sign) for value in result]
+    assert 3 <= len(result) <= (7 if max(map(len, written)) <= 6 else 3), "no two overlap"
+    assert not any("e+0" in one for one in written)
     assert result == [-one for one in reversed(result)]
     assert max(result) <= reach
 

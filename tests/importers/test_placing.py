@@ -73,9 +73,7 @@ def test_the_report_names_what_was_carried_and_what_was_not(burgee: Burgee) -> N
     assert list(ran.json["flags"]) == ["a"]
     assert [one["subject"] for one in ran.json["left_out"]] == ["bad|<b>"]
     report = (burgee.folder / "report.md").read_text()
-    assert report.startswith(
-        "# What the import carried\n\nFrom `theirs.json` (launchdarkly): 1 flags and 0 segments."
-    )
+    assert report.startswith("# What the import carried\n\nFrom `theirs.json` (launchdarkly): 1 flag and 0 segments.")
     assert "| bad\\|&lt;b> | theirs.json:1 | its key is not a valid name" in report
     assert run(burgee, flag("a", None), more=("--report", "report.md")).code == 0
     burgee.write("mine", "report.md")

@@ -148,7 +148,7 @@ def test_what_the_service_rejects_is_logged(caplog: pytest.LogCaptureFixture) ->
     body = json.dumps({"accepted": 0, "rejected": [{"index": 0, "error": "there is no flag 'x'"}]})
     with served(Response(body)) as url:
         HttpSink(url).write(records(1))
-    assert "1 records were rejected" in caplog.text
+    assert "1 record was rejected" in caplog.text
     assert "there is no flag 'x'" in caplog.text
 
 

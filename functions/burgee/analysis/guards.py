@@ -17,6 +17,7 @@ from burgee.evaluation.snapshots import GUARD
 from burgee.events.guard_groups import COMPARED, REACHED
 from burgee.flagfile.experiments import Experiment, Metric
 from burgee.guards.aggregates import VALUE, Aggregates, Arm, Measured, Moments, window_of
+from burgee.plurals import counted
 from burgee.times import format_time
 
 if TYPE_CHECKING:
@@ -164,4 +165,4 @@ def _faults(gatherer: Gatherer) -> Iterator[str]:
         yield f"{name} cannot be read: {why}"
     bad = sum(quality.faults.values())
     if quality.read is not None and bad > UNREADABLE * (quality.read + bad):
-        yield f"{bad:,} of {quality.read + bad:,} records cannot be read"
+        yield f"{bad:,} of {counted(quality.read + bad, 'record')} cannot be read"

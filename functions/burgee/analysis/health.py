@@ -11,6 +11,7 @@ from burgee.analysis.columns import counted_by
 from burgee.analysis.stats.estimates import BEFORE, VALUE, lopsided, pooled, theta
 from burgee.analysis.stats.multiplicity import SRM_ALPHA, sample_ratio
 from burgee.flagfile.experiments import MetricKind
+from burgee.plurals import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -111,14 +112,16 @@ def _uneven_sizes(plan: ExperimentPlan, evidence: Evidence) -> Iterator[Check]:
         shown = ", ".join(odd[:5]) + (f" and {len(odd) - 5} more" if len(odd) > 5 else "")
         yield Check("sample ratio within", Light.WARN, f"the arms' sizes differ from the plan on {shown}")
     elif tested:
-        yield Check("sample ratio within", Light.OK, f"the same holds in each of {len(tested)} days and segments")
+        groups_named = "the one day or segment" if len(tested) == 1 else f"each of {len(tested)} days and segments"
+        yield Check("sample ratio within", Light.OK, f"the same holds in {groups_named}")
 
 
 def _crossed(evidence: Evidence) -> Check:
     name, share = "one arm each", evidence.crossed / max(evidence.units, 1)
     if not evidence.crossed:
         return Check(name, Light.OK, "no unit was seen in two arms")
-    message = f"{evidence.crossed:,} units ({share:.2%}) were seen in two arms and are excluded"
+    seen = counted(evidence.crossed, f"unit ({share:.2%}) was", f"units ({share:.2%}) were")
+    message = f"{seen} seen in two arms and {'is' if evidence.crossed == 1 else 'are'} excluded"
     if evidence.quality.crossed_aliases:
         message += f", {evidence.quality.crossed_aliases:,} of them because two IDs turned out to be one unit"
     return Check(name, Light.BAD if share > TOLERATED else Light.WARN, message)
@@ -128,7 +131,8 @@ def _early(evidence: Evidence) -> Check:
     name = "no early exposures"
     if not evidence.early:
         return Check(name, Light.OK, "no unit was exposed before the start")
-    message = f"{evidence.early:,} exposures came before the start: those units may have been changed already"
+    units = "that unit" if evidence.early == 1 else "those units"
+    message = f"{counted(evidence.early, 'exposure')} came before the start: {units} may have been changed already"
     return Check(name, Light.BAD if evidence.early > TOLERATED * evidence.units else Light.WARN, message)
 
 
@@ -168,9 +172,9 @@ def _values(plan: ExperimentPlan, evidence: Evidence) -> Iterator[Check]:
     """Properties that a metric sums and that events lack, or have as other than numbers."""
     used: dict[tuple[str, str], list[str]] = {}
     for name, metric in plan.metrics.items():
-        for counted in counted_by(metric):
-            if counted.value is not None:
-                used.setdefault((counted.event, counted.value), []).append(name)
+        for measured in counted_by(metric):
+            if measured.value is not None:
+                used.setdefault((measured.event, measured.value), []).append(name)
     for one in evidence.quality.values:
         names = used.get((one.event, one.name), [])
         bad = Light.BAD if set(names) & set(plan.experiment.primaries) else Light.WARN
@@ -180,14 +184,18 @@ def _values(plan: ExperimentPlan, evidence: Evidence) -> Iterator[Check]:
             message = f"no {one.event!r} ever carried a number under {one.name!r}"
             yield Check(title, bad, message + (f"; one has {one.example[:80]!r}" if one.example else ""))
         elif lost:
-            verb = "is no number" if one.no_number == 1 else "are no numbers"
-            counts = [f"{one.no_number:,} {verb}"] * bool(one.no_number)
-            counts += [f"{one.too_large:,} are beyond 1e15"] * bool(one.too_large)
+            counts = [counted(one.no_number, "is no number", "are no numbers")] * bool(one.no_number)
+            counts += [counted(one.too_large, "is beyond 1e15", "are beyond 1e15")] * bool(one.too_large)
             message = f"of {one.present:,} values {' and '.join(counts)}, such as {(one.example or '')[:80]!r}"
-            yield Check(title, bad if lost > TOLERATED * one.present else Light.WARN, f"{message}; they are excluded")
+            yield Check(
+                title,
+                bad if lost > TOLERATED * one.present else Light.WARN,
+                f"{message}; {'it is' if lost == 1 else 'they are'} excluded",
+            )
         else:
             absent = one.records - one.present
-            without = f"; {absent:,} of {one.records:,} have none and count as zero" if absent else ""
+            verbs = "has none and counts" if absent == 1 else "have none and count"
+            without = f"; {absent:,} of {one.records:,} {verbs} as zero" if absent else ""
             light = Light.WARN if absent > one.records / 2 else Light.OK
             yield Check(title, light, f"{one.name!r} of {one.event!r} is a number wherever it is{without}")
 
@@ -197,23 +205,25 @@ def _records(evidence: Evidence) -> Iterator[Check]:
     found = evidence.quality
     yield Check("records", Light.OK, _read(found))
     if found.clashes:
-        message = f"{found.clashes:,} event ids recurred with other contents; the first record counts"
+        message = f"{counted(found.clashes, 'event id')} recurred with other contents; the first record counts"
         light = Light.BAD if found.clashes > TOLERATED * found.events else Light.WARN
         yield Check("event ids", light, message)
     if found.refused:
-        message = f"{found.refused:,} records were rejected when they were sent, such as: {found.refused_example}"
+        rejected = counted(found.refused, "record was rejected when it was", "records were rejected when they were")
+        message = f"{rejected} sent, such as: {found.refused_example}"
         yield Check("refused records", Light.WARN, message)
     lost = sum(found.faults.values())
     if lost or found.broken:
-        kinds = [f"{n:,} with {kind}" for kind, n in found.faults.items()]
+        kinds = [f"{kind} ({n:,})" for kind, n in found.faults.items()]
         kinds += [f"file {name}: {reason}" for name, reason in found.broken.items()]
         known = found.read if found.read is not None else found.exposures + found.events
         light = Light.BAD if found.broken or lost > TOLERATED * (known + lost) else Light.WARN
-        message = f"{lost:,} records cannot be read: {'; '.join(kinds)}"
+        message = f"{counted(lost, 'record')} cannot be read: {'; '.join(kinds)}"
         yield Check("unreadable records", light, message)
     late = sum(arm.late for arms in found.arrivals.values() for arm in arms.values())
     if late:
-        message = f"{late:,} events from before this report arrived after it and do not count in it"
+        verb = "does" if late == 1 else "do"
+        message = f"{counted(late, 'event')} from before this report arrived after it and {verb} not count in it"
         yield Check("late events", Light.WARN, message)
     counts = {
         event: tuple(sum(getattr(arm, name) for arm in arms.values()) for name in ("before", "n"))
@@ -229,7 +239,7 @@ def _records(evidence: Evidence) -> Iterator[Check]:
 def _read(found: Quality) -> str:
     lost = sum(found.faults.values())
     every = "" if found.read is None else f"{found.read:,} read, "
-    seen = f"{found.exposures:,} exposures and {found.events:,} events count here"
+    seen = f"{counted(found.exposures, 'exposure')} and {counted(found.events, 'event')} count here"
     scopes = [f"environment {_counts(found.environments)}"] * bool(found.environments)
     scopes += [f"release {_counts(found.releases)}"] * bool({*found.releases} - {""})
     again = f", {found.replays:,} came twice" * bool(found.replays)
@@ -254,9 +264,8 @@ def _elsewhere(plan: ExperimentPlan, evidence: Evidence) -> Iterator[str]:
 
 def _uncounted(kind: str, found: Mapping[str, int]) -> str:
     n = sum(found.values())
-    exposures, verb = ("1 exposure", "is") if n == 1 else (f"{n:,} exposures", "are")
     names = next(iter(found)) if len(found) == 1 else _counts(found)
-    return f"{exposures} of {kind} {names} {verb} not counted"
+    return f"{counted(n, 'exposure')} of {kind} {names} {'is' if n == 1 else 'are'} not counted"
 
 
 def _scopes(plan: ExperimentPlan, evidence: Evidence) -> Iterator[Check]:
@@ -272,18 +281,20 @@ def _scopes(plan: ExperimentPlan, evidence: Evidence) -> Iterator[Check]:
         message = f"exposures are of {_counts(found.environments)}; write `environment` into the plan to choose"
         yield Check("one environment", Light.WARN, message)
     if found.scattered:
-        message = f"{found.scattered:,} units were exposed in several projects or environments"
+        message = f"{counted(found.scattered, 'unit was', 'units were')} exposed in several projects or environments"
         yield Check("one environment each", Light.WARN, message)
     elsewhere = sum(arm.elsewhere for arms in found.arrivals.values() for arm in arms.values())
     if elsewhere:
-        message = f"{elsewhere:,} events of another project or environment than their unit's exposure do not count"
+        place = "of another project or environment than the unit's exposure"
+        message = counted(elsewhere, f"event {place} does not count", f"events {place} do not count")
         yield Check("events from elsewhere", Light.WARN, message)
 
 
 def _identities(evidence: Evidence) -> Iterator[Check]:
     found = evidence.quality
     if found.identified:
-        message = f"{found.identified:,} identities were sent, by which {found.aliased:,} units have several IDs"
+        sent = counted(found.identified, "identity was", "identities were")
+        message = f"{sent} sent, by which {counted(found.aliased, 'unit has', 'units have')} several IDs"
         yield Check("identities", Light.OK, message)
 
 
@@ -291,7 +302,9 @@ def _maturity(plan: ExperimentPlan, evidence: Evidence) -> Iterator[Check]:
     for name, metric in plan.metrics.items():
         waiting = evidence.immature(name)
         if waiting:
-            message = f"{waiting:,} units were exposed less than {metric.window} ago and do not count in it yet"
+            short = f"exposed less than {metric.window} ago and"
+            several = f"units were {short} do not count"
+            message = f"{counted(waiting, f'unit was {short} does not count', several)} in it yet"
             yield Check(f"window of {name}", Light.OK, message)
 
 

@@ -16,6 +16,7 @@ from burgee.analysis.stats.estimates import gradient, pooled, quadratic, ratio, 
 from burgee.analysis.stats.planning import MetricBaseline, detectable, sample_size
 from burgee.errors import Refused
 from burgee.flagfile.experiments import Metric, MetricKind
+from burgee.plurals import counted
 from burgee.times import format_time
 
 if TYPE_CHECKING:
@@ -165,7 +166,8 @@ def _summary(weeks: int, plan: ExperimentPlan, found: Moments) -> PastWeeks:
         baseline = MetricBaseline(mean, None if proportion else sd)
         better = MetricBaseline(mean, math.sqrt(max(left, 0.0)))
     except ValueError as error:
-        raise Refused("no-baseline", f"{metric} of {found.n:,} units cannot be planned with: {error}") from error
+        units = counted(found.n, "unit")
+        raise Refused("no-baseline", f"{metric} of {units} cannot be planned with: {error}") from error
     if mean == 0:
         raise Refused("no-baseline", f"the mean of {metric} is 0, so an effect in percent has no meaning")
     effects = [detectable(found.n, one, plan.design) / abs(mean) * 100 for one in (baseline, better)]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from burgee.analysis.decisions import ENOUGH
 from burgee.analysis.stats.planning import power
 from burgee.flagfile.experiments import Method
+from burgee.plurals import counted
 from burgee.times import format_time
 
 if TYPE_CHECKING:
@@ -174,12 +175,12 @@ def _risk(plan: ExperimentPlan) -> str:
 
 def _waiting(plan: ExperimentPlan, progress: Progress, outcomes: Sequence[MetricOutcome]) -> str:
     until, planned = progress.until, plan.experiment.sample_size
-    end, days = format_time(plan.end / 1000)[:10], max((plan.end - until) / DAY, 0)
+    end, days = format_time(plan.end / 1000)[:10], max(round((plan.end - until) / DAY), 0)
     of = "" if planned is None else f" of {planned:,} planned"
-    text = f"Not decided yet: {sum(progress.units.values()):,} units so far{of}; "
+    text = f"Not decided yet: {counted(sum(progress.units.values()), 'unit')} so far{of}; "
     if plan.experiment.method is Method.FIXED:
-        return text + f"it is decided on {end}, in {days:.0f} days, and no earlier look may decide."
-    when = f"it ends on {end}, in {days:.0f} days, and may be decided before"
+        return text + f"it is decided on {end}, in {counted(days, 'day')}, and no earlier look may decide."
+    when = f"it ends on {end}, in {counted(days, 'day')}, and may be decided before"
     if plan.experiment.method is Method.GROUP_SEQUENTIAL:
         length = (plan.end - plan.start) / plan.experiment.looks
         number = int(max(until - plan.start, 0) // length) + 1
@@ -205,12 +206,12 @@ def _missed(plan: ExperimentPlan, outcomes: Sequence[MetricOutcome]) -> str:
     effect, planned = plan.experiment.minimum_detectable_effect, plan.experiment.sample_size
     if effect is None:
         return ""
-    counted = [
+    sizes = [
         one.finding.look.estimate.n / (plan.arms[plan.control] + plan.arms[one.arm])
         for one in outcomes
         if one.finding.look is not None
     ]
-    seen = round(min(counted, default=0.0))
+    seen = round(min(sizes, default=0.0))
     true = f"A true effect of {effect:g} % would be missed with probability"
     if planned is not None and 0.95 <= seen / planned <= 1.05:
         return f" {true} {1 - plan.experiment.power:.0%}, as planned."
@@ -218,4 +219,4 @@ def _missed(plan: ExperimentPlan, outcomes: Sequence[MetricOutcome]) -> str:
         return ""
     chance = power(seen, plan.baseline, plan.baseline.effect(effect), plan.design)
     of = "" if planned is None else f", where {planned:,} were planned"
-    return f" {true} {1 - chance:.0%} with the {seen:,} units that count{of}."
+    return f" {true} {1 - chance:.0%} with the {counted(seen, 'unit that counts', 'units that count')}{of}."

@@ -12,6 +12,7 @@ from burgee.diff.symbolic import Side
 from burgee.flagfile.compile import compile_source
 from burgee.flagfile.experiments import Method, allocation
 from burgee.model import Problem, Severity
+from burgee.plurals import counted
 from burgee.times import parse_time
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def undersized(source: Source) -> Iterator[Problem]:
             section = ("holdouts", name.partition(":")[2]) if ":" in name else ("flags", name)
             place = source.place(*section, "experiment", "sample_size")
             enough = f"{needed:,} are needed" if needed < inf else "no number is enough"
-            message = f"{planned:,} units find {effect:g} % less often than planned; {enough}"
+            message = f"{counted(planned, 'unit finds', 'units find')} {effect:g} % less often than planned; {enough}"
             hint = f"see `burgee power {name}`"
             yield Problem(place, "experiment-undersized", message, hint, Severity.WARNING)
 

@@ -311,7 +311,7 @@ class Follower:
         except BurgeeError as error:
             output.tell(f"The change is not served: {error}", typer.colors.RED)
         else:
-            output.tell(f"{source.path} changed: {len(source.model.flags)} flags served.")
+            output.tell(f"{source.path} changed: {output.counted(len(source.model.flags), 'flag')} served.")
 
 
 def _rolled_back(store: Store) -> AuditEntry | None:

@@ -11,6 +11,7 @@ from burgee.cli.git.files import contents
 from burgee.cli.usage import usage_since
 from burgee.errors import Refused
 from burgee.flagfile.compile import compile_source
+from burgee.plurals import counted
 from burgee.review.code_references import Reference, references
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class Environments(NamedTuple):
             if used is not None and used.named.answers:
                 keys = ", ".join(key for key in used.keys if key)
                 by = f" by {keys}" if keys else ""
-                times = f"{used.named.answers:,} times in {self.days} days"
+                times = f"{counted(used.named.answers, 'time')} in {counted(self.days, 'day')}"
                 raise Refused("asked-for", f"{flag} is asked for{where}: {times}{by}")
             if used is not None and used.bulk.answers and not ignore_bulk:
                 message = f"{flag} is in answers to callers of all flags{where}, who may use it"

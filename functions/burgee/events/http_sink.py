@@ -14,6 +14,7 @@ from burgee.events.records import KEYS, MAX_BYTES, MAX_RECORDS
 from burgee.events.sinks import packed
 from burgee.events.usage_records import USAGE, as_sent
 from burgee.http_client import send, service_address
+from burgee.plurals import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +42,8 @@ class HttpSink:
         for group in packed([data + b"," for data in sent], MAX_BYTES - len(_FRAME), MAX_RECORDS):
             answer = self._post(_FRAME % b"".join(group)[:-1])
             if answer["rejected"]:
-                _LOG.warning("%d records were rejected, such as %s", len(answer["rejected"]), answer["rejected"][0])
+                rejected = counted(len(answer["rejected"]), "record was", "records were")
+                _LOG.warning("%s rejected, such as %s", rejected, answer["rejected"][0])
 
     def _post(self, body: bytes) -> Any:
         request = Request(self._url, body, self._headers)  # noqa: S310 - checked above

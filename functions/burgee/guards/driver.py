@@ -40,6 +40,7 @@ from burgee.evaluation.bucketing import threshold
 from burgee.guards.judgement import Judgement, Reason, judge
 from burgee.guards.plan import Group
 from burgee.guards.state import Ended, GuardState, Outcome, Pause
+from burgee.plurals import counted
 from burgee.records import NamedTuple, dataclass, field, replace
 from burgee.times import lasting
 
@@ -219,7 +220,7 @@ def _look(plan: GuardPlan, state: GuardState, seen: Seen) -> _Look:
     found = judge(plan, aggregates, ask.reached.share / (ask.reached.share + ask.compared.share))
     age = seen.now - aggregates.until
     if age > STALE:
-        late = Reason("stale", None, f"the last record is {age // 60_000:,} minutes old", {"age": age})
+        late = Reason("stale", None, f"the last record is {counted(age // 60_000, 'minute')} old", {"age": age})
         found = found._replace(bad=(*found.bad, late))
     if state.until is not None and aggregates.until <= state.until:
         # However slow the driver's clock is, records that have stopped never look recent twice.

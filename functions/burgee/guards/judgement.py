@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from burgee.guards.aggregates import window_of
 from burgee.guards.margins import ENOUGH, critical, gap, log_evidence
+from burgee.plurals import counted
 from burgee.records import NamedTuple, dataclass, field
 from burgee.times import lasting
 
@@ -133,7 +134,8 @@ def _faults(aggregates: Aggregates) -> Iterator[Reason]:
             yield Reason("no-data", name, f"no unit of the {name} was exposed")
         for metric, one in arm.metrics.items():
             if one.moments.n > arm.exposed:
-                message = f"{one.moments.n:,} units of the {name} count in {metric}, and {arm.exposed:,} were exposed"
+                count = counted(one.moments.n, f"unit of the {name} counts", f"units of the {name} count")
+                message = f"{count} in {metric}, and {counted(arm.exposed, 'was', 'were')} exposed"
                 yield Reason("records", metric, message)
 
 
@@ -144,8 +146,8 @@ def _ratio(aggregates: Aggregates, share: float) -> Iterator[Reason]:
     if ratio_evidence(reached, compared, share) > -math.log(RATIO_ALPHA):
         found = reached / (reached + compared)
         message = (
-            f"the groups' sizes do not fit the hash line: {reached:,} units of the step and {compared:,} of the "
-            f"comparison group, {found:.2%} instead of {share:.2%}"
+            f"the groups' sizes do not fit the hash line: {counted(reached, 'unit')} of the step "
+            f"and {compared:,} of the comparison group, {found:.2%} instead of {share:.2%}"
         )
         numbers = {"reached": reached, "compared": compared, "share": found, "planned": share}
         yield Reason("sample-ratio", None, message, numbers)
@@ -174,11 +176,10 @@ def _unusable(metric: GuardMetric, reached: Measured, compared: Measured, quiet:
     if quiet is None:
         yield Reason("no-data", name, f"nothing says when {name} had its last event")
     elif units and not active:
-        yield Reason("silent", name, f"none of {units:,} units has an event of {name}", {"units": units})
+        yield Reason("silent", name, f"none of {counted(units, 'unit')} has an event of {name}", {"units": units})
     elif units and _improbable(active / units, quiet):
-        message = (
-            f"{name} has stopped: none of the last {quiet:,} units has an event, where {active / units:.2%} had one"
-        )
+        none = f"none of the last {counted(quiet, 'unit')} has an event"
+        message = f"{name} has stopped: {none}, where {active / units:.2%} had one"
         yield Reason("silent", name, message, {"units": quiet, "rate": active / units})
     # Where more is better, silence in the step is no fault of the data until proven: the test decides.
     elif not compared.active and _improbable(reached.active / max(reached.moments.n, 1), compared.moments.n):
@@ -206,7 +207,7 @@ def _improbable(rate: float, units: int) -> bool:
 def _few(plan: GuardPlan, metric: GuardMetric, reached: Measured, compared: Measured) -> Iterator[Reason]:
     least, needed = min(reached.moments.n, compared.moments.n), max(plan.minimum, ENOUGH)
     if least < needed:
-        found = f"{reached.moments.n:,} units of the step and {compared.moments.n:,} of the comparison group"
+        found = f"{counted(reached.moments.n, 'unit')} of the step and {compared.moments.n:,} of the comparison group"
         after = f"of at least {needed:,}: a unit counts {lasting(window_of(metric, plan) / 1000)} after its exposure"
         numbers = {"units": least, "minimum": needed}
         yield Reason("few-units", metric.name, f"{found} count in {metric.name}, {after}", numbers)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from burgee.errors import Refused
 from burgee.importers.base import DIFFERS, KEPT, LEFT_OUT, NOT_CARRIED
 from burgee.importers.updating import digests, entries
+from burgee.plurals import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -91,7 +92,7 @@ def recorded(path: Path, engine: str) -> Mapping[str, Any] | None:
 def markdown(made: Mapping[str, Any]) -> str:
     """The report for people."""
     files = ", ".join(f"`{one['file']}`" for one in made["files"])
-    counts = f"{len(made['flags']):,} flags and {len(made['segments']):,} segments"
+    counts = f"{counted(len(made['flags']), 'flag')} and {counted(len(made['segments']), 'segment')}"
     lines = [MARK, "", f"From {files} ({made['engine']}): {counts}.", ""]
     for key, title, about in _SECTIONS.values():
         if not made[key]:

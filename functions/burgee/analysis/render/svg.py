@@ -19,6 +19,8 @@ ROW, TALL = 38, 52
 STRIP = 8
 BETWEEN = 60
 """The distance from the middle within which a third label fits between those at the ends."""
+TICK = 6
+"""The length of a tick's number of which seven fit beside each other."""
 SEVERAL = 40
 """Number of points from which a curve's marks are small."""
 BESIDE = 26
@@ -64,7 +66,7 @@ def _strip(rows: Sequence[tuple[Mapping[str, Any], Edges]], axis: Axis, row: int
     for index, (one, edges) in enumerate(rows):
         y = index * row + row - 14
         drawn += [_name(one["metric"], one["arm"], y, tall=row == TALL), _row(one, edges, x, y)]
-    for value in _ticks(axis.reach) if last else ():
+    for value in _ticks(axis) if last else ():
         at = f'x="{x(value):.1f}" y="{bottom + 18}"'
         drawn.append(f"<text class=p-soft {at} text-anchor=middle>{_tick(value, axis.sign)}</text>")
     said = "; ".join(f"{one['metric']} {one['arm']}: {words(one)}" for one, _known in rows)
@@ -222,15 +224,22 @@ def _absolute(one: Mapping[str, Any]) -> str:
     return f"{one['difference']:+.4g} ({one['low']:+.3g} to {one['high']:+.3g})"
 
 
-def _ticks(reach: float) -> list[float]:
-    """Round values on both sides of zero, at most three on each."""
-    step = 10.0 ** math.floor(math.log10(reach))
-    step = next(step * times for times in (0.2, 0.5, 1.0, 2.0, 5.0) if reach / (step * times) < 4)
-    return [step * count for count in range(-int(reach / step), int(reach / step) + 1)]
+def _ticks(axis: Axis) -> list[float]:
+    """Round values on both sides of zero, at most three on each, or one if they are long."""
+    values: list[float] = []
+    for most in (4, 2):
+        step = 10.0 ** math.floor(math.log10(axis.reach))
+        step = next(step * times for times in (0.2, 0.5, 1.0, 2.0, 5.0) if axis.reach / (step * times) < most)
+        values = [step * count for count in range(-int(axis.reach / step), int(axis.reach / step) + 1)]
+        if all(len(_tick(value, axis.sign)) <= TICK for value in values):
+            break
+    return values
 
 
 def _tick(value: float, sign: str) -> str:
-    return f"{value:+.3g}{sign}" if value else "0"
+    if not value:
+        return "0"
+    return f"{value:+,.0f}{sign}" if 1000 <= abs(value) < 1e9 else f"{value:+.3g}{sign}"
 
 
 def _scale(low: float, high: float, left: float, right: float) -> Callable[[float], float]:

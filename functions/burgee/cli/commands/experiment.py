@@ -78,7 +78,7 @@ def forget(
         output.as_json({"records": found.records, "files": found.files, "names": found.names})
         return
     names, files = output.counted(found.names, "name"), output.counted(found.files, "file")
-    output.say(f"{found.records:,} records under {names} removed from {files}")
+    output.say(f"{output.counted(found.records, 'record')} under {names} removed from {files}")
 
 
 _BUCKET = """A bucket is changed through a copy; stop all writers to it until the end:
@@ -198,7 +198,8 @@ def simulate(
     if json:
         output.as_json(result)
         return
-    output.say(f"{runs:,} experiments of {units:,} units, true effect {effect:g} %, alpha {alpha:g}")
+    size = f"{output.counted(runs, 'experiment')} of {output.counted(units, 'unit')}"
+    output.say(f"{size}, true effect {effect:g} %, alpha {alpha:g}")
     for name, share in result["found"].items():
         planned = f"   planned {share['planned']:.2%}" if share["planned"] is not None else ""
         output.say(f"  found by {name}: {_formatted(share)}{planned}")

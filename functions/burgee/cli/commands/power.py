@@ -206,7 +206,7 @@ def _tell_history(found: list[PastWeeks], plan: ExperimentPlan, effect: float | 
         output.as_json({"effect": wanted, "weeks": plain, "weeks_cuped": adjusted, "past": weeks})
         return
     last, metric = found[-1], plan.experiment.primaries[0]
-    units = f"{last.units:,} units in {output.counted(last.weeks, 'week')}"
+    units = f"{output.counted(last.units, 'unit')} in {output.counted(last.weeks, 'week')}"
     output.say(f"{metric} of {units}: mean {last.mean:.4g}, sd {last.sd:.4g}")
     output.say(f"CUPED would remove {max(last.gain, 0):.0%} of its variance")
     output.say(f"{'weeks':>5} {'units':>12} {'finds':>9} {'with CUPED':>11}")

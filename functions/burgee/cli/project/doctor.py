@@ -15,6 +15,7 @@ from burgee.cli.project.generated import MARKER, Layout, body, digest, generated
 from burgee.cli.project.generated import Ci as _Ci
 from burgee.errors import BurgeeError, FlagFileError
 from burgee.model import Severity
+from burgee.plurals import counted
 from burgee.version import __version__
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _flag_file(where: StoreOptions) -> Iterator[CheckResult]:
     except BurgeeError as error:
         yield CheckResult("flag file", Level.PROBLEM, str(error), "name an environment of the file: --env")
     else:
-        yield CheckResult("flag file", Level.OK, f"{len(source.model.flags)} flags, no errors")
+        yield CheckResult("flag file", Level.OK, f"{counted(len(source.model.flags), 'flag')}, no errors")
 
 
 def _tools() -> Iterator[CheckResult]:

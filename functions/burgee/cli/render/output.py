@@ -12,6 +12,7 @@ import typer
 
 from burgee.cli.render.value_changes import change_lines
 from burgee.model import Severity
+from burgee.plurals import counted as counted  # noqa: PLC0414 - for commands
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -60,11 +61,6 @@ def styled(text: Text) -> None:
     from rich.console import Console
 
     Console(highlight=False, soft_wrap=True).print(text)
-
-
-def counted(number: int, noun: str) -> str:
-    """A count with its noun."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def codes(listed: str | None) -> list[str] | None:

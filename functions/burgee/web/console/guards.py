@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from burgee.plurals import counted
 from burgee.releases.guarding import guard_of
 from burgee.stores import Shelf
 from burgee.times import format_time
@@ -53,8 +54,9 @@ def _running(guard: Guard) -> GuardView:
         light, sentence = "is-warn", f"Paused at {state.share:g} % by {pause.by}: {pause.message or pause.code}"
     else:
         light = ""
-        hold = "" if plan is None else f" of {plan.hold // MINUTE:,}"
-        sentence = f"It serves {state.share:g} %, watched for {state.held // MINUTE:,}{hold} minutes."
+        held = state.held // MINUTE
+        minutes = counted(held, "minute") if plan is None else f"{held:,} of {counted(plan.hold // MINUTE, 'minute')}"
+        sentence = f"It serves {state.share:g} %, watched for {minutes}."
     shares = () if plan is None else plan.steps
     steps = [_step(index, share, state.step, is_over=ended is not None) for index, share in enumerate(shares)]
     reasons = () if ended is None else ended.reasons

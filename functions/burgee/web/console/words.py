@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from burgee import plurals
 from burgee.diff import wording
 from burgee.times import format_time, parse_time
 
@@ -62,8 +63,8 @@ def day(moment: str | float) -> str:
 
 
 def counted(number: int, one: str, several: str | None = None) -> str:
-    """A number with its noun."""
-    return f"{number:,}{NO_BREAK}{one if number == 1 else several or f'{one}s'}"
+    """A number with its noun, on one line."""
+    return plurals.counted(number, one, several).replace(" ", NO_BREAK, 1)
 
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
