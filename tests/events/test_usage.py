@@ -280,6 +280,23 @@ def test_what_waits_is_bounded_and_what_is_dropped_is_said() -> None:
     assert len(sink.records) <= MAX_WAITING + 2
 
 
+def test_a_minute_with_very_many_answers_is_written_whole_or_waits_whole() -> None:
+    """Ten thousand flags with long names, for two keys, take more records than wait otherwise."""
+    flags = {f"{'n' * 245}{number}": {"status": True} for number in range(10_000)}
+    ruleset = Ruleset({"flags": flags})
+    for failures in (0, 1):
+        sink = Failing(failures)
+        counter = UsageCounter(sink, threaded=False)
+        for flag in flags:
+            for asker in (SERVER, CLIENT):
+                ask(counter, flag, "ada", asker, ruleset)
+        for _ in range(failures + 1):
+            counter.flush()
+        assert len(sink.records) > MAX_WAITING
+        assert sum(total(sink).values()) == 20_000
+        assert not any(record["lost"] for record in sink.records)
+
+
 def test_a_record_is_due_at_once_and_then_once_a_minute_where_no_thread_can_wait() -> None:
     clock = Clock()
     counter, sink = counting(clock=clock)

@@ -68,7 +68,9 @@ FIRST = 5.0
 MAX_CELLS = 50_000
 """Different answers to different askers that are told apart; what is beyond is counted as lost."""
 MAX_WAITING = 60
-"""Records that wait while they cannot be written, an hour of them; then the oldest is lost."""
+"""Records that wait while they cannot be written, an hour of them; then the oldest is lost. If so many answers differ
+that a minute takes more records, that minute's wait.
+"""
 _CLOSE_SECONDS = 5.0
 
 
@@ -229,20 +231,24 @@ class UsageCounter:
     def flush(self) -> None:
         """Writes what was counted; what the sink does not take waits for the next time, within a limit."""
         with self._writing:
-            self._waiting += self._collect()
+            made = self._collect()
+            self._waiting += made
             if self._waiting or self.threaded:
                 self._due = self._clock() + PERIOD
-            while len(self._waiting) > MAX_WAITING:
-                dropped = _total(self._waiting.pop(0))
-                with self._lock:
-                    self._lost += dropped
             while self._waiting:
                 try:
                     self.sink.write(self._waiting[:1])
                 except Exception as error:  # noqa: BLE001 - whatever fails, answers continue and it is tried again
                     _LOG.warning("usage was not written: %s", error)
+                    self._drop(max(MAX_WAITING, len(made)))
                     return
                 del self._waiting[0]
+
+    def _drop(self, most: int) -> None:
+        """Counts the oldest records beyond a number as lost."""
+        dropped, self._waiting = self._waiting[:-most], self._waiting[-most:]
+        with self._lock:
+            self._lost += sum(map(_total, dropped))
 
     def close(self) -> None:
         """Writes what is left, and stops the thread: for the end of the process."""

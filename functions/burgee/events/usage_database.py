@@ -130,7 +130,7 @@ class UsageDatabase:
                 with self._file().writing() as db:
                     _add(db, record)
         except (StoreError, OSError) as error:
-            raise SinkUnavailable(f"usage was not written: {error}") from error
+            raise SinkUnavailable(str(error)) from error
 
     def answered(self, scope: RecordScope, since: float, flag: str | None = None) -> list[Answered]:
         """What a project and environment answered since a time (epoch seconds), rounded down to its hour."""

@@ -14,7 +14,7 @@ from burgee.guards.driver import asks
 from burgee.releases.deploy import apply
 from burgee.releases.guarding import act as step
 from burgee.releases.guarding import run
-from burgee.stores import Origin
+from burgee.stores import Origin, Put, Shelf
 from support.keys import act, shop
 from support.markup import text_of
 
@@ -68,7 +68,7 @@ def test_a_guard_is_shown_from_its_beginning_to_its_end(client: TestClient, stor
     assert "Guarded rollout It has not begun. 10 % to come 50 % to come 100 % to come" in shown(client)
     now = time.time()
     run(store, now, harmed, {})
-    assert "Guarded rollout It serves 10 %, watched for 0 of 60 minutes. 10 % now 50 % to come" in shown(client)
+    assert "Guarded rollout It serves 10 %, watched for 0 seconds of 1 hour. 10 % now 50 % to come" in shown(client)
     step(
         store,
         "checkout",
@@ -107,6 +107,19 @@ def test_a_step_of_a_guard_is_a_change_of_the_flag_but_no_operator_s(client: Tes
     assert "guard checkout is 10 % on , not off for all" in listed
     assert "its guard goes on" in listed
     assert "until Git says the same" not in listed
+
+
+def test_a_guard_that_waits_or_cannot_be_read_says_why(client: TestClient, store: SqliteStore) -> None:
+    now = time.time()
+    run(store, now, lambda *_: None, {})
+    run(store, now + 1, lambda *_: None, {})
+    assert "nothing was measured in this round" in shown(client)
+    assert "nothing was measured in this round" in rollouts(client)
+    before = store.find(Shelf.GUARDS, "checkout")
+    assert before is not None
+    store.keep([Put(Shelf.GUARDS, "checkout", {**before, "format": 9}, before)])
+    assert "It cannot be run: its record cannot be read: the guard's state has format 9" in shown(client)
+    assert "It cannot be run: its record cannot be read" in rollouts(client)
 
 
 def rollouts(client: TestClient) -> str:

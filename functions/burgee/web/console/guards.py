@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from burgee.plurals import counted
 from burgee.releases.guarding import guard_of
 from burgee.stores import Shelf
-from burgee.times import format_time
+from burgee.times import format_time, lasting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from burgee.releases.guarding import Guard
     from burgee.web.console.reading import Environment
-
-MINUTE = 60_000
 
 
 class GuardView(NamedTuple):
@@ -35,6 +32,8 @@ def guard_view(here: Environment, flag: str) -> GuardView | None:
 
 def view_of(guard: Guard) -> GuardView | None:
     """A guard as it is shown; None without a plan and a state."""
+    if guard.fault:
+        return GuardView("is-bad", f"It cannot be run: {guard.fault}.", (), None, ())
     if guard.state is None:
         if guard.plan is None:
             return None
@@ -51,15 +50,16 @@ def _running(guard: Guard) -> GuardView:
         light = "is-bad" if ended.outcome == "rolled_back" else ""
         sentence = f"It has ended at {ended.share:g} %: {_OUTCOMES[ended.outcome]}."
     elif pause is not None:
-        light, sentence = "is-warn", f"Paused at {state.share:g} % by {pause.by}: {pause.message or pause.code}"
+        why = f": {pause.message}" if pause.message else ""
+        light, sentence = "is-warn", f"Paused at {state.share:g} % by {pause.by}{why}"
     else:
         light = ""
-        held = state.held // MINUTE
-        minutes = counted(held, "minute") if plan is None else f"{held:,} of {counted(plan.hold // MINUTE, 'minute')}"
-        sentence = f"It serves {state.share:g} %, watched for {minutes}."
+        hold = "" if plan is None else f" of {lasting(plan.hold / 1000)}"
+        sentence = f"It serves {state.share:g} %, watched for {lasting(state.held / 1000)}{hold}."
     shares = () if plan is None else plan.steps
     steps = [_step(index, share, state.step, is_over=ended is not None) for index, share in enumerate(shares)]
-    reasons = () if ended is None else ended.reasons
+    waits = [one for one in state.reasons if one.code not in {"paused", "hold"}]
+    reasons = waits if ended is None else ended.reasons
     told = [(one.message, [(name, _figure(value)) for name, value in one.numbers.items()]) for one in reasons]
     return GuardView(light, sentence, steps, format_time(state.since / 1000), told)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fastapi import APIRouter, Request, Response
 
@@ -12,6 +12,9 @@ from burgee.web.console.guards import GuardView, view_of
 from burgee.web.console.render import fragment
 from burgee.web.exchange import Need
 from burgee.web.routes.writes import CallerFlags, needs
+
+if TYPE_CHECKING:
+    from burgee.releases.guarding import Guard
 
 router = APIRouter(include_in_schema=False)
 
@@ -24,12 +27,22 @@ class Row(NamedTuple):
     view: GuardView
 
 
+def _rank(guard: Guard) -> int:
+    if guard.fault or (guard.state is not None and guard.state.pause is not None):
+        return 0
+    return 1 if guard.is_running else 2
+
+
 @router.get("/fragments/rollouts", **needs(Need.READ))
 def list_rollouts(request: Request, flags: CallerFlags) -> Response:
     """An index: paused guards first, then those that run, and last those that have ended."""
     now = time.time()
     rows = [
-        Row(0 if guard.state and guard.state.pause else 1 if guard.is_running else 2, guard.flag, view)
+        Row(
+            0 if guard.fault or (guard.state and guard.state.pause) else 1 if guard.is_running else 2,
+            guard.flag,
+            view,
+        )
         for guard in guards(flags.store, now)
         if (view := view_of(guard)) is not None
     ]
