@@ -64,7 +64,7 @@ class _Flag:
             if not isinstance(variant, dict) or default is not None:
                 raise NoEquivalent("its variants are not a list with the default one at its end", path)
             name = self.served(variant, values, path)
-            if variant.get("rule") is None:
+            if variant.get("rule") in {None, ""}:
                 default = name
             else:
                 rules += self.rule(variant["rule"], name, (*path, "rule"))
@@ -124,13 +124,15 @@ class _Flag:
         if split.percentage >= 100:
             return [{"when": condition(both(when, {split.by: {"exists": True}})), "serve": name}]
         share = {"rollout_percentage": split.percentage, "bucket_by": split.by, "without_unit": "next"}
-        return [{**head, **share, "salt": split.salt, "serve": name}]
+        salt = {} if split.seed is None else {"salt": split.seed}
+        return [{**head, **share, **salt, "serve": name}]
 
     def segment(self, split: Split) -> str:
         """A segment that holds the share of a split, for one inside `or` or `not`."""
-        text = f"{split.salt}-{split.by}-{split.percentage:g}"
+        salt = self.key if split.seed is None else split.seed
+        text = f"{salt}-{split.by}-{split.percentage:g}"
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("._-")
-        share = {"rollout_percentage": split.percentage, "bucket_by": split.by, "salt": split.salt}
+        share = {"rollout_percentage": split.percentage, "bucket_by": split.by, "salt": salt}
         self.made.segments[name] = {"when": {}, **share}
         return name
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from burgee.importers.base import When
 
 MAX_NESTING = 16
-SALT = "appconfig"
-"""The salt of a split without a seed: all of these choose the same users, as there."""
 _TOKEN = re.compile(
     r'\s*(?:([()\[\]])|,|"((?:[^"\\]|\\.)*)"|([A-Za-z_]+::)|(\$[^\s()\[\]",]+)|([^\s()\[\]",:]+(?::[^\s()\[\]",:]+)*))',
     re.DOTALL,
@@ -47,7 +45,8 @@ class Split(NamedTuple):
 
     by: str
     percentage: float
-    salt: str
+    seed: str | None
+    """The salt; without one, each flag chooses its own users, and all splits of a flag the same."""
 
 
 class Call(NamedTuple):
@@ -244,9 +243,9 @@ class RuleReader:
 
     def pattern(self, pattern: Any, path: KeyPath) -> str:
         """A pattern that has to match the whole value: AWS does not say whether others have to."""
-        if not isinstance(pattern, str) or not (pattern.startswith("^") and pattern.endswith("$")):
+        if not isinstance(pattern, str) or not _matches_whole(pattern):
             raise NoEquivalent(
-                "AWS does not say whether a pattern has to match the whole value: anchor it with ^ and $", path
+                "AWS does not say whether a pattern has to match the whole value: anchor it with ^ and $, or .*", path
             )
         try:
             check_operand("matches", pattern)
@@ -261,7 +260,7 @@ class RuleReader:
         fits = isinstance(by, Attribute) and is_number(percentage) and 0 <= percentage <= 100
         if not fits or call.arguments or call.named.keys() - {"by", "pct", "seed"}:
             raise NoEquivalent("`split` takes an attribute and a percentage", path)
-        found = Split(self.name(by.name, path), percentage, SALT if seed is None else str(seed))
+        found = Split(self.name(by.name, path), percentage, None if seed is None else str(seed))
         self.splits.append(found)
         return found
 
@@ -269,6 +268,14 @@ class RuleReader:
         if not isinstance(name, str) or not name:
             raise NoEquivalent("an operator names no attribute", path)
         return attribute(name, path)
+
+
+def _matches_whole(pattern: str) -> bool:
+    """Whether a pattern matches a part of a value only if it matches the whole (of a single line)."""
+    rest = re.sub(r"\\.|\[\^?\]?[^\]]*\]", "x", pattern)
+    while rest != (rest := re.sub(r"\([^()]*\)", "x", rest)):
+        pass
+    return "|" not in rest and pattern.startswith(("^", ".*")) and rest.endswith(("$", ".*"))
 
 
 def _is_scalar(value: Any) -> bool:
