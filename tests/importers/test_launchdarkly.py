@@ -256,6 +256,16 @@ def test_an_experiment_on_a_part_of_the_users_leaves_the_others_to_the_next_rule
     assert [one.text for one in made.findings] == ["'a' has several shares that are not adjacent"]
 
 
+def test_segments_of_unknown_environments_do_not_replace_each_other() -> None:
+    flags = {"items": [api(production={"on": True, "fallthrough": {"variation": 0}, "offVariation": 1})]}
+    lists = [{"items": [{"key": "beta", "included": [user]}]} for user in ("ada", "bob")]
+    files = [document(json.dumps(one)) for one in (flags, *lists)]
+    made = import_launchdarkly([(None, one) for one in files])
+    assert "name the environment of each" in str([one.text for one in made.findings if one.code == "no-equivalent"])
+    again = import_launchdarkly([(None, files[0]), ("production", files[1]), ("production", files[1])])
+    assert again.left_out == set()
+
+
 def test_what_an_sdk_receives_completes_the_apis_answer_and_findings_are_in_their_own_file() -> None:
     rule = {"clauses": [clause("plan", "in", "pro")], "weight": 30_000}
     using = {"rules": [{"clauses": [clause("", "segmentMatch", "beta")], "variation": 0}]}

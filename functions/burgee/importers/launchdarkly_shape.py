@@ -94,7 +94,10 @@ def _api_item(item: Any, path: KeyPath, named: str | None, entries: Any) -> None
         return
     key = item["key"]
     if not isinstance(item.get("variations"), list):
-        entries(named or _environment_of(item)).segments[key] = Entry(item, path, item)
+        into = entries(named or _environment_of(item))
+        if into.segments.setdefault(key, Entry(item, path, item)).value != item:
+            text = f"another file has another segment {key}: name the environment of each, as in production=FILE"
+            into.unread.append((path, text))
         return
     variations = [one.get("value") if isinstance(one, dict) else None for one in item["variations"]]
     for name, settings in _keyed(item.get("environments")):
