@@ -268,6 +268,8 @@ def test_a_function_stands_for_the_flag_where_its_name_is_another(repository: Bu
     committed(repository)
     assert repository("refs", "src").out.count("new-search\n  src/search.py:4:18\n") == 1
     assert "beta: no code names it" in repository("refs", "src").out, "the generated module is no use"
+    repository.write("client.getBooleanValue('beta') // new_search asks for another flag\n", "src/page.kt")
+    committed(repository)
     assert repository("remove", "new-search", "--write").code == 0
     assert (repository.folder / "src/search.py").read_text() == text.replace("flags.new_search(user)", "True")
 

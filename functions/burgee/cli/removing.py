@@ -191,8 +191,9 @@ def _of_file(file: Path, text: str, answer: Answer, accessors: Sequence[Accessor
     from burgee.review.code_references import references
 
     found, _ = references(str(file), text, {answer.flag})
-    asked = [Refusal(one.line, one.column, "its language is not rewritten") for one in found if one.asked]
-    return Rewritten(text, 0, asked)
+    asked = [one for one in found if one.asked and one.flag == answer.flag]
+    why = "its language is not rewritten"
+    return Rewritten(text, 0, [Refusal(one.line, one.column, why) for one in asked])
 
 
 def diff(file: Path, before: str, after: str) -> str:
