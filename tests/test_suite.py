@@ -37,6 +37,7 @@ SPANNING = {
     "test_benchmarks.py": "the benchmarks and their page",
     "test_docs.py": "the documentation",
     "test_growth.py": "every parser",
+    "test_prose.py": "words in the package, its documentation and its tests",
     "test_published_suites.py": "what other engines' suites ask, as `suites/` puts it",
     "test_suite.py": "the tests",
     "web/test_first_version.py": "what the first version answered",

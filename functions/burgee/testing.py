@@ -303,7 +303,7 @@ def burgee_flags(request: pytest.FixtureRequest) -> Iterator[Flags]:
     """What the fixture `flags` gives, for projects that have one of their own."""
     file = request.config.stash[_file]
     made = Flags(file)
-    with _told():
+    with _short_failures():
         marked = _marked(request.node)
         every = [flag for flag, value in marked.items() if value is EVERY and file.variants(flag)]
         if every and not hasattr(request.node, "callspec"):
@@ -334,7 +334,7 @@ def burgee_flags(request: pytest.FixtureRequest) -> Iterator[Flags]:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _short_failures() -> Iterator[None]:
     """What is wrong with the markers or the file fails the test with that alone, without the plugin's own code."""
     from burgee.errors import BurgeeError
 

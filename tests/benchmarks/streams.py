@@ -96,8 +96,8 @@ def _measured(url: str, pid: int, pages: int, *, websockets: bool) -> dict[str, 
         "resident_mb_without": round(idle / 2**20, 1),
         "resident_mb_with": round(held / 2**20, 1),
         "kb_for_each": round((held - idle) / 1024 / pages, 1),
-        "first_told_seconds": round(first[0] - moved, 2),
-        "all_told_seconds": round(last[0] - moved, 1),
+        "first_notified_seconds": round(first[0] - moved, 2),
+        "all_notified_seconds": round(last[0] - moved, 1),
         "evaluation_p99_ms_quiet": quiet,
         "evaluation_p99_ms_telling": busy,
     }
@@ -130,12 +130,12 @@ def _repainted(url: str, pid: int, pages: int, *, websockets: bool) -> dict[str,
     threads = [Thread(target=evaluate) for _ in range(16)]
     for thread in threads:
         thread.start()
-    told = 0
-    while told < pages:
+    notified = 0
+    while notified < pages:
         for key, _ in selector.select(1.0):
             page: Any = key.fileobj
             for _ in range(page.recv(65_536).count(b"refetchEvaluation")):
-                told += 1
+                notified += 1
                 queue.put(time.monotonic())
     for _ in threads:
         queue.put(None)

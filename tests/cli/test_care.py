@@ -48,7 +48,7 @@ def test_a_flag_that_has_been_at_a_hundred_is_stale_from_then_on(burgee: Burgee)
     assert burgee("stale", "--at", NOW, "--days", "62") == (0, "no flag can be removed\n", "")
 
 
-def test_off_and_nought_are_one_answer_and_permanent_flags_are_left_alone(burgee: Burgee) -> None:
+def test_off_and_zero_percent_are_one_answer_and_permanent_flags_are_left_alone(burgee: Burgee) -> None:
     commit(burgee, "01-01", file(a="status: off", b="status: off, permanent: true", c="status: off"))
     commit(burgee, "03-01", file(a="status: on, rollout_percentage: 0", b="status: off", c="status: on"))
     commit(burgee, "03-02", file(a="status: off", b="status: off, permanent: true", c="status: off"))

@@ -66,7 +66,7 @@ def test_without_a_host_the_tests_that_would_fail_are_named(burgee: Burgee, clon
     assert burgee("propose", "beta", "status=off", "--reason", "over", *ON).code == 0
     assert burgee("kill", "beta", "--reason", "orders fail", *ON).code == 0
     ran = burgee("reconcile", *ON)
-    assert ran.code == 0, "it is for whoever opens the pull request"
+    assert ran.code == 0, "the pull request is opened by hand"
     for name in ("overrides-production", "proposal"):
         (line,) = [line for line in ran.out.splitlines() if line.startswith(f"burgee/{name}")]
         assert ": pushed (a test of a flag fails with it: " in line

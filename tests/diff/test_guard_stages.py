@@ -132,7 +132,7 @@ def test_a_guard_that_did_not_change_is_not_shown_again() -> None:
     assert changed(snapshot({"f": flag}), snapshot({"f": {**flag, "description": "said anew"}})) == {}
 
 
-def test_a_guard_is_shown_again_when_a_segment_changes_whom_it_reaches() -> None:
+def test_a_guard_is_shown_again_when_a_segment_changes_its_users() -> None:
     rule = {"when": {"segment": "eu"}, "rollout_percentage": 0, "guard": GUARD}
     flag = {**ON, "rules": [rule], "default": {"serve": "off"}}
     before, after = (snapshot({"f": flag}, segments={"eu": {"country": where}}) for where in ("DE", "FR"))

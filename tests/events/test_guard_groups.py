@@ -94,7 +94,7 @@ def test_the_place_is_the_plans_also_where_units_are_pseudonyms() -> None:
 
 
 def test_of_a_rules_guard_only_units_that_reach_it_and_match_are_recorded() -> None:
-    """Not those whom a target or an earlier rule serves, whatever a later rule answers."""
+    """Users that a target or an earlier rule serves are in no group, whatever a later rule answers."""
     found = recorded("ruled", 40, country="DE")
     expected = {user for user in USERS if bucket(user, "eu") < 40_000 or bucket(user, "eu") >= 70_000} - {"user-7"}
     assert set(found) == expected

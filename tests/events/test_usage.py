@@ -59,7 +59,7 @@ def counting(**more: Any) -> tuple[UsageCounter, MemorySink]:
     return UsageCounter(sink, RecordScope("p", "e"), threaded=False, **more), sink
 
 
-def told(counter: UsageCounter, ruleset: Ruleset, flag: str, answer: Evaluation, asker: Caller) -> Counted:
+def counted_after(counter: UsageCounter, ruleset: Ruleset, flag: str, answer: Evaluation, asker: Caller) -> Counted:
     """What an answer is counted by, kept with its ruleset as routes and providers do."""
     place = "test", flag, id(answer), asker.key
     of, found = ruleset.written.get(place, (None, Counted(answer)))
@@ -78,14 +78,14 @@ def ask(
     if answer.error_code is not None:
         counter.error(ruleset, flag, answer.error_code, asker)
     else:
-        next(told(counter, ruleset, flag, answer, asker).named)
+        next(counted_after(counter, ruleset, flag, answer, asker).named)
     return answer
 
 
 def ask_all(counter: UsageCounter, user: str | None, ruleset: Ruleset = RULESET) -> dict[str, Evaluation]:
     answers = ruleset.evaluate_all({} if user is None else {"targetingKey": user})
     for flag, answer in answers.items():
-        next(told(counter, ruleset, flag, answer, SERVER).bulk)
+        next(counted_after(counter, ruleset, flag, answer, SERVER).bulk)
     return answers
 
 
@@ -127,7 +127,7 @@ def test_a_record_names_no_unit_no_attribute_and_no_person() -> None:
     assert "DE" not in written
 
 
-def test_an_override_is_told_from_its_release_and_so_is_the_release_after_it() -> None:
+def test_an_override_its_release_and_the_next_release_are_counted_separately() -> None:
     laid = Override("half", {"status": False}, "ada", "r", "2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z")
     counter, sink = counting()
     for ruleset in (

@@ -146,10 +146,10 @@ def test_a_process_that_is_killed_leaves_whole_records(tmp_path: Path) -> None:
         for _ in range(30):
             process.stdout.readline()
         process.kill()
-        told = 30 + len(process.stdout.read().split())
+        counted = 30 + len(process.stdout.read().split())
     found = totals(usage)
     assert found[cell()] == found[cell(variant="off")]
-    assert told <= found[cell()] <= told + 1
+    assert counted <= found[cell()] <= counted + 1
     usage.close()
 
 

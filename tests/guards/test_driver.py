@@ -476,7 +476,7 @@ SIMULATED = plan(
 
 
 def simulated(seed: int, harm: float) -> GuardState:
-    """The end of a guard of simulated users, 20,000 an hour, of whom a look comes every ten minutes."""
+    """The end of a guard over 20,000 simulated users an hour, with a look every ten minutes."""
     generator = np.random.default_rng(seed)
     found = decide(SIMULATED, None, seen(NOW, None, alarms={}))
     users: dict[tuple[str, bool], list[Any]] = {}
@@ -573,7 +573,7 @@ class World:
     def commit(self, decision: Decision, expected: int, before: Mapping[str, Any] | None) -> None:
         """One conditional transaction, as a store makes it."""
         if expected != self.revision or before != self.record:
-            raise Conflict("somebody else was faster")
+            raise Conflict("another writer was first")
         assert decision.state is not None
         self.record = decision.state.as_record()
         self.revision += 1

@@ -71,7 +71,7 @@ def test_a_connection_is_sent_the_message_once(function: ModuleType) -> None:
         api.assert_no_pending_responses()
 
 
-def test_each_minute_it_looks_for_what_it_was_not_told(function: ModuleType, store: SqliteStore) -> None:
+def test_each_minute_it_looks_for_changes_without_a_notification(function: ModuleType, store: SqliteStore) -> None:
     minute = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
     other = store.at(Tenant("shop", "staging"))
     release(other, {"beta": {"status": True}})

@@ -1,4 +1,4 @@
-"""Guards on a store: state and override are one commit, whoever writes at the same time."""
+"""Guards on a store: state and override are one commit, whatever else is written at the same time."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def app_of(store: SqliteStore) -> Any:
     return create_app(store, Serving(store, refresh_seconds=0.0), setup)
 
 
-def test_it_is_told_after_each_connection_and_of_each_change(store: SqliteStore, opened: list[Listening]) -> None:
+def test_it_is_notified_after_each_connection_and_of_each_change(store: SqliteStore, opened: list[Listening]) -> None:
     key = token(store, Kind.SERVER)
     with ExitStack() as stack:
         url = stack.enter_context(served(app_of(store)))

@@ -238,7 +238,7 @@ def test_a_store_that_hangs_at_the_first_answer_holds_up_its_caller_alone(
 
 
 def test_a_pointer_that_lags_takes_nobody_back(store: Faulty, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An eventually consistent read may tell of yesterday; the state is then read strongly."""
+    """An eventually consistent read may be out of date; the state is then read consistently."""
     store.put(a=ON)
     old = store.pointer()
     serving = Serving(store, refresh_seconds=10, clock=clock)

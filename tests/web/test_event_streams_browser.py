@@ -138,7 +138,7 @@ def test_a_page_repaints_after_a_kill_a_restart_and_an_address_that_is_over(
         site.order = "reload"
         site.value(False)
 
-        # And if nothing has changed, they are told of the next change.
+        # And if nothing has changed, they are notified of the next change.
         service.stop()
         service.days = 40
         service.start()

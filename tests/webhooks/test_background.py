@@ -120,7 +120,7 @@ def test_a_record_that_does_not_parse_in_one_environment_holds_up_no_other(
 def test_a_release_that_cannot_be_read_holds_up_no_message(
     world: World, background: Background, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So its repair is told of, for instance."""
+    """So its repair is reported, for instance."""
     world.receiver("one")
     run(background)
 

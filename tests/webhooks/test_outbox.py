@@ -72,7 +72,7 @@ def test_what_was_before_a_webhook_is_not_sent_to_it(world: World) -> None:
     assert world.receivers.delivered(url("late")) == [said]
 
 
-def test_a_webhook_hears_of_the_actions_it_asked_for(world: World) -> None:
+def test_a_webhook_receives_the_actions_that_it_names(world: World) -> None:
     world.receiver("all")
     world.receiver("kills", actions=("flag.kill", "release"))
     committed(world.store, audit=[entry(1)])
@@ -201,7 +201,7 @@ def test_gone_disables_and_keeps_what_waited_as_dead_letters(world: World) -> No
     world.run()
     assert len(world.receivers.received[url("one")]) == 1
     types = [one.body["type"] for one in world.receivers.received[url("other")]]
-    assert types.count("webhook.disable") == 1, "other receivers hear of it"
+    assert types.count("webhook.disable") == 1, "other receivers are notified"
     world.receivers.answers.pop(url("one"))
     endpoints.enable(world.store, made.id, world.act("webhook.enable"))
     assert replay(world.store, made.id, Choice(dead=True), world.act("webhook.replay")) == 3

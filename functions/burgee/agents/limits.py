@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 EVERYONE = 100
 """Percent."""
 MAX_NAMED = 20
-"""Users whom a proposal may move by name where a share is the limit: what share of all they are is unknown."""
+"""Users that a proposal may move by name where the limit is a share: their share of all users is unknown."""
 
 
 class Limits(NamedTuple):

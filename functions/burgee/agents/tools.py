@@ -69,7 +69,7 @@ class Agent(NamedTuple):
 
 
 READER = Agent()
-"""Who has no key: on this machine alone, and may only read."""
+"""An agent without a key: local only, and read-only."""
 
 
 def agent_of(store: Store, token: str, now: float) -> Agent:
@@ -128,7 +128,7 @@ class Tools(NamedTuple):
         with self.opened() as store:
             made = draft(store, _checked(edit), "", AuditContext("proposal.create", agent.author, "asked", now))
             found, refused = _effect(store, made, now)
-        return {**_told(found), "refused": refused}
+        return {**_effect_record(found), "refused": refused}
 
     def propose(self, agent: Agent, edit: Edit, why: str, title: str = "") -> dict[str, Any]:
         """Makes a proposal, which changes nothing that is served. Raises Refused if its effect exceeds the limits."""
@@ -146,7 +146,7 @@ class Tools(NamedTuple):
                         withdraw(store, made.id, act._replace(action="proposal.withdraw", reason=refused))
             if refused is not None:
                 raise Refused("beyond-limits", f"{refused} (`review: agents:` of the released file)")
-        return {"proposal": _record(made), **_told(found)}
+        return {"proposal": _record(made), **_effect_record(found)}
 
     def proposals(self, agent: Agent) -> list[dict[str, Any]]:
         """Proposals that wait or are open, newest first."""
@@ -286,7 +286,7 @@ def _merged(made: Sequence[Proposal], snapshot: Snapshot) -> Snapshot | None:
     return after
 
 
-def _told(found: Sequence[FlagEffect]) -> dict[str, Any]:
+def _effect_record(found: Sequence[FlagEffect]) -> dict[str, Any]:
     return {"summary": effect_lines(found), "effect": flag_records(found)}
 
 

@@ -195,7 +195,7 @@ def effects(
             here = _for_all_keys(name, *at(point.at), world, effort)
             compared.append(here)
             if point.since is None or point.until is None:
-                if _told(here.regions) != _told(last.regions):
+                if _compared(here.regions) != _compared(last.regions):
                     later.append(Later(format_time(point.at), here.regions))
                 last = here
             elif not _moves_of(here.regions) <= _moves_of(last.regions):
@@ -279,7 +279,7 @@ def _for_all_keys(name: str, old: Side, new: Side, world: World, effort: Effort 
     return Compared(regions, compared.sample or for_clients.sample)
 
 
-def _told(regions: Sequence[RegionEffect]) -> list[Any]:
+def _compared(regions: Sequence[RegionEffect]) -> list[Any]:
     return [(r.when, r.keys, r.users, [(m.before, m.after, m.share) for m in r.moves]) for r in regions]
 
 

@@ -81,7 +81,7 @@ def _groups(ruleset: Ruleset | ClientView, flag: str) -> GuardGroups | None:
 
 
 def _marked(definition: Definition, rule: int | None) -> Definition:
-    """A definition in which the guarded share serves everyone whom it could serve, with a variant of its own.
+    """A definition in which the guarded share serves all users that it could serve, with a variant of its own.
 
     So evaluation itself says who reaches it: no rule is read here a second time.
     """

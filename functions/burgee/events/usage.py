@@ -66,7 +66,7 @@ PERIOD = 60.0
 FIRST = 5.0
 """Seconds until its first record, so that what is new is seen soon."""
 MAX_CELLS = 50_000
-"""Different answers to different askers that are told apart; what is beyond is counted as lost."""
+"""Maximum number of combinations of answer and caller that are counted separately; others are counted as lost."""
 MAX_WAITING = 60
 """Records that wait while they cannot be written, an hour of them; then the oldest is lost. If so many answers differ
 that a minute takes more records, that minute's wait.

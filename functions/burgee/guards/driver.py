@@ -1,6 +1,6 @@
 """What a guard does next: one function of its plan, its state, what was seen and the clock.
 
-For whoever runs guards (a command, a task of the server, a scheduled function), one round for one flag is:
+A runner of guards (a command, a task of the server, a scheduled function) does one round for each flag:
 
     plan, state = plan_of(flag, snapshot), the record of GUARDS, and the pointer's revision, read together
     seen = Seen(now, digest of the flag in Git, release, serving, alarms, aggregates of asks(plan, state) or None)

@@ -1,7 +1,7 @@
 """GrowthBook's targeting conditions to `when:` mappings.
 
-A missing attribute is null there: it meets what is negative, and equality with null. The attribute `id`, which
-GrowthBook divides by unless told otherwise, is the targeting key here.
+A missing attribute is null there: it meets what is negative, and equality with null. The attribute `id`, by
+which GrowthBook divides by default, is the targeting key here.
 """
 
 from __future__ import annotations

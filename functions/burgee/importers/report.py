@@ -1,4 +1,4 @@
-"""What an import carried, what differs and for whom, and what was not carried: as JSON and as Markdown.
+"""What an import carried, what differs in which contexts, and what was not carried: as JSON and as Markdown.
 
 The JSON is also the record beside the file: with its digests the next import knows what people changed since.
 """

@@ -117,7 +117,7 @@ class _Environment:
 
 
 class _Strategy(NamedTuple):
-    """A strategy as a rule: whom it holds for, what share of them, and how they are divided."""
+    """A strategy as a rule: its condition, the share of users that meet it, and how they are divided."""
 
     when: When
     percentage: int
@@ -145,7 +145,7 @@ class _Feature:
         self.add_plain()
 
     def add_plain(self) -> None:
-        """Adds the variant of users for whom the feature is enabled without one of its variants."""
+        """Adds the variant of users who get the feature enabled, but none of its variants."""
         plain = [one for one, _ in self.strategies if not self.variants_of(one)]
         if not self.values or not (plain or (not self.strategies and not self.feature.get("variants"))):
             return

@@ -240,8 +240,8 @@ def _write(  # noqa: PLR0913, PLR0917 - what was read, and what was decided
     target = _target(git, guard, decision)
     version = state.pointer.version
     if target is None or git is None:
-        told = [by.entry(flag=guard.flag, release=version)] if _is_news(guard.state, after) else []
-        store.keep([put], told)
+        entries = [by.entry(flag=guard.flag, release=version)] if _is_news(guard.state, after) else []
+        store.keep([put], entries)
         return
     moment = format_time(by.now)
     earlier = guard.override

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from burgee.shadow.sources import ShadowSource
 
 MAX_KINDS = 100
-"""Pairs of answers that are told apart for one flag; the rest are counted together."""
+"""Maximum number of pairs of answers of one flag that are counted separately; the rest are counted together."""
 MAX_FLAGS = 10_000
 MORE = ("other answers", "other answers")
 CONFIDENCE = 0.95

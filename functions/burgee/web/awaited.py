@@ -23,7 +23,7 @@ _waiting = BoundedSemaphore(WAITING)
 
 
 def awaited(store: Store, revision: int, response: Response, seconds: float) -> Response:
-    """The answer to a write with who has answered with it: 202 unless all that were heard lately have."""
+    """The answer to a write, with the evaluators that serve it: 202 unless all that reported lately do."""
     if not _waiting.acquire(blocking=False):
         seconds = 0.0
     try:

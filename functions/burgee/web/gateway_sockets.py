@@ -154,7 +154,7 @@ class Notifier:
                     counts[outcome] += 1
                 self._forget([one for one, was in zip(part, outcomes, strict=True) if was is Posted.GONE], held)
                 if not counts[Posted.FAILED]:
-                    claim.after = part[-1]  # whoever takes over after a failure begins before it
+                    claim.after = part[-1]  # after a failure the next run begins before it
                 if not claim.keep(self._clock()):
                     return None
                 if waiting:

@@ -73,10 +73,10 @@ def test_no_change_is_shown_as_nothing_or_as_the_same_twice(old: Any, new: Any) 
 @given(JSON, JSON)
 def test_what_is_shown_makes_one_of_the_other(old: Any, new: Any) -> None:
     """By another way than the code: every reported leaf was in the old value, or is in the new one."""
-    told_old = [one.old for one in value_changes(old, new) if one.old is not ABSENT]
-    told_new = [one.new for one in value_changes(old, new) if one.new is not ABSENT]
-    assert all(json.dumps(one) in json.dumps(old) for one in told_old)
-    assert all(json.dumps(one) in json.dumps(new) for one in told_new)
+    reported_old = [one.old for one in value_changes(old, new) if one.old is not ABSENT]
+    reported_new = [one.new for one in value_changes(old, new) if one.new is not ABSENT]
+    assert all(json.dumps(one) in json.dumps(old) for one in reported_old)
+    assert all(json.dumps(one) in json.dumps(new) for one in reported_new)
 
 
 def test_long_values_are_cut_where_they_differ_and_many_changes_counted() -> None:

@@ -202,7 +202,7 @@ def test_who_reads_and_kills_is_offered_to_switch_off_now(store: SqliteStore) ->
     assert Effect(both, kind="off", mode="now").send(both).json()["status"] is False
 
 
-def test_who_may_not_sign_in_is_told_what_it_takes(store: SqliteStore) -> None:
+def test_a_failed_sign_in_says_what_is_required(store: SqliteStore) -> None:
     answer = caller(store, Scope.PROPOSE).get("/fragments/frame")
     assert answer.status_code == 403
     assert answer.json()["detail"].endswith("the request needs a key that may read or kill")

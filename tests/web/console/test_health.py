@@ -15,7 +15,7 @@ FLAGS = {"beta": {"status": True}}
 
 
 def test_evaluators_that_are_behind_come_first(client: TestClient, store: SqliteStore) -> None:
-    assert "No evaluator was heard" in text_of(client.get("/fragments/health").text)
+    assert "No evaluator has reported" in text_of(client.get("/fragments/health").text)
     first = store.pointer().revision
     release(store, {"beta": {"status": False}})
     newest = store.pointer().revision

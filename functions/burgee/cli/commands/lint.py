@@ -79,8 +79,8 @@ def lint(
         failed = failed or _any_error(found) or bool(blocked)
     if json or form is LintFormat.JSON:
         records = [output.problem_record(one) for one in problems]
-        told_of = [output.finding_record(one) for one in findings]
-        output.as_json({"flags": flags, "tests": ran, "problems": records, "findings": told_of})
+        recorded = [output.finding_record(one) for one in findings]
+        output.as_json({"flags": flags, "tests": ran, "problems": records, "findings": recorded})
     elif form is LintFormat.SARIF:
         from burgee.cli.render.sarif import sarif
 

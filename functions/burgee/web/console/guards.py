@@ -60,8 +60,8 @@ def _running(guard: Guard) -> GuardView:
     steps = [_step(index, share, state.step, is_over=ended is not None) for index, share in enumerate(shares)]
     waits = [one for one in state.reasons if one.code not in {"paused", "hold"}]
     reasons = waits if ended is None else ended.reasons
-    told = [(one.message, [(name, _figure(value)) for name, value in one.numbers.items()]) for one in reasons]
-    return GuardView(light, sentence, steps, format_time(state.since / 1000), told)
+    explained = [(one.message, [(name, _figure(value)) for name, value in one.numbers.items()]) for one in reasons]
+    return GuardView(light, sentence, steps, format_time(state.since / 1000), explained)
 
 
 def _figure(value: float) -> str:

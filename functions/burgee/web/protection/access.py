@@ -36,7 +36,7 @@ SCOPES: Mapping[str, frozenset[Need]] = {
     "metrics": frozenset({Need.METRICS}),
 }
 OWNING = frozenset({"read", "write", "release"})
-"""Who has these scopes also keeps keys, settings and webhooks."""
+"""Keys with all of these scopes may also manage keys, settings and webhooks."""
 _CHALLENGE = (b"www-authenticate", b'Bearer realm="burgee"')
 UNKNOWN = Rate("unknown", 200, 400)
 """Rate of lookups of keys unknown to this process, for all addresses together."""

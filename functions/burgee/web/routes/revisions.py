@@ -32,5 +32,5 @@ class SeenBody(BaseModel):
 
 @router.get("/revisions/{revision}", response_model=SeenBody, responses=MISSING | UNCHANGED, **needs(Need.READ))
 def show_revision(request: Request, revision: Annotated[int, Path(ge=1, le=2**53)]) -> Response:
-    """Who has answered with a revision, and who has not been heard since."""
+    """Which evaluators have answered with a revision, and which have not reported since."""
     return answer(request, as_record(seen(store_of(request), revision, time.time())))
