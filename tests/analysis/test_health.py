@@ -96,7 +96,7 @@ def test_each_fault_has_its_line(
     assert words in found.message
 
 
-def test_one_of_each_fault_is_not_told_of_several(known: tuple[ExperimentPlan, Evidence]) -> None:
+def test_one_of_each_fault_is_in_the_singular(known: tuple[ExperimentPlan, Evidence]) -> None:
     plan, evidence = known
     values = [replace(VALUES, records=101, no_number=1, too_large=1), replace(VALUES, records=101)]
     quality = replace(

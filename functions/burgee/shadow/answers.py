@@ -22,7 +22,7 @@ NO_VALUE = "no value"
 UNKNOWN = "unknown flag"
 OFF, ON = "off", "on"
 LONGEST = 1_000
-"""Characters of an answer, or of a flag's name, that are kept; a longer one is told apart by its digest."""
+"""Characters of an answer, or of a flag's name, that are kept; a longer one is identified by its digest."""
 _CODES = frozenset({*ErrorCode, "PROVIDER_NOT_READY", "PROVIDER_FATAL", "TYPE_MISMATCH"})
 
 
@@ -34,7 +34,7 @@ def text_of(value: Any) -> str:
 
 
 def bounded(text: str) -> str:
-    """A text that can be kept and written: a long one as its beginning and digest, half a surrogate pair escaped."""
+    """A string that can be kept and written: a long one as its beginning and digest, half a surrogate pair escaped."""
     text = text.encode("utf-8", "backslashreplace").decode()
     if len(text) <= LONGEST:
         return text
