@@ -34,7 +34,7 @@ def text_of(value: Any) -> str:
 
 
 def bounded(text: str) -> str:
-    """A string that can be kept and written: a long one as its beginning and digest, half a surrogate pair escaped."""
+    """A string that can be stored: a long one as its beginning and digest, half a surrogate pair escaped."""
     text = text.encode("utf-8", "backslashreplace").decode()
     if len(text) <= LONGEST:
         return text
