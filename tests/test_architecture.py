@@ -52,7 +52,7 @@ PACKAGES = {
         *("access", "accessors", "diff", "evaluation", "events", "flagfile"),
         *("releases", "review", "serving", "stores", "webhooks"),
     },
-    "handlers": {"access", "events", "releases", "serving", "stores", "web", "webhooks"},
+    "handlers": {"access", "events", "guards", "releases", "serving", "stores", "web", "webhooks"},
     "cli": {
         *("access", "accessors", "agents", "analysis", "diff", "evaluation", "events", "flagfile", "guards"),
         *("importers", "releases", "removal", "review", "serving", "shadow", "stores", "web", "webhooks"),
@@ -67,7 +67,8 @@ AWS = {
     "handlers.audit_stream",
     "handlers.live_notify",
     "webhooks.kms",
-    "cli.alarms",
+    "guards.alarms",
+    "handlers.guard_rounds",
     "cli.project.doctor",
 }
 ALONE = {"yaml": {"flagfile.yaml_reader"}, "boto3": AWS, "botocore": AWS}

@@ -22,9 +22,10 @@ from burgee.analysis.engines import engine_of
 from burgee.analysis.evidence import gather
 from burgee.analysis.queries import totals, units
 from burgee.analysis.questions import number_of_questions, questions_of
-from burgee.analysis.remote import Remote, ResultSet, connected, cost
+from burgee.analysis.remote import Remote, connected, cost
 from burgee.analysis.sources import counted, read
 from burgee.errors import Refused
+from burgee.events.athena import ResultSet
 from burgee.flagfile.data_sources import DataSource, EngineName
 from support.experiments import DAY, FILE, START, crowd, gather_from, planned, track, written
 from support.postgres import HAS_POSTGRES, postgres

@@ -10,9 +10,9 @@ import pytest
 from moto import mock_aws
 
 from burgee.cli import guarding
-from burgee.cli.alarms import firing
 from burgee.cli.stores import StoreOptions, opened
 from burgee.errors import StoreUnavailable
+from burgee.guards.alarms import firing
 from burgee.guards.plan import plan_of
 from burgee.releases.deploy import live
 from burgee.stores import Put, Shelf

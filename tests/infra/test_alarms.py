@@ -32,12 +32,18 @@ SNAPSHOT = {
     "segments": {},
     "holdouts": {},
 }
+ROUNDS = "stack-GuardRoundsFunction-1"
 NAMES = {"evaluate": "stack-EvaluateFunction-1", "manage": "stack-ManageFunction-1"}
 
 
 def values(dimensions: dict[str, Any]) -> dict[str, str]:
     """An alarm's dimensions as they are once the stack is deployed."""
-    known = {"EvaluateFunction": NAMES["evaluate"], "ManageFunction": NAMES["manage"], "Project": "shop"}
+    known = {
+        "GuardRoundsFunction": ROUNDS,
+        "EvaluateFunction": NAMES["evaluate"],
+        "ManageFunction": NAMES["manage"],
+        "Project": "shop",
+    }
     return {name: known[one["Ref"]] if "Ref" in one else "production" for name, one in dimensions.items()}
 
 
@@ -117,16 +123,18 @@ def test_a_failure_before_it_is_known_who_asks_is_counted_too(tmp_path: Path, en
 
 
 @runs
+@pytest.mark.usefixtures("store")
 def test_every_alarm_on_our_metrics_names_one_that_is_written(tmp_path: Path, environment: dict[str, str]) -> None:
     log = tmp_path / "log"
     text = ""
-    for handler, name in NAMES.items():
+    asked = dict.fromkeys(NAMES, event("http-api-health")) | {"guard_rounds": {"source": "aws.events"}}
+    for handler, name in {**NAMES, "guard_rounds": ROUNDS}.items():
         named = {**environment, "BURGEE_ACCESS": "open", "AWS_LAMBDA_FUNCTION_NAME": name}
         with function(f"burgee.handlers.{handler}.handler", package(tmp_path / handler), log, named) as running:
-            running(event("http-api-health"))
+            running(asked[handler])
             text += log.read_text(encoding="utf-8")
     watched = alarms("Burgee")
-    assert set(watched) == {"EvaluateFailures", "ManageFailures", "OldRuleset"}
+    assert set(watched) == {"EvaluateFailures", "ManageFailures", "GuardRoundsFailures", "OldRuleset"}
     for name, alarm in watched.items():
         assert metric(text, alarm), name
 

@@ -20,7 +20,7 @@ from burgee.webhooks.replaying import Choice, replay
 from burgee.webhooks.sealing import Unsealed
 from burgee.webhooks.sending import Outcome
 from support.dynamodb import CREDENTIALS, table_at, wire_url
-from support.iam import allows, resources, statements
+from support.iam import TABLE, Asked, allows, resources, statements
 from support.template import template
 from support.webhooks import Clock, Receivers, url
 
@@ -29,42 +29,9 @@ if TYPE_CHECKING:
 
     from burgee.stores.dynamodb import DynamoDbStore
 
-TABLE = "FlagsTable.Arn"
 KEY = "WebhookKey"
 DELIVERS, MANAGES = (statements(resources("template.yaml")[name]) for name in ("DeliverFunction", "ManageFunction"))
 MANAGES_WEBHOOKS = [*MANAGES, *statements(resources("template.yaml")["WebhookPolicy"])]
-OPERATIONS = {
-    "Put": "PutItem",
-    "Delete": "DeleteItem",
-    "ConditionCheck": "ConditionCheckItem",
-    "Update": "UpdateItem",
-}
-
-
-class Asked:
-    """What a store asks DynamoDB for: actions with the leading keys that they touch."""
-
-    def __init__(self, store: DynamoDbStore) -> None:
-        self.actions: set[tuple[str, str]] = set()
-        store.client.meta.events.register("provide-client-params.dynamodb.*", self._note)
-
-    def _note(self, params: dict[str, Any], model: Any, **_more: Any) -> None:
-        if model.name == "TransactWriteItems":
-            for item in params["TransactItems"]:
-                ((operation, request),) = item.items()
-                self.actions.add((OPERATIONS[operation], (request.get("Item") or request["Key"])["pk"]["S"]))
-        elif model.name == "Query":
-            self.actions.add(("Query", params["ExpressionAttributeValues"][":pk"]["S"]))
-        elif model.name in {"GetItem", "PutItem", "DeleteItem"}:
-            self.actions.add((model.name, (params.get("Item") or params["Key"])["pk"]["S"]))
-
-    def refused(self, granted: list[dict[str, Any]]) -> list[tuple[str, str]]:
-        """What a role does not allow."""
-        return sorted(
-            (action, key)
-            for action, key in self.actions
-            if not allows(granted, f"dynamodb:{action}", TABLE, {"dynamodb:LeadingKeys": [key]})
-        )
 
 
 @pytest.fixture

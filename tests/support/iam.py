@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from support.build import ROOT
 
+if TYPE_CHECKING:
+    from burgee.stores.dynamodb import DynamoDbStore
+
+TABLE = "FlagsTable.Arn"
 PARAMETERS = {
     "AWS::Partition": "aws",
     "AWS::Region": "eu-west-1",
@@ -84,3 +88,37 @@ def allows(granted: list[dict[str, Any]], action: str, resource: str, context: d
         and holds(statement.get("Condition", {}), context or {})
         for statement in granted
     )
+
+
+OPERATIONS = {
+    "Put": "PutItem",
+    "Delete": "DeleteItem",
+    "ConditionCheck": "ConditionCheckItem",
+    "Update": "UpdateItem",
+}
+
+
+class Asked:
+    """What a store asks DynamoDB for: actions with the leading keys that they touch."""
+
+    def __init__(self, store: DynamoDbStore) -> None:
+        self.actions: set[tuple[str, str]] = set()
+        store.client.meta.events.register("provide-client-params.dynamodb.*", self._note)
+
+    def _note(self, params: dict[str, Any], model: Any, **_more: Any) -> None:
+        if model.name == "TransactWriteItems":
+            for item in params["TransactItems"]:
+                ((operation, request),) = item.items()
+                self.actions.add((OPERATIONS[operation], (request.get("Item") or request["Key"])["pk"]["S"]))
+        elif model.name == "Query":
+            self.actions.add(("Query", params["ExpressionAttributeValues"][":pk"]["S"]))
+        elif model.name in {"GetItem", "PutItem", "DeleteItem"}:
+            self.actions.add((model.name, (params.get("Item") or params["Key"])["pk"]["S"]))
+
+    def refused(self, granted: list[dict[str, Any]]) -> list[tuple[str, str]]:
+        """What a role does not allow."""
+        return sorted(
+            (action, key)
+            for action, key in self.actions
+            if not allows(granted, f"dynamodb:{action}", TABLE, {"dynamodb:LeadingKeys": [key]})
+        )

@@ -9,6 +9,7 @@ import ibis
 import sqlglot
 from sqlglot import exp
 
+from burgee.events.athena import literal
 from burgee.flagfile.data_sources import EngineName
 
 if TYPE_CHECKING:
@@ -16,11 +17,6 @@ if TYPE_CHECKING:
 
 DIALECTS = {EngineName.REDSHIFT: "postgres"}
 """Ibis does not support Redshift: it gets rewritten PostgreSQL SQL."""
-
-
-def literal(text: str) -> str:
-    """A string in SQL."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def path_list(names: Iterable[str]) -> str:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import ibis
 from ibis.common.exceptions import IbisError
 
-from burgee.analysis.dialects import identifier, literal
+from burgee.analysis.dialects import identifier
 from burgee.analysis.files import EVERYTHING, Files, Wanted, kind_of
 from burgee.analysis.keeping import keeper_in
 from burgee.errors import Refused
+from burgee.events.athena import literal
 from burgee.flagfile.data_sources import EngineName
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from burgee.analysis.dialects import identifier, literal, path_list
+from burgee.analysis.dialects import identifier, path_list
 from burgee.analysis.keeping import Original, download
+from burgee.events.athena import literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence

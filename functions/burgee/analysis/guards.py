@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import ibis
 from ibis import _
@@ -10,13 +10,13 @@ from ibis import _
 from burgee.analysis import queries
 from burgee.analysis.columns import measure, segment
 from burgee.analysis.evidence import reader
-from burgee.analysis.moments import moments_of
 from burgee.analysis.plans import ExperimentPlan
 from burgee.evaluation.definition import DEFAULT_RULE
 from burgee.evaluation.snapshots import GUARD
 from burgee.events.guard_groups import COMPARED, REACHED
+from burgee.events.guard_parts import part_of
 from burgee.flagfile.experiments import Experiment, Metric
-from burgee.guards.aggregates import VALUE, Aggregates, Arm, Measured, Moments, window_of
+from burgee.guards.aggregates import VALUE, window_of
 from burgee.plurals import counted
 from burgee.times import format_time
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from burgee.analysis.evidence import Gatherer
     from burgee.analysis.inputs import Column, Table
+    from burgee.guards.aggregates import Aggregates
     from burgee.guards.driver import Ask
     from burgee.guards.plan import GuardPlan
 
@@ -74,88 +75,68 @@ def _plan(plan: GuardPlan, ask: Ask, environment: str) -> ExperimentPlan:
 
 def _aggregates(gatherer: Gatherer, ask: Ask, asked: ExperimentPlan) -> Aggregates | None:
     given = gatherer.inputs(asked)
-    exposures = given.exposures.filter(_in_its_group(given.exposures, ask))
-    latest = gatherer.rows(exposures.aggregate(seen=_.seen.max()))[0]["seen"]
-    if latest is None:
+    exposures = in_their_groups(given.exposures, ask)
+    (latest,) = gatherer.rows(newest(exposures, given.events))
+    if latest["exposure"] is None:
         return None
-    last_event = gatherer.rows(given.events.aggregate(seen=_.seen.max()))[0]["seen"]
-    until = max(int(latest), int(last_event or 0))
-    seen = gatherer.keep("burgee_units", queries.units(exposures, asked, until + 1))
+    until = max(int(latest["exposure"]), int(latest["event"] or 0))
+    seen = gatherer.keep("burgee_units", first_seen(exposures, asked, until, (ask.since, until + 1)))
     joined = gatherer.keep("burgee_joined", queries.joined(given.events, seen, asked, until + 1))
     events = gatherer.keep("burgee_tracked", queries.tracked(joined, asked))
-    measured = gatherer.keep("burgee_measures", queries.measures(seen, events, asked, until))
+    measured = gatherer.keep("burgee_measures", measures(seen, events, asked, until))
     capped = gatherer.caps(measured, asked)
-    rows = {row["arm"]: row for row in gatherer.rows(queries.aggregates(measured, asked, capped))}
-    active = {row["arm"]: row for row in gatherer.rows(_active(measured, events, asked))}
-    quiet = gatherer.rows(_quiet(measured, events, asked))[0]
-    return Aggregates(
-        step=ask.step,
-        since=ask.since,
-        until=until,
-        reached=_arm(rows.get(REACHED), active.get(REACHED), asked),
-        compared=_arm(rows.get(COMPARED), active.get(COMPARED), asked),
-        quiet={metric: int(quiet[f"quiet{index}"] or 0) for index, metric in enumerate(asked.metrics)},
-        faults=tuple(_faults(gatherer)),
-    )
+    part = part_of(gatherer.rows(look(measured, asked, capped)), ask.metrics)
+    return part.aggregates(ask, until, _faults(gatherer))
 
 
-def _in_its_group(exposures: Table, ask: Ask) -> Column:
-    """Whether an exposure is of a unit in the step's places, or in the comparison group's."""
+def in_their_groups(exposures: Table, ask: Ask) -> Table:
+    """The exposures of units in the step's places, or in the comparison group's."""
     place = exposures[segment(0)].try_cast("int64")  # null is in neither: one bad record must not stop all looks
     reached = (exposures.arm == REACHED) & (place >= ask.reached.low) & (place < ask.reached.high)
-    return reached | ((exposures.arm == COMPARED) & (place >= ask.compared.low) & (place < ask.compared.high))
+    compared = (exposures.arm == COMPARED) & (place >= ask.compared.low) & (place < ask.compared.high)
+    return exposures.filter(reached | compared)
 
 
-def _events(events: Table, asked: ExperimentPlan) -> list[Column]:
-    """For each metric, whether an event is one that it counts."""
-    found = []
+def newest(exposures: Table, events: Table) -> Table:
+    """One row: when the last `exposure` and the last `event` had come; null for none."""
+    return exposures.aggregate(exposure=_.seen.max()).cross_join(events.aggregate(event=_.seen.max()))
+
+
+def first_seen(exposures: Table, asked: ExperimentPlan, until: int, between: tuple[int, int]) -> Table:
+    """One row per unit whose first exposure in the step is at or after the first time, and before the second."""
+    found = queries.units(exposures, asked, until + 1)
+    return found.filter(found["first"] >= between[0], found["first"] < between[1])
+
+
+def measures(seen: Table, events: Table, asked: ExperimentPlan, until: int) -> Table:
+    """One row per unit: its measures, and for each metric whether it has an event, and when its last was."""
+    more: dict[str, Column] = {}
     for index, metric in enumerate(asked.metrics.values()):
         amount = queries.amounts(events, asked, index)[VALUE]
-        found.append(amount.notnull() if metric.value else amount > 0)
-    return found
+        counts = amount.notnull() if metric.value else amount > 0
+        more[f"active{index}"] = ibis.ifelse(counts, 1, 0).max()
+        more[f"last{index}"] = ibis.ifelse(counts, events.time, None).max()
+    return queries.measures(seen, events, asked, until, more)
 
 
-def _active(measured: Table, events: Table, asked: ExperimentPlan) -> Table:
-    """For each arm, `active0` and so on: units with an event of the metric, of those whose window is over."""
-    counts = {f"active{index}": ibis.ifelse(one, 1, 0).max() for index, one in enumerate(_events(events, asked))}
-    rows = measured.left_join(events.group_by("unit").aggregate(**counts), "unit").drop("unit_right")
-    both = {
-        name: ibis.ifelse(rows[measure(index, VALUE)].notnull(), rows[name], 0).sum()
-        for index, name in enumerate(counts)
-    }
-    return rows.group_by("arm").aggregate(**both)
-
-
-def _quiet(measured: Table, events: Table, asked: ExperimentPlan) -> Table:
-    """`quiet0` and so on: units whose window is over, first exposed after the metric's last event."""
-    last = events.aggregate(
-        **{
-            f"last{index}": ibis.ifelse(one, events.time, None).max()
-            for index, one in enumerate(_events(events, asked))
-        }
-    )
-    rows = measured.cross_join(last)
-    return rows.aggregate(
-        **{
-            f"quiet{index}": ibis.ifelse(
-                rows[measure(index, VALUE)].notnull() & (rows["first"] > rows[f"last{index}"].fill_null(0)), 1, 0
-            ).sum()
-            for index in range(len(asked.metrics))
-        }
-    )
-
-
-def _arm(row: Mapping[str, Any] | None, active: Mapping[str, Any] | None, asked: ExperimentPlan) -> Arm:
-    found = {}
-    for index, (name, moments) in enumerate(moments_of(row, asked).items()):
-        total = float((row or {}).get(f"{measure(index, VALUE)}_total") or 0.0)
-        largest = float((row or {}).get(f"{measure(index, VALUE)}_largest") or 0.0)
-        found[name] = Measured(
-            Moments(moments.n, moments.means, moments.covariances),
-            int((active or {}).get(f"active{index}") or 0),
-            largest / total if total else 0.0,
+def look(
+    measured: Table, asked: ExperimentPlan, capped: Mapping[str, float], known: Mapping[int, int] | None = None
+) -> Table:
+    """One row per group, as `part_of` reads it. `known` are the last events of earlier units, by metric."""
+    last = {
+        f"last{index}": ibis.greatest(
+            measured[f"last{index}"].max().over(ibis.window()).fill_null(0), ibis.literal((known or {}).get(index, 0))
         )
-    return Arm(int(row["n"]) if row else 0, found)
+        for index in range(len(asked.metrics))
+    }
+    rows = measured.mutate(**last)
+    more: dict[str, Column] = {}
+    for index in range(len(asked.metrics)):
+        counts = rows[measure(index, VALUE)].notnull()
+        more[f"active{index}"] = ibis.ifelse(counts, rows[f"active{index}"].fill_null(0), 0).sum()
+        more[f"quiet{index}"] = ibis.ifelse(counts & (rows["first"] > rows[f"last{index}"]), 1, 0).sum()
+        more[f"last{index}"] = rows[f"last{index}"].max()
+    return queries.aggregates(rows, asked, capped, more=more)
 
 
 def _faults(gatherer: Gatherer) -> Iterator[str]:

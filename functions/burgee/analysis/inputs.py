@@ -9,7 +9,7 @@ import ibis
 from ibis import _
 
 from burgee.analysis.columns import distincts_of, events_of, filters_of, properties_of, segment
-from burgee.events.records import TRACKED
+from burgee.events.records import TRACKED, texts_of
 from burgee.model import Reason
 
 if TYPE_CHECKING:
@@ -38,8 +38,16 @@ class Inputs:
     elsewhere: Table | None = None
 
 
-def inputs_from(records: Table, plan: ExperimentPlan, project: str | None = None) -> Inputs:
-    """The inputs from a table of records, of one project if given, and of the plan's environment."""
+def inputs_from(
+    records: Table,
+    plan: ExperimentPlan,
+    project: str | None = None,
+    property_: Callable[[Table, str], Column] = lambda table, name: table.properties[name],
+) -> Inputs:
+    """The inputs from a table of records, of one project if given, and of the plan's environment.
+
+    `property_` gives the column of an event's property.
+    """
     every = records.mutate(
         seen=ibis.greatest(_.time, _.received.fill_null(_.time)),
         project=_.project.fill_null("default"),
@@ -59,7 +67,7 @@ def inputs_from(records: Table, plan: ExperimentPlan, project: str | None = None
     )
     tracked = found.filter(_.topic == TRACKED, _.type == "track", _.event.isin(events_of(plan))).select(
         *("unit", "event_id", "event", "time", "seen", "project", "environment"),
-        **event_columns(plan, lambda name: found.properties[name], found.event),
+        **event_columns(plan, lambda name: property_(found, name), found.event),
     )
     identities = found.filter(_.type == "identify").select("unit", "known", "time", "project", "environment")
     others = every.filter(*shows, ibis.or_(*(~one for one in wanted))) if wanted else None
@@ -99,8 +107,8 @@ def equals(column: Column, wanted: Any) -> Column:
         elif isinstance(one, str):
             found.append(column.cast("string") == one)
         elif raw_is_text(column):
-            # Not every engine has a cast that may fail, and records write a number in one of these ways.
-            found.append(column.isin([str(one), repr(float(one))]))
+            # Not every engine has a cast that may fail.
+            found.append(column.isin(texts_of(one)))
         else:
             found.append(column == one)
     return ibis.or_(*found)

@@ -187,9 +187,14 @@ def values(found: Table) -> Table:
     return here.group_by("event").aggregate(n=here.count(), **result)
 
 
-def measures(seen: Table, events: Table, plan: ExperimentPlan, until: int) -> Table:
-    """One row per unit in one arm: the value of every metric; null while the metric's window is not over."""
-    sums: dict[str, Column] = {}
+def measures(
+    seen: Table, events: Table, plan: ExperimentPlan, until: int, more: Mapping[str, Column] | None = None
+) -> Table:
+    """One row per unit in one arm: the value of every metric; null while the metric's window is not over.
+
+    `more` are aggregates of a unit's events, by the name of their column.
+    """
+    sums: dict[str, Column] = {**(more or {})}
     for index, metric in enumerate(plan.metrics.values()):
         for column, amount in amounts(events, plan, index).items():
             sums[measure(index, column)] = amount.mean() if metric.kind is MetricKind.QUANTILE else amount.sum()
@@ -218,10 +223,17 @@ def cap(measured: Table, index: int, percent: float) -> Table:
 
 
 def aggregates(
-    measured: Table, plan: ExperimentPlan, capped: Mapping[str, float], by: Sequence[str] = ("arm",)
+    measured: Table,
+    plan: ExperimentPlan,
+    capped: Mapping[str, float],
+    by: Sequence[str] = ("arm",),
+    more: Mapping[str, Column] | None = None,
 ) -> Table:
-    """Counts, means and covariances of each arm; for heavy-tailed values also the mean of cubes and the largest."""
-    result: dict[str, Column] = {"n": _.count()}
+    """Counts, means and covariances of each arm; for heavy-tailed values also the mean of cubes and the largest.
+
+    `more` are other aggregates of the units, by the name of their column.
+    """
+    result: dict[str, Column] = {"n": _.count(), **(more or {})}
     for index, metric in enumerate(plan.metrics.values()):
         if metric.kind is MetricKind.QUANTILE:
             continue

@@ -16,10 +16,11 @@ from sqlglot import exp
 from burgee.analysis.dialects import compiled, identifier
 from burgee.analysis.files import EVERYTHING
 from burgee.errors import Refused
+from burgee.events.athena import Athena, ResultSet, pauses, refused
 from burgee.flagfile.data_sources import EngineName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from burgee.analysis.files import Wanted
     from burgee.flagfile.data_sources import DataSource
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 GB = 1_000_000_000
 DOLLARS_PER_TB = 5.0
 """The price of Athena's queries in most regions; see its price list."""
-PATIENCE = 1800.0
-"""Maximum seconds of a query."""
 KINDS = {
     **dict.fromkeys(("varchar", "char", "string", "text", "bpchar"), "string"),
     **dict.fromkeys(("tinyint", "smallint", "integer", "int", "bigint", "int2", "int4", "int8"), "int64"),
@@ -40,14 +39,6 @@ KINDS = {
     **dict.fromkeys(("timestamp with time zone", "timestamptz"), "timestamp('UTC')"),
 }
 """Ibis's types by the services' type names."""
-
-
-@dataclass(frozen=True, slots=True)
-class ResultSet:
-    """The columns of a result, each with the service's type name, and the rows."""
-
-    columns: Sequence[tuple[str, str]]
-    rows: Sequence[Sequence[Any]]
 
 
 class AwsService(Protocol):
@@ -111,46 +102,20 @@ _READERS: dict[str, Callable[[Any], Any]] = {
 """Converters of cells by Ibis type; all others are strings."""
 
 
-@dataclass(slots=True)
-class Athena:
-    """Athena in a workgroup."""
+def check_limit(athena: Any, source: DataSource) -> None:
+    """Raises Refused unless the workgroup limits the bytes of a query, which bounds the cost of mistakes."""
+    workgroup = workgroup_of(source)
+    found = athena.get_work_group(WorkGroup=workgroup)["WorkGroup"]["Configuration"]
+    limit = found.get("BytesScannedCutoffPerQuery")
+    if limit is None or limit > source.max_gb * GB:
+        said = "no limit to the bytes of a query" if limit is None else f"a limit of {limit / GB:,.0f} GB a query"
+        hint = f"set BytesScannedCutoffPerQuery to at most the source's `max_gb`, {source.max_gb:,} GB"
+        raise Refused("athena-limit", f"workgroup {workgroup} has {said}: {hint}")
 
-    athena: Any
-    source: DataSource
-    sleep: Callable[[float], None] = time.sleep
 
-    @property
-    def workgroup(self) -> str:
-        """The workgroup of the queries."""
-        return self.source.workgroup or "primary"
-
-    def check_limit(self) -> None:
-        """Raises Refused unless the workgroup limits the bytes of a query, which bounds the cost of mistakes."""
-        found = self.athena.get_work_group(WorkGroup=self.workgroup)["WorkGroup"]["Configuration"]
-        limit = found.get("BytesScannedCutoffPerQuery")
-        if limit is None or limit > self.source.max_gb * GB:
-            said = "no limit to the bytes of a query" if limit is None else f"a limit of {limit / GB:,.0f} GB a query"
-            hint = f"set BytesScannedCutoffPerQuery to at most the source's `max_gb`, {self.source.max_gb:,} GB"
-            raise Refused("athena-limit", f"workgroup {self.workgroup} has {said}: {hint}")
-
-    def ask(self, sql: str) -> ResultSet:
-        """Runs a query, waits for it, and reads its rows."""
-        context = {"Database": self.source.connect["database"]} if "database" in self.source.connect else {}
-        asked = {"QueryString": sql, "WorkGroup": self.workgroup, "QueryExecutionContext": context}
-        identity = str(self.athena.start_query_execution(**asked)["QueryExecutionId"])
-        for _pause in _pauses(self.sleep, lambda: self.athena.stop_query_execution(QueryExecutionId=identity)):
-            found = self.athena.get_query_execution(QueryExecutionId=identity)["QueryExecution"]
-            state = found["Status"]["State"]
-            if state in {"FAILED", "CANCELLED"}:
-                raise _refused("Athena", found["Status"].get("StateChangeReason", state))
-            if state == "SUCCEEDED":
-                break
-        columns: list[tuple[str, str]] = []
-        rows: list[list[Any]] = []
-        for page in self.athena.get_paginator("get_query_results").paginate(QueryExecutionId=identity):
-            columns = [(one["Name"], one["Type"]) for one in page["ResultSet"]["ResultSetMetadata"]["ColumnInfo"]]
-            rows += [[cell.get("VarCharValue") for cell in row["Data"]] for row in page["ResultSet"]["Rows"]]
-        return ResultSet(columns, rows[1:])  # the first row has the names
+def workgroup_of(source: DataSource) -> str:
+    """The workgroup of a source's queries in Athena."""
+    return source.workgroup or "primary"
 
 
 @dataclass(slots=True)
@@ -173,10 +138,10 @@ class Redshift:
         if self.source.workgroup is not None:
             where["WorkgroupName"] = self.source.workgroup
         identity = str(self.data.execute_statement(Sql=sql, **where)["Id"])
-        for _pause in _pauses(self.sleep, lambda: self.data.cancel_statement(Id=identity)):
+        for _pause in pauses(self.sleep, lambda: self.data.cancel_statement(Id=identity)):
             found = self.data.describe_statement(Id=identity)
             if found["Status"] in {"FAILED", "ABORTED"}:
-                raise _refused("Redshift", found.get("Error", found["Status"]))
+                raise refused("Redshift", found.get("Error", found["Status"]))
             if found["Status"] == "FINISHED":
                 break
         columns: list[tuple[str, str]] = []
@@ -191,22 +156,6 @@ def _cell(cell: dict[str, Any]) -> Any:
     return None if cell.get("isNull") else next(iter(cell.values()))
 
 
-def _pauses(sleep: Callable[[float], None], stop: Callable[[], object]) -> Iterator[float]:
-    """Polls with growing pauses; after half an hour the query is stopped and Refused is raised."""
-    waited, pause = 0.0, 0.2
-    while waited < PATIENCE:
-        yield pause
-        sleep(pause)
-        waited, pause = waited + pause, min(pause * 1.5, 5.0)
-    stop()
-    raise _refused("It", f"gave no answer within {PATIENCE / 60:.0f} minutes")
-
-
-def _refused(who: str, reason: object) -> Refused:
-    said = str(reason).strip().partition("\n")[0][:300]
-    return Refused("query-refused", f"{who}: {said}")
-
-
 def connected(source: DataSource) -> Remote:
     """The service that a source names, with AWS's usual environment."""
     import boto3
@@ -214,9 +163,9 @@ def connected(source: DataSource) -> Remote:
     region = source.connect.get("region")
     if source.engine is EngineName.REDSHIFT:
         return Remote(source.engine, Redshift(boto3.client("redshift-data", region_name=region), source))
-    athena = Athena(boto3.client("athena", region_name=region), source)
-    athena.check_limit()
-    return Remote(source.engine, athena)
+    client = boto3.client("athena", region_name=region)
+    check_limit(client, source)
+    return Remote(source.engine, Athena(client, workgroup_of(source), source.connect.get("database")))
 
 
 @dataclass(frozen=True, slots=True)

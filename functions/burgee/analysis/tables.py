@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import ibis
 
-from burgee.analysis.dialects import literal, path_list
+from burgee.analysis.dialects import path_list
 from burgee.analysis.keeping import Original, download, original
 from burgee.errors import Refused
-from burgee.events.records import IDENTIFIED, REFUSED, TRACKED
+from burgee.events.athena import literal
+from burgee.events.records import FAULTS, IDENTIFIED, REFUSED, TRACKED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -271,16 +272,7 @@ def _parquet(source: str, columns: Columns) -> str:
 
 def _judged(every: str, topics: set[str]) -> str:
     """All records of the topics, each with its fault; faulty ones may be of any topic."""
-    fault = """CASE WHEN torn THEN 'not JSON'
-        WHEN type IS NULL OR type NOT IN ('exposure', 'track', 'identify', 'refused') THEN 'no type that is known'
-        WHEN type = 'refused' THEN NULL
-        WHEN coalesce(unit, '') = '' THEN 'no unit'
-        WHEN coalesce(event_id, '') = '' THEN 'no event_id'
-        WHEN time IS NULL OR time < 0 THEN 'no time in milliseconds'
-        WHEN received < 0 THEN 'no time in milliseconds'
-        WHEN type = 'exposure' AND coalesce(variant, '') = '' THEN 'an exposure without a variant'
-        WHEN type = 'track' AND coalesce(event, '') = '' THEN 'an event without a name'
-        WHEN type = 'identify' AND coalesce(known, '') = '' THEN 'an identity without `known`'
+    fault = f"""CASE WHEN torn THEN 'not JSON' {FAULTS}
         WHEN strange THEN 'properties that are not an object'
         WHEN topic IS NULL THEN 'no topic' END"""
     named = ", ".join(SCHEMA.names)

@@ -13,7 +13,7 @@ from burgee.cli.render import output
 from burgee.errors import BurgeeError, Refused
 from burgee.guards.driver import Action, asks
 from burgee.guards.state import reason_record
-from burgee.releases.guarding import UNMEASURED, UNREADABLE, guards, run, sentence
+from burgee.releases.guarding import UNMEASURED, UNREADABLE, guards, run, sentence, watched_alarms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,10 +99,10 @@ def alarms_of(found: list[Guard]) -> tuple[Mapping[str, bool], str]:
 
     Alarms of which nothing is known are left out.
     """
-    names = sorted({name for guard in found if guard.plan is not None for name in guard.plan.alarms})
+    names = watched_alarms(found)
     if not names:
         return {}, ""
-    from burgee.cli.alarms import firing
+    from burgee.guards.alarms import firing
 
     try:
         return firing(names), ""

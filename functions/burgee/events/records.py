@@ -41,6 +41,16 @@ MAX_NUMBER = 1e15
 FLAG_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}", re.ASCII)
 AHEAD_SECONDS = 3600.0
 """How far a client's clock may be ahead."""
+FAULTS = """WHEN type IS NULL OR type NOT IN ('exposure', 'track', 'identify', 'refused') THEN 'no type that is known'
+        WHEN type = 'refused' THEN NULL
+        WHEN coalesce(unit, '') = '' THEN 'no unit'
+        WHEN coalesce(event_id, '') = '' THEN 'no event_id'
+        WHEN time IS NULL OR time < 0 THEN 'no time in milliseconds'
+        WHEN received < 0 THEN 'no time in milliseconds'
+        WHEN type = 'exposure' AND coalesce(variant, '') = '' THEN 'an exposure without a variant'
+        WHEN type = 'track' AND coalesce(event, '') = '' THEN 'an event without a name'
+        WHEN type = 'identify' AND coalesce(known, '') = '' THEN 'an identity without `known`'"""
+"""What makes a stored record unusable: the branches of a `CASE` in SQL."""
 _NO_NUMBER = re.compile(r"[+-]?(nan|inf(inity)?)", re.IGNORECASE | re.ASCII)
 UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
 """Characters that files and databases cannot store in a string."""
@@ -213,6 +223,13 @@ def _scalar(name: str, value: Any) -> str:
     if not -MAX_NUMBER <= value <= MAX_NUMBER:
         raise Unacceptable(f"property {name!r:.80} is not a number between -1e15 and 1e15")
     return repr(value)
+
+
+def texts_of(value: str | float) -> list[str]:
+    """The ways in which records write a value of a property."""
+    if isinstance(value, bool):
+        return ["true" if value else "false"]
+    return [value] if isinstance(value, str) else [str(value), repr(float(value))]
 
 
 def _text(value: str, what: str) -> str:

@@ -22,7 +22,7 @@ from burgee.stores.audit import AuditContext
 from burgee.times import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from burgee.guards.aggregates import Aggregates
     from burgee.guards.plan import GuardPlan
@@ -99,13 +99,39 @@ def guards(store: Store, now: float) -> list[Guard]:
     return [guard_of(state, snapshot, name, records.get(name), now) for name in dict.fromkeys([*names, *records])]
 
 
-def run(store: Store, now: float, measure: Measure, alarms: Mapping[str, bool]) -> list[GuardRound]:
+def run(
+    store: Store,
+    now: float,
+    measure: Measure,
+    alarms: Mapping[str, bool],
+    rang: Mapping[str, float] | None = None,
+) -> list[GuardRound]:
     """One round of every guard that has not ended. `measure` answers what a guard asks, None if it cannot.
 
-    One that cannot be measured, or cannot be read, holds, and stops no other.
+    One that cannot be measured, or cannot be read, holds, and stops no other. `alarms` are as in `Seen`.
+    `rang` has the time at which an alarm went off, in epoch seconds: it counts as firing for a guard whose step had
+    begun by then, though it may be over.
     """
     running = [guard.flag for guard in guards(store, now) if guard.is_running]
-    return [_round(store, flag, now, measure, alarms) for flag in running]
+    seen = _Alarms(alarms, rang or {})
+    return [_round(store, flag, now, measure, seen) for flag in running]
+
+
+class _Alarms(NamedTuple):
+    """Alarms as they are, and when some went off."""
+
+    now: Mapping[str, bool]
+    rang: Mapping[str, float]
+
+    def seen_by(self, state: GuardState | None) -> Mapping[str, bool]:
+        """Whether each fires for a guard: also one that went off in its step and is over."""
+        since = 0 if state is None else state.since
+        return {**self.now, **{name: True for name, at in self.rang.items() if at * 1000 >= since}}
+
+
+def watched_alarms(found: Iterable[Guard]) -> list[str]:
+    """The names of the alarms of guards, sorted."""
+    return sorted({name for guard in found if guard.plan is not None for name in guard.plan.alarms})
 
 
 def act(store: Store, flag: str, by: AuditContext, step: Step) -> GuardRound:
@@ -128,7 +154,7 @@ def act(store: Store, flag: str, by: AuditContext, step: Step) -> GuardRound:
     return made
 
 
-def _round(store: Store, flag: str, now: float, measure: Measure, alarms: Mapping[str, bool]) -> GuardRound:
+def _round(store: Store, flag: str, now: float, measure: Measure, alarms: _Alarms) -> GuardRound:
     def decided(guard: Guard, seen: Seen) -> Decision:
         measured, failed = None, list[Reason]()
         if guard.plan is not None and guard.state is not None:
@@ -136,7 +162,9 @@ def _round(store: Store, flag: str, now: float, measure: Measure, alarms: Mappin
                 measured = measure(guard.plan, guard.state)
             except BurgeeError as error:
                 failed.append(Reason(UNMEASURED, None, f"its metrics could not be measured: {error}"))
-        found = decide(guard.plan, guard.state, replace(seen, aggregates=measured, alarms=alarms))
+        found = decide(
+            guard.plan, guard.state, replace(seen, aggregates=measured, alarms=alarms.seen_by(guard.state))
+        )
         return found._replace(reasons=(*failed, *found.reasons))
 
     return _committed(store, flag, now, decided)

@@ -152,6 +152,8 @@ class Shelf(StrEnum):
     """Edits of the flag file that wait for a pull request."""
     GUARDS = "guards"
     """The state of each guarded rollout, by flag."""
+    GUARD_DAYS = "guard-days"
+    """The aggregates of a guard's closed days, by flag; they can be asked for again."""
     SEEN = "seen"
     """Which revisions each evaluator answers with, and since when; evaluators write these."""
     SOCKETS = "sockets"

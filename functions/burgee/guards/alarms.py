@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -10,14 +12,14 @@ from burgee.errors import StoreUnavailable
 PAGE = 100
 
 
-def firing(names: list[str]) -> dict[str, bool]:
+def firing(names: list[str], client: Any = None) -> dict[str, bool]:
     """Whether each alarm is in ALARM; without those that do not exist or have INSUFFICIENT_DATA.
 
-    Raises StoreUnavailable if CloudWatch does not answer.
+    `client` is botocore's. Raises StoreUnavailable if CloudWatch does not answer.
     """
     found: dict[str, bool] = {}
     try:
-        client = boto3.client("cloudwatch")
+        client = client or boto3.client("cloudwatch")
         for start in range(0, len(names), PAGE):
             page = client.describe_alarms(
                 AlarmNames=names[start : start + PAGE], AlarmTypes=["MetricAlarm", "CompositeAlarm"]

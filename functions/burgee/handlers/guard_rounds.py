@@ -1,0 +1,148 @@
+"""AWS Lambda: a round of every guard, on a schedule, and at once when an alarm of a guard goes off.
+
+Both do the same: a round that finds nothing new changes nothing, and of two rounds at once one reads again. What
+cannot be measured holds, is counted as a failure (an alarm watches the count), and is tried again by the next round.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from burgee.errors import BurgeeError, Conflict, Refused
+from burgee.events.athena import Athena
+from burgee.events.guard_looks import Closed, Look, looked
+from burgee.guards.alarms import firing
+from burgee.guards.driver import asks
+from burgee.handlers import wiring
+from burgee.handlers.alarm_events import went_off
+from burgee.releases.guarding import UNMEASURED, UNREADABLE, guards, run, sentence, watched_alarms
+from burgee.stores import Put, Shelf
+from burgee.web.telemetry import NAMESPACE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from burgee.guards.aggregates import Aggregates
+    from burgee.guards.driver import Ask
+    from burgee.guards.plan import GuardPlan
+    from burgee.guards.state import GuardState
+    from burgee.releases.guarding import GuardRound
+    from burgee.stores import Store
+
+DATABASE = os.environ.get("BURGEE_EVENT_DATABASE", "")
+WORKGROUP = os.environ.get("BURGEE_WORKGROUP", "")
+MARGIN_SECONDS = 20.0
+"""Before the function is stopped: for what comes after the last query."""
+DAYS_KEPT = 30 * 86_400
+"""Seconds for which the aggregates of closed days are kept."""
+_config = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 4})
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """One round. Raises if the table does not answer, so that EventBridge calls again."""
+    store, now, rang = wiring.table(), time.time(), went_off(event)
+    rounds: list[GuardRound] = []
+    failures: list[str] = []
+    try:
+        running = [guard for guard in guards(store, now) if guard.is_running]
+        names = watched_alarms(running)
+        if running and (rang is None or rang.keys() & {*names}):
+            looks = _Looks(store, context) if DATABASE and rang is None else _nothing
+            rounds = run(store, now, looks, _alarms(names, failures), rang)
+    finally:
+        store.close()
+    for one in rounds:
+        reasons = [reason.code for reason in one.decision.reasons]
+        print(json.dumps({"guard": one.flag, "action": one.decision.action, "reasons": reasons}))
+    failures += [
+        f"{one.flag}: {reason.message}"
+        for one in rounds
+        for reason in one.decision.reasons
+        if reason.code in {UNMEASURED, UNREADABLE}
+    ]
+    for failure in failures:
+        print(json.dumps({"level": "ERROR", "message": "guard", "error": failure}))
+    print(json.dumps(_counted(failures, now)))
+    return {"rounds": {one.flag: sentence(one.decision) for one in rounds}, "failures": failures}
+
+
+class _Looks:
+    """Measures guards in Athena, each once in a round, as long as the function may run."""
+
+    def __init__(self, store: Store, context: Any) -> None:
+        self._store, self._context = store, context
+        self._found: dict[tuple[str, int, int], Aggregates | BurgeeError | None] = {}
+        self._athena = Athena(boto3.client("athena", config=_config), WORKGROUP, DATABASE, self._sleep)
+
+    def __call__(self, plan: GuardPlan, state: GuardState) -> Aggregates | None:
+        ask = asks(plan, state)
+        if ask is None:
+            return None
+        key = plan.flag, ask.step, ask.since
+        if key not in self._found:
+            try:
+                self._found[key] = self._look(plan, ask)
+            except BurgeeError as error:
+                self._found[key] = error
+            except (BotoCoreError, ClientError) as error:
+                self._found[key] = Refused("query-refused", str(error))
+        found = self._found[key]
+        if isinstance(found, BurgeeError):
+            raise found
+        return found
+
+    def _look(self, plan: GuardPlan, ask: Ask) -> Aggregates | None:
+        record = self._store.find(Shelf.GUARD_DAYS, plan.flag)
+        known = None if record is None else Closed.of_record(record)
+        look = Look(plan, ask, wiring.TENANT.project, wiring.TENANT.environment)
+        found, closed = looked(look, known, self._run)
+        if closed is not None and closed != known and closed.part.sums:
+            self._keep(plan.flag, closed, record)
+        return found
+
+    def _keep(self, flag: str, closed: Closed, before: Mapping[str, Any] | None) -> None:
+        until = time.time() + DAYS_KEPT
+        with suppress(Conflict):  # another round has closed the same day
+            self._store.keep([Put(Shelf.GUARD_DAYS, flag, closed.as_record(), before, until=until)])
+
+    def _run(self, statements: Any) -> Any:
+        self._sleep(0)
+        return [found.mappings() for found in self._athena.ask_all(statements)]
+
+    def _sleep(self, seconds: float) -> None:
+        left = self._context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS
+        if seconds >= left:
+            raise Refused("look-timeout", "Athena did not answer within this function's time")
+        time.sleep(seconds)
+
+
+def _nothing(_plan: GuardPlan, _state: GuardState) -> None:
+    """Measures nothing: there are no records, or an alarm is in a hurry."""
+
+
+def _alarms(names: list[str], failures: list[str]) -> Mapping[str, bool]:
+    """The states of alarms; unknown, which holds, if CloudWatch does not answer."""
+    if not names:
+        return {}
+    try:
+        return firing(names, boto3.client("cloudwatch", config=_config))
+    except BurgeeError as error:
+        failures.append(str(error))
+        return {}
+
+
+def _counted(failures: list[str], now: float) -> dict[str, Any]:
+    """The number of failures as CloudWatch's embedded metric, also when there are none, so that an alarm ends."""
+    name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "")
+    metrics = [{"Name": "Failures", "Unit": "Count"}]
+    directive = {"Namespace": NAMESPACE, "Dimensions": [["Function"]], "Metrics": metrics}
+    head = {"Timestamp": int(now * 1000), "CloudWatchMetrics": [directive]}
+    return {"_aws": head, "Function": name, "Failures": len(failures)}

@@ -1,0 +1,275 @@
+"""The function that runs guards on AWS: on a real table's protocol, with Athena's API over DuckDB."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import random
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+
+from burgee.events.guard_groups import COMPARED, REACHED
+from burgee.flagfile.compile import compile_file
+from burgee.releases.deploy import apply
+from burgee.stores import Origin, Tenant
+from burgee.stores.audit import AuditContext
+from burgee.times import format_time
+from support.athena import FakeAthena, add, lake
+from support.dynamodb import CREDENTIALS, table_at, wire_url
+from support.iam import Asked, resources, statements
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from burgee.stores.dynamodb import DynamoDbStore
+
+HOUR, DAY = 3_600.0, 86_400.0
+NOW = 1_800_000_000.0 // DAY * DAY + 10 * HOUR
+TENANT = Tenant("shop", "production")
+SCHEDULED = {"version": "0", "detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}
+FILE = """\
+version: 1
+metrics:
+  errors: {kind: proportion, event: error, direction: decrease, window: 10m}
+flags:
+  checkout:
+    status: on
+    rollout_percentage: 0
+    guard:
+      {steps: [10, 30, 100], hold: 1h, minimum: 100, guardrails: {errors: {margin: 10}}, alarms: [checkout-5xx]}
+"""
+
+
+def alarm(name: str, at: float, value: str = "ALARM") -> dict[str, Any]:
+    state = {"value": value, "timestamp": format_time(at).replace("Z", ".000+0000")}
+    detail = {"alarmName": name, "state": state, "previousState": {"value": "OK"}}
+    return {"source": "aws.cloudwatch", "detail-type": "CloudWatch Alarm State Change", "detail": detail}
+
+
+class World:
+    """A table with a guard, a clock, alarms, records and the handler."""
+
+    def __init__(self, handlers: Any, folder: Path) -> None:
+        self.now, self.left, self.name = NOW, 900.0, f"burgee-{uuid4().hex}"
+        self.alarms = {"checkout-5xx": "OK"}
+        self.lake = lake([])
+        self.athena = FakeAthena(self.lake)
+        self.handlers = handlers
+        self.stores: list[DynamoDbStore] = []
+        path = folder / "flags.yaml"
+        path.write_text(FILE, encoding="utf-8")
+        by = AuditContext("release.activate", "ci", "", NOW)
+        apply(self.table(), compile_file(path), Origin(), by)
+
+    def table(self) -> DynamoDbStore:
+        self.stores.append(table_at(wire_url(), self.name, TENANT))
+        return self.stores[-1]
+
+    def client(self, service: str, **_more: Any) -> Any:
+        return {"athena": self.athena, "cloudwatch": self}[service]
+
+    def describe_alarms(self, **asked: Any) -> Any:
+        found = [{"AlarmName": name, "StateValue": self.alarms[name]} for name in asked["AlarmNames"]]
+        return {"MetricAlarms": found, "CompositeAlarms": []}
+
+    def sleep(self, seconds: float) -> None:
+        self.now, self.left = self.now + seconds, self.left - seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self.left * 1000)
+
+    def round(self, event: dict[str, Any] | None = None) -> Any:
+        return self.handlers.handler(event or SCHEDULED, self)
+
+    def share(self) -> Any:
+        override = self.table().state().overrides.get("checkout")
+        return None if override is None or override.definition is None else override.definition["rollout_percentage"]
+
+    def actions(self) -> list[str]:
+        return [entry.action for entry in reversed(self.table().audit())]
+
+    def crowd(self, hours: float, rate: float, units: int = 1_500, share: int = 10) -> None:
+        """Units exposed in the next hours: a share of those reached has errors at this rate, of the others at 0.1."""
+        rng = random.Random(round(self.now))
+        made = []
+        for _ in range(units):
+            unit, place = f"u{rng.random()}", rng.choice([*range(share), *range(30, 100)]) * 1000
+            at = int((self.now + 120 + rng.random() * hours * HOUR) * 1000)
+            shared = {"project": "shop", "environment": "production", "unit": unit, "time": at, "received": at}
+            group = REACHED if place < share * 1000 else COMPARED
+            own = {"flag": "guard:checkout", "variant": group, "reason": "SPLIT", "rule": "default"}
+            properties = {"place": str(place), "share": str(share)}
+            ids = {"event_id": f"e{unit}", "topic": "_guard.checkout"}
+            made.append({**shared, **own, **ids, "type": "exposure", "properties": properties})
+            if rng.random() < (rate if group == REACHED else 0.1):
+                event = {
+                    "type": "track",
+                    "event": "error",
+                    "topic": "_track",
+                    "event_id": f"t{unit}",
+                    "properties": {},
+                }
+                made.append({**shared, **event, "time": at + 1000, "received": at})
+        add(self.lake, made)
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[World]:
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    module = importlib.import_module("burgee.handlers.guard_rounds")
+    found = World(module, tmp_path)
+    monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: found.now, sleep=found.sleep))
+    monkeypatch.setattr(module, "boto3", SimpleNamespace(client=found.client))
+    monkeypatch.setattr(module, "DATABASE", "lake")
+    monkeypatch.setattr(module, "WORKGROUP", "guards")
+    monkeypatch.setattr(module.wiring, "TENANT", TENANT)
+    monkeypatch.setattr(module.wiring, "table", found.table)
+    yield found
+    for store in found.stores:
+        store.close()
+
+
+def hours(world: World, number: int, rate: float, share: int = 10) -> None:
+    """So many hourly rounds, with records in between."""
+    for _ in range(number):
+        world.crowd(0.9, rate, share=share)
+        world.now += HOUR
+        world.round()
+
+
+def test_a_harmless_step_advances_and_a_harmful_one_goes_back(world: World) -> None:
+    assert "raised to 10 %" in world.round()["rounds"]["checkout"]
+    hours(world, 1, 0.1)
+    assert world.share() == 10, "it was watched for an hour, from the first look on"
+    hours(world, 1, 0.1)
+    assert world.share() == 30
+    hours(world, 2, 0.3, share=30)
+    assert world.share() == 0
+    reason = world.table().state().overrides["checkout"].reason
+    assert "errors is worse by more than 10 %" in reason
+    asked = len(world.athena.asked)
+    assert world.round()["rounds"] == {}
+    assert len(world.athena.asked) == asked, "a guard that has ended asks nothing"
+
+
+def test_an_alarm_rolls_back_at_once_without_a_query(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.round()
+    world.now += 600
+    revision = world.table().pointer().revision
+    assert world.round(alarm("another", world.now)) == {"rounds": {}, "failures": []}
+    assert world.round(alarm("checkout-5xx", world.now, "OK"))["rounds"] == {}
+    assert world.table().pointer().revision == revision
+    answer = world.round(alarm("checkout-5xx", world.now))
+    assert "rolled back to 0 %: alarm checkout-5xx fires" in answer["rounds"]["checkout"]
+    assert world.share() == 0
+    assert world.athena.asked == []
+    assert world.round(alarm("checkout-5xx", world.now))["rounds"] == {}, "the same event again"
+    assert world.actions().count("guard.roll_back") == 1
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {"guard": "checkout", "action": "roll_back", "reasons": ["alarm"]} in lines
+
+
+def test_an_alarm_of_before_the_step_acts_only_if_it_still_fires(world: World) -> None:
+    rang = world.now - 60
+    world.round()
+    assert "holds" in world.round(alarm("checkout-5xx", rang))["rounds"]["checkout"]
+    world.alarms["checkout-5xx"] = "ALARM"
+    assert "rolled back" in world.round(alarm("checkout-5xx", rang))["rounds"]["checkout"]
+
+
+def test_an_alarm_while_a_look_waits_for_athena(world: World) -> None:
+    """The alarm's round commits first; the look reads again, asks nothing again, and finds the guard at its end."""
+    world.round()
+    hours(world, 1, 0.1)
+    rang: list[Any] = []
+
+    def status(sql: str) -> None:
+        if not rang and "m0_n" in sql:
+            rang.append(None)
+            rang.append(world.round(alarm("checkout-5xx", world.now)))
+
+    world.athena.status = status
+    asked = len(world.athena.asked)
+    world.crowd(0.9, 0.1)
+    world.now += HOUR
+    answer = world.round()
+    assert "rolled back" in rang[1]["rounds"]["checkout"]
+    assert "raised" not in answer["rounds"]["checkout"]
+    assert len(world.athena.asked) - asked == 2
+    assert world.share() == 0
+    assert world.actions().count("guard.roll_back") == 1
+
+
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [
+        (("FAILED", "TYPE_MISMATCH: line 1:1"), "TYPE_MISMATCH"),
+        (("CANCELLED", "Bytes scanned limit was exceeded"), "Bytes scanned limit was exceeded"),
+        (("RUNNING", ""), "within this function's time"),
+    ],
+)
+def test_what_cannot_be_measured_holds_and_is_counted(
+    world: World, capsys: pytest.CaptureFixture[str], ends: tuple[str, str], said: str
+) -> None:
+    world.round()
+    hours(world, 1, 0.1)
+    world.crowd(0.9, 0.1)
+    world.now += HOUR
+    world.athena.status = lambda _sql: ends
+    capsys.readouterr()
+    answer = world.round()
+    assert said in answer["failures"][0]
+    assert "holds at 10 %" in answer["rounds"]["checkout"]
+    assert world.athena.stopped == ([] if ends[0] != "RUNNING" else [str(len(world.athena.asked) - 1)])
+    assert world.left > 0
+    metric = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert metric["Failures"] == 1
+    world.athena.status, world.left = (lambda _sql: None), 900.0
+    assert "raised to 30 %" in world.round()["rounds"]["checkout"], "the next round has what it needs"
+
+
+def test_a_cloudwatch_that_does_not_answer_holds(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.round()
+    hours(world, 1, 0.1)
+    world.crowd(0.9, 0.1)
+    world.now += HOUR
+
+    def broken(names: list[str], _client: Any) -> Any:
+        raise world.handlers.Refused("unavailable", f"no answer about {names}")
+
+    monkeypatch.setattr(world.handlers, "firing", broken)
+    answer = world.round()
+    assert answer["failures"] == ["no answer about ['checkout-5xx']"]
+    assert "is not known" in answer["rounds"]["checkout"]
+    assert world.share() == 10
+
+
+def test_its_role_allows_what_it_does_and_nothing_that_lets_anyone_in(world: World) -> None:
+    asked: list[Asked] = []
+    table = world.table
+
+    def watched() -> Any:
+        store = table()
+        asked.append(Asked(store))
+        return store
+
+    world.handlers.wiring.table = watched
+    world.round()
+    hours(world, 3, 0.1)
+    world.round(alarm("checkout-5xx", world.now))
+    role = statements(resources("template.yaml")["GuardRoundsFunction"])
+    granted = [one for one in role if "dynamodb" in str(one["Action"])]
+    assert len(asked) == 5
+    assert [one.refused(granted) for one in asked] == [[]] * 5
+    used = {key.split("#")[2] for one in asked for _action, key in one.actions}
+    assert {"STATE", "GUARDS", "AUDIT"} <= used
+    assert not {"KEYS", "USE", "SETTINGS", "PROPOSALS", "WEBHOOKS"} & {
+        key.split("#")[2]
+        for one in granted
+        for key in one["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+    }
