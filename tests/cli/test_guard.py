@@ -124,7 +124,7 @@ def test_alarms_that_cannot_be_asked_stop_no_other_guard(guarded: Burgee, monkey
     def unreachable(_names: list[str]) -> dict[str, bool]:
         raise StoreUnavailable("CloudWatch did not answer: no region")
 
-    monkeypatch.setattr("burgee.cli.alarms.firing", unreachable)
+    monkeypatch.setattr("burgee.guards.alarms.firing", unreachable)
     ran = guarded("guard", "run")
     assert ran.code == 1
     assert "checkout raised to 20 %\n" in ran.out

@@ -14,6 +14,7 @@ from burgee.analysis.plans import ExperimentPlan
 from burgee.evaluation.definition import DEFAULT_RULE
 from burgee.evaluation.snapshots import GUARD
 from burgee.events.guard_groups import COMPARED, REACHED
+from burgee.events.guard_looks import UNREADABLE
 from burgee.events.guard_parts import part_of
 from burgee.flagfile.experiments import Experiment, Metric
 from burgee.guards.aggregates import VALUE, window_of
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from burgee.guards.driver import Ask
     from burgee.guards.plan import GuardPlan
 
-UNREADABLE = 0.01
-"""The share of records that cannot be read above which a guard does not trust the others."""
 LONGEST = 365 * 86_400.0
 """Seconds that a step may take."""
 

@@ -22,6 +22,7 @@ from burgee.events.athena import literal
 from burgee.events.guard_parts import ARMS, Part, part_of
 from burgee.events.records import COLUMNS, FAULTS, IDENTIFIED, TRACKED, texts_of, topic_of
 from burgee.guards.aggregates import window_of
+from burgee.plurals import counted
 from burgee.records import NamedTuple
 from burgee.times import parse_duration
 
@@ -209,8 +210,8 @@ def _statement(
         "event1": events[-1],
     }
     if metric is not None:
-        counted = list(_counted(metric))
-        texts |= {"event0": counted[0]["event"], "event1": counted[-1]["event"]}
+        both = list(_counted(metric))
+        texts |= {"event0": both[0]["event"], "event1": both[-1]["event"]}
     given: dict[str, Any] = {
         "since": ask.since,
         "reached_low": ask.reached.low,
@@ -245,14 +246,16 @@ def _records(look: Look, name: str, metric: GuardMetric | None, since: int) -> s
 def _read(metric: GuardMetric | None) -> dict[str, str]:
     """What a metric reads of its events' properties, by column."""
     found = dict.fromkeys((*AMOUNTS, *DISTINCTS), "CAST(NULL AS VARCHAR)") | dict.fromkeys(WHERES, "TRUE")
-    for index, counted in enumerate([] if metric is None else _counted(metric)):
-        if _is_distinct(counted):
-            found[DISTINCTS[index]] = _property(counted["distinct"])
+    for index, one in enumerate([] if metric is None else _counted(metric)):
+        if _is_distinct(one):
+            found[DISTINCTS[index]] = _property(one["distinct"])
         else:
-            found[AMOUNTS[index]] = _property(counted["value"]) if counted.get("value") is not None else "'1'"
+            found[AMOUNTS[index]] = _property(one["value"]) if one.get("value") is not None else "'1'"
         conditions = []
-        for name, wanted in (counted.get("where") or {}).items():
-            values = [text for one in (wanted if isinstance(wanted, list) else [wanted]) for text in texts_of(one)]
+        for name, wanted in (one.get("where") or {}).items():
+            values = [
+                text for value in (wanted if isinstance(wanted, list) else [wanted]) for text in texts_of(value)
+            ]
             conditions.append(f"{_property(name)} IN ({', '.join(map(literal, dict.fromkeys(values)))})")
         found[WHERES[index]] = " AND ".join(conditions) or "TRUE"
     return found
@@ -262,8 +265,8 @@ def _property(name: str) -> str:
     return f"element_at(properties, {literal(name)})"
 
 
-def _is_distinct(counted: Mapping[str, Any]) -> bool:
-    return counted.get("distinct") is not None
+def _is_distinct(one: Mapping[str, Any]) -> bool:
+    return one.get("distinct") is not None
 
 
 def _counted(metric: GuardMetric) -> Iterator[Mapping[str, Any]]:
@@ -282,7 +285,7 @@ def _faults(newest: Mapping[str, Any]) -> Iterator[str]:
         sum(int(newest[f"{name}_{what}"] or 0) for name in ("exposures", "events")) for what in ("read", "faulty")
     )
     if bad > UNREADABLE * read:
-        yield f"{bad:,} of {read:,} records cannot be read"
+        yield f"{bad:,} of {counted(read, 'record')} cannot be read"
 
 
 def _digest(look: Look) -> str:
