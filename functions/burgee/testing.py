@@ -237,7 +237,7 @@ def _serving(definition: Definition, variant: str) -> Definition:
     return {**kept, "status": True, "default": {"serve": variant}}
 
 
-_file = pytest.StashKey[_FlagFile]()
+_file: Final[pytest.StashKey[_FlagFile]] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

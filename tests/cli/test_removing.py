@@ -279,7 +279,12 @@ def test_a_function_stands_for_the_flag_where_its_name_is_another(repository: Bu
     [
         ("src/uses.py", "from flags import old\nCHECKS = [old]\n", "src/uses.py:2:11"),
         ("src/uses.py", "import flags\nCHECKS = [flags.old]\n", "src/uses.py:2:11"),
+        ("src/uses.py", "from src.flags import *\nCHECK = old()\n", "src/uses.py:2:9"),
+        ("src/__init__.py", "from src.flags import old as new\n", "src/__init__.py:1:23"),
         ("src/uses.ts", "import { old } from './flags.js';\nexport const checks = [old];\n", "src/uses.ts:2:24"),
+        ("src/uses.ts", "export { old } from './flags.js';\n", "src/uses.ts:1:10"),
+        ("src/uses.cjs", "const flags = require('./flags');\nmodule.exports = flags.old();\n", "src/uses.cjs:2:24"),
+        ("src/uses.ts", "const { old } = await import('./flags.js');\n", "src/uses.ts:1:9"),
         ("src/uses.ts", "import * as f from './flags.js';\nexport const checks = [f.old];\n", "src/uses.ts:2:24"),
     ],
 )

@@ -70,6 +70,8 @@ class PythonUses:
         self._scopes = wrapper.resolve(ScopeProvider)
         self._constants = self._flag_constants(wrapper.module)
         self._understood: set[cst.CSTNode] = set()
+        self._starred = False
+        """Whether the file imports all names of a generated module."""
         self._modules, self._functions = self._imported(wrapper.module)
         for node in nodes_in(wrapper.module):
             if isinstance(node, cst.Call):
@@ -115,9 +117,12 @@ class PythonUses:
         modules: set[str] = set()
         functions: dict[str, cst.ImportAlias] = {}
         for node in nodes_in(module):
-            if not isinstance(node, (cst.Import, cst.ImportFrom)) or isinstance(node.names, cst.ImportStar):
+            if not isinstance(node, (cst.Import, cst.ImportFrom)):
                 continue
             of = node.module if isinstance(node, cst.ImportFrom) else None
+            if isinstance(node.names, cst.ImportStar):
+                self._starred = self._starred or (of is not None and last_name(of) in self._generated)
+                continue
             for alias in node.names:
                 called = alias.evaluated_alias or alias.evaluated_name
                 if last_name(alias.name) in self._generated:
@@ -144,17 +149,24 @@ class PythonUses:
         bound = list(scope[node.value]) if scope is not None else []
         return bool(bound) and all(isinstance(one, ImportAssignment) for one in bound)
 
+    def _is_free(self, node: cst.Name) -> bool:
+        """Whether a name is bound by nothing that the file shows."""
+        scope = self._scopes.get(node)
+        return (
+            not isinstance(self._parents[node], cst.Attribute) and scope is not None and not list(scope[node.value])
+        )
+
     def _drop_imports(self, module: cst.Module) -> None:
-        """The import of a function goes if every use of it was a call that goes."""
+        """The import of a function goes if every use of it was a call that goes; without any, other files use it."""
         dropped: set[cst.CSTNode] = set()
         for name, alias in self._functions.items():
-            used = [one for one in nodes_in(module) if isinstance(one, cst.Name) and one.value == name]
-            rest = [
-                one
-                for one in used
-                if one not in self._understood and not isinstance(self._parents[one], cst.ImportAlias)
+            own = {*nodes_in(alias)}
+            used = [
+                one for one in nodes_in(module) if isinstance(one, cst.Name) and one.value == name and one not in own
             ]
-            if not any(map(self._is_import, rest)):
+            if not used:
+                self.refuse(alias, MENTION)
+            elif not any(map(self._is_import, [one for one in used if one not in self._understood])):
                 dropped.add(alias)
         for statement in {self._parents[alias] for alias in dropped}:
             names = statement.names if isinstance(statement, cst.ImportFrom) else ()
@@ -338,6 +350,8 @@ class PythonUses:
             parent = self._parents[node]
             if not isinstance(parent, (cst.ImportAlias, cst.AsName)):
                 self.refuse(node, MENTION)
+        if self._starred and isinstance(node, cst.Name) and node.value in self._accessors and self._is_free(node):
+            self.refuse(node, MENTION)
         if not isinstance(node, (cst.SimpleString, cst.ConcatenatedString)) or node in self._understood:
             return
         if plain_string(node) == self.answer.flag and not isinstance(

@@ -32,7 +32,7 @@ from burgee.removal.typescript_syntax import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from tree_sitter import Node
 
@@ -43,6 +43,14 @@ CALL = re.compile(r"(?:get|use)(Boolean|String|Number|Object)(?:Flag)?(Value|Det
 _WHOLE = re.compile(r"use(?:Suspense)?Flag")
 """A hook of the SDK for React that returns details alone."""
 _PROMISE = (".then", ".catch", ".finally")
+_NAMES = frozenset(
+    {
+        "identifier",
+        "property_identifier",
+        "shorthand_property_identifier",
+        "shorthand_property_identifier_pattern",
+    }
+)
 _ENDING = re.compile(r"(?:\.d)?\.[cm]?[jt]sx?$")
 
 
@@ -60,6 +68,8 @@ class FlagImports:
         self.modules: dict[str, dict[str, Sequence[Accessor]]] = {}
         self.functions: dict[str, _Imported] = {}
         self.hooks: dict[str, Node] = {}
+        self.loaded = {one.function for path in _loaded(root) for one in _named(path, folder, accessors)}
+        """Functions of modules that the file exports again, or loads at run time."""
         for statement in root.named_children:
             source = statement.child_by_field_name("source") if statement.type == "import_statement" else None
             if source is None:
@@ -79,6 +89,17 @@ class FlagImports:
                     self.functions[called] = _Imported(one, by_function[name])
                 elif path.startswith("@openfeature/") and name == called and CALL.fullmatch(name):
                     self.hooks[called] = one
+
+
+def _loaded(root: Node) -> Iterator[str]:
+    """What `export ... from`, `require(...)` and `import(...)` name."""
+    for node in nodes_in(root):
+        source = node.child_by_field_name("source") if node.type == "export_statement" else None
+        if node.type == "call_expression" and text_of(required_child(node, "function")) in {"require", "import"}:
+            arguments = required_child(node, "arguments").named_children
+            source = arguments[0] if arguments else None
+        if source is not None and (path := plain_string(source)):
+            yield path
 
 
 def _named(source: str, folder: str, accessors: Sequence[Accessor]) -> list[Accessor]:
@@ -121,7 +142,7 @@ class TypeScriptUses:
                 self.gone.add(declaration.id)
                 self._understood |= {one.id for one in nodes_in(declaration)}
         for node in nodes_in(root):
-            if node.id not in self._understood and (plain_string(node) == answer.flag or self._accessor_name(node)):
+            if node.id not in self._understood and self._names_flag(node):
                 self._refuse(node, MENTION)
         hooks = [one for name, one in imports.hooks.items() if self._is_unused(root, name)]
         self._drop_imports([*(one.specifier for one in imports.functions.values()), *hooks])
@@ -142,6 +163,12 @@ class TypeScriptUses:
 
     def _refuse(self, node: Node, why: str) -> None:
         self.refusals.append(Refusal(node.start_point[0] + 1, node.start_point[1] + 1, why))
+
+    def _names_flag(self, node: Node) -> bool:
+        """Whether a node is the flag's name or one of its functions."""
+        if node.type in _NAMES and text_of(node) in self._imports.loaded:
+            return True
+        return plain_string(node) == self.answer.flag or self._accessor_name(node) is not None
 
     def _is_unused(self, root: Node, name: str) -> bool:
         """Whether every use of an imported name was in a call that goes, and there was one."""
