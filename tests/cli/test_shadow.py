@@ -217,6 +217,19 @@ def test_answers_of_any_shape_are_compared_or_counted(asked: Burgee) -> None:
     assert '"\\ud800"' in kinds
 
 
+def test_flags_may_be_compared_alone(asked: Burgee) -> None:
+    """So that a flag that was left behind does not hide that the others are the same."""
+    words = ("shadow", "flags.yaml", "new.yaml", "--contexts", "contexts.jsonl", "--json", "--only")
+    asked.write(NEW.replace("31", "30"), "new.yaml")
+    ran = asked(*words, "checkout")
+    assert (ran.code, ran.json["verdict"], ran.json["only"]) == (0, "same", ["checkout"])
+    assert list(ran.json["result"]["flags"]) == ["checkout"]
+    assert asked(*words, "banner").json["verdict"] == "different"
+    for unknown in ("footer", "nosuch"):
+        assert asked(*words, "checkout", "--only", unknown).json["verdict"] == "incomplete"
+    assert "neither answered: nosuch" in asked(*words[:-2], "--only", "nosuch").out
+
+
 def test_flags_that_were_rarely_answered_are_named(asked: Burgee) -> None:
     answers = evaluated(asked.folder / "flags.yaml")
     records = [{"context": one, "answers": had} for one, had in zip(PEOPLE, answers, strict=True)]

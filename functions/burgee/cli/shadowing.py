@@ -30,6 +30,14 @@ if TYPE_CHECKING:
 UNLEASH = "unleash+"
 
 
+class Asked(NamedTuple):
+    """What is asked: a file of contexts (None for standard input), the time, and flags (empty for all)."""
+
+    contexts: Path | None
+    at: float | None
+    only: frozenset[str]
+
+
 class ShadowSide(NamedTuple):
     """One side: its name, its content's SHA-256 (None of a service), and what is asked (None of recorded answers)."""
 
@@ -56,37 +64,35 @@ class Shadowed(NamedTuple):
         """`same` only if every context was answered by both, and equally."""
         if self.found.differing:
             return "different"
-        return "same" if self.found.agrees and self.whole and not self.changed else "incomplete"
+        asked_for = self.found.only <= self.found.flags.keys()
+        return "same" if self.found.agrees and self.whole and asked_for and not self.changed else "incomplete"
 
 
 def shadowed(
     sides: Sequence[tuple[str, str | None]],
     where: StoreOptions,
-    asked: Path | None,
-    at: float | None,
+    asked: Asked,
     progress: Callable[[int], None],
 ) -> Shadowed:
-    """Compares the answers of two sides, each with its API key.
-
-    `asked` is the file of contexts, None for standard input. Raises Refused if the sides cannot be compared.
-    """
+    """Compares the answers of two sides, each with its API key. Raises Refused if they cannot be compared."""
     say = unleash_answer_of if any(name.startswith(UNLEASH) for name, _key in sides) else answer_of
-    old, new = (_side(name, key, where, at, say) for name, key in sides)
+    old, new = (_side(name, key, where, asked.at, say) for name, key in sides)
     if old.source is None and new.source is None:
         raise Refused("not-asked", "both sides are files of answers: one side must be a system that can be asked")
     recording = next((Path(side.name) for side in (old, new) if side.source is None), None)
-    if recording is not None and asked is not None:
+    if recording is not None and asked.contexts is not None:
         raise Refused("not-asked", f"{recording} has the contexts already: leave out --contexts")
-    read = recording or asked
+    read = recording or asked.contexts
     digest = _digest(read)
-    found, whole = Comparison(), False
+    found, whole = Comparison(only=asked.only), False
     batches = answered(read, found.leave_out) if recording is not None else _alone(read, found.leave_out)
     with suppress(KeyboardInterrupt):
         whole = compare((old.source, new.source), batches, found, progress, say)
     if not found.contexts and whole:
         raise Refused("no-contexts", found.first_unread or f"{read or 'standard input'} has no contexts")
-    same = digest == _digest(read)
-    return Shadowed(old, new, str(read or "standard input"), digest if same else None, at, found, whole, not same)
+    changed = digest != _digest(read)
+    name = str(read or "standard input")
+    return Shadowed(old, new, name, None if changed else digest, asked.at, found, whole, changed)
 
 
 def certificate(one: Shadowed, *, examples: bool) -> dict[str, Any]:
@@ -102,6 +108,7 @@ def certificate(one: Shadowed, *, examples: bool) -> dict[str, Any]:
         "new": {"source": one.new.name, "sha256": one.new.digest},
         "contexts": {"source": one.contexts, "sha256": one.digest},
         "evaluated_at": None if one.at is None else format_time(one.at),
+        "only": sorted(one.found.only) or None,
         "at_most": None if most is None else {"share": most, "confidence": CONFIDENCE},
         "result": one.found.record(examples=examples),
     }
@@ -139,6 +146,9 @@ def _differences(differing: Mapping[str, FlagComparison]) -> Iterator[str]:
 def _not_compared(one: Shadowed, same: Sequence[str]) -> Iterator[str]:
     """Why less was compared than there is."""
     found = one.found
+    absent = sorted(found.only - found.flags.keys() - found.only_new)
+    if absent:
+        yield f"neither answered: {', '.join(absent)}"
     answered_by_both = found.contexts - sum(each.count for each in found.unanswered.values())
     for name in same:
         if found.flags[name].compared < answered_by_both:

@@ -59,6 +59,8 @@ class FlagComparison:
 class Comparison:
     """Every flag that the old system answered; flags of the new one alone are only named."""
 
+    only: frozenset[str] = frozenset()
+    """The flags to compare; empty for all."""
     flags: dict[str, FlagComparison] = field(default_factory=dict)
     only_new: set[str] = field(default_factory=set)
     contexts: int = 0
@@ -78,6 +80,8 @@ class Comparison:
         differs = False
         if silence.old is not None:
             old = {**dict.fromkeys(new, silence.old), **old}
+        if self.only:
+            old, new = ({name: one for name, one in each.items() if name in self.only} for each in (old, new))
         for name, before in old.items():
             flag = self.flags.get(name)
             if flag is None:

@@ -41,6 +41,10 @@ def shadow(
         str | None,
         typer.Option(metavar="TIME", help="The time at which flag files are evaluated, in RFC 3339; default now."),
     ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="FLAG", help="Compare this flag; may be given several times. Default: all."),
+    ] = None,
     certificate: Annotated[
         Path | None, typer.Option(metavar="PATH", dir_okay=False, help="Write the result with its inputs' digests.")
     ] = None,
@@ -78,10 +82,11 @@ def shadow(
     sides = (old, old_key), (new or str(where.flags), new_key)
     file = None if stream else contexts
     total = next((Path(one) for one, _key in sides if one.endswith(".jsonl") and Path(one).is_file()), file)
+    asked = shadowing.Asked(file, now, frozenset(only or ()))
     console = Console(stderr=True)
     with Progress(console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("comparing", total=None if total is None else length(total))
-        one = shadowing.shadowed(sides, where, file, now, lambda size: bar.advance(task, size))
+        one = shadowing.shadowed(sides, where, asked, lambda size: bar.advance(task, size))
     record = shadowing.certificate(one, examples=examples)
     if json:
         output.as_json(record)
