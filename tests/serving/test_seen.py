@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-from moto import mock_aws
 
 from burgee.access.keys import Kind, Scope
 from burgee.errors import NotFound, StoreUnavailable
@@ -26,7 +25,7 @@ from burgee.stores import Put, Shelf
 from burgee.stores.audit import AuditContext
 from burgee.stores.sqlite import SqliteStore
 from support.cli import Burgee
-from support.dynamodb import CREDENTIALS, table_at, wire_url
+from support.dynamodb import CREDENTIALS, either_store, table_at, wire_url
 from support.keys import HOME, bearer, release, service, token
 from support.lambda_runtime import FUNCTIONS, emulator, event, function
 from support.serve import serving
@@ -44,15 +43,9 @@ NOW = 2_000_000_000.0
 
 @pytest.fixture(params=["sqlite", "dynamodb"])
 def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    with ExitStack() as stack:
-        if request.param == "dynamodb":
-            stack.enter_context(mock_aws())
-        opened: Store = SqliteStore(":memory:", HOME) if request.param == "sqlite" else table_at(None, tenant=HOME)
+    with either_store(request.param, monkeypatch, HOME) as opened:
         release(opened, FLAGS)
         yield opened
-        opened.close()
 
 
 def kill(store: Store) -> int:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import urllib.request
 from collections import defaultdict
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from copy import copy
 from functools import cache
 from pathlib import Path
@@ -16,17 +16,21 @@ from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 import botocore.session
+from moto import mock_aws
 from moto.dynamodb.models.table import Table
 
 from burgee.errors import StoreUnavailable
 from burgee.stores.dynamodb import DynamoDbStore
+from burgee.stores.sqlite import SqliteStore
 from support.lambda_runtime import free_port
 from support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from burgee.stores import Tenant
+    import pytest
+
+    from burgee.stores import Store, Tenant
 
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -78,6 +82,17 @@ def ministack(folder: Path, services: str = "dynamodb", python: str = sys.execut
         finally:
             process.terminate()
             process.wait(20)
+
+
+@contextmanager
+def either_store(kind: str, monkeypatch: pytest.MonkeyPatch, tenant: Tenant | None = None) -> Iterator[Store]:
+    """An empty store of a kind, `sqlite` or `dynamodb`, until the block ends."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    with mock_aws() if kind == "dynamodb" else nullcontext():
+        opened: Store = table_at(None, tenant=tenant) if kind == "dynamodb" else SqliteStore(":memory:", tenant)
+        with closing(opened):
+            yield opened
 
 
 def table_at(url: str | None, name: str = "flags", tenant: Tenant | None = None) -> DynamoDbStore:

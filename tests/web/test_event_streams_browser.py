@@ -32,7 +32,8 @@ from support.keys import HOME, act, release
 from support.waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from support.browser import PageReports
 
@@ -107,12 +108,18 @@ def service(tmp_path: Path, site: PageReports) -> Iterator[Service]:
     made.store.close()
 
 
+def page(
+    service: Service, site: PageReports, folder: Path, query: str = ""
+) -> AbstractContextManager[Callable[[signal.Signals], None]]:
+    """A browser that shows the page, which asks the service; it gives what sends the browser a signal."""
+    assert PROGRAM is not None
+    return showing(PROGRAM, f"{site.origin}/page.html?{query}&service={service.url}", folder / "profile")
+
+
 def test_a_page_repaints_after_a_kill_a_restart_and_an_address_that_is_over(
     service: Service, site: PageReports, tmp_path: Path
 ) -> None:
-    url = f"{site.origin}/page.html?service={service.url}"
-    assert PROGRAM is not None
-    with showing(PROGRAM, url, tmp_path / "profile"):
+    with page(service, site, tmp_path):
         kill_often(service, site, "event stream")
 
         service.stop()
@@ -156,8 +163,7 @@ def test_a_change_during_a_slow_evaluation_is_not_missed(
     service: Service, site: PageReports, tmp_path: Path, query: str
 ) -> None:
     """The provider skips an evaluation that the module asks for while another is under way."""
-    assert PROGRAM is not None
-    with showing(PROGRAM, f"{site.origin}/page.html?{query}&slow=2000&service={service.url}", tmp_path / "profile"):
+    with page(service, site, tmp_path, f"{query}&slow=2000"):
         site.value(True)
         eventually(lambda: service.app.front.streams.count)
         answered: list[Any] = []
@@ -175,8 +181,7 @@ def test_a_page_that_was_hidden_repaints_once_it_is_seen(
     service: Service, site: PageReports, tmp_path: Path, query: str
 ) -> None:
     """The provider closes the event stream of a page that is hidden for two minutes, here for a second."""
-    assert PROGRAM is not None
-    with showing(PROGRAM, f"{site.origin}/page.html?{query}&service={service.url}", tmp_path / "profile"):
+    with page(service, site, tmp_path, query):
         site.value(True)
         streams = service.app.front.streams
         eventually(lambda: streams.count)
@@ -194,10 +199,7 @@ def test_a_page_that_was_hidden_repaints_once_it_is_seen(
 def test_a_machine_that_slept_repaints_once_it_wakes(
     service: Service, site: PageReports, tmp_path: Path, query: str
 ) -> None:
-    assert PROGRAM is not None
-    with showing(
-        PROGRAM, f"{site.origin}/page.html?{query}&service={service.url}", tmp_path / "profile"
-    ) as signalled:
+    with page(service, site, tmp_path, query) as signalled:
         site.value(True)
         eventually(lambda: service.app.front.streams.count)
         signalled(signal.SIGSTOP)
@@ -211,8 +213,7 @@ def test_a_machine_that_slept_repaints_once_it_wakes(
 def test_a_page_with_the_module_repaints_through_a_websocket_after_a_kill_and_a_restart(
     service: Service, site: PageReports, tmp_path: Path
 ) -> None:
-    assert PROGRAM is not None
-    with showing(PROGRAM, f"{site.origin}/page.html?live&service={service.url}", tmp_path / "profile"):
+    with page(service, site, tmp_path, "live"):
         kill_often(service, site, "WebSocket")
         service.stop()
         kill_directly(service)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack, closing
+from contextlib import closing
 from copy import deepcopy
 from random import Random
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from moto import mock_aws
 
 from burgee.access.keys import Kind, Scope
 from burgee.errors import StoreUnavailable
@@ -27,7 +26,7 @@ from burgee.web.gateway_sockets import (
     disconnect,
 )
 from burgee.web.protection.token_buckets import Buckets, Rate
-from support.dynamodb import CREDENTIALS, table_at
+from support.dynamodb import either_store
 from support.keys import HOME, expired, release, revoked, token
 from support.lambda_runtime import event
 
@@ -43,15 +42,9 @@ OTHER_ENVIRONMENT = Tenant(HOME.project, "staging")
 
 @pytest.fixture(params=["sqlite", "dynamodb"])
 def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    with ExitStack() as stack:
-        if request.param == "dynamodb":
-            stack.enter_context(mock_aws())
-        opened: Store = SqliteStore(":memory:", HOME) if request.param == "sqlite" else table_at(None, tenant=HOME)
+    with either_store(request.param, monkeypatch, HOME) as opened:
         release(opened, {"beta": {"status": True}})
         yield opened
-        opened.close()
 
 
 def begun(key: str | None, *, number: int = 0, header: str = "") -> Any:

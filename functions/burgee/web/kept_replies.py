@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from itertools import repeat
+    from typing import TypeAlias
 
     from burgee.evaluation.ruleset import ClientView, Ruleset
     from burgee.model import Evaluation
     from burgee.web.exchange import Exchange
     from burgee.web.replies import Reply
+
+    Place: TypeAlias = tuple[str, str, int, str | None]
 
 MAX_KEPT = 100_000
 """Replies kept with a ruleset."""
@@ -31,9 +34,7 @@ class Kept:
         self.reply = reply
 
 
-def keep(
-    exchange: Exchange, ruleset: Ruleset | ClientView, place: tuple[str, str, int, str | None], kept: Kept
-) -> Kept:
+def keep(exchange: Exchange, ruleset: Ruleset | ClientView, place: Place, kept: Kept) -> Kept:
     """Caches a reply by kind, flag, the answer's id, and who asks if that is counted: a ruleset gives few answers."""
     if len(ruleset.written) >= MAX_KEPT:
         ruleset.written.clear()
@@ -43,8 +44,26 @@ def keep(
     return kept
 
 
-def bodies(kept: Sequence[Kept], *, counted: bool) -> list[bytes]:
-    """The bodies of replies, each counted as it is taken: a loop for that alone would cost twice as much."""
+def joined_bodies(
+    exchange: Exchange,
+    ruleset: Ruleset | ClientView,
+    answers: Mapping[str, Evaluation],
+    kind: str,
+    make: Callable[[Exchange, Ruleset | ClientView, Place, Evaluation], Kept],
+) -> bytes:
+    """The bodies of the replies for all answers, separated by commas; `make` makes those that are not kept yet."""
+    exchange.count(answers, fetched=True)
+    asker = None if exchange.usage is None else exchange.caller.key or ""
+    known = ruleset.written.get
+    kept = [
+        known(place := (kind, name, id(answer), asker)) or make(exchange, ruleset, place, answer)
+        for name, answer in answers.items()
+    ]
+    return b",".join(_bodies(kept, counted=exchange.usage is not None))
+
+
+def _bodies(kept: Sequence[Kept], *, counted: bool) -> list[bytes]:
+    """Each body is counted as it is taken: a loop for that alone would cost twice as much."""
     if counted:
         return [one.reply.body for one in kept if next(one.bulk)]  # which is so for all
     return [one.reply.body for one in kept]

@@ -15,7 +15,7 @@ from burgee.model import ErrorCode
 from burgee.numeric import SHORTEST_TOO_LARGE, parse_json, whole_number
 from burgee.web.exchange import Need, Route
 from burgee.web.exposures import expose, wants
-from burgee.web.kept_replies import Kept, bodies, keep
+from burgee.web.kept_replies import Kept, joined_bodies, keep
 from burgee.web.openapi import METADATA, REFUSED, answered
 from burgee.web.protection.body import TooLarge
 from burgee.web.replies import json_reply, tagged, unless_held, written
@@ -99,14 +99,7 @@ async def bulk(exchange: Exchange) -> Reply:
     ruleset = exchange.flags(context, now)
     answers = ruleset.evaluate_all(context, now)
     expose(exchange, ruleset, answers, context, fetched=True)
-    exchange.count(answers, fetched=True)
-    asker = None if exchange.usage is None else exchange.caller.key or ""
-    known = ruleset.written.get
-    kept = [
-        known(place := ("ofrep", key, id(answer), asker)) or _keep(exchange, ruleset, place, answer)
-        for key, answer in answers.items()
-    ]
-    flags = b",".join(bodies(kept, counted=exchange.usage is not None))
+    flags = joined_bodies(exchange, ruleset, answers, "ofrep", _keep)
     body = b'{"flags":[%b],"metadata":%b}' % (flags, written(dict(ruleset.release)))
     if streams is not None:
         body = b'%b,"eventStreams":%b}' % (body[:-1], streams.advertised(exchange, position))

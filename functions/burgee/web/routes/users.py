@@ -15,7 +15,7 @@ from burgee.evaluation.definition import off_variant
 from burgee.model import ErrorCode
 from burgee.web.exchange import Need, Route
 from burgee.web.exposures import expose
-from burgee.web.kept_replies import Kept, bodies, keep
+from burgee.web.kept_replies import Kept, joined_bodies, keep
 from burgee.web.openapi import read
 from burgee.web.problems import problem
 from burgee.web.queries import parameters
@@ -58,14 +58,7 @@ async def user_flags(exchange: Exchange) -> Reply:
     ruleset = exchange.flags(context, now)
     answers = ruleset.evaluate_all(context, now)
     expose(exchange, ruleset, answers, context, fetched=True)
-    exchange.count(answers, fetched=True)
-    asker = None if exchange.usage is None else exchange.caller.key or ""
-    known = ruleset.written.get
-    kept = [
-        known(place := ("entry", name, id(answer), asker)) or _keep(exchange, ruleset, place, answer)
-        for name, answer in answers.items()
-    ]
-    entries = b",".join(bodies(kept, counted=exchange.usage is not None))
+    entries = joined_bodies(exchange, ruleset, answers, "entry", _keep)
     return unless_held(tagged(b'{"user_id":%b,"flags":[%b]}' % (written(user), entries)), exchange.if_none_match)
 
 
