@@ -198,7 +198,10 @@ def _require_sure(found: list[tuple[Path, str, Rewritten]]) -> None:
     for file, one in refused:
         output.tell(f"{file}:{one.line}:{one.column}: {one.why}", typer.colors.RED)
     if refused:
-        output.tell(f"nothing was written: {output.counted(len(refused), 'use')} cannot be rewritten")
+        count = output.counted(len(refused), "use")
+        output.tell(
+            f"nothing was written: {count} cannot be rewritten; change the code, or name only folders of code"
+        )
         raise typer.Exit(1)
 
 
