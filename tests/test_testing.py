@@ -307,6 +307,7 @@ def test_a_block_by_hand(flags):
     assert "flags(...) without `with` set nothing" in out
     assert "flags.yaml has no flag 'chekout' (did you mean 'checkout'?)" in out
     assert "burgee/testing.py" not in out
+    assert "another exception" not in out
     every = ran(tmp_path, "@pytest.mark.flags(chekout=EVERY)\ndef test_every(): pass\n\ndef test_another(): pass\n")
     assert re.search(r"^1 passed, 1 error in", every, re.MULTILINE), every[-2000:]
     assert "flags.yaml has no flag 'chekout' (did you mean 'checkout'?)" in every

@@ -338,13 +338,10 @@ def _short_failures() -> Iterator[None]:
     """What is wrong with the markers or the file fails the test with that alone, without the plugin's own code."""
     from burgee.errors import BurgeeError
 
-    wrong = None
     try:
         yield
     except BurgeeError as error:
-        wrong = str(error)
-    if wrong is not None:
-        pytest.fail(wrong, pytrace=False)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 class _Answered:
