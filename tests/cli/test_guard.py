@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -16,6 +17,7 @@ from burgee.guards.alarms import firing
 from burgee.guards.plan import plan_of
 from burgee.releases.deploy import live
 from burgee.stores import Put, Shelf
+from support.waiting import PATIENCE, eventually
 
 if TYPE_CHECKING:
     from support.cli import Burgee
@@ -229,3 +231,34 @@ def test_serving_goes_on_with_rounds_whatever_fails_and_begins_one_when_the_file
         guarding.follow(store, where, Releasing())  # type: ignore[arg-type]
     assert [one for one in said if "guard" in one] == ["A guard cannot be run: RuntimeError: a fault"]
     assert "checkout raised to 20 %" in said
+
+
+def test_serve_begins_a_round_when_an_alarm_goes_off(guarded: Burgee, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And no other while it fires; what else it waits for would take an hour."""
+    guarded.write(FILE + ALARMED)
+    guarded("apply")
+    for name, seconds in (("EVERY_SECONDS", 3_600.0), ("LOOK_SECONDS", 0.01), ("ALARM_SECONDS", 0.01)):
+        monkeypatch.setattr(guarding, name, seconds)
+    states = {"5xx": False}
+    monkeypatch.setattr(guarding, "alarms_of", lambda _found: ({**states}, ""))
+    stop, rounds = Event(), list[list[str]]()
+    run_guards = guarding.run_guards
+
+    def counted(*where: Any) -> Any:
+        found, failed = run_guards(*where)
+        rounds.append([str(one.decision.action) for one in found if one.flag == "alarmed"])
+        return found, failed
+
+    monkeypatch.setattr(guarding, "run_guards", counted)
+    with opened(StoreOptions(guarded.folder / "flags.yaml", None)) as store:
+        following = Thread(
+            target=guarding.follow, args=(store, StoreOptions(guarded.folder / "flags.yaml", None), stop)
+        )
+        following.start()
+        eventually(lambda: rounds)
+        states["5xx"] = True
+        eventually(lambda: len(rounds) > 1)
+        assert not stop.wait(0.3)
+        stop.set()
+        following.join(PATIENCE)
+    assert rounds == [["advance"], ["roll_back"]]

@@ -107,7 +107,7 @@ def test_a_guard_is_written_when_it_has_ended_and_not_at_each_step(
         )
     )
     assert burgee("apply", *ON).code == 0
-    monkeypatch.setattr(guarding, "alarms_of", lambda _found: {"checkout-5xx": False})
+    monkeypatch.setattr(guarding, "alarms_of", lambda _found: ({"checkout-5xx": False}, ""))
     assert burgee("guard", "run", *ON).out == "beta raised to 10 %\n"
     assert burgee("reconcile", *ON).out.startswith("nothing to open")
     assert burgee("guard", "stop", "beta", "--reason", "enough", *ON).code == 0

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from burgee.evaluation.snapshots import definition_digest, payload
-from burgee.guards.plan import served
+from burgee.flagfile.compile import compile_file
+from burgee.flagfile.editor import write_back
+from burgee.guards.plan import served, unguarded
 from burgee.model import Override
 from burgee.releases.deploy import live
 from burgee.releases.overrides import lay
@@ -190,3 +192,52 @@ def test_pull_writes_what_a_guard_has_reached_and_the_guard_goes(burgee: Burgee)
     ran = burgee("apply", "--env", "production")
     assert ran.code == 0, ran.err
     assert "Git agrees now" in ran.out + ran.err
+
+
+EVERYWHERE = """\
+version: 1
+environments: [staging, qa, production]
+flags:
+  a:
+    status: on
+    rollout_percentage: 0
+    guard: {steps: [5, 100], hold: 6h, alarms: [errors]}  # slowly
+    environments:
+      qa: {guard: {steps: [50], hold: 1h, alarms: [others]}}
+      staging: {rollout_percentage: 2}
+  b: {status: on}
+"""
+
+
+@pytest.mark.parametrize("share", [0, 5], ids=["rolled back", "raised"])
+def test_a_guard_of_all_environments_ends_in_one_and_goes_on_unchanged_in_the_others(
+    burgee: Burgee, share: float
+) -> None:
+    path = burgee.write(EVERYWHERE)
+    before = {name: compile_file(path, name)["flags"] for name in ("staging", "qa", "production")}
+    write_back(path, "production", {"a": unguarded(served(before["production"]["a"], share))})
+    after = compile_file(path, "production")["flags"]["a"]
+    git = {key: value for key, value in before["production"]["a"].items() if key != "guard"}
+    assert after == {**git, "rollout_percentage": share}
+    for name in ("staging", "qa"):
+        assert compile_file(path, name)["flags"] == before[name]
+    text = path.read_text(encoding="utf-8")
+    assert "&" not in text, "no anchors, which the file may not have"
+    assert text.endswith("  b: {status: on}\n")
+    write_back(path, "staging", {"a": unguarded(served(before["staging"]["a"], 5))})
+    assert "guard" not in compile_file(path, "staging")["flags"]["a"]
+    assert compile_file(path, "qa")["flags"] == before["qa"]
+    assert burgee("lint").code == 0
+
+
+def test_a_guard_outside_the_only_environment_is_removed_with_its_end(burgee: Burgee) -> None:
+    guard = "guard: {steps: [5, 100], hold: 6h, alarms: [errors]}"
+    flag = f"  a:\n    status: on\n    rollout_percentage: 0\n    {guard}\n"
+    path = burgee.write(f"version: 1\nenvironments: [production]\nflags:\n{flag}")
+    ended = unguarded(compile_file(path, "production")["flags"]["a"])
+    write_back(path, "production", {"a": ended})
+    assert path.read_text(encoding="utf-8").splitlines()[3:] == [
+        "  a:",
+        "    status: on",
+        "    rollout_percentage: 0",
+    ]

@@ -31,6 +31,8 @@ EVERY_SECONDS = 300.0
 """Between two rounds of `burgee serve`."""
 LOOK_SECONDS = 2.0
 """Within which a change of the file begins a round."""
+ALARM_SECONDS = 30.0
+"""Between two questions for the alarms that guards name: one that fires begins a round."""
 
 
 def run_guards(
@@ -60,8 +62,12 @@ def run_guards(
 
 
 def follow(store: Store, where: StoreOptions, stop: Event) -> None:
-    """Runs a round every few minutes until stopped; says what it did, and once why it cannot."""
+    """Runs a round every few minutes, and when an alarm goes off, until stopped.
+
+    Says what it did, and once why it cannot.
+    """
     said, version = "", 0
+    firing: set[str] = set()
     while True:
         found: list[GuardRound] = []
         try:
@@ -76,22 +82,38 @@ def follow(store: Store, where: StoreOptions, stop: Event) -> None:
         if failed and failed != said:
             output.tell(output.one_line(f"A guard cannot be run: {failed}"), typer.colors.RED)
         said = failed
-        if _ended_before_the_next(store, where, version, stop):
+        if _ended_before_the_next(store, where, (version, firing), stop):
             return
 
 
-def _ended_before_the_next(store: Store, where: StoreOptions, version: int, stop: Event) -> bool:
-    """Waits until the next round is due: after a few minutes or, of a file, as soon as it is released."""
-    if where.table is not None:
-        return stop.wait(EVERY_SECONDS)
-    due = time.monotonic() + EVERY_SECONDS
+def _ended_before_the_next(store: Store, where: StoreOptions, round_: tuple[int, set[str]], stop: Event) -> bool:
+    """Waits until the next round is due: after a few minutes, when an alarm goes off or, of a file, a release.
+
+    `round_` has the release of the last round, and the alarms that fired when last asked, which this keeps.
+    """
+    version, known = round_
+    due, ask = time.monotonic() + EVERY_SECONDS, time.monotonic() + ALARM_SECONDS
     while time.monotonic() < due:
-        if stop.wait(LOOK_SECONDS):
+        if stop.wait(LOOK_SECONDS if where.table is None else min(ALARM_SECONDS, EVERY_SECONDS)):
             return True
         with suppress(BurgeeError):
-            if store.pointer().version != version:
+            if where.table is None and store.pointer().version != version:
                 return False
+            if time.monotonic() >= ask:
+                ask = time.monotonic() + ALARM_SECONDS
+                firing = _firing(store)
+                gone_off = firing - known
+                known.clear()
+                known.update(firing)
+                if gone_off:
+                    return False
     return False
+
+
+def _firing(store: Store) -> set[str]:
+    """The alarms that fire, of those that a running guard names."""
+    found = [guard for guard in guards(store, time.time()) if guard.is_running]
+    return {name for name, fires in alarms_of(found)[0].items() if fires}
 
 
 def alarms_of(found: list[Guard]) -> tuple[Mapping[str, bool], str]:

@@ -10,7 +10,7 @@ import io
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from burgee.errors import FlagFileError, Refused
 from burgee.evaluation.snapshots import definition_digest
@@ -22,7 +22,7 @@ from burgee.flagfile.grammar import DefinitionSpec, Overlay, dump
 from burgee.flagfile.source import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from burgee.flagfile.yaml_reader import Document
     from burgee.model import Definition, Problem
@@ -146,10 +146,19 @@ def _put(lines: list[str], source: Source, flag: str, wanted: Definition | None,
         del lines[first:last]
         return
     git = definition(source.model.flags[flag], environment)
-    lines[first:last] = [_edited_fragment("".join(lines[first:last]), flag, git, wanted, environment)]
+    others = [one for one in source.model.environments if one != environment]
+    scope = None if environment is None else _Scope(environment, others)
+    lines[first:last] = [_edited_fragment("".join(lines[first:last]), flag, git, wanted, scope)]
 
 
-def _edited_fragment(fragment: str, flag: str, git: Definition, wanted: Definition, environment: str | None) -> str:
+class _Scope(NamedTuple):
+    """The environment that an edit is for, and the others of the file."""
+
+    environment: str
+    others: Sequence[str]
+
+
+def _edited_fragment(fragment: str, flag: str, git: Definition, wanted: Definition, scope: _Scope | None) -> str:
     margin = re.match(" *", fragment)
     indent = len(margin.group()) if margin else 0
     yaml = _yaml(fragment)
@@ -160,22 +169,36 @@ def _edited_fragment(fragment: str, flag: str, git: Definition, wanted: Definiti
     target = entry
     gone = [key for key in git if key not in wanted]
     changed = {key: value for key, value in wanted.items() if key not in git or not _same(git[key], value)}
-    if environment is not None:
-        target = _overlay(entry, environment)
+    if scope is not None:
+        target = _overlay(entry, scope.environment)
+        if "guard" in gone and "guard" not in target:
+            _move_guard(entry, git["guard"], scope.others)
+            gone.remove("guard")
         names = ", ".join(key for key in gone if key not in target and key not in DESCRIBING)
         if names:
-            raise Refused("not-in-file", f"{flag}: the file cannot remove {names} in {environment} only")
+            raise Refused("not-in-file", f"{flag}: the file cannot remove {names} in {scope.environment} only")
     for key in gone:
         del (entry if key in DESCRIBING else target)[key]
     for key, value in changed.items():
         place = entry if key in DESCRIBING else target
         place[key] = _merged(place.get(key), _written(key, value))
-    if environment is not None and not target:
-        del entry["environments"][environment]
+    if scope is not None and not target:
+        del entry["environments"][scope.environment]
+        if not entry["environments"]:
+            del entry["environments"]
     out = io.StringIO()
     yaml.dump(loaded, out)
     text = out.getvalue()
     return "".join(" " * indent + line if line.strip() else line for line in text.splitlines(keepends=True))
+
+
+def _move_guard(entry: Any, guard: Any, environments: Sequence[str]) -> None:
+    """Moves a flag's guard from all environments into some: it has ended in the others."""
+    del entry["guard"]
+    for environment in environments:
+        target = _overlay(entry, environment)
+        if "guard" not in target:
+            target["guard"] = _quoted(guard)  # without its comments, which do not fit everywhere
 
 
 def _overlay(entry: Any, environment: str) -> Any:
