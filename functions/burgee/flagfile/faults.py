@@ -64,10 +64,21 @@ def _fault_of(detail: ErrorDetails, path: tuple[str | int, ...]) -> Fault:
     if kind in _PLAIN:
         code, words = _PLAIN[kind]
         message = words.format(found=shown(detail["input"]), **_words(detail.get("ctx", {})))
-        return Fault(path, code, message, at_key=named)
+        return Fault(path, code, message, _shape(path) if kind in {"dict_type", "model_type"} else None, at_key=named)
     return Fault(path, kind if "-" in kind else "wrong-type", detail["msg"], at_key=named)
 
 
+def _shape(path: tuple[str | int, ...]) -> str | None:
+    """What a mapping looks like that is easily guessed as a list or a number."""
+    if not path:
+        return None
+    margins = path[-1] in _MARGINS
+    if margins or (len(path) > 1 and path[-2] in _MARGINS):
+        return "write `{errors: {margin: 20}}`, with the metric's name" if margins else "write `{margin: 20}`"
+    return "write `{steps: [5, 25, 100], hold: 6h, alarms: [...]}`" if path[-1] == "guard" else None
+
+
+_MARGINS = {"guardrails", "signals"}
 _PLAIN = {
     "bool_type": ("wrong-type", "true or false is needed here, not {found}"),
     "bool_parsing": ("wrong-type", "`on` or `off` is needed here, not {found}"),
