@@ -177,6 +177,13 @@ def test_an_operator_pauses_it_and_a_person_lets_it_go_on(store: SqliteStore) ->
     assert entry.actor == "ada"
 
 
+def _change(store: Store, change: dict[str, Any]) -> None:
+    """An operator's write of some keys of the flag as it is served; None removes one."""
+    served = store.state().overrides["checkout"].definition or {}
+    wanted = {key: value for key, value in {**served, **change}.items() if value is not None}
+    write(store, lambda state, snapshot: lay(state, snapshot, "checkout", wanted, by("flag.update")))
+
+
 def _edited(state: Any, percentage: int) -> dict[str, Any]:
     return {**state.overrides["checkout"].definition, "rollout_percentage": percentage}
 
@@ -196,6 +203,29 @@ def test_a_kill_beats_a_guard(store: SqliteStore) -> None:
     write(store, lambda state, snapshot: lift(state, snapshot, "checkout", by("override.clear")))
     act(store, "checkout", by("guard.resume", NOW + 7 * 3_600), driver.resume)
     assert share(store) == 10
+
+
+def test_a_flag_that_was_taken_away_does_not_come_back_with_its_guard(store: SqliteStore) -> None:
+    rounds(store, Looks(), 0.5)
+    write(store, lambda state, snapshot: lay(state, snapshot, "checkout", None, by("flag.delete")))
+    assert rounds(store, Looks(), 5, start=1) == []
+    with pytest.raises(Refused, match="override clear"):
+        act(store, "checkout", by("guard.resume", NOW + 7 * 3_600), driver.resume)
+    assert store.state().overrides["checkout"].definition is None
+
+
+@pytest.mark.parametrize("flag", ["checkout", "other"])
+def test_an_override_neither_adds_nor_changes_a_guard(store: SqliteStore, flag: str) -> None:
+    """Nothing would run it: guards are read from the release. What it changes beside the guard is its own."""
+    guard = {"steps": [20, 60], "hold": "2h", "guardrails": {"errors": {"margin": 10}}}
+    wanted = {"status": True, "rollout_percentage": 0, "guard": guard}
+    with pytest.raises(Refused, match="write it there, or propose it"):
+        write(store, lambda state, snapshot: lay(state, snapshot, flag, wanted, by("flag.update")))
+    assert store.state().overrides == {}
+    rounds(store, Looks(), 0.5)
+    for change in ({"rollout_percentage": 5}, {"rollout_percentage": 70}, {"guard": None}):
+        _change(store, change)
+    assert "guard" not in (store.state().overrides["checkout"].definition or {})
 
 
 def test_what_a_person_stops_stays_or_goes_back(store: SqliteStore) -> None:

@@ -403,7 +403,8 @@ def resume(plan: GuardPlan, state: GuardState, seen: Seen, by: str) -> Decision:
     """
     _check_active(plan, state, seen)
     if seen.serving.killed:
-        raise Refused("flag-killed", f"{state.flag} is killed: `burgee unkill {state.flag}` first")
+        how = f"`burgee unkill {state.flag}` or `burgee override clear {state.flag}`"
+        raise Refused("flag-killed", f"{state.flag} is killed: {how} first")
     if state.pause is None:
         raise Refused("not-paused", "the guard is not paused")
     known = state.known | {*state.pause.subjects}

@@ -229,7 +229,8 @@ def serving_of(override: Override | None, git: Definition | None) -> Serving:
         return Serving()
     laid = override.definition
     if override.author != GUARD or laid is None:
-        killed = laid is not None and not laid.get("status") and bool(git and git.get("status"))
+        off = laid is None or not laid.get("status")  # a flag that was taken away is off, too
+        killed = off and bool(git and git.get("status"))
         return Serving(other=override.author, killed=killed)
     owner = guarded(laid)
     if owner is None and git is not None and (own := guarded(git)) is not None:

@@ -8,6 +8,7 @@ from burgee.errors import Refused
 from burgee.evaluation.ruleset import Ruleset
 from burgee.evaluation.snapshots import definition_digest
 from burgee.flagfile.entering import entered
+from burgee.guards.plan import guarded, like
 from burgee.model import Override
 from burgee.releases.plan import settled_digest
 from burgee.stores import Change
@@ -92,8 +93,8 @@ def lay(  # noqa: PLR0913 - the state and the snapshot, and the change to one of
     """The change that serves `flag` as `wanted` (None: absent), without an override if Git agrees.
 
     During a canary the override stays anyway: users of the base have another definition. Raises InvalidFlag with all
-    faults of `wanted`, Refused if it cannot be served, or if the name was removed from Git (old code may still use
-    it) and `reuse` is not set.
+    faults of `wanted`, Refused if it cannot be served, if it has a guard that the file has not, or if the name was
+    removed from Git (old code may still use it) and `reuse` is not set.
     """
     known = flag in snapshot["flags"] or flag in state.overrides
     if wanted is not None and not known and flag in state.retired and not reuse:
@@ -104,6 +105,9 @@ def lay(  # noqa: PLR0913 - the state and the snapshot, and the change to one of
     before = served(state, snapshot, flag, act.now)
     after = admitted(flag, wanted, laid_over(snapshot, state.overrides.values(), act.now))
     git = snapshot["flags"].get(flag)
+    if not _is_known_guard(after, before, git):
+        message = f"{flag}: a guard runs from the released file, not from an override: write it there, or propose it"
+        raise Refused("invalid-flag", message)
     entry = act.entry(flag=flag, before=before, after=after, release=state.pointer.version)
     previous = state.overrides.get(flag)
     change = Change(lift=[flag], audit=[entry])
@@ -115,6 +119,15 @@ def lay(  # noqa: PLR0913 - the state and the snapshot, and the change to one of
         settled = {flag: settled_digest(after)} if same else {}
         change = Change(lay=[override], settled=settled, audit=[entry])
     return change
+
+
+def _is_known_guard(after: Definition | None, *others: Definition | None) -> bool:
+    """Whether a definition has no guard, or that of another definition."""
+    found = None if after is None else guarded(after)
+    if after is None or found is None:
+        return True
+    known = [None if one is None else like(found, one) for one in others]
+    return any(one is not None and one.settings.get("guard") == found.settings["guard"] for one in known)
 
 
 def admitted(flag: str, wanted: Mapping[str, Any] | None, around: Snapshot) -> Definition | None:
