@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import ndtri, stdtr
 
 from burgee.guards.aggregates import PER, VALUE, Aggregates, Arm, Measured, Moments
+from burgee.guards.driver import asks
 from burgee.guards.margins import ENOUGH, NORMAL_DEGREES, critical
 from burgee.guards.plan import GuardMetric, GuardPlan
 
@@ -17,9 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from burgee.guards.plan import Direction
+    from burgee.guards.state import GuardState
 
 HOUR = 3_600_000
 NOW = 1_767_225_600_000
+MINUTE = 60_000
 LOOKS_A_DAY = 288
 """A look every five minutes."""
 
@@ -226,3 +229,24 @@ def _variance(crowd: Crowd, change: float) -> float:
         return share * (1 - share)
     mean = crowd.active * math.exp(crowd.sigma**2 / 2)
     return (1 + change) ** 2 * (crowd.active * math.exp(2 * crowd.sigma**2) - mean**2)
+
+
+def measure(plan: GuardPlan, state: GuardState, until: int, **more: Any) -> Aggregates | None:
+    """Healthy aggregates, or `harm` or `signal`: values of the reached group, where 1 is that of the other."""
+    ask = asks(plan, state)
+    if ask is None:
+        return None
+    width, other = ask.reached.share, ask.compared.share
+    line = more.pop("line", 100_000)
+    n, m = round(line * width), round(line * other)
+    changed = {"errors": more.pop("harm", 1.0), "revenue": more.pop("signal", 1.0)}
+    names = [one.name for one in ask.metrics]
+    return aggregates(
+        {name: measured(n, changed.get(name, 1.0), 0.1) for name in names},
+        {name: measured(m, 1.0, 0.1) for name in names},
+        (n, m),
+        **{"step": ask.step, "since": ask.since, "until": until, **more},
+    )
+
+
+PLAN = plan(signals=(metric("revenue", direction="increase"),), alarms=("5xx",))

@@ -8,7 +8,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from burgee.stores import Shelf
 from burgee.stores.audit import AuditContext
+from burgee.webhooks import endpoints
 from burgee.webhooks.endpoints import Kind, Wanted, add
 from burgee.webhooks.outbox import Deps, Outbox
 from burgee.webhooks.sealing import Unsealed
@@ -177,3 +179,13 @@ def says(status: int, **fields: str) -> Callable[[BaseHTTPRequestHandler], None]
         handler.end_headers()
 
     return answer
+
+
+def waiting(world: World) -> int:
+    """How many messages wait."""
+    return len(world.store.shelf(Shelf.DELIVERIES))
+
+
+def endpoint_id(world: World, name: str) -> str:
+    """The id of a webhook by its name."""
+    return next(one.id for one in endpoints.listed(world.store) if one.name == name)
