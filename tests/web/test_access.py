@@ -51,6 +51,7 @@ NEEDS = {
     "DELETE /flags/{flag_name}": WRITES,
     "POST /flags/{flag_name}/kill": KILLS,
     "POST /flags/{flag_name}/unkill": WRITES,
+    "POST /flags/{flag_name}/guard/{step}": WRITES,
     "GET /proposals": READS,
     "POST /proposals": PROPOSES,
     "GET /proposals/{proposal_id}": READS,
@@ -89,6 +90,7 @@ BODIES = {
 }
 SAMPLES = {
     "version": "1",
+    "step": "pause",
     "revision": "1",
     "key_id": "0123456789abcdef",
     "webhook_id": "0123456789abcdef",

@@ -6,11 +6,13 @@ again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from burgee.errors import BurgeeError, Conflict, Refused
 from burgee.evaluation.snapshots import definition_digest
-from burgee.guards.driver import GUARD, Action, Decision, Seen, Serving, decide
+from burgee.guards import driver
+from burgee.guards.driver import GUARD, Action, Decision, Seen, Serving, decide, next_step
 from burgee.guards.judgement import Reason
 from burgee.guards.plan import begins, guarded, like, plan_of, served, unguarded
 from burgee.guards.state import GuardState, Outcome
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 UNREADABLE, UNMEASURED = "unreadable", "not-measured"
 """Codes of reasons why a guard cannot be run: its own record, or its metrics."""
+PersonStep = Literal["pause", "resume", "advance", "approve", "stop"]
 SECONDS_KEPT = 400 * 86_400
 """Seconds for which the state of a guard that has ended is kept, as evidence."""
 
@@ -50,6 +53,15 @@ class Guard(NamedTuple):
     override: Override | None
     digest: str | None = None
     fault: str = ""
+
+    @property
+    def coming(self) -> tuple[float | None, bool]:
+        """The share of the next step, None after the last one, and whether it waits for a person."""
+        if self.plan is None or self.state is None:
+            return None, False
+        step = next_step(self.plan, self.state)
+        waits = step in self.plan.approve and step not in self.state.approved
+        return (None if step is None else self.plan.steps[step]), waits
 
     @property
     def is_running(self) -> bool:
@@ -134,14 +146,31 @@ def watched_alarms(found: Iterable[Guard]) -> list[str]:
     return sorted({name for guard in found if guard.plan is not None for name in guard.plan.alarms})
 
 
-def act(store: Store, flag: str, by: AuditContext, step: Step) -> GuardRound:
-    """A person's step. Raises Refused if the flag has no guard, or if the guard does not allow it now."""
+def step_of(name: PersonStep, why: str, *, back: bool = False) -> Step:
+    """What a person does, by its name; `back` is where `stop` ends: at the share in the file."""
+    steps: dict[PersonStep, Step] = {
+        "pause": partial(driver.pause, why=why),
+        "resume": driver.resume,
+        "advance": driver.advance,
+        "approve": driver.approve,
+        "stop": partial(driver.stop, back=back),
+    }
+    return steps[name]
+
+
+def act(
+    store: Store, flag: str, by: AuditContext, step: Step, require: Callable[[], None] = lambda: None
+) -> GuardRound:
+    """A person's step. Raises Refused if the flag has no guard, if the guard does not allow it now, or as `require`
+    does, which is called after what is decided on was read.
+    """
 
     met: set[int] = set()
 
     def decided(guard: Guard, seen: Seen) -> Decision:
         if guard.plan is None or guard.state is None:
             raise Refused("no-guard", f"{flag} has no guard that has begun")
+        require()
         met.add(guard.state.step)
         if len(met) > 1:  # another writer was first: the step that this person meant has been taken
             raise Refused("guard-moved", f"the guard of {flag} took a step at this moment: look at it again")
@@ -152,6 +181,23 @@ def act(store: Store, flag: str, by: AuditContext, step: Step) -> GuardRound:
         if reason.code in {_CANARY.code, UNREADABLE}:
             raise Refused("guard-waits", f"{flag}: {reason.message}")
     return made
+
+
+def previewing(store: Store, flag: str, by: AuditContext, step: Step) -> Callable[[State, Snapshot], Change]:
+    """What a person's step would serve, empty if nothing else; changes nothing. Raises Refused as `act` does."""
+
+    def previewed(state: State, snapshot: Snapshot) -> Change:
+        guard = guard_of(state, snapshot, flag, store.find(Shelf.GUARDS, flag), by.now)
+        if guard.fault or state.pointer.canary_at(by.now) is not None:
+            raise Refused("guard-waits", f"{flag}: {guard.fault or _CANARY.message}")
+        if guard.plan is None or guard.state is None:
+            raise Refused("no-guard", f"{flag} has no guard that has begun")
+        git = snapshot["flags"].get(flag)
+        decision = step(guard.plan, guard.state, _seen(state, guard, git, by.now), by.author)
+        laid = _laid(git, guard, decision, by)
+        return Change(lay=[] if laid is None else [laid])
+
+    return previewed
 
 
 def _round(store: Store, flag: str, now: float, measure: Measure, alarms: _Alarms) -> GuardRound:
@@ -188,13 +234,7 @@ def _committed(
         if state.pointer.canary_at(now) is not None:
             return GuardRound(flag, guard.plan, Decision(Action.HOLD, guard.state, reasons=(_CANARY,)))
         definition = snapshot["flags"].get(flag)
-        seen = Seen(
-            now=int(now * 1000),
-            digest=guard.digest,
-            release=state.pointer.version,
-            serving=serving_of(guard.override, definition),
-        )
-        decision = decided(guard, seen)
+        decision = decided(guard, _seen(state, guard, definition, now))
         if decision.state is None or decision.state is guard.state:
             return GuardRound(flag, guard.plan, decision)
         try:
@@ -208,6 +248,15 @@ def _committed(
         else:
             return GuardRound(flag, guard.plan, decision)
     raise AssertionError("the last attempt returns or raises")
+
+
+def _seen(state: State, guard: Guard, definition: Definition | None, now: float) -> Seen:
+    return Seen(
+        now=int(now * 1000),
+        digest=guard.digest,
+        release=state.pointer.version,
+        serving=serving_of(guard.override, definition),
+    )
 
 
 def guard_of(state: State, snapshot: Snapshot, flag: str, record: Mapping[str, object] | None, now: float) -> Guard:
@@ -265,20 +314,26 @@ def _write(  # noqa: PLR0913, PLR0917 - what was read, and what was decided
     after = decision.state
     assert after is not None  # noqa: S101 - the caller has asked
     until = None if after.ended is None else by.now + SECONDS_KEPT
-    put = Put(Shelf.GUARDS, guard.flag, after.as_record(), record, until=until)
-    target = _target(git, guard, decision)
+    puts = [Put(Shelf.GUARDS, guard.flag, after.as_record(), record, until=until), *by.puts]
+    laid = _laid(git, guard, decision, by)
     version = state.pointer.version
-    if target is None or git is None:
+    if laid is None:
         entries = [by.entry(flag=guard.flag, release=version)] if _is_news(guard.state, after) else []
-        store.keep([put], entries)
+        store.keep(puts, entries)
         return
-    moment = format_time(by.now)
-    earlier = guard.override
+    served_now = git if guard.override is None else guard.override.definition
+    entry = by.entry(flag=guard.flag, before=served_now, after=laid.definition, release=version)
+    store.commit(Change(lay=[laid], audit=[entry], puts=puts), expected=state.pointer.revision)
+
+
+def _laid(git: Definition | None, guard: Guard, decision: Decision, by: AuditContext) -> Override | None:
+    """The override that serves a decision; None to leave what is served."""
+    target = _target(git, guard, decision)
+    if target is None or git is None:
+        return None
+    moment, earlier = format_time(by.now), guard.override
     created = earlier.created_at if earlier is not None and earlier.author == GUARD else moment
-    laid = Override(guard.flag, target, GUARD, by.reason, created, moment, None, definition_digest(git))
-    served_now = git if earlier is None else earlier.definition
-    entry = by.entry(flag=guard.flag, before=served_now, after=target, release=version)
-    store.commit(Change(lay=[laid], audit=[entry], puts=[put]), expected=state.pointer.revision)
+    return Override(guard.flag, target, GUARD, by.reason, created, moment, None, definition_digest(git))
 
 
 def _is_news(before: GuardState | None, after: GuardState) -> bool:

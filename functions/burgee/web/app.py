@@ -19,7 +19,7 @@ from burgee.web.live_sockets import LiveSockets, live_routes
 from burgee.web.openapi import describe
 from burgee.web.protection.rate_limits import EVALUATE
 from burgee.web.responses import HANDLERS
-from burgee.web.routes import flags, keys, manifest, proposals, releases, revisions, webhooks
+from burgee.web.routes import flags, guards, keys, manifest, proposals, releases, revisions, webhooks
 from burgee.web.routes.experiments import Experiments, report_routes
 from burgee.web.routes.metrics import metrics_routes
 from burgee.web.routes.usage import usage_routes
@@ -69,7 +69,7 @@ def create_app(
             "logs": False,
         },  # it would record paths, which contain user IDs
     )
-    managing = (flags, proposals, releases, revisions, keys, webhooks)
+    managing = (flags, guards, proposals, releases, revisions, keys, webhooks)
     routers = (*(one.router for one in managing), *screens.ROUTERS)
     for router in routers:
         app.include_router(router)

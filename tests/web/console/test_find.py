@@ -29,6 +29,12 @@ def test_words_find_flags_screens_and_actions(store: SqliteStore) -> None:
     assert not found(client, "nothing like it")
 
 
+def test_the_session_is_ended_and_extended_from_there_too(store: SqliteStore) -> None:
+    page = caller(store, Scope.READ).post("/fragments/find", json={"q": "sign"}).text
+    assert re.findall(r"data-(?:out|add|switch)=", page) == ["data-out="]
+    assert 'data-add=""' in caller(store, Scope.READ).get("/fragments/find").text
+
+
 def test_a_reader_is_offered_no_action(store: SqliteStore) -> None:
     client = caller(store, Scope.READ)
     assert found(client, "off check") == ["/console/flags/checkout", "/console/flags/new_checkout"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from burgee.access.keys import Scope
 from burgee.guards import driver
 from burgee.guards.aggregates import Aggregates, Arm, Measured, Moments
 from burgee.guards.driver import asks
@@ -15,7 +16,7 @@ from burgee.releases.deploy import apply
 from burgee.releases.guarding import act as step
 from burgee.releases.guarding import run
 from burgee.stores import Origin, Put, Shelf
-from support.keys import act, shop
+from support.keys import act, caller, shop
 from support.markup import text_of
 
 if TYPE_CHECKING:
@@ -120,6 +121,33 @@ def test_a_guard_that_waits_or_cannot_be_read_says_why(client: TestClient, store
     store.keep([Put(Shelf.GUARDS, "checkout", {**before, "format": 9}, before)])
     assert "It cannot be run: its record cannot be read: the guard's state has format 9" in shown(client)
     assert "It cannot be run: its record cannot be read" in rollouts(client)
+
+
+def test_a_guard_is_acted_on_from_its_card_with_its_effect_first(store: SqliteStore) -> None:
+    client = caller(store, Scope.READ, Scope.WRITE)
+    assert "guard/" not in client.get("/fragments/flags/checkout").text, "it has not begun"
+    run(store, time.time(), harmed, {})
+    page = client.get("/fragments/flags/checkout").text
+    assert re.findall(r'data-dialog="/fragments/flags/checkout/guard/(\w+)"', page) == ["pause", "advance", "stop"]
+    assert "The guard raises the share to 50 % when this step has been watched for 1 hour." in text_of(page)
+    assert "Its guard serves it, as Git plans; taking it back pauses the guard." in text_of(page)
+    assert "guard/" not in caller(store, Scope.READ, Scope.PROPOSE).get("/fragments/flags/checkout").text
+
+    def effect(step: str, **typed: str) -> str:
+        return client.post(f"/fragments/flags/checkout/guard/{step}/effect", json=typed).text
+
+    assert "Take the next step of the guard of checkout" in client.get("/fragments/flags/checkout/guard/advance").text
+    assert "40 % of all users get on: 2 in 5" in text_of(effect("advance"))
+    assert "Nobody moves." in text_of(effect("pause"))
+    assert "Nobody moves." in text_of(effect("stop", back="false"))
+    back = effect("stop", back="true")
+    assert "10 % of all users lose on: 1 in 10" in text_of(back)
+    assert 'data-act="/flags/checkout/guard/stop"' in back
+    assert 'data-body="{&#34;back&#34;: true}"' in back
+    assert "the guard is not paused" in effect("resume")
+    assert client.post("/flags/checkout/guard/pause", json={"reason": "INC-311"}).status_code == 204
+    page = client.get("/fragments/flags/checkout").text
+    assert re.findall(r'data-dialog="/fragments/flags/checkout/guard/(\w+)"', page) == ["resume", "stop"]
 
 
 def rollouts(client: TestClient) -> str:

@@ -469,3 +469,23 @@ def test_who_moved_is_shown_in_a_list_that_was_just_searched(page_browser: Brows
         page.get_by_role("button", name="Who moved").first.click()
         page.get_by_text("raised: nobody loses it").wait_for()
         assert len(loads) == 1, "the field that lost the focus loaded the list again"
+
+
+def test_a_guard_is_paused_from_its_card_with_who_will_move_first(page_browser: Browser, opened: str) -> None:
+    with shown(page_browser) as console:
+        page = console.page
+        console.visit(f"{opened}/console/flags/raised", "raised")
+        page.get_by_role("button", name="Stop…").click()
+        page.get_by_label("goes back to the file").check()
+        page.get_by_text("10 % of all users lose on: 1 in 10").first.wait_for()
+        console.sound()
+        page.keyboard.press("Escape")
+        page.get_by_role("dialog").wait_for(state="detached")
+        page.get_by_role("button", name="Pause…").click()
+        page.get_by_text("Nobody moves.").first.wait_for()
+        page.get_by_label("Reason").fill("INC-311")
+        page.keyboard.press("Control+Enter")
+        page.get_by_role("dialog").wait_for(state="detached")
+        page.get_by_text("Paused at 10 % by").wait_for()
+        page.get_by_role("button", name="Resume…").wait_for()
+        console.sound()

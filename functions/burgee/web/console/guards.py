@@ -11,7 +11,7 @@ from burgee.times import format_time, lasting
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from burgee.releases.guarding import Guard
+    from burgee.releases.guarding import Guard, PersonStep
     from burgee.web.console.reading import Environment
 
 
@@ -23,6 +23,10 @@ class GuardView(NamedTuple):
     steps: Sequence[tuple[str, str, str]]
     since: str | None
     reasons: Sequence[tuple[str, Sequence[tuple[str, str]]]]
+    acts: Sequence[PersonStep] = ()
+    """What a person may do to it now."""
+    coming: str = ""
+    """What it does next by itself, empty for nothing."""
 
 
 def guard_view(here: Environment, flag: str) -> GuardView | None:
@@ -61,7 +65,21 @@ def _running(guard: Guard) -> GuardView:
     waits = [one for one in state.reasons if one.code not in {"paused", "hold"}]
     reasons = waits if ended is None else ended.reasons
     explained = [(one.message, [(name, _figure(value)) for name, value in one.numbers.items()]) for one in reasons]
-    return GuardView(light, sentence, steps, format_time(state.since / 1000), explained)
+    acts, coming = ((), "") if ended is not None else _next(guard)
+    return GuardView(light, sentence, steps, format_time(state.since / 1000), explained, acts, coming)
+
+
+def _next(guard: Guard) -> tuple[Sequence[PersonStep], str]:
+    """What a person may do to a guard that has not ended, and what it does by itself."""
+    if guard.plan is None:
+        return (), ""
+    if guard.state is not None and guard.state.pause is not None:
+        return ("resume", "stop"), ""
+    share, waits = guard.coming
+    what = "ends" if share is None else f"raises the share to {share:g} %"
+    approved = " and the step is approved" if waits else ""
+    coming = f"The guard {what} when this step has been watched for {lasting(guard.plan.hold / 1000)}{approved}"
+    return ("pause", *(("approve",) if waits else ()), "advance", "stop"), coming
 
 
 def _figure(value: float) -> str:

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from burgee.web.console.reading import Environment
+from burgee.web.console.environments import Environments  # noqa: TC001 - FastAPI reads it
 from burgee.web.console.render import fragment
 from burgee.web.console.screens.frame import shown
 from burgee.web.exchange import Need, exchange_of
-from burgee.web.routes.writes import CallerFlags, needs
+from burgee.web.routes.writes import needs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from burgee.web.console.reading import Environment
 
 router = APIRouter(include_in_schema=False)
 MAX_FLAGS = 8
@@ -41,25 +43,27 @@ class Option(NamedTuple):
     note: str = ""
     page: str = ""
     dialog: str = ""
+    own: tuple[str, str] | None = None
+    """What the page's script does by itself: the name and the value of a data attribute."""
 
 
 @router.get("/fragments/find", **needs(Need.READ))
-def palette(request: Request, flags: CallerFlags) -> Response:
+def palette(request: Request, environments: Environments) -> Response:
     """The field and what can be chosen before anything is typed."""
-    return fragment(request, "find", options=_options(request, flags, ""), typed="")
+    return fragment(request, "find", options=_options(request, environments, ""), typed="")
 
 
 @router.post("/fragments/find", **needs(Need.READ))
-def matching(request: Request, flags: CallerFlags, body: Typed) -> Response:
+def matching(request: Request, environments: Environments, body: Typed) -> Response:
     """What can be chosen for the typed words."""
-    return fragment(request, "find_options", options=_options(request, flags, body.q), typed=body.q)
+    return fragment(request, "find_options", options=_options(request, environments, body.q), typed=body.q)
 
 
-def _options(request: Request, flags: CallerFlags, text: str) -> Sequence[Option]:
+def _options(request: Request, environments: Sequence[Environment], text: str) -> Sequence[Option]:
     words = text.casefold().split()
     named = [word for word in words if word not in _VERBS]
     verb = next((_VERBS[word] for word in words if word in _VERBS), None)
-    here = Environment(flags.store)
+    here = environments[-1]
     found = [name for name in here.names() if all(word in name.casefold() for word in named)] if words else []
     actions = found if named else []
     may = exchange_of(request).caller.may
@@ -77,7 +81,19 @@ def _options(request: Request, flags: CallerFlags, text: str) -> Sequence[Option
         for one in shown(request)
         if all(word in one.title.casefold() for word in words)
     ]
+    made += [one for one in _session(request, environments) if all(word in one.words.casefold() for word in words)]
     return made
+
+
+def _session(request: Request, environments: Sequence[Environment]) -> Iterator[Option]:
+    """What is at the foot of a wide page, and has no place on a phone."""
+    caller = exchange_of(request).caller
+    if caller.key is not None:
+        for one in environments[:-1]:
+            yield Option("This session", "flag", f"Act in {one.name}", own=("switch", one.name))
+        yield Option("This session", "keys", "Add an environment…", own=("add", ""))
+    if caller.name is not None:
+        yield Option("This session", "out", "Sign out", own=("out", ""))
 
 
 def _actions(here: Environment, names: Sequence[str], verb: str, dialog: str) -> Iterator[Option]:

@@ -25,6 +25,7 @@ from burgee.web.console.history import happened, short
 from burgee.web.console.reading import Environment, colours, kept
 from burgee.web.console.render import fragment
 from burgee.web.console.screens.flags import bars_of
+from burgee.web.console.screens.rollouts import ACTS
 from burgee.web.console.sentences import ELSE, EVERYBODY, lines
 from burgee.web.console.usage import of_flag, report_of
 from burgee.web.console.words import NO_BREAK
@@ -89,6 +90,7 @@ def show_flag(request: Request, environments: Environments, flag: Annotated[str,
         is_gone=flag not in here.live["flags"],
         coming=_coming(flag, here),
         guard=None if here.is_file else guard_view(here, flag),
+        guard_acts={step: words for step, (words, _, _) in ACTS.items()},
         past=[(entry, happened(entry)) for entry in here.store.audit(limit=MAX_ENTRIES, flag=flag)],
         requires=[one for kind, one in needed(shown) if kind == "flag"],
         required_by=_required_by(flag, here),

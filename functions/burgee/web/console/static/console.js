@@ -593,6 +593,7 @@
       return again();
     }
     if (event.target.closest("[data-add]")) {
+      palette.close();
       dialog.replaceChildren(find("#another").content.cloneNode(true));
       return dialog.showModal();
     }
