@@ -17,7 +17,7 @@ if wiring.ACCESS == "jwt" and _client:
     _names = ("ISSUER", "CLIENT", "SCOPES", "AUDIENCE")
     _setup = replace(_setup, sign_in=SignIn(*(os.environ.get(f"BURGEE_CONSOLE_{name}", "") for name in _names)))
 
-_app = create_app(_store, wiring.serving(_store), _setup)
+_app = create_app(_store, wiring.serving(_store), _setup, console_at_once=False)
 
 handler = gateway(_app, wiring.BASE_PATHS)
 startup.started()

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from burgee.version import __version__
-from burgee.web.console import pages, screens
+from burgee.web.console import pages
 from burgee.web.console.reference import reference_routes
 from burgee.web.evaluation_app import EVALUATION_ROUTES
 from burgee.web.event_streams import EventStreams, stream_route
@@ -27,7 +27,7 @@ from burgee.web.routing import Routes
 from burgee.web.tenants import Tenants
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from fastapi import APIRouter
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -42,20 +42,38 @@ class Service(FastAPI):
     """FastAPI behind a front that every request passes first."""
 
     front: Front
+    has_fragments = False
+    """Whether the console's fragments are among the routes."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application."""
+        if not self.has_fragments and "/fragments/" in scope.get("path", ""):
+            self.add_fragments()
         await self.front(scope, receive, send)
 
+    def add_fragments(self) -> None:
+        """Adds the routes of the console's fragments, whose import takes as long as a cold start without them."""
+        from burgee.web.console import screens
 
-def create_app(
+        for router in screens.ROUTERS:
+            self.include_router(router)
+        self.front.routes = Routes((*self.front.routes.all, *_managed(screens.ROUTERS)))
+        self.has_fragments = True
+
+
+def create_app(  # noqa: PLR0913 - each is a part of the service
     store: Store,
     serving: Serving,
     setup: Setup | None = None,
     reports: Reports | None = None,
     usage: UsageReports | None = None,
+    *,
+    console_at_once: bool = True,
 ) -> Service:
-    """The service over a store; `serving` answers evaluations and follows the store."""
+    """The service over a store; `serving` answers evaluations and follows the store.
+
+    The console's fragments are added with the first request for one, unless `console_at_once`.
+    """
     app = Service(
         title="Burgee",
         version=__version__,
@@ -69,8 +87,7 @@ def create_app(
             "logs": False,
         },  # it would record paths, which contain user IDs
     )
-    managing = (flags, guards, proposals, releases, revisions, keys, webhooks)
-    routers = (*(one.router for one in managing), *screens.ROUTERS)
+    routers = [one.router for one in (flags, guards, proposals, releases, revisions, keys, webhooks)]
     for router in routers:
         app.include_router(router)
     setup = setup or Setup()
@@ -82,8 +99,7 @@ def create_app(
     own = (*EVALUATION_ROUTES, *pages.page_routes(setup.sign_in), *manifest.ROUTES, *reported)
     if setup.streams is not None:
         own = (*own, stream_route(), *live_routes())
-    managed = (route for router in routers for route in _managed(router))
-    routes = Routes((*own, *managed, *_document(app)))
+    routes = Routes((*own, *_managed(routers), *_document(app)))
     framework: ASGIApp = partial(FastAPI.__call__, app)
     tenants = Tenants(serving, store)
     streams = None
@@ -94,6 +110,8 @@ def create_app(
     app.front = Front(routes, tenants, setup, framework)
     app.front.streams = streams
     app.front.sockets = None if streams is None else LiveSockets(streams)
+    if console_at_once:
+        app.add_fragments()
     serving.refresh()  # so that the first answer of any kind can name its release
     documented = app.openapi
 
@@ -106,9 +124,9 @@ def create_app(
     return app
 
 
-def _managed(router: APIRouter) -> Iterator[Route]:
+def _managed(routers: Iterable[APIRouter]) -> Iterator[Route]:
     """FastAPI's routes; a route without a declared permission requires all."""
-    for route in router.routes:
+    for route in (route for router in routers for route in router.routes):
         assert isinstance(route, APIRoute)  # noqa: S101 - these routers have no other routes
         need = Need((route.openapi_extra or {}).get("x-burgee-needs", Need.KEYS))
         for method in route.methods or ():

@@ -1,19 +1,26 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from hashlib import sha256
 from importlib import resources
 from typing import TYPE_CHECKING
 
 import pytest
+from starlette.testclient import TestClient
 
+from burgee.access.key_cache import KeyRing
+from burgee.access.keys import Kind, Scope
+from burgee.serving.serving import Serving
+from burgee.web.app import create_app
 from burgee.web.console.pages import files
-from support.keys import release, service
+from burgee.web.front import Setup
+from support.keys import bearer, release, service, token
 
 if TYPE_CHECKING:
-    from starlette.testclient import TestClient
-
     from burgee.stores.sqlite import SqliteStore
+    from burgee.web.app import Service
 
 FLAGS = {"beta": {"status": True}}
 CONSOLE = resources.files("burgee.web.console")
@@ -80,3 +87,30 @@ def test_htmx_is_the_released_file_with_its_licence() -> None:
 def test_fragments_need_a_key(client: TestClient) -> None:
     for path in ("/fragments/frame", "/fragments/flags"):
         assert client.get(path).status_code == 401
+
+
+def test_fragments_wait_for_their_first_request(store: SqliteStore) -> None:
+    def made(*, at_once: bool) -> Service:
+        setup = Setup(ring=KeyRing(store))
+        return create_app(store, Serving(store, refresh_seconds=0), setup, console_at_once=at_once)
+
+    def routes(app: Service) -> list[tuple[str, str, str]]:
+        return sorted((one.method, one.path, one.need) for one in app.front.routes.all)
+
+    app, whole = made(at_once=False), made(at_once=True)
+    assert not any("/fragments/" in path for _method, path, _need in routes(app))
+    client = TestClient(app, raise_server_exceptions=False)
+    assert client.get("/health").status_code == 200
+    assert not app.has_fragments
+    assert client.get("/fragments/flags").status_code == 401
+    key = bearer(token(store, Kind.ADMIN, Scope.READ))
+    assert client.get("/fragments/flags", headers=key).status_code == 200
+    assert client.get("/fragments/keys", headers=key).status_code == 403
+    assert routes(app) == routes(whole)
+
+
+def test_the_management_api_is_imported_without_screens_and_the_engine_of_effects() -> None:
+    heavy = ("burgee.diff", "burgee.web.console.screens", "jinja2")
+    code = f"import sys, burgee.web.app; print([one for one in sys.modules if one.startswith({heavy})])"
+    ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert ran.stdout == "[]\n"
