@@ -10,7 +10,10 @@ import duckdb
 import numpy as np
 import pytest
 
+from burgee.analysis.engines import DuckDB
 from burgee.analysis.questions import questions_as_sql
+from burgee.analysis.render.text_report import as_text
+from burgee.analysis.reports import report
 from burgee.analysis.stats.estimates import VALUE, moments
 from burgee.errors import Refused
 from support.experiments import DAY, FILE, START, crowd, gather_from, planned, track, written
@@ -188,6 +191,24 @@ def test_only_the_splits_answers_count(tmp_path: Path, plan: ExperimentPlan, rec
     found = gather_from(written(tmp_path, records + more), plan, plan.end)
     assert found.units == 1501
     assert found.early == 1
+
+
+def test_a_report_is_the_same_in_whatever_order_an_engine_returns_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = planned(tmp_path)
+    place = written(tmp_path / "events", crowd(200))
+    rows, found = DuckDB.rows, []
+    for column in ("arm", "event"):
+        for turned in (False, True):
+
+            def ordered(self: DuckDB, table: Any, by: str = column, turned: bool = turned) -> list[dict[str, Any]]:
+                return sorted(rows(self, table), key=lambda row: str(row.get(by)), reverse=turned)
+
+            monkeypatch.setattr(DuckDB, "rows", ordered)
+            found.append(as_text(report(plan, gather_from(place, plan, plan.end))))
+    assert "came before their unit's exposure" in found[0]
+    assert set(found) == {found[0]}
 
 
 def test_segments_add_up(evidence: Evidence) -> None:

@@ -106,13 +106,13 @@ class DuckDB(IbisEngine):
 
     def keep(self, name: str, table: Any) -> Any:
         """A temporary table."""
-        sql = ibis.to_sql(table, dialect="duckdb")
+        sql = self.connection.compile(table)
         self.connection.raw_sql(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}")
         return self.connection.table(name)
 
     def rows(self, table: Any) -> list[dict[str, Any]]:
         """All rows, by column, without pandas: Ibis imports it for each result, which takes as long as a report."""
-        found = self.connection.raw_sql(ibis.to_sql(table, dialect="duckdb"))
+        found = self.connection.raw_sql(self.connection.compile(table))
         names = [column[0] for column in found.description]
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 

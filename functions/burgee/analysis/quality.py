@@ -149,7 +149,7 @@ def _arrivals(rows: Rows, joined: Any) -> dict[str, dict[str, Arrival]]:
         last = None if row["last"] is None else int(row["last"])
         counts = {name: int(row[name] or 0) for name in ("n", "units", "before", "late", "elsewhere")}
         found.setdefault(row["event"], {})[row["arm"]] = Arrival(**counts, last=last)
-    return found
+    return dict(sorted(found.items()))
 
 
 def _values(rows: Rows, joined: Any, plan: ExperimentPlan) -> list[PropertyValues]:
@@ -177,4 +177,4 @@ def _counted(rows: Sequence[Mapping[str, Any]], name: str) -> dict[str, int]:
     found: dict[str, int] = {}
     for row in rows:
         found[row[name] or ""] = found.get(row[name] or "", 0) + int(row["n"])
-    return found
+    return dict(sorted(found.items()))
