@@ -13,7 +13,7 @@ import pytest
 
 from burgee.importers.base import Sdk
 from burgee.importers.growthbook import import_growthbook
-from suites.sdks.asking import CONTEXTS, FLAGS, PYTHON, compare, ruleset, theirs, users
+from suites.sdks.asking import CONTEXTS, FLAGS, JAVASCRIPT, SDKS, compare, ruleset, theirs, users
 from suites.sdks.growthbook import GrowthBook, context_here
 from support.migrate import document
 
@@ -21,14 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-pytestmark = pytest.mark.skipif(PYTHON is None, reason="BURGEE_SDKS names no Python that has the rivals' SDKs")
+SDK = Sdk.JAVASCRIPT if JAVASCRIPT else Sdk.PYTHON
+pytestmark = pytest.mark.skipif(SDKS is None, reason="BURGEE_SDKS names no environment that has the rivals' SDKs")
 
 
 def test_every_answer_is_growthbooks(tmp_path: Path) -> None:
     generator = GrowthBook(random.Random(20261130))
     file = generator.file(FLAGS * 2)
     contexts = [generator.context(number) for number in range(CONTEXTS)]
-    made = import_growthbook([(None, document(json.dumps(file)))], Sdk.PYTHON)
+    made = import_growthbook([(None, document(json.dumps(file)))], SDK)
     served = ruleset(made, tmp_path)
     names = list(made.flags)[:FLAGS]
     assert len(names) == FLAGS
@@ -54,7 +55,7 @@ def test_every_one_of_many_users_keeps_the_value(tmp_path: Path) -> None:
     features = {name: {"defaultValue": 9, "rules": [rule]} for name, rule in rules.items()}
     file = {"features": features, "savedGroups": {}}
     contexts = [{"id": key} for key in users()]
-    served = ruleset(import_growthbook([(None, document(json.dumps(file)))], Sdk.PYTHON), tmp_path)
+    served = ruleset(import_growthbook([(None, document(json.dumps(file)))], SDK), tmp_path)
     asked = theirs("growthbook", file, list(features), contexts)
     pairs = [(one, context_here(one)) for one in contexts]
     found = compare(list(features), pairs, asked, lambda name, one: served.evaluate(name, one, 0).value, {})

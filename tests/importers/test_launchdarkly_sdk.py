@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from burgee.importers.launchdarkly import import_launchdarkly
-from suites.sdks.asking import CONTEXTS, FLAGS, PYTHON, compare, ruleset, theirs, users
+from suites.sdks.asking import CONTEXTS, FLAGS, SDKS, compare, ruleset, theirs, users
 from suites.sdks.launchdarkly import LaunchDarkly, context_here, empty_unit
 from support.migrate import document
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-pytestmark = pytest.mark.skipif(PYTHON is None, reason="BURGEE_SDKS names no Python that has the rivals' SDKs")
+pytestmark = pytest.mark.skipif(SDKS is None, reason="BURGEE_SDKS names no environment that has the rivals' SDKs")
 
 
 def test_every_answer_is_launchdarklys(tmp_path: Path) -> None:

@@ -12,15 +12,23 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from burgee.importers.unleash import PLAIN, import_unleash
-from suites.sdks.asking import CONTEXTS, FLAGS, PYTHON, compare, ruleset, theirs, users
-from suites.sdks.unleash import Unleash, context_here, drawn_at_random
+from suites.sdks.asking import CONTEXTS, FLAGS, JAVASCRIPT, SDKS, compare, ruleset, theirs, users
+from suites.sdks.unleash import Unleash, compares_dates, context_here, drawn_at_random
 from support.migrate import document
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
-pytestmark = pytest.mark.skipif(PYTHON is None, reason="BURGEE_SDKS names no Python that has the rivals' SDKs")
+pytestmark = pytest.mark.skipif(SDKS is None, reason="BURGEE_SDKS names no environment that has the rivals' SDKs")
+
+NODE: dict[str, Callable[[str, Any], bool]] = (
+    {"Node's SDK hashes what is beyond ASCII by itself": lambda _name, one: not is_ascii(one)} if JAVASCRIPT else {}
+)
+
+
+def is_ascii(context: Any) -> bool:
+    return json.dumps(context, ensure_ascii=False).isascii()
 
 
 def test_every_answer_is_unleashs_or_drawn_at_random_there(tmp_path: Path) -> None:
@@ -40,7 +48,10 @@ def test_every_answer_is_unleashs_or_drawn_at_random_there(tmp_path: Path) -> No
             return [answer.value, None]
         return [answer.variant is not None, None if answer.variant == PLAIN else answer.variant]
 
-    reasons = {"Unleash draws at each call": lambda name, one: drawn_at_random(name, features, one)}
+    reasons = {"Unleash draws at each call": lambda name, one: drawn_at_random(name, features, one), **NODE}
+    if JAVASCRIPT:
+        dated = "Node's SDK compares every date with the clock"
+        reasons[dated] = lambda name, _one: compares_dates(name, features)
     pairs = [(one, context_here(one)) for one in contexts]
     found = compare(names, pairs, theirs("unleash", file, names, contexts), here, reasons)
     print(f"\nUnleash: {found.answers:,} answers, explained {dict(found.explained)}")
@@ -65,6 +76,6 @@ def test_every_one_of_many_users_keeps_the_share_and_the_variant(tmp_path: Path)
         return [variant is not None, variant]
 
     pairs = [(one, context_here(one)) for one in contexts]
-    found = compare(["flag"], pairs, theirs("unleash", file, ["flag"], contexts), here, {})
+    found = compare(["flag"], pairs, theirs("unleash", file, ["flag"], contexts), here, NODE)
     print(f"\nUnleash's hashes: {len(contexts):,} users of a rollout with variants")
     assert (found.unexplained[:3], found.answers) == ([], len(contexts))

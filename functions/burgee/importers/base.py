@@ -35,7 +35,7 @@ class Sdk(StrEnum):
     """Which of GrowthBook's SDKs asks. They differ at the edge of a coverage, and where a number is missing.
 
     JavaScript's, and those that follow it, take in users whose place is exactly the coverage, and compare a missing
-    number as 0. Python's since 4.0 does neither.
+    number as 0 and a missing version as below all others. Python's since 4.0 does neither.
     """
 
     JAVASCRIPT = "javascript"

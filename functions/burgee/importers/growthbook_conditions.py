@@ -159,15 +159,19 @@ class ConditionReader:
                     f"comparing by size with {operand!r:.80} has no equivalent: only numbers have", path
                 )
             zero = {"$lt": operand > 0, "$lte": operand >= 0, "$gt": operand < 0, "$gte": operand <= 0}[operator]
-            held: When = {name: {_SIZES[operator]: operand}}
-            return either(held, {name: {"exists": False}}) if zero and self.sdk is Sdk.JAVASCRIPT else held
+            return self.or_missing({name: {_SIZES[operator]: operand}}, name, holds=zero)
         if operator in _VERSIONS:
             if not isinstance(operand, str) or parse_whole_version(operand.removeprefix("v")) is None:
                 raise NoEquivalent(f"{operand!r:.80} has no equivalent: only a semantic version in full has", path)
-            return {name: {_VERSIONS[operator]: operand.removeprefix("v")}}
+            held = {name: {_VERSIONS[operator]: operand.removeprefix("v")}}
+            return self.or_missing(held, name, holds=operator in {"$vlt", "$vlte"})
         if operator not in _OTHERS:
             raise NoEquivalent(f"`{operator}` has no equivalent", path)
         return _OTHERS[operator](self, name, operand, path)
+
+    def or_missing(self, held: When, name: str, *, holds: bool) -> When:
+        """JavaScript's SDK compares a missing number as 0, and a missing version as 0 too, which is below all."""
+        return either(held, {name: {"exists": False}}) if holds and self.sdk is Sdk.JAVASCRIPT else held
 
     def exists(self, name: str, operand: Any, _path: KeyPath) -> When:
         return {name: {"exists": bool(operand)}}

@@ -1,4 +1,7 @@
-"""Asks a rival's SDK in its own Python, and compares its answers with those of the imported file."""
+"""Asks a rival's SDK in its own environment, and compares its answers with those of the imported file.
+
+`BURGEE_SDKS` names it: a Python that has the SDKs, or a folder in which npm installed them.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,8 @@ if TYPE_CHECKING:
 
     from burgee.importers.base import Imported
 
-PYTHON = os.environ.get("BURGEE_SDKS")
+SDKS = os.environ.get("BURGEE_SDKS")
+JAVASCRIPT = SDKS is not None and Path(SDKS).is_dir()
 FLAGS, CONTEXTS = map(int, os.environ.get("BURGEE_DIFFERENTIAL", "40x100").split("x"))
 
 
@@ -43,10 +47,12 @@ def users() -> list[str]:
 
 def theirs(engine: str, file: Any, flags: Sequence[str], contexts: Sequence[Any]) -> list[list[Any]]:
     """The answers of an SDK: for each flag a list, in the order of the contexts."""
-    assert PYTHON is not None
+    assert SDKS is not None
     asked = json.dumps({"file": file, "flags": list(flags), "contexts": list(contexts)})
-    command = [PYTHON, "-P", str(Path(__file__).with_name("answers.py")), engine]
-    ran = subprocess.run(command, input=asked, capture_output=True, text=True, check=False)
+    program = Path(__file__).with_name("answers.mjs" if JAVASCRIPT else "answers.py")
+    command = ["node", str(program), engine] if JAVASCRIPT else [SDKS, "-P", str(program), engine]
+    folder = SDKS if JAVASCRIPT else None
+    ran = subprocess.run(command, input=asked, cwd=folder, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr[-2000:]
     return [json.loads(line) for line in ran.stdout.splitlines()]
 

@@ -155,6 +155,15 @@ def drawn_at_random(name: str, features: Mapping[str, Any], context: Mapping[str
     return any(name not in context and name not in context["properties"] for name in sticky)
 
 
+def compares_dates(name: str, features: Mapping[str, Any]) -> bool:
+    """Whether a feature or its parents compare an attribute with a date."""
+    feature = features[name]
+    parents = [one["feature"] for one in feature.get("dependencies", ())]
+    constraints = [one for strategy in feature["strategies"] for one in strategy.get("constraints", ())]
+    dated = any(one["contextName"] == "joined" for one in constraints)
+    return dated or any(compares_dates(parent, features) for parent in parents)
+
+
 def context_here(theirs: Mapping[str, Any]) -> dict[str, Any]:
     """A context of Unleash as one of OpenFeature's, with numbers as numbers."""
     plain = {name: value for name, value in theirs.items() if name not in {"properties", "userId"}}
