@@ -101,6 +101,21 @@ def test_what_cannot_be_answered_is_said(app: TestClient, store: SqliteStore, qu
     assert answer.json()["detail"]
 
 
+def test_a_service_that_reads_no_usage_says_where_it_is_to_who_may_read_it(store: SqliteStore) -> None:
+    """As on AWS."""
+    app = TestClient(create_app(store, Serving(store, refresh_seconds=0), Setup(ring=KeyRing(store), limits=None)))
+    for path, scope, said in (
+        ("/usage", Scope.READ, "burgee usage --events"),
+        ("/metrics", Scope.METRICS, "CloudWatch"),
+    ):
+        answer = read(app, path, store, scope)
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+        assert said in answer.json()["detail"]
+        assert read(app, path, store, Scope.PROPOSE).status_code == 403
+        assert app.get(path).status_code == 401
+        assert path not in app.get("/openapi.json").json()["paths"]
+
+
 def test_only_keys_of_the_same_tenant_that_read_get_it(app: TestClient, store: SqliteStore) -> None:
     assert app.get("/usage").status_code == 401
     for kind in (Kind.SERVER, Kind.CLIENT):

@@ -22,7 +22,7 @@ from burgee.web.responses import HANDLERS
 from burgee.web.routes import flags, guards, keys, manifest, proposals, releases, revisions, webhooks
 from burgee.web.routes.experiments import Experiments, report_routes
 from burgee.web.routes.metrics import metrics_routes
-from burgee.web.routes.usage import usage_routes
+from burgee.web.routes.usage import elsewhere_routes, usage_routes
 from burgee.web.routing import Routes
 from burgee.web.tenants import Tenants
 
@@ -95,7 +95,7 @@ def create_app(  # noqa: PLR0913 - each is a part of the service
     experiments = app.state.experiments = None if reports is None else Experiments(reports)
     app.state.usage = usage
     reported = [] if experiments is None else report_routes(experiments)
-    reported += [] if usage is None else [*usage_routes(usage), *metrics_routes(usage)]
+    reported += elsewhere_routes() if usage is None else [*usage_routes(usage), *metrics_routes(usage)]
     own = (*EVALUATION_ROUTES, *pages.page_routes(setup.sign_in), *manifest.ROUTES, *reported)
     if setup.streams is not None:
         own = (*own, stream_route(), *live_routes())

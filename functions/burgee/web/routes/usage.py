@@ -10,15 +10,21 @@ from burgee.errors import Refused
 from burgee.times import parse_duration
 from burgee.web.exchange import Need, Route
 from burgee.web.openapi import read
+from burgee.web.problems import problem
 from burgee.web.replies import tagged, unless_held, written
 from burgee.web.routes.metrics import Totals
 
 if TYPE_CHECKING:
     from burgee.events.usage_report import UsageReport
-    from burgee.web.exchange import Exchange
+    from burgee.web.exchange import Exchange, Handler
     from burgee.web.replies import Reply
 
 PERIOD = "7d"
+USAGE_IS_IN = (
+    "this service does not read usage: run `burgee usage --events s3://BUCKET/events`,"
+    " or ask Athena for the table burgee_usage"
+)
+METRICS_ARE_IN = "this service has no metrics for Prometheus: CloudWatch has them, in the namespace Burgee"
 
 
 class UsageReports(Totals, Protocol):
@@ -51,6 +57,22 @@ def usage_routes(reports: UsageReports) -> list[Route]:
         return unless_held(tagged(written(found)), exchange.if_none_match)
 
     return [Route("GET", "/usage", Need.READ, "usage", usage, _document)]
+
+
+def elsewhere_routes() -> list[Route]:
+    """For a service that reads no usage, as on AWS: the routes say where it is, to who may read it."""
+
+    def answering(detail: str) -> Handler:
+        async def answer(_exchange: Exchange) -> Reply:
+            return problem(404, "not-found", detail)
+
+        return answer
+
+    usage, metrics = answering(USAGE_IS_IN), answering(METRICS_ARE_IN)
+    return [
+        Route("GET", "/usage", Need.READ, "usage", usage),
+        Route("GET", "/metrics", Need.METRICS, "metrics", metrics),
+    ]
 
 
 def _document() -> dict[str, Any]:
