@@ -128,3 +128,11 @@ def test_the_day_stands_beside_the_time_of_what_is_of_another_day(client: TestCl
     today, before = lines(client, "?since=7d")[0], lines(client, "?since=7d&q=beta")[0]
     assert re.match(r"\W*\d\d:\d\d just now", today[today.index(":") - 2 :])
     assert re.search(r"\d+ \w{3} \d{4} \d\d:\d\d 2 days ago", before)
+
+
+def test_what_is_older_than_the_time_looked_at_is_one_click_away(client: TestClient, store: SqliteStore) -> None:
+    kill(store, "beta", ago=2 * 86_400)
+    page = client.get("/fragments/changes?q=beta").text
+    (address,) = re.findall(r'href="/console/(changes\?[^"]*)"', page)
+    assert "beta" in lines(client, address.removeprefix("changes").replace("&amp;", "&"))[0]
+    assert "Look at" not in client.get("/fragments/changes?q=none&since=30d").text
