@@ -379,7 +379,8 @@ def test_a_key_is_made_and_shown_once(page_browser: Browser, opened: str, store:
         made = page.locator("#token").inner_text()
         assert made.startswith("burgee_admin_shop/production_")
         console.sound()
-        page.keyboard.press("Enter")
+        assert page.get_by_role("button", name="Copy").evaluate("one => one === document.activeElement")
+        page.keyboard.press("Escape")
         page.get_by_role("row", name="ines").wait_for()
         assert made not in page.content()
         (key,) = [key for key, _ in listed(store) if key.name == "ines"]

@@ -31,7 +31,7 @@ from burgee.web.routes.writes import CallerFlags, Flags, needs
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from burgee.model import Definition, Snapshot
+    from burgee.model import Definition, Problem, Snapshot
     from burgee.stores import Change, State
 
 router = APIRouter(include_in_schema=False)
@@ -274,16 +274,21 @@ def _difference(before: Definition, after: Definition) -> dict[str, Any]:
 def parsed(yaml: str) -> dict[str, Any]:
     """The definition in the YAML that was typed. Raises Unfit with every problem and its line."""
     try:
-        value = Document("", yaml.encode("utf-8", "surrogatepass")).value
+        document = Document("", yaml.encode("utf-8", "surrogatepass"))
     except FlagFileError as error:
-        raise Unfit(
-            *(_at(one.place.line, one.place.column, one.message, one.hint) for one in error.problems)
-        ) from error
+        raise _unfit(error.problems) from error
+    if document.problems:
+        raise _unfit(document.problems)
+    value = document.value
     if not isinstance(value, dict):
         raise Unfit(_at(1, 1, "a flag is a mapping of keys, such as `status: on`", None))
     if value.get("status") in {"on", "off"}:
         value["status"] = value["status"] == "on"
     return value
+
+
+def _unfit(problems: Sequence[Problem]) -> Unfit:
+    return Unfit(*(_at(one.place.line, one.place.column, one.message, one.hint) for one in problems))
 
 
 def _at(line: int, column: int, message: str, hint: str | None) -> Fault:
