@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import random
+import subprocess
+import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -14,12 +17,13 @@ import pytest
 from burgee.events.guard_groups import COMPARED, REACHED
 from burgee.flagfile.compile import compile_file
 from burgee.releases.deploy import apply
-from burgee.stores import Origin, Tenant
+from burgee.stores import Origin, Shelf, Tenant
 from burgee.stores.audit import AuditContext
 from burgee.times import format_time
 from support.athena import FakeAthena, add, lake
 from support.dynamodb import CREDENTIALS, table_at, wire_url
 from support.iam import Asked, resources, statements
+from support.lambda_runtime import FUNCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -155,6 +159,38 @@ def test_a_harmless_step_advances_and_a_harmful_one_goes_back(world: World) -> N
     asked = len(world.athena.asked)
     assert world.round()["rounds"] == {}
     assert len(world.athena.asked) == asked, "a guard that has ended asks nothing"
+
+
+def test_closed_days_are_kept_in_the_table_and_not_asked_again(world: World, tmp_path: Path) -> None:
+    """Ten in the morning, six the next day, and seven."""
+    path = tmp_path / "flags.yaml"
+    path.write_text(FILE.replace("hold: 1h", "hold: 3d"), encoding="utf-8")
+    apply(world.table(), compile_file(path), Origin(), AuditContext("release.activate", "ci", "", NOW))
+    world.round()
+    world.crowd(19.9, 0.1)
+    world.now += 20 * HOUR
+    world.round()
+    kept = world.table().find(Shelf.GUARD_DAYS, "checkout")
+    assert kept is not None
+    assert format_time(kept["upto"] / 1000) == format_time(NOW + 16 * HOUR)
+    world.athena.asked.clear()
+    world.crowd(0.9, 0.1, units=100)
+    world.now += HOUR
+    assert world.round()["failures"] == []
+    assert world.athena.first_days("_track") == {format_time(NOW + DAY)[:10]}
+    assert len(world.athena.asked) == 2
+    assert world.table().find(Shelf.GUARD_DAYS, "checkout") == kept
+
+
+def test_it_loads_nothing_that_writes_sql_or_statistics() -> None:
+    code = "import burgee.handlers.guard_rounds, sys; print(*{name.partition('.')[0] for name in sys.modules})"
+    environment = {**os.environ, **CREDENTIALS}
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=FUNCTIONS, env=environment, capture_output=True, text=True, check=True
+    )
+    loaded = {*ran.stdout.split()}
+    assert "burgee" in loaded
+    assert not loaded & {"ibis", "duckdb", "sqlglot", "numpy", "scipy", "pyarrow", "pydantic", "fastapi", "yaml"}
 
 
 def test_an_alarm_rolls_back_at_once_without_a_query(world: World, capsys: pytest.CaptureFixture[str]) -> None:
