@@ -89,3 +89,14 @@ def test_a_flag_test_that_fails_now_is_reported(tmp_path: Path) -> None:
     path.write_text("version: 1\nflags:\n  a: {status: on, tests: [{expect: on}]}\n", encoding="utf-8")
     (problem,) = write_back(path, None, {"a": {"status": False}})
     assert problem.code == "test-failed"
+
+
+@pytest.mark.parametrize("time", ["2026-06-01T00:00:00Z", "2026-06-01T02:00:00+02:00", "2026-06-01"])
+def test_a_time_without_quotes_is_kept_when_its_rule_changes(tmp_path: Path, time: str) -> None:
+    path = tmp_path / "flags.yaml"
+    rules = f"    rules:\n      - serve: on\n        when: {{born: {{after: {time}}}}}  # the law changed\n"
+    path.write_text(f"version: 1\nflags:\n  a:\n    status: on\n{rules}    default: {{serve: off}}\n")
+    rule = {"serve": "off", "when": {"born": {"after": time}}}
+    wanted = normalise({"status": True, "rules": [rule], "default": {"serve": "off"}})
+    assert write_back(path, None, {"a": wanted}) == []
+    assert rules.replace("serve: on", "serve: off") in path.read_text()

@@ -9,6 +9,8 @@ from __future__ import annotations
 import io
 import json
 import re
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,6 +22,7 @@ from burgee.flagfile.environments import definition
 from burgee.flagfile.flag_tests import run_tests
 from burgee.flagfile.grammar import DefinitionSpec, Overlay, dump
 from burgee.flagfile.source import Source
+from burgee.times import parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -228,8 +231,15 @@ def _merged(old: Any, new: Any) -> Any:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Equality that includes the order of keys (which matters in a split) and the type of numbers."""
-    return json.dumps(one) == json.dumps(other)
+    """Equality that includes the order of keys (which matters in a split) and the type of numbers.
+
+    `one` may have times that the file has without quotes, which a definition has as strings.
+    """
+    if isinstance(one, datetime) and isinstance(other, str):
+        with suppress(ValueError):
+            return parse_time(other) == (one if one.tzinfo else one.replace(tzinfo=UTC)).timestamp()
+        return False
+    return json.dumps(one, default=str) == json.dumps(other)
 
 
 def _written(key: str, value: Any) -> Any:
