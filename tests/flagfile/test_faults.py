@@ -31,7 +31,7 @@ flags:
         ("{steps: 5, hold: 1h, alarms: [x]}", None),
     ],
 )
-def test_a_guard_in_another_shape_is_told_its_own(tmp_path: Path, guard: str, hint: str | None) -> None:
+def test_a_guard_in_another_shape_gets_its_own_hint(tmp_path: Path, guard: str, hint: str | None) -> None:
     path = tmp_path / "flags.yaml"
     path.write_text(FILE + guard, encoding="utf-8")
     with pytest.raises(FlagFileError) as found:
