@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -135,6 +136,13 @@ class GrowthBook:
         if source.random() < 0.5:
             made["address"] = {"city": source.choice(["Bonn", "Paris"])}
         return made
+
+
+def uses_not_regex(name: str, features: Mapping[str, Any]) -> bool:
+    """Whether a feature or its parents use an operator that JavaScript's SDK of npm does not know yet."""
+    feature = features[name]
+    parents = [one["id"] for rule in feature["rules"] for one in rule.get("parentConditions", ())]
+    return "$notRegex" in json.dumps(feature) or any(uses_not_regex(parent, features) for parent in parents)
 
 
 def context_here(theirs: Mapping[str, Any]) -> dict[str, Any]:

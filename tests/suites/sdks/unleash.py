@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -155,13 +156,13 @@ def drawn_at_random(name: str, features: Mapping[str, Any], context: Mapping[str
     return any(name not in context and name not in context["properties"] for name in sticky)
 
 
-def compares_dates(name: str, features: Mapping[str, Any]) -> bool:
-    """Whether a feature or its parents compare an attribute with a date."""
+def compares_dates(name: str, features: Mapping[str, Any], segments: Mapping[int, Any]) -> bool:
+    """Whether a feature, its segments or its parents compare an attribute with a date."""
     feature = features[name]
     parents = [one["feature"] for one in feature.get("dependencies", ())]
-    constraints = [one for strategy in feature["strategies"] for one in strategy.get("constraints", ())]
-    dated = any(one["contextName"] == "joined" for one in constraints)
-    return dated or any(compares_dates(parent, features) for parent in parents)
+    used = [segments.get(one) for strategy in feature["strategies"] for one in strategy.get("segments", ())]
+    dated = '"joined"' in json.dumps([feature, used])
+    return dated or any(compares_dates(parent, features, segments) for parent in parents)
 
 
 def context_here(theirs: Mapping[str, Any]) -> dict[str, Any]:
