@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from burgee.importers.launchdarkly import import_launchdarkly
-from suites.sdks.asking import CONTEXTS, FLAGS, SDKS, compare, ruleset, theirs, users
+from suites.sdks.asking import CONTEXTS, FLAGS, JAVASCRIPT, SDKS, compare, ruleset, theirs, users
 from suites.sdks.launchdarkly import LaunchDarkly, context_here, empty_unit
 from support.migrate import document
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 pytestmark = pytest.mark.skipif(SDKS is None, reason="BURGEE_SDKS names no environment that has the rivals' SDKs")
@@ -46,7 +46,10 @@ def test_every_answer_is_launchdarklys(tmp_path: Path) -> None:
         return empty_unit(flag, one) or any(is_empty(parent, one) for parent in parents)
 
     pairs = [(one, context_here(one)) for one in contexts]
-    found = compare(names, pairs, asked, here, {"the attribute that divides is empty": is_empty})
+    reasons: dict[str, Callable[[str, Any], bool]] = {"the attribute that divides is empty": is_empty}
+    if JAVASCRIPT:
+        reasons["a rollout begins with a weight of 0"] = lambda name, _one: begins_with_nobody(name, file["flags"])
+    found = compare(names, pairs, asked, here, reasons)
     print(f"\nLaunchDarkly: {found.answers:,} answers, explained {dict(found.explained)}")
     assert found.unexplained[:3] == []
 
@@ -69,6 +72,14 @@ def test_every_one_of_many_users_keeps_the_variation(tmp_path: Path) -> None:
     found = compare(list(flags), pairs, asked, lambda name, one: served.evaluate(name, one, 0).value, {})
     print(f"\nLaunchDarkly's hash: {len(contexts):,} users of {len(flags)} rollouts")
     assert (found.unexplained[:3], found.answers) == ([], len(contexts) * 2)
+
+
+def begins_with_nobody(name: str, flags: Mapping[str, Any]) -> bool:
+    """Whether a first variation has no users: what lacks the value that divides gets the next one in Node's SDK."""
+    flag = flags[name]
+    rollouts = [one["rollout"] for one in (flag["fallthrough"], *flag["rules"]) if "rollout" in one]
+    own = any(one["variations"][0]["weight"] == 0 for one in rollouts)
+    return own or any(begins_with_nobody(one["key"], flags) for one in flag["prerequisites"])
 
 
 def values(flag: Mapping[str, Any]) -> Any:
