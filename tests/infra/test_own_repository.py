@@ -189,7 +189,8 @@ def every_handler_runs(who: Person, cloud: Emulator, tmp_path: Path) -> None:
         "canary_alarm": event("alarm"),
         "audit_stream": {"Records": []},
     }
-    assert set(functions) == {f"burgee.handlers.{name}.handler" for name in asked}
+    # The others are there for a stack with `WebhookKey`, `Live` or `Guards`, and have tests of their own.
+    assert set(functions) >= {f"burgee.handlers.{name}.handler" for name in asked}
     answers = {}
     for name, payload in asked.items():
         handler = f"burgee.handlers.{name}.handler"
