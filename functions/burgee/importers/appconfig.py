@@ -64,10 +64,10 @@ class _Flag:
             if not isinstance(variant, dict) or default is not None:
                 raise NoEquivalent("its variants are not a list with the default one at its end", path)
             name = self.served(variant, values, path)
-            if variant.get("rule") in {None, ""}:
+            if (rule := variant.get("rule")) is None or rule == "":
                 default = name
             else:
-                rules += self.rule(variant["rule"], name, (*path, "rule"))
+                rules += self.rule(rule, name, (*path, "rule"))
         if default is None:
             raise NoEquivalent("it has no default variant", self.path)
         if not self.is_plain:
