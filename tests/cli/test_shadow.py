@@ -139,7 +139,9 @@ def test_ctrl_c_ends_a_wait_for_a_service_that_hangs(asked: Burgee) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         silent.settimeout(60)
-        command = [sys.executable, "-c", "from burgee.cli import main; main()", "shadow", address]
+        # A process of a shell's background ignores the signal, and hands that on.
+        heeding = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+        command = [sys.executable, "-c", f"{heeding}; from burgee.cli import main; main()", "shadow", address]
         command += ["--contexts", "contexts.jsonl"]
         ran = subprocess.Popen(command, cwd=asked.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         connection, _ = silent.accept()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from http.client import HTTPException, IncompleteRead
 from queue import SimpleQueue
 from threading import Thread
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 MAX_BYTES = 32 * 1024 * 1024
 TIMEOUT_SECONDS = 10.0
 """For a connection and for each wait; a whole answer may take twice that."""
-SIGNAL_SECONDS = 0.5
-"""After which a wait looks again whether a signal came just before it began, which would not end it."""
 TOGETHER = 8
 """Requests that a service is asked at once."""
 TRIES = 3
@@ -107,10 +105,7 @@ class HttpService:
                 waiting.append(Future())
                 self._asked.put((waiting[-1], context))
             while waiting:
-                answer = waiting.popleft()
-                while not answer.done():  # a signal that comes as a wait begins does not end that wait
-                    wait((answer,), SIGNAL_SECONDS)
-                yield answer.result()
+                yield waiting.popleft().result()
         finally:
             for one in waiting:
                 one.cancel()
