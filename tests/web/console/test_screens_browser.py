@@ -177,12 +177,12 @@ def test_a_store_that_is_down_is_said_with_what_to_do(page_browser: Browser, ope
 def test_a_service_that_does_not_answer_is_said_and_what_was_typed_stays(page_browser: Browser, opened: str) -> None:
     with shown(page_browser) as console:
         page = console.page
-        console.visit(f"{opened}/console/flags/beta", "beta")
-        refused: list[str] = []  # one route throughout: a request could slip by while another is set
+        refused: list[str] = []  # one route, set before anything is asked: a request could slip by while one is set
         page.route(
             "**/fragments/**",
             lambda route: route.abort() if any(one in route.request.url for one in refused) else route.continue_(),
         )
+        console.visit(f"{opened}/console/flags/beta", "beta")
         for key, part in (("x", "/off"), ("Control+k", "/find")):
             refused[:] = [part]
             page.keyboard.press(key)
