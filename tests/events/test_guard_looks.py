@@ -12,6 +12,7 @@ import pytest
 
 from burgee.analysis.guard_statements import written
 from burgee.analysis.guards import aggregates
+from burgee.errors import Refused
 from burgee.events.athena import Athena
 from burgee.events.guard_groups import COMPARED, REACHED
 from burgee.events.guard_looks import DAY, HOUR, STATEMENTS, Closed, Look, looked
@@ -93,10 +94,12 @@ def crowd(seed: int, days: int) -> list[dict[str, Any]]:
     return sorted(made, key=lambda one: str(one["received"]))
 
 
-def athena(client: FakeAthena) -> Any:
-    """What runs statements."""
+def asked(look: Look, closed: Closed | None, client: FakeAthena) -> tuple[Aggregates | None, Closed | None]:
+    """What a look finds, and the closed days that the next one is given."""
     service = Athena(client, "guards", "lake", sleep=lambda _seconds: None)
-    return lambda statements: [found.mappings() for found in service.ask_all(statements)]
+    kept = [closed]
+    found = looked(look, closed, lambda sql: [one.mappings() for one in service.ask_all(sql)], kept.append)
+    return found, kept[-1]
 
 
 def locally(folder: Path, records: list[dict[str, Any]], look: Look) -> Aggregates | None:
@@ -129,8 +132,56 @@ def assert_metric(one: Measured, other: Measured, name: str) -> None:
 def test_one_look_reads_what_the_command_reads(tmp_path: Path) -> None:
     """Metrics of each form, over all days of the step at once."""
     look, records = guard({**METRICS, **CAPPED}), crowd(1, 1)
-    found, _closed = looked(look, None, athena(FakeAthena(lake(records))))
+    found, _closed = asked(look, None, FakeAthena(lake(records)))
     assert_same(found, locally(tmp_path / "events", records, look))
+
+
+def test_names_of_events_and_properties_are_no_sql_and_no_parameters(tmp_path: Path) -> None:
+    """Those of a file may be any string."""
+    names = ("checkout:failed", "x:since", ":rule", "it's :events", "';--", 'a"b', "ü:ends", "\\:1 %s {0} ?")
+    metrics: dict[str, Any] = {f"m{index}": {"kind": "proportion", "event": name} for index, name in enumerate(names)}
+    metrics["r"] = {
+        "kind": "ratio",
+        "event": names[0],
+        "value": names[1],
+        "where": {names[3]: names[4]},
+        "per": {"event": names[2]},
+    }
+    look, records = guard(metrics), [one for one in crowd(8, 1) if one["type"] == "exposure"]
+    rng = random.Random(8)
+    for one in list(records):
+        at, properties = one["time"] + 1, {names[1]: "2", names[3]: rng.choice([names[4], "other"])}
+        own = {"unit": one["unit"], "at": at, "came": at, "properties": properties}
+        records.extend(record("track", event=event, **own) for event in rng.sample(names, 2))
+    found, _closed = asked(look, None, FakeAthena(lake(records)))
+    assert found is not None
+    assert all(one.active for one in found.reached.metrics.values())
+    assert_same(found, locally(tmp_path / "events", records, look))
+
+
+def test_a_closed_day_is_kept_though_what_follows_it_fails() -> None:
+    """So that the next look, with the same time, has less to ask."""
+    look, records = guard({"errors": METRICS["errors"]}), crowd(9, 2)
+    client, kept = FakeAthena(lake(records)), list[Closed]()
+    service = Athena(client, "guards", "lake", sleep=lambda _seconds: None)
+
+    def run(statements: Any) -> Any:
+        if kept:
+            raise Refused("look-timeout", "no time is left")
+        return [one.mappings() for one in service.ask_all(statements)]
+
+    with pytest.raises(Refused):
+        looked(look, None, run, kept.append)
+    assert kept[0].upto > START
+    asked_before = len(client.asked)
+    found, _closed = asked(look, kept[0], client)
+    assert len(client.asked) - asked_before == 2, "what is newest, and the rest"
+    assert_same(found, asked(look, None, FakeAthena(lake(records)))[0])
+
+
+def test_days_that_another_version_has_kept_are_asked_again() -> None:
+    for record in ({}, {"step": "s", "upto": 1}, {"step": "s", "upto": 1, "part": {"units": {}, "sums": {"m": 3}}}):
+        assert Closed.of_record(record) is None
 
 
 def test_closed_days_are_asked_once_and_a_look_reads_the_events_of_its_day(tmp_path: Path) -> None:
@@ -143,14 +194,15 @@ def test_closed_days_are_asked_once_and_a_look_reads_the_events_of_its_day(tmp_p
         arrived = [one for one in records if one["received"] <= START + at]
         client = FakeAthena(lake(arrived))
         before = closed
-        found, closed = looked(look, before, athena(client))
+        found, closed = asked(look, before, client)
         assert_same(found, locally(tmp_path / str(at), arrived, look))
-        assert closed is not None
-        closed = Closed.of_record(json.loads(json.dumps(closed.as_record())))
-        closings += before is not None and closed.upto > before.upto
-        moved = before is None or closed.upto > before.upto
+        moved = closed != before
+        closings += moved
         assert len(client.asked) <= 1 + len(metrics) * (1 + moved)
-        if not moved and closed.upto > START:
+        if closed is not None:
+            closed = Closed.of_record(json.loads(json.dumps(closed.as_record())))
+            assert closed is not None
+        if not moved and closed is not None:
             assert client.first_days("_track") == {day_of(closed.upto)}
             assert client.first_days("_guard.checkout") == {day_of(START)}
     assert closings == 3
@@ -167,7 +219,7 @@ def test_metrics_with_a_cap_read_all_days_of_the_step_and_the_others_their_last(
     for at in (30 * HOUR, 40 * HOUR):
         arrived = [one for one in records if one["received"] <= START + at]
         client = FakeAthena(lake(arrived))
-        found, closed = looked(look, closed, athena(client))
+        found, closed = asked(look, closed, client)
         assert_same(found, locally(tmp_path / str(at), arrived, look))
     assert client.first_days("_track") == {day_of(START), day_of(START + DAY)}
 
@@ -179,14 +231,14 @@ def test_units_that_are_identified_are_one(tmp_path: Path) -> None:
         record("identify", one["unit"], START, START, known=exposures[index + 1]["unit"])
         for index, one in enumerate(exposures[:200:4])
     ]
-    found, _closed = looked(look, None, athena(FakeAthena(lake([*records, *named]))))
+    found, _closed = asked(look, None, FakeAthena(lake([*records, *named])))
     assert_same(found, locally(tmp_path / "events", [*records, *named], look))
 
 
 def test_another_question_uses_no_closed_days() -> None:
     """The next step, a step at another time, another definition of a metric."""
     look, records = guard({"errors": METRICS["errors"]}), crowd(5, 2)
-    _found, closed = looked(look, None, athena(FakeAthena(lake(records))))
+    _found, closed = asked(look, None, FakeAthena(lake(records)))
     assert closed is not None
     assert closed.upto > START
     changed = guard({"errors": {**METRICS["errors"], "window": "31m"}})
@@ -196,19 +248,19 @@ def test_another_question_uses_no_closed_days() -> None:
         look._replace(ask=look.ask._replace(reached=Group(10_000, 29_000))),
         changed,
     ):
-        found, again = looked(other, closed, athena(FakeAthena(lake(records))))
+        found, again = asked(other, closed, FakeAthena(lake(records)))
         assert again is not None
         assert again.step != closed.step
-        alone, _closed = looked(other, None, athena(FakeAthena(lake(records))))
+        alone, _closed = asked(other, None, FakeAthena(lake(records)))
         assert found == alone
 
 
 def test_no_exposure_is_no_answer_and_records_that_cannot_be_read_are_counted() -> None:
     look, records = guard({"errors": METRICS["errors"]}), crowd(6, 1)
     events = [one for one in records if one["type"] == "track"]
-    assert looked(look, None, athena(FakeAthena(lake(events))))[0] is None
+    assert asked(look, None, FakeAthena(lake(events)))[0] is None
     broken = [{**one, "event_id": ""} for one in events[:30]]
-    found, _closed = looked(look, None, athena(FakeAthena(lake([*records, *broken]))))
+    found, _closed = asked(look, None, FakeAthena(lake([*records, *broken])))
     assert found is not None
     assert found.faults == (f"30 of {len(records) + 30:,} records cannot be read",)
 
@@ -219,7 +271,7 @@ def test_the_statements_are_those_that_the_analysis_writes() -> None:
 
 def test_no_query_has_a_stand_in_that_was_not_replaced() -> None:
     client = FakeAthena(lake(crowd(7, 1)))
-    looked(guard({**METRICS, **CAPPED}), None, athena(client))
+    asked(guard({**METRICS, **CAPPED}), None, client)
     for sql in client.asked:
         assert not re.search(r"[^:]:[a-z]", sql)
         assert not re.search(r"\b9[1-5]\d{8,}|222222000|111111000|98765432|8125000", sql)

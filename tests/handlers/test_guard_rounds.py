@@ -17,7 +17,7 @@ import pytest
 from burgee.events.guard_groups import COMPARED, REACHED
 from burgee.flagfile.compile import compile_file
 from burgee.releases.deploy import apply
-from burgee.stores import Origin, Shelf, Tenant
+from burgee.stores import Origin, Put, Shelf, Tenant
 from burgee.stores.audit import AuditContext
 from burgee.times import format_time
 from support.athena import FakeAthena, add, lake
@@ -26,7 +26,7 @@ from support.iam import Asked, resources, statements
 from support.lambda_runtime import FUNCTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from burgee.stores.dynamodb import DynamoDbStore
@@ -246,7 +246,7 @@ def test_an_alarm_while_a_look_waits_for_athena(world: World) -> None:
     [
         (("FAILED", "TYPE_MISMATCH: line 1:1"), "TYPE_MISMATCH"),
         (("CANCELLED", "Bytes scanned limit was exceeded"), "Bytes scanned limit was exceeded"),
-        (("RUNNING", ""), "within this function's time"),
+        (("RUNNING", ""), "of the function's time"),
     ],
 )
 def test_what_cannot_be_measured_holds_and_is_counted(
@@ -267,6 +267,74 @@ def test_what_cannot_be_measured_holds_and_is_counted(
     assert metric["Failures"] == 1
     world.athena.status, world.left = (lambda _sql: None), 900.0
     assert "raised to 30 %" in world.round()["rounds"]["checkout"], "the next round has what it needs"
+
+
+TWO = (
+    FILE
+    + """\
+  search:
+    status: on
+    rollout_percentage: 0
+    guard: {steps: [10, 30, 100], hold: 1h, minimum: 100, guardrails: {errors: {margin: 10}}}
+"""
+)
+
+
+def both(world: World, folder: Path) -> None:
+    """Another guard beside the first."""
+    path = folder / "flags.yaml"
+    path.write_text(TWO, encoding="utf-8")
+    apply(world.table(), compile_file(path), Origin(), AuditContext("release.activate", "ci", "", NOW))
+
+
+def test_a_guard_that_cannot_be_measured_stops_no_other_whatever_the_error(world: World, tmp_path: Path) -> None:
+    both(world, tmp_path)
+    world.round()
+    hours(world, 1, 0.1)
+
+    def broken(sql: str) -> None:
+        if "_guard.search" in sql:
+            raise KeyError("failed")
+
+    world.athena.status = broken
+    world.crowd(0.9, 0.3)
+    world.now += HOUR
+    answer = world.round()
+    assert answer["failures"] == ["search: its metrics could not be measured: KeyError: 'failed'"]
+    assert world.share() == 0, "the harm of the other is seen"
+
+
+def runs_on(topic: str) -> Callable[[str], tuple[str, str] | None]:
+    return lambda sql: ("RUNNING", "") if topic in sql else None
+
+
+def test_a_slow_guard_takes_no_time_of_another(world: World, tmp_path: Path) -> None:
+    """Whichever is asked first."""
+    both(world, tmp_path)
+    world.round()
+    hours(world, 1, 0.1)
+    for slow, other in (("search", "checkout"), ("checkout", "search")):
+        asked = len(world.athena.asked)
+        running = f"_guard.{slow}"
+        world.left, world.athena.status = (
+            900.0,
+            lambda sql, running=running: ("RUNNING", "") if running in sql else None,
+        )
+        world.now += 60
+        answer = world.round()
+        assert [one.partition(":")[0] for one in answer["failures"]] == [slow]
+        assert any(f"_guard.{other}" in sql for sql in world.athena.asked[asked:])
+        assert world.left > 0
+
+
+def test_a_kept_day_that_cannot_be_read_is_asked_again(world: World) -> None:
+    world.round()
+    hours(world, 1, 0.1)
+    world.table().keep([Put(Shelf.GUARD_DAYS, "checkout", {"of": "another version"}, None)])
+    world.crowd(0.9, 0.1)
+    world.now += HOUR
+    assert world.round()["failures"] == []
+    assert world.share() == 30
 
 
 def test_a_cloudwatch_that_does_not_answer_holds(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,7 +63,7 @@ HEADER = "-- Written by `python -m burgee.analysis.guard_statements`: do not edi
 
 def statements() -> dict[str, str]:
     """All queries, by name, with parameters."""
-    found = {"newest": _parametrised(_newest())}
+    found = {"newest": _parametrised(_newest()).replace(":event0, :event1", ":events")}
     for name, shape in SHAPES.items():
         found[f"look {name}"] = _parametrised(_look(shape))
         if shape.per is None:

@@ -13,7 +13,7 @@ from burgee.cli.render import output
 from burgee.errors import BurgeeError, Refused
 from burgee.guards.driver import Action, asks
 from burgee.guards.state import reason_record
-from burgee.releases.guarding import UNMEASURED, UNREADABLE, guards, run, sentence, watched_alarms
+from burgee.releases.guarding import UNMEASURED, UNREADABLE, cause, guards, run, sentence, watched_alarms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,7 +75,7 @@ def follow(store: Store, where: StoreOptions, stop: Event) -> None:
             running = any(one.is_running for one in guards(store, time.time()))
             found, failed = run_guards(store, where) if running else ([], "")
         except Exception as error:  # noqa: BLE001 - whatever fails in one round, the next one is run
-            failed = str(error) if isinstance(error, BurgeeError) else f"{type(error).__name__}: {error}"
+            failed = cause(error)
         for one in found:
             if one.decision.action is not Action.HOLD:
                 output.tell(output.one_line(f"{one.flag} {sentence(one.decision)}"))
@@ -96,7 +96,7 @@ def _ended_before_the_next(store: Store, where: StoreOptions, round_: tuple[int,
     while time.monotonic() < due:
         if stop.wait(LOOK_SECONDS if where.table is None else min(ALARM_SECONDS, EVERY_SECONDS)):
             return True
-        with suppress(BurgeeError):
+        with suppress(Exception):  # the next round says it; nothing ends the rounds
             if where.table is None and store.pointer().version != version:
                 return False
             if time.monotonic() >= ask:

@@ -84,9 +84,12 @@ class Closed(NamedTuple):
         return {"step": self.step, "upto": self.upto, "part": self.part.as_record()}
 
     @classmethod
-    def of_record(cls, record: Mapping[str, Any]) -> Closed:
-        """Reads a record."""
-        return cls(record["step"], record["upto"], Part.of_record(record["part"]))
+    def of_record(cls, record: Mapping[str, Any]) -> Closed | None:
+        """Reads a record; None, so that its days are asked again, if another version has written it."""
+        try:
+            return cls(record["step"], record["upto"], Part.of_record(record["part"]))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None
 
 
 class Look(NamedTuple):
@@ -99,10 +102,11 @@ class Look(NamedTuple):
     table: str = "burgee_events"
 
 
-def looked(look: Look, closed: Closed | None, run: Run) -> tuple[Aggregates | None, Closed | None]:
-    """What a guard asks, and the closed days to keep; None and what was given if no exposure has arrived.
+def looked(look: Look, closed: Closed | None, run: Run, keep: Callable[[Closed], None]) -> Aggregates | None:
+    """What a guard asks; None if no exposure has arrived. `closed` are the days that an earlier look gave to `keep`.
 
-    Raises what `run` raises.
+    They are kept before the rest is asked, so that a day is read once though later queries may fail. Raises what
+    `run` raises.
     """
     ask, step = look.ask, _digest(look)
     capped = tuple(one for one in ask.metrics if one.definition.get("winsorise") is not None)
@@ -111,12 +115,13 @@ def looked(look: Look, closed: Closed | None, run: Run) -> tuple[Aggregates | No
         closed = Closed(step, ask.since, Part())
     ((newest,),) = run([_statement(look, "newest", None, ask.since if capped else closed.upto)])
     if newest["exposure"] is None:
-        return None, closed
+        return None
     until = max(int(newest["exposure"]), int(newest["event"] or 0))
     boundary = _boundary(look, plain, until)
     if plain and boundary > closed.upto:
         day = _part(look, plain, run, _Between(until, closed.upto, boundary, closed.part))
         closed = Closed(step, boundary, closed.part.joined(day))
+        keep(closed)
     parts = []
     if plain:
         rest = _part(look, plain, run, _Between(until, closed.upto, until + 1, closed.part))
@@ -126,7 +131,7 @@ def looked(look: Look, closed: Closed | None, run: Run) -> tuple[Aggregates | No
     units = {arm: max(part.units[arm] for part in parts) for arm in ARMS}
     sums = {name: arms for part in parts for name, arms in part.sums.items()}
     last = {name: at for part in parts for name, at in part.last.items()}
-    return Part(units, sums, last).aggregates(ask, until, _faults(newest)), closed
+    return Part(units, sums, last).aggregates(ask, until, _faults(newest))
 
 
 class _Between(NamedTuple):
@@ -219,12 +224,11 @@ def _statement(
         "compared_low": ask.compared.low,
         "compared_high": ask.compared.high,
         **{key: literal(value) for key, value in texts.items()},
+        "events": ", ".join(map(literal, events)),
         **(numbers or {}),
     }
-    written = _statements()[name]
-    if metric is None:
-        written = written.replace(":event0, :event1", ", ".join(map(literal, events)))
-    query = re.sub(r":(\w+)", lambda found: str(given[found[1]]), written)
+    # All at once: a name of an event may look like a parameter.
+    query = re.sub(r":(\w+)", lambda found: str(given[found[1]]), _statements()[name])
     tables = ",\n".join(_records(look, table, metric, since) for table in ("exposures", "events", "identities"))
     return f"WITH {tables},\n{query[5:]}" if query.startswith("WITH ") else f"WITH {tables}\n{query}"
 
@@ -289,11 +293,11 @@ def _faults(newest: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _digest(look: Look) -> str:
-    """What makes another step, or another question."""
+    """What makes another step or question; other queries, of another version, may answer another one."""
     ask, plan = look.ask, look.plan
     metrics = [[one.name, window_of(one, plan), dict(one.definition)] for one in ask.metrics]
     asked = [plan.flag, plan.rule, ask.step, ask.since, [*ask.reached], [*ask.compared], metrics]
-    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([*asked, _statements()], sort_keys=True).encode()).hexdigest()
 
 
 def _statements() -> dict[str, str]:

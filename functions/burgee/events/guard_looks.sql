@@ -39,7 +39,7 @@ AS "environment", "t1"."amount0" AS "p0", "t1"."amount1" AS "p1", ( "t1"."event"
 COALESCE("t1"."where0" = TRUE, FALSE) AS "w0", ( "t1"."event" = :event1 ) AND COALESCE("t1"."where1" = TRUE, FALSE)
 AS "w1" FROM "asked_events" AS "t1" WHERE "t1"."fault" IS NULL AND COALESCE("t1"."project", 'default') = :project
 AND COALESCE("t1"."environment", 'default') = :environment AND "t1"."topic" = '_track' AND "t1"."type" = 'track' AND
-"t1"."event" IN (:event0, :event1) ) AS "t11" LEFT OUTER JOIN ( SELECT "t12"."known", "t12"."unit" AS "anonymous",
+"t1"."event" IN (:events) ) AS "t11" LEFT OUTER JOIN ( SELECT "t12"."known", "t12"."unit" AS "anonymous",
 "t12"."project" AS "scope", "t12"."environment" AS "place" FROM ( SELECT "t7"."unit", "t7"."known", "t7"."time",
 "t7"."project", "t7"."environment", ROW_NUMBER() OVER ( PARTITION BY "t7"."unit", "t7"."project", "t7"."environment"
 ORDER BY "t7"."time" ASC, "t7"."known" ASC ) - 1 AS "rank" FROM ( SELECT "t2"."unit", "t2"."known", "t2"."time",

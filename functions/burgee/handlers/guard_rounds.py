@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
 from burgee.errors import BurgeeError, Conflict, Refused
 from burgee.events.athena import Athena
@@ -55,7 +54,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         running = [guard for guard in guards(store, now) if guard.is_running]
         names = watched_alarms(running)
         if running and (rang is None or rang.keys() & {*names}):
-            looks = _Looks(store, context) if DATABASE and rang is None else _nothing
+            looks = _Looks(store, context, len(running)) if DATABASE and rang is None else _nothing
             rounds = run(store, now, looks, _alarms(names, failures), rang)
     finally:
         store.close()
@@ -77,9 +76,10 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 class _Looks:
     """Measures guards in Athena, each once in a round, as long as the function may run."""
 
-    def __init__(self, store: Store, context: Any) -> None:
+    def __init__(self, store: Store, context: Any, running: int) -> None:
         self._store, self._context = store, context
-        self._found: dict[tuple[str, int, int], Aggregates | BurgeeError | None] = {}
+        self._waiting, self._stop = running, 0.0
+        self._found: dict[tuple[str, int, int], Aggregates | Exception | None] = {}
         self._athena = Athena(boto3.client("athena", config=_config), WORKGROUP, DATABASE, self._sleep)
 
     def __call__(self, plan: GuardPlan, state: GuardState) -> Aggregates | None:
@@ -88,14 +88,15 @@ class _Looks:
             return None
         key = plan.flag, ask.step, ask.since
         if key not in self._found:
+            # The guards that are left have equal parts of the time, so that a slow one takes none of the others'.
+            left = self._left()
+            self._stop, self._waiting = left - left / max(self._waiting, 1), self._waiting - 1
             try:
                 self._found[key] = self._look(plan, ask)
-            except BurgeeError as error:
+            except Exception as error:  # noqa: BLE001 - raised again for each time that it is asked
                 self._found[key] = error
-            except (BotoCoreError, ClientError) as error:
-                self._found[key] = Refused("query-refused", str(error))
         found = self._found[key]
-        if isinstance(found, BurgeeError):
+        if isinstance(found, Exception):
             raise found
         return found
 
@@ -103,25 +104,26 @@ class _Looks:
         record = self._store.find(Shelf.GUARD_DAYS, plan.flag)
         known = None if record is None else Closed.of_record(record)
         look = Look(plan, ask, wiring.TENANT.project, wiring.TENANT.environment)
-        found, closed = looked(look, known, self._run)
-        if closed is not None and closed != known and closed.part.sums:
-            self._keep(plan.flag, closed, record)
-        return found
 
-    def _keep(self, flag: str, closed: Closed, before: Mapping[str, Any] | None) -> None:
-        until = time.time() + DAYS_KEPT
-        with suppress(Conflict):  # another round has closed the same day
-            self._store.keep([Put(Shelf.GUARD_DAYS, flag, closed.as_record(), before, until=until)])
+        def keep(closed: Closed) -> None:
+            put = Put(Shelf.GUARD_DAYS, plan.flag, closed.as_record(), record, until=time.time() + DAYS_KEPT)
+            with suppress(Conflict):  # another round has closed the same day
+                self._store.keep([put])
+
+        return looked(look, known, self._run, keep)
 
     def _run(self, statements: Any) -> Any:
         self._sleep(0)
         return [found.mappings() for found in self._athena.ask_all(statements)]
 
     def _sleep(self, seconds: float) -> None:
-        left = self._context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS
-        if seconds >= left:
-            raise Refused("look-timeout", "Athena did not answer within this function's time")
+        if self._left() - seconds <= self._stop:
+            raise Refused("look-timeout", "Athena did not answer within this guard's part of the function's time")
         time.sleep(seconds)
+
+    def _left(self) -> float:
+        """Seconds for queries."""
+        return float(self._context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS)
 
 
 def _nothing(_plan: GuardPlan, _state: GuardState) -> None:

@@ -103,6 +103,11 @@ def person(author: str) -> str:
     return f"{author} (a person)" if author == GUARD else author
 
 
+def cause(error: Exception) -> str:
+    """What an error says; one that is not of this library with its type."""
+    return str(error) if isinstance(error, BurgeeError) else f"{type(error).__name__}: {error}"
+
+
 def guards(store: Store, now: float) -> list[Guard]:
     """All guards of the release, and those with a state, by flag; `now` in epoch seconds."""
     state, snapshot = live(store)
@@ -206,8 +211,8 @@ def _round(store: Store, flag: str, now: float, measure: Measure, alarms: _Alarm
         if guard.plan is not None and guard.state is not None:
             try:
                 measured = measure(guard.plan, guard.state)
-            except BurgeeError as error:
-                failed.append(Reason(UNMEASURED, None, f"its metrics could not be measured: {error}"))
+            except Exception as error:  # noqa: BLE001 - whatever it is, it holds this guard alone
+                failed.append(Reason(UNMEASURED, None, f"its metrics could not be measured: {cause(error)}"))
         found = decide(
             guard.plan, guard.state, replace(seen, aggregates=measured, alarms=alarms.seen_by(guard.state))
         )
