@@ -315,11 +315,7 @@ def test_a_slow_guard_takes_no_time_of_another(world: World, tmp_path: Path) -> 
     hours(world, 1, 0.1)
     for slow, other in (("search", "checkout"), ("checkout", "search")):
         asked = len(world.athena.asked)
-        running = f"_guard.{slow}"
-        world.left, world.athena.status = (
-            900.0,
-            lambda sql, running=running: ("RUNNING", "") if running in sql else None,
-        )
+        world.left, world.athena.status = 900.0, runs_on(f"_guard.{slow}")
         world.now += 60
         answer = world.round()
         assert [one.partition(":")[0] for one in answer["failures"]] == [slow]
