@@ -154,6 +154,19 @@ def test_records_that_have_stopped_do_not_advance_even_by_a_clock_that_is_slow()
     assert state.held == 30 * MINUTE
 
 
+def test_clocks_that_differ_or_jump_count_no_time_twice_where_alarms_alone_judge() -> None:
+    """Two drivers, one of them behind; then one whose clock goes back and forward again."""
+    given = plan(guardrails=(), alarms=("5xx",), steps=(10.0, 50.0), hold=9 * HOUR)
+    for behind in ([0, 5, 0, 5, 0, 5], [0, 5, 5, 50, 0, 50, 0]):
+        state = begun(given)
+        for minute, late in enumerate(behind):
+            found = decide(given, state, seen(NOW + (minute - late) * MINUTE, state))
+            assert found.state is not None
+            state = found.state
+        assert state.held <= (len(behind) - 1) * MINUTE
+        assert state.held >= 4 * MINUTE
+
+
 def test_too_few_units_hold() -> None:
     found = watch(begun(replace_plan(minimum=5000)), 5, replace_plan(minimum=5000))
     assert (found.action, "few-units" in codes(found)) == (Action.HOLD, True)

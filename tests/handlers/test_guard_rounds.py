@@ -19,7 +19,7 @@ from burgee.flagfile.compile import compile_file
 from burgee.releases.deploy import apply
 from burgee.stores import Origin, Put, Shelf, Tenant
 from burgee.stores.audit import AuditContext
-from burgee.times import format_time
+from burgee.times import format_time, parse_time
 from support.athena import FakeAthena, add, lake
 from support.dynamodb import CREDENTIALS, table_at, wire_url
 from support.iam import Asked, resources, statements
@@ -46,6 +46,15 @@ flags:
     guard:
       {steps: [10, 30, 100], hold: 1h, minimum: 100, guardrails: {errors: {margin: 10}}, alarms: [checkout-5xx]}
 """
+ALARMS_ALONE = (
+    FILE
+    + """\
+  search:
+    status: on
+    rollout_percentage: 0
+    guard: {steps: [10, 100], hold: 1d, alarms: [another-5xx]}
+"""
+)
 
 
 def alarm(name: str, at: float, value: str = "ALARM") -> dict[str, Any]:
@@ -59,7 +68,7 @@ class World:
 
     def __init__(self, handlers: Any, folder: Path) -> None:
         self.now, self.left, self.name = NOW, 900.0, f"burgee-{uuid4().hex}"
-        self.alarms = {"checkout-5xx": "OK"}
+        self.alarms = {"checkout-5xx": "OK", "another-5xx": "OK"}
         self.lake = lake([])
         self.athena = FakeAthena(self.lake)
         self.handlers = handlers
@@ -265,8 +274,51 @@ def test_what_cannot_be_measured_holds_and_is_counted(
     assert world.left > 0
     metric = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert metric["Failures"] == 1
+    assert metric["_aws"]["Timestamp"] == int(world.now * 1000), "an alarm looks back less than a round may take"
     world.athena.status, world.left = (lambda _sql: None), 900.0
     assert "raised to 30 %" in world.round()["rounds"]["checkout"], "the next round has what it needs"
+
+
+def test_a_step_begins_when_it_is_served_however_long_the_look_before_it_took(world: World) -> None:
+    """Else the comparison group counts units of minutes in which the step reached nobody yet."""
+    world.round()
+    hours(world, 1, 0.1)
+    world.crowd(0.9, 0.1)
+    world.now += HOUR
+    until = world.now + 600
+    world.athena.status = lambda _sql: ("RUNNING", "") if world.now < until else None
+    assert "raised to 30 %" in world.round()["rounds"]["checkout"]
+    state = world.table().find(Shelf.GUARDS, "checkout")
+    assert state is not None
+    assert state["since"] >= until * 1000
+    assert parse_time(world.table().state().overrides["checkout"].updated_at) >= until
+
+
+def test_rounds_at_once_count_no_minute_twice(world: World, tmp_path: Path) -> None:
+    """A round that waited for another guard's look comes to this one after a later round."""
+    path = tmp_path / "flags.yaml"
+    path.write_text(ALARMS_ALONE, encoding="utf-8")
+    apply(world.table(), compile_file(path), Origin(), AuditContext("release.activate", "ci", "", NOW))
+    world.round()
+    world.now += 60
+    world.round()
+    began, until = world.now, world.now + 600
+    nested: list[Any] = []
+
+    def slow(_sql: str) -> tuple[str, str] | None:
+        if not nested and world.now >= began + 300:
+            nested.append(world.round(alarm("checkout-5xx", NOW - DAY)))
+        return ("RUNNING", "") if world.now < until else None
+
+    world.athena.status = slow
+    world.round()
+    world.now += 60
+    world.athena.status = lambda _sql: None
+    world.round()
+    state = world.table().find(Shelf.GUARDS, "search")
+    assert nested
+    assert state is not None
+    assert state["held"] <= (world.now - began) * 1000
 
 
 TWO = (

@@ -22,7 +22,7 @@ from burgee.stores.audit import AuditContext
 from burgee.stores.sqlite import SqliteStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from burgee.guards.driver import Decision, Seen
@@ -75,6 +75,10 @@ def by(action: str = "guard.pause", at: float = NOW, author: str = "ada") -> Aud
     return AuditContext(action, author, "", at)
 
 
+def at(now: float) -> Callable[[], float]:
+    return lambda: now
+
+
 class Looks:
     """Measures a step: as many units as are wanted in each group, with these rates of errors."""
 
@@ -103,7 +107,7 @@ def rounds(store: Store, looks: Looks, hours: float, start: float = 0.0) -> list
     found: list[tuple[float, Action]] = []
     for number in range(round(hours * 6)):
         looks.now = NOW + (start + number / 6) * 3_600
-        actions = [one.decision.action for one in run(store, looks.now, looks, {})]
+        actions = [one.decision.action for one in run(store, at(looks.now), looks, {})]
         found += [(round(start + number / 6, 2), one) for one in actions if one is not Action.HOLD]
     return found
 
@@ -142,7 +146,7 @@ def test_a_harmful_release_goes_back_and_says_why(store: SqliteStore) -> None:
 
 def test_missing_records_hold_for_ever(store: SqliteStore) -> None:
     for hour in range(100):
-        (one,) = run(store, NOW + hour * 3_600, lambda _plan, _state: None, {})
+        (one,) = run(store, at(NOW + hour * 3_600), lambda _plan, _state: None, {})
         assert one.decision.action is (Action.HOLD if hour else Action.ADVANCE)
     assert share(store) == 10
 
@@ -247,15 +251,15 @@ def test_of_two_drivers_at_once_one_takes_the_step(store: SqliteStore) -> None:
         """While the first driver measures, the second does the whole round."""
         if state.step == 0 and not raced:
             raced.append(state.step)
-            run(store, NOW + 4_000, looks, {})
+            run(store, at(NOW + 4_000), looks, {})
         return looks(plan, state)
 
     raced: list[int] = []
     for hour in (0.6, 0.8, 1.0, 1.2):
         looks.now = NOW + hour * 3_600
-        run(store, looks.now, looks, {})
+        run(store, at(looks.now), looks, {})
     looks.now = NOW + 4_000
-    run(store, NOW + 4_000, together, {})
+    run(store, at(NOW + 4_000), together, {})
     state = guards(store, NOW)[0].state
     assert state is not None
     assert (state.step, state.share, share(store)) == (1, 30.0, 30)
@@ -297,10 +301,10 @@ def test_a_guard_waits_while_the_release_is_a_canary(store: SqliteStore, tmp_pat
     path.write_text(FILE.replace("other: {status: on}", "other: {status: off}"), encoding="utf-8")
     consent = Consent(canary=CanaryRequest(5, 3_600))
     apply(store, compile_file(path), Origin(), AuditContext("release.activate", "ci", "", NOW), consent)
-    (one,) = run(store, NOW + 60, Looks(), {})
+    (one,) = run(store, at(NOW + 60), Looks(), {})
     assert [reason.code for reason in one.decision.reasons] == ["canary"]
     assert store.state().overrides == {}
-    (one,) = run(store, NOW + 3_700, Looks(), {})
+    (one,) = run(store, at(NOW + 3_700), Looks(), {})
     assert one.decision.action is Action.ADVANCE
 
 
@@ -381,9 +385,9 @@ def test_what_is_wrong_with_one_guard_stops_no_other(tmp_path: Path) -> None:
         return looks(plan, state)
 
     looks.now = NOW
-    assert [one.decision.action for one in run(store, NOW, measure, {})] == [Action.ADVANCE] * 2
+    assert [one.decision.action for one in run(store, at(NOW), measure, {})] == [Action.ADVANCE] * 2
     looks.now = NOW + 600
-    held, back = run(store, NOW + 600, measure, {})
+    held, back = run(store, at(NOW + 600), measure, {})
     assert (held.decision.action, back.decision.action) == (Action.HOLD, Action.ROLL_BACK)
     assert "checkout are damaged" in sentence(held.decision)
     # Nor does a record that a later version has written, which this one leaves as it is.
@@ -391,7 +395,7 @@ def test_what_is_wrong_with_one_guard_stops_no_other(tmp_path: Path) -> None:
     assert record is not None
     for wrong in ({**record, "format": 2}, {"format": 1}, {**record, "ended": 7}):
         store.keep([Put(Shelf.GUARDS, "checkout", wrong, store.find(Shelf.GUARDS, "checkout"))])
-        (held,) = run(store, NOW + 1200, looks, {})
+        (held,) = run(store, at(NOW + 1200), looks, {})
         assert held.decision.action is Action.HOLD
         assert "its record cannot be read" in sentence(held.decision)
         assert store.find(Shelf.GUARDS, "checkout") == wrong
@@ -406,7 +410,7 @@ def test_during_a_canary_a_person_is_refused_and_a_round_says_so(store: SqliteSt
     path.write_text(FILE.replace("other: {status: on}", "other: {status: off}"), encoding="utf-8")
     consent = Consent(canary=CanaryRequest(5, 3_600))
     apply(store, compile_file(path), Origin(), AuditContext("release.activate", "ci", "", NOW), consent)
-    (one,) = run(store, NOW + 60, Looks(), {})
+    (one,) = run(store, at(NOW + 60), Looks(), {})
     assert sentence(one.decision).startswith("holds: the release is a canary")
     with pytest.raises(Refused, match="canary"):
         act(store, "checkout", by("guard.stop", NOW + 61), driver.stop)

@@ -29,7 +29,7 @@ WHY = {"reason": "INC-311"}
 @pytest.fixture
 def store() -> Iterator[SqliteStore]:
     for made in shop(FLAGS):
-        run(made, time.time(), lambda _plan, _state: None, {"checkout-5xx": False})
+        run(made, time.time, lambda _plan, _state: None, {"checkout-5xx": False})
         yield made
 
 

@@ -39,7 +39,7 @@ def run_guards(
     store: Store, where: StoreOptions, events: str | None = None, keep: Path | None = None
 ) -> tuple[list[GuardRound], str]:
     """One round of every guard, and why some could not be run, if so: that stops no other."""
-    place, now = records_of(where.flags, events), time.time()
+    place = records_of(where.flags, events)
 
     def measured(plan: GuardPlan, state: GuardState) -> Aggregates | None:
         ask = asks(plan, state)
@@ -55,8 +55,8 @@ def run_guards(
                     return None
                 raise
 
-    alarms, failed = alarms_of(guards(store, now))
-    found = run(store, now, measured, alarms)
+    alarms, failed = alarms_of(guards(store, time.time()))
+    found = run(store, time.time, measured, alarms)
     every = [one.message for made in found for one in made.decision.reasons if one.code in {UNREADABLE, UNMEASURED}]
     return found, "; ".join(dict.fromkeys([failed, *every] if failed else every))
 

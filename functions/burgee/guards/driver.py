@@ -298,15 +298,17 @@ def _start(plan: GuardPlan, state: GuardState, seen: Seen, alarms: Sequence[Reas
 
 
 def _watched(state: GuardState, now: int, until: int | None, *, usable: bool) -> GuardState:
-    """The state after a look; the first at a step is where watching begins."""
+    """The state after a look; the first at a step is where watching begins.
+
+    Without records the latest clock stands in for the latest record: a driver whose clock is behind takes no time
+    back, which another would count again.
+    """
+    known = now if until is None else until
+    before = known if state.until is None else state.until
     gained = 0
     if usable and state.looked is not None:
-        moved = [now - state.looked, GAP]
-        if until is not None:
-            moved.append(until - (until if state.until is None else state.until))
-        gained = max(min(moved), 0)
-    latest = state.until if until is None else max(until, state.until or 0)
-    return state.then(held=state.held + gained, looked=now, until=latest, looks=state.looks + 1)
+        gained = max(min(now - state.looked, GAP, known - before), 0)
+    return state.then(held=state.held + gained, looked=now, until=max(known, before), looks=state.looks + 1)
 
 
 def _held(plan: GuardPlan, state: GuardState) -> tuple[Reason, ...]:

@@ -66,8 +66,9 @@ class GuardState:
     `step` is the index of the current step, -1 before the first; `share` what is served, `below` what was served
     before the step: the step reaches the places between. Units count from their first exposure after `since`.
     `held` is how long the step has been watched with usable data, up to the look at `looked`, which knew records up
-    to `until`; `looks` counts them. `approved` are steps that a person allowed, `known` the metrics and alarms that a
-    person has seen and that do not act in this step. `reasons` say why the last round moved nothing.
+    to `until`, or clocks where alarms alone judge; `looks` counts them. `approved` are steps that a person allowed,
+    `known` the metrics and alarms that a person has seen and that do not act in this step. `reasons` say why the last
+    round moved nothing.
     """
 
     flag: str

@@ -47,15 +47,15 @@ _config = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempt
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """One round. Raises if the table does not answer, so that EventBridge calls again."""
-    store, now, rang = wiring.table(), time.time(), went_off(event)
+    store, rang = wiring.table(), went_off(event)
     rounds: list[GuardRound] = []
     failures: list[str] = []
     try:
-        running = [guard for guard in guards(store, now) if guard.is_running]
+        running = [guard for guard in guards(store, time.time()) if guard.is_running]
         names = watched_alarms(running)
         if running and (rang is None or rang.keys() & {*names}):
             looks = _Looks(store, context, len(running)) if DATABASE and rang is None else _nothing
-            rounds = run(store, now, looks, _alarms(names, failures), rang)
+            rounds = run(store, time.time, looks, _alarms(names, failures), rang)
     finally:
         store.close()
     for one in rounds:
@@ -69,7 +69,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     ]
     for failure in failures:
         print(json.dumps({"level": "ERROR", "message": "guard", "error": failure}))
-    print(json.dumps(_counted(failures, now)))
+    print(json.dumps(_counted(failures, time.time())))
     return {"rounds": {one.flag: sentence(one.decision) for one in rounds}, "failures": failures}
 
 

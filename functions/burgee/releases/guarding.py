@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from burgee.stores import State, Store
 
     Measure = Callable[[GuardPlan, GuardState], Aggregates | None]
+    Clock = Callable[[], float]
+    """The time, in epoch seconds."""
     Step = Callable[[GuardPlan, GuardState, Seen, str], Decision]
     """What a person does to a guard: `pause`, `resume` and so on of `burgee.guards.driver`; by name at the end."""
 
@@ -118,20 +120,21 @@ def guards(store: Store, now: float) -> list[Guard]:
 
 def run(
     store: Store,
-    now: float,
+    clock: Clock,
     measure: Measure,
     alarms: Mapping[str, bool],
     rang: Mapping[str, float] | None = None,
 ) -> list[GuardRound]:
     """One round of every guard that has not ended. `measure` answers what a guard asks, None if it cannot.
 
+    `clock` is read when a guard is decided on: that may be long after the round began, and a step begins then.
     One that cannot be measured, or cannot be read, holds, and stops no other. `alarms` are as in `Seen`.
     `rang` has the time at which an alarm went off, in epoch seconds: it counts as firing for a guard whose step had
     begun by then, though it may be over.
     """
-    running = [guard.flag for guard in guards(store, now) if guard.is_running]
+    running = [guard.flag for guard in guards(store, clock()) if guard.is_running]
     seen = _Alarms(alarms, rang or {})
-    return [_round(store, flag, now, measure, seen) for flag in running]
+    return [_round(store, flag, clock, measure, seen) for flag in running]
 
 
 class _Alarms(NamedTuple):
@@ -181,7 +184,7 @@ def act(
             raise Refused("guard-moved", f"the guard of {flag} took a step at this moment: look at it again")
         return step(guard.plan, guard.state, seen, by.author)
 
-    made = _committed(store, flag, by.now, decided, by)
+    made = _committed(store, flag, lambda: by.now, decided, by)
     for reason in made.decision.reasons:
         if reason.code in {_CANARY.code, UNREADABLE}:
             raise Refused("guard-waits", f"{flag}: {reason.message}")
@@ -205,7 +208,7 @@ def previewing(store: Store, flag: str, by: AuditContext, step: Step) -> Callabl
     return previewed
 
 
-def _round(store: Store, flag: str, now: float, measure: Measure, alarms: _Alarms) -> GuardRound:
+def _round(store: Store, flag: str, clock: Clock, measure: Measure, alarms: _Alarms) -> GuardRound:
     def decided(guard: Guard, seen: Seen) -> Decision:
         measured, failed = None, list[Reason]()
         if guard.plan is not None and guard.state is not None:
@@ -213,23 +216,25 @@ def _round(store: Store, flag: str, now: float, measure: Measure, alarms: _Alarm
                 measured = measure(guard.plan, guard.state)
             except Exception as error:  # noqa: BLE001 - whatever it is, it holds this guard alone
                 failed.append(Reason(UNMEASURED, None, f"its metrics could not be measured: {cause(error)}"))
+        known = alarms.seen_by(guard.state)
         found = decide(
-            guard.plan, guard.state, replace(seen, aggregates=measured, alarms=alarms.seen_by(guard.state))
+            guard.plan, guard.state, replace(seen, now=int(clock() * 1000), aggregates=measured, alarms=known)
         )
         return found._replace(reasons=(*failed, *found.reasons))
 
-    return _committed(store, flag, now, decided)
+    return _committed(store, flag, clock, decided)
 
 
 def _committed(
     store: Store,
     flag: str,
-    now: float,
+    clock: Clock,
     decided: Callable[[Guard, Seen], Decision],
     by: AuditContext | None = None,
 ) -> GuardRound:
     """Reads, decides and commits; again if another writer was first. `by` is who acts, None for the guard itself."""
     for attempt in range(ATTEMPTS):
+        now = clock()
         state, snapshot = live(store)
         record = store.find(Shelf.GUARDS, flag)
         guard = guard_of(state, snapshot, flag, record, now)
@@ -244,7 +249,7 @@ def _committed(
             return GuardRound(flag, guard.plan, decision)
         try:
             said = sentence(decision)
-            own = AuditContext(f"guard.{decision.action}", GUARD, said, now)
+            own = AuditContext(f"guard.{decision.action}", GUARD, said, clock())
             acts = own if by is None else by._replace(reason=f"{by.reason} ({said})" if by.reason else said)
             _write(store, state, definition, guard, decision, record, acts)
         except Conflict:

@@ -68,7 +68,7 @@ def shown(client: TestClient, flag: str = "checkout") -> str:
 def test_a_guard_is_shown_from_its_beginning_to_its_end(client: TestClient, store: SqliteStore) -> None:
     assert "Guarded rollout It has not begun. 10 % to come 50 % to come 100 % to come" in shown(client)
     now = time.time()
-    run(store, now, harmed, {})
+    run(store, lambda: now, harmed, {})
     assert "Guarded rollout It serves 10 %, watched for 0 seconds of 1 hour. 10 % now 50 % to come" in shown(client)
     step(
         store,
@@ -79,7 +79,7 @@ def test_a_guard_is_shown_from_its_beginning_to_its_end(client: TestClient, stor
         driver.pause,
     )
     assert "Paused at 10 % by ada" in shown(client)
-    run(store, now + 1, harmed, {})
+    run(store, lambda: now + 1, harmed, {})
     page = shown(client)
     assert "It has ended at 0 %: a harm was shown, and the share is back where it began." in page
     assert "errors is worse by more than 10 %" in page
@@ -90,16 +90,16 @@ def test_a_guard_is_shown_from_its_beginning_to_its_end(client: TestClient, stor
 def test_rollouts_that_wait_for_a_person_come_first(client: TestClient, store: SqliteStore) -> None:
     assert "checkout 10 % to come 50 % to come 100 % to come It has not begun." in rollouts(client)
     now = time.time()
-    run(store, now, harmed, {})
+    run(store, lambda: now, harmed, {})
     step(store, "checkout", act("guard.pause")._replace(now=now), driver.pause)
-    run(store, now + 1, harmed, {})
+    run(store, lambda: now + 1, harmed, {})
     assert "It has ended at 0 %" in rollouts(client)
     assert "errors is worse by more than 10 %" in rollouts(client)
     assert "/console/rollouts" in client.get("/fragments/frame").text
 
 
 def test_a_step_of_a_guard_is_a_change_of_the_flag_but_no_operator_s(client: TestClient, store: SqliteStore) -> None:
-    run(store, time.time(), harmed, {})
+    run(store, time.time, harmed, {})
     feed = client.get("/fragments/changes?show=flags").text
     assert "guard raised the share rollout_percentage: 0 → 10" in text_of(feed)
     (effect,) = re.findall(r'hx-get="([^"]*/effect)"', feed)
@@ -112,8 +112,8 @@ def test_a_step_of_a_guard_is_a_change_of_the_flag_but_no_operator_s(client: Tes
 
 def test_a_guard_that_waits_or_cannot_be_read_says_why(client: TestClient, store: SqliteStore) -> None:
     now = time.time()
-    run(store, now, lambda *_: None, {})
-    run(store, now + 1, lambda *_: None, {})
+    run(store, lambda: now, lambda *_: None, {})
+    run(store, lambda: now + 1, lambda *_: None, {})
     assert "nothing was measured in this round" in shown(client)
     assert "nothing was measured in this round" in rollouts(client)
     before = store.find(Shelf.GUARDS, "checkout")
@@ -126,7 +126,7 @@ def test_a_guard_that_waits_or_cannot_be_read_says_why(client: TestClient, store
 def test_a_guard_is_acted_on_from_its_card_with_its_effect_first(store: SqliteStore) -> None:
     client = caller(store, Scope.READ, Scope.WRITE)
     assert "guard/" not in client.get("/fragments/flags/checkout").text, "it has not begun"
-    run(store, time.time(), harmed, {})
+    run(store, time.time, harmed, {})
     page = client.get("/fragments/flags/checkout").text
     assert re.findall(r'data-dialog="/fragments/flags/checkout/guard/(\w+)"', page) == ["pause", "advance", "stop"]
     assert "The guard raises the share to 50 % when this step has been watched for 1 hour." in text_of(page)

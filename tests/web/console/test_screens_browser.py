@@ -59,7 +59,7 @@ def store() -> Iterator[SqliteStore]:
     off, why = killed(FLAGS["checkout"]), act()._replace(reason=BAD)
     for made in shop(FLAGS):
         write(made, lambda state, git: lay(state, git, "checkout", off, why))
-        run(made, time.time(), lambda _plan, _state: None, {"checkout-5xx": False})
+        run(made, time.time, lambda _plan, _state: None, {"checkout-5xx": False})
         yield made
 
 
