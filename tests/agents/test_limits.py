@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from burgee.agents.limits import Limits, excess, largest_share
-from burgee.diff.effect import FlagEffect, Move, RegionEffect, effects
+from burgee.diff.effect import effects
+from burgee.diff.flag_effect import FlagEffect, Move, RegionEffect
 from burgee.diff.losses import MoveKind
 from burgee.diff.outcomes import Outcome
 

@@ -6,15 +6,19 @@ import json
 import random
 from fractions import Fraction
 from math import sqrt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from burgee.diff.cases import DRAWS, MAX_CASES
-from burgee.diff.effect import Effort, FlagEffect, effects
+from burgee.diff.comparison import Effort
+from burgee.diff.effect import effects
 from burgee.evaluation.hash_strategies import PINNED
 from burgee.evaluation.ruleset import Ruleset
 from support.effects import AB, NOW, OFF, ON, VALUES, changed, changing, generated, snapshot
+
+if TYPE_CHECKING:
+    from burgee.diff.flag_effect import FlagEffect
 
 USERS = 4_000
 """Asked in each region."""

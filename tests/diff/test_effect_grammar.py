@@ -23,7 +23,7 @@ from burgee.evaluation.ruleset import Ruleset
 from support.effects import NOW, VALUES, changing, grown, snapshot
 
 if TYPE_CHECKING:
-    from burgee.diff.effect import RegionEffect
+    from burgee.diff.flag_effect import RegionEffect
     from burgee.diff.outcomes import Outcome
 
 PAIRS, USERS = map(int, os.environ.get("BURGEE_ORACLE", "12x1000").split("x"))

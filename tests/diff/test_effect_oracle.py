@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
-from burgee.diff.effect import FlagEffect, effects
+from burgee.diff.effect import effects
 from burgee.evaluation.bucketing import BUCKETS, bucket, split_bounds
 from burgee.evaluation.context import TARGETING_KEY
 from burgee.evaluation.ruleset import Ruleset
@@ -24,6 +24,7 @@ from burgee.review.change_findings import ReviewedChange, proofs
 from support.effects import AB, NOW, ON, changing, snapshot
 
 if TYPE_CHECKING:
+    from burgee.diff.flag_effect import FlagEffect
     from burgee.diff.outcomes import Outcome
 
 PAIRS, USERS = map(int, os.environ.get("BURGEE_ORACLE", "12x2000").split("x"))

@@ -24,7 +24,7 @@ from support.effects import NOW, ON, changed, generated, snapshot
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from burgee.diff.effect import FlagEffect, RegionEffect
+    from burgee.diff.flag_effect import FlagEffect, RegionEffect
     from burgee.diff.outcomes import Outcome
 
 FILES, USERS = map(int, os.environ.get("BURGEE_ORACLE", "16x2000").split("x"))

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from burgee.diff.effect import FlagEffect, effects
+from burgee.diff.effect import effects
 from burgee.diff.losses import MoveKind, move_kind
 from burgee.diff.symbolic import Side
 from burgee.diff.transitions import checkpoints
 from burgee.times import format_time, parse_time
 from support.effects import NOW, ON, changed, snapshot
+
+if TYPE_CHECKING:
+    from burgee.diff.flag_effect import FlagEffect
 
 PAIRS = int(os.environ.get("BURGEE_EXAMPLES", "1")) * 25
 USERS, TIMES = 60, 40

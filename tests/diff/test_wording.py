@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from burgee.diff.effect import Move
+from burgee.diff.flag_effect import Move
 from burgee.diff.losses import MoveKind
 from burgee.diff.outcomes import Outcome
 from burgee.diff.wording import percent, share_of

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from burgee.diff.effect import FlagEffect, effects
+from burgee.diff.effect import effects
 from burgee.times import parse_time
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable
+
+    from burgee.diff.flag_effect import FlagEffect
 
 NOW = parse_time("2027-01-01T12:00:00Z")
 ON, OFF = {"status": True}, {"status": False}

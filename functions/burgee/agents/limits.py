@@ -12,7 +12,7 @@ from burgee.records import NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from burgee.diff.effect import FlagEffect, RegionEffect
+    from burgee.diff.flag_effect import FlagEffect, RegionEffect
 
 EVERYONE = 100
 """Percent."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from burgee.diff.effect import FlagEffect
+    from burgee.diff.flag_effect import FlagEffect
     from burgee.model import Definition, Snapshot
     from burgee.releases.proposals import Proposal
     from burgee.stores import Change, State, Store

@@ -9,7 +9,7 @@ from burgee.diff import wording
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from burgee.diff.effect import FlagEffect, RegionEffect
+    from burgee.diff.flag_effect import FlagEffect, RegionEffect
 
 NOBODY = "nobody sees a change"
 

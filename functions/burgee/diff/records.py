@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from fractions import Fraction
 
-    from burgee.diff.effect import FlagEffect, GuardEffect, Move, RegionEffect
+    from burgee.diff.flag_effect import FlagEffect, GuardEffect, Move, RegionEffect
 
     Counted: TypeAlias = Callable[[str, str], float | None]
 

@@ -6,13 +6,13 @@ import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from burgee.diff.affected import deciding
-from burgee.diff.effect import compare
+from burgee.diff.comparison import compare
 from burgee.evaluation.definition import salt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from burgee.diff.effect import RegionEffect
+    from burgee.diff.flag_effect import RegionEffect
     from burgee.diff.symbolic import Side
     from burgee.diff.world import World
     from burgee.model import Definition

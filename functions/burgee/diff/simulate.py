@@ -6,7 +6,7 @@ from fractions import Fraction
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from burgee.diff.effect import compare
+from burgee.diff.comparison import compare
 from burgee.diff.symbolic import Side
 from burgee.diff.wording import percent
 from burgee.diff.world import World
@@ -14,7 +14,7 @@ from burgee.diff.world import World
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from burgee.diff.effect import RegionEffect
+    from burgee.diff.flag_effect import RegionEffect
     from burgee.model import Snapshot
 
 COLOURS = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#ff8ab7", "#a463f2", "#97bbf5", "#9c6b4e")

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from burgee.diff import wording
-from burgee.diff.effect import compare
+from burgee.diff.comparison import compare
 from burgee.diff.symbolic import Side
 from burgee.diff.transitions import is_moving, moments
 from burgee.diff.world import World
@@ -17,7 +17,7 @@ from burgee.times import format_time, parse_time
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from burgee.diff.effect import RegionEffect
+    from burgee.diff.flag_effect import RegionEffect
     from burgee.model import Definition, Snapshot
 
 BEFORE = 0.001

@@ -13,7 +13,7 @@ from burgee.evaluation.context import TARGETING_KEY
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from burgee.diff.effect import FlagEffect, GuardEffect, Move, RegionEffect
+    from burgee.diff.flag_effect import FlagEffect, GuardEffect, Move, RegionEffect
     from burgee.diff.outcomes import Outcome
 
 MAX_NAMES = 3

@@ -24,7 +24,7 @@ from burgee.times import format_time
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from burgee.diff.effect import FlagEffect, Move, RegionEffect
+    from burgee.diff.flag_effect import FlagEffect, Move, RegionEffect
     from burgee.findings import Finding
     from burgee.model import Snapshot
 

@@ -12,7 +12,7 @@ from burgee.diff.records import flag_records
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from burgee.diff.effect import FlagEffect
+    from burgee.diff.flag_effect import FlagEffect
     from burgee.diff.population import Population
     from burgee.diff.renames import Rename
     from burgee.findings import Finding

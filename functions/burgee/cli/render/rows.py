@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from burgee.cli.render.diff_report import DiffReport
-    from burgee.diff.effect import FlagEffect, GuardEffect, RegionEffect
+    from burgee.diff.flag_effect import FlagEffect, GuardEffect, RegionEffect
     from burgee.diff.renames import Rename
 
 EFFECTS = {
