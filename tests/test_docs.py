@@ -334,7 +334,7 @@ def test_every_kind_of_problem_has_its_section_and_no_other() -> None:
     for path in [
         *package.glob("web/**/*.py"),
         *releases,
-        package / "guards/driver.py",
+        package / "guards/interventions.py",
         *package.glob("access/*.py"),
         *package.glob("webhooks/*.py"),
     ]:

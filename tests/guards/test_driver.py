@@ -3,58 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
 
 from burgee.errors import Refused
-from burgee.guards import driver
+from burgee.guards import interventions
 from burgee.guards.aggregates import Measured
-from burgee.guards.driver import GAP, STALE, Action, Decision, Seen, Serving, asks, decide
+from burgee.guards.driver import GAP, STALE, asks, decide
 from burgee.guards.state import GuardState, Outcome
-from support.guards import CROWDS, HOUR, MINUTE, NOW, PLAN, aggregates, measure, metric, moments, plan
-
-if TYPE_CHECKING:
-    from burgee.guards.plan import GuardPlan
-
-QUIET = {"5xx": False}
-
-
-def seen(now: int, state: GuardState | None, **more: Any) -> Seen:
-    """What a driver sees if the guard's share is served, and no alarm fires."""
-    share = None if state is None or state.share == 0 else state.share
-    return Seen(**{"now": now, "digest": "a", "release": 1, "serving": Serving(share), "alarms": QUIET, **more})
-
-
-def begun(given: GuardPlan = PLAN) -> GuardState:
-    """A guard that serves its first step."""
-    found = decide(given, None, seen(NOW, None, alarms=dict.fromkeys(given.alarms, False)))
-    assert found.action is Action.ADVANCE
-    assert found.state is not None
-    return found.state
-
-
-def look(state: GuardState, now: int, given: GuardPlan = PLAN, **more: Any) -> Decision:
-    kept = {name: more.pop(name) for name in ("serving", "alarms", "digest") if name in more}
-    data = measure(given, state, **{"until": now, **more})
-    return decide(given, state, seen(now, state, aggregates=data, **kept))
-
-
-def watch(state: GuardState, hours: float, given: GuardPlan = PLAN, **more: Any) -> Decision:
-    """Looks every ten minutes; the last decision, or the first that is not to hold."""
-    found = Decision(Action.HOLD, state)
-    start = max(state.since, state.looked or 0)
-    for minutes in range(0, round(hours * 60) + 1, 10):
-        assert found.state is not None
-        found = look(found.state, start + minutes * MINUTE, given, **more)
-        if found.action is not Action.HOLD:
-            break
-    return found
-
-
-def codes(found: Decision) -> set[str]:
-    return {one.code for one in found.reasons}
+from burgee.guards.transitions import Action, Serving
+from support.guards import (
+    CROWDS,
+    HOUR,
+    MINUTE,
+    NOW,
+    PLAN,
+    aggregates,
+    begun,
+    codes,
+    look,
+    measure,
+    metric,
+    moments,
+    plan,
+    replace_plan,
+    seen,
+    watch,
+)
 
 
 def test_a_guard_begins_with_its_first_step() -> None:
@@ -72,10 +49,6 @@ def test_it_begins_at_its_time_and_not_while_an_alarm_fires_or_is_unknown() -> N
     for alarms, code in (({"5xx": True}, "alarm"), ({}, "alarm-unknown")):
         held = decide(PLAN, None, seen(NOW, None, alarms=alarms))
         assert (held.action, codes(held)) == (Action.HOLD, {code})
-
-
-def replace_plan(**more: Any) -> GuardPlan:
-    return replace(PLAN, **more)
 
 
 def test_a_healthy_guard_takes_every_step_and_is_done() -> None:
@@ -199,25 +172,6 @@ def test_an_alarm_acts_without_a_look() -> None:
     assert (found.action, found.share, codes(found)) == (Action.ROLL_BACK, 0.0, {"alarm"})
 
 
-def test_a_harm_of_on_harm_hold_waits_for_a_person() -> None:
-    hold = replace_plan(on_harm="hold")
-    state = begun(hold)
-    found = look(state, state.since, hold, harm=1.5)
-    assert (found.action, found.share) == (Action.HOLD, None)
-    assert found.state is not None
-    assert found.state.pause is not None
-    assert (found.state.pause.code, found.state.pause.subjects) == ("harm", ("errors",))
-    assert watch(found.state, 3, hold).action is Action.HOLD
-    resumed = driver.resume(hold, found.state, seen(NOW + HOUR, found.state), "ada")
-    assert resumed.share is None
-    assert resumed.state is not None
-    assert watch(resumed.state, 1, hold, harm=1.5).action is Action.ADVANCE
-    # What is known in one step is not known in the next.
-    after = watch(resumed.state, 1, hold, harm=1.5).state
-    assert after is not None
-    assert after.known == frozenset()
-
-
 def test_a_signal_asks_and_a_guardrail_still_acts() -> None:
     state = begun()
     found = look(state, state.since, signal=0.5)
@@ -226,7 +180,7 @@ def test_a_signal_asks_and_a_guardrail_still_acts() -> None:
     assert found.state.pause is not None
     assert (found.state.pause.code, found.state.pause.subjects) == ("signal", ("revenue",))
     assert look(found.state, state.since, signal=0.5, harm=1.5).action is Action.ROLL_BACK
-    resumed = driver.resume(PLAN, found.state, seen(state.since, found.state), "ada").state
+    resumed = interventions.resume(PLAN, found.state, seen(state.since, found.state), "ada").state
     assert resumed is not None
     assert watch(resumed, 1, signal=0.5).action is Action.ADVANCE
 
@@ -254,8 +208,8 @@ def test_an_operators_write_or_a_kill_pauses_until_a_person_resumes(serving: Ser
     assert watch(found.state, 3).action is Action.HOLD
     if serving.killed:
         with pytest.raises(Refused, match="burgee unkill checkout"):
-            driver.resume(PLAN, found.state, seen(NOW, state, serving=serving), "ada")
-    resumed = driver.resume(PLAN, found.state, seen(NOW + HOUR, state, serving=Serving(None, "ada")), "ada")
+            interventions.resume(PLAN, found.state, seen(NOW, state, serving=serving), "ada")
+    resumed = interventions.resume(PLAN, found.state, seen(NOW + HOUR, state, serving=Serving(None, "ada")), "ada")
     assert resumed.share == 1.0
     assert resumed.state is not None
     assert (resumed.state.pause, resumed.state.since, resumed.state.held) == (None, NOW + HOUR, 0)
@@ -282,7 +236,7 @@ def test_a_guard_in_the_changed_flag_begins_once_the_file_has_the_reached_share(
     assert (waits.action, waits.share, codes(waits)) == (Action.HOLD, None, {"carried"})
     assert waits.state is not None
     assert (waits.state.version, waits.state.pause) == (ended.state.version + 1, None)
-    for act in (driver.resume, driver.advance):
+    for act in (interventions.resume, interventions.advance):
         with pytest.raises(Refused):
             act(again, waits.state, seen(NOW, state, digest="b"), "ada")
     merged = replace_plan(begins=10.0, steps=(30.0, 100.0))
@@ -301,7 +255,7 @@ def test_a_guard_in_the_changed_flag_begins_once_the_file_has_the_reached_share(
 def test_a_guard_that_has_ended_begins_again_only_with_another_plan_or_after_it_was_removed(end: str) -> None:
     state = begun()
     if end == "stopped":
-        over = driver.stop(PLAN, state, seen(NOW, state), "ada", back=True).state
+        over = interventions.stop(PLAN, state, seen(NOW, state), "ada", back=True).state
     else:
         over = look(state, state.since, harm=1.5).state
     assert over is not None
@@ -347,71 +301,6 @@ def test_a_state_says_why_it_does_not_move_until_it_does() -> None:
     assert (raised.step, raised.reasons) == (1, ())
 
 
-def test_before_its_first_step_a_guard_serves_nothing_for_a_person() -> None:
-    beside = Serving(None, "ada")
-    paused = decide(PLAN, None, seen(NOW, None, serving=beside)).state
-    assert paused is not None
-    assert paused.pause is not None
-    resumed = driver.resume(PLAN, paused, seen(NOW, None, serving=beside), "ada")
-    assert (resumed.share, resumed.state and resumed.state.pause) == (None, None)
-    assert decide(PLAN, resumed.state, seen(NOW, None)).action is Action.ADVANCE
-
-
-def test_a_step_waits_for_a_person_who_approves_it() -> None:
-    waits = replace_plan(approve=frozenset({1}))
-    state = begun(waits)
-    held = watch(state, 3, waits)
-    assert (held.action, codes(held)) == (Action.HOLD, {"approval"})
-    assert held.state is not None
-    approved = driver.approve(waits, held.state, seen(NOW, held.state), "ada")
-    assert approved.state is not None
-    assert look(approved.state, NOW + 4 * HOUR, waits).action is Action.ADVANCE
-    with pytest.raises(Refused, match="does not wait"):
-        driver.approve(waits, approved.state, seen(NOW, held.state), "ada")
-    with pytest.raises(Refused, match="does not wait"):
-        driver.approve(PLAN, begun(), seen(NOW, state), "ada")
-    first = replace_plan(approve=frozenset({0}))
-    assert codes(decide(first, None, seen(NOW, None))) == {"approval"}
-
-
-def test_a_person_pauses_steps_and_stops() -> None:
-    state = begun()
-    paused = driver.pause(PLAN, state, seen(NOW, state), "ada", "lunch").state
-    assert paused is not None
-    assert watch(paused, 5).action is Action.HOLD
-    assert look(paused, state.since, harm=1.5).action is Action.ROLL_BACK
-    with pytest.raises(Refused, match="paused by ada: lunch"):
-        driver.pause(PLAN, paused, seen(NOW, state), "bob")
-    with pytest.raises(Refused, match="not paused"):
-        driver.resume(PLAN, state, seen(NOW, state), "ada")
-    found = driver.advance(PLAN, paused, seen(NOW, state), "ada")
-    assert (found.action, found.share) == (Action.ADVANCE, 10.0)
-    assert found.state is not None
-    assert found.state.pause is None
-    with pytest.raises(Refused, match="burgee guard resume checkout"):
-        driver.advance(PLAN, state, seen(NOW, state, serving=Serving(None, "bob")), "ada")
-    stopped = driver.stop(PLAN, found.state, seen(NOW, found.state), "ada")
-    assert stopped.share is None
-    assert stopped.state is not None
-    assert stopped.state.share == 10.0
-    back = driver.stop(PLAN, found.state, seen(NOW, found.state), "ada", back=True)
-    assert back.share == 0.0
-    beside = driver.stop(PLAN, found.state, seen(NOW, found.state, serving=Serving(None, "bob")), "ada", back=True)
-    assert beside.share is None
-    for act in (driver.pause, driver.resume, driver.advance, driver.approve, driver.stop):
-        with pytest.raises(Refused, match="has ended"):
-            act(PLAN, stopped.state, seen(NOW, state), "ada")
-        with pytest.raises(Refused, match="changed in Git"):
-            act(PLAN, state, seen(NOW, state, digest="b"), "ada")
-
-
-def test_after_the_last_step_a_person_ends_it() -> None:
-    last = plan(steps=(5.0,), signals=())
-    state = begun(last)
-    found = driver.advance(last, state, seen(NOW, state), "ada")
-    assert (found.action, found.share) == (Action.DONE, None)
-
-
 def test_a_guard_of_alarms_alone_needs_no_data() -> None:
     bare = plan(guardrails=(), signals=(), alarms=("5xx",))
     state = begun(bare)
@@ -446,7 +335,7 @@ def test_a_clock_that_jumps_neither_shortens_a_step_nor_counts_earlier_units() -
     back = look(first, NOW - 9 * HOUR)
     assert back.state is not None
     assert back.state.held == 0
-    stepped = driver.advance(PLAN, first, seen(NOW - 9 * HOUR, first), "ada").state
+    stepped = interventions.advance(PLAN, first, seen(NOW - 9 * HOUR, first), "ada").state
     assert stepped is not None
     assert stepped.since == state.since
 
@@ -506,6 +395,3 @@ def test_guards_of_simulated_users_end_where_they_should() -> None:
         assert harmful.ended is not None
         assert (harmful.ended.outcome, harmful.share) == (Outcome.ROLLED_BACK, 0.0)
         assert harmful.ended.reasons[0].code == "worse"
-
-
-# All of it in any order.

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from burgee.errors import Conflict, Refused
-from burgee.guards import driver
-from burgee.guards.driver import STALE, Action, Decision, Seen, Serving, decide
+from burgee.guards import interventions
+from burgee.guards.driver import STALE, decide
 from burgee.guards.state import GuardState, Outcome
+from burgee.guards.transitions import GUARD, Action, Decision, Seen, Serving
 from support.guards import HOUR, MINUTE, NOW, PLAN, measure
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class World:
         if self.override is None:
             return Serving(killed=self.killed)
         share, author = self.override
-        mine = author == driver.GUARD and not self.killed
+        mine = author == GUARD and not self.killed
         return Serving(share if mine else None, None if mine else author, self.killed)
 
     def write(self, override: tuple[float | None, str] | None, *, killed: bool = False) -> None:
@@ -63,7 +64,7 @@ class World:
     def merge(self, given: GuardPlan | None) -> None:
         """A release in which the share of the guard's override is in the file, so that the override goes."""
         share, author = self.override or (None, "")
-        if given is None or share is None or author != driver.GUARD or self.killed:
+        if given is None or share is None or author != GUARD or self.killed:
             return
         steps = tuple(step for step in given.steps if step > share)
         self.override = None
@@ -79,7 +80,7 @@ class World:
         if decision.share is not None:
             given = self.git[0]
             assert given is not None
-            self.override = None if decision.share == given.begins else (decision.share, driver.GUARD)
+            self.override = None if decision.share == given.begins else (decision.share, GUARD)
 
 
 SOUND = ("healthy", "harm", "signal")
@@ -109,7 +110,7 @@ def drive(world: World, which: int, act: str = "decide") -> Generator[None, None
         return
     else:
         try:
-            found = getattr(driver, act)(given, state, at, "ada")
+            found = getattr(interventions, act)(given, state, at, "ada")
         except Refused:
             return
     yield
@@ -336,8 +337,8 @@ def test_two_drivers_at_once_make_one_override() -> None:
         for _ in range(stop):
             next(slow)
         whole(world, 0)
-        assert world.override == (10.0, driver.GUARD)
+        assert world.override == (10.0, GUARD)
         for _ in slow:
             pass
-        assert world.override == (10.0, driver.GUARD)
+        assert world.override == (10.0, GUARD)
         assert world.counts["conflict"] == (1 if stop else 0)

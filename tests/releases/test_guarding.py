@@ -10,10 +10,11 @@ from burgee.errors import Conflict, Refused
 from burgee.evaluation.bucketing import bucket
 from burgee.evaluation.ruleset import Ruleset
 from burgee.flagfile.compile import compile_file
-from burgee.guards import driver
+from burgee.guards import interventions
 from burgee.guards.aggregates import Aggregates, Arm, Measured, Moments
-from burgee.guards.driver import Action, asks
+from burgee.guards.driver import asks
 from burgee.guards.state import Outcome
+from burgee.guards.transitions import Action
 from burgee.releases.deploy import CanaryRequest, Consent, apply, live, write
 from burgee.releases.guarding import act, guards, run, sentence, serving
 from burgee.releases.overrides import killed, lay, lift
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from burgee.guards.driver import Decision, Seen
     from burgee.guards.plan import GuardPlan
     from burgee.guards.state import GuardState
+    from burgee.guards.transitions import Decision, Seen
     from burgee.stores import Store
 
 NOW = 1_800_000_000.0
@@ -174,7 +175,7 @@ def test_an_operator_pauses_it_and_a_person_lets_it_go_on(store: SqliteStore) ->
     assert guard.state.pause is not None
     assert (guard.state.pause.code, guard.state.pause.by) == ("override", "ada")
     assert share(store) == 5
-    act(store, "checkout", by("guard.resume", NOW + 5 * 3_600), driver.resume)
+    act(store, "checkout", by("guard.resume", NOW + 5 * 3_600), interventions.resume)
     assert share(store) == 10
     assert store.state().overrides["checkout"].author == "guard"
     entry = next(entry for entry in store.audit() if entry.action == "guard.resume")
@@ -203,9 +204,9 @@ def test_a_kill_beats_a_guard(store: SqliteStore) -> None:
     assert rounds(store, Looks(), 5, start=1) == []
     assert (store.state().overrides["checkout"].definition or {})["status"] is False
     with pytest.raises(Refused, match="killed"):
-        act(store, "checkout", by("guard.resume", NOW + 7 * 3_600), driver.resume)
+        act(store, "checkout", by("guard.resume", NOW + 7 * 3_600), interventions.resume)
     write(store, lambda state, snapshot: lift(state, snapshot, "checkout", by("override.clear")))
-    act(store, "checkout", by("guard.resume", NOW + 7 * 3_600), driver.resume)
+    act(store, "checkout", by("guard.resume", NOW + 7 * 3_600), interventions.resume)
     assert share(store) == 10
 
 
@@ -214,7 +215,7 @@ def test_a_flag_that_was_taken_away_does_not_come_back_with_its_guard(store: Sql
     write(store, lambda state, snapshot: lay(state, snapshot, "checkout", None, by("flag.delete")))
     assert rounds(store, Looks(), 5, start=1) == []
     with pytest.raises(Refused, match="override clear"):
-        act(store, "checkout", by("guard.resume", NOW + 7 * 3_600), driver.resume)
+        act(store, "checkout", by("guard.resume", NOW + 7 * 3_600), interventions.resume)
     assert store.state().overrides["checkout"].definition is None
 
 
@@ -234,13 +235,13 @@ def test_an_override_neither_adds_nor_changes_a_guard(store: SqliteStore, flag: 
 
 def test_what_a_person_stops_stays_or_goes_back(store: SqliteStore) -> None:
     rounds(store, Looks(), 1.5)
-    act(store, "checkout", by("guard.stop", NOW + 7_200), driver.stop)
+    act(store, "checkout", by("guard.stop", NOW + 7_200), interventions.stop)
     assert share(store) == 30
     assert guards(store, NOW)[0].state is not None
     with pytest.raises(Refused, match="has ended"):
-        act(store, "checkout", by("guard.stop", NOW + 7_300), driver.stop)
+        act(store, "checkout", by("guard.stop", NOW + 7_300), interventions.stop)
     with pytest.raises(Refused, match="no guard"):
-        act(store, "other", by(), driver.stop)
+        act(store, "other", by(), interventions.stop)
 
 
 def test_of_two_drivers_at_once_one_takes_the_step(store: SqliteStore) -> None:
@@ -272,8 +273,8 @@ def test_of_two_people_who_take_the_next_step_at_once_one_is_refused(store: Sqli
     def together(plan: GuardPlan, state: GuardState, seen: Seen, author: str) -> Decision:
         if not raced:
             raced.append(author)
-            act(store, "checkout", by("guard.advance", NOW + 1_900, "ben"), driver.advance)
-        return driver.advance(plan, state, seen, author)
+            act(store, "checkout", by("guard.advance", NOW + 1_900, "ben"), interventions.advance)
+        return interventions.advance(plan, state, seen, author)
 
     raced: list[str] = []
     with pytest.raises(Refused, match="look at it again"):
@@ -292,7 +293,7 @@ def test_a_commit_that_fails_leaves_state_and_override_as_they_were(
 
     monkeypatch.setattr(store, "commit", conflict)
     with pytest.raises(Conflict):
-        act(store, "checkout", by("guard.advance", NOW + 7_200), driver.advance)
+        act(store, "checkout", by("guard.advance", NOW + 7_200), interventions.advance)
     assert (store.state(), store.find(Shelf.GUARDS, "checkout")) == (before, record)
 
 
@@ -401,7 +402,7 @@ def test_what_is_wrong_with_one_guard_stops_no_other(tmp_path: Path) -> None:
         assert store.find(Shelf.GUARDS, "checkout") == wrong
         assert "checkout" in serving(store, NOW)
         with pytest.raises(Refused, match="cannot be read"):
-            act(store, "checkout", by(), driver.pause)
+            act(store, "checkout", by(), interventions.pause)
     store.close()
 
 
@@ -413,4 +414,4 @@ def test_during_a_canary_a_person_is_refused_and_a_round_says_so(store: SqliteSt
     (one,) = run(store, at(NOW + 60), Looks(), {})
     assert sentence(one.decision).startswith("holds: the release is a canary")
     with pytest.raises(Refused, match="canary"):
-        act(store, "checkout", by("guard.stop", NOW + 61), driver.stop)
+        act(store, "checkout", by("guard.stop", NOW + 61), interventions.stop)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import ndtri, stdtr
 
 from burgee.guards.aggregates import PER, VALUE, Aggregates, Arm, Measured, Moments
-from burgee.guards.driver import asks
+from burgee.guards.driver import asks, decide
 from burgee.guards.margins import ENOUGH, NORMAL_DEGREES, critical
 from burgee.guards.plan import GuardMetric, GuardPlan
+from burgee.guards.transitions import Action, Decision, Seen, Serving
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 HOUR = 3_600_000
 NOW = 1_767_225_600_000
 MINUTE = 60_000
+QUIET = {"5xx": False}
+"""No alarm fires."""
 LOOKS_A_DAY = 288
 """A look every five minutes."""
 
@@ -250,3 +253,43 @@ def measure(plan: GuardPlan, state: GuardState, until: int, **more: Any) -> Aggr
 
 
 PLAN = plan(signals=(metric("revenue", direction="increase"),), alarms=("5xx",))
+
+
+def seen(now: int, state: GuardState | None, **more: Any) -> Seen:
+    """What a driver sees if the guard's share is served, and no alarm fires."""
+    share = None if state is None or state.share == 0 else state.share
+    return Seen(**{"now": now, "digest": "a", "release": 1, "serving": Serving(share), "alarms": QUIET, **more})
+
+
+def begun(given: GuardPlan = PLAN) -> GuardState:
+    """A guard that serves its first step."""
+    found = decide(given, None, seen(NOW, None, alarms=dict.fromkeys(given.alarms, False)))
+    assert found.action is Action.ADVANCE
+    assert found.state is not None
+    return found.state
+
+
+def look(state: GuardState, now: int, given: GuardPlan = PLAN, **more: Any) -> Decision:
+    kept = {name: more.pop(name) for name in ("serving", "alarms", "digest") if name in more}
+    data = measure(given, state, **{"until": now, **more})
+    return decide(given, state, seen(now, state, aggregates=data, **kept))
+
+
+def watch(state: GuardState, hours: float, given: GuardPlan = PLAN, **more: Any) -> Decision:
+    """Looks every ten minutes; the last decision, or the first that is not to hold."""
+    found = Decision(Action.HOLD, state)
+    start = max(state.since, state.looked or 0)
+    for minutes in range(0, round(hours * 60) + 1, 10):
+        assert found.state is not None
+        found = look(found.state, start + minutes * MINUTE, given, **more)
+        if found.action is not Action.HOLD:
+            break
+    return found
+
+
+def codes(found: Decision) -> set[str]:
+    return {one.code for one in found.reasons}
+
+
+def replace_plan(**more: Any) -> GuardPlan:
+    return replace(PLAN, **more)

@@ -11,8 +11,9 @@ import typer
 from burgee.cli.experiments import analysing, recorded, records_of
 from burgee.cli.render import output
 from burgee.errors import BurgeeError, Refused
-from burgee.guards.driver import Action, asks
+from burgee.guards.driver import asks
 from burgee.guards.state import reason_record
+from burgee.guards.transitions import Action
 from burgee.releases.guarding import UNMEASURED, UNREADABLE, cause, guards, run, sentence, watched_alarms
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ All of it is one commit, conditional on the revision: of two drivers one gets `C
 and a crash changes nothing or everything. A round may be repeated at any time, and needs no memory but the state.
 
 Rounds without aggregates are cheap: they act on alarms and on what operators do, and never advance. A person's
-`pause`, `resume`, `advance`, `approve` and `stop` are functions of the same values, committed in the same way.
+`pause`, `resume`, `advance`, `approve` and `stop` are functions of the same values, in `interventions`.
 
 Rules:
 
@@ -32,79 +32,38 @@ Rules:
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from burgee.errors import Refused
 from burgee.evaluation.bucketing import threshold
 from burgee.guards.judgement import Judgement, Reason, judge
 from burgee.guards.plan import Group
-from burgee.guards.state import Ended, GuardState, Outcome, Pause
+from burgee.guards.state import GuardState, Outcome, Pause
+from burgee.guards.transitions import (
+    GUARD,
+    Action,
+    Decision,
+    Seen,
+    end,
+    interrupted,
+    next_step,
+    pause_reason,
+    take_step,
+)
 from burgee.plurals import counted
-from burgee.records import NamedTuple, dataclass, field, replace
+from burgee.records import NamedTuple, replace
 from burgee.times import lasting
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from burgee.guards.aggregates import Aggregates
     from burgee.guards.plan import GuardMetric, GuardPlan
 
-GUARD = "guard"
-"""The author of the overrides that serve a guard's share."""
 GAP = 7_200_000
 """The longest time between two looks, in milliseconds, that counts as watched: looks are hourly at most."""
 STALE = 1_800_000
 """The age of the last record, in milliseconds, above which data count as missing."""
 SETTLING = 60_000
 """Milliseconds, at most an eighth of `hold`, from a step's commit until every evaluator serves it."""
-
-
-class Action(StrEnum):
-    """What a guard does. After its end every decision is `done`."""
-
-    HOLD = "hold"
-    ADVANCE = "advance"
-    ROLL_BACK = "roll_back"
-    DONE = "done"
-
-
-class Serving(NamedTuple):
-    """What serves the flag now.
-
-    `share` is that of the guard's own override in force, None without one; `other` the author of an override in force
-    that is not the guard's; `killed` whether the flag is off by an override.
-    """
-
-    share: float | None = None
-    other: str | None = None
-    killed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What a driver sees in a round. `now` is in epoch milliseconds.
-
-    `digest` is that of the flag's definition in the current release (`definition_digest`), None if it has gone, and
-    `release` that release. `alarms` has each alarm of the plan as firing or not; one that is missing is unknown.
-    `aggregates` answer `asks`; None between two looks.
-    """
-
-    now: int
-    digest: str | None
-    release: int
-    serving: Serving = Serving()
-    alarms: Mapping[str, bool] = field(default_factory=dict)
-    aggregates: Aggregates | None = None
-
-
-class Decision(NamedTuple):
-    """What to do: serve `share` percent, or leave what is served if None; and store `state` if it is another."""
-
-    action: Action
-    state: GuardState | None
-    share: float | None = None
-    reasons: tuple[Reason, ...] = ()
 
 
 class Ask(NamedTuple):
@@ -149,7 +108,7 @@ def _about(reasons: Sequence[Reason]) -> list[tuple[str, str | None]]:
 def _decided(plan: GuardPlan | None, state: GuardState | None, seen: Seen) -> Decision:
     if state is not None and state.ended is None and (plan is None or state.digest != seen.digest):
         reason = Reason("changed", None, f"the flag has changed in Git since release {state.release}")
-        return _ended(state, seen, Outcome.CHANGED, (reason,))
+        return end(state, seen, Outcome.CHANGED, (reason,))
     if plan is None or seen.digest is None:
         gone = state if state is None or not state.plan else state.then(digest="", plan="")
         return Decision(Action.HOLD, gone, reasons=(Reason("no-guard", None, "the flag has no guard"),))
@@ -173,7 +132,7 @@ def _begun(plan: GuardPlan, digest: str, before: GuardState | None, seen: Seen) 
 
 
 def _round(plan: GuardPlan, state: GuardState, seen: Seen) -> Decision:
-    stopped = _interrupted(plan, state, seen)
+    stopped = interrupted(plan, state, seen)
     if stopped is not None:
         return stopped
     firing, unknown = _alarms(plan, state, seen)
@@ -190,7 +149,7 @@ def _round(plan: GuardPlan, state: GuardState, seen: Seen) -> Decision:
     held = _held(plan, after)
     reasons = (*harms, *asked, *bad, *found.judged.waits, *found.notes, *held)
     if paused.pause is not None:
-        return Decision(Action.HOLD, paused, reasons=(*reasons, _why(paused.pause)))
+        return Decision(Action.HOLD, paused, reasons=(*reasons, pause_reason(paused.pause)))
     if not found.looked or harms or asked or bad or found.judged.waits or held:
         return Decision(Action.HOLD, after, reasons=reasons)
     return _onward(plan, after, seen, found.notes)
@@ -239,40 +198,6 @@ def _uncompared(plan: GuardPlan, state: GuardState) -> _Look:
     return _Look(Judgement(), looked=True, notes=(Reason("alarms-alone", None, f"{why}: {judges}"),))
 
 
-def _interrupted(plan: GuardPlan, state: GuardState, seen: Seen) -> Decision | None:
-    """Pauses a guard whose flag is killed or served otherwise than it says; None if its share is served."""
-    serving = seen.serving
-    left = None if serving.other or serving.killed else serving.share
-    if state.step < 0 and left is not None and left != state.share:
-        message = (
-            f"an earlier guard has reached {left:g} %, and the file says {plan.begins:g} %: write {left:g} % and "
-            "the steps above it into the file, or clear the override"
-        )
-        reason = Reason("carried", None, message, {"share": left, "begins": plan.begins})
-        return Decision(Action.HOLD, state, reasons=(reason,))
-    if serving.killed:
-        pause = Pause("killed", serving.other or "an operator", seen.now, "the flag was killed")
-    elif not _is_served(plan, state, serving):
-        by = serving.other or "an operator"
-        what = "overrode the flag" if serving.other else "removed the guard's override"
-        pause = Pause("override", by, seen.now, f"{by} {what}")
-    else:
-        return None
-    if state.pause is None or state.pause.code != pause.code:
-        subjects = () if state.pause is None else state.pause.subjects
-        after = state.then(pause=replace(pause, subjects=subjects))
-    else:
-        after = state
-    return Decision(Action.HOLD, after, reasons=(_why(pause),))
-
-
-def _is_served(plan: GuardPlan, state: GuardState, serving: Serving) -> bool:
-    """Whether the flag is served as the state says, by the guard's override or by the file."""
-    if serving.other is not None or serving.killed:
-        return False
-    return (plan.begins if serving.share is None else serving.share) == state.share
-
-
 def _alarms(plan: GuardPlan, state: GuardState, seen: Seen) -> tuple[tuple[Reason, ...], tuple[Reason, ...]]:
     """The alarms that fire, and those of which nothing is known."""
     watched = [name for name in plan.alarms if name not in state.known]
@@ -291,7 +216,7 @@ def _start(plan: GuardPlan, state: GuardState, seen: Seen, alarms: Sequence[Reas
     if plan.start is not None and seen.now < plan.start:
         reasons.append(Reason("start", None, "the guard has not started yet", {"start": plan.start}))
     if state.pause is not None:
-        reasons.append(_why(state.pause))
+        reasons.append(pause_reason(state.pause))
     if reasons:
         return Decision(Action.HOLD, state, reasons=tuple(reasons))
     return _onward(plan, state, seen, ())
@@ -336,131 +261,13 @@ def _onward(plan: GuardPlan, state: GuardState, seen: Seen, notes: tuple[Reason,
     step = next_step(plan, state)
     if step is None:
         done = Reason("last-step", None, f"{state.share:g} % is the last step")
-        return _ended(state, seen, Outcome.DONE, (done, *notes))
+        return end(state, seen, Outcome.DONE, (done, *notes))
     if step in plan.approve and step not in state.approved:
         waits = Reason("approval", None, f"step {plan.steps[step]:g} % waits for a person", {"step": step})
         return Decision(Action.HOLD, state, reasons=(waits, *notes))
-    return _advanced(plan, state, seen, step, notes)
-
-
-def next_step(plan: GuardPlan, state: GuardState) -> int | None:
-    """The index of the first later step above what is served; None after the last."""
-    later = range(state.step + 1, len(plan.steps))
-    return next((step for step in later if plan.steps[step] > state.share), None)
-
-
-def _advanced(plan: GuardPlan, state: GuardState, seen: Seen, step: int, reasons: tuple[Reason, ...]) -> Decision:
-    # A clock that went back must not let units count from before the step.
-    since = max(seen.now, state.since, state.looked or 0)
-    raised = state.then(
-        step=step,
-        below=state.share,
-        share=plan.steps[step],
-        since=since,
-        held=0,
-        looked=None,
-        until=None,
-        known=frozenset(),
-        pause=None,
-        reasons=(),
-    )
-    return Decision(Action.ADVANCE, raised, raised.share, reasons)
+    return take_step(plan, state, seen, step, notes)
 
 
 def _rolled_back(plan: GuardPlan, state: GuardState, seen: Seen, reasons: tuple[Reason, ...]) -> Decision:
-    ended = _ended(state, seen, Outcome.ROLLED_BACK, reasons, plan.begins)
+    ended = end(state, seen, Outcome.ROLLED_BACK, reasons, plan.begins)
     return ended._replace(action=Action.ROLL_BACK, share=plan.begins)
-
-
-def _ended(
-    state: GuardState, seen: Seen, outcome: Outcome, reasons: tuple[Reason, ...], share: float | None = None
-) -> Decision:
-    left = state.share if share is None else share
-    ended = Ended(outcome, seen.now, left, reasons)
-    after = state.then(share=left, pause=None, reasons=(), ended=ended)
-    if outcome is Outcome.CHANGED:
-        after = replace(after, digest="", plan="")  # whatever guard the flag has from now on is another
-    return Decision(Action.DONE, after, reasons=reasons)
-
-
-def _why(pause: Pause) -> Reason:
-    return Reason("paused", pause.by, f"paused by {pause.by}{f': {pause.message}' if pause.message else ''}")
-
-
-def pause(plan: GuardPlan, state: GuardState, seen: Seen, by: str, why: str = "") -> Decision:
-    """A person stops the guard from advancing. Raises Refused if it has ended or is paused."""
-    _check_active(plan, state, seen)
-    if state.pause is not None:
-        raise Refused("guard-paused", _why(state.pause).message)
-    after = state.then(pause=Pause("person", by, seen.now, why))
-    return Decision(Action.HOLD, after, reasons=() if after.pause is None else (_why(after.pause),))
-
-
-def resume(plan: GuardPlan, state: GuardState, seen: Seen, by: str) -> Decision:
-    """A person lets a paused guard go on; the harms and signals that paused it no longer act in this step.
-
-    Serves the guard's share again if an operator had overridden it, and then tests the step from the beginning.
-    Before the first step it serves nothing: the override has to go. Raises Refused if the guard has ended or is not
-    paused, or if the flag is killed.
-    """
-    _check_active(plan, state, seen)
-    if seen.serving.killed:
-        how = f"`burgee unkill {state.flag}` or `burgee override clear {state.flag}`"
-        raise Refused("flag-killed", f"{state.flag} is killed: {how} first")
-    if state.pause is None:
-        raise Refused("not-paused", "the guard is not paused")
-    known = state.known | {*state.pause.subjects}
-    note = (Reason("resumed", by, f"resumed by {by}"),)
-    if state.step < 0 or _is_served(plan, state, seen.serving):
-        return Decision(Action.HOLD, state.then(pause=None, known=known, looked=None, reasons=()), None, note)
-    since = max(seen.now, state.since, state.looked or 0)
-    again = state.then(pause=None, known=known, since=since, held=0, looked=None, until=None, reasons=())
-    return Decision(Action.HOLD, again, state.share, note)
-
-
-def advance(plan: GuardPlan, state: GuardState, seen: Seen, by: str) -> Decision:
-    """A person takes the next step now, whatever the guard waits for; after the last step this ends the guard.
-
-    Raises Refused if the guard has ended, or if the flag is killed or overridden by another author.
-    """
-    _check_active(plan, state, seen)
-    if not _is_served(plan, state, seen.serving):
-        why = _interrupted(plan, state, seen)
-        said = "" if why is None else f" ({why.reasons[0].message})"
-        what = f"`burgee guard resume {state.flag}` first" if state.step >= 0 else "clear its override first"
-        raise Refused("guard-overridden", f"{state.flag} is not served by its guard{said}: {what}")
-    note = Reason("stepped", by, f"{by} took this step")
-    step = next_step(plan, state)
-    if step is None:
-        return _ended(state, seen, Outcome.DONE, (note,))
-    return _advanced(plan, state, seen, step, (note,))
-
-
-def approve(plan: GuardPlan, state: GuardState, seen: Seen, by: str) -> Decision:
-    """A person allows the next step. Raises Refused if it does not wait for that, or if the guard has ended."""
-    _check_active(plan, state, seen)
-    step = next_step(plan, state)
-    if step is None or step not in plan.approve or step in state.approved:
-        raise Refused("nothing-to-approve", "the next step does not wait for a person")
-    after = state.then(approved=state.approved | {step}, reasons=())
-    note = Reason("approved", by, f"{by} approved step {plan.steps[step]:g} %", {"step": step})
-    return Decision(Action.HOLD, after, None, (note,))
-
-
-def stop(plan: GuardPlan, state: GuardState, seen: Seen, by: str, *, back: bool = False) -> Decision:
-    """A person ends the guard, at the share that it has reached or back where it began.
-
-    What another author's override serves stays as it is. Raises Refused if the guard has ended.
-    """
-    _check_active(plan, state, seen)
-    note = (Reason("stopped", by, f"stopped by {by}"),)
-    if back and _is_served(plan, state, seen.serving):
-        return _ended(state, seen, Outcome.STOPPED, note, plan.begins)._replace(share=plan.begins)
-    return _ended(state, seen, Outcome.STOPPED, note)
-
-
-def _check_active(plan: GuardPlan, state: GuardState, seen: Seen) -> None:
-    if state.ended is not None:
-        raise Refused("guard-ended", f"the guard of {plan.flag} has ended: {state.ended.outcome}")
-    if state.digest != seen.digest:
-        raise Refused("flag-changed", f"{plan.flag} has changed in Git: the guard ends with its next round")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from burgee.errors import Conflict, NotFound
 from burgee.evaluation.snapshots import load_snapshot
-from burgee.guards.driver import GUARD
+from burgee.guards.transitions import GUARD
 from burgee.releases.deploy import carry_entry, live
 from burgee.releases.plan import OverrideVerdict, plan, rebased
 from burgee.stores import Change

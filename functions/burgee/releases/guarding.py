@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from burgee.errors import BurgeeError, Conflict, Refused
 from burgee.evaluation.snapshots import definition_digest
-from burgee.guards import driver
-from burgee.guards.driver import GUARD, Action, Decision, Seen, Serving, decide, next_step
+from burgee.guards import interventions
+from burgee.guards.driver import decide
 from burgee.guards.judgement import Reason
 from burgee.guards.plan import begins, guarded, like, plan_of, served, unguarded
 from burgee.guards.state import GuardState, Outcome
+from burgee.guards.transitions import GUARD, Action, Decision, Seen, Serving, next_step
 from burgee.model import Override
 from burgee.records import replace
 from burgee.releases.deploy import ATTEMPTS, live
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     Clock = Callable[[], float]
     """The time, in epoch seconds."""
     Step = Callable[[GuardPlan, GuardState, Seen, str], Decision]
-    """What a person does to a guard: `pause`, `resume` and so on of `burgee.guards.driver`; by name at the end."""
+    """One of `burgee.guards.interventions`, such as `pause`; by name at the end."""
 
 UNREADABLE, UNMEASURED = "unreadable", "not-measured"
 """Codes of reasons why a guard cannot be run: its own record, or its metrics."""
@@ -157,11 +158,11 @@ def watched_alarms(found: Iterable[Guard]) -> list[str]:
 def step_of(name: PersonStep, why: str, *, back: bool = False) -> Step:
     """What a person does, by its name; `back` is where `stop` ends: at the share in the file."""
     steps: dict[PersonStep, Step] = {
-        "pause": partial(driver.pause, why=why),
-        "resume": driver.resume,
-        "advance": driver.advance,
-        "approve": driver.approve,
-        "stop": partial(driver.stop, back=back),
+        "pause": partial(interventions.pause, why=why),
+        "resume": interventions.resume,
+        "advance": interventions.advance,
+        "approve": interventions.approve,
+        "stop": partial(interventions.stop, back=back),
     }
     return steps[name]
 

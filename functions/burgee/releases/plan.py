@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from burgee.evaluation.ruleset import Ruleset
 from burgee.evaluation.snapshots import definition_digest, payload
-from burgee.guards.driver import GUARD
 from burgee.guards.plan import carried
+from burgee.guards.transitions import GUARD
 from burgee.releases.merging import has_caught_up
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from burgee.evaluation.snapshots import definition_digest, load_snapshot
-from burgee.guards.driver import GUARD
 from burgee.guards.plan import unguarded
+from burgee.guards.transitions import GUARD
 from burgee.releases.deploy import was_kept
 from burgee.releases.merging import merge
 

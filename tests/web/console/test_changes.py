@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import burgee
 from burgee.access.keys import Scope
-from burgee.guards import driver
-from burgee.guards.driver import Action
+from burgee.guards import interventions
+from burgee.guards.transitions import Action
 from burgee.releases.deploy import write
 from burgee.releases.overrides import killed, lay, lift
 from burgee.web.console.history import WORDS
@@ -113,7 +113,7 @@ def test_every_action_of_the_log_has_words() -> None:
         written |= set(re.findall(rf'"((?:{nouns})\.[a-z]+)"', path.read_text(encoding="utf-8")))
     acts = {
         name
-        for name, value in vars(driver).items()
+        for name, value in vars(interventions).items()
         if inspect.isfunction(value) and "by" in inspect.signature(value).parameters
     }
     written |= {f"guard.{one}" for one in {*Action, *acts}}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from burgee.access.keys import Scope
-from burgee.guards import driver
+from burgee.guards import interventions
 from burgee.guards.aggregates import Aggregates, Arm, Measured, Moments
 from burgee.guards.driver import asks
 from burgee.releases.deploy import apply
@@ -76,7 +76,7 @@ def test_a_guard_is_shown_from_its_beginning_to_its_end(client: TestClient, stor
         act(
             "guard.pause",
         )._replace(now=now),
-        driver.pause,
+        interventions.pause,
     )
     assert "Paused at 10 % by ada" in shown(client)
     run(store, lambda: now + 1, harmed, {})
@@ -91,7 +91,7 @@ def test_rollouts_that_wait_for_a_person_come_first(client: TestClient, store: S
     assert "checkout 10 % to come 50 % to come 100 % to come It has not begun." in rollouts(client)
     now = time.time()
     run(store, lambda: now, harmed, {})
-    step(store, "checkout", act("guard.pause")._replace(now=now), driver.pause)
+    step(store, "checkout", act("guard.pause")._replace(now=now), interventions.pause)
     run(store, lambda: now + 1, harmed, {})
     assert "It has ended at 0 %" in rollouts(client)
     assert "errors is worse by more than 10 %" in rollouts(client)

@@ -69,36 +69,36 @@ def status(where: StoreOptions, json: Json = False) -> None:
 @on_store
 def pause(where: StoreOptions, flag: FlagName, reason: ReasonOption = "") -> None:
     """Stop a guard from advancing; it still rolls back."""
-    from burgee.guards import driver
+    from burgee.guards import interventions
 
-    _act(where, flag, "pause", reason, partial(driver.pause, why=reason))
+    _act(where, flag, "pause", reason, partial(interventions.pause, why=reason))
 
 
 @guard_app.command("resume")
 @on_store
 def resume(where: StoreOptions, flag: FlagName, reason: ReasonOption = "") -> None:
     """Continue a paused guard; what paused it no longer acts in this step."""
-    from burgee.guards import driver
+    from burgee.guards import interventions
 
-    _act(where, flag, "resume", reason, driver.resume)
+    _act(where, flag, "resume", reason, interventions.resume)
 
 
 @guard_app.command("advance")
 @on_store
 def advance(where: StoreOptions, flag: FlagName, reason: ReasonOption = "") -> None:
     """Take the next step now; after the last one this ends the guard."""
-    from burgee.guards import driver
+    from burgee.guards import interventions
 
-    _act(where, flag, "advance", reason, driver.advance)
+    _act(where, flag, "advance", reason, interventions.advance)
 
 
 @guard_app.command("approve")
 @on_store
 def approve(where: StoreOptions, flag: FlagName, reason: ReasonOption = "") -> None:
     """Allow the next step, which waits for a person."""
-    from burgee.guards import driver
+    from burgee.guards import interventions
 
-    _act(where, flag, "approve", reason, driver.approve)
+    _act(where, flag, "approve", reason, interventions.approve)
 
 
 @guard_app.command("stop")
@@ -110,9 +110,9 @@ def stop(
     reason: ReasonOption = "",
 ) -> None:
     """End a guard at the share that it has reached."""
-    from burgee.guards import driver
+    from burgee.guards import interventions
 
-    _act(where, flag, "stop", reason, partial(driver.stop, back=back))
+    _act(where, flag, "stop", reason, partial(interventions.stop, back=back))
 
 
 def _act(where: StoreOptions, flag: str, what: str, reason: str, step: Step) -> None:
