@@ -11,7 +11,7 @@ from burgee.diff.cases import MAX_CASES
 from burgee.diff.effect import effects
 from burgee.diff.wording import moves, who
 from burgee.evaluation.ruleset import Ruleset
-from burgee.flagfile.grammar import normalise
+from burgee.flagfile.flag_grammar import normalise
 from burgee.flagfile.yaml_reader import Document
 from burgee.review.change_findings import ReviewedChange, proofs
 from burgee.times import parse_time

@@ -12,7 +12,8 @@ from burgee.evaluation.conditions import compile_condition
 from burgee.evaluation.explanations import explain
 from burgee.evaluation.operators import IGNORE_CASE, OPERATORS, Inline, OperandError, Operator, check_operand
 from burgee.evaluation.ruleset import OFTEN, Ruleset
-from burgee.flagfile.grammar import json_schema, normalise
+from burgee.flagfile.flag_grammar import normalise
+from burgee.flagfile.grammar import json_schema
 from support.operators import CASES
 
 # Half a surrogate pair, which JSON can write as "\ud800", and strings that look like something else.

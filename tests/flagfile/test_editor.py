@@ -9,7 +9,7 @@ import pytest
 
 from burgee.errors import FlagFileError, Refused
 from burgee.flagfile.editor import write_back
-from burgee.flagfile.grammar import normalise
+from burgee.flagfile.flag_grammar import normalise
 from burgee.flagfile.yaml_reader import Document
 
 CASES = sorted((Path(__file__).parents[1] / "cases/pull").glob("*.txt"))

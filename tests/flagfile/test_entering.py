@@ -20,7 +20,7 @@ from burgee.flagfile.checks import check
 from burgee.flagfile.compile import compile_file
 from burgee.flagfile.editor import write_back
 from burgee.flagfile.entering import entered, stored_faults
-from burgee.flagfile.grammar import normalise
+from burgee.flagfile.flag_grammar import normalise
 from burgee.flagfile.source import Source
 from burgee.serving.serving import Serving
 from burgee.stores import Change, Origin

@@ -17,8 +17,9 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString, SingleQuotedScala
 
 from burgee.errors import FlagFileError, Refused
 from burgee.flagfile.compile import compile_source
+from burgee.flagfile.flag_grammar import FlagSpec, FlagTest, Overlay, RuleSpec
 from burgee.flagfile.formatter import _ranks, formatted
-from burgee.flagfile.grammar import FlagFile, FlagSpec, FlagTest, Overlay, RuleSpec
+from burgee.flagfile.grammar import FlagFile
 from burgee.flagfile.source import Source
 from burgee.flagfile.yaml_reader import Document
 from burgee.flagfile.yaml_tree import comments

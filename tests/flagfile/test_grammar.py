@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
-from burgee.flagfile import grammar
+from burgee.flagfile import flag_grammar, grammar
 from burgee.flagfile.checks import check
 from burgee.flagfile.data_sources import DataSource, ExposureRows, FactRows, Rows
 from burgee.flagfile.experiments import Baseline, Experiment, Guardrail, Metric, Per
@@ -38,17 +38,17 @@ HOMES: list[tuple[type[Part], str]] = [
     (DataSource, "sources: {s: {HERE}}"),
     (ExposureRows, "sources: {s: {exposures: {HERE}}}"),
     (FactRows, "sources: {s: {facts: {e: {HERE}}}}"),
-    (grammar.FlagSpec, FLAG),
-    (grammar.Overlay, "environments: [e]\nflags: {f: {environments: {e: {HERE}}}}"),
-    (grammar.DecidingKeys, FLAG.replace("HERE", "schedule: [{at: 2027-01-01, set: {HERE}}]")),
-    (grammar.ScheduledChange, FLAG.replace("HERE", "schedule: [{HERE}]")),
-    (grammar.RuleSpec, FLAG.replace("HERE", "rules: [{HERE}]")),
-    (grammar.ServeOrSplit, FLAG.replace("HERE", "default: {HERE}")),
-    (grammar.Requirement, FLAG.replace("HERE", "requires: [{HERE}]")),
-    (grammar.LayerSpec, FLAG.replace("HERE", "layer: {HERE}")),
-    (grammar.RampSpec, FLAG.replace("HERE", "rollout_percentage: {HERE}")),
+    (flag_grammar.FlagSpec, FLAG),
+    (flag_grammar.Overlay, "environments: [e]\nflags: {f: {environments: {e: {HERE}}}}"),
+    (flag_grammar.DecidingKeys, FLAG.replace("HERE", "schedule: [{at: 2027-01-01, set: {HERE}}]")),
+    (flag_grammar.ScheduledChange, FLAG.replace("HERE", "schedule: [{HERE}]")),
+    (flag_grammar.RuleSpec, FLAG.replace("HERE", "rules: [{HERE}]")),
+    (flag_grammar.ServeOrSplit, FLAG.replace("HERE", "default: {HERE}")),
+    (flag_grammar.Requirement, FLAG.replace("HERE", "requires: [{HERE}]")),
+    (flag_grammar.LayerSpec, FLAG.replace("HERE", "layer: {HERE}")),
+    (flag_grammar.RampSpec, FLAG.replace("HERE", "rollout_percentage: {HERE}")),
     (ValueSchema, FLAG.replace("HERE", "schema: {HERE}")),
-    (grammar.FlagTest, FLAG.replace("HERE", "tests: [{HERE}]")),
+    (flag_grammar.FlagTest, FLAG.replace("HERE", "tests: [{HERE}]")),
     (Experiment, EXPERIMENT),
     (Guardrail, EXPERIMENT.replace("HERE", "guardrails: {m: {HERE}}")),
     (Guard, GUARD),
@@ -64,7 +64,7 @@ def parts(part: type[Part]) -> set[type[Part]]:
 
 def test_every_part_of_the_grammar_is_tried() -> None:
     of_files = {part for part in parts(Part) if part.__module__.startswith("burgee.flagfile")}
-    abstract = {Part, grammar.DefinitionSpec, grammar.Included, Rows}
+    abstract = {Part, flag_grammar.DefinitionSpec, grammar.Included, Rows}
     assert of_files - abstract == {part for part, _ in HOMES}
 
 
@@ -120,11 +120,11 @@ def test_editors_get_the_same(home: str, key: str) -> None:
     assert refused is (key != "expect")
 
 
-@pytest.mark.parametrize("key", grammar.DEFINITION_KEYS)
+@pytest.mark.parametrize("key", flag_grammar.DEFINITION_KEYS)
 def test_null_takes_a_key_away_in_a_change_and_nowhere_inside_it(key: str) -> None:
     assert FlagChange.model_validate({key: None}).model_fields_set
     with pytest.raises(ValidationError, match="this key has no value"):
-        grammar.normalise({key: None})
+        flag_grammar.normalise({key: None})
     nulls: list[dict[str, Any]] = [
         {"rules": [{"when": {}, "rollout_percentage": None}]},
         {"default": {"serve": None}},

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
-from burgee.flagfile.grammar import dump
+from burgee.flagfile.fields import dump
 from burgee.flagfile.value_schemas import ValueSchema, mismatches
 
 NAMES = ["a", "b", "c"]

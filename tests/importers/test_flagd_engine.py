@@ -13,7 +13,7 @@ from openfeature.evaluation_context import EvaluationContext
 from openfeature.exception import OpenFeatureError
 
 from burgee.evaluation.ruleset import Ruleset
-from burgee.flagfile.grammar import normalise
+from burgee.flagfile.flag_grammar import normalise
 from burgee.importers.base import Generation
 from burgee.importers.flagd import import_flagd
 from support.generate import Flagd

@@ -11,7 +11,7 @@ from burgee.errors import Refused
 from burgee.evaluation.ruleset import Ruleset
 from burgee.evaluation.snapshots import definition_digest, payload
 from burgee.flagfile.compile import compile_file
-from burgee.flagfile.grammar import normalise
+from burgee.flagfile.flag_grammar import normalise
 from burgee.model import Override
 from burgee.releases.overrides import lay, served
 from burgee.releases.plan import OverrideVerdict, plan

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import re2
 from openfeature.evaluation_context import EvaluationContext
 
-from burgee.flagfile.grammar import normalise
+from burgee.flagfile.flag_grammar import normalise
 from burgee.numeric import parse_json, parse_number
 from burgee.openfeature import BurgeeProvider
 from burgee.serving.serving import Serving

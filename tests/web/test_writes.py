@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from burgee.access.key_cache import KeyRing
 from burgee.access.keys import Kind
 from burgee.evaluation.definition import BOOLEAN_VARIANTS
-from burgee.flagfile.grammar import normalise
+from burgee.flagfile.flag_grammar import normalise
 from burgee.serving.serving import Serving
 from burgee.stores.sqlite import SqliteStore
 from burgee.web.app import create_app

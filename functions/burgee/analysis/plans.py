@@ -9,7 +9,7 @@ from burgee.analysis.stats.planning import Design, MetricBaseline
 from burgee.evaluation.bucketing import holdout_salt
 from burgee.events.records import HELD_OUT, RELEASED, topic_of
 from burgee.flagfile.experiments import MetricKind, allocation
-from burgee.flagfile.grammar import dump
+from burgee.flagfile.fields import dump
 from burgee.times import parse_duration, parse_time
 
 if TYPE_CHECKING:
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from burgee.flagfile.data_sources import DataSource
     from burgee.flagfile.experiments import Experiment, Metric
-    from burgee.flagfile.grammar import FlagFile, FlagSpec
+    from burgee.flagfile.flag_grammar import FlagSpec
+    from burgee.flagfile.grammar import FlagFile
 
 
 @dataclass(frozen=True, slots=True)

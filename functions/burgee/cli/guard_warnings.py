@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from burgee.diff.wording import duration
 from burgee.flagfile.compile import compile_source
 from burgee.flagfile.experiments import MetricKind
-from burgee.flagfile.grammar import dump
+from burgee.flagfile.fields import dump
 from burgee.guards.plan import guarded, plan_of
 from burgee.guards.planning import HARM, UnitValue, units_needed
 from burgee.model import Problem, Severity
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from burgee.flagfile.experiments import Baseline
-    from burgee.flagfile.grammar import FlagSpec, Overlay
+    from burgee.flagfile.flag_grammar import FlagSpec, Overlay
     from burgee.flagfile.source import Source
     from burgee.guards.plan import GuardMetric, GuardPlan
     from burgee.model import Definition, Place

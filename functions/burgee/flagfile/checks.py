@@ -8,7 +8,7 @@ from burgee.evaluation.definition import requirements, variants
 from burgee.flagfile.definition_checks import Surroundings, snapshot_faults
 from burgee.flagfile.environments import laid_over
 from burgee.flagfile.experiment_checks import check_experiment, check_holdout
-from burgee.flagfile.grammar import dump
+from burgee.flagfile.fields import dump
 from burgee.flagfile.guard_checks import start_faults
 from burgee.flagfile.suggestions import near
 from burgee.model import Problem
@@ -16,7 +16,7 @@ from burgee.model import Problem
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from burgee.flagfile.grammar import FlagTest
+    from burgee.flagfile.flag_grammar import FlagTest
     from burgee.flagfile.source import Source
     from burgee.model import Definition, Fault, Place
 

@@ -10,7 +10,7 @@ from burgee.evaluation.definition import fragments
 from burgee.evaluation.snapshots import FORMAT, FORMAT_OF_RULES, GUARD
 from burgee.flagfile.checks import check
 from burgee.flagfile.environments import definition
-from burgee.flagfile.grammar import dump
+from burgee.flagfile.fields import dump
 from burgee.flagfile.source import Source
 from burgee.flagfile.suggestions import near
 from burgee.guards.plan import guarded

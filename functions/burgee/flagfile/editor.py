@@ -19,8 +19,9 @@ from burgee.evaluation.snapshots import definition_digest
 from burgee.files import write_file
 from burgee.flagfile.compile import compile_file
 from burgee.flagfile.environments import definition
+from burgee.flagfile.fields import dump
+from burgee.flagfile.flag_grammar import DefinitionSpec, Overlay
 from burgee.flagfile.flag_tests import run_tests
-from burgee.flagfile.grammar import DefinitionSpec, Overlay, dump
 from burgee.flagfile.source import Source
 from burgee.times import parse_time
 

@@ -15,7 +15,7 @@ from burgee.evaluation.definition import fragments
 from burgee.flagfile.definition_checks import Surroundings, snapshot_faults
 from burgee.flagfile.faults import faults_of
 from burgee.flagfile.fields import Name
-from burgee.flagfile.grammar import DEFINITION_KEYS, DefinitionSpec, normalise
+from burgee.flagfile.flag_grammar import DEFINITION_KEYS, DefinitionSpec, normalise
 from burgee.flagfile.nesting import MAX_DEPTH
 from burgee.model import Fault
 

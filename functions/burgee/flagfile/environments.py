@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from burgee.flagfile.grammar import DEFINITION_KEYS, dump
+from burgee.flagfile.fields import dump
+from burgee.flagfile.flag_grammar import DEFINITION_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from burgee.flagfile.grammar import FlagSpec
+    from burgee.flagfile.flag_grammar import FlagSpec
 
 
 def definition(flag: FlagSpec, environment: str | None) -> dict[str, Any]:

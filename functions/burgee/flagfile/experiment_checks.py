@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from burgee.evaluation.context import TARGETING_KEY
 from burgee.evaluation.definition import DEFAULT_RULE, answering_units, unit_attributes
 from burgee.flagfile.experiments import Direction, Method, MetricKind, allocation, impossible
-from burgee.flagfile.grammar import dump
+from burgee.flagfile.fields import dump
 from burgee.flagfile.suggestions import near
 from burgee.guards.plan import guarded
 from burgee.model import Problem
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from burgee.flagfile.experiments import Experiment
-    from burgee.flagfile.grammar import FlagSpec, HoldoutSpec
+    from burgee.flagfile.flag_grammar import FlagSpec
+    from burgee.flagfile.grammar import HoldoutSpec
     from burgee.flagfile.source import Source
 
 

@@ -8,7 +8,8 @@ from burgee.evaluation.operators import OPERATORS
 from burgee.flagfile.data_sources import DataSource, ExposureRows, FactRows
 from burgee.flagfile.experiments import Experiment, Metric
 from burgee.flagfile.fields import shown
-from burgee.flagfile.grammar import FlagFile, FlagSpec, Requirement, RuleSpec
+from burgee.flagfile.flag_grammar import FlagSpec, Requirement, RuleSpec
+from burgee.flagfile.grammar import FlagFile
 from burgee.flagfile.guards import Guard
 from burgee.flagfile.suggestions import near
 from burgee.flagfile.value_schemas import ValueSchema

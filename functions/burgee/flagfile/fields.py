@@ -89,3 +89,8 @@ class Part(BaseModel):
         if value is None and cls.NULLS is not ALL and info.field_name not in cls.NULLS:
             raise PydanticCustomError("no-value", NO_VALUE, {})
         return value
+
+
+def dump(part: Part) -> dict[str, Any]:
+    """A model as JSON values, in declared order, with only the given keys."""
+    return part.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from burgee.errors import BurgeeError, FlagFileError, Refused
-from burgee.flagfile.grammar import FlagFile, Included, dump
+from burgee.flagfile.fields import dump
+from burgee.flagfile.grammar import FlagFile, Included
 from burgee.flagfile.source import Source
 from burgee.flagfile.yaml_reader import Document, scalar
 from burgee.flagfile.yaml_tree import comments, read

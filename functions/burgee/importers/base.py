@@ -171,9 +171,9 @@ class Imported:
 
 
 def _limits() -> ModuleType:
-    from burgee.flagfile import grammar  # every start of the command line would load it
+    from burgee.flagfile import flag_grammar  # every start of the command line would load it
 
-    return grammar
+    return flag_grammar
 
 
 def _is_metadata(key: str, value: Any) -> bool:

@@ -11,7 +11,9 @@ import json
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from burgee.flagfile.grammar import FlagSpec, Segment, dump
+from burgee.flagfile.fields import dump
+from burgee.flagfile.flag_grammar import FlagSpec
+from burgee.flagfile.grammar import Segment
 from burgee.importers.base import KEPT, ImportFinding
 from burgee.importers.overlays import DESCRIBING
 

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from burgee.errors import Conflict, Refused
 from burgee.evaluation.snapshots import definition_digest
 from burgee.flagfile.entering import require_unneeded
-from burgee.flagfile.grammar import normalise
+from burgee.flagfile.flag_grammar import normalise
 from burgee.releases.deploy import live
 from burgee.releases.overrides import admitted, with_flags
 from burgee.stores import Put, Shelf

@@ -9,7 +9,7 @@ from burgee.analysis.plans import plans
 from burgee.cli.git.history import checkout
 from burgee.cli.git.run import git_output
 from burgee.errors import BurgeeError
-from burgee.flagfile.grammar import dump
+from burgee.flagfile.fields import dump
 from burgee.flagfile.source import Source
 from burgee.times import format_time
 

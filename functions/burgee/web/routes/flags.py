@@ -10,7 +10,7 @@ from pydantic import Field
 
 from burgee.errors import Refused
 from burgee.flagfile.fields import ALL, Name
-from burgee.flagfile.grammar import DefinitionSpec, Status
+from burgee.flagfile.flag_grammar import DefinitionSpec, Status
 from burgee.releases.overrides import killed, lay, revived, served
 from burgee.web.exchange import Need
 from burgee.web.responses import answer

@@ -11,7 +11,7 @@ from pydantic import Field, StrictBool
 
 from burgee.errors import Refused
 from burgee.flagfile.fields import ALL, Name
-from burgee.flagfile.grammar import DefinitionSpec
+from burgee.flagfile.flag_grammar import DefinitionSpec
 from burgee.releases.deploy import live
 from burgee.releases.overrides import laid_over
 from burgee.releases.proposals import (
