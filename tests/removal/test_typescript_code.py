@@ -12,9 +12,9 @@ import pytest
 
 from burgee.accessors.flag_types import FlagType
 from burgee.errors import Refused
-from burgee.removal.rewriting import Accessor, Answer
+from burgee.removal.rewriting import Answer
 from burgee.removal.typescript_code import rewrite
-from support.typescript_shapes import REFUSED, SHAPES
+from support.typescript_shapes import SHAPES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,14 +117,6 @@ def test_every_shape_does_the_same_without_the_flag(compiler: Path, which: str |
         assert after == before, f"{name}: {text}"
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_rewritten_is_refused_at_its_place(name: str) -> None:
-    code, place = REFUSED[name]
-    (refusal,) = rewrite(code, ANSWERS["old"], jsx=False).refusals
-    assert refusal[:2] == place, refusal
-    assert refusal.why
-
-
 def test_dead_branches_leave_no_trace_and_layout_stays() -> None:
     made = rewrite(SHAPES["early return"][1], ANSWERS["old"], jsx=True).text
     body = made[made.index("export function run") :]
@@ -136,42 +128,6 @@ def test_dead_branches_leave_no_trace_and_layout_stays() -> None:
     assert "<i>" not in made
     made = rewrite(SHAPES["an element that is shown"][1], ANSWERS["old"], jsx=True).text
     assert '<div id="a"><b>{x}</b></div>' in made
-
-
-@pytest.mark.parametrize(
-    "code",
-    [
-        "import * as flags from './flags';\nconst f = (flags) => flags.old();\n",
-        "import { old } from './flags';\nconst f = (old) => old();\n",
-        "import { old } from './flags';\nconst f = ({ it: old }) => old();\n",
-    ],
-)
-def test_a_name_that_something_else_has_too_is_no_function_of_the_flag(code: str) -> None:
-    made = rewrite(code, ANSWERS["old"], [Accessor("old", "flags")], jsx=False)
-    assert made.uses == 0
-    assert {refusal.line for refusal in made.refusals} == {2}
-
-
-def test_a_hook_of_the_sdk_that_nothing_uses_any_more_is_not_imported() -> None:
-    both = "import { useBooleanFlagValue, useStringFlagValue } from '@openfeature/react-sdk';\n"
-    code = f"{both}const f = () => useBooleanFlagValue('old', false);\nconst g = () => useStringFlagValue('x', '');\n"
-    made = rewrite(code, ANSWERS["old"], jsx=True)
-    assert made.text.startswith(
-        "import { useStringFlagValue } from '@openfeature/react-sdk';\nconst f = () => true;\n"
-    )
-    alone = "import { useBooleanFlagValue } from '@openfeature/react-sdk';\n"
-    made = rewrite(f"{alone}const f = () => useBooleanFlagValue('old', false);\n", ANSWERS["old"], jsx=True)
-    assert made.text == "const f = () => true;\n"
-    code = f"{alone}const f = () => useBooleanFlagValue('old', false) && useBooleanFlagValue('x', false);\n"
-    assert rewrite(code, ANSWERS["old"], jsx=True).text.startswith(alone)
-
-
-def test_a_hook_answers_at_once_beside_the_sdk_for_servers() -> None:
-    sdks = (
-        "import { OpenFeature } from '@openfeature/server-sdk';\nimport { useFlag } from '@openfeature/react-sdk';\n"
-    )
-    made = rewrite(f"{sdks}const f = () => useFlag('old', false).value;\n", ANSWERS["old"], jsx=True)
-    assert made.text.endswith("const f = () => true;\n")
 
 
 def test_a_file_that_does_not_parse_is_refused() -> None:

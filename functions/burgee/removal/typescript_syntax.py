@@ -127,9 +127,11 @@ def declarations(root: Node) -> dict[str, int]:
             continue  # a name of the other module
         fields = (parent.child_by_field_name(field) for field in ("name", "pattern", "left", "parameter", "alias"))
         patterns = {"array_pattern", "object_pattern", "rest_pattern", "import_clause", "formal_parameters"}
-        patterns |= {"assignment_pattern", "import_specifier", "namespace_import", "catch_clause", "for_in_statement"}
+        patterns |= {"assignment_pattern", "import_specifier", "namespace_import", "catch_clause"}
         patterns |= {"pair_pattern", "function_expression", "generator_function", "class"}
-        declares = parent.type in patterns or parent.type.endswith(("_declaration", "_declarator", "_parameter"))
+        declares = parent.type in patterns or parent.type.endswith(
+            ("_declaration", "_declarator", "_parameter", "for_in_statement")
+        )
         assigns = parent.type in {"assignment_expression", "augmented_assignment_expression", "update_expression"}
         binds = (declares or assigns or parent.type == "arrow_function") and (
             any(field == one for field in fields) or parent.type in patterns or parent.type == "update_expression"
