@@ -11,7 +11,8 @@ from scipy import stats
 from scipy.integrate import quad
 
 from burgee.analysis.stats.bayes import believe
-from burgee.analysis.stats.estimates import VALUE, compare, moments
+from burgee.analysis.stats.estimates import VALUE, compare
+from support.moments import moments
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -18,13 +18,13 @@ from burgee.analysis.stats.estimates import (
     compare,
     fieller,
     margin_factor,
-    moments,
     non_inferiority,
     with_interval,
 )
 from burgee.analysis.stats.sequential import crossing, spending_bounds
 from burgee.flagfile.experiments import Method, Spending
 from support.arrivals import Crowd, evidence_of, plan_for
+from support.moments import moments
 
 SEQUENTIAL = [Method.GROUP_SEQUENTIAL, Method.ALWAYS_VALID]
 

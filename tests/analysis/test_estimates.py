@@ -23,12 +23,12 @@ from burgee.analysis.stats.estimates import (
     compare,
     compare_quantiles,
     fieller,
-    moments,
     non_inferiority,
     shares,
     uneven,
 )
 from support.arrivals import outcomes, proportion
+from support.moments import moments
 
 
 @pytest.fixture(scope="module")

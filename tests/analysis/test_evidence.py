@@ -14,9 +14,10 @@ from burgee.analysis.engines import DuckDB
 from burgee.analysis.questions import questions_as_sql
 from burgee.analysis.render.text_report import as_text
 from burgee.analysis.reports import report
-from burgee.analysis.stats.estimates import VALUE, moments
+from burgee.analysis.stats.estimates import VALUE
 from burgee.errors import Refused
 from support.experiments import DAY, FILE, START, crowd, gather_from, planned, track, written
+from support.moments import moments
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,9 @@ import pytest
 from burgee.analysis.evidence import gather
 from burgee.analysis.moments import moments_of_sums
 from burgee.analysis.reports import report
-from burgee.analysis.stats.estimates import BEFORE, VALUE, Moments, moments, pooled
+from burgee.analysis.stats.estimates import BEFORE, VALUE, Moments, pooled
 from support.experiments import DAY, FILE, START, planned, track, written
+from support.moments import moments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

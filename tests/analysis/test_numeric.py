@@ -5,13 +5,27 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
-from burgee.analysis.stats.numeric import normal_sf, rising_root, root, t_isf, t_sf
+from burgee.analysis.stats.numeric import (
+    binomial,
+    chi_square_sf,
+    normal_isf,
+    normal_sf,
+    rising_root,
+    root,
+    t_isf,
+    t_sf,
+)
 from burgee.analysis.stats.planning import Design, MetricBaseline, sample_size
+from support.experiments import crowd, planned, written
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize("degrees", [3, 17.776, 38, 1000, 2e6])
@@ -23,6 +37,36 @@ def test_t_tails_are_scipys(degrees: float) -> None:
     for chance in (0.4, 0.025, 1e-4):
         assert t_isf(chance, degrees) == pytest.approx(stats.t.isf(chance, degrees), rel=1e-8)
     assert normal_sf(2.5) == pytest.approx(stats.norm.sf(2.5), rel=1e-14)
+
+
+@pytest.mark.parametrize("degrees", [1, 1.5, 2, 7.3, 199, 201, 1000, 1e4, 2e6, 1e9, math.inf])
+def test_t_tails_keep_their_digits_where_they_are_tiny(degrees: float) -> None:
+    for t in (0.0, 1e-3, 0.7, 3.0, 8.0, 30.0, 1e6):
+        expected = float(special.stdtr(degrees, -t) if math.isfinite(degrees) else special.ndtr(-t))
+        assert t_sf(t, degrees) == pytest.approx(expected, rel=1e-12, abs=1e-290)
+        assert t_sf(-t, degrees) == pytest.approx(1 - expected, rel=1e-12)
+    for chance in (0.4999, 0.3, 0.025, 1e-4, 6e-16, 1e-100):
+        expected = -float(special.stdtrit(degrees, chance) if math.isfinite(degrees) else special.ndtri(chance))
+        assert t_isf(chance, degrees) == pytest.approx(expected, rel=1e-11)
+    assert t_isf(0.0, degrees) == normal_isf(0.0) == math.inf
+
+
+@pytest.mark.parametrize("degrees", [1, 2, 3, 8, 19, 400])
+def test_chi_square_tails_are_scipys(degrees: int) -> None:
+    for x in (0.0, 1e-9, 0.3, 1.0, 4.0, 25.0, 400.0, 1300.0):
+        assert chi_square_sf(x, degrees) == pytest.approx(special.chdtrc(degrees, x), rel=1e-11)
+
+
+@pytest.mark.parametrize("n", [1, 20, 333, 10_000, 3_000_000])
+def test_binomials_are_scipys(n: int) -> None:
+    for share in (0.001, 0.1, 0.5, 0.9, 0.99):
+        found, theirs = binomial(n, share), stats.binom(n, share)
+        for chance in (1e-6, 0.025, 0.3, 0.45, 0.975, 0.999999):
+            count = int(theirs.ppf(chance))
+            assert found.quantile(chance) == count
+            assert found.cdf(count) == pytest.approx(theirs.cdf(count), rel=1e-10)
+        assert found.cdf(n) == pytest.approx(1.0, rel=1e-12)
+        assert found.cdf(-1) == 0.0
 
 
 @pytest.mark.parametrize("power", [1, 2, 5])
@@ -56,3 +100,18 @@ def test_planning_a_fixed_design_loads_no_library() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout == "set()\n"
+
+
+def test_a_report_of_json_lines_loads_neither_numpy_nor_scipy_nor_pyarrow(tmp_path: Path) -> None:
+    planned(tmp_path)
+    written(tmp_path / "events", crowd(200))
+    command = ["experiment", "report", "button", "--flags", str(tmp_path / "flags.yaml")]
+    command += ["--events", str(tmp_path / "events"), "--at", "2026-02-01T00:00:00Z"]
+    code = (
+        f"import sys; sys.argv = ['burgee', *{command!r}]; from burgee.cli import main\n"
+        "try: main()\n"
+        "finally: print({'numpy', 'scipy', 'pyarrow', 'pandas', 'duckdb'} & sys.modules.keys())"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "button" in ran.stdout
+    assert ran.stdout.endswith("{'duckdb'}\n")

@@ -9,18 +9,19 @@ import pytest
 from scipy import stats
 from scipy.integrate import quad
 
-from burgee.analysis.stats.estimates import BEFORE, VALUE, Moments, compare, moments, shares
+from burgee.analysis.stats.estimates import BEFORE, VALUE, Moments, compare, shares
 from burgee.analysis.stats.multiplicity import benjamini_hochberg, sample_ratio
 from burgee.analysis.stats.numeric import rising_root, root
 from burgee.analysis.stats.planning import Design, MetricBaseline, power
 from burgee.analysis.stats.sequential import (
-    Walk,
     crossing,
     sequence_bound,
     sequence_p_value,
     spending_bounds,
 )
+from burgee.analysis.stats.walk import Walk
 from burgee.flagfile.experiments import Spending
+from support.moments import moments
 
 FIFTHS = (0.2, 0.4, 0.6, 0.8, 1.0)
 

@@ -10,10 +10,11 @@ from scipy import stats
 
 from burgee.analysis.health import Light, check, rarity
 from burgee.analysis.reports import report
-from burgee.analysis.stats.estimates import VALUE, Moments, compare, lopsided, moments
+from burgee.analysis.stats.estimates import VALUE, Moments, compare, lopsided
 from burgee.flagfile.experiments import Method
 from support.arrivals import Crowd, evidence_of, outcomes, plan_for, proportion
 from support.experiments import DAY, FILE, START, gather_from, planned, track, written
+from support.moments import moments
 
 if TYPE_CHECKING:
     from pathlib import Path

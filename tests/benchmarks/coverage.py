@@ -10,13 +10,18 @@ values are compared with the mean of values that are capped likewise, which is w
 from __future__ import annotations
 
 import argparse
+import sys
 from math import exp
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy import stats
 
-from burgee.analysis.stats.estimates import VALUE, compare, moments
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from burgee.analysis.stats.estimates import VALUE, compare
+from support.moments import moments
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

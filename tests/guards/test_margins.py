@@ -15,6 +15,7 @@ from burgee.analysis.stats.sequential import rho, sequence_bound, sequence_p_val
 from burgee.guards.aggregates import PER, VALUE, Moments
 from burgee.guards.margins import ENOUGH, critical, gap, log_evidence, normal_z
 from support.guards import CROWDS, Crowd, Step, bounds, false_rollbacks, harms, moments
+from support.moments import moments as moments_of_values
 
 GUARDS = int(os.environ.get("BURGEE_SIMULATIONS", "30"))
 
@@ -38,7 +39,7 @@ def test_a_gap_is_that_of_an_experiments_guardrail(kind: str, increase: bool) ->
         margin = float(generator.choice([0.0, 0.05, 0.5]))
         sides = [moments(*arm.values()) for arm in arms]
         mine = gap(sides[0], sides[1], margin, increase=increase)
-        reached, compared = (estimates.moments(arm) for arm in arms)
+        reached, compared = (moments_of_values(arm) for arm in arms)
         found = estimates.contrast(compared, reached)
         theirs = estimates.margin_gap(found, margin, increase=increase)
         assert mine.difference == pytest.approx(theirs.difference, rel=1e-9, abs=1e-9 * abs(found.control.value))

@@ -23,7 +23,8 @@ from burgee.analysis.stats.estimates import (
     with_interval,
 )
 from burgee.analysis.stats.multiplicity import benjamini_hochberg
-from burgee.analysis.stats.sequential import FAR, sequence_bound, sequence_p_value, spending_bounds
+from burgee.analysis.stats.numeric import FAR
+from burgee.analysis.stats.sequential import sequence_bound, sequence_p_value, spending_bounds
 from burgee.flagfile.experiments import Direction, Method, MetricKind
 
 if TYPE_CHECKING:

@@ -108,7 +108,8 @@ class DuckDB(IbisEngine):
         """A temporary table."""
         sql = self.connection.compile(table)
         self.connection.raw_sql(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}")
-        return self.connection.table(name)
+        # To ask DuckDB for its columns, Ibis imports pyarrow and with it numpy.
+        return ibis.table(table.schema(), name=name)
 
     def rows(self, table: Any) -> list[dict[str, Any]]:
         """All rows, by column, without pandas: Ibis imports it for each result, which takes as long as a report."""
@@ -175,15 +176,14 @@ def _attach(connection: Any, name: str, where: str, folder: Path) -> None:
 def refusals(place: object) -> Iterator[None]:
     """Turns an engine's errors on unreadable tables into one sentence."""
     import duckdb
-    import pyarrow as pa
 
     try:
         yield
-    except (duckdb.Error, IbisError, pa.ArrowException, OSError) as error:
+    except (duckdb.Error, IbisError, OSError) as error:
         raise Refused("unreadable-records", f"{place} cannot be read: {first_line(error)}") from error
     except Exception as error:
-        # Drivers have their own error types, which are not imported here; our own bugs keep their traceback.
-        if type(error).__module__.partition(".")[0] not in {"psycopg", "google", "snowflake", "botocore"}:
+        # Libraries have their own error types, which are not imported here; our own bugs keep their traceback.
+        if type(error).__module__.partition(".")[0] not in {"psycopg", "google", "snowflake", "botocore", "pyarrow"}:
             raise
         raise Refused("unreadable-records", f"{place} cannot be read: {first_line(error)}") from error
 

@@ -189,7 +189,7 @@ class Gatherer:
             by_value: dict[str, dict[str, Arm]] = {}
             for row in self.rows(queries.aggregates(known, plan, capped, ("arm", column))):
                 by_value.setdefault(row[column], {})[row["arm"]] = Arm(int(row["n"]), moments_of(row, plan))
-            largest = sorted(by_value, key=lambda value: -sum(arm.n for arm in by_value[value].values()))
+            largest = sorted(by_value, key=lambda value: (-sum(arm.n for arm in by_value[value].values()), value))
             found[name] = {value: by_value[value] for value in largest[:20]}
         return found
 

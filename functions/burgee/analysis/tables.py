@@ -98,7 +98,9 @@ def files_in(folder: Path) -> list[Path]:
 
 def _files(connection: Any, found: Sequence[Path], topics: set[str], keeper: Keeper | None = None) -> Records:
     lines = [path for path in found if path.suffix == ".jsonl"]
-    groups, broken = _grouped(path for path in found if path.suffix == ".parquet" and _asked(path, topics))
+    typed = [path for path in found if path.suffix == ".parquet" and _asked(path, topics)]
+    # To read schemas takes pyarrow, and that numpy.
+    groups, broken = _grouped(typed) if typed else ({}, {})
     selects = [_parquet(*_of_topic(topic, columns, paths)) for (topic, columns), paths in groups.items()]
     if lines and keeper is not None:
         selects.append(_kept_lines(connection, lines, keeper))
@@ -106,13 +108,13 @@ def _files(connection: Any, found: Sequence[Path], topics: set[str], keeper: Kee
     files = UNION.join(selects) or _nothing()
     if not lines:
         connection.raw_sql(f"CREATE OR REPLACE TEMP VIEW burgee_lines AS {_judged(files, topics)}")
-        return Records(connection.table("burgee_lines"), _count(connection, files), broken)
+        return Records(_lines(), _count(connection, files), broken)
     objects, rows = _parsed(lines)
     # Parsing takes the most time, so it is done once; records of other flags are counted and dropped.
     every = _judged(UNION.join([*selects, rows]), topics)
     connection.raw_sql(f"CREATE OR REPLACE TEMP TABLE burgee_lines AS {every}")
     read = _count(connection, f"SELECT json FROM {objects}") + _count(connection, files)
-    return Records(connection.table("burgee_lines"), read, broken)
+    return Records(_lines(), read, broken)
 
 
 def _parsed(lines: Sequence[Path]) -> tuple[str, str]:
@@ -211,7 +213,7 @@ def _bucket(connection: Any, url: str, topics: set[str], keeper: Keeper | None =
         selects.append(_parquet(f"burgee_stored{index}", (*columns, ("topic", "string"))))
     every = UNION.join(selects) or _nothing()
     connection.raw_sql(f"CREATE OR REPLACE TEMP VIEW burgee_lines AS {_judged(every, topics)}")
-    return Records(connection.table("burgee_lines"), None, broken)
+    return Records(_lines(), None, broken)
 
 
 def _asked(path: Path, topics: set[str]) -> bool:
@@ -268,6 +270,11 @@ def _parquet(source: str, columns: Columns) -> str:
             result.append(f"TRY_CAST({name} AS {wanted}) AS {name}")
     strange = "NULL" if "properties" not in known else "false"
     return f"SELECT {', '.join(result)}, false AS torn, {strange} AS strange FROM {source}"
+
+
+def _lines() -> ibis.Table:
+    """The table of records in DuckDB, which need not be asked for its columns."""
+    return ibis.table({**SCHEMA, "fault": "string"}, name="burgee_lines")
 
 
 def _judged(every: str, topics: set[str]) -> str:

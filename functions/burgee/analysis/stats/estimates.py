@@ -10,8 +10,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-from scipy.special import bdtr, bdtrik, ndtr, ndtri, stdtr, stdtrit
+from burgee.analysis.stats.numeric import binomial, normal_isf, normal_sf, t_isf, t_sf
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -182,14 +181,14 @@ def critical_t(found: Estimate, bound: float) -> float:
     """The t with the probability of a normal `bound`: with few units a t varies more than bounds for z allow."""
     if not math.isfinite(found.degrees) or found.degrees > _NORMAL_DEGREES or not math.isfinite(bound):
         return bound
-    return -float(stdtrit(found.degrees, ndtr(-bound)))
+    return t_isf(normal_sf(bound), found.degrees)
 
 
 def normal_z(found: Estimate) -> float:
     """The normal z with the probability of the estimate's t."""
     if not math.isfinite(found.degrees) or found.degrees > _NORMAL_DEGREES:
         return found.z
-    return math.copysign(float(-ndtri(stdtr(found.degrees, -abs(found.z)))), found.z)
+    return math.copysign(normal_isf(t_sf(abs(found.z), found.degrees)), found.z)
 
 
 _NORMAL_DEGREES = 2000
@@ -200,16 +199,11 @@ def shares(n: int, quantile: float, alpha: float = 0.05) -> tuple[float, float, 
 
     Bounds are at whole ranks that leave about alpha/2 of the binomial on each side; `z` corrects for the rounding.
     """
-    low = max(_binomial_quantile(alpha / 2, n, quantile), 1)
-    high = min(_binomial_quantile(1 - alpha / 2, n, quantile) + 1, n)
-    outside = 1 - float(bdtr(high - 1, n, quantile) - bdtr(low - 1, n, quantile))
-    return (low - 0.5) / n, (high - 0.5) / n, -float(ndtri(min(max(outside, 1e-12), 0.999) / 2))
-
-
-def _binomial_quantile(probability: float, n: int, share: float) -> int:
-    """The least count that a binomial does not exceed with at least this probability."""
-    count = math.ceil(float(bdtrik(probability, n, share)))
-    return count - 1 if count > 0 and bdtr(count - 1, n, share) >= probability else count
+    ranks = binomial(n, quantile)
+    low = max(ranks.quantile(alpha / 2), 1)
+    high = min(ranks.quantile(1 - alpha / 2) + 1, n)
+    outside = 1 - (ranks.cdf(high - 1) - ranks.cdf(low - 1))
+    return (low - 0.5) / n, (high - 0.5) / n, normal_isf(min(max(outside, 1e-12), 0.999) / 2)
 
 
 def uneven(counts: Sequence[int], n: int, quantile: float) -> bool:
@@ -243,7 +237,7 @@ def non_inferiority(found: Estimate, margin: float, *, increase: bool) -> float 
     gap = margin_gap(found, margin, increase=increase)
     if not gap.se > 0:
         return None
-    return float(stdtr(gap.degrees, -gap.z) if math.isfinite(gap.degrees) else ndtr(-gap.z))
+    return t_sf(gap.z, gap.degrees)
 
 
 def lopsided(control: Moments, treatment: Moments) -> float | None:
@@ -258,19 +252,6 @@ def lopsided(control: Moments, treatment: Moments) -> float | None:
         return None
     third: float = treatment.third / treatment.n**2 - control.third / control.n**2
     return third / float(variance**1.5)
-
-
-def moments(columns: Mapping[str, np.ndarray[tuple[int], np.dtype[np.float64]]]) -> Moments:
-    """The moments of raw values."""
-    names = list(columns)
-    values = np.array([columns[name] for name in names], dtype=float)
-    covariance = np.atleast_2d(np.cov(values, ddof=1))
-    return Moments(
-        values.shape[1],
-        {name: float(values[i].mean()) for i, name in enumerate(names)},
-        {(one, other): float(covariance[i, j]) for i, one in enumerate(names) for j, other in enumerate(names)},
-        float(((values[names.index(VALUE)] - values[names.index(VALUE)].mean()) ** 3).mean()),
-    )
 
 
 def pooled(one: Moments, other: Moments) -> Moments:
@@ -343,7 +324,5 @@ def _tested(found: Estimate, alpha: float) -> Estimate:
     """Welch's t, or a normal if the degrees of freedom are infinite."""
     if not found.se > 0:
         return found
-    normal = not math.isfinite(found.degrees)
-    critical = -float(ndtri(alpha / 2) if normal else stdtrit(found.degrees, alpha / 2))
-    tail = float(ndtr(-abs(found.z)) if normal else stdtr(found.degrees, -abs(found.z)))
-    return with_interval(replace(found, p_value=2 * tail), critical)
+    tail = t_sf(abs(found.z), found.degrees)
+    return with_interval(replace(found, p_value=2 * tail), t_isf(alpha / 2, found.degrees))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scipy.special import chdtrc
+from burgee.analysis.stats.numeric import chi_square_sf
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,4 +29,4 @@ def sample_ratio(counts: Mapping[str, int], shares: Mapping[str, float]) -> floa
         return None
     expected = {arm: total * shares[arm] / planned for arm in counts}
     statistic = sum((counts[arm] - expected[arm]) ** 2 / expected[arm] for arm in counts)
-    return float(chdtrc(len(counts) - 1, statistic))
+    return chi_square_sf(statistic, len(counts) - 1)

@@ -8,12 +8,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from statistics import NormalDist
 
-from burgee.analysis.stats.numeric import MOST, normal_sf, rising_root, t_isf, t_sf
+from burgee.analysis.stats.numeric import MOST, normal_isf, normal_sf, rising_root, t_isf, t_sf
 from burgee.flagfile.experiments import Method, Spending, impossible
 
-NORMAL = NormalDist()
 LOOKS = 100
 """The number of looks assumed when planning an always-valid experiment whose units come day by day."""
 
@@ -112,7 +110,7 @@ def inflation(baseline: MetricBaseline, effect: float, design: Design) -> float:
 def _normal_size(baseline: MetricBaseline, effect: float, design: Design) -> float:
     """Units for one look with a normal test."""
     tested, actual = _spreads(baseline, effect, design)
-    root = (_z(design) * tested + NORMAL.inv_cdf(design.power) * actual) / effect
+    root = (_z(design) * tested + normal_isf(1 - design.power) * actual) / effect
     return root * root
 
 
@@ -136,7 +134,7 @@ def _plan(design: Design) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 
 def _z(design: Design) -> float:
-    return -NORMAL.inv_cdf(design.alpha / 2)
+    return normal_isf(design.alpha / 2)
 
 
 def _spreads(baseline: MetricBaseline, effect: float, design: Design) -> tuple[float, float]:
@@ -156,4 +154,4 @@ def _spreads(baseline: MetricBaseline, effect: float, design: Design) -> tuple[f
 
 
 def _normal_power(n: float, effect: float, tested: float, actual: float, alpha: float) -> float:
-    return normal_sf((-NORMAL.inv_cdf(alpha / 2) * tested - effect * math.sqrt(n)) / actual)
+    return normal_sf((normal_isf(alpha / 2) * tested - effect * math.sqrt(n)) / actual)

@@ -7,31 +7,22 @@ Lan and DeMets (1983). The confidence sequence is the asymptotic Gaussian mixtur
 from __future__ import annotations
 
 import math
-from functools import cache, lru_cache
-from typing import TYPE_CHECKING
+from functools import lru_cache
 
-import numpy as np
-from scipy.special import ndtr, ndtri
-
-from burgee.analysis.stats.numeric import root
+from burgee.analysis.stats.numeric import FAR, normal_isf, normal_sf
 from burgee.flagfile.experiments import Spending
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 SAME = 1e-3
 """The share of new information below which two looks are merged: the integration cannot distinguish them."""
-FAR = 8.0
-"""A bound that is crossed with probability 1e-15: practically none."""
 
 
 def spent(spending: Spending, fraction: float, alpha: float) -> float:
     """The two-sided alpha spent at an information fraction."""
-    if fraction >= 1:
-        return alpha
+    if not 0 < fraction < 1:
+        return alpha if fraction > 0 else 0.0
     if spending is Spending.POCOCK:
         return alpha * math.log(1 + (math.e - 1) * fraction)
-    return float(4 * ndtr(ndtri(alpha / 4) / math.sqrt(fraction)))
+    return 4 * normal_sf(normal_isf(alpha / 4) / math.sqrt(fraction))
 
 
 @lru_cache(maxsize=256)
@@ -43,6 +34,8 @@ def spending_bounds(
     `information` is the actual information at each look, in any unit, if fractions were only planned. A look that
     adds almost none is merged with the look before, with more alpha to spend.
     """
+    from burgee.analysis.stats.walk import Walk
+
     bounds: list[float] = []
     walk, before = Walk(), 0.0
     last: tuple[float, float, float] | None = None
@@ -61,58 +54,13 @@ def spending_bounds(
 
 def crossing(bounds: tuple[float, ...], fractions: tuple[float, ...], drift: float = 0.0) -> float:
     """The probability that |z| crosses a bound at some look; `drift` is the expected z at full information."""
+    from burgee.analysis.stats.walk import Walk
+
     walk, total = Walk(drift), 0.0
     for bound, fraction in zip(bounds, fractions, strict=True):
         total += walk.outside(fraction, bound)
         walk.step(fraction, bound)
     return total
-
-
-@cache
-def _quadrature() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Nodes and weights of Gauss and Legendre, from -1 to 1: at import they took a twentieth of a small report."""
-    return np.polynomial.legendre.leggauss(240)
-
-
-class Walk:
-    """The density of the score process among the experiments that have not stopped yet."""
-
-    def __init__(self, drift: float = 0.0) -> None:
-        self._drift = drift
-        self._at = 0.0
-        self._points = np.zeros(1)
-        self._mass = np.ones(1)
-
-    def outside(self, fraction: float, bound: float) -> float:
-        """The probability of continuing until now and crossing the bound at this fraction."""
-        edge, centre, deviation = self._next(fraction, bound)
-        if deviation == 0:
-            return 0.0
-        tails = ndtr((centre - edge) / deviation) + ndtr((-edge - centre) / deviation)
-        return float(self._mass @ tails)
-
-    def bound(self, fraction: float, chance: float) -> float:
-        """The bound that is crossed at this fraction with this probability."""
-        if chance <= 1e-14 or fraction <= self._at or self.outside(fraction, FAR) >= chance:
-            return FAR
-        # Of the logarithm, which is nearly a parabola, a root takes a third of the steps.
-        return root(lambda bound: math.log(max(self.outside(fraction, bound), 1e-300) / chance), 0.0, FAR)
-
-    def step(self, fraction: float, bound: float) -> None:
-        """Continues to the next look with the probability inside the bound."""
-        if fraction <= self._at:
-            return
-        edge, centre, deviation = self._next(fraction, bound)
-        nodes, weights = _quadrature()
-        points = nodes * edge
-        density = np.exp(-0.5 * ((points[:, None] - centre[None, :]) / deviation) ** 2)
-        density /= deviation * math.sqrt(2 * math.pi)
-        self._mass = (density @ self._mass) * weights * edge
-        self._points, self._at = points, fraction
-
-    def _next(self, fraction: float, bound: float) -> tuple[float, NDArray[np.float64], float]:
-        gained = max(fraction - self._at, 0.0)
-        return bound * math.sqrt(fraction), self._points + self._drift * gained, math.sqrt(gained)
 
 
 def rho(alpha: float, tuning: float) -> float:
