@@ -146,7 +146,7 @@ def published() -> str:
     for suite in PUBLISHED:
         folder = FOLDER / suite.repository.partition("/")[2]
         at = subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], cwd=folder, capture_output=True, text=True, check=True
+            ["git", "rev-parse", "--short=7", "HEAD"], cwd=folder, capture_output=True, text=True, check=True
         )
         outcome = suite.run(folder)
         counts = f"{outcome.right} | {len(outcome.wrong)} | {outcome.inexpressible.total()}"
@@ -157,11 +157,17 @@ def published() -> str:
     parts = [
         "",
         "",
-        "Each suite is asked through a small adapter, `tests/suites`. What a flag here cannot say is counted apart.",
+        "Each suite is asked through the import of its engine, where there is one, or a small adapter,",
+        "`tests/suites`. What a flag here cannot say is counted apart.",
         "",
         "| suite | whose | right | different | not expressible |",
         "|---|---|---|---|---|",
         *rows,
+        "",
+        "LaunchDarkly's cases of bucketing are a program, not data. They are written again in",
+        "`tests/importers/test_launchdarkly_bucketing.py`: 112 answers are LaunchDarkly's. 4 are not, for a",
+        "segment's share by an attribute that is neither a string nor a whole number, and the import reports such",
+        "a share.",
         "",
         "Different, and why:",
         "",

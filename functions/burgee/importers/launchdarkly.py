@@ -137,6 +137,9 @@ class _Environment:
             return when
         name = _segment_name(f"{self.segments[key]}-share-{index + 1}", self.made.segments)
         by = {} if attribute == TARGETING_KEY else {"bucket_by": attribute}
+        if attribute not in {TARGETING_KEY, f"{kind}.key"} and weight > 0:
+            how = f"users whose {attribute} is neither a string nor a whole number are in its share there, not here"
+            self.made.differs(f"segment {key}", path, how)
         share = {"rollout_percentage": percent(max(weight, 0)), **by}
         salt = f"{key}.{entry.value['salt']}"
         self.made.segments[name] = {"when": condition(when), **share, "salt": salt, "hash": HASH}
