@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fastapi.routing import APIRoute
 
 from burgee.serving.serving import Serving
+from burgee.stores.sqlite import SqliteStore
 from burgee.web.app import create_app
 from burgee.web.evaluation_app import EVALUATION_ROUTES
 from burgee.web.exchange import Need, Route
@@ -19,7 +22,6 @@ from support.template import template
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from burgee.stores.sqlite import SqliteStore
     from burgee.web.app import Service
 
 
@@ -53,6 +55,15 @@ def test_every_documented_operation_is_a_route_and_every_route_is_documented(ser
     # This service reads no usage: what it says of it is documented by one that does.
     routes -= {(one.method, one.path, str(one.need)) for one in elsewhere_routes()}
     assert documented == routes
+
+
+def test_a_route_is_made_once_and_not_again_for_each_application(service: Service) -> None:
+    """Making them takes 60 ms of processor time, which the first request to a new process would wait for."""
+    with closing(SqliteStore(":memory:")) as store:
+        other = create_app(store, Serving(store))
+    made, again = ([one for one in app.routes if isinstance(one, APIRoute)] for app in (service, other))
+    assert len(made) > 50
+    assert list(map(id, made)) == list(map(id, again))
 
 
 def test_a_path_or_method_without_a_route_needs_what_is_beside_it_or_to_read_or_write() -> None:

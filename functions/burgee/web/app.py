@@ -51,12 +51,16 @@ class Service(FastAPI):
             self.add_fragments()
         await self.front(scope, receive, send)
 
+    def add_routers(self, routers: Iterable[APIRouter]) -> None:
+        """Serves the routes of routers as they are: `include_router` would make each anew, for every application."""
+        for router in routers:
+            self.router.routes.extend(router.routes)
+
     def add_fragments(self) -> None:
         """Adds the routes of the console's fragments, whose import takes as long as a cold start without them."""
         from burgee.web.console import screens
 
-        for router in screens.ROUTERS:
-            self.include_router(router)
+        self.add_routers(screens.ROUTERS)
         self.front.routes = Routes((*self.front.routes.all, *_managed(screens.ROUTERS)))
         self.has_fragments = True
 
@@ -88,8 +92,7 @@ def create_app(  # noqa: PLR0913 - each is a part of the service
         },  # it would record paths, which contain user IDs
     )
     routers = [one.router for one in (flags, guards, proposals, releases, revisions, keys, webhooks)]
-    for router in routers:
-        app.include_router(router)
+    app.add_routers(routers)
     setup = setup or Setup()
     app.state.vault = setup.vault
     experiments = app.state.experiments = None if reports is None else Experiments(reports)
