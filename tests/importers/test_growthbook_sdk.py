@@ -13,7 +13,7 @@ import pytest
 
 from burgee.importers.base import Sdk
 from burgee.importers.growthbook import import_growthbook
-from suites.sdks.asking import CONTEXTS, FLAGS, JAVASCRIPT, SDKS, compare, ruleset, theirs, users
+from suites.sdks.asking import CONTEXTS, FLAGS, JAVASCRIPT, SDKS, SEED, compare, ruleset, theirs, users
 from suites.sdks.growthbook import GrowthBook, context_here, uses_not_regex
 from support.migrate import document
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(SDKS is None, reason="BURGEE_SDKS names no envir
 
 
 def test_every_answer_is_growthbooks(tmp_path: Path) -> None:
-    generator = GrowthBook(random.Random(20261130))
+    generator = GrowthBook(random.Random(SEED))
     file = generator.file(FLAGS * 2)
     contexts = [generator.context(number) for number in range(CONTEXTS)]
     made = import_growthbook([(None, document(json.dumps(file)))], SDK)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from burgee.importers.launchdarkly import import_launchdarkly
-from suites.sdks.asking import CONTEXTS, FLAGS, JAVASCRIPT, SDKS, compare, ruleset, theirs, users
+from suites.sdks.asking import CONTEXTS, FLAGS, JAVASCRIPT, SDKS, SEED, compare, ruleset, theirs, users
 from suites.sdks.launchdarkly import LaunchDarkly, context_here, empty_unit
 from support.migrate import document
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(SDKS is None, reason="BURGEE_SDKS names no envir
 
 
 def test_every_answer_is_launchdarklys(tmp_path: Path) -> None:
-    generator = LaunchDarkly(random.Random(20261130))
+    generator = LaunchDarkly(random.Random(SEED))
     file = generator.file(FLAGS * 3)
     contexts = [generator.context(number) for number in range(CONTEXTS)]
     made = import_launchdarkly([(None, document(json.dumps(file)))])

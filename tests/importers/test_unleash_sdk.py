@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from burgee.importers.unleash import PLAIN, import_unleash
-from suites.sdks.asking import CONTEXTS, FLAGS, JAVASCRIPT, SDKS, compare, ruleset, theirs, users
+from suites.sdks.asking import CONTEXTS, FLAGS, JAVASCRIPT, SDKS, SEED, compare, ruleset, theirs, users
 from suites.sdks.unleash import Unleash, compares_dates, context_here, drawn_at_random
 from support.migrate import document
 
@@ -32,7 +32,7 @@ def is_ascii(context: Any) -> bool:
 
 
 def test_every_answer_is_unleashs_or_drawn_at_random_there(tmp_path: Path) -> None:
-    generator = Unleash(random.Random(20261130))
+    generator = Unleash(random.Random(SEED))
     file = generator.file(FLAGS * 2)
     contexts = [generator.context(number) for number in range(CONTEXTS)]
     made = import_unleash([(None, document(json.dumps(file)))])

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 SDKS = os.environ.get("BURGEE_SDKS")
 JAVASCRIPT = SDKS is not None and Path(SDKS).is_dir()
+SEED = int(os.environ.get("BURGEE_SEED", "20261130"))
 FLAGS, CONTEXTS = map(int, os.environ.get("BURGEE_DIFFERENTIAL", "40x100").split("x"))
 
 
