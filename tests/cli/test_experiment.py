@@ -52,7 +52,7 @@ def test_an_index_leads_to_a_page_of_each_report(experiment: Burgee) -> None:
 
 def test_the_questions_to_athena_are_printed(experiment: Burgee) -> None:
     reported = experiment("experiment", "report", "button", "--format", "sql").out
-    assert reported.startswith("-- units in two arms\nSELECT")
+    assert reported.startswith("-- units by day\nSELECT")
     assert '"burgee_events"' in reported
 
 

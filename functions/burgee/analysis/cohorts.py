@@ -53,23 +53,26 @@ class Cohorts:
 class Tables:
     """The tables of a report, and the values at which columns are winsorised."""
 
-    units: Table
     events: Table
     measured: Table
     capped: Mapping[str, float]
 
 
 def cohorts(
-    rows: Callable[[Table], list[dict[str, Any]]], kept: Tables, plan: ExperimentPlan, until: int
+    rows: Callable[[Table], list[dict[str, Any]]],
+    kept: Tables,
+    plan: ExperimentPlan,
+    until: int,
+    entries: Sequence[Mapping[str, Any]],
 ) -> dict[str, Cohorts]:
-    """The cohorts of every primary metric but quantiles."""
+    """The cohorts of every primary metric but quantiles; `entries` are the rows of `queries.entries`."""
     primaries = [name for name in plan.experiment.primaries if plan.metrics[name].kind is not MetricKind.QUANTILE]
     windowed = [name for name in primaries if plan.metrics[name].window is not None]
     length = days_of(plan)
     entered: dict[int, dict[str, Mapping[str, Moments]]] = {}
     for row in rows(by_entry(kept.measured, plan, kept.capped)) if windowed else ():
         entered.setdefault(int(row["cohort"]), {})[row["arm"]] = moments_of(row, plan)
-    ages = rows(by_age(kept.units, until))
+    ages = [row for row in entries if not row["crossed"]]
     return {
         name: Cohorts(
             _since(rows(since_exposure(kept, plan, name, until)), ages, plan, name),
@@ -92,12 +95,6 @@ def by_entry(measured: Table, plan: ExperimentPlan, capped: Mapping[str, float])
     """The aggregates of each arm by when units came in."""
     at = ((_["first"] - plan.start) / (days_of(plan) * DAY)).floor().cast("int64")
     return queries.aggregates(measured.mutate(cohort=at), plan, capped, ("arm", "cohort"))
-
-
-def by_age(units: Table, until: int) -> Table:
-    """The number of units of each arm by their whole days since exposure."""
-    whole = ibis.least(((until - _["first"]) / DAY).floor().cast("int64"), ibis.literal(AGES))
-    return units.filter(~_.crossed).group_by("arm", days=whole).aggregate(n=_.count())
 
 
 def since_exposure(kept: Tables, plan: ExperimentPlan, metric: str, until: int) -> Table:
@@ -131,7 +128,7 @@ def _since(
     active = {(int(row["day"]), row["arm"]): row for row in found}
     result = []
     for day in range(min(longest, AGES)):
-        n = {arm: sum(int(row["n"]) for row in ages if row["arm"] == arm and row["days"] > day) for arm in plan.arms}
+        n = {arm: sum(int(row["n"]) for row in ages if row["arm"] == arm and row["age"] > day) for arm in plan.arms}
         if not all(n.values()):
             break
         arms = {}

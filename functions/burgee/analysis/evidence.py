@@ -15,7 +15,7 @@ from burgee.analysis.engines import DuckDB, duck, engine_of, refusals
 from burgee.analysis.inputs import Inputs, identified, inputs_from
 from burgee.analysis.keeping import keeper_of
 from burgee.analysis.moments import moments_of, moments_of_sums
-from burgee.analysis.quality import Kept, Quality, faults_of, quality_of
+from burgee.analysis.quality import Kept, Quality, faults_of, quality_of, total
 from burgee.analysis.sources import Read, counted, needs_records, read
 from burgee.analysis.stats.estimates import VALUE, Moments, Points, shares, uneven
 from burgee.analysis.tables import Records, records
@@ -99,7 +99,8 @@ class Gatherer:
         measured = self.keep("burgee_measures", queries.measures(seen, events, plan, until))
         capped = self.caps(measured, plan)
         arms = self._arms(measured, plan, capped)
-        total = self._one(queries.totals(seen))
+        entries = self.rows(queries.entries(seen, plan, until))
+        scopes = self.rows(queries.scopes(given.exposures, plan, until))
         return Evidence(
             until=until,
             arms=arms,
@@ -108,11 +109,11 @@ class Gatherer:
                 for metric, one in _grains(plan, arms, capped, (period or _period(plan), until)).items()
             },
             segments=self._segments(measured, plan, capped) if segments else {},
-            units=int(total["units"]),
-            crossed=int(total["crossed"] or 0),
-            early=int(self._one(queries.early(given.exposures, plan))["exposures"]),
-            quality=quality_of(self.rows, Kept(given, seen, found), plan, until, faults),
-            cohorts=cohorts(self.rows, Tables(seen, events, measured, capped), plan, until) if segments else {},
+            units=total(entries),
+            crossed=total(row for row in entries if row["crossed"]),
+            early=total(scopes, "early"),
+            quality=quality_of(self.rows, Kept(given, found, entries, scopes), plan, until, faults),
+            cohorts=cohorts(self.rows, Tables(events, measured, capped), plan, until, entries) if segments else {},
         )
 
     def faults(self) -> Quality:
@@ -138,9 +139,6 @@ class Gatherer:
         """The rows of a query."""
         return self._engine.rows(table)
 
-    def _one(self, table: Any) -> dict[str, Any]:
-        return self.rows(table)[0]
-
     def caps(self, measured: Any, plan: ExperimentPlan) -> dict[str, float]:
         """The values at which columns are winsorised."""
         found = {}
@@ -154,7 +152,7 @@ class Gatherer:
     def _arms(self, measured: Any, plan: ExperimentPlan, capped: Mapping[str, float]) -> dict[str, Arm]:
         rows = {row["arm"]: row for row in self.rows(queries.aggregates(measured, plan, capped))}
         points = {
-            metric: self._points(measured, plan, metric)
+            metric: self._points(measured, plan, metric, rows)
             for metric, one in plan.metrics.items()
             if one.kind is MetricKind.QUANTILE
         }
@@ -168,10 +166,12 @@ class Gatherer:
             for arm in plan.arms
         }
 
-    def _points(self, measured: Any, plan: ExperimentPlan, metric: str) -> dict[str, Points]:
+    def _points(
+        self, measured: Any, plan: ExperimentPlan, metric: str, arms: Mapping[str, Mapping[str, Any]]
+    ) -> dict[str, Points]:
         quantile = plan.metrics[metric].quantile
         assert quantile is not None  # noqa: S101 - the grammar asks for it
-        sizes = {row["arm"]: int(row["n"]) for row in self.rows(queries.counted(measured, plan, metric))}
+        sizes = {arm: int(row[f"m{list(plan.metrics).index(metric)}_n"]) for arm, row in arms.items()}
         wanted = {arm: (quantile, *shares(n, quantile)) for arm, n in sizes.items() if n >= 20}
         if not wanted:
             return {}

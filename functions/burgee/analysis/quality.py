@@ -9,7 +9,7 @@ from burgee.analysis import queries
 from burgee.analysis.columns import counted_by, properties_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import TypeAlias
 
     from burgee.analysis.inputs import Inputs
@@ -76,11 +76,14 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The tables of a report: its inputs, its units, and their events before exclusions."""
+    """What a report has asked before its counts: its inputs, the events of its units before exclusions, and the rows
+    of `queries.entries` and `queries.scopes`.
+    """
 
     inputs: Inputs
-    units: Any
     joined: Any
+    entries: Sequence[Mapping[str, Any]]
+    scopes: Sequence[Mapping[str, Any]]
 
 
 def faults_of(rows: Rows, found: Records) -> Quality:
@@ -111,65 +114,69 @@ def faults_of(rows: Rows, found: Records) -> Quality:
 
 def quality_of(rows: Rows, kept: Kept, plan: ExperimentPlan, until: int, faults: Quality) -> Quality:
     """All counts; `faults` holds those made before the inputs."""
-    arrivals = _arrivals(rows, kept.joined)
+    arrived = rows(queries.arrivals(kept.joined))
+    arrivals = _arrivals(arrived)
     ids = rows(queries.replays(kept.joined))[0] if "event_id" in kept.joined.columns else {}
-    total = rows(queries.totals(kept.units))[0]
     days: dict[int, dict[str, int]] = {}
-    for row in rows(queries.by_day(kept.units, plan)):
-        days.setdefault(int(row["day"]), {})[row["arm"]] = int(row["n"])
-    shown = kept.inputs.exposures
-    seen = rows(queries.scopes(shown, plan, until)) if "project" in shown.columns else []
+    for row in sorted(kept.entries, key=lambda row: int(row["day"])):
+        if not row["crossed"]:
+            arms = days.setdefault(int(row["day"]), {})
+            arms[row["arm"]] = arms.get(row["arm"], 0) + int(row["n"])
+    seen = [row for row in kept.scopes if row["n"] and "project" in row]
     others = [] if kept.inputs.elsewhere is None else rows(queries.scopes(kept.inputs.elsewhere, plan, until))
     elsewhere: dict[tuple[str, str], int] = {}
     for row in others:
-        scope = row["project"], row["environment"]
-        elsewhere[scope] = elsewhere.get(scope, 0) + int(row["n"])
+        if row["n"]:
+            scope = row["project"], row["environment"]
+            elsewhere[scope] = elsewhere.get(scope, 0) + int(row["n"])
     return replace(
         faults,
-        exposures=sum(int(row["n"]) for row in seen) or int(total["units"]),
+        exposures=sum(int(row["n"]) for row in seen) or total(kept.entries),
         events=sum(one.n for arms in arrivals.values() for one in arms.values()),
         replays=int(ids.get("again") or 0),
         clashes=int(ids.get("clashes") or 0),
         arrivals=arrivals,
-        values=_values(rows, kept.joined, plan),
+        values=_values(arrived, plan),
         days=days,
         projects=_counted(seen, "project"),
         environments=_counted(seen, "environment"),
         releases=_counted(seen, "release"),
-        elsewhere=elsewhere,
-        scattered=int(total.get("scattered") or 0),
-        aliased=int(total.get("aliased") or 0),
-        crossed_aliases=int(total.get("crossed_aliases") or 0),
+        elsewhere=dict(sorted(elsewhere.items(), key=lambda one: (-one[1], one[0]))),
+        scattered=total(kept.entries, "scattered"),
+        aliased=total(kept.entries, "aliased"),
+        crossed_aliases=total((row for row in kept.entries if row["crossed"]), "aliased"),
     )
 
 
-def _arrivals(rows: Rows, joined: Any) -> dict[str, dict[str, Arrival]]:
+def total(rows: Iterable[Mapping[str, Any]], name: str = "n") -> int:
+    """The sum of a count over rows."""
+    return sum(int(row.get(name) or 0) for row in rows)
+
+
+def _arrivals(rows: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Arrival]]:
     found: dict[str, dict[str, Arrival]] = {}
-    for row in rows(queries.arrivals(joined)):
+    for row in rows:
         last = None if row["last"] is None else int(row["last"])
         counts = {name: int(row[name] or 0) for name in ("n", "units", "before", "late", "elsewhere")}
         found.setdefault(row["event"], {})[row["arm"]] = Arrival(**counts, last=last)
     return dict(sorted(found.items()))
 
 
-def _values(rows: Rows, joined: Any, plan: ExperimentPlan) -> list[PropertyValues]:
+def _values(rows: Sequence[Mapping[str, Any]], plan: ExperimentPlan) -> list[PropertyValues]:
     names = properties_of(plan)
-    if not names:
-        return []
     asked = {
         (one.event, one.value)
         for metric in plan.metrics.values()
         for one in counted_by(metric)
         if one.value is not None
     }
-    known = {row["event"]: row for row in rows(queries.values(joined))}
     found = []
     for event, name in sorted(asked):
-        at, row = f"p{names.index(name)}", known.get(event)
-        if row is not None:
-            present, odd, large = (int(row[f"{at}_{kind}"] or 0) for kind in ("present", "odd", "large"))
-            n, example = int(row["n"]), row[f"{at}_example"]
-            found.append(PropertyValues(event, name, n, present, odd, large, example))
+        at, known = f"p{names.index(name)}", [row for row in rows if row["event"] == event]
+        if n := total(known):
+            present, odd, large = (total(known, f"{at}_{kind}") for kind in ("present", "odd", "large"))
+            examples = [row[f"{at}_example"] for row in known if row[f"{at}_example"] is not None]
+            found.append(PropertyValues(event, name, n, present, odd, large, min(examples, default=None)))
     return found
 
 

@@ -58,15 +58,14 @@ def units(exposures: Table, plan: ExperimentPlan, until: int) -> Table:
     )
 
 
-def early(exposures: Table, plan: ExperimentPlan) -> Table:
-    """The number of exposures before the start."""
-    return exposures.filter(_.time < plan.start).aggregate(exposures=_.count())
-
-
 def scopes(exposures: Table, plan: ExperimentPlan, until: int) -> Table:
-    """Projects, environments and releases of the exposures, with their counts."""
-    inside = exposures.filter(_.time >= plan.start, _.seen < until)
-    return inside.group_by("project", "environment", "release").aggregate(n=_.count()).order_by(ibis.desc("n"))
+    """Projects, environments and releases of the exposures, with their counts, and those before the start.
+
+    One row where exposures have none of the three, as in a team's own tables.
+    """
+    by = [name for name in ("project", "environment", "release") if name in exposures.columns]
+    inside, before = (_.time >= plan.start) & (_.seen < until), _.time < plan.start
+    return exposures.aggregate(by=by, n=_count_of(inside), early=_count_of(before))
 
 
 def joined(events: Table, seen: Table, plan: ExperimentPlan, until: int) -> Table:
@@ -159,8 +158,21 @@ def replays(found: Table) -> Table:
 
 
 def arrivals(found: Table) -> Table:
-    """For each event and arm: the number of records, units, records before exposure, late and from elsewhere."""
-    here = ~_.elsewhere & ~_.late
+    """For each event and arm: the number of records, units, records before exposure, late and from elsewhere.
+
+    And of each property that is summed: the number of values, of non-numbers and of too large ones, with an example.
+    """
+    here = ~found.elsewhere & ~found.late
+    values: dict[str, Column] = {}
+    for name in (one for one in found.columns if is_property(one)):
+        raw = found[name]
+        number_ = raw.try_cast("float64") if raw_is_text(raw) else raw
+        large = number_.notnull() & ~(number_.abs() <= MAX_NUMBER)
+        odd = raw.notnull() & number_.isnull()
+        values[f"{name}_present"] = _count_of(here & raw.notnull())
+        values[f"{name}_odd"] = _count_of(here & odd)
+        values[f"{name}_large"] = _count_of(here & large)
+        values[f"{name}_example"] = ibis.ifelse(here & (odd | large), raw.cast("string"), None).min()
     return found.group_by("event", "arm").aggregate(
         n=_count_of(here),
         units=ibis.ifelse(here & (_.time >= _.first), _.unit, None).nunique(),
@@ -168,23 +180,8 @@ def arrivals(found: Table) -> Table:
         late=_count_of(_.late & ~_.elsewhere),
         elsewhere=_count_of(_.elsewhere),
         last=ibis.ifelse(here, _.time, None).max(),
+        **values,
     )
-
-
-def values(found: Table) -> Table:
-    """For each event and property: the number of values, of non-numbers and of too large ones, with an example."""
-    here = found.filter(~_.elsewhere, ~_.late)
-    result: dict[str, Column] = {}
-    for name in (one for one in found.columns if is_property(one)):
-        raw = here[name]
-        number_ = raw.try_cast("float64") if raw_is_text(raw) else raw
-        large = number_.notnull() & ~(number_.abs() <= MAX_NUMBER)
-        odd = raw.notnull() & number_.isnull()
-        result[f"{name}_present"] = raw.count()
-        result[f"{name}_odd"] = _count_of(odd)
-        result[f"{name}_large"] = _count_of(large)
-        result[f"{name}_example"] = ibis.ifelse(odd | large, raw.cast("string"), None).min()
-    return here.group_by("event").aggregate(n=here.count(), **result)
 
 
 def measures(
@@ -229,17 +226,18 @@ def aggregates(
     by: Sequence[str] = ("arm",),
     more: Mapping[str, Column] | None = None,
 ) -> Table:
-    """Counts, means and covariances of each arm; for heavy-tailed values also the mean of cubes and the largest.
+    """Counts, means and covariances of each arm; for heavy-tailed values also the mean of cubes and the largest. Of a
+    quantile only the units with a value.
 
     `more` are other aggregates of the units, by the name of their column.
     """
     result: dict[str, Column] = {"n": _.count(), **(more or {})}
     for index, metric in enumerate(plan.metrics.values()):
+        result[f"m{index}_n"] = _[measure(index, VALUE)].count()
         if metric.kind is MetricKind.QUANTILE:
             continue
         columns = [column for column, _source, _span in columns_of(metric, plan.before)]
         values_ = {column: _capped(measure(index, column), capped) for column in columns}
-        result[f"m{index}_n"] = _[measure(index, VALUE)].count()
         for one in columns:
             result[f"{measure(index, one)}_mean"] = values_[one].mean()
         if metric.kind is not MetricKind.PROPORTION:
@@ -254,16 +252,14 @@ def aggregates(
     return measured.group_by(*by).aggregate(**result)
 
 
-def by_day(seen: Table, plan: ExperimentPlan) -> Table:
-    """Units of each arm by the day of their first exposure."""
-    day = ((_.first - plan.start) / DAY).floor().cast("int64")
-    return seen.filter(~_.crossed).group_by("arm", day=day).aggregate(n=_.count()).order_by("day")
-
-
-def counted(measured: Table, plan: ExperimentPlan, metric: str) -> Table:
-    """The number of units of each arm with a value of a quantile metric."""
-    name = measure(list(plan.metrics).index(metric), VALUE)
-    return measured.filter(_[name].notnull()).group_by("arm").aggregate(n=_.count())
+def entries(seen: Table, plan: ExperimentPlan, until: int) -> Table:
+    """The number of units by arm, whether they were in several arms, the day of their first exposure, and their whole
+    days since; and of those with several IDs or environments.
+    """
+    day = ((_["first"] - plan.start) / DAY).floor().cast("int64")
+    age = ((until - _["first"]) / DAY).floor().cast("int64")
+    counts = {name: _count_of(_[name]) for name in ("scattered", "aliased") if name in seen.columns}
+    return seen.group_by("arm", "crossed", day=day, age=age).aggregate(n=_.count(), **counts)
 
 
 def mid_quantiles(measured: Table, plan: ExperimentPlan, metric: str, wanted: Mapping[str, Sequence[float]]) -> Table:
@@ -290,14 +286,6 @@ def mid_quantiles(measured: Table, plan: ExperimentPlan, metric: str, wanted: Ma
         for share in shares
     ]
     return rows.filter(ibis.or_(*keep)).select("arm", "low", "high", "below", "above", "n", "n_high")
-
-
-def totals(seen: Table) -> Table:
-    """The number of units, and of those with several arms, IDs or environments."""
-    counts = {name: _count_of(_[name]) for name in ("crossed", "scattered", "aliased") if name in seen.columns}
-    if "aliased" in seen.columns:
-        counts["crossed_aliases"] = _count_of(_.aliased & _.crossed)
-    return seen.aggregate(units=_.count(), **counts)
 
 
 class Grain(NamedTuple):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import ibis
 
 from burgee.analysis import queries
-from burgee.analysis.cohorts import Tables, by_age, by_entry, since_exposure
+from burgee.analysis.cohorts import Tables, by_entry, since_exposure
 from burgee.analysis.columns import counted_by, events_of
 from burgee.analysis.dialects import compiled
 from burgee.analysis.files import EVERYTHING
@@ -47,11 +47,10 @@ def questions_of(plan: ExperimentPlan) -> tuple[Declared, dict[str, Any]]:
 def number_of_questions(plan: ExperimentPlan) -> int:
     """The maximum number of statements of a report; those for the columns of tables read nothing."""
     metrics = list(plan.metrics.values())
-    quantiles = sum(one.kind is MetricKind.QUANTILE for one in metrics)
     capped = sum(one.winsorise is not None for one in metrics)
     facts = 1 + len(events_of(plan))
-    cohorts = 2 + len(plan.experiment.primaries)
-    return 9 + len(metrics) + quantiles + capped + len(plan.experiment.segments) + cohorts + facts
+    cohorts = 1 + len(plan.experiment.primaries)
+    return 6 + len(metrics) + capped + len(plan.experiment.segments) + cohorts + facts
 
 
 def _questions(given: Inputs, plan: ExperimentPlan) -> dict[str, Any]:
@@ -60,22 +59,19 @@ def _questions(given: Inputs, plan: ExperimentPlan) -> dict[str, Any]:
     tracked = queries.tracked(joined, plan)
     measured = queries.measures(seen, tracked, plan, plan.end)
     asked = {
-        "units in two arms": queries.totals(seen),
-        "exposures before the start": queries.early(given.exposures, plan),
-        "units by day": queries.by_day(seen, plan),
+        "units by day": queries.entries(seen, plan, plan.end),
+        "exposures by environment": queries.scopes(given.exposures, plan, plan.end),
         "events by arm": queries.arrivals(joined),
         "aggregates by arm": queries.aggregates(measured, plan, {}),
-        "units by days since exposure": by_age(seen, plan.end),
         "aggregates by day of entry": by_entry(measured, plan, {}),
     }
     for index, (name, metric) in enumerate(plan.metrics.items()):
         if metric.winsorise is not None:
             asked[f"cap of {name}"] = queries.cap(measured, index, float(metric.winsorise))
         if metric.kind is MetricKind.QUANTILE:
-            asked[f"units of {name}"] = queries.counted(measured, plan, name)
             shares = dict.fromkeys(plan.arms, (float(metric.quantile or 0.5),))
             asked[f"quantile of {name}"] = queries.mid_quantiles(measured, plan, name, shares)
-    kept = Tables(seen, tracked, measured, {})
+    kept = Tables(tracked, measured, {})
     for name in plan.experiment.primaries:
         if plan.metrics[name].kind is not MetricKind.QUANTILE:
             grain = queries.Grain(86_400_000, plan.end, dict.fromkeys([VALUE, *COLUMNS], 0.0))
