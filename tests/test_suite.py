@@ -26,6 +26,7 @@ SPANNING = {
     "releases/test_canary.py": "a release for a share of users",
     "releases/test_nothing_lost.py": "proposals from their making to the merge",
     "releases/test_state_machine.py": "releases and overrides in any order",
+    "stores/test_concurrency.py": "stores on the same data",
     "stores/test_contract.py": "every store",
     "stores/test_keys.py": "keys, on every store",
     "stores/test_killed.py": "writers that are killed",
@@ -64,6 +65,7 @@ LOOKING = {
     "test_growth.py": "compares processor times of one thread",
     "support/browser.py": "waits for what a browser does",
     "web/test_event_streams.py": "compares how soon pages are notified with the lowest that their rate allows",
+    "web/test_event_streams_pacing.py": "lets some ticks of the service pass, to see that nothing is sent",
     "web/test_event_streams_browser.py": "measures how soon a page repaints, which is its subject",
     "web/test_ofrep.py": "sends the parts of a body late, against a limit of 0.1 seconds",
 }

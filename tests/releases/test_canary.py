@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from moto import mock_aws
 from starlette.testclient import TestClient
 
 from burgee.errors import Conflict, Corrupt, Refused
-from burgee.evaluation.ruleset import Ruleset
-from burgee.evaluation.snapshots import definition_digest
-from burgee.model import Override
-from burgee.releases.deploy import CanaryRequest, Consent, apply, live, promote, rollback, withdraw, write
-from burgee.releases.overrides import lay
-from burgee.releases.stack_loader import load
+from burgee.releases.deploy import CanaryRequest, Consent, promote, rollback, withdraw
 from burgee.serving.serving import Serving
-from burgee.stores import Change, Origin, Pointer
-from burgee.stores.audit import AuditContext
-from burgee.stores.dynamodb import DynamoDbStore
+from burgee.stores import Change, Pointer
 from burgee.stores.sqlite import SqliteStore
-from burgee.times import format_time
 from burgee.web.evaluation_app import evaluation_app
-from support.dynamodb import CREDENTIALS
+from support.canary import NOW, OFF, ON, TENTH, act, override, release, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from burgee.stores import Store
-    from support.cli import Burgee
 
-NOW = 1_795_500_000.0
-ON, OFF = {"status": True}, {"status": False}
 USERS = [f"user-{number}" for number in range(2000)]
-TENTH = Consent(canary=CanaryRequest(10, 900))
 
 
 @pytest.fixture(autouse=True)
@@ -48,22 +34,6 @@ def store() -> Iterator[SqliteStore]:
     store = SqliteStore(":memory:")
     yield store
     store.close()
-
-
-def snapshot(**flags: Any) -> dict[str, Any]:
-    return {"format": 1, "environment": None, "flags": flags, "segments": {}, "holdouts": {}}
-
-
-def act(now: float = NOW, action: str = "release.activate") -> AuditContext:
-    return AuditContext(action, "ada", "because", now)
-
-
-def release(store: Store, consent: Consent | None = None, now: float = NOW, **flags: Any) -> Any:
-    return apply(store, snapshot(**flags), Origin("abc"), act(now), consent)
-
-
-def override(store: Store, flag: str, definition: Any, now: float = NOW) -> None:
-    write(store, lambda state, current: lay(state, current, flag, definition, act(now, "override.set")))
 
 
 def getting(store: Store, wanted: Any, now: float, flag: str = "a") -> set[str]:
@@ -344,139 +314,3 @@ def test_a_trial_that_cannot_be_read_whole_does_not_begin(
     serving = Serving(store, snapshot(a=OFF))
     assert {serving.ruleset({"targetingKey": user}).release["version"] for user in USERS[:100]} == {0}
     assert "injected" in str(serving.status().error)
-
-
-def bundle(**flags: Any) -> Any:
-    from burgee.serving.bundle import Bundle
-
-    return Bundle(snapshot(**flags), Origin("abc", "ada", "change"))
-
-
-def token(number: int) -> str:
-    return f"arn:aws:lambda:eu-west-1:123456789012:function:flags-LoadFunction-x:{number}"
-
-
-def test_a_stack_begins_a_trial_once_and_its_rollback_is_for_everybody(store: SqliteStore) -> None:
-    first = {"ServiceToken": token(1), "Canary": "10", "Bake": "15m"}
-    second = {**first, "ServiceToken": token(2)}
-    load(store, bundle(a=OFF), first, NOW)
-    load(store, bundle(a=ON), second, NOW + 1, first)
-    begun = store.pointer()
-    assert begun.canary is not None
-    assert begun.canary.share == 10
-    assert load(store, bundle(a=ON), second, NOW + 60, first) == "nothing changed"
-    assert store.pointer() == begun, "asked again, the clock goes on"
-    assert load(store, bundle(a=OFF), first, NOW + 120, second) == "release 1 is live again"
-    assert store.pointer().canary is None
-
-
-def test_a_stack_that_rolls_back_does_not_bring_back_what_the_alarm_took(store: SqliteStore) -> None:
-    """Release 2 was withdrawn; an update to 3 is refused, and CloudFormation calls the loader of 2 again."""
-    properties = [{"ServiceToken": token(number), "Canary": "10"} for number in range(4)]
-    load(store, bundle(a=OFF), properties[1], NOW)
-    load(store, bundle(a=ON), properties[2], NOW + 1, properties[1])
-    withdraw(store, act(NOW + 60, "release.withdraw"), NOW + 60)
-    assert "had released nothing" in load(store, bundle(a=ON), properties[2], NOW + 120, properties[3])
-    assert store.pointer().version == 1
-    again = load(store, bundle(a=ON), properties[3], NOW + 180, properties[2])
-    assert again == "release 2 is live again"
-    bake = store.pointer().canary
-    assert bake is not None, "deployed again on purpose, it is a canary again"
-    assert bake.base == 1
-
-
-def test_a_stack_finds_its_own_release_behind_any_number_of_overrides(store: SqliteStore) -> None:
-    """Overrides that went with the release, and others since."""
-    first, second = ({"ServiceToken": token(number)} for number in (1, 2))
-    names = [f"flag-{number:03}" for number in range(250)]
-    load(store, bundle(a=OFF, **dict.fromkeys(names, ON)), first, NOW)
-    state = store.state()
-    laid = [Override(name, OFF, "ada", "b", "", "", None, definition_digest(ON)) for name in names]
-    store.commit(Change(lay=laid), expected=state.pointer.revision)
-    load(store, bundle(a=ON, **dict.fromkeys(names, OFF)), second, NOW + 1, first)
-    assert store.state().overrides == {}
-    assert store.audit(limit=1)[0].action == "release.activate"
-    for _ in range(250):
-        override(store, "a", OFF, NOW + 2)
-        override(store, "a", ON, NOW + 3)
-    rolled = load(store, bundle(a=OFF, **dict.fromkeys(names, ON)), first, NOW + 4, second)
-    assert rolled == "release 1 is live again"
-
-
-@pytest.mark.parametrize("properties", [{"Canary": "some"}, {"Canary": "10", "Bake": "soon"}, {"Canary": "100"}])
-def test_properties_that_make_no_trial_are_refused(store: SqliteStore, properties: dict[str, str]) -> None:
-    load(store, bundle(a=OFF), {}, NOW)
-    with pytest.raises(Refused):
-        load(store, bundle(a=ON), properties, NOW)
-
-
-def alarm(value: str = "ALARM", at: str = "2099-01-01T00:00:00.000+0000") -> dict[str, Any]:
-    """What EventBridge sends, as AWS documents it."""
-    state = {"value": value, "reason": "Threshold Crossed", "timestamp": at}
-    return {
-        "source": "aws.cloudwatch",
-        "detail-type": "CloudWatch Alarm State Change",
-        "detail": {"alarmName": "errors", "state": state, "previousState": {"value": "OK"}},
-    }
-
-
-def test_an_alarm_withdraws_the_release(monkeypatch: pytest.MonkeyPatch) -> None:
-    from burgee.handlers import canary_alarm, wiring
-
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(wiring, "TABLE", "flags")
-    with mock_aws():
-        store = DynamoDbStore("flags")
-        store.create_table()
-        release(store, a=OFF)
-        release(store, TENTH, a=ON)
-        assert canary_alarm.handler(alarm("OK"), None)["release"] is None
-        assert canary_alarm.handler(alarm(at=format_time(NOW - 60).replace("Z", "+0000")), None)["release"] is None
-        assert store.pointer().version == 2
-        assert canary_alarm.handler(alarm(), None) == {"alarm": "errors", "release": 1}
-        assert canary_alarm.handler(alarm(), None) == {"alarm": "errors", "release": None}
-        state, current = live(store)
-        assert Ruleset(current, state.overrides.values()).evaluate("a", {}, NOW).value is False
-        (entry,) = [one for one in store.audit() if one.action == "release.withdraw"]
-        assert (entry.actor, entry.reason) == ("canary alarm", "the alarm errors went off")
-        store.close()
-
-
-FILE = "version: 1\nflags:\n  a: {description: first}\n"
-
-
-def test_the_command_line_tries_shows_promotes_and_goes_back(burgee: Burgee) -> None:
-    burgee.write(FILE)
-    assert "release 1 is live" in burgee("apply").out
-    burgee.write(FILE.replace("first", "second"))
-    tried = burgee("apply", "--canary", "10", "--bake", "1h")
-    assert "10 % of users get release 2 until" in tried.out
-    assert "the others get release 1" in tried.out
-    reported = burgee("status")
-    assert "release 2 is a canary" in reported.out
-    assert json.loads(burgee("status", "--json").out)["baking"]["share"] == 10
-    assert burgee("promote").out.startswith("release 2 is live (")
-    assert burgee("promote").code == 1
-    burgee.write(FILE.replace("first", "third"))
-    assert json.loads(burgee("apply", "--canary", "50", "--json").out)["baking"]["base"] == 2
-    assert "release 2 is live" in burgee("rollback").out
-    assert burgee("apply", "--canary", "0").code == 2
-    assert burgee("apply", "--canary", "10", "--bake", "soon").code == 2
-
-
-def test_a_canary_of_a_file_that_everyone_has_starts_nothing_and_says_so(burgee: Burgee) -> None:
-    burgee.write(FILE)
-    assert burgee("apply", "--canary", "10").code == 0, "the first release has nothing to fall back on"
-    again = burgee("apply", "--canary", "10")
-    assert (again.code, "everyone has the file already, as release 1" in again.err) == (0, True)
-    shown = burgee("apply", "--canary", "10", "--json")
-    assert (shown.code, shown.json["live"], shown.json["baking"]) == (0, 1, None)
-    assert burgee("apply").code == 0
-    burgee.write(FILE.replace("first", "second"))
-    for _ in range(2):
-        tried = burgee("apply", "--canary", "10")
-        assert (tried.code, "10 % of users get release 2 until" in tried.out) == (0, True)
-    assert burgee("promote").code == 0
-    assert burgee("apply", "--canary", "10").code == 0
-    assert burgee("apply").code == 0

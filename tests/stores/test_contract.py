@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
 from hashlib import sha256
-from threading import Barrier
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from burgee.errors import Conflict, NotFound
 from burgee.model import Override
-from burgee.stores import AuditEntry, Canary, Change, Origin, Pointer, Put, Shelf, State, Tenant
-from burgee.stores.audit import AuditFilter, search
-from burgee.times import format_time
+from burgee.stores import Canary, Change, Origin, Pointer, State, Tenant
 from support.stores import AT, committed, entry, override, released, staged
 
 if TYPE_CHECKING:
@@ -217,58 +212,6 @@ def test_activating_what_was_never_staged_is_refused_and_writes_nothing(store: S
     assert list(store.audit()) == []
 
 
-def test_an_audit_entry_comes_back_as_it_was_written(store: Store) -> None:
-    whole = AuditEntry("", AT, "Ada ☕", "override.lay", "Grüße", "a", {"n": 5, "x": 5.0}, None, 3, "request", "api")
-    committed(store, audit=[whole])
-    (read,) = store.audit()
-    assert json.dumps(asdict(read)) == json.dumps(asdict(replace(whole, id=read.id)))
-
-
-def test_the_audit_log_is_read_newest_first_in_pages(store: Store) -> None:
-    committed(store, audit=[entry(1), entry(2)])
-    committed(store, audit=[entry(number) for number in (3, 4, 5)])
-    seen: list[str] = []
-    before = None
-    while page := store.audit(limit=2, before=before):
-        assert len(page) <= 2
-        seen += [one.reason for one in page]
-        before = page[-1].id
-    assert seen == [entry(number).reason for number in (5, 4, 3, 2, 1)]
-
-
-def at(moment: float, number: int) -> AuditEntry:
-    return replace(entry(number), at=format_time(moment))
-
-
-def test_the_order_of_the_audit_log_is_that_of_the_commits_whatever_the_clocks_say(open_store: Open) -> None:
-    """Within one millisecond, after a clock stepped back by a year, by writers of flags and of records in turn."""
-    moments = [0.0, 0.0, 0.0, -31_536_000.0, -31_536_000.0, 0.0, 1.0, 0.5, 5.0, 4.999]
-    stores = [open_store(), open_store()]
-    for number, moment in enumerate(moments):
-        entries = [at(1.8e9 + moment, 2 * number), at(1.8e9 + moment, 2 * number + 1)]
-        if number % 3:
-            committed(stores[number % 2], audit=entries)
-        else:
-            stores[number % 2].keep([Put(Shelf.SETTINGS, "a", {"n": number}, blind=True)], entries)
-    seen = stores[0].audit(limit=100)
-    assert [one.reason for one in seen] == [entry(number).reason for number in reversed(range(2 * len(moments)))]
-    assert [one.id for one in seen] == sorted({one.id for one in seen}, reverse=True)
-    found = search(stores[0], AuditFilter(since=1.8e9 + 1)).entries
-    assert [one.reason for one in found] == [entry(number).reason for number in (19, 18, 17, 16, 13, 12)]
-    found = search(stores[0], AuditFilter(until=1.8e9)).entries
-    assert [one.reason for one in found] == [entry(number).reason for number in (9, 8, 7, 6)]
-
-
-def test_the_audit_log_filters_by_flag_before_it_counts(store: Store) -> None:
-    for first in (0, 6):
-        committed(store, audit=[entry(n, "a" if n % 3 == 0 else "b") for n in range(first, first + 6)])
-    committed(store, audit=[entry(12)])
-    assert [one.reason for one in store.audit(flag="a", limit=3)] == [entry(n).reason for n in (9, 6, 3)]
-    last = store.audit(flag="a", limit=3)[-1].id
-    assert [one.reason for one in store.audit(flag="a", limit=3, before=last)] == [entry(0).reason]
-    assert list(store.audit(flag="c")) == []
-
-
 def test_releases_are_read_newest_first_in_pages(store: Store) -> None:
     made = [staged(store, str(number).encode()) for number in range(5)]
     assert list(store.releases(limit=2)) == [made[4], made[3]]
@@ -312,115 +255,6 @@ def test_twenty_releases_are_kept_unless_configured_otherwise(store: Store) -> N
         staged(store)
     assert store.collect() == 2
     assert len(store.releases(limit=100)) == 20
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        (Tenant("shop", "production"), Tenant("shop", "staging")),
-        (Tenant("shop", "production"), Tenant("blog", "production")),
-        (Tenant("a", "b-c"), Tenant("a-b", "c")),
-        (Tenant("a/b", "c"), Tenant("a", "b/c")),
-        (Tenant("a#b", "c"), Tenant("a", "b#c")),
-    ],
-)
-def test_tenants_see_nothing_of_each_other(open_store: Open, one: Tenant, other: Tenant) -> None:
-    first, second = open_store(one), open_store(other)
-    released(first, b"first")
-    committed(first, lay=[override("a")], retire=["b"], audit=[entry(1, "a")])
-    assert second.state() == State()
-    assert second.pointer() == Pointer()
-    assert list(second.releases()) == []
-    assert list(second.audit()) == []
-    with pytest.raises(NotFound):
-        second.payload(1)
-    released(second, b"second")
-    committed(second, lift=["a"], reuse=["b"], audit=[entry(1, "a")])
-    second.collect(keep=1)
-    assert first.payload(1) == b"first"
-    assert set(first.state().overrides) == {"a"}
-    assert set(first.state().retired) == {"b"}
-    assert len(first.audit()) == 1
-
-
-def test_what_one_store_commits_another_on_the_same_data_sees(open_store: Open) -> None:
-    writer, reader = open_store(), open_store()
-    assert reader.pointer().revision == 0
-    pointer = released(writer, b"one")
-    assert reader.state().pointer == pointer
-    assert reader.payload(pointer.version) == b"one"
-
-
-@pytest.mark.threads
-def test_of_those_who_commit_on_one_revision_exactly_one_wins(open_store: Open) -> None:
-    """Six committers race for each of ten revisions; whatever the losers sent has left no trace."""
-    racers, rounds = 6, 10
-    stores = [open_store() for _ in range(racers)]
-    start = Barrier(racers)
-
-    def race(number: int, revision: int) -> str | None:
-        mark = f"{revision}-{number}"
-        change = Change(
-            lay=[override(f"flag-{number}", mark=mark)], retire=[mark], audit=[entry(revision * 10 + number, mark)]
-        )
-        start.wait()
-        try:
-            stores[number].commit(change, expected=revision)
-        except Conflict:
-            return None
-        return mark
-
-    with ThreadPoolExecutor(racers) as pool:
-        winners: list[str] = []
-        for revision in range(rounds):
-            marks = [mark for mark in pool.map(race, range(racers), [revision] * racers) if mark is not None]
-            assert len(marks) == 1
-            winners += marks
-    state = stores[0].state()
-    assert state.pointer.revision == rounds
-    assert set(state.retired) == set(winners)
-    assert [one.flag for one in stores[0].audit()] == winners[::-1]
-    laid: dict[str, Any] = {f"flag-{mark.split('-')[1]}": {"mark": mark} for mark in winners}
-    assert {name: one.definition for name, one in state.overrides.items()} == laid
-
-
-@pytest.mark.threads
-def test_those_who_stage_at_the_same_time_get_versions_of_their_own(open_store: Open) -> None:
-    racers = 6
-    stores = [open_store() for _ in range(racers)]
-    start = Barrier(racers)
-
-    def stage(number: int) -> int:
-        start.wait()
-        return staged(stores[number], str(number).encode()).version
-
-    with ThreadPoolExecutor(racers) as pool:
-        versions = list(pool.map(stage, range(racers)))
-    assert sorted(versions) == list(range(1, racers + 1))
-    assert [stores[0].payload(version) for version in versions] == [str(number).encode() for number in range(racers)]
-
-
-@pytest.mark.threads
-def test_a_reader_sees_a_commit_whole_or_not_at_all(open_store: Open) -> None:
-    """Each commit serves a release and lays an override that names it; no state that is read mixes two of them."""
-    writer, reader = open_store(), open_store()
-
-    def write() -> None:
-        for _ in range(20):
-            version = staged(writer, b"x").version
-            committed(writer, activate=version, lay=[override("a", version=version)])
-
-    seen = []
-    with ThreadPoolExecutor(1) as pool:
-        writing = pool.submit(write)
-        while not writing.done():
-            seen.append(reader.state())
-        writing.result()
-    seen.append(reader.state())
-    assert seen[-1].pointer.revision == 20
-    for state in seen:
-        laid = state.overrides.get("a")
-        assert state.pointer.version == (0 if laid is None else (laid.definition or {})["version"])
 
 
 @pytest.mark.parametrize("number", [49, 50, 120, 500])
