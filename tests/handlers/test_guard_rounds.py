@@ -85,9 +85,13 @@ class World:
     def client(self, service: str, **_more: Any) -> Any:
         return {"athena": self.athena, "cloudwatch": self}[service]
 
-    def describe_alarms(self, **asked: Any) -> Any:
-        found = [{"AlarmName": name, "StateValue": self.alarms[name]} for name in asked["AlarmNames"]]
-        return {"MetricAlarms": found, "CompositeAlarms": []}
+    def get_paginator(self, operation: str) -> Any:
+        assert operation == "describe_alarms"
+        return self
+
+    def paginate(self, **asked: Any) -> Iterator[Any]:
+        for name in asked["AlarmNames"]:
+            yield {"MetricAlarms": [{"AlarmName": name, "StateValue": self.alarms[name]}], "CompositeAlarms": []}
 
     def sleep(self, seconds: float) -> None:
         self.now, self.left = self.now + seconds, self.left - seconds

@@ -62,3 +62,16 @@ def test_it_is_called_on_a_schedule_and_by_alarms_that_go_off() -> None:
     pattern = events["Alarm"]["Properties"]["Pattern"]
     assert pattern["source"] == ["aws.cloudwatch"]
     assert pattern["detail"] == {"state": {"value": ["ALARM"]}}
+
+
+@pytest.mark.parametrize("function", ["GuardRoundsFunction", "GuardFunction"])
+def test_alarms_of_other_accounts_and_regions_do_not_call_it(function: str) -> None:
+    """Their names may be the same, and CloudWatch is asked about those of its own alone."""
+    pattern = template()["Resources"][function]["Properties"]["Events"]["Alarm"]["Properties"]["Pattern"]
+    assert pattern["account"] == [{"Ref": "AWS::AccountId"}]
+    assert pattern["region"] == [{"Ref": "AWS::Region"}]
+
+
+def test_it_may_ask_about_composite_alarms() -> None:
+    """Their states are answered to a permission for `*` alone, as the API's reference says."""
+    assert allows(statements(resources("template.yaml")["GuardRoundsFunction"]), "cloudwatch:DescribeAlarms", "*")

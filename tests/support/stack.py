@@ -120,17 +120,18 @@ class Stack:
     def ring(self, alarm: str) -> Any:
         """What CloudWatch sends to EventBridge, if the stack has a rule for it; the emulator sends none itself."""
         state = {"value": "ALARM", "timestamp": format_time(time.time() + 1).replace("Z", "+0000")}
+        (rule,) = self.client("events").list_rules()["Rules"]
+        region, account = rule["Arn"].split(":")[3:5]
         reported = {
             "id": "1",
-            "account": "123456789012",
+            "account": account,
             "time": "2027-01-01T00:00:00Z",
-            "region": "eu-west-1",
+            "region": region,
             "resources": [],
             "source": "aws.cloudwatch",
             "detail-type": "CloudWatch Alarm State Change",
             "detail": {"alarmName": alarm, "state": state, "previousState": {"value": "OK"}},
         }
-        (rule,) = self.client("events").list_rules()["Rules"]
         matched = self.client("events").test_event_pattern(
             EventPattern=rule["EventPattern"], Event=json.dumps(reported)
         )

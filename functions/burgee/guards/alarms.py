@@ -21,12 +21,13 @@ def firing(names: list[str], client: Any = None) -> dict[str, bool]:
     try:
         client = client or boto3.client("cloudwatch")
         for start in range(0, len(names), PAGE):
-            page = client.describe_alarms(
+            pages = client.get_paginator("describe_alarms").paginate(
                 AlarmNames=names[start : start + PAGE], AlarmTypes=["MetricAlarm", "CompositeAlarm"]
             )
-            for alarm in (*page["MetricAlarms"], *page["CompositeAlarms"]):
-                if alarm["StateValue"] in {"ALARM", "OK"}:
-                    found[alarm["AlarmName"]] = alarm["StateValue"] == "ALARM"
+            for page in pages:
+                for alarm in (*page["MetricAlarms"], *page["CompositeAlarms"]):
+                    if alarm["StateValue"] in {"ALARM", "OK"}:
+                        found[alarm["AlarmName"]] = alarm["StateValue"] == "ALARM"
     except (BotoCoreError, ClientError) as error:
         raise StoreUnavailable(f"CloudWatch did not answer: {error}") from error
     return found
