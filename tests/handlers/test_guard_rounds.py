@@ -14,11 +14,13 @@ from uuid import uuid4
 
 import pytest
 
+from burgee.errors import Conflict, Refused
 from burgee.events.guard_groups import COMPARED, REACHED
 from burgee.flagfile.compile import compile_file
 from burgee.releases.deploy import apply
-from burgee.stores import Origin, Put, Shelf, Tenant
+from burgee.stores import Change, Origin, Put, Shelf, Tenant
 from burgee.stores.audit import AuditContext
+from burgee.stores.dynamodb import DynamoDbStore
 from burgee.times import format_time, parse_time
 from support.athena import FakeAthena, add, lake
 from support.dynamodb import CREDENTIALS, table_at, wire_url
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from burgee.stores.dynamodb import DynamoDbStore
 
 HOUR, DAY = 3_600.0, 86_400.0
 NOW = 1_800_000_000.0 // DAY * DAY + 10 * HOUR
@@ -325,21 +326,18 @@ def test_rounds_at_once_count_no_minute_twice(world: World, tmp_path: Path) -> N
     assert state["held"] <= (world.now - began) * 1000
 
 
-TWO = (
-    FILE
-    + """\
+SECOND = """\
   search:
     status: on
     rollout_percentage: 0
     guard: {steps: [10, 30, 100], hold: 1h, minimum: 100, guardrails: {errors: {margin: 10}}}
 """
-)
 
 
-def both(world: World, folder: Path) -> None:
+def both(world: World, folder: Path, watched: str = "guardrails: {errors: {margin: 10}}") -> None:
     """Another guard beside the first."""
     path = folder / "flags.yaml"
-    path.write_text(TWO, encoding="utf-8")
+    path.write_text(FILE + SECOND.replace("guardrails: {errors: {margin: 10}}", watched), encoding="utf-8")
     apply(world.table(), compile_file(path), Origin(), AuditContext("release.activate", "ci", "", NOW))
 
 
@@ -379,6 +377,85 @@ def test_a_slow_guard_takes_no_time_of_another(world: World, tmp_path: Path) -> 
         assert world.left > 0
 
 
+def test_of_more_guards_than_there_is_time_for_as_many_as_possible_are_measured(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Equal parts of 180 seconds would be too short for each of ten guards; who comes first is left to chance."""
+    names = [f"flag-{number}" for number in range(9)]
+    path = tmp_path / "flags.yaml"
+    path.write_text(FILE + "".join(SECOND.replace("search", name) for name in names), encoding="utf-8")
+    apply(world.table(), compile_file(path), Origin(), AuditContext("release.activate", "ci", "", NOW))
+    world.round()
+    world.now += HOUR
+    started: dict[str, float] = {}
+
+    def slow(sql: str) -> tuple[str, str] | None:
+        return ("RUNNING", "") if world.now < started.setdefault(sql, world.now) + 40 else None
+
+    world.athena.status = slow
+    measured = set[str]()
+    for step in (1, -1):
+        monkeypatch.setattr(random, "sample", lambda flags, _count, step=step: flags[::step])
+        started.clear()
+        world.left = 200.0
+        failed = {one.partition(":")[0] for one in world.round()["failures"]}
+        found = {"checkout", *names} - failed
+        assert len(found) >= 3
+        assert not found & measured
+        measured |= found
+        assert world.left > 0
+
+
+def test_a_guard_that_cannot_be_written_stops_no_other_and_is_tried_again(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Lambda calls a function again that has raised."""
+    both(world, tmp_path, "alarms: [checkout-5xx]")
+    world.round()
+    hours(world, 1, 0.1)
+    commit = DynamoDbStore.commit
+
+    def others(store: DynamoDbStore, change: Change, *, expected: int) -> Any:
+        if change.lay[0].flag == "search":
+            raise Conflict("another writer was first")
+        return commit(store, change, expected=expected)
+
+    monkeypatch.setattr(DynamoDbStore, "commit", others)
+    with pytest.raises(Refused, match="search: its round failed: another writer was first"):
+        world.round(alarm("checkout-5xx", world.now))
+    assert world.share() == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["Failures"] == 1
+
+
+def test_a_guard_with_metrics_where_nothing_is_recorded_says_so(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world.handlers, "DATABASE", "")
+    world.round()
+    world.now += HOUR
+    (failure,) = world.round()["failures"]
+    assert "the stack stores no records: deploy it with Recording=true" in failure
+    assert world.share() == 10
+    assert "rolled back" in world.round(alarm("checkout-5xx", world.now))["rounds"]["checkout"]
+
+
+def test_queries_that_run_are_stopped_though_one_cannot_be(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.round()
+    hours(world, 1, 0.1)
+    world.crowd(0.9, 0.1)
+    world.now += HOUR
+    world.athena.status = lambda _sql: ("RUNNING", "")
+    stopped: list[str] = []
+
+    def refuses(**parameters: Any) -> None:
+        stopped.append(parameters["QueryExecutionId"])
+        raise RuntimeError("Rate exceeded")
+
+    monkeypatch.setattr(world.athena, "stop_query_execution", refuses)
+    assert "did not answer" in world.round()["failures"][0]
+    assert stopped
+
+
 def test_a_kept_day_that_cannot_be_read_is_asked_again(world: World) -> None:
     world.round()
     hours(world, 1, 0.1)
@@ -396,11 +473,11 @@ def test_a_cloudwatch_that_does_not_answer_holds(world: World, monkeypatch: pyte
     world.now += HOUR
 
     def broken(names: list[str], _client: Any) -> Any:
-        raise world.handlers.Refused("unavailable", f"no answer about {names}")
+        raise KeyError(names[0])
 
     monkeypatch.setattr(world.handlers, "firing", broken)
     answer = world.round()
-    assert answer["failures"] == ["no answer about ['checkout-5xx']"]
+    assert answer["failures"] == ["KeyError: 'checkout-5xx'"]
     assert "is not known" in answer["rounds"]["checkout"]
     assert world.share() == 10
 

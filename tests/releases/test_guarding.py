@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from burgee.errors import Conflict, Refused
+from burgee.errors import Conflict, Refused, StoreUnavailable
 from burgee.evaluation.bucketing import bucket
 from burgee.evaluation.ruleset import Ruleset
+from burgee.events.guard_groups import guard_groups
 from burgee.flagfile.compile import compile_file
 from burgee.guards import interventions
 from burgee.guards.aggregates import Aggregates, Arm, Measured, Moments
@@ -16,7 +17,7 @@ from burgee.guards.driver import asks
 from burgee.guards.state import Outcome
 from burgee.guards.transitions import Action
 from burgee.releases.deploy import CanaryRequest, Consent, apply, live, write
-from burgee.releases.guarding import act, guards, run, sentence, serving
+from burgee.releases.guarding import FAILED, act, guards, run, sentence, serving
 from burgee.releases.overrides import killed, lay, lift
 from burgee.stores import Change, Origin, Put, Shelf
 from burgee.stores.audit import AuditContext
@@ -330,6 +331,24 @@ def test_a_guard_that_came_back_begins_again(store: SqliteStore, tmp_path: Path)
     assert share(store) == 10
 
 
+def test_a_guard_that_was_taken_out_and_put_back_between_two_rounds_has_ended(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    """Its override has no guard any more, so that nobody is exposed to it: it could hold only."""
+    rounds(store, Looks(), 0.5)
+    released(store, tmp_path, WITHOUT)
+    released(store, tmp_path, FILE)
+    state, snapshot = live(store)
+    assert guard_groups(Ruleset(snapshot, state.overrides.values()), "checkout") is None
+    (one,) = run(store, at(NOW + 3_600), Looks(), {})
+    assert one.decision.state is not None
+    assert one.decision.state.ended is not None
+    assert (one.decision.state.ended.outcome, one.decision.state.ended.share) == (Outcome.CHANGED, 10)
+    (one,) = run(store, at(NOW + 3_700), Looks(), {})
+    assert [reason.code for reason in one.decision.reasons] == ["carried"]
+    assert share(store) == 10, "nobody loses it"
+
+
 @pytest.mark.parametrize("text", [FILE, RULED], ids=["flag", "rule"])
 def test_another_change_of_the_flag_does_not_begin_a_guard_that_rolled_back(tmp_path: Path, text: str) -> None:
     """Neither does it ask who deploys: the share stays where the guard left it."""
@@ -404,6 +423,43 @@ def test_what_is_wrong_with_one_guard_stops_no_other(tmp_path: Path) -> None:
         with pytest.raises(Refused, match="cannot be read"):
             act(store, "checkout", by(), interventions.pause)
     store.close()
+
+
+@pytest.mark.parametrize(("stuck", "other"), [("checkout", "pay"), ("pay", "checkout")])
+def test_a_guard_whose_decision_cannot_be_written_stops_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stuck: str, other: str
+) -> None:
+    store = SqliteStore(tmp_path / "two.sqlite")
+    second = FILE[FILE.index("  checkout:") : FILE.index("  other:")].replace("checkout:", "pay:")
+    released(store, tmp_path, FILE + second)
+    run(store, at(NOW), Looks(), {})
+    commit, looks = store.commit, Looks(reached=0.3)
+    looks.now = NOW + 600
+
+    def others(change: Change, *, expected: int) -> Any:
+        if change.lay[0].flag == stuck:
+            raise Conflict(f"another writer was first after {expected}")
+        return commit(change, expected=expected)
+
+    monkeypatch.setattr(store, "commit", others)
+    found = {one.flag: one.decision for one in run(store, at(looks.now), looks, {})}
+    assert [*found] == ["checkout", "pay"]
+    assert found[other].action is Action.ROLL_BACK
+    assert found[stuck].action is Action.HOLD
+    assert [reason.code for reason in found[stuck].reasons] == [FAILED]
+    assert "another writer was first" in sentence(found[stuck])
+    store.close()
+
+
+def test_a_store_that_stops_answering_ends_the_round(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of its guards would wait for it."""
+
+    def gone(_change: Change, *, expected: int) -> Any:
+        raise StoreUnavailable(f"no answer about {expected}")
+
+    monkeypatch.setattr(store, "commit", gone)
+    with pytest.raises(StoreUnavailable):
+        run(store, at(NOW), Looks(), {})
 
 
 def test_during_a_canary_a_person_is_refused_and_a_round_says_so(store: SqliteStore, tmp_path: Path) -> None:

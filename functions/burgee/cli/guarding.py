@@ -14,7 +14,7 @@ from burgee.errors import BurgeeError, Refused
 from burgee.guards.driver import asks
 from burgee.guards.state import reason_record
 from burgee.guards.transitions import Action
-from burgee.releases.guarding import UNMEASURED, UNREADABLE, cause, guards, run, sentence, watched_alarms
+from burgee.releases.guarding import FAULTS, cause, guards, run, sentence, watched_alarms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,7 +58,7 @@ def run_guards(
 
     alarms, failed = alarms_of(guards(store, time.time()))
     found = run(store, time.time, measured, alarms)
-    every = [one.message for made in found for one in made.decision.reasons if one.code in {UNREADABLE, UNMEASURED}]
+    every = [one.message for made in found for one in made.decision.reasons if one.code in FAULTS]
     return found, "; ".join(dict.fromkeys([failed, *every] if failed else every))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from burgee.errors import Refused
@@ -55,7 +56,8 @@ class Athena:
         except BaseException:
             for identity in started:
                 if identity not in done:
-                    self.client.stop_query_execution(QueryExecutionId=identity)
+                    with suppress(Exception):  # the others are stopped all the same, and what was wrong is raised
+                        self.client.stop_query_execution(QueryExecutionId=identity)
             raise
         return [self._result(identity) for identity in started]
 

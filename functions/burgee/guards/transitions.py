@@ -35,12 +35,14 @@ class Serving(NamedTuple):
     """What serves the flag now.
 
     `share` is that of the guard's own override in force, None without one; `other` the author of an override in force
-    that is not the guard's; `killed` whether the flag is off by an override.
+    that is not the guard's; `killed` whether the flag is off by an override; `left` whether the guard's own override
+    has no guard any more.
     """
 
     share: float | None = None
     other: str | None = None
     killed: bool = False
+    left: bool = False
 
 
 @dataclass(frozen=True, slots=True)

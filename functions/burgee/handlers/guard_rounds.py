@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
-from burgee.errors import BurgeeError, Conflict, Refused
+from burgee.errors import Conflict, Refused
 from burgee.events.athena import Athena
 from burgee.events.guard_looks import Closed, Look, looked
 from burgee.guards.alarms import firing
 from burgee.guards.driver import asks
 from burgee.handlers import wiring
 from burgee.handlers.alarm_events import went_off
-from burgee.releases.guarding import UNMEASURED, UNREADABLE, guards, run, sentence, watched_alarms
+from burgee.releases.guarding import FAILED, FAULTS, cause, guards, run, sentence, watched_alarms
 from burgee.stores import Put, Shelf
 from burgee.web.telemetry import NAMESPACE
 
@@ -33,20 +33,22 @@ if TYPE_CHECKING:
     from burgee.guards.driver import Ask
     from burgee.guards.plan import GuardPlan
     from burgee.guards.state import GuardState
-    from burgee.releases.guarding import GuardRound
+    from burgee.releases.guarding import GuardRound, Measure
     from burgee.stores import Store
 
 DATABASE = os.environ.get("BURGEE_EVENT_DATABASE", "")
 WORKGROUP = os.environ.get("BURGEE_WORKGROUP", "")
 MARGIN_SECONDS = 20.0
 """Before the function is stopped: for what comes after the last query."""
+PART_SECONDS = 60.0
+"""For each guard, as long as there is time at all: most looks take less."""
 DAYS_KEPT = 30 * 86_400
 """Seconds for which the aggregates of closed days are kept."""
 _config = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 4})
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """One round. Raises if the table does not answer, so that EventBridge calls again."""
+    """One round. Raises if the table does not answer, or if a guard failed, so that Lambda calls again."""
     store, rang = wiring.table(), went_off(event)
     rounds: list[GuardRound] = []
     failures: list[str] = []
@@ -54,7 +56,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         running = [guard for guard in guards(store, time.time()) if guard.is_running]
         names = watched_alarms(running)
         if running and (rang is None or rang.keys() & {*names}):
-            looks = _Looks(store, context, len(running)) if DATABASE and rang is None else _nothing
+            looks: Measure = _nothing if rang is not None else _unrecorded
+            if DATABASE and rang is None:
+                looks = _Looks(store, context, len(running))
             rounds = run(store, time.time, looks, _alarms(names, failures), rang)
     finally:
         store.close()
@@ -62,14 +66,13 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         reasons = [reason.code for reason in one.decision.reasons]
         print(json.dumps({"guard": one.flag, "action": one.decision.action, "reasons": reasons}))
     failures += [
-        f"{one.flag}: {reason.message}"
-        for one in rounds
-        for reason in one.decision.reasons
-        if reason.code in {UNMEASURED, UNREADABLE}
+        f"{one.flag}: {reason.message}" for one in rounds for reason in one.decision.reasons if reason.code in FAULTS
     ]
     for failure in failures:
         print(json.dumps({"level": "ERROR", "message": "guard", "error": failure}))
     print(json.dumps(_counted(failures, time.time())))
+    if any(reason.code == FAILED for one in rounds for reason in one.decision.reasons):
+        raise Refused("guard-failed", "; ".join(failures))
     return {"rounds": {one.flag: sentence(one.decision) for one in rounds}, "failures": failures}
 
 
@@ -88,9 +91,11 @@ class _Looks:
             return None
         key = plan.flag, ask.step, ask.since
         if key not in self._found:
-            # The guards that are left have equal parts of the time, so that a slow one takes none of the others'.
+            # The guards that are left have equal parts of the time, so that a slow one takes none of the others';
+            # but where these would be too short for all, as many as possible have enough.
             left = self._left()
-            self._stop, self._waiting = left - left / max(self._waiting, 1), self._waiting - 1
+            part = max(left / max(self._waiting, 1), min(PART_SECONDS, left))
+            self._stop, self._waiting = left - part, self._waiting - 1
             try:
                 self._found[key] = self._look(plan, ask)
             except Exception as error:  # noqa: BLE001 - raised again for each time that it is asked
@@ -127,7 +132,13 @@ class _Looks:
 
 
 def _nothing(_plan: GuardPlan, _state: GuardState) -> None:
-    """Measures nothing: there are no records, or an alarm is in a hurry."""
+    """Measures nothing: an alarm is in a hurry."""
+
+
+def _unrecorded(plan: GuardPlan, state: GuardState) -> None:
+    """Measures nothing: there are no records."""
+    if asks(plan, state) is not None:
+        raise Refused("no-records", "the stack stores no records: deploy it with Recording=true")
 
 
 def _alarms(names: list[str], failures: list[str]) -> Mapping[str, bool]:
@@ -136,8 +147,8 @@ def _alarms(names: list[str], failures: list[str]) -> Mapping[str, bool]:
         return {}
     try:
         return firing(names, boto3.client("cloudwatch", config=_config))
-    except BurgeeError as error:
-        failures.append(str(error))
+    except Exception as error:  # noqa: BLE001 - whatever it is, alarms alone are unknown
+        failures.append(cause(error))
         return {}
 
 

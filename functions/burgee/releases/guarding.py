@@ -6,10 +6,11 @@ again.
 
 from __future__ import annotations
 
+import random
 from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from burgee.errors import BurgeeError, Conflict, Refused
+from burgee.errors import BurgeeError, Conflict, Refused, StoreUnavailable
 from burgee.evaluation.snapshots import definition_digest
 from burgee.guards import interventions
 from burgee.guards.driver import decide
@@ -38,8 +39,9 @@ if TYPE_CHECKING:
     Step = Callable[[GuardPlan, GuardState, Seen, str], Decision]
     """One of `burgee.guards.interventions`, such as `pause`; by name at the end."""
 
-UNREADABLE, UNMEASURED = "unreadable", "not-measured"
-"""Codes of reasons why a guard cannot be run: its own record, or its metrics."""
+UNREADABLE, UNMEASURED, FAILED = "unreadable", "not-measured", "failed"
+"""Codes of reasons why a guard cannot be run: its own record, its metrics, or whatever else."""
+FAULTS = {UNREADABLE, UNMEASURED, FAILED}
 PersonStep = Literal["pause", "resume", "advance", "approve", "stop"]
 SECONDS_KEPT = 400 * 86_400
 """Seconds for which the state of a guard that has ended is kept, as evidence."""
@@ -128,14 +130,17 @@ def run(
 ) -> list[GuardRound]:
     """One round of every guard that has not ended. `measure` answers what a guard asks, None if it cannot.
 
-    `clock` is read when a guard is decided on: that may be long after the round began, and a step begins then.
-    One that cannot be measured, or cannot be read, holds, and stops no other. `alarms` are as in `Seen`.
+    `clock` is read when a guard is decided on: that may be long after the round began, and a step begins then. They
+    come in another order each time, so that it is not always the same for which no time is left.
+    One that cannot be measured, read or written holds, and stops no other. `alarms` are as in `Seen`.
     `rang` has the time at which an alarm went off, in epoch seconds: it counts as firing for a guard whose step had
     begun by then, though it may be over.
     """
     running = [guard.flag for guard in guards(store, clock()) if guard.is_running]
     seen = _Alarms(alarms, rang or {})
-    return [_round(store, flag, clock, measure, seen) for flag in running]
+    shuffled = random.sample(running, len(running))
+    made = {flag: _round(store, flag, clock, measure, seen) for flag in shuffled}
+    return [made[flag] for flag in running]
 
 
 class _Alarms(NamedTuple):
@@ -223,7 +228,13 @@ def _round(store: Store, flag: str, clock: Clock, measure: Measure, alarms: _Ala
         )
         return found._replace(reasons=(*failed, *found.reasons))
 
-    return _committed(store, flag, clock, decided)
+    try:
+        return _committed(store, flag, clock, decided)
+    except StoreUnavailable:
+        raise  # the others would wait for it, too
+    except Exception as error:  # noqa: BLE001 - as above
+        failure = Reason(FAILED, None, f"its round failed: {cause(error)}")
+        return GuardRound(flag, None, Decision(Action.HOLD, None, reasons=(failure,)))
 
 
 def _committed(
@@ -294,7 +305,9 @@ def serving_of(override: Override | None, git: Definition | None) -> Serving:
         return Serving(other=override.author, killed=killed)
     owner = guarded(laid)
     if owner is None and git is not None and (own := guarded(git)) is not None:
-        owner = like(own, laid)  # an earlier guard has ended there, and its override has none any more
+        # A guard has ended there, or a release without it took its share over.
+        found = like(own, laid)
+        return Serving() if found is None else Serving(share=begins(found), left=True)
     return Serving() if owner is None else Serving(share=begins(owner))
 
 
