@@ -180,6 +180,12 @@ def test_what_cannot_be_formatted_is_refused_whole() -> None:
         formatted("version: 1\rflags: {}\n")
 
 
+def test_a_comment_behind_a_dash_goes_above_it() -> None:
+    rule = "when: {x: 1}\n        serve: on\n"
+    start = "version: 1\nflags:\n  a:\n    status: on\n    rules:\n"
+    assert formatted(f"{start}      - # why\n        {rule}") == f"{start}      # why\n      - {rule}"
+
+
 PATHS = [ROOT / "flags.yaml", *sorted((ROOT / "tests/cases").glob("*.yaml"))]
 
 

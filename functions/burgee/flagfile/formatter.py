@@ -166,12 +166,13 @@ def _kind(annotation: Any) -> NodeKind:
 
 def _entry(entry: TreeEntry, indent: int, kind: NodeKind) -> list[str]:
     margin, value = " " * indent, entry.value
-    start = margin + ("- " if entry.key is None else f"{_text(entry.key.text, flow=False)}: ")
+    start = margin + ("- " if entry.key is None else f"{scalar_text(entry.key.text, flow=False)}: ")
     nested = value.kind != "scalar" and not value.flow
     if nested and entry.key is not None:
         return [_commented(start.rstrip(), entry.trailing), *_block(value, indent + STEP, kind)]
     if nested:
-        return _dashed(_block(value, indent + STEP, kind), indent)
+        above = [] if entry.trailing is None else [margin + entry.trailing[1]]
+        return above + _dashed(_block(value, indent + STEP, kind), indent)
     if value.verbatim:
         joined = start + _inline(value, kind, flow=False) if value.flow and entry.trailing is None else ""
         if not joined or len(joined) > WIDTH or any("#" in line for line in value.raw):
@@ -212,21 +213,21 @@ def _inline(node: TreeNode, kind: NodeKind, *, flow: bool) -> str:
     if node.kind == "map":
         parts = []
         for entry in _ordered(node, kind):
-            key = _text(entry.key.text if entry.key else "", flow=True)
+            key = scalar_text(entry.key.text if entry.key else "", flow=True)
             parts.append(f"{key}: {_inline(entry.value, _inner(kind, entry, node), flow=True)}")
         return f"{{{', '.join(parts)}}}"
     if not node.plain:
         escaped = len(node.raw) == 1 and node.raw[0].startswith('"') and "\\" in node.raw[0]
-        return node.raw[0] if escaped else _text(node.text, flow=flow)
+        return node.raw[0] if escaped else scalar_text(node.text, flow=flow)
     meant = scalar(node.text)
     if isinstance(meant, str):
-        return _text(node.text, flow=flow)
+        return scalar_text(node.text, flow=flow)
     if isinstance(meant, bool):
         return ("on" if meant else "off") if kind.status else ("true" if meant else "false")
     return node.text if meant is not None else "null"
 
 
-def _text(text: str, *, flow: bool) -> str:
+def scalar_text(text: str, *, flow: bool) -> str:
     """A string without quotes if every YAML reader reads it as such, else in double quotes."""
     if _is_plain(text, flow=flow):
         return text
