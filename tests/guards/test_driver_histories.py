@@ -35,6 +35,7 @@ class World:
     revision: int = 0
     record: Mapping[str, Any] | None = None
     override: tuple[float | None, str] | None = None
+    left: bool = False
     killed: bool = False
     data: str = "healthy"
     frozen: int = NOW
@@ -50,7 +51,7 @@ class World:
             return Serving(killed=self.killed)
         share, author = self.override
         mine = author == GUARD and not self.killed
-        return Serving(share if mine else None, None if mine else author, self.killed)
+        return Serving(share if mine else None, None if mine else author, self.killed, mine and self.left)
 
     def write(self, override: tuple[float | None, str] | None, *, killed: bool = False) -> None:
         """What an operator does."""
@@ -60,6 +61,10 @@ class World:
         """A release that changes the flag; the override stays."""
         self.edits += 1
         self.git, self.revision = (given, str(self.edits)), self.revision + 1
+
+    def revert(self) -> None:
+        """A release without the guard and one with it again, between two rounds."""
+        self.left, self.revision = self.override is not None, self.revision + 2
 
     def merge(self, given: GuardPlan | None) -> None:
         """A release in which the share of the guard's override is in the file, so that the override goes."""
@@ -81,6 +86,7 @@ class World:
             given = self.git[0]
             assert given is not None
             self.override = None if decision.share == given.begins else (decision.share, GUARD)
+            self.left = False
 
 
 SOUND = ("healthy", "harm", "signal")
@@ -142,8 +148,12 @@ def check(
     if found.share is not None and act != "resume":
         assert ours, "wrote over an operator"
         assert not serving.killed, "wrote over a kill"
+    if before is not None and after.ended is not None and after.ended.outcome is Outcome.CHANGED:
+        # Whatever guard the flag has from now on is another, word for word the same or not.
+        world.raised = {key: began for key, began in world.raised.items() if key[0] != before.digest}
     if found.share is None:
         return
+    assert before is None or before.step < 0 or before.ended or not serving.left, "went on without exposures"
     assert given is not None
     reached = given.begins if before is None or before.digest != after.digest else before.share
     if found.action is Action.ADVANCE:
@@ -214,6 +224,7 @@ EVENTS = st.one_of(
     st.tuples(st.just("operator"), st.sampled_from(["override", "lift", "kill", "revive"])),
     st.tuples(st.just("act"), st.sampled_from(ACTS)),
     st.tuples(st.just("edit"), st.integers(0, len(PLANS) - 1)),
+    st.tuples(st.just("revert"), st.none()),
     st.tuples(st.just("merge"), st.integers(0, len(PLANS) - 1)),
 )
 
@@ -282,6 +293,7 @@ CHANGES: dict[str, Callable[[World, Any], None]] = {
     "alarm": lambda world, firing: setattr(world, "alarm", firing),
     "operator": operate,
     "edit": lambda world, number: world.edit(PLANS[number]),
+    "revert": lambda world, _nothing: world.revert(),
     "merge": lambda world, number: world.merge(PLANS[number]),
 }
 

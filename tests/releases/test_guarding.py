@@ -340,6 +340,8 @@ def test_a_guard_that_was_taken_out_and_put_back_between_two_rounds_has_ended(
     released(store, tmp_path, FILE)
     state, snapshot = live(store)
     assert guard_groups(Ruleset(snapshot, state.overrides.values()), "checkout") is None
+    with pytest.raises(Refused, match="has changed in Git"):
+        act(store, "checkout", by("guard.advance", NOW + 3_500), interventions.advance)
     (one,) = run(store, at(NOW + 3_600), Looks(), {})
     assert one.decision.state is not None
     assert one.decision.state.ended is not None

@@ -44,6 +44,7 @@ from burgee.guards.transitions import (
     Decision,
     Seen,
     end,
+    has_changed,
     interrupted,
     next_step,
     pause_reason,
@@ -106,9 +107,7 @@ def _about(reasons: Sequence[Reason]) -> list[tuple[str, str | None]]:
 
 
 def _decided(plan: GuardPlan | None, state: GuardState | None, seen: Seen) -> Decision:
-    # A flag that has changed and changed back between two rounds has left the override without its guard.
-    left = state is not None and state.step >= 0 and seen.serving.left
-    if state is not None and state.ended is None and (plan is None or state.digest != seen.digest or left):
+    if state is not None and state.ended is None and (plan is None or has_changed(state, seen)):
         reason = Reason("changed", None, f"the flag has changed in Git since release {state.release}")
         return end(state, seen, Outcome.CHANGED, (reason,))
     if plan is None or seen.digest is None:

@@ -11,6 +11,7 @@ from burgee.guards.transitions import (
     Action,
     Decision,
     end,
+    has_changed,
     interrupted,
     is_served,
     next_step,
@@ -98,5 +99,5 @@ def stop(plan: GuardPlan, state: GuardState, seen: Seen, by: str, *, back: bool 
 def _check_active(plan: GuardPlan, state: GuardState, seen: Seen) -> None:
     if state.ended is not None:
         raise Refused("guard-ended", f"the guard of {plan.flag} has ended: {state.ended.outcome}")
-    if state.digest != seen.digest:
+    if has_changed(state, seen):
         raise Refused("flag-changed", f"{plan.flag} has changed in Git: the guard ends with its next round")

@@ -98,6 +98,14 @@ def interrupted(plan: GuardPlan, state: GuardState, seen: Seen) -> Decision | No
     return Decision(Action.HOLD, after, reasons=(pause_reason(pause),))
 
 
+def has_changed(state: GuardState, seen: Seen) -> bool:
+    """Whether Git has changed the flag of a guard that runs.
+
+    Changed and changed back between two rounds, it has left the override without its guard.
+    """
+    return state.digest != seen.digest or (state.step >= 0 and seen.serving.left)
+
+
 def is_served(plan: GuardPlan, state: GuardState, serving: Serving) -> bool:
     """Whether the flag is served as the state says, by the guard's override or by the file."""
     if serving.other is not None or serving.killed:
