@@ -106,3 +106,32 @@ def test_a_unit_of_any_kind_is_placed_as_flagd_places_it(value: Any, path: str) 
     attributes = {"company": value, "account": {"id": value}}
     theirs = core.resolve_string_value("flag", "", EvaluationContext("u", attributes)).variant
     assert served.evaluate("flag", attributes, 0).variant == theirs
+
+
+@given(VALUES)
+@example("")
+@example(42)
+@example(42.0)
+@example(True)
+@example(None)
+def test_a_joined_unit_is_placed_as_flagd_places_it_or_the_report_names_it(value: Any) -> None:
+    targeting = {"fractional": [{"cat": ["seed", {"var": "company"}]}, *SHARES]}
+    flag = {"state": "ENABLED", "variants": {name: name for name, _ in SHARES}, "targeting": targeting}
+    file = {"flags": {"flag": {**flag, "defaultVariant": "red"}}}
+    core = FlagdCore()
+    core.set_flags(copy.deepcopy(file))
+    made = import_flagd(document(json.dumps(file)), Generation.CBOR)
+    [finding] = made.findings
+    assert "where 'company' is empty, or neither a string nor a whole number" in finding.text
+    served = Ruleset({"format": 1, "flags": {name: normalise(one) for name, one in made.flags.items()}})
+    attributes: dict[str, Any] = {"company": value}
+    answer = served.evaluate("flag", attributes, 0)
+    if (
+        value is None
+        or (isinstance(value, str) and value)
+        or (isinstance(value, int) and not isinstance(value, bool))
+    ):
+        there = core.resolve_string_value("flag", "", EvaluationContext("u", attributes))
+        assert answer.variant == there.variant
+    elif not (isinstance(value, float) and value.is_integer()):
+        assert answer.reason == "ERROR"

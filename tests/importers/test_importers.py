@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from burgee.diff.symbolic import Side
+from burgee.diff.world import World
 from burgee.evaluation.ruleset import Ruleset
 from burgee.flagfile.compile import compile_file
+from burgee.flagfile.flag_grammar import normalise
 from burgee.flagfile.formatter import formatted
 from burgee.flagfile.source import Source
 from burgee.importers.appconfig import import_appconfig
@@ -23,6 +26,7 @@ from burgee.importers.launchdarkly import import_launchdarkly
 from burgee.importers.overlays import each_environment
 from burgee.importers.unleash import import_unleash
 from burgee.importers.writing import written
+from burgee.review.file_findings import starved
 from burgee.times import parse_time
 from suites.sdks.growthbook import GrowthBook
 from suites.sdks.launchdarkly import LaunchDarkly
@@ -200,6 +204,57 @@ def test_two_bucketing_values_of_a_flag_are_those_of_its_rules() -> None:
     }
     assert (made["hash"], made["bucket_by"]) == ("flagd-cbor-value", "email")
     assert (second["hash"], second["bucket_by"], second["salt"]) == ("flagd-cbor", "targetingKey", "flag")
+
+
+BY_EMAIL = {"fractional": [{"var": "email"}, ["red", 1], ["blue", 1]]}
+STARTS = {"starts_with": [{"var": "email"}, "a"]}
+
+
+@pytest.mark.parametrize(
+    ("test", "share", "rules"),
+    [
+        ({"in": ["@a", {"var": "email"}]}, BY_EMAIL, 1),
+        ({"!=": [{"var": "email"}, None]}, BY_EMAIL, 1),
+        ({"or": [STARTS, {"in": [{"var": "email"}, ["x", "y"]]}]}, BY_EMAIL, 1),
+        ({"and": [{"var": "beta"}, {"$ref": "known"}]}, BY_EMAIL, 1),
+        ({"!": [{"!": [STARTS]}]}, BY_EMAIL, 1),
+        (STARTS, {"fractional": [{"cat": ["seed", {"var": "email"}]}, ["red", 1], ["blue", 1]]}, 1),
+        ({"starts_with": [{"var": "targetingKey"}, "a"]}, {"fractional": [["red", 1], ["blue", 1]]}, 1),
+        ({"!=": [{"var": "targetingKey"}, None]}, {"fractional": [["red", 1], ["blue", 1]]}, 2),
+        ({"var": "beta"}, BY_EMAIL, 2),
+        ({"!": [STARTS]}, BY_EMAIL, 2),
+        ({"or": [STARTS, {"var": "beta"}]}, BY_EMAIL, 2),
+        ({"$ref": "beta"}, BY_EMAIL, 2),
+    ],
+)
+def test_a_share_has_a_rule_for_those_without_a_unit_only_where_they_can_be(
+    test: Any, share: Any, rules: int
+) -> None:
+    """lint, which decides by all contexts there are, finds no rule that nobody reaches."""
+    flag = {"state": "ENABLED", "variants": COLOURS, "defaultVariant": "red"}
+    flag["targeting"] = {"if": [test, share, {"==": [{"var": "plan"}, "pro"]}, "blue", None]}
+    shared = {"known": {"and": [{"$ref": "a"}, {"$ref": "beta"}]}, "a": STARTS, "beta": {"var": "beta"}}
+    made = import_flagd(document(json.dumps({"flags": {"flag": flag}, "$evaluators": shared})), Generation.CBOR)
+    assert len(made.flags["flag"]["rules"]) == rules + 1
+    assert not starved_rules(made)
+
+
+def test_a_kind_that_a_clause_asks_for_cannot_be_missing() -> None:
+    """LaunchDarkly serves those without the kind the first variation, also at a weight of 0."""
+    arms = [{"variation": 0, "weight": 0}, {"variation": 1, "weight": 100_000}]
+    rollout = {"contextKind": "org", "variations": arms}
+    key, plan = ({"contextKind": "org", "attribute": one, "op": "in", "values": ["x"]} for one in ("key", "plan"))
+    rules = [{"id": clause["attribute"], "clauses": [clause], "rollout": rollout} for clause in (key, plan)]
+    flag = {"key": "f", "on": True, "salt": "s", "variations": ["a", "b"], "fallthrough": {"variation": 0}}
+    made = import_launchdarkly([(None, document(json.dumps({"flags": {"f": {**flag, "rules": rules}}})))])
+    assert [rule.get("name") for rule in made.flags["f"]["rules"]] == [None, "without org", None]
+    assert not starved_rules(made)
+
+
+def starved_rules(made: Imported) -> list[str]:
+    document = {"format": 1, "flags": {name: normalise(flag) for name, flag in made.flags.items()}}
+    side = Side({**document, "segments": made.segments}, 0)
+    return [finding.message for name in made.flags for finding in starved(side, name, World())]
 
 
 SUITS = [["clubs", 25], ["diamonds", 25], ["hearts", 25], ["spades", 25]]

@@ -15,7 +15,7 @@ from burgee.model import Problem, Severity
 from burgee.numeric import is_number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import ModuleType
 
     from burgee.flagfile.yaml_reader import KeyPath
@@ -244,7 +244,59 @@ def negated(part: Mapping[str, Any] | bool) -> dict[str, Any] | bool:
     """The condition that this does not hold."""
     if isinstance(part, bool):
         return not part
-    return dict(part["not"]) if list(part) == ["not"] else {"not": dict(part)}
+    if list(part) == ["not"]:
+        return dict(part["not"])
+    if len(part) == 1 and next(iter(part.values())) in ({"exists": True}, {"exists": False}):
+        return {key: {"exists": not test["exists"]} for key, test in part.items()}
+    return {"not": dict(part)}
+
+
+def ensures(
+    when: Mapping[str, Any] | bool,
+    attribute: str,
+    is_enough: Callable[[Any], bool],
+    segments: Mapping[str, Mapping[str, Any]],
+) -> bool:
+    """Whether whatever meets a condition has an attribute with a test that `is_enough`.
+
+    False where that is not seen at once: a condition that is negated ensures nothing.
+    """
+    known: dict[str, bool] = {}
+
+    def of_segment(name: str) -> bool:
+        if name not in known:
+            known[name] = False
+            known[name] = of(segments.get(name, {}).get("when", {}))
+        return known[name]
+
+    def of(part: Mapping[str, Any] | bool) -> bool:
+        for key, value in part.items() if not isinstance(part, bool) else ():
+            if key == "all" or (key == "any" and value):
+                found = (any if key == "all" else all)(map(of, value))
+            elif key == "segment":
+                found = isinstance(value, str) and of_segment(value)
+            else:
+                found = key == attribute and is_enough(value)
+            if found:
+                return True
+        return False
+
+    return of(when)
+
+
+def ensures_presence(test: Any) -> bool:
+    """Whether a test of an attribute fails where it is missing: all do, except that it does not exist."""
+    return bool(test != {"exists": False})
+
+
+def ensures_text(test: Any) -> bool:
+    """Whether a test of an attribute holds for strings alone, and not for the empty one."""
+    if isinstance(test, dict):
+        return any(
+            name.startswith("semver_") or (name in {"starts_with", "ends_with"} and ensures_text(operand))
+            for name, operand in test.items()
+        )
+    return all(isinstance(one, str) and one for one in (test if isinstance(test, list) else [test]))
 
 
 NEVER: Mapping[str, Any] = {"not": {}}

@@ -7,12 +7,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from burgee.evaluation.hash_strategies import strategy
 from burgee.flagfile.fields import NAME_PATTERN
-from burgee.importers.base import Generation, Imported, NoEquivalent, both, negated
+from burgee.importers.base import (
+    Generation,
+    Imported,
+    NoEquivalent,
+    both,
+    ensures,
+    ensures_presence,
+    ensures_text,
+    negated,
+)
 from burgee.importers.hashing import Hashing, hashing_keys
 from burgee.importers.jsonlogic import CONDITIONS, Attribute, ConditionReader, Constant, operation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from burgee.flagfile.yaml_reader import Document, KeyPath
 
@@ -220,10 +229,15 @@ class _FlagdFlag:
                 yield from self.unrolled(arguments, start + index, guard, path)
                 return
         weights = self.weights(shares, path)
-        if weights:
-            present = {unit.attribute: {"exists": True} if unit.joined or self.takes_values(unit) else {"ne": ""}}
-            yield both(guard, present), self.split(unit, weights)
-        yield guard, self.without_unit(unit, weights) if weights else TargetingLeaf()
+        if not weights:
+            yield guard, TargetingLeaf()
+            return
+        test, is_enough = self.presence(unit)
+        if ensures(guard, unit.attribute, is_enough, self.made.segments):
+            yield guard, self.split(unit, weights)
+            return
+        yield both(guard, {unit.attribute: test}), self.split(unit, weights)
+        yield guard, self.without_unit(unit, weights)
 
     def unrolled(self, arguments: list[Any], index: int, guard: When, path: KeyPath) -> Iterator[TargetingEntry]:
         """An arm that is an `if` becomes as many splits as it has outcomes."""
@@ -249,21 +263,27 @@ class _FlagdFlag:
         read = [self.reader.operand(part, (*path, 0)) for part in (parts if operator == "cat" else [first])]
         texts = [one.value for one in read[:-1] if isinstance(one, Constant) and isinstance(one.value, str)]
         if read and isinstance(read[-1], Attribute) and read[-1].default is None and len(texts) == len(read) - 1:
-            self.warn(read[-1].path, (*path, 0))
-            return _Unit(read[-1].path, "".join(texts), whole, self.cbor and operator == "cat"), arguments[1:]
+            unit = _Unit(read[-1].path, "".join(texts), whole, self.cbor and operator == "cat")
+            self.warn(unit, (*path, 0))
+            return unit, arguments[1:]
         why = "this bucketing value has no equivalent; only one attribute, after fixed strings, has one"
         raise NoEquivalent(why, (*path, 0))
 
-    def warn(self, attribute: str, path: KeyPath) -> None:
+    def warn(self, unit: _Unit, path: KeyPath) -> None:
         """Reports what happens if a bucketing value is not a string."""
-        if not self.cbor:
-            how = f"where {attribute!r} is not a string, flagd buckets by another value; here the default is served"
-            self.made.differs(self.name, path, how)
+        if unit.joined:
+            which = f"where {unit.attribute!r} is empty, or neither a string nor a whole number"
+            self.made.differs(self.name, path, f"{which}, flagd buckets by the joined string; here there is an error")
+        elif not self.cbor:
+            how = "is not a string, flagd buckets by another value; here the default is served"
+            self.made.differs(self.name, path, f"where {unit.attribute!r} {how}")
 
     @staticmethod
-    def takes_values(unit: _Unit) -> bool:
-        """Whether any value except null is a unit, including the empty string."""
-        return strategy(unit.hash).takes_values
+    def presence(unit: _Unit) -> tuple[dict[str, Any], Callable[[Any], bool]]:
+        """The test that there is a unit, and which other tests ensure it."""
+        if unit.joined or strategy(unit.hash).takes_values:  # any value except null, including the empty string
+            return {"exists": True}, ensures_presence
+        return {"ne": ""}, ensures_text
 
     def weights(self, shares: list[Any], path: KeyPath) -> dict[str, int]:
         """The weight of each variant; adjacent shares of the same variant are merged."""

@@ -12,6 +12,8 @@ from burgee.importers.base import (
     both,
     condition,
     either,
+    ensures,
+    ensures_presence,
     joined_text,
     negated,
     one_type,
@@ -344,7 +346,9 @@ class _Flag:
         rollout = found.get("rollout") if isinstance(found, dict) and found.get("variation") is None else None
         kind = (rollout.get("contextKind") if rollout else None) or USER
         if rollout and kind != USER and not rollout["variations"][0].get("weight"):
-            absent = both(when, {f"{kind}.key": {"exists": False}})
+            key = f"{kind}.key"
+            present = ensures(when, key, ensures_presence, self.made.segments)
+            absent = not present and both(when, {key: {"exists": False}})
             first = self.variations.name(rollout["variations"][0].get("variation"), path)
             if absent is not False:
                 yield {"name": f"without {kind}", "when": condition(absent), "serve": first}
