@@ -156,9 +156,8 @@ def store() -> Iterator[SqliteStore]:
 
 
 @pytest.fixture
-def client(store: SqliteStore) -> Iterator[TestClient]:
-    with TestClient(create_app(store, Serving(store, refresh_seconds=0))) as client:
-        yield client
+def client(store: SqliteStore) -> TestClient:
+    return TestClient(create_app(store, Serving(store, refresh_seconds=0)))
 
 
 @pytest.mark.parametrize(("code", "flag"), named(REFUSED))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from support.cli import Burgee
 
+SCHEMA = Draft202012Validator(grammar.json_schema())
 FLAG = "flags: {f: {HERE}}"
 EXPERIMENT = FLAG.replace("HERE", "experiment: {HERE}")
 GUARD = FLAG.replace("HERE", "guard: {HERE}")
@@ -114,7 +115,7 @@ def test_null_stays_a_value_where_values_are_free(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("home", "key"), KEYS)
 def test_editors_get_the_same(home: str, key: str) -> None:
     value = Document("x", home.replace("HERE", f"{key}: null").encode()).value
-    found = [*Draft202012Validator(grammar.json_schema()).iter_errors({"version": 1, **value})]
+    found = [*SCHEMA.iter_errors({"version": 1, **value})]
     deepest = [error for one in found for error in (one, *(one.context or ()))]
     refused = any(error.absolute_path and error.absolute_path[-1] == key for error in deepest)
     assert refused is (key != "expect")

@@ -161,8 +161,7 @@ def client() -> Iterator[TestClient]:
     flags = snapshot(a={"status": True}, b={"status": True})
     store.stage(payload(flags), Origin(), flags=2, at=T)
     store.commit(Change(activate=1), expected=0)
-    with TestClient(create_app(store, Serving(store, refresh_seconds=0))) as client:
-        yield client
+    yield TestClient(create_app(store, Serving(store, refresh_seconds=0)))
     store.close()
 
 

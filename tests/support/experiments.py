@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from ibis.backends.sql import SQLBackend
 
 from burgee.analysis.evidence import gather
 from burgee.analysis.plans import plans
@@ -45,6 +46,23 @@ flags:
       baseline: {mean: 0.3}
       segments: [country]
 """
+
+
+# A report asks a dozen questions, and hundreds of reports here ask the same ones: Ibis writes each as SQL once.
+_compile = SQLBackend.compile
+_COMPILED: dict[tuple[type[SQLBackend], Any], str] = {}
+
+
+def _compile_once(backend: SQLBackend, expression: Any, /, **options: Any) -> str:
+    if options:
+        return str(_compile(backend, expression, **options))
+    key = type(backend), expression.op()
+    if key not in _COMPILED:
+        _COMPILED[key] = _compile(backend, expression)
+    return _COMPILED[key]
+
+
+SQLBackend.compile = _compile_once
 
 
 def planned(folder: Path, text: str = FILE, flag: str = "button") -> ExperimentPlan:

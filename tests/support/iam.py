@@ -32,7 +32,7 @@ PARAMETERS = {
 }
 
 
-class Template(yaml.SafeLoader):
+class Template(yaml.CSafeLoader):
     """CloudFormation's short forms: `!Sub` and `!Ref` with the parameters above, others as their operands."""
 
 

@@ -9,7 +9,7 @@ import yaml
 from support.build import ROOT
 
 
-class Template(yaml.SafeLoader):
+class Template(yaml.CSafeLoader):
     """Reads intrinsic functions as mappings: `!Ref X` is {"Ref": "X"}."""
 
 

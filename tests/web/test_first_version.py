@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def client() -> Iterator[TestClient]:
     store = SqliteStore(":memory:")
-    with TestClient(create_app(store, Serving(store, refresh_seconds=0))) as client:
-        yield client
+    yield TestClient(create_app(store, Serving(store, refresh_seconds=0)))
     store.close()
 
 
