@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from contextlib import suppress
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,9 @@ from websockets.sync.client import connect
 
 from burgee.analysis.tables import records
 from burgee.errors import Refused
+from burgee.events.guard_groups import COMPARED, REACHED
 from burgee.web.live_sockets import KEY, SUBPROTOCOL
+from support.athena import lake, translated
 from support.build import BIN, build, project, python_3_13, run
 from support.dynamodb import CREDENTIALS
 from support.lambda_runtime import event
@@ -236,6 +239,109 @@ def arriving(place: str, count: int) -> list[dict[str, Any]]:
 
     eventually(arrived, lambda: f"{len(rows)} of {count} records: {rows}")
     return rows
+
+
+GUARDED = """\
+version: 1
+metrics:
+  errors: {event: request_failed, kind: proportion, direction: decrease, window: 10s}
+  spent: {event: order_placed, kind: mean, value: amount, winsorise: 99, window: 10s}
+flags:
+  checkout:
+    status: on
+    rollout_percentage: 0
+    guard:
+      steps: [10, 50, 100]
+      hold: 40s
+      minimum: 50
+      guardrails: {errors: {margin: 20}}
+      signals: {spent: {margin: 50}}
+  search:
+    status: on
+    rollout_percentage: 0
+    guard: {steps: [10, 100], hold: 1h, alarms: [checkout-5xx]}
+"""
+
+
+def test_a_stack_that_runs_guards(url: str, tmp_path: Path) -> None:
+    """The deployed function, its table and alarms, and records in the stack's bucket and Glue table.
+
+    The emulator's Athena is DuckDB, which gets the queries in its own dialect. It neither prunes partitions nor
+    counts bytes, checks no role, and sends no alarm to EventBridge.
+    """
+    stack = Stack(project(tmp_path), url, "guarded")
+    (stack.folder / "flags.yaml").write_text(GUARDED, encoding="utf-8")
+    made = stack.deploy("Recording=true", "Guards=true", 'GuardSchedule="rate(5 minutes)"', "RefreshSeconds=1")
+    assert made.returncode == 0, made.stdout + made.stderr
+    watching = stack.client("cloudwatch")
+    names = {"Namespace": "Shop", "MetricName": "Errors", "Statistic": "Sum", "Period": 60, "EvaluationPeriods": 1}
+    over = {"Threshold": 1.0, "ComparisonOperator": "GreaterThanOrEqualToThreshold"}
+    watching.put_metric_alarm(AlarmName="checkout-5xx", TreatMissingData="notBreaching", **names, **over)
+    watching.set_alarm_state(AlarmName="checkout-5xx", StateValue="OK", StateReason="a test")
+
+    def guards() -> dict[str, Any]:
+        found = json.loads(stack.burgee("guard", "status", "--json").stdout)
+        return {one["flag"]: one["state"] for one in found if one["state"] is not None}
+
+    with translated(url) as athena:
+        stack.set_variable("GuardRoundsFunction", AWS_ENDPOINT_URL_ATHENA=athena)
+        # The emulator runs the schedule, too, and may have taken the steps.
+        eventually(lambda: stack.invoke("GuardRoundsFunction", {})["failures"] == [])
+        assert {name: state["share"] for name, state in guards().items()} == {"checkout": 10, "search": 10}
+
+        store_records(stack, guards()["checkout"]["since"])
+        answered = stack.invoke("GuardRoundsFunction", {})
+        assert answered["failures"] == []
+        assert answered["rounds"]["checkout"].startswith("rolled back to 0 %: errors is worse by more than 20 %"), (
+            answered
+        )
+    ended = guards()["checkout"]["ended"]
+    assert ended["outcome"] == "rolled_back"
+
+    watching.set_alarm_state(AlarmName="checkout-5xx", StateValue="ALARM", StateReason="a test")
+    rang = stack.ring("checkout-5xx", "GuardRoundsFunction")
+    assert rang["rounds"] == {"search": "rolled back to 0 %: alarm checkout-5xx fires"}
+    assert {"guard.advance", "guard.roll_back"} <= {one["action"] for one in stack.audit()["entries"]}
+
+    without = stack.deploy("Guards=false")
+    assert without.returncode == 0, without.stdout + without.stderr
+    resources = stack.client("cloudformation").describe_stack_resources(StackName=stack.name)["StackResources"]
+    assert not [one for one in resources if one["LogicalResourceId"].startswith("GuardRounds")]
+    assert guards()["checkout"]["ended"] == ended
+    assert stack.sam("delete", "--no-prompts").returncode == 0
+
+
+def store_records(stack: Stack, since: int) -> None:
+    """Writes what a step reached and what it is compared with, as Parquet; of the former more requests fail."""
+    at = since + 10_000
+    own = {"project": "default", "environment": "default", "received": at}
+    lines: list[dict[str, Any]] = []
+    for number in range(1200):
+        reached = number < 200
+        place, unit = (5_000 if reached else 60_000) + number, f"u{number}"
+        shown: dict[str, Any] = {"type": "exposure", "flag": "guard:checkout", "reason": "SPLIT", "rule": "default"}
+        shown |= {"variant": REACHED if reached else COMPARED, "properties": {"place": str(place)}}
+        lines.append({**own, **shown, "event_id": f"x{number}", "time": at, "unit": unit, "topic": "_guard.checkout"})
+        tracked: dict[str, Any] = {**own, "type": "track", "time": at + 1_000, "unit": unit, "topic": "_track"}
+        lines.append(
+            {
+                **tracked,
+                "event_id": f"o{number}",
+                "event": "order_placed",
+                "properties": {"amount": str(5 + number % 9)},
+            }
+        )
+        if number % (2 if reached else 10) == 0:
+            lines.append({**tracked, "event_id": f"e{number}", "event": "request_failed", "properties": {}})
+    lines.append({**lines[-1], "event_id": "last", "received": at + 15_000, "properties": {}})
+    day = f"{datetime.fromtimestamp(since / 1000, UTC):%Y-%m-%d}"
+    with lake(lines) as connection:
+        for topic in ("_guard.checkout", "_track"):
+            path = stack.folder / f"{topic}.parquet"
+            query = f"SELECT * EXCLUDE (day, topic) FROM burgee_events WHERE topic = '{topic}'"
+            connection.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet)")
+            key = f"events/topic={topic}/day={day}/1.parquet"
+            stack.client("s3").put_object(Bucket=stack.output("EventBucket"), Key=key, Body=path.read_bytes())
 
 
 def test_the_same_input_makes_the_same_bytes_in_any_folder(tmp_path: Path) -> None:

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import json
 import re
+import urllib.request
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -104,3 +108,36 @@ def _check(operation: str, parameters: dict[str, Any]) -> None:
     assert shape is not None
     report = ParamValidator().validate(parameters, shape)
     assert not report.has_errors(), report.generate_report()
+
+
+@contextmanager
+def translated(emulator: str) -> Iterator[str]:
+    """The address of Athena's API before an emulator that runs DuckDB: passes queries on in DuckDB's dialect."""
+
+    class Passing(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if "QueryString" in asked:
+                (asked["QueryString"],) = sqlglot.transpile(asked["QueryString"], read="athena", write="duckdb")
+            names = ("Authorization", "Content-Type", "X-Amz-Target")
+            headers = {name: self.headers[name] for name in names}
+            with urllib.request.urlopen(
+                urllib.request.Request(emulator, json.dumps(asked).encode(), headers)
+            ) as found:
+                body = found.read()
+            self.send_response(200)
+            self.send_header("Content-Type", headers["Content-Type"])
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
+            """Says nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Passing)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()

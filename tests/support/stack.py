@@ -117,10 +117,10 @@ class Stack:
         )
         return [item["sk"]["S"] for item in found["Items"]]
 
-    def ring(self, alarm: str) -> Any:
-        """What CloudWatch sends to EventBridge, if the stack has a rule for it; the emulator sends none itself."""
+    def ring(self, alarm: str, function: str = "GuardFunction") -> Any:
+        """Calls a function as CloudWatch does through EventBridge, if its rule matches; the emulator does not."""
         state = {"value": "ALARM", "timestamp": format_time(time.time() + 1).replace("Z", "+0000")}
-        (rule,) = self.client("events").list_rules()["Rules"]
+        (rule,) = self.client("events").list_rules(NamePrefix=f"{self.name}-{function}Alarm-")["Rules"]
         region, account = rule["Arn"].split(":")[3:5]
         reported = {
             "id": "1",
@@ -135,7 +135,7 @@ class Stack:
         matched = self.client("events").test_event_pattern(
             EventPattern=rule["EventPattern"], Event=json.dumps(reported)
         )
-        return self.invoke("GuardFunction", reported) if matched["Result"] else None
+        return self.invoke(function, reported) if matched["Result"] else None
 
     def audit(self) -> Any:
         return self.manage("/audit")
