@@ -301,7 +301,7 @@ def test_a_block_by_hand(flags):
 """
     out = ran(tmp_path, text)
     assert re.search(r"^3 failed, 3 passed, 3 errors in", out, re.MULTILINE), out[-2000:]
-    assert out.count("'checkout' is no mapping of flags: write flags(checkout=\"green\")") >= 2
+    assert out.count("'checkout' is not a mapping of flags: write flags(checkout=\"green\")") >= 2
     assert "checkout has no variant '#0a0' (that is the value of 'green')" in out
     assert "checkout: EVERY is for the marker, which repeats the test" in out
     assert "flags(...) without `with` set nothing" in out

@@ -281,7 +281,7 @@ class BurgeeProvider(AbstractProvider):
             return FlagResolutionDetails(default, None, None, Reason(answer.reason), answer.variant, metadata)
         value = typed(answer.value)
         if value is None:
-            message = f"{flag!r} is no {typed.__name__[1:]}: it is {answer.value!r:.80}"
+            message = f"{flag!r} is not of type {typed.__name__[1:]}: it is {answer.value!r:.80}"
             return _error(default, ErrorCode.TYPE_MISMATCH, message, answer)
         return FlagResolutionDetails(value, None, None, Reason(answer.reason), answer.variant, metadata)
 

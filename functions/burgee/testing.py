@@ -110,7 +110,9 @@ def _wanted(by_name: object, variants: Mapping[str, Any]) -> dict[str, Any]:
     if by_name is not None and not isinstance(by_name, Mapping):
         from burgee.errors import Refused
 
-        message = f'{by_name!r} is no mapping of flags: write {MARKER}(checkout="green"), or {{"new-search": True}}'
+        message = (
+            f'{by_name!r} is not a mapping of flags: write {MARKER}(checkout="green"), or {{"new-search": True}}'
+        )
         raise Refused("invalid-flags", message)
     return {**(by_name or {}), **variants}
 
@@ -308,7 +310,7 @@ def burgee_flags(request: pytest.FixtureRequest) -> Iterator[Flags]:
         every = [flag for flag, value in marked.items() if value is EVERY and file.variants(flag)]
         if every and not hasattr(request.node, "callspec"):
             pytest.fail(
-                "EVERY needs a test that pytest can repeat: a function, or a method of a class that is no TestCase",
+                "EVERY needs a test that pytest can repeat: a function, or a method of a class other than TestCase",
                 pytrace=False,
             )
         made.set({**marked, **(request.getfixturevalue("burgee_variants") if every else {})})

@@ -40,7 +40,7 @@ class Inputs:
         names = environ.get("INPUT_ENVIRONMENTS", "").split()
         for name in names:
             if not NAME.fullmatch(name):
-                raise ActionError(f"{name!r} is no environment's name")
+                raise ActionError(f"{name!r} is not an environment's name")
         insist = tuple(environ.get("INPUT_INSIST", "").split())
         for option in insist:
             if option not in INSISTING:
@@ -51,7 +51,7 @@ class Inputs:
         codes = environ.get("INPUT_FAIL_ON", "").replace(",", " ").split()
         for code in codes:
             if not NAME.fullmatch(code):
-                raise ActionError(f"{code!r} is no finding's code")
+                raise ActionError(f"{code!r} is not a finding's code")
         environments = tuple(names) or (None,)
         return cls(
             flags=environ.get("INPUT_FLAGS") or "flags.yaml",

@@ -142,7 +142,7 @@ def _plain(path: str) -> str:
 
 
 def _argument(path: str) -> str:
-    """A path that is no option, whatever it begins with."""
+    """A path that is not an option, whatever it begins with."""
     return f"./{path}" if path.startswith("-") else path
 
 

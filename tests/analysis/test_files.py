@@ -73,7 +73,7 @@ def total(found: Evidence) -> float:
 
 PLAIN = csv(ORDERS)
 SPENT = sum(float(row[3]) for row in ORDERS)
-LOST = "a line that is no row of orders.csv"
+LOST = "a line that is not a row of orders.csv"
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ OBJECTS = [dict(zip(HEADER.split(","), (*row[:3], float(row[3]), False), strict=
 )
 def test_lines_of_json_are_counted_too(tmp_path: Path, more: str, lost: int, odd: int, spent: float) -> None:
     found = gathered(tmp_path, "\n".join([*map(json.dumps, OBJECTS), more]), "orders.jsonl")
-    assert found.quality.faults.get("a line that is no row of orders.jsonl", 0) == lost
+    assert found.quality.faults.get("a line that is not a row of orders.jsonl", 0) == lost
     assert sum(one.no_number + one.too_large for one in found.quality.values) == odd
     assert total(found) == pytest.approx(SPENT + spent)
 

@@ -119,7 +119,7 @@ sources:
 """
     found = gathered(tmp_path, tmp_path, source)
     assert found.quality.faults == {
-        "a variant that is no arm in exposures (such as 'purple')": 1,
+        "a variant that is not an arm in exposures (such as 'purple')": 1,
         "no time in exposures": 1,
         "no unit in exposures": 1,
         "no unit in order": 1,
@@ -133,7 +133,7 @@ sources:
     ("change", "said"),
     [
         (("unit: user_id", "unit: person"), "there is no column 'person' in exposures; there are user_id, seen_at"),
-        (("time: seen_at", "time: variation"), "variation of exposures is int32 and no timestamp: write `clock: ms`"),
+        (("time: seen_at", "time: variation"), "variation of exposures is int32, not a timestamp: write `clock: ms`"),
         (("time: seen_at", "time: seen_at\n      clock: ms"), "seen_at of exposures is timestamp"),
         (("id: order_id, ", ""), "some facts of the experiment have an `id` and some have none"),
         (("table: orders.parquet", "table: nowhere.parquet"), "source shop cannot be read: "),

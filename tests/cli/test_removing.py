@@ -267,7 +267,7 @@ def test_a_function_stands_for_the_flag_where_its_name_is_another(repository: Bu
     repository.write(text, "src/search.py")
     committed(repository)
     assert repository("refs", "src").out.count("new-search\n  src/search.py:4:18\n") == 1
-    assert "beta: no code names it" in repository("refs", "src").out, "the generated module is no use"
+    assert "beta: no code names it" in repository("refs", "src").out, "the generated module is not a use"
     repository.write("client.getBooleanValue('beta') // new_search asks for another flag\n", "src/page.kt")
     committed(repository)
     assert repository("remove", "new-search", "--write").code == 0

@@ -285,7 +285,7 @@ def test_standard_input_is_followed_line_by_line(asked: Burgee, monkeypatch: pyt
     ("words", "said"),
     [
         (["flags.yaml"], "--contexts"),
-        (["flags.yaml", "--contexts", "nowhere.jsonl"], "nowhere.jsonl is no regular file"),
+        (["flags.yaml", "--contexts", "nowhere.jsonl"], "nowhere.jsonl is not a regular file"),
         (["nowhere.jsonl"], "there is no nowhere.jsonl"),
         (["flags.yaml", "--contexts", "empty.jsonl"], "empty.jsonl has no contexts"),
         (["flags.yaml", "--contexts", "torn.jsonl"], "torn.jsonl:1: this is not JSON"),

@@ -196,7 +196,7 @@ def test_formatting_a_real_file_changes_no_meaning(path: Path, tmp_path: Path) -
     copy.write_text(text, encoding="utf-8")
     source = Source(copy)
     if source.problems:
-        pytest.skip("these cases are no flag file")
+        pytest.skip("these cases are not a flag file")
     made = formatted(text)
     before = compile_source(source, None)
     copy.write_text(made, encoding="utf-8")

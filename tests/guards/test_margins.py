@@ -98,7 +98,7 @@ def test_the_larger_standard_error_is_tested() -> None:
     found = gap(few, many, 0.05, increase=True)
     assert found.sampled < found.null == found.se
     assert found.harm == pytest.approx(normal_z(0.95 * 0.05 / found.null, found.degrees))
-    # Five of a hundred are expected: none is no proof, and by its own variance it would be.
+    # Five of a hundred are expected: none is not a proof, and by its own variance it would be.
     assert found.harm < 2.5 < 0.95 * 0.05 / found.sampled
     assert gap(many, few, 0.05, increase=False).se == gap(many, few, 0.05, increase=False).null
 

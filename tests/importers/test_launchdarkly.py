@@ -84,7 +84,7 @@ def test_a_clause_becomes_a_condition(given: Any, when: Any) -> None:
         ),
         (
             {"rules": [{"clauses": [clause("/a//b", "in", "x", contextKind="user")], "variation": 0}]},
-            "'/a//b' is no attribute reference",
+            "'/a//b' is not an attribute reference",
         ),
     ],
 )

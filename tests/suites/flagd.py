@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 GENERATIONS = {"@fractional-v1": None, "@fractional-v2": Generation.TEXT, "@fractional-v3": Generation.CBOR}
-_NUMBER = "a number such as 1.2 is no version here, only a string is"
+_NUMBER = "a number such as 1.2 is not a version here, only a string is"
 DIFFERENCES = {
     "Evaluator $ref resolves regardless of whitespace": "the value is right; where the last branch of an `if` "
     "answers, the reason is `DEFAULT` here and `TARGETING_MATCH` there",

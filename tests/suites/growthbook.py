@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from burgee.model import Evaluation
 
-_VERSIONS = "GrowthBook pads versions and compares strings, also those that are no versions"
+_VERSIONS = "GrowthBook pads versions and compares strings, also those that are not versions"
 DIFFERENCES = {
     "condition: comparing numbers and strings": "JavaScript compares a number with a string",
     "condition: version a.b.c.d.e.f > 1.2.3": _VERSIONS,

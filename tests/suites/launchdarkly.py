@@ -25,7 +25,7 @@ from suites.sdks.launchdarkly import context_here
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_PARTIAL = "a partial version with a pre-release, such as 2-rc, is no version here"
+_PARTIAL = "a partial version with a pre-release, such as 2-rc, is not a version here"
 DIFFERENCES = {
     "operators - semver - bad syntax: v2.0.0 semVerEqual 2.0.0 fails": "a version may have a leading `v` here",
     "operators - semver - equal: 2.0-rc": _PARTIAL,

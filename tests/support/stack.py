@@ -57,7 +57,7 @@ class Stack:
         return self._session.create_client(service, region_name=region, endpoint_url=self._url)
 
     def deploy(self, *parameters: str, load: str = "LoadFlags=every-deploy") -> subprocess.CompletedProcess[str]:
-        """Builds and deploys; parameters are `Name=value`. An unchanged stack is no failure."""
+        """Builds and deploys; parameters are `Name=value`. An unchanged stack is not a failure."""
         build(self.folder, **self._variables)
         options = ["--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar"]
         overrides = [one for one in (load, *parameters) if one]

@@ -1,4 +1,4 @@
-"""Flags that could never be read are no flags that do not exist: 503, no 404, and nobody else waits."""
+"""Flags that could never be read are not flags that do not exist: 503, no 404, and nobody else waits."""
 
 from __future__ import annotations
 

@@ -168,7 +168,7 @@ class _Module:
         )
 
     def typed_dict(self, schema: Mapping[str, Any], name: str, above: list[str]) -> str:
-        """A `TypedDict` of the properties; as a call where a property is no identifier."""
+        """A `TypedDict` of the properties; as a call where a property is not an identifier."""
         self.typing.add("TypedDict")
         self.taken.add(name)
         required, rows = schema.get("required", ()), []

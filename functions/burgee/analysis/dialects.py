@@ -20,7 +20,7 @@ DIALECTS = {EngineName.REDSHIFT: "postgres"}
 
 
 def path_list(names: Iterable[str]) -> str:
-    """A list of files in DuckDB's SQL, whose names are no patterns."""
+    """A list of files in DuckDB's SQL, whose names are not patterns."""
     return f"[{', '.join(literal(_named(name)) for name in names)}]"
 
 

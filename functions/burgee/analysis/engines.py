@@ -35,7 +35,7 @@ class Engine(Protocol):
 
     @property
     def lost(self) -> Mapping[str, int]:
-        """The lines of files that are no row, by table."""
+        """The lines of files that are not rows, by table."""
 
     def table(self, name: str, wanted: Wanted = EVERYTHING) -> Any:
         """A table as an expression with its columns; `wanted` is what is read of files."""

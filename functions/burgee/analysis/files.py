@@ -50,7 +50,7 @@ class Files:
     connection: Any
     keeper: Callable[[str], Keeper]
     lost: dict[str, int] = field(default_factory=dict)
-    """The lines that are no row, by the name of their table."""
+    """The lines that are not rows, by the name of their table."""
 
     def table(self, name: str, into: str, wanted: Wanted) -> Any:
         """The rows of the files that a name with `*` means, under the name of a table."""
@@ -84,7 +84,7 @@ def kind_of(name: str) -> str | None:
 
 
 def read_csv(connection: Any, files: Sequence[str], texts: Collection[str], into: str, packed: str = "") -> int:
-    """Parses CSV files into a table; returns the number of lines that are no row of it.
+    """Parses CSV files into a table; returns the number of lines that are not rows of it.
 
     Each file has columns of its own, with types from all of its lines. Columns in `texts` are strings, so that no ID
     loses a zero or a digit, and no time its zone.
@@ -103,7 +103,7 @@ def read_csv(connection: Any, files: Sequence[str], texts: Collection[str], into
 
 
 def read_json(connection: Any, files: Sequence[str], into: str, packed: str = "", *, lines: bool) -> int:
-    """Parses JSON objects into a table of strings; returns the number of lines, or elements, that are no object."""
+    """Parses JSON objects into a table of strings; returns the number of lines, or elements, that are not objects."""
     read = f"read_ndjson_objects({path_list(files)}, {_JSON}{packed}, ignore_errors=true)"
     if not lines:
         read = f"read_json_objects({path_list(files)}, {_JSON}{packed}, format='auto')"

@@ -184,7 +184,7 @@ def _values(plan: ExperimentPlan, evidence: Evidence) -> Iterator[Check]:
             message = f"no {one.event!r} ever carried a number under {one.name!r}"
             yield Check(title, bad, message + (f"; one has {one.example[:80]!r}" if one.example else ""))
         elif lost:
-            counts = [counted(one.no_number, "is no number", "are no numbers")] * bool(one.no_number)
+            counts = [counted(one.no_number, "is not a number", "are not numbers")] * bool(one.no_number)
             counts += [counted(one.too_large, "is beyond 1e15", "are beyond 1e15")] * bool(one.too_large)
             message = f"of {one.present:,} values {' and '.join(counts)}, such as {(one.example or '')[:80]!r}"
             yield Check(

@@ -154,7 +154,7 @@ def _enter(listed: Path, folder: Path) -> None:
 
 
 def _entered(listed: Path) -> list[Path]:
-    """The folders in a list; lines that are no path are skipped."""
+    """The folders in a list; lines that are not paths are skipped."""
     found = []
     with contextlib.suppress(OSError):
         for line in listed.read_text(encoding="utf-8", errors="replace").splitlines():

@@ -36,7 +36,7 @@ SECONDS = {Clock.SECONDS: 1000, Clock.MILLISECONDS: 1}
 class Read:
     """The inputs of a report, and for each table the counts of rows and of unusable ones, by kind.
 
-    `own` are Burgee's records, if those are read too; `lost` the lines of files that are no row, by table.
+    `own` are Burgee's records, if those are read too; `lost` the lines of files that are not rows, by table.
     """
 
     inputs: Inputs
@@ -83,7 +83,7 @@ def read(
 
 def counted(found: Read, rows: Callable[[Any], list[dict[str, Any]]]) -> tuple[int, dict[str, int]]:
     """The number of usable rows, and of unusable ones by kind."""
-    usable, faults = 0, {f"a line that is no row of {name}": n for name, n in found.lost.items()}
+    usable, faults = 0, {f"a line that is not a row of {name}": n for name, n in found.lost.items()}
     for name, table in found.counts.items():
         row = rows(table)[0]
         examples = {kind: row.pop(kind) for kind in list(row) if kind.endswith(EXAMPLE)}
@@ -111,7 +111,7 @@ def _exposures(named: ExposureRows, plan: ExperimentPlan, engine: Engine) -> tup
     }
     made = table.select(**_who_and_when(table, named, "exposures", engine), arm=arm, **segments)
     known = made.arm.isin(list(plan.arms))
-    counts = _counts(made, a_variant_that_is_no_arm=(_usable(made) & ~known.fill_null(False), made.arm))
+    counts = _counts(made, a_variant_that_is_not_an_arm=(_usable(made) & ~known.fill_null(False), made.arm))
     return made.filter(_usable(made), known).drop("written"), counts
 
 
@@ -177,7 +177,7 @@ def _who_and_when(table: Any, named: Rows, name: str, engine: Engine) -> dict[st
         seen = ibis.greatest(time, came.fill_null(time))
     unit = _column(table, named.unit, name)
     if unit.type().is_floating() and engine.name is EngineName.DUCKDB:
-        # pandas makes IDs fractions where one is missing: 7.0 is no unit of a table with 7.
+        # pandas makes IDs fractions where one is missing: 7.0 is not a unit of a table with 7.
         hint = f"write them as strings, or read {named.unit}::BIGINT in `sql`"
         raise Refused("source-column", f"{named.unit} of {name} has fractions, not IDs: {hint}")
     text = _column(table, named.time, name)
@@ -189,7 +189,7 @@ def _milliseconds(column: Any, named: Rows, name: str, engine: Engine) -> Any:
     """Milliseconds since 1970 of a column of times; a timestamp without a zone is in UTC."""
     title = f"{column.get_name()} of {name}"
     if engine.name is EngineName.DUCKDB and (column.type().is_string() or column.type().is_unknown()):
-        # Files without types, and types that Ibis does not know: what is no time becomes null, and is counted.
+        # Files without types, and types that Ibis does not know: what is not a time becomes null, and is counted.
         column = column.try_cast("timestamp('UTC')" if named.clock is Clock.TIMESTAMP else "float64")
     kind = column.type()
     if named.clock is not Clock.TIMESTAMP:
@@ -199,7 +199,7 @@ def _milliseconds(column: Any, named: Rows, name: str, engine: Engine) -> Any:
         return scaled.try_cast("int64") if engine.name is EngineName.DUCKDB else scaled.cast("int64")
     if not (kind.is_timestamp() or kind.is_date()):
         hint = "write `clock: ms` or `clock: s`" if kind.is_numeric() else "make it one in `sql`"
-        raise Refused("source-column", f"{title} is {kind} and no timestamp: {hint}")
+        raise Refused("source-column", f"{title} is {kind}, not a timestamp: {hint}")
     if engine.name is EngineName.SNOWFLAKE:
         moment = column.cast("timestamp") if kind.is_date() else column
         return moment.truncate("s").epoch_seconds().cast("int64") * 1000 + moment.millisecond().cast("int64")

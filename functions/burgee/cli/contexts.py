@@ -46,7 +46,7 @@ def contexts(
 ) -> Iterator[tuple[list[Mapping[str, Any]], int]]:
     """Batches of contexts of a file or, without one, of standard input; with the bytes or Parquet's rows of each.
 
-    `faulty` receives each line that is no context, which is left out; without it, the first one is raised.
+    `faulty` receives each line that is not a context, which is left out; without it, the first one is raised.
     """
     if path is not None and path.suffix in {".parquet", ".pq"}:
         for batch in _open(path).iter_batches(batch_size=BATCH_ROWS):

@@ -115,7 +115,7 @@ class Spot(NamedTuple):
 class Scope(NamedTuple):
     """The contexts that are explored. Users in `named` are looked up one by one, by `fixed`: regions are of others.
 
-    Contexts without a targeting key are left out where a walk divides by it, unless `without_key`: they are no users.
+    Contexts without a targeting key are not users: a walk that divides by it leaves them out, unless `without_key`.
     """
 
     named: frozenset[str] = frozenset()

@@ -247,9 +247,9 @@ def impossible(mean: float, sd: float | None, percent: float | None = None) -> s
         return None
     changed = mean * (1 + percent / 100)
     if not isfinite(changed) or changed == mean:
-        return f"{mean:g} changed by {percent:g} % is no effect to look for"
+        return f"{mean:g} changed by {percent:g} % is not an effect to look for"
     if sd is None and not 0 < changed < 1:
-        return f"{mean:g} changed by {percent:g} % is {changed:g}, which is no proportion"
+        return f"{mean:g} changed by {percent:g} % is {changed:g}, which is not a proportion"
     return None
 
 

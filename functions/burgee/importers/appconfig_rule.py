@@ -60,7 +60,7 @@ class Call(NamedTuple):
 def parse_rule(text: Any, path: KeyPath) -> Call:
     """The expression of a rule."""
     if not isinstance(text, str):
-        raise NoEquivalent("its rule is no text", path)
+        raise NoEquivalent("its rule is not a string", path)
     tokens = _Tokens(text, path)
     found = tokens.expression(0)
     if not isinstance(found, Call) or tokens.peek() is not None:
@@ -169,7 +169,7 @@ class RuleReader:
         if isinstance(node, bool):
             return node
         if not isinstance(node, Call):
-            raise NoEquivalent("a value that is no condition has no equivalent", path)
+            raise NoEquivalent("a value that is not a condition has no equivalent", path)
         if node.operator in {"and", "or", "not"}:
             held = [self.when(one, path) for one in node.arguments]
             if node.operator == "not":

@@ -241,7 +241,7 @@ class _Feature:
             found = [{**own, "ranges": [namespace[1:]]}]
         for one in found:
             if not isinstance(one, dict):
-                raise NoEquivalent("a filter that is no mapping", path)
+                raise NoEquivalent("a filter that is not a mapping", path)
             version = one.get("hashVersion") or 2
             places = PLACES.get(version)
             ranges = [self.bound(bounds, path) for bounds in one.get("ranges") or ()]
@@ -280,7 +280,7 @@ class _Feature:
             low, high = _first(start, places), _first(stop, places)
             return self.arms({variant: (low, high)}, head, hashing, places) if low < high else None
         if not is_number(coverage):
-            raise NoEquivalent("a coverage that is no number", path)
+            raise NoEquivalent("a coverage that is not a number", path)
         inclusive = self.environment.sdk is Sdk.JAVASCRIPT and coverage > 0
         end = _first(coverage, places, inclusive=inclusive)
         if not end:

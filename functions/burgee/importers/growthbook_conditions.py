@@ -94,7 +94,7 @@ class ConditionReader:
     def when(self, condition: Any, path: KeyPath) -> When:
         """The condition that all entries hold."""
         if not isinstance(condition, dict):
-            raise NoEquivalent("a condition that is no mapping", path)
+            raise NoEquivalent("a condition that is not a mapping", path)
         parts: list[When] = []
         for key, value in condition.items():
             here = (*path, key)

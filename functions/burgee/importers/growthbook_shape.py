@@ -87,7 +87,7 @@ def _whole(value: dict[str, Any]) -> dict[str, Any]:
 
 def _sdk(feature: Any, path: KeyPath, about: Mapping[str, Any] | None = None) -> Feature:
     if not isinstance(feature, dict):
-        return Feature(None, path, about or {}, "it is no mapping")
+        return Feature(None, path, about or {}, "it is not a mapping")
     return Feature(feature, path, about or {})
 
 

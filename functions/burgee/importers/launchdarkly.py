@@ -114,7 +114,7 @@ class _Environment:
         for index, rule in enumerate(_listed(segment, "rules")):
             here = (*path, "rules", index)
             if not isinstance(rule, dict):
-                raise NoEquivalent("a rule that is no mapping", here)
+                raise NoEquivalent("a rule that is not a mapping", here)
             when = self.clauses(rule, here)
             if rule.get("weight") is not None and when is not False:
                 when = self.share(key, entry, index, when, here)
@@ -198,7 +198,7 @@ class _Flag:
         for index, rule in enumerate(_listed(self.flag, "rules")):
             path = (*self.path, "rules", index)
             if not isinstance(rule, dict):
-                raise NoEquivalent("a rule that is no mapping", path)
+                raise NoEquivalent("a rule that is not a mapping", path)
             when = self.environment.clauses(rule, path)
             served = self.variations.served(rule, path)
             self.report_experiment(served, path)
@@ -304,7 +304,7 @@ class _Flag:
         ordered: list[tuple[Any, Any, Any]] = []
         for one in by_kind or _listed(self.flag, "targets"):
             if not isinstance(one, dict):
-                raise NoEquivalent("a target that is no mapping", (*self.path, "targets"))
+                raise NoEquivalent("a target that is not a mapping", (*self.path, "targets"))
             kind = one.get("contextKind") or "user"
             own = users.get(one.get("variation"), {}) if by_kind and kind == "user" else one
             ordered.append((kind, one.get("variation"), own.get("values") or []))

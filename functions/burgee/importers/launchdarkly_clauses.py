@@ -46,7 +46,7 @@ def attribute_path(reference: Any, kind: Any, path: KeyPath) -> str:
     if kind and reference.startswith("/"):
         steps = reference[1:].split("/")
         if not all(steps) or any(re.search(r"~(?![01])", step) for step in steps):
-            raise NoEquivalent(f"{reference!r} is no attribute reference", path)
+            raise NoEquivalent(f"{reference!r} is not an attribute reference", path)
         steps = [step.replace("~1", "/").replace("~0", "~") for step in steps]
     kind = kind or USER
     if steps == ["key"]:

@@ -150,7 +150,7 @@ class _Feature:
         if not self.values or not (plain or (not self.strategies and not self.feature.get("variants"))):
             return
         if kind_of(next(iter(self.values.values()))) != "str" or PLAIN in self.values:
-            raise NoEquivalent("it is enabled with and without a variant, which is no string", self.path)
+            raise NoEquivalent("it is enabled with and without a variant, which is not a string", self.path)
         self.values[PLAIN] = ""
 
     def variant_values(self) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def period(constraint: Mapping[str, Any], path: KeyPath) -> Period:
 def constraint_condition(constraint: Any, path: KeyPath) -> When:
     """The condition of one constraint."""
     if not isinstance(constraint, dict):
-        raise NoEquivalent("a constraint that is no mapping", path)
+        raise NoEquivalent("a constraint that is not a mapping", path)
     name = attribute_name(constraint.get("contextName"), path)
     held = _held(name, constraint, path)
     return negated(held) if constraint.get("inverted") else held

@@ -70,7 +70,7 @@ def plain_string(node: cst.CSTNode | None) -> str | None:
 
 
 def may_be_flag(node: cst.BaseExpression, flag: str) -> bool:
-    """Whether an expression that is no string may be the flag's name."""
+    """Whether an expression that is not a string may be the flag's name."""
     if not isinstance(node, cst.FormattedString):
         return True
     parts = [re.escape(one.value) if isinstance(one, cst.FormattedStringText) else ".*" for one in node.parts]

@@ -153,7 +153,7 @@ def plain_string(node: Node) -> str | None:
 
 
 def may_be_flag(node: Node, flag: str) -> bool:
-    """Whether an expression that is no string may be the flag's name."""
+    """Whether an expression that is not a string may be the flag's name."""
     if node.type != "template_string":
         return True
     parts = [".*" if one.type == "template_substitution" else re.escape(text_of(one)) for one in node.named_children]

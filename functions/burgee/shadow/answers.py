@@ -72,7 +72,7 @@ def evaluated(one: Evaluation, say: Say) -> str:
 
 
 def recorded(answers: Mapping[str, Any], say: Say) -> dict[str, str]:
-    """Answers of a file by flag: null is no value."""
+    """Answers of a file by flag: null is not a value."""
     return {bounded(name): say(value, None) for name, value in answers.items()}
 
 

@@ -71,7 +71,7 @@ class Comparison:
     uncounted: int = 0
     """Answers for flags beyond the first `MAX_FLAGS`."""
     unread: int = 0
-    """Records that are no context."""
+    """Records that are not contexts."""
     first_unread: str = ""
 
     def add(self, context: Context, old: Mapping[str, str], new: Mapping[str, str], silence: Silence) -> None:
@@ -109,7 +109,7 @@ class Comparison:
         self.unanswered.setdefault(fault, Difference(self.contexts, context)).count += 1
 
     def leave_out(self, fault: Exception) -> None:
-        """Counts a record that is no context."""
+        """Counts a record that is not a context."""
         self.unread += 1
         self.first_unread = self.first_unread or str(fault)
 

@@ -27,7 +27,7 @@ class ContextSampling:
 
     `context` makes the evaluation context of a request's scope, or returns None for a request without one. A request
     never waits for the files and never fails because of them; the recorder counts what it drops: what the thread
-    cannot keep up with, and what is no JSON object of at most `MAX_CONTEXT_BYTES`.
+    cannot keep up with, and what is not a JSON object of at most `MAX_CONTEXT_BYTES`.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class ContextSampling:
 
 
 def _copy(context: Context) -> dict[str, Any]:
-    """A copy: the application may change its own, and what is no JSON must not spoil a batch."""
+    """A copy: the application may change its own, and what is not JSON must not spoil a batch."""
     text = json.dumps(dict(context), default=str, allow_nan=False)
     if len(text) > MAX_CONTEXT_BYTES:
         raise ValueError("a context that is too long")

@@ -118,7 +118,7 @@ class Exchange:
     headers: tuple[tuple[bytes, bytes], ...] = ()
     """Extra header fields of the answer."""
     policy: bytes | None = None
-    """The Content-Security-Policy of a page; None for answers that are no pages."""
+    """The Content-Security-Policy of a page; None for answers that are not pages."""
     streams: Streams | None = None
     """The event streams that notify pages to evaluate again, where the service does."""
     reasons: dict[str, int] | None = None

@@ -133,7 +133,7 @@ def audit(
         what = f" {entry.flag}" if entry.flag else ""
         why = f": {output.one_line(entry.reason)}" if entry.reason else ""
         output.say(f"{entry.at:24} {entry.action:18}{what}  by {output.one_line(entry.actor)}{why}")
-        # Keys in another order are no change: an override that Git caught up with may differ in that.
+        # Keys in another order are not a change: an override that Git caught up with may differ in that.
         if entry.flag is not None and entry.before != entry.after:
             for line in output.definition_changes(entry.before, entry.after):
                 output.say(f"    {line}")

@@ -75,7 +75,7 @@ def shadow(
     if contexts is None and not any(name.endswith(".jsonl") for name in (old, new or "")):
         raise typer.BadParameter("name a file of contexts, or - for standard input", param_hint="--contexts")
     if contexts is not None and not stream and not contexts.is_file():
-        raise typer.BadParameter(f"{contexts} is no regular file; - reads standard input", param_hint="--contexts")
+        raise typer.BadParameter(f"{contexts} is not a regular file; - reads standard input", param_hint="--contexts")
     now = moment(at) if at is not None or stream else time.time()
     if certificate is not None and not certificate.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {certificate.parent}", param_hint="--certificate")

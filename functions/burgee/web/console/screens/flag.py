@@ -177,7 +177,7 @@ def explain(request: Request, flags: CallerFlags, flag: Annotated[str, Name], bo
 
 
 def context_of(asked: Asked) -> dict[str, Any]:
-    """The evaluation context of what was typed. Raises Refused for what is no attribute."""
+    """The evaluation context of what was typed. Raises Refused for what is not an attribute."""
     context: dict[str, Any] = {TARGETING_KEY: asked.user.strip()} if asked.user.strip() else {}
     for part in _words(asked.context):
         path, equals, value = part.partition("=")
