@@ -5,7 +5,6 @@ An effect that shrinks from the first days on is one of novelty; both views are 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from burgee.analysis.columns import columns_of, measure, window_of
 from burgee.analysis.moments import moments_of
 from burgee.analysis.stats.estimates import VALUE, Moments, pooled
 from burgee.flagfile.experiments import MetricKind
+from burgee.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from burgee.analysis.stats.estimates import (
@@ -26,6 +25,7 @@ from burgee.analysis.stats.multiplicity import benjamini_hochberg
 from burgee.analysis.stats.numeric import FAR
 from burgee.analysis.stats.sequential import sequence_bound, sequence_p_value, spending_bounds
 from burgee.flagfile.experiments import Direction, Method, MetricKind
+from burgee.records import dataclass, replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from burgee.analysis import queries
@@ -20,6 +19,7 @@ from burgee.analysis.sources import Read, counted, needs_records, read
 from burgee.analysis.stats.estimates import VALUE, Moments, Points, shares, uneven
 from burgee.analysis.tables import Records, records
 from burgee.flagfile.experiments import Method, MetricKind
+from burgee.records import dataclass, field, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

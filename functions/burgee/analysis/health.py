@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from burgee.analysis.stats.estimates import BEFORE, VALUE, lopsided, pooled, the
 from burgee.analysis.stats.multiplicity import SRM_ALPHA, sample_ratio
 from burgee.flagfile.experiments import MetricKind
 from burgee.plurals import counted
+from burgee.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from burgee.analysis.stats.planning import MetricBaseline, detectable, sample_si
 from burgee.errors import Refused
 from burgee.flagfile.experiments import Metric, MetricKind
 from burgee.plurals import counted
+from burgee.records import dataclass, replace
 from burgee.times import format_time
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import ibis
@@ -11,6 +10,7 @@ from ibis import _
 from burgee.analysis.columns import distincts_of, events_of, filters_of, properties_of, segment
 from burgee.events.records import TRACKED, texts_of
 from burgee.model import Reason
+from burgee.records import dataclass, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from burgee.analysis.stats.planning import Design, MetricBaseline
@@ -10,6 +9,7 @@ from burgee.evaluation.bucketing import holdout_salt
 from burgee.events.records import HELD_OUT, RELEASED, topic_of
 from burgee.flagfile.experiments import MetricKind, allocation
 from burgee.flagfile.fields import dump
+from burgee.records import dataclass
 from burgee.times import parse_duration, parse_time
 
 if TYPE_CHECKING:

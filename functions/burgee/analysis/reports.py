@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from burgee.analysis.decisions import ENOUGH, Guarded, MetricFinding, decide, estimate_of, guarded
@@ -11,6 +10,7 @@ from burgee.analysis.stats.bayes import Belief, believe
 from burgee.analysis.stats.estimates import compare
 from burgee.analysis.verdicts import MetricOutcome, Progress, Verdict, judge
 from burgee.flagfile.experiments import Direction, MetricKind
+from burgee.records import dataclass, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

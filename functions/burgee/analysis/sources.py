@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from burgee.analysis.inputs import Inputs, equals, event_columns, identified, in
 from burgee.analysis.tables import SCHEMA
 from burgee.errors import Refused
 from burgee.flagfile.data_sources import Clock, EngineName, FactRows
+from burgee.records import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

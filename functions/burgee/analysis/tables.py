@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from burgee.analysis.keeping import Original, download, original
 from burgee.errors import Refused
 from burgee.events.athena import literal
 from burgee.events.records import FAULTS, IDENTIFIED, REFUSED, TRACKED
+from burgee.records import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

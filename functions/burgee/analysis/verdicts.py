@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from burgee.analysis.decisions import ENOUGH
 from burgee.analysis.stats.planning import power
 from burgee.flagfile.experiments import Method
 from burgee.plurals import counted
+from burgee.records import dataclass
 from burgee.times import format_time
 
 if TYPE_CHECKING:

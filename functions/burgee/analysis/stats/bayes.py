@@ -7,10 +7,10 @@ The prior of the difference is normal about zero; with a normal estimate the pos
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from burgee.analysis.stats.numeric import normal_sf
+from burgee.records import dataclass
 
 if TYPE_CHECKING:
     from burgee.analysis.stats.estimates import Estimate

@@ -7,10 +7,10 @@ absolute interval excludes zero, because both test whether `treatment - ratio * 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from burgee.analysis.stats.numeric import binomial, normal_isf, normal_sf, t_isf, t_sf
+from burgee.records import dataclass, replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
