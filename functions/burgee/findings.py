@@ -30,6 +30,7 @@ class Code(StrEnum):
     OVERSIZE = "oversize"
     NOT_EXACT = "not-exact"
     ON_TRIAL = "on-trial"
+    GUARD_ENDED = "guard-ended"
 
 
 class CodeInfo(NamedTuple):
@@ -59,6 +60,7 @@ RULES: dict[Code, CodeInfo] = {
         Severity.WARNING, "too many cases to compute exactly: the effect was sampled, with an error"
     ),
     Code.ON_TRIAL: CodeInfo(Severity.WARNING, "the live release is a canary: other users have the release before"),
+    Code.GUARD_ENDED: CodeInfo(Severity.NOTE, "a flag with a guard changes, which ends the guard if it runs"),
 }
 
 

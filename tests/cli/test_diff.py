@@ -152,6 +152,23 @@ def test_json_has_every_step_of_a_guard(repository: Burgee) -> None:
     assert steps == [(1, False, [1]), (100, True, [99]), (1, False, [1]), (100, True, [100])]
 
 
+def test_every_form_says_that_an_edit_ends_a_guard(repository: Burgee) -> None:
+    validator = Draft202012Validator(json.loads((ROOT / "infra/diff.schema.json").read_text(encoding="utf-8")))
+    guard = "guard: {steps: [10, 100], hold: 6h, alarms: [errors]}"
+    text = "version: 1\nflags: {f: {status: on, rollout_percentage: 1, description: DESCRIPTION, GUARD}}\n"
+    repository.write(text.replace("GUARD", guard), "base.yaml")
+    repository.write(text.replace("GUARD", guard).replace("DESCRIPTION", "said anew"))
+    ends = "if the guard of f runs when this is released, this change ends it at the share that it has reached"
+    assert f"note guard-ended: {ends}" in repository("diff", "base.yaml").out
+    assert f"note **guard-ended** `f`: {ends}" in repository("diff", "base.yaml", "--format", "markdown").out
+    answer = repository("diff", "base.yaml", "--format", "json").json
+    validator.validate(answer)
+    assert [(one["code"], one["flag"]) for one in answer["findings"]] == [("guard-ended", "f")]
+    assert repository("diff", "base.yaml", "--fail-on", "guard-ended").code == 1
+    repository.write(text.replace("GUARD", guard))
+    assert repository("diff", "base.yaml").out.strip() == "nobody sees a change"
+
+
 def test_the_comment_is_the_same_every_time_and_says_first_what_matters(repository: Burgee) -> None:
     repository.write(BASE.replace("serve: green}]", "serve: blue}]").replace("percentage: 5,", "percentage: 9,"))
     comment = repository("diff", "HEAD", "--format", "markdown").out

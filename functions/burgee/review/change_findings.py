@@ -15,7 +15,9 @@ from burgee.diff.transitions import moments_of, ramps, turns
 from burgee.diff.world import World
 from burgee.evaluation.bucketing import BUCKETS
 from burgee.evaluation.definition import salt
+from burgee.evaluation.snapshots import definition_digest
 from burgee.findings import Code, finding
+from burgee.guards.plan import carried, guarded, served
 from burgee.review.file_findings import faults, oversize
 from burgee.review.hash_inputs import hash_inputs
 from burgee.review.resplit import SplitChange, split_changes
@@ -72,6 +74,7 @@ def proofs(change: ReviewedChange, retired: Mapping[str, str] | None = None) -> 
     found += _reused(change, retired or {})
     found += _orphaned(change)
     found += _time_bombs(change)
+    found += _ended_guards(change)
     found += _brought(change)
     found += oversize(change.before, change.after)
     return found
@@ -227,6 +230,27 @@ def _orphaned(change: ReviewedChange) -> Iterator[Finding]:
             if needed not in change.after.get(section, {}) and needed in change.before.get(section, {}):
                 message = f"{name} still needs {kind} {needed}, which is removed"
                 yield finding(Code.ORPHANED, name, message, change.example(name))
+
+
+def _ended_guards(change: ReviewedChange) -> Iterator[Finding]:
+    """Flags whose guard a release of this change ends if it runs, as `burgee.releases.plan` does.
+
+    That is any change of the definition in this environment; no other file or flag ends a guard.
+    """
+    for name, base in change.before["flags"].items():
+        git = change.after["flags"].get(name)
+        owner = guarded(base)
+        if owner is None or definition_digest(base) == definition_digest(git):
+            continue
+        ends = f"if the guard of {name} runs when this is released, this change ends it"
+        if git is None:
+            yield finding(Code.GUARD_ENDED, name, f"{ends} with the flag")
+            continue
+        stays = carried(served(base, owner.settings["guard"]["steps"][0]), base, git) is not None
+        message = f"{ends} at the share that it has reached" if stays else f"{ends}, and the file decides the share"
+        if guarded(git) is not None:
+            message += f"; its guard begins anew {'once the file has that share' if stays else 'from there'}"
+        yield finding(Code.GUARD_ENDED, name, message)
 
 
 def _time_bombs(change: ReviewedChange) -> Iterator[Finding]:
