@@ -110,7 +110,8 @@ def test_what_cannot_be_answered_is_said(repository: Burgee, arguments: list[str
 def test_without_records_it_says_so(repository: Burgee) -> None:
     ran = repository("usage")
     where = "project default, no environment, .burgee/state.sqlite"
-    assert (ran.code, ran.err.strip()) == (0, f"nothing is recorded yet ({where})")
+    said = f"nothing is recorded yet ({where}); what is asked for shows within a minute"
+    assert (ran.code, ran.out, ran.err.strip()) == (0, "", said)
 
 
 def test_files_of_records_say_the_same_as_the_database(repository: Burgee) -> None:

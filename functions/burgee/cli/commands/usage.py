@@ -53,12 +53,15 @@ def usage(
         return
     if flag is not None:
         _tell_one(report.flags.get(flag) or report.unknown[flag], report)
-    else:
+    elif report.coverage.first is not None:  # else "not asked for" would be said of flags that perhaps are
         _tell_all(report)
     if report.coverage.lost:
         output.tell(f"{output.counted(report.coverage.lost, 'answer')} could not be counted", typer.colors.YELLOW)
     if report.coverage.first is None:
-        output.tell(f"nothing is recorded yet ({described(where)})", typer.colors.YELLOW)
+        output.tell(
+            f"nothing is recorded yet ({described(where)}); what is asked for shows within a minute",
+            typer.colors.YELLOW,
+        )
     elif report.coverage.first > report.since:
         output.tell(f"recorded only since {_day(report.coverage.first)}", typer.colors.YELLOW)
 
