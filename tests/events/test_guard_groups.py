@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,9 +11,14 @@ from burgee.evaluation.ruleset import Ruleset
 from burgee.events.recorder import Recorder
 from burgee.events.records import Pseudonyms, RecordScope
 from burgee.events.sinks import MemorySink
+from burgee.flagfile.compile import compile_file
 from burgee.guards.plan import plan_of, served
 from burgee.model import Override
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MOMENT = "2027-01-01T00:00:00Z"
 GUARD = {"steps": [10, 40, 100], "hold": "6h", "comparison": 30, "guardrails": {"errors": {"margin": 20}}}
 METRICS = {"errors": {"event": "failed", "kind": "proportion"}}
 FLAGS: dict[str, Any] = {
@@ -65,6 +70,70 @@ def recorded(
             recorder.answered(rules, flag, rules.evaluate(flag, context), context, asked=False)
     assert recorder.drain(5)
     return {record["unit"]: record for record in sink.records}
+
+
+MIXED = """\
+version: 1
+metrics:
+  errors: {kind: proportion, event: error}
+holdouts:
+  q4: {percentage: 20}
+flags:
+  base: {status: on, rollout_percentage: 60}
+  layered:
+    status: on
+    layer: {name: l, range: [0, 50]}
+    holdout: q4
+    rollout_percentage: 0
+    guard: GUARD
+  required:
+    status: on
+    requires: [{flag: base, variant: on}]
+    layer: {name: l, range: [50, 100]}
+    targets: {off: [user-3], on: [user-5]}
+    rules: [{name: r, when: {plan: pro}, rollout_percentage: 0, salt: r, guard: GUARD}]
+    default: {serve: off}
+  companies:
+    status: on
+    bucket_by: company
+    holdout: q4
+    rollout_percentage: 0
+    guard: GUARD
+""".replace("GUARD", "{steps: [10, 40, 100], hold: 6h, comparison: 30, guardrails: {errors: {margin: 20}}}")
+
+
+@pytest.mark.parametrize("share", [10, 100])
+@pytest.mark.parametrize("flag", ["layered", "required", "companies"])
+def test_layers_holdouts_required_flags_and_targets_leave_their_users_out(
+    tmp_path: Path, flag: str, share: float
+) -> None:
+    """Exposed are the users whose answer differs between 0 and 100 %."""
+    (tmp_path / "flags.yaml").write_text(MIXED, encoding="utf-8")
+    snapshot = compile_file(tmp_path / "flags.yaml")
+    plan = plan_of(flag, snapshot)
+    assert plan is not None
+
+    def at(percentage: float) -> Ruleset:
+        laid = served(snapshot["flags"][flag], percentage)
+        return Ruleset(snapshot, [Override(flag, laid, "guard", "", MOMENT, MOMENT)], {"version": 1})
+
+    none, everyone, now = at(0), at(100), at(share)
+    sink = MemorySink()
+    recorder = Recorder(sink)
+    expected = {}
+    for number in range(2_000):
+        context = {"targetingKey": f"user-{number}", "plan": "pro", "company": f"c{number}"}
+        answered = now.evaluate(flag, context)
+        recorder.answered(now, flag, answered, context, asked=False)
+        if none.evaluate(flag, context).value != everyone.evaluate(flag, context).value:
+            unit = str(context[plan.unit])
+            if answered.value:
+                expected[unit] = "reached"
+            elif plan.place(unit) >= plan.compared.low:
+                expected[unit] = "compared"
+    assert recorder.drain(5)
+    assert {one["unit"]: one["variant"] for one in sink.records if one["flag"] == f"guard:{flag}"} == expected
+    assert {*expected.values()} == ({"reached"} if share == 100 else {"reached", "compared"})
 
 
 @pytest.mark.parametrize("share", [10, 40, 100])

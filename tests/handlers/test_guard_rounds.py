@@ -12,7 +12,10 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 
 from burgee.errors import Conflict, Refused
 from burgee.events.guard_groups import COMPARED, REACHED
@@ -454,6 +457,26 @@ def test_queries_that_run_are_stopped_though_one_cannot_be(world: World, monkeyp
     monkeypatch.setattr(world.athena, "stop_query_execution", refuses)
     assert "did not answer" in world.round()["failures"][0]
     assert stopped
+
+
+def test_what_athena_refuses_as_too_many_requests_is_asked_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It answers so with the status 400, which not every way of asking again counts as busy."""
+    asked: list[bytes] = []
+
+    def refused(request: Any, **_more: Any) -> AWSResponse:
+        asked.append(request.body)
+        status, body = 200, b'{"QueryExecutionId": "7"}'
+        if len(asked) == 1:
+            status, body = 400, b'{"__type": "TooManyRequestsException", "message": "busy"}'
+        return AWSResponse(request.url, status, HTTPHeaders(), SimpleNamespace(stream=lambda **_: [body]))
+
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _seconds: None, time=lambda: 0))
+    client = boto3.client("athena", config=world.handlers._config)
+    client.meta.events.register("before-send.athena.StartQueryExecution", refused)
+    found = client.start_query_execution(QueryString="SELECT 1", WorkGroup="guards")
+    assert (found["QueryExecutionId"], len(asked)) == ("7", 2)
 
 
 def test_a_kept_day_that_cannot_be_read_is_asked_again(world: World) -> None:

@@ -16,7 +16,7 @@ from sqlglot import exp
 from burgee.analysis.dialects import compiled, identifier
 from burgee.analysis.files import EVERYTHING
 from burgee.errors import Refused
-from burgee.events.athena import Athena, ResultSet, pauses, refused
+from burgee.events.athena import RETRIES, Athena, ResultSet, pauses, refused
 from burgee.flagfile.data_sources import EngineName
 
 if TYPE_CHECKING:
@@ -159,11 +159,12 @@ def _cell(cell: dict[str, Any]) -> Any:
 def connected(source: DataSource) -> Remote:
     """The service that a source names, with AWS's usual environment."""
     import boto3
+    from botocore.config import Config
 
     region = source.connect.get("region")
     if source.engine is EngineName.REDSHIFT:
         return Remote(source.engine, Redshift(boto3.client("redshift-data", region_name=region), source))
-    client = boto3.client("athena", region_name=region)
+    client = boto3.client("athena", region_name=region, config=Config(retries=RETRIES))
     check_limit(client, source)
     return Remote(source.engine, Athena(client, workgroup_of(source), source.connect.get("database")))
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 1800.0
 """Maximum seconds of a query."""
+RETRIES: Any = {"mode": "standard", "total_max_attempts": 4}
+"""For a client: botocore's default mode does not ask again after Athena's TooManyRequestsException."""
 
 FAILED = {"FAILED", "CANCELLED"}
 ENDED = {"SUCCEEDED", *FAILED}

@@ -16,7 +16,7 @@ import boto3
 from botocore.config import Config
 
 from burgee.errors import Conflict, Refused
-from burgee.events.athena import Athena
+from burgee.events.athena import RETRIES, Athena
 from burgee.events.guard_looks import Closed, Look, looked
 from burgee.guards.alarms import firing
 from burgee.guards.driver import asks
@@ -44,7 +44,7 @@ PART_SECONDS = 60.0
 """For each guard, as long as there is time at all: most looks take less."""
 DAYS_KEPT = 30 * 86_400
 """Seconds for which the aggregates of closed days are kept."""
-_config = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 4})
+_config = Config(connect_timeout=2, read_timeout=10, retries=RETRIES)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
