@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import sys
@@ -77,11 +78,11 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.freeze()
         gc.enable()
+        atexit.register(gc.unfreeze)  # or what is left then is reported as leaked
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Workers report to the main process how much they searched. What was imported may be taken down again."""
-    gc.unfreeze()
+    """Workers report to the main process how much they searched."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["searched"] = SEARCH.characters
 

@@ -84,6 +84,7 @@ def modules() -> dict[str, Path]:
     return found
 
 
+@cache
 def imports(path: Path) -> set[str]:
     """Every module that is imported anywhere in a file, also for types alone."""
     found = set()
