@@ -83,7 +83,7 @@ sbom: $(READY) ## write dist/sbom.json: what the functions' package installs, in
 	@mkdir -p dist
 	@$(BIN)/cyclonedx-py requirements functions/requirements.txt --pyproject pyproject.toml --output-reproducible -o dist/sbom.json
 
-lock: $(READY) ## resolve every dependency anew into infra/requirements.lock
+lock: $(READY) ## resolve every dependency again into infra/requirements.lock
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --all-extras --no-header --no-annotate --upgrade pyproject.toml -o $(LOCK)
 	@$(MAKE) setup
 	@$(BIN)/python infra/lambda_requirements.py > functions/requirements.txt

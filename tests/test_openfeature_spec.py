@@ -41,7 +41,7 @@ CASES = Path(__file__).parent / "cases/openfeature"
 SPEC = os.environ.get("BURGEE_OPENFEATURE_SPEC")
 FEATURES = ("evaluation", "evaluation_v2", "hooks", "metadata", "contextMerging")
 SKIPPED = {
-    "CACHED reason": "nothing is cached: every answer is evaluated anew, in this process",
+    "CACHED reason": "nothing is cached: every answer is evaluated again, in this process",
     "Returns no metadata": "every answer names its release in its metadata",
 }
 VALUE_VARIANT_REASON = (

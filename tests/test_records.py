@@ -197,7 +197,7 @@ def test_what_is_missing_is_named() -> None:
         stores.Release(1)  # type: ignore[call-arg]
 
 
-def test_defaults_are_made_anew() -> None:
+def test_defaults_are_made_again() -> None:
     assert stores.State().overrides is not stores.State().overrides
 
 

@@ -49,7 +49,7 @@ if not TYPE_CHECKING:
         return _ordered if order else _record
 
     def field(*, default_factory: Callable[[], Any]) -> Any:
-        """A default that is made anew for each instance."""
+        """A default that is made for each instance."""
         return _Factory(default_factory)
 
     def asdict(record: Any) -> dict[str, Any]:
@@ -66,7 +66,7 @@ if not TYPE_CHECKING:
 
 
 class _Factory:
-    """A default that is made anew for each instance."""
+    """A default that is made for each instance."""
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self.make = make

@@ -4,7 +4,7 @@
 
 A process of its own serves a table as `burgee serve --table` does, with keys asked for. Its table is MiniStack behind
 a proxy that makes the faults on the wire, so the client, its timeouts and its retries are the real ones. The load is
-open: requests are sent when they are due, whatever became of those before, and their time counts from then. Every
+open: requests are sent when they are due, whatever happened to earlier ones, and their time counts from then. Every
 answer is compared with what it must be. In between come keys that nobody made, which are not failures when refused.
 
 A poll is due once a second, and a key is read again after five, not after ten and fifty, so that each phase sees many

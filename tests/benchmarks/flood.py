@@ -2,7 +2,7 @@
 
     python tests/benchmarks/flood.py [SECONDS OF FLOOD, default 120] [REQUESTS A SECOND, default 100]
 
-The load of callers with keys is open: a request is sent when it is due, whatever became of those before, and its time
+The load of callers with keys is open: a request is sent when it is due, whatever happens to others, and its time
 counts from then. A sixth of the time they are alone (calm), then come, all at once and from processes of their own:
 
     wrong keys         keys that nobody made, each new
@@ -62,7 +62,7 @@ def request(method: str, target: str, body: bytes = b"", **fields: str) -> bytes
 
 
 class Connection:
-    """One kept connection, which is made anew when it breaks."""
+    """One kept connection, which is made again when it breaks."""
 
     def __init__(self, port: int) -> None:
         self._port = port

@@ -104,7 +104,7 @@ def _measured(url: str, pid: int, pages: int, *, websockets: bool) -> dict[str, 
 
 
 def _repainted(url: str, pid: int, pages: int, *, websockets: bool) -> dict[str, Any]:
-    """What became of each page's evaluation after a change, and when the last had the new value."""
+    """The result of each page's evaluation after a change, and when the last had the new value."""
     assert not websockets, "they evaluate alike"
     first = _asked(url)
     stream = first["eventStreams"][0]["endpoint"]["requestUri"]

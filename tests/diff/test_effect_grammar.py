@@ -73,7 +73,7 @@ def test_no_change_is_missed_and_no_share_is_wrong(seed: int) -> None:
 
 
 def counted(source: random.Random, old: Side, new: Side, name: str, region: RegionEffect) -> None:
-    """In contexts like the example of a region, whose units are drawn anew, the moves have their shares."""
+    """In contexts like the example of a region, whose units are drawn again, the moves have their shares."""
     assert not region.users
     example = next((move.example for move in region.moves if move.example is not None), None)
     assert example is not None, region

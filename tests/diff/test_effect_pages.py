@@ -1,6 +1,6 @@
 """The comments that docs/effect/ shows, made by the program: a small, a dangerous and a huge change.
 
-`BURGEE_WRITE=1 pytest tests/diff/test_effect_pages.py` writes them anew.
+`BURGEE_WRITE=1 pytest tests/diff/test_effect_pages.py` writes them again.
 """
 
 from __future__ import annotations

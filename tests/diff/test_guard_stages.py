@@ -129,7 +129,7 @@ def test_the_shares_of_one_line_are_counted_place_by_place(begins: float) -> Non
 
 def test_a_guard_that_did_not_change_is_not_shown_again() -> None:
     flag = {**ON, "rollout_percentage": 0, "guard": GUARD}
-    assert changed(snapshot({"f": flag}), snapshot({"f": {**flag, "description": "said anew"}})) == {}
+    assert changed(snapshot({"f": flag}), snapshot({"f": {**flag, "description": "said again"}})) == {}
 
 
 def test_a_guard_is_shown_again_when_a_segment_changes_its_users() -> None:

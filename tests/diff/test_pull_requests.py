@@ -1,6 +1,6 @@
 """The comments on pull requests that docs/effect/ shows, made by the program from tests/cases/pull-requests/.
 
-`BURGEE_WRITE=1 pytest tests/diff/test_pull_requests.py` writes them anew.
+`BURGEE_WRITE=1 pytest tests/diff/test_pull_requests.py` writes them again.
 """
 
 from __future__ import annotations

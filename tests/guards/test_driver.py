@@ -269,7 +269,7 @@ def test_a_guard_that_has_ended_begins_again_only_with_another_plan_or_after_it_
     # Another plan is stated step by step.
     other = decide(replace_plan(hold=2 * HOUR), same.state, seen(NOW, None, digest="c"))
     assert (other.action, other.share) == (Action.ADVANCE, 1.0)
-    # What was taken out of the file, and put back once the fault was mended, begins anew: word for word the same.
+    # What was taken out of the file, and put back once the fault was mended, begins again: word for word the same.
     gone = decide(None, over, seen(NOW, None, digest="d"))
     assert gone.action is Action.HOLD
     assert gone.state is not None

@@ -124,7 +124,7 @@ def test_a_split_is_a_share_of_ours_and_the_report_says_who_moves() -> None:
     (finding,) = made.findings
     assert finding.code == "differs"
     assert finding.text.startswith(
-        "its split of 20 % by 'userId' chooses users anew, as AWS does not publish its hash"
+        "its split of 20 % by 'userId' chooses users again, as AWS does not publish its hash"
     )
     assert finding.text.endswith(": of those that it divides 16 % lose what they had, and 16 % gain it")
 

@@ -153,7 +153,7 @@ def test_the_stack_of_an_earlier_version_keeps_flags_keys_and_audit(url: str, tm
     assert answers(now) == before, "the key works, the release and the override answer as they did"
     after = now.audit()["entries"]
     assert [one["action"] for one in after[-len(logged) :]] == [one["action"] for one in logged]
-    assert now.live() == 1, "the flags are not released anew"
+    assert now.live() == 1, "the flags are not released again"
     listed = now.burgee("override", "list")
     assert "all of them" in listed.stdout
     assert now.burgee("keys", "list").stdout.count("server") >= 1

@@ -1,4 +1,4 @@
-"""A canary: who gets it, until when, what becomes of overrides, and the alarm that takes it back."""
+"""A canary: who gets it, until when, what happens to overrides, and the alarm that takes it back."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_who_has_no_targeting_key_waits_with_the_majority(store: SqliteStore) ->
         assert serving.ruleset(context, NOW).release["version"] == 1
 
 
-def test_a_larger_share_takes_it_from_nobody_and_starts_the_clock_anew(store: SqliteStore) -> None:
+def test_a_larger_share_takes_it_from_nobody_and_starts_the_clock_again(store: SqliteStore) -> None:
     release(store, a=OFF)
     release(store, TENTH, a=ON)
     before = getting(store, True, NOW)

@@ -82,11 +82,11 @@ def without(rules: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        (PLAIN, {**PLAIN, "description": "said anew"}),
+        (PLAIN, {**PLAIN, "description": "said again"}),
         (PLAIN, {**PLAIN, "targets": {"off": ["nobody"]}}),
         (PLAIN, {**PLAIN, "guard": {**GUARD, "steps": [50, 100]}}),
         (PLAIN, unguarded(PLAIN)),
-        (RULED, {**RULED, "description": "said anew"}),
+        (RULED, {**RULED, "description": "said again"}),
         (RULED, {**RULED, "rules": [OTHER, *RULED["rules"]]}),
         (RULED, {**RULED, "rules": without(RULED["rules"], "guard")}),
     ],
@@ -137,7 +137,7 @@ def test_an_operators_override_still_asks(store: SqliteStore) -> None:
     release(store, PLAIN)
     raise_to(store, PLAIN, 25, author="ada")
     with pytest.raises(Refused, match="--overrides keep or --overrides discard"):
-        release(store, {**PLAIN, "description": "said anew"})
+        release(store, {**PLAIN, "description": "said again"})
 
 
 def test_a_killed_flag_stays_killed_over_a_guard(store: SqliteStore) -> None:
@@ -146,8 +146,8 @@ def test_a_killed_flag_stays_killed_over_a_guard(store: SqliteStore) -> None:
     state, current = live(store)
     store.commit(lay(state, current, "f", {**PLAIN, "status": False}, act()), expected=state.pointer.revision)
     with pytest.raises(Refused, match="override"):
-        release(store, {**PLAIN, "description": "said anew"})
-    release(store, {**PLAIN, "description": "said anew"}, Consent("keep"))
+        release(store, {**PLAIN, "description": "said again"})
+    release(store, {**PLAIN, "description": "said again"}, Consent("keep"))
     assert having(store) == set()
 
 
@@ -166,7 +166,7 @@ def test_the_users_of_a_canarys_base_keep_the_definition_that_they_have(store: S
     release(store, PLAIN)
     raise_to(store, PLAIN, 25)
     had, laid = having(store), live(store)[0].overrides["f"]
-    after = {**PLAIN, "description": "said anew"}
+    after = {**PLAIN, "description": "said again"}
     made = release(store, after, Consent(canary=CanaryRequest(10, 3600)))
     assert verdict(made) is OverrideVerdict.CARRIED
     assert live(store)[0].overrides["f"] == laid

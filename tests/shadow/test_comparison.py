@@ -1,4 +1,4 @@
-"""What two systems answered, counted: against counting anew, and within memory that does not grow."""
+"""What two systems answered, counted: against counting again, and within memory that does not grow."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def nothing(_size: int) -> None:
 
 
 @given(st.lists(st.tuples(ANSWERS, ANSWERS), min_size=1, max_size=30))
-def test_counts_are_those_of_counting_anew(asked: list[tuple[dict[str, str], dict[str, str]]]) -> None:
+def test_counts_are_those_of_counting_again(asked: list[tuple[dict[str, str], dict[str, str]]]) -> None:
     found = Comparison()
     old, new = Scripted(*(one for one, _ in asked)), Scripted(*(other for _, other in asked))
     assert compare((old, new), contexts(len(asked)), found, nothing)

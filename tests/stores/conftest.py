@@ -51,7 +51,7 @@ def in_memory(_folder: Path) -> Iterator[Open]:
 
 
 def tables(url: str | None) -> Iterator[Open]:
-    """Each store has its own client to one table, made anew."""
+    """Each store has its own client to one table, made again."""
     opened: list[DynamoDbStore] = []
     name = f"burgee-{uuid4().hex}"
 

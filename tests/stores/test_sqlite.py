@@ -94,7 +94,7 @@ def beside(path: Path) -> list[Path]:
     return [path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")]
 
 
-def test_a_deleted_file_takes_no_change_and_is_not_begun_anew(tmp_path: Path) -> None:
+def test_a_deleted_file_takes_no_change_and_is_not_begun_again(tmp_path: Path) -> None:
     """Or a kill would be acknowledged, and gone after a restart."""
     path = tmp_path / "burgee.db"
     with closing(SqliteStore(path)) as store:

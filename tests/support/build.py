@@ -43,7 +43,7 @@ def project(folder: Path) -> Path:
 
 def build(copy: Path, **variables: str) -> Path:
     """The folder that `make build` fills, for this machine."""
-    # The environment is the original's, so nothing here may set it up anew.
+    # The environment is the original's, so nothing here may set it up again.
     built = run("make", "-o", ".venv/.ready", "build", f"ARCH={ARCHITECTURE}", cwd=copy, **variables)
     assert built.returncode == 0, built.stdout + built.stderr
     return copy / ".aws-sam/build"

@@ -34,7 +34,7 @@ class Shown:
         dialog.dismiss()
 
     def _heard(self, message: ConsoleMessage) -> None:
-        # The browser and htmx also write down a refused request: what became of it is the page's to show. So they do
+        # The browser and htmx also write down a refused request: its result is the page's to show. So they do
         # with those that the page takes back, for another; one that fails is `htmx:sendError` besides.
         known = "Failed to load resource", "Response Status Error Code", "htmx:sendAbort", "htmx:afterRequest"
         if message.type == "error" and not any(one in message.text for one in known):

@@ -38,7 +38,7 @@ CREDENTIALS = {
     "AWS_DEFAULT_REGION": "eu-west-1",
     "AWS_EC2_METADATA_DISABLED": "true",
 }
-# A client is made from AWS's descriptions of its services, which every session reads from the disk anew: nine tenths
+# A client is made from AWS's descriptions of its services, which every session reads from the disk again: nine tenths
 # of what it takes to make one. The hundreds of clients of these tests read them once.
 botocore.session.create_loader = cache(botocore.session.create_loader)
 

@@ -190,7 +190,7 @@ def test_the_web_client(node: Path, server: Served) -> None:
     assert seen["broken"]["errorCode"] == "PARSE_ERROR"
     assert seen["polled"] == [200, 304, 304], "an unchanged poll is answered without a body"
     assert seen["statuses"] == [200, 304, 200, 200], (
-        "so is an unchanged context, and a changed one is answered anew, though the client shows its old tag"
+        "so is an unchanged context, and a changed one is answered again, though the client shows its old tag"
     )
     assert "status: 400" in seen["too_deep"]["error"], "this client reports no code where a whole answer failed"
     assert seen["too_deep"]["kept"] == "b"

@@ -101,7 +101,7 @@ def test_a_parameter_that_is_repeated_is_a_list(client: TestClient) -> None:
         assert client.get(f"/users/u/flags/listed?{query}").json()["value"] is value, query
 
 
-def test_an_entry_is_the_same_alone_among_all_kept_and_anew(client: TestClient) -> None:
+def test_an_entry_is_the_same_alone_among_all_kept_and_again(client: TestClient) -> None:
     for _ in range(3):
         every = client.get("/users/u/flags")
         assert [client.get(f"/users/u/flags/{name}").content for name in FLAGS] == [

@@ -1,6 +1,6 @@
 """Writes `events/guard_looks.sql`: a guard's queries in Athena's SQL, for a function that has no Ibis to write them.
 
-`python -m burgee.analysis.guard_statements` writes it anew; a test proves that it is current. What differs between
+`python -m burgee.analysis.guard_statements` writes it again; a test proves that it is current. What differs between
 guards is a parameter, such as `:until`, or a column of the records, such as `amount0`: burgee.events.guard_looks
 gives both.
 """
@@ -177,7 +177,7 @@ def _parametrised(table: Any) -> str:
 
 
 def written() -> str:
-    """The file."""
+    """The text of `guard_looks.sql`."""
     return "\n".join(_lines())
 
 

@@ -119,7 +119,7 @@ class _Entry:
 
 
 class UsageCounter:
-    """Counts answers; safe between threads, and begins anew in a forked process.
+    """Counts answers; safe between threads, and starts again in a forked process.
 
     With `threaded`, a thread writes the records, and what is left is written when the process exits. Otherwise the
     caller calls `flush_if_due`, on platforms that freeze a process between requests; the first record is then due at
@@ -297,7 +297,7 @@ class UsageCounter:
         return found
 
     def forked(self) -> None:
-        """Begins anew in a forked process, whose parent writes what was counted before."""
+        """Starts again in a forked process, whose parent writes what was counted before."""
         threaded = self._thread is not None
         for entry in self._entries:
             entry.taken()

@@ -117,7 +117,7 @@ class UsageDatabase:
         self._opened: tuple[int, DatabaseFile] | None = None
 
     def _file(self) -> DatabaseFile:
-        """The file; a forked process opens it anew, because a connection must not cross a fork."""
+        """The file; a forked process opens it again, because a connection must not cross a fork."""
         process = os.getpid()
         if self._opened is None or self._opened[0] != process:
             self._opened = process, DatabaseFile(self._path, _SCHEMA, _VERSION)

@@ -137,13 +137,13 @@ class _Flag:
         return name
 
     def report_splits(self) -> None:
-        """Who moves: AWS does not publish its hash, so ours chooses anew."""
+        """Who moves: AWS does not publish its hash, so ours chooses again."""
         for split in dict.fromkeys(self.reader.splits):
             share = split.percentage / 100
             moved = f"{share * (1 - share) * 100:.3g}"
             if 0 < share < 1:
                 text = (
-                    f"its split of {split.percentage:g} % by {split.by!r} chooses users anew, as AWS does not "
+                    f"its split of {split.percentage:g} % by {split.by!r} chooses users again, as AWS does not "
                     f"publish its hash: of those that it divides {moved} % lose what they had, and {moved} % gain it"
                 )
                 self.made.differs(self.key, self.path, text)

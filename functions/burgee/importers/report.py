@@ -83,7 +83,7 @@ def recorded(path: Path, engine: str) -> Mapping[str, Any] | None:
     except (ValueError, KeyError, TypeError):
         whole = False
     if not whole:
-        raise Refused("import-record", f"{path} is not the record of an import; move it away to import anew")
+        raise Refused("import-record", f"{path} is not the record of an import; move it away to import again")
     if record["engine"] != engine:
         raise Refused("import-record", f"{path} is the record of an import from {record['engine']}")
     return dict(record)

@@ -307,7 +307,7 @@ class _Feature:
     def hashing(self, sticky: Any, salt: str, path: KeyPath) -> Hashing:
         """How a stickiness divides: without the value Unleash goes on to the next strategy, or draws at random."""
         if sticky == "random":
-            text = "Unleash draws anew at each call, for everyone; here a user keeps the answer"
+            text = "Unleash draws again at each call, for everyone; here a user keeps the answer"
             self.made.differs(self.name, path, text)
         if sticky == "default":
             self.environment.drawing.add(self.name)

@@ -33,7 +33,7 @@ ANSWERS = "answers"
 
 
 class Update(NamedTuple):
-    """What becomes of the file: entries by section and name (None: removed), and what was kept."""
+    """The file afterwards: entries by section and name (None: removed), and what was kept."""
 
     wanted: Mapping[tuple[str, str], Mapping[str, Any] | None]
     kept: list[ImportFinding]

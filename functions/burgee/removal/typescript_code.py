@@ -87,7 +87,7 @@ def _parser(*, jsx: bool) -> Parser:
 
 
 class _Rewriter:
-    """Writes the code anew, from the innermost node outwards."""
+    """Rewrites the code, from the innermost node outwards."""
 
     def __init__(self, plan: TypeScriptUses, source: bytes) -> None:
         self._plan = plan

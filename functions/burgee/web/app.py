@@ -52,7 +52,7 @@ class Service(FastAPI):
         await self.front(scope, receive, send)
 
     def add_routers(self, routers: Iterable[APIRouter]) -> None:
-        """Serves the routes of routers as they are: `include_router` would make each anew, for every application."""
+        """Serves the routes of routers as they are: `include_router` would copy them for every application."""
         for router in routers:
             self.router.routes.extend(router.routes)
 

@@ -41,7 +41,7 @@ _NOTIFIED = "notified:"
 
 
 class Posted(StrEnum):
-    """What became of a message to one connection."""
+    """The result of a message to one connection."""
 
     SENT = "sent"
     GONE = "gone"

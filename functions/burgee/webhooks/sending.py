@@ -34,9 +34,9 @@ LONGEST_WAIT = 21_600.0
 
 
 class Outcome(NamedTuple):
-    """What became of an attempt: the status of the answer, if there was one, and a failure in words.
+    """The result of an attempt: the status of the answer, if there was one, and a description of the failure.
 
-    The words never say what an answer contained: a caller who may add a webhook could read other services by them.
+    The description has nothing of an answer: a caller who may add a webhook could read other services by it.
     """
 
     status: int | None = None

@@ -74,25 +74,25 @@ def test_switching_off_says_who_loses_first_and_then_does_it(client: TestClient)
     assert "in 1 h 59 min" in done or "in 2 h" in done
 
 
-def test_an_effect_of_something_stale_is_not_made_and_computed_anew(client: TestClient, store: SqliteStore) -> None:
+def test_an_effect_of_something_stale_is_not_made_and_computed_again(client: TestClient, store: SqliteStore) -> None:
     effect = Effect(client, kind="off")
     changed = {**CHECKOUT, "rules": [{**CHECKOUT["rules"][0], "rollout_percentage": 35}]}
     write(store, lambda state, git: lay(state, git, "checkout", changed, act("flag.update")))
     assert effect.send(client).status_code == 412
-    anew = Effect(client, kind="off", stale=True)
-    assert "ada changed this flag just now: “because”. Your change was not made." in anew.text
-    assert "17.5 % of users matching" in anew.text
-    assert "It replaces the override by ada (“because”)" in anew.text
-    assert anew.send(client).status_code == 200
+    again = Effect(client, kind="off", stale=True)
+    assert "ada changed this flag just now: “because”. Your change was not made." in again.text
+    assert "17.5 % of users matching" in again.text
+    assert "It replaces the override by ada (“because”)" in again.text
+    assert again.send(client).status_code == 200
 
 
 def test_who_was_faster_is_named_where_nothing_is_left_to_change(client: TestClient, store: SqliteStore) -> None:
     effect = Effect(client, kind="off")
     write(store, lambda state, git: lay(state, git, "checkout", {**CHECKOUT, "status": False}, act("flag.kill")))
     assert effect.send(client).status_code == 412
-    anew = Effect(client, kind="off", stale=True)
-    assert "ada changed this flag just now: “because”. Your change was not made." in anew.text
-    assert anew.faults == [("", "it is off already")]
+    again = Effect(client, kind="off", stale=True)
+    assert "ada changed this flag just now: “because”. Your change was not made." in again.text
+    assert again.faults == [("", "it is off already")]
     assert "Someone else was faster" not in Effect(client, kind="off").text
 
 

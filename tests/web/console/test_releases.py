@@ -147,7 +147,7 @@ def test_the_effect_is_that_of_what_becomes_of_overrides(
 ) -> None:
     """What is said is what happens: the flags that are served afterwards are those of the effect."""
     release(store, {**FLAGS, "beta": {"status": True}})
-    release(store, {**FLAGS, "beta": {"status": True, "description": "Anew"}})
+    release(store, {**FLAGS, "beta": {"status": True, "description": "Again"}})
     write(store, lambda state, git: lay(state, git, "beta", killed(git["flags"]["beta"]), act("flag.kill")))
     page = text_of(client.post("/fragments/releases/2/effect", json={"overrides": overrides}).text)
     assert first in page

@@ -102,7 +102,7 @@ class Tail(NamedTuple):
 
 
 class ScopeSuffix(NamedTuple):
-    """After `%`, within an address that is inside; whether anything follows."""
+    """Within the scope after `%`, of an address in the network; `named` is whether the scope has a character yet."""
 
     named: bool
 

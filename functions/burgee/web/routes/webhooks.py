@@ -128,7 +128,7 @@ def enable_webhook(
 def test_webhook(
     request: Request, flags: CallerFlags, write: Write, webhook_id: WebhookId, body: MaybeReasoned
 ) -> Response:
-    """Send a test message; `deliveries` shows what became of it."""
+    """Send a test message; `deliveries` shows the result."""
     act = write.once(write.act("webhook.test", body.author, body.reason))
     return answer(request, {"message": endpoints.test(flags.store, webhook_id, act)}, 202)
 

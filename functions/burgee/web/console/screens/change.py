@@ -365,7 +365,7 @@ def show_done(
     proposal: Annotated[str, Query(alias="id", max_length=64)] = "",
     since: Annotated[int, Query(ge=0, le=2**53)] = 0,
 ) -> Response:
-    """What became of a change: who answers with it, when it ends, and the way back."""
+    """The result of a change: who answers with it, when it ends, and the way back."""
     here = Environment(flags.store)
     made = find(flags.store, proposal) if proposal else None
     run = last_run(flags.store) if made is not None else None

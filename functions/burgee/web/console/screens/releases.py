@@ -48,7 +48,7 @@ class Row(NamedTuple):
 
 
 class Wanted(BaseModel):
-    """What the dialog asks for: what becomes of overrides that the release contradicts."""
+    """What the dialog asks for: what happens to overrides that the release contradicts."""
 
     model_config = ConfigDict(extra="ignore")
 

@@ -158,7 +158,7 @@
     return show().then(restore);
   }
 
-  // What was typed survives a sign-in that ends meanwhile, in memory; the page, the dialog and its effect are fetched anew.
+  // What was typed survives a sign-in that ends meanwhile, in memory; the page, the dialog and its effect are fetched again.
   const FIELDS = "[name]:not([type=hidden])";
   const inPage = () => every(`form:not([data-filter]) ${FIELDS}`, main);
   const typed = (fields) => fields.map((one) => [one.name, one.value, one.checked]);
@@ -380,7 +380,7 @@
     if (wanted) wanted.focus();
   });
 
-  // Writes: a form with `data-act` sends what its effect was computed for to the API, and shows what became of it. -----
+  // Writes: a form with `data-act` sends what its effect was computed for to the API, and shows the result. -----
   function identifier() {
     return [...crypto.getRandomValues(new Uint8Array(16))].map((one) => one.toString(16).padStart(2, "0")).join("");
   }
@@ -486,7 +486,7 @@
     }
   }
 
-  // A dialog's effect is computed anew after each change of a field; until it is there nothing can be sent.
+  // A dialog's effect is computed again after each change of a field; until it is there nothing can be sent.
   let computing = 0;
   function compute(form, stale = false) {
     clearTimeout(computing);
