@@ -18,7 +18,7 @@ from burgee.flagfile.flag_grammar import normalise
 from burgee.flagfile.formatter import formatted
 from burgee.flagfile.source import Source
 from burgee.importers.appconfig import import_appconfig
-from burgee.importers.base import Generation
+from burgee.importers.base import Generation, both
 from burgee.importers.flagd import import_flagd
 from burgee.importers.goff import import_goff
 from burgee.importers.growthbook import import_growthbook
@@ -237,6 +237,13 @@ def test_a_share_has_a_rule_for_those_without_a_unit_only_where_they_can_be(
     made = import_flagd(document(json.dumps({"flags": {"flag": flag}, "$evaluators": shared})), Generation.CBOR)
     assert len(made.flags["flag"]["rules"]) == rules + 1
     assert not starved_rules(made)
+
+
+def test_values_that_are_to_be_equal_twice_are_those_in_common() -> None:
+    assert both({"a": ["x", True, 1.0]}, {"a": [True, 1, "y"]}, {"b": 1}) == {"a": [True, 1.0], "b": 1}
+    assert both({"a": [1, "x"]}, {"a": "x"}) == {"a": "x"}
+    assert both({"a": False}, {"a": 0}) is False
+    assert both({"a": "x"}, {"a": {"exists": True}}) == {"all": [{"a": "x"}, {"a": {"exists": True}}]}
 
 
 def test_a_kind_that_a_clause_asks_for_cannot_be_missing() -> None:

@@ -147,6 +147,18 @@ def test_overrides_of_variants_come_before_they_are_drawn() -> None:
     assert made["rules"] == [{"when": {"targetingKey": "ada"}, "serve": "blue"}]
 
 
+def test_an_override_of_users_whom_a_strategy_leaves_out_is_no_rule() -> None:
+    override = {"contextName": "userId", "values": ["ada", "bob"]}
+    strategies = [{"name": "userWithId", "parameters": {"userIds": users}} for users in ("ada,eve", "joe")]
+    variants = [ARMS[0], {**ARMS[1], "overrides": [override]}]
+    made = client(flag={"strategies": strategies, "variants": variants}).flags["flag"]
+    assert [(rule["when"], rule.get("serve")) for rule in made["rules"]] == [
+        ({"targetingKey": "ada"}, "blue"),
+        ({"targetingKey": ["ada", "eve"]}, None),
+        ({"targetingKey": "joe"}, None),
+    ]
+
+
 def test_parents_are_required_with_any_of_their_variants() -> None:
     made = client(
         plain={},

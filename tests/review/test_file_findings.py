@@ -74,6 +74,13 @@ def test_lines_that_depend_on_each_other_are_said() -> None:
     assert codes == {Code.NOT_EXACT}
 
 
+def test_a_first_rule_whose_share_misses_the_units_it_names_is_not_blamed_on_others() -> None:
+    rule = {"name": "r", "when": {"targetingKey": ["ada"]}, "rollout_percentage": 0.001, "serve": "on"}
+    side = Side(snapshot({"f": {"status": True, "rules": [rule], "default": {"serve": "off"}}}), NOW)
+    (one,) = starved(side, "f", World())
+    assert one.message == 'no user can reach f\'s rule "r": its share holds none of those that it matches'
+
+
 def test_a_rule_is_reached_by_those_that_the_rules_before_it_pass_on() -> None:
     """Because they require another flag, leave a gap, or divide by what a context may lack."""
     last = {"name": "last", "when": {}, "serve": "on"}

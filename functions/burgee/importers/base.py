@@ -198,7 +198,10 @@ def attribute(name: str, path: KeyPath) -> str:
 
 
 def both(*parts: Mapping[str, Any] | bool) -> dict[str, Any] | bool:
-    """The condition that all of these hold; True and False stand for always and never."""
+    """The condition that all of these hold; True and False stand for always and never.
+
+    An attribute that is to be one of several values twice is one of those in common.
+    """
     held: list[Mapping[str, Any]] = []
     for part in parts:
         if part is False:
@@ -208,7 +211,17 @@ def both(*parts: Mapping[str, Any] | bool) -> dict[str, Any] | bool:
     merged: dict[str, Any] = {}
     for part in held:
         for key, value in part.items():
-            if key in merged:
+            if (
+                key in merged
+                and key not in KEYWORDS
+                and not isinstance(merged[key], dict)
+                and not isinstance(value, dict)
+            ):
+                common = _common(merged[key], value)
+                if not common:
+                    return False
+                merged[key] = common[0] if len(common) == 1 else common
+            elif key in merged:
                 joined = _joined(key, merged[key], value)
                 if joined is None:
                     return {"all": [dict(one) for one in held]}
@@ -216,6 +229,13 @@ def both(*parts: Mapping[str, Any] | bool) -> dict[str, Any] | bool:
             else:
                 merged[key] = value
     return merged or True
+
+
+def _common(one: Any, other: Any) -> list[Any]:
+    """The values of both, in the order of the first; true is not 1."""
+    ones, others = (given if isinstance(given, list) else [given] for given in (one, other))
+    found = {(isinstance(value, bool), value) for value in others}
+    return [value for value in ones if (isinstance(value, bool), value) in found]
 
 
 def _joined(key: str, one: Any, other: Any) -> dict[str, Any] | None:

@@ -219,8 +219,11 @@ class _Feature:
                 continue
             share = {"rollout_percentage": one.percentage} if one.percentage < 100 else {}
             times = {key: value for key, value in one.period._asdict().items() if value}
-            for when, variant in one.overrides:
-                head = {"when": condition(both(one.when, when)), **share, **times, "serve": variant}
+            for override, variant in one.overrides:
+                when = both(one.when, override)
+                if when is False:
+                    continue
+                head = {"when": condition(when), **share, **times, "serve": variant}
                 rules.append(head)
                 if one.hashing is not None and share:
                     hashings.append((head, one.hashing))

@@ -105,7 +105,7 @@ class _Reach:
 
 
 def _why(side: Side, name: str, index: int, world: World) -> str:
-    """Why a rule is unreachable: its condition is impossible, or the rules before it take everyone."""
+    """Why a rule is unreachable: its condition, the rules before it, or its own share."""
     term = side.terms(name)[index]
 
     def decide(context: PartialContext) -> Pair:
@@ -113,8 +113,13 @@ def _why(side: Side, name: str, index: int, world: World) -> str:
         return one, one
 
     spots = Explorer(decide, [term], side.units(name), world, Scope(without_key=True)).spots(world.budget(MAX_CASES))
-    met = any(spot.pair[0].variant == "True" for spot in spots)
-    return "the rules before it take everyone that it matches" if met else "no context can meet its condition"
+    if not any(spot.pair[0].variant == "True" for spot in spots):
+        return "no context can meet its condition"
+    return (
+        "the rules before it take everyone that it matches"
+        if index
+        else "its share holds none of those that it matches"
+    )
 
 
 def _over_100(side: Side, name: str) -> Iterator[Finding]:
