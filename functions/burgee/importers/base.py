@@ -206,7 +206,7 @@ def both(*parts: Mapping[str, Any] | bool) -> dict[str, Any] | bool:
     for part in parts:
         if part is False:
             return False
-        if part is not True and part not in held:
+        if part is not True and repr(part) not in map(repr, held):  # as values, false and 0 would be equal
             held.append(part)
     merged: dict[str, Any] = {}
     for part in held:
