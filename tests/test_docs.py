@@ -24,6 +24,7 @@ from burgee.cli.app import app
 from burgee.cli.recording import recorder
 from burgee.cli.serve import Follower
 from burgee.cli.stores import StoreOptions
+from burgee.evaluation.operators import OPERATORS
 from burgee.evaluation.ruleset import Ruleset
 from burgee.flagfile.compile import compile_file
 from burgee.flagfile.flag_tests import run_tests
@@ -308,6 +309,11 @@ def test_decisions_are_listed_with_their_numbers_and_titles_and_name_files_that_
     numbers = {int(path.name[:4]) for path in folder.glob("0*.md")}
     unused = re.findall(r"\b\d{4}\b", index[index.index("Numbers ") : index.index(" were never used")])
     assert set(map(int, unused)) == set(range(1, max(numbers))) - numbers
+
+
+def test_the_flag_files_page_has_every_operator() -> None:
+    named = set(re.findall(r"`([a-z_]+)`", FLAG_FILE.read_text(encoding="utf-8")))
+    assert not OPERATORS.keys() - named
 
 
 def test_the_http_page_has_every_route() -> None:
