@@ -13,7 +13,7 @@ import pytest
 from burgee.diff.cases import DRAWS, MAX_CASES
 from burgee.diff.comparison import Effort
 from burgee.diff.effect import effects
-from burgee.evaluation.hash_strategies import PINNED
+from burgee.evaluation.pinned_hashes import PINNED
 from burgee.evaluation.ruleset import Ruleset
 from support.effects import AB, NOW, OFF, ON, VALUES, changed, changing, generated, snapshot
 

@@ -14,7 +14,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from burgee.evaluation.hash_strategies import PINNED, _Fraction, fnv1a, murmur3, strategy
+from burgee.evaluation.hash_strategies import strategy
+from burgee.evaluation.pinned_hashes import PINNED, _Fraction, fnv1a, murmur3
 from burgee.evaluation.ruleset import Ruleset
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=300)

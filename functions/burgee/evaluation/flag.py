@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from burgee.evaluation.decisions import Allocation, Decisions, Share
-    from burgee.evaluation.hash_strategies import Arms, Strategy
+    from burgee.evaluation.lines import Arms, Strategy
     from burgee.evaluation.rules import CompiledRule, Condition, Evaluate
     from burgee.model import Context, Definition
 

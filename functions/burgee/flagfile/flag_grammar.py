@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from burgee.evaluation.hash_strategies import PINNED
+from burgee.evaluation.pinned_hashes import PINNED
 from burgee.flagfile.condition_grammar import When
 from burgee.flagfile.experiments import Experiment
 from burgee.flagfile.fields import Name, Number, Part, Percentage, Switch, Text, Time, dump, shown, three_decimals
