@@ -202,12 +202,13 @@ def both(*parts: Mapping[str, Any] | bool) -> dict[str, Any] | bool:
 
     An attribute that is to be one of several values twice is one of those in common.
     """
-    held: list[Mapping[str, Any]] = []
+    distinct: dict[str, Mapping[str, Any]] = {}
     for part in parts:
         if part is False:
             return False
-        if part is not True and repr(part) not in map(repr, held):  # as values, false and 0 would be equal
-            held.append(part)
+        if part is not True:
+            distinct.setdefault(repr(part), part)  # as values, false and 0 would be equal
+    held = [*distinct.values()]
     merged: dict[str, Any] = {}
     for part in held:
         for key, value in part.items():
