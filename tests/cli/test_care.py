@@ -48,6 +48,43 @@ def test_a_flag_that_has_been_at_a_hundred_is_stale_from_then_on(burgee: Burgee)
     assert burgee("stale", "--at", NOW, "--days", "62") == (0, "no flag can be removed\n", "")
 
 
+def test_what_is_settled_in_one_environment_alone_stays_and_says_why(burgee: Burgee) -> None:
+    text = (
+        "version: 1\nenvironments: [staging, production]\nflags:\n"
+        "  both: {owner: o, status: on}\n"
+        "  one: {owner: o, status: on, environments: {staging: {rollout_percentage: 30}}}\n"
+        "  two: {owner: o, status: on, environments: {staging: {status: off}}}\n"
+    )
+    commit(burgee, "01-01", text)
+    why = {
+        "one": "in staging it has not given everyone one answer for 30 days",
+        "two": "everyone gets off in staging, on in production",
+    }
+    found = {one["flag"]: one["message"] for one in burgee("stale", "--env", "production", "--json").json}
+    assert {flag: message.partition("; not yet: ")[2] for flag, message in found.items()} == {"both": "", **why}
+    assert found.keys() == {"both", "one", "two"}
+    lines = burgee("stale", "--remove", "--env", "production").out.splitlines()
+    assert lines[0].startswith("both: stays: usage is not recorded")
+    assert lines[1:] == [f"{flag}: stays: {reason}" for flag, reason in why.items()]
+    lines = burgee("stale", "--remove", "--env", "staging").out.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["both", "two"]
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--remove", "--at", NOW], "not with --remove"),
+        (["--remove", "--json"], "not with --remove"),
+        (["--code", "."], "it needs --remove"),
+        (["--ignore-bulk"], "it needs --remove"),
+    ],
+)
+def test_options_that_would_do_nothing_are_misuse(burgee: Burgee, options: list[str], why: str) -> None:
+    commit(burgee, "01-01", file(a="status: on"))
+    ran = burgee("stale", *options, "--env", "production")
+    assert (ran.code, why in ran.err) == (2, True)
+
+
 def test_off_and_zero_percent_are_one_answer_and_permanent_flags_are_left_alone(burgee: Burgee) -> None:
     commit(burgee, "01-01", file(a="status: off", b="status: off, permanent: true", c="status: off"))
     commit(burgee, "03-01", file(a="status: on, rollout_percentage: 0", b="status: off", c="status: on"))

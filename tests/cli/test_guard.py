@@ -119,6 +119,31 @@ ALARMED = """\
 """
 
 
+def test_a_guard_that_runs_is_no_drift_and_its_end_is(guarded: Burgee) -> None:
+    guarded("guard", "run")
+    ran = guarded("status")
+    assert (ran.code, ran.out) == (0, "release 1 is the file; no overrides but the steps of guards: checkout\n")
+    ran = guarded("status", "--json")
+    assert (ran.code, ran.json["drifted"], ran.json["guards"]) == (0, False, ["checkout"])
+    guarded("guard", "pause", "checkout", "--reason", "on holiday")
+    assert guarded("status").code == 0, "the share is still that of the plan"
+
+    guarded.write(FILE.replace("status: on", "status: on\n    owner: shop"))
+    assert guarded("status").code == 1, "the file has changed"
+    guarded("apply")
+    ran = guarded("status", "--json")
+    assert (ran.code, ran.json["guards"]) == (1, []), "Git ended it, and its share is not in the file"
+    assert guarded("pull").code == 0
+    assert guarded("apply").code == 0
+    assert guarded("status").code == 0
+
+
+def test_another_override_is_drift(guarded: Burgee) -> None:
+    guarded("guard", "run")
+    assert guarded("kill", "checkout", "--reason", "orders fail").code == 0
+    assert guarded("status").code == 1
+
+
 def test_alarms_that_cannot_be_asked_stop_no_other_guard(guarded: Burgee, monkeypatch: pytest.MonkeyPatch) -> None:
     guarded.write(FILE + ALARMED)
     guarded("apply")
@@ -148,6 +173,7 @@ def test_a_record_that_cannot_be_read_is_named(guarded: Burgee) -> None:
     said = guarded("guard", "status")
     assert (said.code, "its record cannot be read: the guard's state has format 9" in said.out) == (0, True)
     assert "format 9" in json.loads(guarded("guard", "status", "--json").out)[0]["fault"]
+    assert guarded("status").code == 1
     ran = guarded("guard", "run")
     assert (ran.code, ran.out) == (1, f"checkout holds: {said.out.removeprefix('checkout: ')}")
     assert guarded("guard", "stop", "checkout", "--reason", "x").code == 1

@@ -54,11 +54,21 @@ class Proof(NamedTuple):
 
 def settled_everywhere(flags: Path, source: Source, now: float, days: int) -> dict[str, Settled]:
     """The flags that give everyone the same one variant in every environment, since the last of them does."""
+    return _everywhere([*settled_by_environment(flags, source, now, days).values()])
+
+
+def settled_by_environment(
+    flags: Path, source: Source, now: float, days: int
+) -> dict[str | None, dict[str, Settled]]:
+    """The flags that give everyone one variant, by environment; None if the file has no environments."""
     from burgee.cli.git.flag_history import versions
     from burgee.review.stale import settled_flags
 
     environments: list[str | None] = [*source.model.environments] or [None]
-    found = [settled_flags(versions(flags, one, now), now, days) for one in environments]
+    return {one: settled_flags(versions(flags, one, now), now, days) for one in environments}
+
+
+def _everywhere(found: Sequence[Mapping[str, Settled]]) -> dict[str, Settled]:
     return {
         name: max((one[name] for one in found), key=lambda one: one.since)
         for name in found[0]
@@ -66,11 +76,23 @@ def settled_everywhere(flags: Path, source: Source, now: float, days: int) -> di
     }
 
 
+def unsettled(found: Mapping[str | None, Mapping[str, Settled]], flag: str, days: int) -> str | None:
+    """Why a flag that is settled in one environment is not in all of them; None if it is."""
+    missing = [str(name) for name, one in found.items() if flag not in one]
+    if missing:
+        return f"in {' and '.join(missing)} it has not given everyone one answer for {days} days"
+    variants_held = {str(name): one[flag].variant for name, one in found.items()}
+    if len(set(variants_held.values())) == 1:
+        return None
+    return f"everyone gets {', '.join(f'{variant} in {name}' for name, variant in variants_held.items())}"
+
+
 @dataclass(frozen=True, slots=True)
 class Settlement:
     """Which flags of a file are settled in all its environments, read once for all of them.
 
-    `snapshots` are the flags of each environment; `needing` has the flags that require a flag, by its name.
+    `found` are those of each environment, and `snapshots` its flags; `needing` has the flags that require a flag, by
+    its name.
     """
 
     where: StoreOptions
@@ -78,6 +100,7 @@ class Settlement:
     days: int
     now: float
     settled: Mapping[str, Settled]
+    found: Mapping[str | None, Mapping[str, Settled]]
     snapshots: Sequence[Mapping[str, Definition]]
     needing: Mapping[str, Collection[str]]
 
@@ -91,7 +114,8 @@ class Settlement:
             for name, definition in one.items():
                 for needed in required(definition):
                     needing.setdefault(needed, {})[name] = None
-        return cls(where, source, days, now, settled_everywhere(where.flags, source, now, days), snapshots, needing)
+        found = settled_by_environment(where.flags, source, now, days)
+        return cls(where, source, days, now, _everywhere([*found.values()]), found, snapshots, needing)
 
     def proof(self, flag: str) -> Proof:
         """Raises Refused with the reason if the flag may give someone another value, now or later."""

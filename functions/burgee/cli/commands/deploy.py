@@ -199,28 +199,36 @@ def status(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Check whether the file, the live release and the overrides agree. Exits with 1 if they do not."""
+    """Check whether the file, the live release and the overrides agree. Exits with 1 if they do not.
+
+    A guard's step is what the file plans.
+    """
     from burgee.cli.source import releasable
     from burgee.releases.deploy import preview
+    from burgee.releases.guarding import guards
     from burgee.serving.seen import as_record, worded
     from burgee.serving.seen import wait as await_answers
 
     seconds = None if wait is None else duration(wait, "--wait")
     _, snapshot = releasable(where.flags, where.environment)
     with opened(where) as store:
-        made, _ = preview(store, snapshot, time.time())
+        now = time.time()
+        made, _ = preview(store, snapshot, now)
+        steps = {one.flag for one in guards(store, now) if one.is_serving and not one.fault}
         found = await_answers(store, made.revision, seconds) if seconds is not None and made.revision else None
-    drifted = not made.unchanged or bool(made.standings)
+    planned = [one.override.flag for one in made.standings if one.override.flag in steps]
+    drifted = not made.unchanged or len(planned) < len(made.standings)
     if json:
-        record = {**output.plan_record(made), "drifted": drifted}
+        record = {**output.plan_record(made), "drifted": drifted, "guards": planned}
         output.as_json(record if found is None else {**record, "seen": as_record(found)})
     else:
         if found is not None:
             output.say(f"revision {found.revision}: {worded(found)}")
         for line in output.plan_lines(made)[:-1] if drifted or made.canary else ():
             output.say(line)
+        overrides = f"no overrides but the steps of guards: {', '.join(planned)}" if planned else "no overrides"
         output.say(
-            "the file and what is live differ" if drifted else f"release {made.version} is the file; no overrides"
+            "the file and what is live differ" if drifted else f"release {made.version} is the file; {overrides}"
         )
     raise typer.Exit(int(drifted))
 

@@ -80,18 +80,34 @@ def stale(
     """List the flags that can be removed, by Git's history and usage. Exits with 1 if there are any."""
     from burgee.cli.git.flag_history import versions
     from burgee.cli.options import moment, require_file
+    from burgee.cli.removing import settled_by_environment, unsettled
     from burgee.cli.source import releasable
     from burgee.cli.usage import usage_since
     from burgee.review.stale import Stale
     from burgee.review.stale import stale as ready
 
     require_file(where.flags)
+    for option, given, needed in (
+        ("--at", at is not None, False),
+        ("--json", json, False),
+        ("--code", bool(code), True),
+        ("--ignore-bulk", ignore_bulk, True),
+    ):
+        if given and remove is not needed:
+            message = "it needs --remove" if needed else "not with --remove, which makes proposals now"
+            raise typer.BadParameter(message, param_hint=option)
     if remove:
         _propose_removals(where, days, events, code or [Path()], ignore_bulk=ignore_bulk)
         return
     source, snapshot = releasable(where.flags, where.environment)
     now = moment(at) or time.time()
     found = ready(versions(where.flags, where.environment, now), now, days)
+    if source.model.environments and any(one.code == "settled" for one in found):
+        by_environment = settled_by_environment(where.flags, source, now, days)
+        for index, one in enumerate(found):
+            why = unsettled(by_environment, one.flag, days) if one.code == "settled" else None
+            if why is not None:
+                found[index] = one._replace(message=f"{one.message}; not yet: {why}")
     report = usage_since(where, snapshot, 0, days * 86_400.0 + 3_600.0, events)
     message = f"nothing has asked for it for {days} days: remove it, or mark it permanent"
     found += [
@@ -113,8 +129,8 @@ def _propose_removals(
     where: StoreOptions, days: int, events: str | None, code: list[Path], *, ignore_bulk: bool
 ) -> None:
     """Proposes to remove each settled flag that is proven to be unused, and says why others stay."""
-    from burgee.cli.removing import Settlement
-    from burgee.cli.source import releasable
+    from burgee.cli.removing import Settlement, unsettled
+    from burgee.cli.source import overlay, releasable
     from burgee.cli.stale import named_in, usage_everywhere
     from burgee.cli.stores import act_on, opened
     from burgee.errors import Refused
@@ -144,7 +160,11 @@ def _propose_removals(
             output.say(f"{flag}: stays: {error}")
         else:
             output.say(f"{flag}: {made.id}: {made.title}")
-    if not settlement.settled:
+    here = settlement.found.get(overlay(source, where.environment), {})
+    for flag in here:
+        if flag not in settlement.settled:
+            output.say(f"{flag}: stays: {unsettled(settlement.found, flag, days)}")
+    if not settlement.settled and not here:
         every = " in every environment" if source.model.environments else ""
         output.say(f"no flag has given everyone one answer{every} for {days} days")
 
