@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2] / "functions"))
 
-from benchmarks import cold_start, engines, growth, over_http, package_size, scale
+from benchmarks import cold_start, engines, growth, over_http, package_size, reports, scale
 from benchmarks.machine import circumstances, step_aside
 from support.build import python_3_13
 
@@ -54,6 +54,7 @@ PARTS = {
     "growth": Part(lambda run: growth.measure(engines.installed("burgee", run.python)), growth.words),
     "cold": Part(lambda run: cold_start.measure(run.python, run.starts), cold_start.words),
     "http": Part(lambda _: over_http.measure(), over_http.words),
+    "reports": Part(lambda _: reports.measure(), reports.words),
     "packages": Part(lambda _: package_size.measure(), package_size.words),
 }
 
