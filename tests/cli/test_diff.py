@@ -157,7 +157,7 @@ def test_every_form_says_that_an_edit_ends_a_guard(repository: Burgee) -> None:
     guard = "guard: {steps: [10, 100], hold: 6h, alarms: [errors]}"
     text = "version: 1\nflags: {f: {status: on, rollout_percentage: 1, description: DESCRIPTION, GUARD}}\n"
     repository.write(text.replace("GUARD", guard), "base.yaml")
-    repository.write(text.replace("GUARD", guard).replace("DESCRIPTION", "said anew"))
+    repository.write(text.replace("GUARD", guard).replace("DESCRIPTION", "another"))
     ends = "if the guard of f runs when this is released, this change ends it at the share that it has reached"
     assert f"note guard-ended: {ends}" in repository("diff", "base.yaml").out
     assert f"note **guard-ended** `f`: {ends}" in repository("diff", "base.yaml", "--format", "markdown").out

@@ -147,7 +147,7 @@ def test_overrides_of_variants_come_before_they_are_drawn() -> None:
     assert made["rules"] == [{"when": {"targetingKey": "ada"}, "serve": "blue"}]
 
 
-def test_an_override_of_users_whom_a_strategy_leaves_out_is_no_rule() -> None:
+def test_an_override_of_users_that_a_strategy_leaves_out_is_no_rule() -> None:
     override = {"contextName": "userId", "values": ["ada", "bob"]}
     strategies = [{"name": "userWithId", "parameters": {"userIds": users}} for users in ("ada,eve", "joe")]
     variants = [ARMS[0], {**ARMS[1], "overrides": [override]}]

@@ -23,7 +23,7 @@ ON_FLAG: dict[str, Any] = {"status": True, "rollout_percentage": 1, "guard": PLA
 RULE = {"name": "EU", "when": {"country": "DE"}, "rollout_percentage": 1, "serve": "on", "guard": PLAN}
 ON_RULE: dict[str, Any] = {"status": True, "rules": [RULE, {"when": {"plan": "pro"}, "serve": "on"}]}
 REACHED, FILE = " at the share that it has reached", ", and the file decides the share"
-ANEW, THERE = "; its guard begins anew once the file has that share", "; its guard begins anew from there"
+AGAIN, THERE = "; its guard begins again once the file has that share", "; its guard begins again from there"
 
 
 def without(definition: Any, key: str) -> Any:
@@ -44,18 +44,18 @@ def said(before: Any, after: Any) -> list[str]:
     [
         (ON_FLAG, ON_FLAG, None),
         (ON_FLAG, dict(reversed(ON_FLAG.items())), None),
-        (ON_FLAG, ON_FLAG | {"description": "Newer"}, REACHED + ANEW),
-        (ON_FLAG, ON_FLAG | {"owner": "web"}, REACHED + ANEW),
-        (ON_FLAG, ON_FLAG | {"status": False}, REACHED + ANEW),
-        (ON_FLAG, ON_FLAG | {"guard": PLAN | {"hold": "7h"}}, REACHED + ANEW),
+        (ON_FLAG, ON_FLAG | {"description": "Newer"}, REACHED + AGAIN),
+        (ON_FLAG, ON_FLAG | {"owner": "web"}, REACHED + AGAIN),
+        (ON_FLAG, ON_FLAG | {"status": False}, REACHED + AGAIN),
+        (ON_FLAG, ON_FLAG | {"guard": PLAN | {"hold": "7h"}}, REACHED + AGAIN),
         (ON_FLAG, without(ON_FLAG, "guard"), REACHED),
         (ON_FLAG, ON_FLAG | {"rollout_percentage": 2}, FILE + THERE),
         (ON_FLAG, without(ON_FLAG | {"rollout_percentage": 10}, "guard"), FILE),
         (ON_FLAG, without(without(ON_FLAG, "guard"), "rollout_percentage"), FILE),
         (ON_FLAG, None, " with the flag"),
         (ON_RULE, ON_RULE, None),
-        (ON_RULE, ON_RULE | {"rules": [RULE]}, REACHED + ANEW),
-        (ON_RULE, ON_RULE | {"rules": [RULE | {"when": {"country": "FR"}}]}, REACHED + ANEW),
+        (ON_RULE, ON_RULE | {"rules": [RULE]}, REACHED + AGAIN),
+        (ON_RULE, ON_RULE | {"rules": [RULE | {"when": {"country": "FR"}}]}, REACHED + AGAIN),
         (ON_RULE, ON_RULE | {"rules": [without(RULE, "guard")]}, REACHED),
         (ON_RULE, ON_RULE | {"rules": [RULE | {"rollout_percentage": 5}]}, FILE + THERE),
         (ON_RULE, ON_RULE | {"rules": ON_RULE["rules"][1:]}, FILE),

@@ -249,7 +249,7 @@ def _ended_guards(change: ReviewedChange) -> Iterator[Finding]:
         stays = carried(served(base, owner.settings["guard"]["steps"][0]), base, git) is not None
         message = f"{ends} at the share that it has reached" if stays else f"{ends}, and the file decides the share"
         if guarded(git) is not None:
-            message += f"; its guard begins anew {'once the file has that share' if stays else 'from there'}"
+            message += f"; its guard begins again {'once the file has that share' if stays else 'from there'}"
         yield finding(Code.GUARD_ENDED, name, message)
 
 
