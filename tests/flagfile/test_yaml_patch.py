@@ -185,6 +185,8 @@ def _lines(text: str, key: str) -> str:
         ("a: 'it''s'\nb: \"x\"\n", {"a": "that's", "b": "y"}, "a: 'that''s'\nb: \"y\"\n"),
         ("# c\n{a: 1, b: 2}\n", {"a": 1}, "# c\n{a: 1}\n"),
         ("a: 1\nb: 2", {"a": 3, "b": 2}, "a: 3\nb: 2"),
+        ("a: 1\nb: |  # c\n  x\n  y", {"a": 3, "b": "x\ny"}, "a: 3\nb: |  # c\n  x\n  y"),
+        ("b: |  # c\n  x", {"b": "x", "a": 3}, "b: x  # c\na: 3\n"),
         ("\ufeffa: 1\n", {"a": 2}, "\ufeffa: 2\n"),
         ("a: {\n  x: 1  # one\n}\n", {"a": {"x": 1, "z": 2}}, "a: {\n  x: 1,  # one\n  z: 2\n}\n"),
         ("a: [1, 2, 3]\n", {"a": [1, 3]}, "a: [1, 3]\n"),

@@ -76,19 +76,21 @@ def patched(text: str, value: Mapping[str, Any]) -> str:
     plain = text.removeprefix(mark)
     newline = "\r\n" if "\r\n" in plain else "\n"
     ended = plain if plain.endswith("\n") else plain + newline
-    root = _parsed(ended)
-    if root is None or root.kind != "map":
-        raise Refused("not-in-file", "the file is not a mapping")
-    made = _Writer(ended, root, newline).whole(value)
-    if ended != plain and made.rpartition(newline)[0].endswith(plain[plain.rfind("\n") + 1 :]):
-        made = made.removesuffix(newline)
-    try:
-        read = Document("", made.encode("utf-8", "surrogatepass")).value
-    except FlagFileError:
-        read = None
-    if not same(read, value):
-        raise Refused("not-in-file", "the file has a layout that cannot be edited: run `burgee fmt` first")
-    return mark + made
+    # A block scalar at the end has one newline more in `ended`: it keeps its text only while it stays last.
+    for known in dict.fromkeys((plain, ended)):
+        root = _parsed(ended, known)
+        if root is None or root.kind != "map":
+            raise Refused("not-in-file", "the file is not a mapping")
+        made = _Writer(ended, root, newline).whole(value)
+        if ended != plain and made.rpartition(newline)[0].endswith(plain[plain.rfind("\n") + 1 :]):
+            made = made.removesuffix(newline)
+        try:
+            read = Document("", made.encode("utf-8", "surrogatepass")).value
+        except FlagFileError:
+            continue
+        if same(read, value):
+            return mark + made
+    raise Refused("not-in-file", "the file has a layout that cannot be edited: run `burgee fmt` first")
 
 
 def same(one: Any, other: Any) -> bool:
@@ -156,8 +158,9 @@ def _likeness(one: Any, other: Any) -> int:
     return sum(key in other and same(value, other[key]) for key, value in one.items())
 
 
-def _parsed(text: str) -> _Node | None:
-    stream = (event for event in events(text) if not type(event).__name__.startswith(("Stream", "Document")))
+def _parsed(text: str, known: str) -> _Node | None:
+    """The tree of a text; `known` is the same text, or without the newline at its end, and gives the values."""
+    stream = (event for event in events(known) if not type(event).__name__.startswith(("Stream", "Document")))
     first = next(stream, None)
     return None if first is None else _node(text, first, stream)
 
