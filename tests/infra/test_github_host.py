@@ -124,7 +124,10 @@ def test_a_commit_is_a_commit(api: Api) -> None:
 
 @pytest.mark.parametrize(
     ("given", "reported"),
-    [({"INPUT_ENVIRONMENTS": "--flags=x"}, "no environment"), ({"INPUT_INSIST": "--json"}, "insist takes")],
+    [
+        ({"INPUT_ENVIRONMENTS": "--flags=x"}, "not an environment's name"),
+        ({"INPUT_INSIST": "--json"}, "insist takes"),
+    ],
 )
 def test_inputs_are_checked(given: dict[str, str], reported: str) -> None:
     with pytest.raises(ActionError, match=reported):
