@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from burgee.errors import Refused
+from burgee.errors import FlagFileError, Refused
 from burgee.flagfile.yaml_patch import aligned, patched
 
 Path = tuple[int, ...]
@@ -202,10 +202,16 @@ def test_layouts_that_need_care(before: str, value: Any, after: str) -> None:
     assert patched(before, value) == after
 
 
-@pytest.mark.parametrize("text", ["- 1\n", "", "? a\n: 1\nb: 2\n", "a: |+\n  x\n\nb: 1\n"])
+@pytest.mark.parametrize("text", ["- 1\n", "", "? a\n: 1\nb: 2\n", "a: |+\n  x\n\nb: 1\n", "a: 1\u2028b: 2\n"])
 def test_what_cannot_be_edited_is_refused(text: str) -> None:
     with pytest.raises(Refused):
-        patched(text, {"a": "x\n\n", "c": 1} if "|" in text else {"a": 2})
+        patched(text, {"a": "x\n\n", "c": 1} if "|" in text else {"a": 2, "b": 2})
+
+
+@pytest.mark.parametrize("text", ["a: 1\na: 2\n", "b: {a: 1, a: 2}\na: 1\n", "a: 1e999\n"])
+def test_faults_are_not_edited_away(text: str) -> None:
+    with pytest.raises(FlagFileError):
+        patched(text, {"a": 1})
 
 
 @pytest.mark.parametrize(

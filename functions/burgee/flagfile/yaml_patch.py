@@ -70,8 +70,11 @@ def patched(text: str, value: Mapping[str, Any]) -> str:
     """The text of a mapping with another value; comments of keys and items that stay are kept.
 
     An item of a list stays if an equal one is wanted, or else one in its place. Raises Refused if the text has a
-    layout that cannot be edited.
+    layout that cannot be edited, FlagFileError if it has faults: an edit would drop a key that is there twice.
     """
+    problems = Document("", text.encode("utf-8", "surrogatepass")).problems
+    if problems:
+        raise FlagFileError(problems)
     mark = "\ufeff" if text.startswith("\ufeff") else ""
     plain = text.removeprefix(mark)
     newline = "\r\n" if "\r\n" in plain else "\n"
@@ -85,10 +88,10 @@ def patched(text: str, value: Mapping[str, Any]) -> str:
         if ended != plain and made.rpartition(newline)[0].endswith(plain[plain.rfind("\n") + 1 :]):
             made = made.removesuffix(newline)
         try:
-            read = Document("", made.encode("utf-8", "surrogatepass")).value
+            read = Document("", made.encode("utf-8", "surrogatepass"))
         except FlagFileError:
             continue
-        if same(read, value):
+        if not read.problems and same(read.value, value):
             return mark + made
     raise Refused("not-in-file", "the file has a layout that cannot be edited: run `burgee fmt` first")
 
@@ -159,7 +162,7 @@ def _likeness(one: Any, other: Any) -> int:
 
 
 def _parsed(text: str, known: str) -> _Node | None:
-    """The tree of a text; `known` is the same text, or without the newline at its end, and gives the values."""
+    """The nodes of `text`; `known` is the same, or lacks the newline at its end, and decides the values."""
     stream = (event for event in events(known) if not type(event).__name__.startswith(("Stream", "Document")))
     first = next(stream, None)
     return None if first is None else _node(text, first, stream)
