@@ -12,7 +12,7 @@ from burgee.evaluation.hash_strategies import strategy
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from burgee.evaluation.lines import Strategy
+    from burgee.evaluation.strategy import Strategy
 
 
 class Line(NamedTuple):

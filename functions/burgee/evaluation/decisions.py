@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from burgee.evaluation.definition import Owner
-    from burgee.evaluation.lines import Arms, Strategy
+    from burgee.evaluation.strategy import Arms, Strategy
     from burgee.model import Definition
 
     Limit: TypeAlias = "int | Ramp"

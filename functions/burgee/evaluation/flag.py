@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from burgee.evaluation.decisions import Allocation, Decisions, Share
-    from burgee.evaluation.lines import Arms, Strategy
     from burgee.evaluation.rules import CompiledRule, Condition, Evaluate
+    from burgee.evaluation.strategy import Arms, Strategy
     from burgee.model import Context, Definition
 
     Answering: TypeAlias = Evaluation | Draw | Callable[[Context, float], Evaluation | None] | None

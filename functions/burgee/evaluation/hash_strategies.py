@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from burgee.evaluation.bucketing import BUCKETS, bucket, split_bounds, split_salt
-from burgee.evaluation.lines import Arms, Strategy
+from burgee.evaluation.strategy import Arms, Strategy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

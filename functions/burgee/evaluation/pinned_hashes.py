@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from burgee.evaluation.bucketing import threshold_weight
 from burgee.evaluation.context import ValueUnit
-from burgee.evaluation.lines import Arms, Strategy
+from burgee.evaluation.strategy import Arms, Strategy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
